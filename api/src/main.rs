@@ -1,0 +1,4 @@
+//! api
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! client
+#![forbid(unsafe_code)]
+
+fn main() {}

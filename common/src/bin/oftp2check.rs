@@ -1,0 +1,2 @@
+//! Operators' decoder of OFTP2 traces.
+fn main() {}

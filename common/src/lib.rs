@@ -1,0 +1,9 @@
+//! What both SmartProxy daemons share.
+//!
+//! Reading order: `sys` (the only unsafe code), `startup`, `pidfile`, `children`, `exit`, `log`, `link`, `oftp`,
+//! `relay`, `config`. `sys` and `oftp` import none of their siblings.
+
+pub mod config;
+pub mod oftp;
+pub mod rpc;
+pub mod secret;

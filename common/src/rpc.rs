@@ -1,0 +1,167 @@
+//! The backend's functions (`os4xapi-protocol.5`): what the daemons ask and what OS4Xapi answers, as JSON over https.
+//! One request is one POST; `function` and `token` stand beside the function's own members.
+
+use crate::config::{ClientConfig, ProxyConfig};
+use serde::{Deserialize, Serialize};
+
+/// Which daemon an entry comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// os4x_proxyserver2
+    Server,
+    /// os4x_proxyclient2
+    Client,
+}
+
+/// A call, without the token (the API worker adds it).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "function", rename_all = "snake_case")]
+pub enum Call {
+    /// A certificate for the client's key of this run.
+    ProxyEnrol {
+        /// The client's public key: SubjectPublicKeyInfo, PEM.
+        public_key: String,
+    },
+    /// The client's own configuration.
+    ProxyClientConfig {},
+    /// The server's configuration, fetched by the client for it.
+    ProxyConfig {
+        /// Proxy ID of the server that asks (as the control connection proved it).
+        proxy_id: String,
+        /// Generation that the server holds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        generation: Option<u64>,
+    },
+    /// One system log entry.
+    ProxySystemLog(SystemLog),
+    /// Begins and ends of sessions.
+    ProxySession {
+        /// In the order they happened.
+        events: Vec<SessionEvent>,
+    },
+}
+
+/// `proxy_enrol`'s answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// The client's certificate, PEM.
+    pub certificate: String,
+    /// The backend's CA that issued it and every licence, PEM.
+    pub ca: String,
+    /// Proxy IDs of the servers that this client may talk to.
+    pub proxies: Vec<String>,
+    /// How long the certificate is valid, seconds.
+    pub valid_seconds: u32,
+}
+
+/// `proxy_config`'s answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ConfigAnswer {
+    /// A generation that the server does not hold yet.
+    Changed {
+        /// The whole of it.
+        config: Box<ProxyConfig>,
+    },
+    /// The server is up to date.
+    Unchanged {
+        /// Always true.
+        unchanged: bool,
+    },
+}
+
+/// `proxy_client_config`'s answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClientConfigAnswer {
+    /// The whole of it.
+    pub config: ClientConfig,
+}
+
+/// A system log entry: something an operator should look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemLog {
+    /// `FATAL`, `ERROR`, `WARN` or `INFO`.
+    pub level: String,
+    /// Our words, with the peer's values nowhere in it: the ignore list matches this.
+    pub text: String,
+    /// The whole log line, escaped values included.
+    pub detail: String,
+    /// Which daemon.
+    pub origin: Origin,
+    /// Its host name.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// Seconds since 1970-01-01 UTC.
+    pub time: u64,
+    /// Address of the partner, if one is concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Short name of the partner, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partner: Option<String>,
+}
+
+/// Begin or end of a session, for the session list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum SessionEvent {
+    /// A session has begun: partner and station are joined.
+    Begin {
+        /// The pair's ID in hex: the same on both daemons, unique.
+        session: String,
+        /// `incoming` or `outgoing`.
+        direction: String,
+        /// Server process.
+        pid: u32,
+        /// Seconds since 1970-01-01 UTC.
+        time: u64,
+        /// The partner's address and port.
+        address: String,
+        /// Short name of the partner.
+        partner: String,
+        /// The partner's SSIDCODE.
+        ssid: String,
+        /// Subject of its certificate, empty without.
+        subject: String,
+    },
+    /// A session is over.
+    End {
+        /// As in `Begin`.
+        session: String,
+        /// Seconds since 1970-01-01 UTC.
+        time: u64,
+        /// Octets from the partner.
+        octets_in: u64,
+        /// Octets to the partner.
+        octets_out: u64,
+        /// Files accepted, both ways.
+        files: u32,
+        /// Why it ended, one word of `os4x_proxy-log.5`.
+        reason: String,
+    },
+}
+
+/// What every failed call answers beside its HTTP status.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ApiError {
+    /// One word: `bad-token`, `unknown-function`, `bad-request`, `forbidden`, `too-large`, `too-many`, `internal`.
+    pub code: String,
+    /// A finished sentence.
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Call;
+
+    #[test]
+    fn the_function_stands_beside_its_members() {
+        let call = Call::ProxyConfig { proxy_id: "00px".into(), generation: Some(7) };
+        assert_eq!(
+            serde_json::to_string(&call).unwrap(),
+            r#"{"function":"proxy_config","proxy_id":"00px","generation":7}"#
+        );
+    }
+}

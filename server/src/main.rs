@@ -1,0 +1,4 @@
+//! server
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! An OFTP2 partner or station on the command line.
+fn main() {}

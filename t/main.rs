@@ -1,0 +1,1 @@
+//! Black-box tests on the real binaries.
