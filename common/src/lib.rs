@@ -4,6 +4,7 @@
 //! `relay`, `config`. `sys` and `oftp` import none of their siblings.
 
 pub mod config;
+pub mod identity;
 pub mod oftp;
 pub mod rpc;
 pub mod secret;

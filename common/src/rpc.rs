@@ -2,6 +2,7 @@
 //! One request is one POST; `function` and `token` stand beside the function's own members.
 
 use crate::config::{ClientConfig, ProxyConfig};
+use crate::identity::ProxyId;
 use serde::{Deserialize, Serialize};
 
 /// Which daemon an entry comes from.
@@ -28,7 +29,7 @@ pub enum Call {
     /// The server's configuration, fetched by the client for it.
     ProxyConfig {
         /// Proxy ID of the server that asks (as the control connection proved it).
-        proxy_id: String,
+        proxy_id: ProxyId,
         /// Generation that the server holds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         generation: Option<u64>,
@@ -50,7 +51,7 @@ pub struct Enrolment {
     /// The backend's CA that issued it and every licence, PEM.
     pub ca: String,
     /// Proxy IDs of the servers that this client may talk to.
-    pub proxies: Vec<String>,
+    pub proxies: Vec<ProxyId>,
     /// How long the certificate is valid, seconds.
     pub valid_seconds: u32,
 }
@@ -158,10 +159,11 @@ mod tests {
 
     #[test]
     fn the_function_stands_beside_its_members() {
-        let call = Call::ProxyConfig { proxy_id: "00px".into(), generation: Some(7) };
+        let id = format!("{}px", "0".repeat(64));
+        let call = Call::ProxyConfig { proxy_id: id.parse().unwrap(), generation: Some(7) };
         assert_eq!(
             serde_json::to_string(&call).unwrap(),
-            r#"{"function":"proxy_config","proxy_id":"00px","generation":7}"#
+            format!(r#"{{"function":"proxy_config","proxy_id":"{id}","generation":7}}"#)
         );
     }
 }
