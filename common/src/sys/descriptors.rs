@@ -1,0 +1,138 @@
+//! Descriptors: handing one to another process, taking a listener out of service and back, closing with a reset.
+
+use nix::cmsg_space;
+use nix::sys::socket::{
+    Backlog, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, listen, recvmsg, sendmsg, setsockopt,
+    shutdown, sockopt,
+};
+use std::io::{self, Error, ErrorKind, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// Sends `payload` (at least one octet) as one message over a `SOCK_SEQPACKET` socket, with a copy of `fd` beside it.
+pub fn send_fd(socket: impl AsFd, payload: &[u8], fd: impl AsFd) -> io::Result<()> {
+    let descriptors = [fd.as_fd().as_raw_fd()];
+    let sent = sendmsg::<()>(
+        socket.as_fd().as_raw_fd(),
+        &[IoSlice::new(payload)],
+        &[ControlMessage::ScmRights(&descriptors)],
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )?;
+    if sent == payload.len() { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }
+}
+
+/// Receives one message of a `SOCK_SEQPACKET` socket into `payload`: its length (0: the other side has closed) and the
+/// descriptor that came with it, close-on-exec. A message that does not fit, or has more than one descriptor, is an
+/// error.
+pub fn recv_fd(socket: impl AsFd, payload: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+    let mut space = cmsg_space!([RawFd; 1]);
+    let mut buffers = [IoSliceMut::new(payload)];
+    let message = recvmsg::<()>(
+        socket.as_fd().as_raw_fd(),
+        &mut buffers,
+        Some(&mut space),
+        MsgFlags::MSG_CMSG_CLOEXEC,
+    )?;
+    let mut descriptors = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(received) = control {
+            // SAFETY: the kernel has just made these descriptors for this process; nobody else knows them.
+            descriptors.extend(received.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        }
+    }
+    if descriptors.len() > 1 || message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC) {
+        return Err(Error::new(
+            ErrorKind::InvalidData,
+            "the message is longer than agreed between our processes",
+        ));
+    }
+    Ok((message.bytes, descriptors.pop()))
+}
+
+/// Takes a TCP socket out of LISTEN; it keeps its port (Linux), provided that it was bound to that number and not to port
+/// 0. Connections not yet accepted are reset.
+pub fn listen_off(listener: impl AsFd) -> nix::Result<()> {
+    shutdown(listener.as_fd().as_raw_fd(), Shutdown::Both)?;
+    // With it, another process that sets it too could take the port while nobody listens.
+    setsockopt(&listener, sockopt::ReuseAddr, &false)
+}
+
+/// Lets a bound TCP socket listen, for the first time or again. A `backlog` out of range is brought into it.
+pub fn listen_on(listener: impl AsFd, backlog: i32) -> nix::Result<()> {
+    let backlog = Backlog::new(backlog.clamp(1, i32::from(u16::MAX))).unwrap_or(Backlog::MAXCONN);
+    // Without it, connections accepted earlier would count as holders of the port.
+    setsockopt(&listener, sockopt::ReuseAddr, &true)?;
+    listen(&listener, backlog)
+}
+
+/// From now on closing this TCP socket resets the connection, so that the peer cannot take it for a clean end.
+pub fn linger_reset(socket: impl AsFd) -> nix::Result<()> {
+    setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{linger_reset, listen_off, listen_on, recv_fd, send_fd};
+    use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+    use std::fs::File;
+    use std::io::{ErrorKind, Read, Write, pipe};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::OwnedFd;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap()
+    }
+
+    #[test]
+    fn a_descriptor_travels_with_its_payload() {
+        let (here, there) = pair();
+        let (mut reader, writer) = pipe().unwrap();
+        send_fd(&here, b"incoming", &writer).unwrap();
+        drop(writer);
+        let mut payload = [0; 64];
+        let (length, received) = recv_fd(&there, &mut payload).unwrap();
+        assert_eq!(&payload[..length], b"incoming");
+        let received = received.unwrap();
+        let flags = FdFlag::from_bits_retain(fcntl(&received, FcntlArg::F_GETFD).unwrap());
+        assert!(flags.contains(FdFlag::FD_CLOEXEC));
+        File::from(received).write_all(b"through").unwrap();
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "through");
+    }
+
+    #[test]
+    fn the_end_and_a_message_too_long_are_told_apart() {
+        let (here, there) = pair();
+        send_fd(&here, &[7; 10], &here).unwrap();
+        assert_eq!(recv_fd(&there, &mut [0; 4]).unwrap_err().kind(), ErrorKind::InvalidData);
+        drop(here);
+        let (length, received) = recv_fd(&there, &mut [0; 4]).unwrap();
+        assert_eq!((length, received.is_none()), (0, true));
+    }
+
+    #[test]
+    fn a_listener_goes_off_and_on_with_its_port() {
+        // An address of this test alone: nobody else asks for ports there between the two lines.
+        let address = TcpListener::bind("127.0.0.77:0").unwrap().local_addr().unwrap();
+        let listener = TcpListener::bind(address).unwrap();
+        let _earlier = (TcpStream::connect(address).unwrap(), listener.accept().unwrap());
+        listen_off(&listener).unwrap();
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
+        listen_on(&listener, 8).unwrap();
+        let caller = TcpStream::connect(address).unwrap();
+        assert_eq!(listener.accept().unwrap().1, caller.local_addr().unwrap());
+    }
+
+    #[test]
+    fn a_lingering_socket_resets() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut caller = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        linger_reset(&accepted).unwrap();
+        drop(accepted);
+        assert_eq!(caller.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+}

@@ -1,0 +1,65 @@
+//! fork() and the way out of a child. A child never returns into its parent's frames: their destructors would remove
+//! the parent's PID file and end its connections.
+
+use nix::errno::Errno;
+use nix::unistd::{self, ForkResult, Pid};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Which of the two processes goes on after [`fork`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fork {
+    /// The process that called; the child has this process ID.
+    Parent(Pid),
+    /// The new process. It ends with [`exit_now`].
+    Child,
+}
+
+/// Splits the process in two. Refused with `EDEADLK` while other threads run: a lock that one of them holds would stay
+/// locked in the child for good.
+pub fn fork() -> nix::Result<Fork> {
+    if !single_threaded() {
+        return Err(Errno::EDEADLK);
+    }
+    // SAFETY: this is the process's only thread, so the child finds no lock held and no memory half changed.
+    match unsafe { unistd::fork()? } {
+        ForkResult::Parent { child } => Ok(Fork::Parent(child)),
+        ForkResult::Child => Ok(Fork::Child),
+    }
+}
+
+/// Runs `work` in a child and ends it there with the status that `work` gives. A panic ends it with `panicked`.
+pub fn spawn(panicked: u8, work: impl FnOnce() -> u8) -> nix::Result<Pid> {
+    match fork()? {
+        Fork::Parent(child) => Ok(child),
+        // The child ends at once, so nothing can see what a panic left half done.
+        Fork::Child => exit_now(catch_unwind(AssertUnwindSafe(work)).unwrap_or(panicked)),
+    }
+}
+
+/// Ends this process at once: no destructor and no exit handler runs, nothing is flushed.
+pub fn exit_now(status: u8) -> ! {
+    // SAFETY: _exit takes any value, touches no memory of ours and does not return.
+    unsafe { libc::_exit(i32::from(status)) }
+}
+
+/// Whether this thread is alone in its process. Without /proc nobody can tell, so the answer is no.
+pub(super) fn single_threaded() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fork;
+    use nix::errno::Errno;
+    use std::sync::mpsc;
+    use std::thread;
+
+    #[test]
+    fn a_process_with_threads_does_not_fork() {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let other = thread::spawn(move || stopped.recv());
+        assert_eq!(fork(), Err(Errno::EDEADLK));
+        drop(stop);
+        assert!(other.join().unwrap().is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! System calls that the crates do not offer safely: the only unsafe code of the project, one file for an auditor.
+//!
+//! Every process uses it. Each unsafe block says in its SAFETY line why it is sound; what it exports is safe to call.
+//! Knows nothing of the proxy: it imports none of its siblings and writes no log line.
+#![allow(unsafe_code)]
+
+mod descriptors;
+mod fork;
+pub mod title;
+mod x509;
+
+pub use descriptors::{linger_reset, listen_off, listen_on, recv_fd, send_fd};
+pub use fork::{Fork, exit_now, fork, spawn};
+pub use title::set as set_title;
+pub use x509::x509_store_add_crl;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, setpgid};
+use std::iter;
+
+/// Keeps private keys in memory from other processes of this user (`PR_SET_DUMPABLE` 0, no core dump) and raises the
+/// number of descriptors to the hard limit. A change of user resets the former, so root is dropped first.
+pub fn harden() -> nix::Result<()> {
+    prctl::set_dumpable(false)?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+}
+
+/// Leaves the parent's process group, so that Ctrl-C at the parent's terminal does not reach this process.
+pub fn own_process_group() -> nix::Result<()> {
+    setpgid(Pid::from_raw(0), Pid::from_raw(0))
+}
+
+/// The children that have ended and were not collected yet. Never waits. `SIGCHLD` may stand for several of them.
+pub fn reap() -> impl Iterator<Item = (Pid, WaitStatus)> {
+    iter::from_fn(|| {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(status) => return status.pid().map(|pid| (pid, status)),
+                Err(Errno::EINTR) => {}
+                Err(_) => return None,
+            }
+        }
+    })
+}
+
+/// Throws `which` away from now on, here and in children: it neither ends a process nor reaches a signalfd.
+pub fn ignore(which: Signal) -> nix::Result<()> {
+    // SAFETY: SIG_IGN installs no code of ours, so there is nothing that could break async-signal-safety.
+    unsafe { signal(which, SigHandler::SigIgn) }?;
+    // A blocked signal is kept even if it is ignored.
+    SigSet::from(which).thread_unblock()
+}
