@@ -4,8 +4,14 @@
 //! `link`, `oftp`, `relay`, `config`. `sys` and `oftp` import none of their siblings.
 
 pub mod config;
+pub mod exit;
+pub mod file;
 pub mod identity;
 pub mod oftp;
+pub mod pidfile;
 pub mod rpc;
 pub mod secret;
+pub mod signals;
+pub mod site;
+pub mod startup;
 pub mod sys;

@@ -1,0 +1,95 @@
+//! Files that appear whole or not at all, and never over another one: PID files and identity keys.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::Path;
+use std::process;
+
+/// A file as the file system knows it, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inode {
+    device: u64,
+    number: u64,
+}
+
+impl Inode {
+    /// The file that `path` names now.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let found = fs::symlink_metadata(path)?;
+        Ok(Self { device: found.dev(), number: found.ino() })
+    }
+}
+
+/// Creates `path` with `contents` and exactly `mode`; `AlreadyExists` if something has that name. Made by root, the file
+/// belongs to the owner of its directory.
+pub fn create_whole(path: &Path, mode: u32, contents: &[u8]) -> io::Result<Inode> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let draft = directory.join(format!(".{}.{}", name.to_string_lossy(), process::id()));
+    // A draft with our PID is left over from a process that died; it is nobody's any more.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // link() never replaces a name, so of several processes one wins and no reader sees half a file.
+    let created = write_draft(&draft, directory, mode, contents)
+        .and_then(|()| fs::hard_link(&draft, path))
+        .and_then(|()| Inode::of(&draft));
+    let _ = fs::remove_file(&draft);
+    created
+}
+
+fn write_draft(draft: &Path, directory: &Path, mode: u32, contents: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode & 0o600).open(draft)?;
+    if nix::unistd::geteuid().is_root() {
+        let owner = fs::metadata(directory)?;
+        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.write_all(contents)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{Inode, create_whole};
+    use std::fs;
+    use std::io::ErrorKind;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
+
+    /// A directory of one test; gone with it.
+    pub(crate) struct Scratch(PathBuf);
+
+    impl Scratch {
+        pub(crate) fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("os4x-common-{}-{name}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_file_appears_whole_and_never_over_another() {
+        let scratch = Scratch::new("file");
+        let path = scratch.path().join("a.key");
+        let inode = create_whole(&path, 0o640, b"first").unwrap();
+        assert_eq!(Inode::of(&path).unwrap(), inode);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
+        assert_eq!(create_whole(&path, 0o640, b"second").unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+    }
+}
