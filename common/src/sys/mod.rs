@@ -6,6 +6,7 @@
 
 mod descriptors;
 mod fork;
+pub mod localtime;
 pub mod title;
 mod x509;
 
