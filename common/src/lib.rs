@@ -7,6 +7,7 @@ pub mod config;
 pub mod exit;
 pub mod file;
 pub mod identity;
+pub mod log;
 pub mod oftp;
 pub mod pidfile;
 pub mod rpc;

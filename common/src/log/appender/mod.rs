@@ -1,0 +1,57 @@
+//! Where lines go: one file of this folder for each appender type.
+//! Every process appends for itself; a line is one system call, so that lines of different processes never mix.
+//! An appender reports its failure and never retries or waits: logging must not hold up a session.
+
+pub(super) mod daily;
+pub(super) mod rolling;
+pub(super) mod stream;
+pub(super) mod syslog;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, fchown, geteuid};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// Whom files belong to that root creates.
+pub type Owner = Option<(Uid, Gid)>;
+
+/// Opens `name` in `directory` for appending; a file that is created gets mode 0640 and, from root, its owner.
+/// A symbolic link in the file's place is refused: somebody put it there.
+fn open_append(directory: &File, name: &Path, owner: Owner) -> io::Result<File> {
+    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
+    loop {
+        match openat(directory.as_fd(), name, flags, Mode::empty()) {
+            Ok(file) => return Ok(File::from(file)),
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP;
+        match openat(directory.as_fd(), name, flags | OFlag::O_CREAT | OFlag::O_EXCL, mode) {
+            Ok(file) => {
+                if let (Some((user, group)), true) = (owner, geteuid().is_root()) {
+                    fchown(&file, Some(user), Some(group))?;
+                }
+                return Ok(File::from(file));
+            }
+            // Another process created it meanwhile: open that one.
+            Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// One write for the whole line. A line that the system took in part only (a full disk) is a failure.
+fn write_line(mut out: impl io::Write, line: &[u8]) -> io::Result<()> {
+    loop {
+        match out.write(line) {
+            Ok(written) if written == line.len() => return Ok(()),
+            Ok(_) => return Err(io::ErrorKind::WriteZero.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Builds the documented lines: an event's name, then `key=value` fields, values escaped.
+//! Used by every process; the names are those of `events`.
+
+use super::escape::escape;
+use super::{Priority, enabled, events, write_in};
+use std::fmt::{Display, Write};
+
+/// One line under construction: `Event::new(events::SESSION_BEGIN).field("partner", &name).info()`.
+#[derive(Debug)]
+#[must_use = "an event is written by the method named after its priority"]
+pub struct Event {
+    name: &'static str,
+    text: String,
+}
+
+impl Event {
+    /// Begins a line of the event `name`, a constant of [`events`].
+    pub fn new(name: &'static str) -> Self {
+        let mut text = String::with_capacity(160);
+        text.push_str(name);
+        Self { name, text }
+    }
+
+    /// Adds text or octets, whoever chose them.
+    pub fn field(mut self, key: &'static str, value: &(impl AsRef<[u8]> + ?Sized)) -> Self {
+        self.push(key, &escape(value));
+        self
+    }
+
+    /// Adds what has a `Display`, such as an address; escaped as well.
+    pub fn field_display(mut self, key: &'static str, value: impl Display) -> Self {
+        self.push(key, &escape(&value.to_string()));
+        self
+    }
+
+    /// Adds a number of any integer type.
+    pub fn field_num(mut self, key: &'static str, value: impl TryInto<i128>) -> Self {
+        // Only a u128 can fail, at 39 digits.
+        self.push(key, &value.try_into().unwrap_or(i128::MAX));
+        self
+    }
+
+    /// Adds text or octets where there are any; without them the line has no such field.
+    pub fn field_opt(self, key: &'static str, value: Option<&(impl AsRef<[u8]> + ?Sized)>) -> Self {
+        match value {
+            Some(value) => self.field(key, value),
+            None => self,
+        }
+    }
+
+    fn push(&mut self, key: &str, value: &dyn Display) {
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, " {key}={value}");
+    }
+
+    /// The line without time and process.
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
+    /// Writes it at `priority`.
+    pub fn at(self, priority: Priority) {
+        if enabled(priority) {
+            write_in(priority, events::part_of(self.name), format_args!("{}", self.text));
+        }
+    }
+
+    /// Writes it at FATAL.
+    pub fn fatal(self) {
+        self.at(Priority::Fatal);
+    }
+
+    /// Writes it at ALERT.
+    pub fn alert(self) {
+        self.at(Priority::Alert);
+    }
+
+    /// Writes it at CRIT.
+    pub fn crit(self) {
+        self.at(Priority::Crit);
+    }
+
+    /// Writes it at ERROR.
+    pub fn error(self) {
+        self.at(Priority::Error);
+    }
+
+    /// Writes it at WARN.
+    pub fn warn(self) {
+        self.at(Priority::Warn);
+    }
+
+    /// Writes it at NOTICE.
+    pub fn notice(self) {
+        self.at(Priority::Notice);
+    }
+
+    /// Writes it at INFO.
+    pub fn info(self) {
+        self.at(Priority::Info);
+    }
+
+    /// Writes it at DEBUG.
+    pub fn debug(self) {
+        self.at(Priority::Debug);
+    }
+
+    /// Writes it at TRACE.
+    pub fn trace(self) {
+        self.at(Priority::Trace);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_cannot_forge_a_field_or_a_line() {
+        let event = Event::new(events::SESSION_BEGIN)
+            .field("partner", "ACME")
+            .field("subject", "CN=x\n20261122 INFO session_end")
+            .field("ssid", &b"O0013 \xff"[..])
+            .field_num("octets", 4_u64)
+            .field_display("address", std::net::Ipv4Addr::LOCALHOST)
+            .field_opt("serial", None::<&str>);
+        assert_eq!(
+            event.into_text(),
+            r#"session_begin partner=ACME subject="CN=x\n20261122 INFO session_end" ssid="O0013 \xff" octets=4 address=127.0.0.1"#
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! One macro for each priority: `common::info!("{} parked", count)`. Used by every process.
+//! A line below the level in force costs one load and a comparison; its arguments are not evaluated.
+
+/// Writes a line of the given priority; the macros named after the priorities are its face.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! log_line {
+    ($priority:ident, $($argument:tt)+) => {
+        if $crate::log::enabled($crate::log::Priority::$priority) {
+            $crate::log::write($crate::log::Priority::$priority, module_path!(), format_args!($($argument)+));
+        }
+    };
+}
+
+/// This process cannot go on.
+#[macro_export]
+macro_rules! fatal { ($($argument:tt)+) => { $crate::log_line!(Fatal, $($argument)+) }; }
+
+/// Somebody must act at once.
+#[macro_export]
+macro_rules! alert { ($($argument:tt)+) => { $crate::log_line!(Alert, $($argument)+) }; }
+
+/// A part has failed.
+#[macro_export]
+macro_rules! crit { ($($argument:tt)+) => { $crate::log_line!(Crit, $($argument)+) }; }
+
+/// An operation has failed, through our side or the environment.
+#[macro_export]
+macro_rules! error { ($($argument:tt)+) => { $crate::log_line!(Error, $($argument)+) }; }
+
+/// A peer's fault, or something that will become an error.
+#[macro_export]
+macro_rules! warn { ($($argument:tt)+) => { $crate::log_line!(Warn, $($argument)+) }; }
+
+/// Normal, but worth an eye.
+#[macro_export]
+macro_rules! notice { ($($argument:tt)+) => { $crate::log_line!(Notice, $($argument)+) }; }
+
+/// Begins and ends.
+#[macro_export]
+macro_rules! info { ($($argument:tt)+) => { $crate::log_line!(Info, $($argument)+) }; }
+
+/// A session's story.
+#[macro_export]
+macro_rules! debug { ($($argument:tt)+) => { $crate::log_line!(Debug, $($argument)+) }; }
+
+/// Every buffer.
+#[macro_export]
+macro_rules! trace { ($($argument:tt)+) => { $crate::log_line!(Trace, $($argument)+) }; }

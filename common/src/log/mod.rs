@@ -1,0 +1,138 @@
+//! The log of both daemons: macros and events in, lines out, configured by a log4c rc file beside the binary.
+//!
+//! Every process runs it: a parent sets it up, its children inherit it by fork, and each has its own level from then
+//! on. It never ends a session or a process: a line that cannot be written is counted and reported.
+//!
+//! Reading order: `priority`, `macros`, `event`, `events`, `threshold`, `router`, `wiring`, `rc`, `layout`, `appender`.
+
+mod appender;
+mod error;
+mod escape;
+mod event;
+pub mod events;
+mod layout;
+mod macros;
+mod priority;
+mod rc;
+mod record;
+mod router;
+#[cfg(test)]
+mod tests;
+mod threshold;
+mod watch;
+mod wiring;
+
+pub use appender::Owner;
+pub use error::LogError;
+pub use escape::{Escaped, escape};
+pub use event::Event;
+pub use priority::Priority;
+
+use crate::sys::localtime;
+use log4rs::config::{Appender, Config, Root};
+use router::{Router, Threshold};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use watch::Watch;
+use wiring::Wiring;
+
+/// What logging needs to know of its daemon.
+#[derive(Debug, Clone)]
+pub struct Init {
+    /// `os4x_proxyserver` or `os4x_proxyclient`: the first part of file names, the base of categories, the name in lines.
+    pub name: &'static str,
+    /// The directory of the binary.
+    pub directory: PathBuf,
+    /// Lines also go to standard error (`--foreground`).
+    pub also_stderr: bool,
+    /// Whom files belong to that root creates.
+    pub owner: Owner,
+}
+
+/// The logger of this process and, from the fork on, of each child.
+struct Logger {
+    init: Init,
+    router: Router,
+    watch: Mutex<Watch>,
+}
+
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// Reads `<name>.logrc` in the daemon's directory and opens what it names; without that file, INFO and graver lines
+/// go to `<name>.log.<date>` there. Call it once, before any fork, with one thread.
+pub fn init(settings: Init) -> Result<(), LogError> {
+    localtime::load_zone();
+    let mut watch = Watch::new(&settings);
+    let wiring = Wiring::open(&settings, watch.read()?.as_ref())?;
+    let loudest = wiring.loudest(settings.name);
+    let router = Router::new(wiring);
+    let appender = Appender::builder()
+        .filter(Box::new(Threshold(router.clone())))
+        .build("router", Box::new(router.clone()));
+    let root = Root::builder().appender("router").build(::log::LevelFilter::Trace);
+    let config = Config::builder().appender(appender).build(root).map_err(LogError::Library)?;
+    log4rs::config::init_config_with_err_handler(config, Box::new(router::report))
+        .map_err(LogError::Installed)?;
+    // Taken only after log4rs has accepted us as the one logger, so this is the first time.
+    let _ = LOGGER.set(Logger { init: settings, router, watch: Mutex::new(watch) });
+    threshold::set_loudest(loudest);
+    Ok(())
+}
+
+/// Chooses the level of this process, whatever the rc file says of its categories, until the process ends or another
+/// is chosen. Logs nothing itself. Two atomic stores: may be called in a signal handler.
+pub fn set_level(priority: Priority) {
+    threshold::choose(priority);
+}
+
+/// The level of this process: the one chosen by `set_level`, else that of the daemon's category.
+pub fn level() -> Priority {
+    threshold::chosen()
+        .or_else(|| LOGGER.get().map(|logger| logger.router.wiring().priority(logger.init.name)))
+        .unwrap_or(Priority::Info)
+}
+
+/// Whether a line of `priority` may be written: one load and a comparison. Ask before you build a costly event.
+pub fn enabled(priority: Priority) -> bool {
+    threshold::enabled(priority)
+}
+
+/// Puts a changed rc file in force for this process, unless it says `<reread>0</reread>`; a faulty one is reported
+/// and the old one stays. One system call while nothing has changed: each process calls it in its loop.
+pub fn reread_if_changed() {
+    let Some(logger) = LOGGER.get() else { return };
+    if !logger.router.wiring().reread {
+        return;
+    }
+    let mut watch = logger.watch.lock().unwrap_or_else(PoisonError::into_inner);
+    if !watch.has_changed() {
+        return;
+    }
+    let opened = watch.read().and_then(|rc| Wiring::open(&logger.init, rc.as_ref()));
+    match opened {
+        Ok(wiring) => {
+            let loudest = wiring.loudest(logger.init.name);
+            logger.router.replace(wiring);
+            threshold::set_loudest(loudest);
+            Event::new(events::LOGRC_TAKEN).field("file", watch.file().as_os_str().as_encoded_bytes()).info();
+        }
+        Err(error) => Event::new(events::LOGRC_REFUSED).field_display("reason", error).error(),
+    }
+}
+
+/// Writes one line of free text; the macros call it. Its category is the daemon's name and the path of `module`
+/// below its crate: `os4x_proxyserver.link.control`.
+#[doc(hidden)]
+pub fn write(priority: Priority, module: &str, text: fmt::Arguments<'_>) {
+    let part = module.split_once("::").map_or("", |(_, path)| path).replace("::", ".");
+    write_in(priority, &part, text);
+}
+
+/// Writes one line in the category `part` of the daemon.
+fn write_in(priority: Priority, part: &str, text: fmt::Arguments<'_>) {
+    let Some(logger) = LOGGER.get() else { return };
+    let dot = if part.is_empty() { "" } else { "." };
+    let category = format!("{}{dot}{part}", logger.init.name);
+    record::with_record(priority, &category, record::now(), text, |record| ::log::logger().log(record));
+}

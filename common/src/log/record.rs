@@ -1,0 +1,53 @@
+//! What a record carries beyond `log`'s own fields: our priority and its instant, as key-values.
+//! Layout, appender and filter all read them here, so the printed time and the day of the file never differ.
+
+use super::Priority;
+use ::log::Record;
+use ::log::kv::{Key, Value};
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const PRIORITY: &str = "priority";
+const MILLIS: &str = "millis";
+
+/// Milliseconds since the epoch by the wall clock.
+pub(super) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| u64::try_from(since.as_millis()).ok())
+        .unwrap_or(0)
+}
+
+/// Hands a record of `category` (dotted) at `millis` to `sink`.
+pub(super) fn with_record<R>(
+    priority: Priority,
+    category: &str,
+    millis: u64,
+    text: fmt::Arguments<'_>,
+    sink: impl FnOnce(&Record<'_>) -> R,
+) -> R {
+    let facts = [(PRIORITY, Value::from(priority.value())), (MILLIS, Value::from(millis))];
+    let mut record = Record::builder();
+    record.level(priority.log_level()).target(category).key_values(&facts);
+    sink(&record.args(text).build())
+}
+
+/// The record's priority; none: it is a library's, not ours.
+pub(super) fn priority(record: &Record<'_>) -> Option<Priority> {
+    number(record, PRIORITY).and_then(Priority::from_value)
+}
+
+/// The record's instant in milliseconds since the epoch.
+pub(super) fn millis(record: &Record<'_>) -> u64 {
+    number(record, MILLIS).unwrap_or(0)
+}
+
+/// The record's instant in whole seconds since the epoch.
+pub(super) fn seconds(record: &Record<'_>) -> i64 {
+    i64::try_from(millis(record) / 1000).unwrap_or(0)
+}
+
+fn number(record: &Record<'_>, key: &str) -> Option<u64> {
+    record.key_values().get(Key::from(key)).and_then(|value| value.to_u64())
+}

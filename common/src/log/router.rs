@@ -1,0 +1,89 @@
+//! What log4rs is given: one filter that decides by priority, one appender that passes records on by category.
+//! Installed once for each process and never replaced; a reread swaps the wiring behind it, so that log4rs's own
+//! `set_config` (which resets the level and the error handler) is not needed.
+
+use super::appender::syslog;
+use super::events;
+use super::wiring::{Sink, Wiring};
+use super::{Event, Priority, record, threshold};
+use ::log::Record;
+use log4rs::append::Append;
+use log4rs::filter::{Filter, Response};
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The wiring in force, shared by the filter, the appender and a reread.
+#[derive(Debug, Clone)]
+pub(super) struct Router(Arc<RwLock<Arc<Wiring>>>);
+
+impl Router {
+    pub(super) fn new(wiring: Wiring) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(wiring))))
+    }
+
+    /// The wiring in force.
+    pub(super) fn wiring(&self) -> Arc<Wiring> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts `wiring` in force.
+    pub(super) fn replace(&self, wiring: Wiring) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(wiring);
+    }
+}
+
+/// Lets a record pass by the level a signal has chosen or else by its category's.
+#[derive(Debug)]
+pub(super) struct Threshold(pub(super) Router);
+
+impl Filter for Threshold {
+    fn filter(&self, record: &Record<'_>) -> Response {
+        // A library's record: no documented line, and nobody has looked whether it holds a secret.
+        let Some(priority) = record::priority(record) else { return Response::Reject };
+        let limit = threshold::chosen().unwrap_or_else(|| self.0.wiring().priority(record.target()));
+        if priority <= limit { Response::Neutral } else { Response::Reject }
+    }
+}
+
+impl Append for Router {
+    fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
+        let wiring = self.wiring();
+        let mut result = Ok(());
+        for sink in wiring.sinks(record.target()) {
+            if let Err(error) = deliver(sink, record) {
+                result = Err(error);
+            }
+        }
+        result
+    }
+
+    fn flush(&self) {}
+}
+
+/// Appends to one sink. The first line lost is an error that names the sink; further ones are counted, and the
+/// count is written once lines arrive again.
+fn deliver(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
+    if let Err(error) = sink.append.append(record) {
+        let first = sink.lost.fetch_add(1, Ordering::Relaxed) == 0;
+        return if first { Err(error.context(format!("the appender {} fails", sink.name))) } else { Ok(()) };
+    }
+    let lost = sink.lost.swap(0, Ordering::Relaxed);
+    if lost == 0 {
+        return Ok(());
+    }
+    let text =
+        Event::new(events::LOG_LOST).field("appender", &sink.name).field_num("lines", lost).into_text();
+    let millis = record::millis(record);
+    record::with_record(Priority::Error, record.target(), millis, format_args!("{text}"), |notice| {
+        sink.append.append(notice)
+    })
+}
+
+/// Where failures of the log itself go: standard error, which leads nowhere in a daemon, and the local syslog.
+pub(super) fn report(error: &anyhow::Error) {
+    let text = format!("Log lines are lost: {error:#}.");
+    // Nothing is left to tell it to if these fail too.
+    let _ = writeln!(io::stderr(), "{text}");
+    let _ = syslog::send_once("os4x_proxy", Priority::Error, record::now(), &text);
+}

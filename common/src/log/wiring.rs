@@ -1,0 +1,186 @@
+//! Categories tied to opened appenders: which lines pass, and where they go.
+//! Built whole at start and at a reread, then never changed; forked children inherit it.
+
+use super::appender::daily::Daily;
+use super::appender::rolling::Rolling;
+use super::appender::stream::Stream;
+use super::appender::syslog::{self, Syslog};
+use super::layout::{Kind, Layout};
+use super::rc::{self, AppenderDef, AppenderKind, Place, Rc};
+use super::{Init, LogError, Priority, record};
+use log4rs::append::Append;
+use std::collections::BTreeMap;
+use std::io;
+use std::iter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// log4c's name for the category above all.
+const ROOT: &str = "root";
+
+/// One opened appender.
+#[derive(Debug)]
+pub(super) struct Sink {
+    /// Its name in the rc file.
+    pub(super) name: String,
+    /// What takes the records.
+    pub(super) append: Box<dyn Append>,
+    /// Lines it could not take since the last one it took.
+    pub(super) lost: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Category {
+    priority: Option<Priority>,
+    sink: Option<Arc<Sink>>,
+    additive: bool,
+}
+
+/// Everything one rc file asks for.
+#[derive(Debug)]
+pub(super) struct Wiring {
+    categories: BTreeMap<String, Category>,
+    /// Takes the lines of categories that lead to no appender.
+    fallback: Option<Arc<Sink>>,
+    /// Takes every line, in the foreground.
+    console: Option<Arc<Sink>>,
+    /// The rc file is watched.
+    pub(super) reread: bool,
+}
+
+impl Wiring {
+    /// Opens what `rc` names for the daemon of `init`; without an rc file, the dated file at INFO.
+    pub(super) fn open(init: &Init, rc: Option<&Rc>) -> Result<Self, LogError> {
+        let mut opener = Opener { init, opened: BTreeMap::new() };
+        let mut categories = BTreeMap::new();
+        for (name, def) in rc.iter().flat_map(|rc| &rc.categories) {
+            // A file may serve several programs; the others' appenders are none of ours to open.
+            if !concerns(name, init.name) {
+                continue;
+            }
+            let sink = match (&def.appender, rc) {
+                (Some(appender), Some(rc)) => Some(opener.named(appender, rc)?),
+                _ => None,
+            };
+            categories
+                .insert(name.clone(), Category { priority: def.priority, sink, additive: def.additive });
+        }
+        let mut wiring =
+            Self { categories, fallback: None, console: None, reread: rc.is_none_or(|rc| rc.reread) };
+        if wiring.sinks(init.name).is_empty() {
+            let stock = AppenderDef { kind: AppenderKind::Daily(Place::default()), layout: Kind::Os4x };
+            wiring.fallback = Some(opener.sink("os4x_appender", &stock)?);
+        }
+        if init.also_stderr && !opener.opened.contains_key("stderr") {
+            let console = AppenderDef { kind: AppenderKind::Stream, layout: Kind::Os4x };
+            wiring.console = Some(opener.sink("stderr", &console)?);
+        }
+        Ok(wiring)
+    }
+
+    /// The level of `category`: its own, or that of the nearest ancestor which has one, else INFO.
+    pub(super) fn priority(&self, category: &str) -> Priority {
+        self.chain(category).find_map(|category| category.priority).unwrap_or(Priority::Info)
+    }
+
+    /// The most talkative level of the daemon called `name` and of the categories below it.
+    pub(super) fn loudest(&self, name: &str) -> Priority {
+        let below = self.categories.keys().filter(|category| *category != ROOT);
+        below.map(|category| self.priority(category)).fold(self.priority(name), Priority::max)
+    }
+
+    /// The appenders of `category` and, as far as additivity goes, of its ancestors; each once.
+    pub(super) fn sinks<'a>(&'a self, category: &'a str) -> Vec<&'a Arc<Sink>> {
+        let mut sinks = Vec::new();
+        for link in self.chain(category) {
+            if let Some(sink) = &link.sink
+                && !sinks.iter().any(|known: &&Arc<Sink>| Arc::ptr_eq(known, sink))
+            {
+                sinks.push(sink);
+            }
+            if !link.additive {
+                break;
+            }
+        }
+        if sinks.is_empty() {
+            sinks.extend(&self.fallback);
+        }
+        sinks.extend(&self.console);
+        sinks
+    }
+
+    /// The definitions of `category`, of each ancestor, and of the root.
+    fn chain<'a>(&'a self, category: &'a str) -> impl Iterator<Item = &'a Category> {
+        let upwards =
+            iter::successors(Some(category), |name| name.rsplit_once('.').map(|(parent, _)| parent));
+        upwards.chain(iter::once(ROOT)).filter_map(|name| self.categories.get(name))
+    }
+}
+
+/// Whether a category of the rc file is the daemon's, one below it, or the root.
+fn concerns(category: &str, daemon: &str) -> bool {
+    category == ROOT
+        || category.strip_prefix(daemon).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+struct Opener<'a> {
+    init: &'a Init,
+    opened: BTreeMap<String, Arc<Sink>>,
+}
+
+impl Opener<'_> {
+    /// The appender `name`, opened once however many categories use it.
+    fn named(&mut self, name: &str, rc: &Rc) -> Result<Arc<Sink>, LogError> {
+        if let Some(sink) = self.opened.get(name) {
+            return Ok(Arc::clone(sink));
+        }
+        let stock = rc::stock_appender(name);
+        let Some(def) = rc.appenders.get(name).or(stock.as_ref()) else {
+            // The parser has made sure of it.
+            let source = io::ErrorKind::NotFound.into();
+            return Err(LogError::Open { appender: name.to_owned(), path: PathBuf::new(), source });
+        };
+        let sink = self.sink(name, def)?;
+        self.opened.insert(name.to_owned(), Arc::clone(&sink));
+        Ok(sink)
+    }
+
+    fn sink(&self, name: &str, def: &AppenderDef) -> Result<Arc<Sink>, LogError> {
+        let layout = Layout { kind: def.layout, name: self.init.name };
+        let owner = self.init.owner;
+        let directory = match &def.kind {
+            AppenderKind::Daily(place) | AppenderKind::Rolling(place, _) => self.directory(place),
+            AppenderKind::Syslog => PathBuf::from(syslog::SOCKET),
+            AppenderKind::Stream => self.init.directory.clone(),
+        };
+        let opened: io::Result<Box<dyn Append>> = match &def.kind {
+            AppenderKind::Daily(place) => {
+                let prefix = self.prefix(place, ".log");
+                Daily::open(&directory, prefix, owner, layout, record::now())
+                    .map(|daily| Box::new(daily) as _)
+            }
+            AppenderKind::Stream => {
+                Stream::open(name, &directory, owner, layout).map(|stream| Box::new(stream) as _)
+            }
+            AppenderKind::Syslog => {
+                Syslog::open(self.init.name, &directory, layout).map(|syslog| Box::new(syslog) as _)
+            }
+            AppenderKind::Rolling(place, window) => {
+                Rolling::open(&directory, self.prefix(place, ""), *window, owner, layout)
+                    .map(|rolling| Box::new(rolling) as _)
+            }
+        };
+        let append =
+            opened.map_err(|source| LogError::Open { appender: name.to_owned(), path: directory, source })?;
+        Ok(Arc::new(Sink { name: name.to_owned(), append, lost: AtomicU64::new(0) }))
+    }
+
+    fn directory(&self, place: &Place) -> PathBuf {
+        self.init.directory.join(place.logdir.as_deref().map_or(Path::new(""), Path::new))
+    }
+
+    fn prefix(&self, place: &Place, ending: &str) -> String {
+        place.prefix.clone().unwrap_or_else(|| format!("{}{ending}", self.init.name))
+    }
+}
