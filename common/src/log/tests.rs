@@ -2,76 +2,60 @@
 //! this test binary again with one of the `actor_` tests, which do nothing unless they are asked for by name.
 
 use super::*;
+use crate::file::tests::Scratch;
+use crate::signals::Level;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-/// An empty directory, removed with everything in it at the end.
-pub(super) struct Scratch(PathBuf);
-
-impl Scratch {
-    pub(super) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("os4x-log-{}-{number}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The content of each file whose name begins with `prefix`, in the order of names.
-    pub(super) fn files(&self, prefix: &str) -> Vec<(String, String)> {
-        let mut files: Vec<_> = std::fs::read_dir(&self.0)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name.starts_with(prefix))
-            .map(|name| (name.clone(), std::fs::read_to_string(self.0.join(name)).unwrap()))
-            .collect();
-        files.sort();
-        files
-    }
-
-    /// The one day file's lines, without time stamp: `INFO     os4x_proxyserver[4711] text`.
-    fn lines(&self) -> Vec<String> {
-        let files = self.files("os4x_proxyserver.log.");
-        assert_eq!(files.len(), 1, "{files:?}");
-        files[0].1.lines().map(|line| line[22..].to_owned()).collect()
-    }
+/// The one ending of an rc file that matters here, around what differs.
+fn rc(priority: &str) -> String {
+    format!(
+        "<log4c><category name=\"os4x_proxyserver\" priority=\"{priority}\" appender=\"os4x_appender\"/></log4c>"
+    )
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Runs the ignored test `actor` of this module as a process of its own, working in `scratch`.
-fn act(actor: &str, scratch: &Scratch) -> Command {
+/// Runs the ignored test `actor` of `module` as a process of its own, working in `directory`.
+pub(super) fn act(module: &str, actor: &str, directory: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([
-        "--ignored",
-        "--exact",
-        &format!("log::tests::{actor}"),
-        "--nocapture",
-        "--test-threads=1",
-    ]);
-    command.env("LOG_TEST_DIRECTORY", scratch.path());
+    command.args(["--ignored", "--exact", &format!("{module}::{actor}"), "--nocapture"]);
+    command.env("LOG_TEST_DIRECTORY", directory);
     command
 }
 
+/// The directory that `act` handed over.
+pub(super) fn stage() -> PathBuf {
+    std::env::var_os("LOG_TEST_DIRECTORY").expect("another test runs this one").into()
+}
+
+/// What `act` set up, run to its end.
 fn finish(mut command: Command) -> Output {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     output
 }
 
-/// The directory that `act` handed over.
-fn stage() -> Init {
-    let directory = std::env::var_os("LOG_TEST_DIRECTORY").expect("run by another test");
-    Init { name: "os4x_proxyserver", directory: directory.into(), also_stderr: false, owner: None }
+pub(super) fn settings(directory: &Path) -> Init {
+    Init { name: "os4x_proxyserver", directory: directory.to_owned(), also_stderr: false, owner: None }
+}
+
+/// The content of each file whose name begins with `prefix`, in the order of names.
+pub(super) fn files(directory: &Path, prefix: &str) -> Vec<(String, String)> {
+    let mut files: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(prefix))
+        .map(|name| (name.clone(), fs::read_to_string(directory.join(name)).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The lines of the day file without their time stamp: `INFO     os4x_proxyserver[4711] text`. Midnight may have
+/// passed meanwhile.
+fn lines(directory: &Path) -> Vec<String> {
+    let text: String = files(directory, "os4x_proxyserver.log.").into_iter().map(|(_, text)| text).collect();
+    text.lines().map(|line| line[22..].to_owned()).collect()
 }
 
 fn say_all() {
@@ -89,10 +73,11 @@ fn say_all() {
 #[test]
 #[ignore = "an actor of the other tests"]
 fn actor_says_all_at_each_signal() {
-    init(stage()).unwrap();
+    init(settings(&stage())).unwrap();
+    assert_eq!(level(), Priority::Info);
     say_all();
-    for signal in 20..=24 {
-        let priority = Priority::of_signal(signal).unwrap();
+    for signal in [Level::Trace, Level::Debug, Level::Info, Level::Error, Level::Fatal] {
+        let priority = Priority::from(signal);
         set_level(priority);
         assert_eq!(level(), priority);
         Event::new(events::LEVEL).field("level", priority.name()).at(priority);
@@ -104,13 +89,103 @@ fn actor_says_all_at_each_signal() {
 
 #[test]
 fn without_an_rc_file_info_goes_to_the_day_file_and_signals_change_that() {
-    let scratch = Scratch::new();
-    finish(act("actor_says_all_at_each_signal", &scratch));
-    let lines = scratch.lines();
-    let mut blocks = lines.split(|line| line.contains(" level level="));
-    let counts: Vec<usize> = blocks.by_ref().map(<[String]>::len).collect();
+    let scratch = Scratch::new("log-signals");
+    finish(act("log::tests", "actor_says_all_at_each_signal", scratch.path()));
+    let lines = lines(scratch.path());
+    let counts: Vec<usize> =
+        lines.split(|line| line.contains(" level level=")).map(<[String]>::len).collect();
     assert_eq!(counts, [7, 9, 8, 7, 4, 1]);
     assert!(lines.iter().any(|line| line.starts_with("TRACE    ") && line.ends_with("] level level=TRACE")));
     assert!(lines.iter().any(|line| line.starts_with("FATAL    ") && line.ends_with("] level level=FATAL")));
     assert!(!lines.iter().any(|line| line.contains("Authorization")));
+}
+
+#[test]
+#[ignore = "an actor of the other tests"]
+fn actor_rereads() {
+    let settings = settings(&stage());
+    let file = settings.directory.join("os4x_proxyserver.logrc");
+    // Each content has its own length, so that no clock tick can hide a change.
+    let write = |text: &str| fs::write(&file, text).unwrap();
+    write(&rc("warn"));
+    init(settings).unwrap();
+    crate::info!("below the level");
+    reread_if_changed();
+    write(&rc("debug"));
+    crate::info!("not reread yet");
+    reread_if_changed();
+    crate::debug!("after the change");
+    write("<log4c><category name=\"root\" priority=\"loud\"/></log4c>");
+    reread_if_changed();
+    reread_if_changed();
+    crate::debug!("the old one stays");
+    fs::remove_file(&file).unwrap();
+    reread_if_changed();
+    crate::debug!("and without a file too");
+    set_level(Priority::Error);
+    write(&rc("trace").replace("<log4c>", "<log4c><config><reread>0</reread></config>"));
+    reread_if_changed();
+    crate::debug!("a signal outlasts a reread");
+    write(&rc("fatal"));
+    reread_if_changed();
+    crate::error!("no longer watched");
+}
+
+#[test]
+fn a_changed_rc_file_takes_effect_and_a_broken_one_does_not() {
+    let scratch = Scratch::new("log-reread");
+    finish(act("log::tests", "actor_rereads", scratch.path()));
+    let lines = lines(scratch.path());
+    let texts: Vec<&str> = lines.iter().map(|line| line.split_once("] ").unwrap().1).collect();
+    let file = scratch.path().join("os4x_proxyserver.logrc");
+    let file = file.display();
+    let names = "fatal, alert, crit, error, warn, notice, info, debug, trace or notset";
+    let taken = format!("logrc_taken file={file}");
+    let reason = format!("{file}:1: <category name=\"root\">: priority=loud is not known; use {names}.");
+    let refused = format!("logrc_refused reason={}", escape(&reason));
+    let expected = [
+        taken.as_str(),
+        "after the change",
+        &refused,
+        "the old one stays",
+        "and without a file too",
+        "no longer watched",
+    ];
+    assert_eq!(texts, expected);
+}
+
+#[test]
+#[ignore = "an actor of the other tests"]
+fn actor_stays_in_the_foreground() {
+    init(Init { also_stderr: true, ..settings(&stage()) }).unwrap();
+    crate::info!("to both");
+    crate::debug!("to neither");
+}
+
+#[test]
+fn in_the_foreground_lines_go_to_standard_error_too() {
+    let scratch = Scratch::new("log-foreground");
+    let output = finish(act("log::tests", "actor_stays_in_the_foreground", scratch.path()));
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert!(shown.ends_with("] to both\n"), "{shown}");
+    assert_eq!(shown.lines().count(), 1);
+    assert_eq!(lines(scratch.path()).len(), 1);
+}
+
+#[test]
+#[ignore = "an actor of the other tests"]
+fn actor_refuses_a_broken_file() {
+    let settings = settings(&stage());
+    fs::write(settings.directory.join("os4x_proxyserver.logrc"), "<log4c>\n<category>\n</log4c>").unwrap();
+    let error = init(settings).unwrap_err();
+    assert!(matches!(error, LogError::Xml { .. }));
+    assert!(error.to_string().contains("os4x_proxyserver.logrc:3: "), "{error}");
+    crate::fatal!("nobody listens, nobody minds");
+}
+
+#[test]
+fn a_broken_rc_file_is_refused_at_start_and_nothing_is_written() {
+    let scratch = Scratch::new("log-broken");
+    finish(act("log::tests", "actor_refuses_a_broken_file", scratch.path()));
+    assert_eq!(files(scratch.path(), "os4x_proxyserver.log.").len(), 0);
 }
