@@ -308,3 +308,6 @@ fn size(text: &str) -> Option<u64> {
     };
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,3 +87,53 @@ pub(super) fn report(error: &anyhow::Error) {
     let _ = writeln!(io::stderr(), "{text}");
     let _ = syslog::send_once("os4x_proxy", Priority::Error, record::now(), &text);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicU64};
+
+    #[derive(Debug, Default)]
+    struct Disk {
+        full: AtomicBool,
+        lines: Mutex<Vec<String>>,
+    }
+
+    #[derive(Debug)]
+    struct Fragile(Arc<Disk>);
+
+    impl Append for Fragile {
+        fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
+            if self.0.full.load(Ordering::Relaxed) {
+                return Err(io::Error::from(io::ErrorKind::StorageFull).into());
+            }
+            self.0.lines.lock().unwrap().push(format!("{} {}", record.level(), record.args()));
+            Ok(())
+        }
+
+        fn flush(&self) {}
+    }
+
+    #[test]
+    fn lost_lines_are_reported_once_and_counted() {
+        let disk = Arc::new(Disk::default());
+        let append = Box::new(Fragile(Arc::clone(&disk)));
+        let sink = Sink { name: "day".to_owned(), append, lost: AtomicU64::new(0) };
+        let say = |text: &str| {
+            record::with_record(Priority::Info, "x", 0, format_args!("{text}"), |record| {
+                deliver(&sink, record)
+            })
+        };
+        say("a").unwrap();
+        disk.full.store(true, Ordering::Relaxed);
+        let error = say("b").unwrap_err();
+        assert!(format!("{error:#}").starts_with("the appender day fails: "), "{error:#}");
+        say("c").unwrap();
+        disk.full.store(false, Ordering::Relaxed);
+        say("d").unwrap();
+        say("e").unwrap();
+        let expected = ["INFO a", "INFO d", "ERROR log_lost appender=day lines=2", "INFO e"];
+        assert_eq!(*disk.lines.lock().unwrap(), expected);
+    }
+}

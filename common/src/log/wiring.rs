@@ -184,3 +184,89 @@ impl Opener<'_> {
         place.prefix.clone().unwrap_or_else(|| format!("{}{ending}", self.init.name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::settings;
+    use super::*;
+    use crate::file::tests::Scratch;
+
+    fn wire(scratch: &Scratch, elements: &str) -> Result<Wiring, LogError> {
+        let text = format!("<log4c>{elements}</log4c>");
+        let rc = rc::parse(Path::new("x.logrc"), text.as_bytes())?;
+        Wiring::open(&settings(scratch.path()), Some(&rc))
+    }
+
+    fn names(wiring: &Wiring, category: &str) -> Vec<String> {
+        wiring.sinks(category).iter().map(|sink| sink.name.clone()).collect()
+    }
+
+    #[test]
+    fn priority_and_appenders_come_from_the_nearest_ancestors() {
+        let scratch = Scratch::new("log-wiring");
+        let wiring = wire(
+            &scratch,
+            r#"<category name="root" priority="warn" appender="stderr"/>
+               <category name="os4x_proxyserver" appender="day"/>
+               <category name="os4x_proxyserver.link" priority="trace" appender="day"/>
+               <category name="os4x_proxyserver.session" priority="error" appender="stdout" additivity="0"/>
+               <appender name="day" type="os4x_appender"/>"#,
+        )
+        .unwrap();
+        let table = [
+            ("os4x_proxyserver", Priority::Warn, &["day", "stderr"][..]),
+            ("os4x_proxyserver.link.control", Priority::Trace, &["day", "stderr"]),
+            ("os4x_proxyserver.session", Priority::Error, &["stdout"]),
+            ("os4x_proxyserver.sessions", Priority::Warn, &["day", "stderr"]),
+        ];
+        for (category, priority, sinks) in table {
+            assert_eq!(wiring.priority(category), priority, "{category}");
+            assert_eq!(names(&wiring, category), sinks, "{category}");
+        }
+        assert_eq!(wiring.loudest("os4x_proxyserver"), Priority::Trace);
+    }
+
+    #[test]
+    fn lines_that_lead_nowhere_go_to_the_day_file_and_foreign_files_are_left_alone() {
+        let scratch = Scratch::new("log-fallback");
+        let wiring = wire(
+            &scratch,
+            r#"<category name="root" priority="notice"/>
+               <category name="six13log" priority="trace" appender="theirs"/>
+               <appender name="theirs" type="rollingfile" prefix="theirs"/>"#,
+        )
+        .unwrap();
+        assert_eq!(names(&wiring, "os4x_proxyserver"), ["os4x_appender"]);
+        assert_eq!(wiring.loudest("os4x_proxyserver"), Priority::Notice);
+        assert!(!scratch.path().join("theirs.0").exists());
+    }
+
+    #[test]
+    fn files_are_where_the_appender_says() {
+        let scratch = Scratch::new("log-places");
+        std::fs::create_dir(scratch.path().join("deep")).unwrap();
+        wire(
+            &scratch,
+            r#"<category name="root" appender="plain"/>
+               <category name="os4x_proxyserver" appender="window"/>
+               <appender name="plain" type="stream"/>
+               <appender name="window" type="rollingfile" logdir="deep"/>"#,
+        )
+        .unwrap();
+        assert!(scratch.path().join("plain").exists());
+        assert!(scratch.path().join("deep/os4x_proxyserver.0").exists());
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let scratch = Scratch::new("log-nowhere");
+        let elements = r#"<category name="root" appender="a"/>
+            <appender name="a" type="os4x_appender" logdir="missing"/>"#;
+        let shown = wire(&scratch, elements).unwrap_err().to_string();
+        let directory = scratch.path().join("missing");
+        assert!(
+            shown.starts_with(&format!("The appender a cannot open {}: ", directory.display())),
+            "{shown}"
+        );
+    }
+}

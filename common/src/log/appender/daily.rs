@@ -87,3 +87,121 @@ impl Append for Daily {
 fn is_deleted(file: &File) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::tests::Scratch;
+    use crate::log::tests::{act, files, stage};
+    use crate::log::{Priority, layout};
+    use nix::unistd::{Gid, Uid, geteuid};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    /// 2026-11-22 23:00 UTC: midnight where the zone is CET.
+    const MIDNIGHT: u64 = 1_795_388_400_000;
+    const ACTORS: usize = 6;
+    const LINES: u64 = 2000;
+
+    fn open(directory: &Path, owner: Owner, millis: u64) -> io::Result<Daily> {
+        let layout = Layout { kind: layout::Kind::Os4x, name: "os4x_proxyserver" };
+        Daily::open(directory, "day".to_owned(), owner, layout, millis)
+    }
+
+    fn say(daily: &Daily, millis: u64, text: &str) {
+        record::with_record(Priority::Info, "x", millis, format_args!("{text}"), |record| {
+            daily.append(record).unwrap();
+        });
+    }
+
+    /// Every tenth line is larger than a pipe's atomic write and than a stdio buffer.
+    fn length_of(number: u64) -> usize {
+        if number.is_multiple_of(10) { 9000 } else { 20 }
+    }
+
+    #[test]
+    #[ignore = "an actor of the other tests"]
+    fn actor_writes_across_midnight() {
+        localtime::load_zone();
+        let daily = open(&stage(), None, MIDNIGHT - 1).unwrap();
+        for number in 0..LINES {
+            let filling = "x".repeat(length_of(number));
+            say(&daily, MIDNIGHT - LINES / 2 + number, &format!("{number} {filling} end"));
+        }
+    }
+
+    #[test]
+    fn many_processes_share_a_file_across_midnight_and_no_line_is_torn() {
+        let scratch = Scratch::new("log-daily");
+        let actors: Vec<_> = (0..ACTORS)
+            .map(|_| {
+                let mut command =
+                    act("log::appender::daily::tests", "actor_writes_across_midnight", scratch.path());
+                command.env("TZ", "CET-1").stdout(std::process::Stdio::null()).spawn().unwrap()
+            })
+            .collect();
+        for mut actor in actors {
+            assert!(actor.wait().unwrap().success());
+        }
+        let files = files(scratch.path(), "day.");
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["day.20261122", "day.20261123"]);
+        for (name, text) in &files {
+            let mut seen = std::collections::BTreeMap::<&str, u64>::new();
+            for line in text.lines() {
+                assert_eq!(line.get(..8), name.get(4..), "a line of another day in {name}");
+                let (head, text) = line.split_once("] ").unwrap();
+                let words: Vec<&str> = text.split(' ').collect();
+                let [number, filling, "end"] = words[..] else { panic!("torn: {line}") };
+                let number: u64 = number.parse().unwrap();
+                assert_eq!(filling.len(), length_of(number));
+                let pid = head.split_once('[').unwrap().1;
+                *seen.entry(pid).or_default() += 1;
+            }
+            assert_eq!(seen.into_values().collect::<Vec<_>>(), [LINES / 2; ACTORS]);
+        }
+    }
+
+    #[test]
+    fn a_new_file_is_not_for_everybody_and_belongs_to_the_owner() {
+        let scratch = Scratch::new("log-owner");
+        let daily =
+            open(scratch.path(), Some((Uid::from_raw(65534), Gid::from_raw(65534))), MIDNIGHT).unwrap();
+        let metadata = std::fs::metadata(scratch.path().join(daily.name_at(1_795_388_400))).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o137, 0);
+        let root = geteuid().is_root();
+        assert_eq!(metadata.uid(), if root { 65534 } else { geteuid().as_raw() });
+    }
+
+    #[test]
+    fn a_file_that_was_deleted_is_made_anew() {
+        let scratch = Scratch::new("log-deleted");
+        let daily = open(scratch.path(), None, MIDNIGHT).unwrap();
+        say(&daily, MIDNIGHT, "a");
+        let file = scratch.path().join(daily.name_at(1_795_388_400));
+        std::fs::remove_file(&file).unwrap();
+        say(&daily, MIDNIGHT, "b");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.ends_with("] b\n") && text.lines().count() == 1, "{text}");
+    }
+
+    #[test]
+    fn a_symbolic_link_in_the_files_place_is_refused() {
+        let scratch = Scratch::new("log-link");
+        let daily = open(scratch.path(), None, MIDNIGHT).unwrap();
+        let file = scratch.path().join(daily.name_at(1_795_388_400));
+        std::fs::remove_file(&file).unwrap();
+        symlink("/dev/null", &file).unwrap();
+        assert!(open(scratch.path(), None, MIDNIGHT).is_err());
+    }
+
+    #[test]
+    fn without_the_new_days_file_the_old_one_goes_on() {
+        let scratch = Scratch::new("log-midnight");
+        let daily = open(scratch.path(), None, MIDNIGHT).unwrap();
+        let later = MIDNIGHT + 7 * 86_400_000;
+        symlink("/dev/null", scratch.path().join(daily.name_at(1_795_388_400 + 7 * 86_400))).unwrap();
+        say(&daily, later, "late");
+        let old = std::fs::read_to_string(scratch.path().join(daily.name_at(1_795_388_400))).unwrap();
+        assert!(old.ends_with("] late\n"), "{old}");
+    }
+}

@@ -121,3 +121,89 @@ impl Append for Rolling {
 fn numbered(prefix: &str, number: u32) -> PathBuf {
     format!("{prefix}.{number}").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::tests::Scratch;
+    use crate::log::tests::{act, files, stage};
+    use crate::log::{Priority, layout, record};
+
+    const ACTORS: usize = 4;
+    const LINES: usize = 500;
+
+    fn open(directory: &Path, maxsize: u64, maxnum: u32) -> Rolling {
+        let layout = Layout { kind: layout::Kind::Basic, name: "os4x_proxyserver" };
+        Rolling::open(directory, "log".to_owned(), SizeWindow { maxsize, maxnum }, None, layout).unwrap()
+    }
+
+    fn say(rolling: &Rolling, text: &str) {
+        record::with_record(Priority::Info, "x", 0, format_args!("{text}"), |record| {
+            rolling.append(record).unwrap();
+        });
+    }
+
+    #[test]
+    fn the_newest_file_is_0_and_the_oldest_goes() {
+        let scratch = Scratch::new("log-rolling");
+        // `INFO     x - 1` and a line feed are 15 octets: two lines a file.
+        let rolling = open(scratch.path(), 30, 3);
+        for text in ["1", "2", "3", "4", "5", "6", "7"] {
+            say(&rolling, text);
+        }
+        let line = |text: &str| format!("INFO     x - {text}\n");
+        let expected = [
+            ("log.0".to_owned(), line("7")),
+            ("log.1".to_owned(), line("5") + &line("6")),
+            ("log.2".to_owned(), line("3") + &line("4")),
+        ];
+        assert_eq!(files(scratch.path(), "log."), expected);
+    }
+
+    #[test]
+    fn one_file_alone_starts_again_and_a_long_line_is_written_all_the_same() {
+        let scratch = Scratch::new("log-single");
+        let rolling = open(scratch.path(), 20, 1);
+        say(&rolling, "1");
+        say(&rolling, &"x".repeat(100));
+        let files = files(scratch.path(), "log.");
+        assert_eq!(files.len(), 1);
+        assert_eq!(files[0].1, format!("INFO     x - {}\n", "x".repeat(100)));
+    }
+
+    #[test]
+    fn without_a_size_it_never_rolls() {
+        let scratch = Scratch::new("log-unbounded");
+        let rolling = open(scratch.path(), 0, 5);
+        (0..100).for_each(|_| say(&rolling, "x"));
+        assert_eq!(files(scratch.path(), "log.").len(), 1);
+    }
+
+    #[test]
+    #[ignore = "an actor of the other tests"]
+    fn actor_rolls() {
+        let rolling = open(&stage(), 4000, 1000);
+        (0..LINES).for_each(|number| say(&rolling, &format!("{number:>30} end")));
+    }
+
+    #[test]
+    fn many_processes_roll_without_losing_a_line() {
+        let scratch = Scratch::new("log-rollers");
+        let actors: Vec<_> = (0..ACTORS)
+            .map(|_| {
+                let mut command = act("log::appender::rolling::tests", "actor_rolls", scratch.path());
+                command.stdout(std::process::Stdio::null()).spawn().unwrap()
+            })
+            .collect();
+        for mut actor in actors {
+            assert!(actor.wait().unwrap().success());
+        }
+        let files = files(scratch.path(), "log.");
+        let lines: Vec<&str> = files.iter().flat_map(|(_, text)| text.lines()).collect();
+        assert_eq!(lines.len(), ACTORS * LINES);
+        assert!(lines.iter().all(|line| line.len() == 47 && line.ends_with(" end")), "a torn line");
+        // 48 octets a line: 83 fit; a process that was about to write while another rolled may add one.
+        assert!(files.len() >= ACTORS * LINES / (83 + ACTORS), "{}", files.len());
+        assert!(files.iter().all(|(_, text)| text.lines().count() <= 83 + ACTORS));
+    }
+}

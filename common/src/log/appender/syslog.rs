@@ -84,3 +84,45 @@ fn header(priority: Priority, seconds: i64, ident: &str) -> String {
         std::process::id()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::tests::Scratch;
+    use crate::log::layout;
+
+    fn receive(daemon: &UnixDatagram) -> String {
+        daemon.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        let mut octets = [0; 1000];
+        let length = daemon.recv(&mut octets).unwrap();
+        String::from_utf8(octets[..length].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn lines_arrive_whole_and_a_restarted_syslog_is_found_again() {
+        let scratch = Scratch::new("log-syslog");
+        let path = scratch.path().join("log");
+        let layout = Layout { kind: layout::Kind::Basic, name: "os4x_proxyserver" };
+        let syslog = Syslog::open("os4x_proxyserver", &path, layout).unwrap();
+        let say = |text: &str| {
+            record::with_record(Priority::Error, "x", 1_709_251_199_007, format_args!("{text}"), |record| {
+                syslog.append(record)
+            })
+        };
+        assert!(say("nobody there").is_err());
+
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        say("one\ntwo").unwrap();
+        let got = receive(&daemon);
+        let pid = std::process::id();
+        assert!(got.starts_with("<11>"), "{got}");
+        assert!(got.ends_with(&format!(" os4x_proxyserver[{pid}]: ERROR    x - one\\ntwo")), "{got}");
+        assert_eq!(got.find("os4x_proxyserver"), Some("<11>Feb 29 23:59:59 ".len()));
+
+        drop(daemon);
+        std::fs::remove_file(&path).unwrap();
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        say("again").unwrap();
+        assert!(receive(&daemon).ends_with("again"));
+    }
+}
