@@ -42,11 +42,14 @@ fn is_plain(character: char) -> bool {
     !matches!(character, ' ' | '=' | '"' | '\\') && !is_hazardous(character)
 }
 
-/// Control characters, and those that change the direction or the division of the text around them.
+/// Control characters, those that nobody sees, and those that change the direction or the division of the text
+/// around them.
 fn is_hazardous(character: char) -> bool {
     character.is_control()
         || (character.is_whitespace() && character != ' ')
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(character, '\u{e0000}'..='\u{e007f}')
 }
 
 fn write_visible(f: &mut (impl Write + ?Sized), character: char) -> fmt::Result {
@@ -82,7 +85,7 @@ mod tests {
 
     #[test]
     fn everything_that_could_mislead_is_quoted_and_escaped() {
-        let table: [(&[u8], &str); 10] = [
+        let table: [(&[u8], &str); 11] = [
             (b"", r#""""#),
             (b"two words", r#""two words""#),
             (b"a=b", r#""a=b""#),
@@ -92,6 +95,7 @@ mod tests {
             (b"\x1b[2J\0\x7f\t", r#""\x1b[2J\x00\x7f\t""#),
             (b"M\xfcller", r#""M\xfcller""#),
             ("\u{85}\u{202e}\u{feff}".as_bytes(), r#""\u{85}\u{202e}\u{feff}""#),
+            ("A\u{ad}B\u{e0041}".as_bytes(), r#""A\u{ad}B\u{e0041}""#),
             ("a\u{a0}b\u{2028}".as_bytes(), r#""a\u{a0}b\u{2028}""#),
         ];
         for (value, expected) in table {

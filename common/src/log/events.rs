@@ -94,3 +94,122 @@ catalogue! {
 pub(super) fn part_of(name: &str) -> &'static str {
     CATALOGUE.iter().find(|kind| kind.name == name).map_or("", |kind| kind.part)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{layout, rc};
+    use std::collections::BTreeSet;
+    use std::fmt::Write;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+    fn man(page: &str) -> String {
+        fs::read_to_string(format!("{WORKSPACE}/man/{page}")).unwrap()
+    }
+
+    /// The catalogue as the man page has it, lines filled up to 78 columns.
+    fn as_mdoc() -> String {
+        let mut page = ".Bl -tag -width Ds\n".to_owned();
+        for kind in CATALOGUE {
+            writeln!(page, ".It Sy {} Bq {} , {}", kind.name, kind.level, kind.part).unwrap();
+            let mut column = 0;
+            for word in kind.meaning.split(' ') {
+                let gap = if column == 0 {
+                    ""
+                } else if column + word.len() < 78 {
+                    " "
+                } else {
+                    "\n"
+                };
+                column = if gap == " " { column + 1 + word.len() } else { word.len() };
+                write!(page, "{gap}{word}").unwrap();
+            }
+            // Without the `\&`, mdoc takes a question mark at the end for the sentence's.
+            writeln!(page, "\n.br\nKeys:\n.Cm {}", kind.fields.join(" ").replace('?', "?\\&")).unwrap();
+        }
+        page + ".El\n"
+    }
+
+    #[test]
+    fn the_man_page_lists_what_the_catalogue_lists() {
+        let page = man("os4x_proxy-log.5");
+        let (_, rest) = page.split_once(".\\\" events begin\n").unwrap();
+        let (listed, _) = rest.split_once(".\\\" events end\n").unwrap();
+        assert!(listed == as_mdoc(), "put this between the two marks of os4x_proxy-log.5:\n{}", as_mdoc());
+    }
+
+    #[test]
+    fn names_and_keys_are_words_and_names_are_unique() {
+        let word =
+            |text: &str| !text.is_empty() && text.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'_'));
+        for kind in CATALOGUE {
+            assert!(word(kind.name) && word(kind.part), "{kind:?}");
+            assert!(kind.fields.iter().all(|field| word(field.trim_end_matches('?'))), "{kind:?}");
+            assert!(kind.meaning.ends_with('.'), "{kind:?}");
+        }
+        let names: BTreeSet<&str> = CATALOGUE.iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), CATALOGUE.len());
+    }
+
+    fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                rust_files(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_sources_write_no_event_that_is_not_listed() {
+        let mut files = Vec::new();
+        for part in ["common", "server", "client"] {
+            rust_files(&Path::new(WORKSPACE).join(part).join("src"), &mut files);
+        }
+        assert!(files.iter().any(|file| file.ends_with("log/events.rs")), "the sources are elsewhere");
+        let pattern = concat!("Event::", "new(\"");
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            for (at, _) in text.match_indices(pattern) {
+                let name = text[at + pattern.len()..].split('"').next().unwrap();
+                assert!(CATALOGUE.iter().any(|kind| kind.name == name), "{}: {name}", file.display());
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_rc_files_man_page_are_valid() {
+        let page = man("os4x_proxy.logrc.5");
+        let examples: Vec<&str> = page
+            .split(".Bd -literal -offset 2n\n")
+            .skip(1)
+            .map(|rest| rest.split_once(".Ed\n").unwrap().0)
+            .collect();
+        assert_eq!(examples.len(), 2);
+        for example in examples {
+            let read = rc::parse(Path::new("example"), example.as_bytes()).unwrap();
+            assert!(read.appenders.len() >= 2 || read.reread);
+            assert!(read.categories["os4x_proxyserver"].priority == Some(Priority::Info));
+        }
+    }
+
+    #[test]
+    fn both_man_pages_name_every_level_part_and_layout() {
+        let (lines, rc) = (man("os4x_proxy-log.5"), man("os4x_proxy.logrc.5"));
+        for priority in Priority::ALL {
+            assert!(lines.contains(&format!("\n.It {priority}\n")), "{priority}");
+            assert!(rc.contains(&priority.name().to_lowercase()), "{priority}");
+        }
+        for kind in CATALOGUE {
+            assert!(rc.contains(kind.part), "{}", kind.part);
+        }
+        for layout in ["os4x_layout", "basic", "dated"] {
+            assert!(layout::Kind::named(layout).is_some() && rc.contains(&format!("\n.It Cm {layout}\n")));
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! One macro for each priority: `common::info!("{} parked", count)`. Used by every process.
-//! A line below the level in force costs one load and a comparison; its arguments are not evaluated.
+//! A line below the level in force costs two loads and a comparison; its arguments are not evaluated.
+//! Free text begins with a word of ours, never with a value from outside: that could be the name of an event.
 
 /// Writes a line of the given priority; the macros named after the priorities are its face.
 #[doc(hidden)]

@@ -93,7 +93,7 @@ pub fn level() -> Priority {
         .unwrap_or(Priority::Info)
 }
 
-/// Whether a line of `priority` may be written: one load and a comparison. Ask before you build a costly event.
+/// Whether a line of `priority` may be written: two loads and a comparison. Ask before you build a costly event.
 pub fn enabled(priority: Priority) -> bool {
     threshold::enabled(priority)
 }

@@ -180,6 +180,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_was_taken_away_is_made_anew() {
+        let scratch = Scratch::new("log-taken");
+        let rolling = open(scratch.path(), 0, 5);
+        say(&rolling, "1");
+        std::fs::remove_file(scratch.path().join("log.0")).unwrap();
+        say(&rolling, "2");
+        assert_eq!(files(scratch.path(), "log."), [("log.0".to_owned(), "INFO     x - 2\n".to_owned())]);
+    }
+
+    #[test]
     #[ignore = "an actor of the other tests"]
     fn actor_rolls() {
         let rolling = open(&stage(), 4000, 1000);
