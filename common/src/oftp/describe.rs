@@ -1,0 +1,100 @@
+//! A buffer in words: `SFID SFIDDSN="..." ...`, for the story that a session tells at DEBUG and for `oftp2check`.
+//!
+//! Values are escaped and bounded, the password is masked, DATA is summed up. Describes broken buffers too, as far
+//! as they can be read.
+
+use super::layout::{Format, Layout};
+use super::message::{shape, walk};
+use super::{CommandCode, Level, Profile, STH, Ssid, data, escape};
+use std::fmt::Write;
+
+/// One line: the command and its fields. `level` none: before the second SSID; the layout that fits is taken.
+pub fn describe(stb: &[u8], level: Option<Level>) -> String {
+    let oeb = stb.get(STH..).unwrap_or_default();
+    let Some(code) = oeb.first().and_then(|&octet| CommandCode::from_octet(octet)) else {
+        return format!("unknown command of {} octets", stb.len());
+    };
+    let mut line = code.to_string();
+    if code == CommandCode::Data {
+        describe_data(&mut line, oeb);
+        return line;
+    }
+    describe_fields(stb, level, |name, _, value| {
+        // Writing to a String cannot fail.
+        let _ = write!(line, " {name}={value}");
+    });
+    line
+}
+
+/// Calls `visit` with name, offset in the Exchange Buffer and escaped value of each field that can be read; the
+/// command code and reserved spaces are left out.
+pub fn describe_fields(stb: &[u8], level: Option<Level>, mut visit: impl FnMut(&'static str, usize, String)) {
+    let oeb = stb.get(STH..).unwrap_or_default();
+    let Some(code) = oeb.first().and_then(|&octet| CommandCode::from_octet(octet)) else { return };
+    let level = if code == CommandCode::Ssid { Some(Ssid::layout(oeb).level) } else { level };
+    let fitting = shape(code, level, oeb.len(), Profile::Tolerant).map(|shape| shape.layout);
+    let layout = fitting.unwrap_or(Layout::new(code, level.unwrap_or(Level::L5)));
+    // A fault ends the walk: what could be read is shown.
+    let _ = walk(layout, oeb, |field, offset, octets| {
+        let value = match field.format {
+            Format::Code | Format::Cr => return Ok(()),
+            Format::Reserved if octets.iter().all(|&octet| octet == b' ') => return Ok(()),
+            Format::Password => "<masked>".into(),
+            Format::Count2(..) => {
+                super::field::big_endian(octets).map_or(String::new(), |count| count.to_string())
+            }
+            Format::Octets => format!("<{} octets>", octets.len()),
+            Format::Number(..) | Format::Count9 | Format::Reason(_) | Format::OneOf(_)
+                if octets.iter().all(u8::is_ascii_alphanumeric) =>
+            {
+                String::from_utf8_lossy(octets).into_owned()
+            }
+            Format::Utf8 => escape::quoted_text(octets),
+            _ => escape::quoted(escape::Trim::trim_ascii_end_spaces(octets)),
+        };
+        visit(field.name, offset, value);
+        Ok(())
+    });
+}
+
+fn describe_data(line: &mut String, oeb: &[u8]) {
+    let (mut count, mut octets, mut ends, mut runs) = (0_u64, 0_u64, 0_u64, 0_u64);
+    data::subrecords(oeb, |end, compressed, length, _| {
+        count = count.saturating_add(1);
+        octets = octets.saturating_add(u64::from(length));
+        ends = ends.saturating_add(u64::from(end));
+        runs = runs.saturating_add(u64::from(compressed));
+    });
+    // Writing to a String cannot fail.
+    let _ = write!(
+        line,
+        " length={} subrecords={count} compressed={runs} octets={octets} ends_of_record={ends}",
+        oeb.len()
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::describe;
+    use crate::oftp::Level;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let ssid = b"\x10\x00\x00\x41X5O0013000000ALPHA   HOST01ALPHAPW102048BYYN010N            \r";
+        let line = describe(ssid, None);
+        assert!(
+            line.starts_with("SSID SSIDLEV=5 SSIDCODE=\"O0013000000ALPHA   HOST01\" SSIDPSWD=<masked>"),
+            "{line}"
+        );
+        assert!(!line.contains("ALPHAPW"), "{line}");
+    }
+
+    #[test]
+    fn data_is_summed_up() {
+        let data = b"\x10\x00\x00\x0bD\x7f \x83ABC";
+        assert_eq!(
+            describe(data, Some(Level::L5)),
+            "DATA length=7 subrecords=2 compressed=1 octets=66 ends_of_record=1"
+        );
+    }
+}

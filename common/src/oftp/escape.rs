@@ -1,0 +1,89 @@
+//! Octets of a peer as text for logs and people: printable ASCII as it is, the rest as `\xNN`, bounded.
+//!
+//! Never lets a control character, a quote or a backslash of a peer through, so no value can forge a line.
+
+use std::fmt::{self, Write};
+
+/// Octets shown of one value; what is longer ends in `...`.
+const SHOWN: usize = 64;
+
+/// Writes `octets` escaped, without trailing spaces (the padding of X fields) and at most 64 of them.
+pub(super) fn write(f: &mut impl Write, octets: &[u8]) -> fmt::Result {
+    let trimmed = octets.trim_ascii_end_spaces();
+    write_exact(f, trimmed)
+}
+
+/// As `write`, padding included: a fault is often in it.
+pub(super) fn write_exact(f: &mut impl Write, octets: &[u8]) -> fmt::Result {
+    for &octet in octets.iter().take(SHOWN) {
+        match octet {
+            b'"' | b'\\' => write!(f, "\\{}", char::from(octet))?,
+            b' '..=b'~' => f.write_char(char::from(octet))?,
+            _ => write!(f, "\\x{octet:02x}")?,
+        }
+    }
+    if octets.len() > SHOWN { f.write_str("...") } else { Ok(()) }
+}
+
+/// `octets` in quotes, escaped.
+pub(super) fn quoted(octets: &[u8]) -> String {
+    let mut text = String::from("\"");
+    // Writing to a String cannot fail.
+    let _ = write_exact(&mut text, octets);
+    text.push('"');
+    text
+}
+
+/// UTF-8 text in quotes: letters of all scripts as they are, controls and broken octets escaped, at most 64
+/// characters.
+pub(super) fn quoted_text(octets: &[u8]) -> String {
+    let mut text = String::from("\"");
+    for chunk in octets.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character == '"' || character == '\\' || character.is_control() || !printable(character) {
+                text.extend(character.escape_default());
+            } else {
+                text.push(character);
+            }
+        }
+        for octet in chunk.invalid() {
+            let _ = write!(text, "\\x{octet:02x}");
+        }
+    }
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text.push('"');
+    text
+}
+
+/// Separators and direction marks would reorder or break a line though they are no controls.
+fn printable(character: char) -> bool {
+    !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Trailing spaces off: they pad X fields, and no more than that.
+pub(super) trait Trim {
+    fn trim_ascii_end_spaces(&self) -> &[u8];
+}
+
+impl Trim for [u8] {
+    fn trim_ascii_end_spaces(&self) -> &[u8] {
+        let end = self.iter().rposition(|&octet| octet != b' ').map_or(0, |last| last.saturating_add(1));
+        self.get(..end).unwrap_or(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Trim, quoted};
+
+    #[test]
+    fn nothing_of_a_peer_can_leave_its_quotes() {
+        assert_eq!(quoted(b"A\"B\\\n\x1b\xff "), r#""A\"B\\\x0a\x1b\xff ""#);
+        assert_eq!(quoted(&[b'A'; 70]).len(), 2 + 64 + 3);
+        assert_eq!(b"AB  ".trim_ascii_end_spaces(), b"AB");
+        assert_eq!(b"  ".trim_ascii_end_spaces(), b"");
+    }
+}

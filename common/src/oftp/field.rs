@@ -1,0 +1,237 @@
+//! One field: does its content fit its format (RFC 5024 §5.2, §5.4; stamps §5.3.3)?
+//!
+//! Works on octets of known length, knows neither the message around them nor the session.
+
+use super::escape::Trim;
+use super::layout::Format;
+use super::note::Deviation;
+use super::{Level, Profile};
+
+/// What a field's content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Fits,
+    /// Only the tolerant profile accepts it.
+    Tolerated(Deviation),
+    /// Not as it should be, harmless, and no numbered deviation; the strict profile refuses it.
+    Remark(&'static str),
+    Refused,
+}
+
+/// Judges `octets` by `format`; with `level` none, what any level defines is defined.
+pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> Verdict {
+    let plain = |fits: bool| if fits { Verdict::Fits } else { Verdict::Refused };
+    match format {
+        Format::Code | Format::Octets | Format::Subrecords => Verdict::Fits,
+        Format::Literal(literal) => plain(octets == literal),
+        Format::Cr => plain(matches!(octets, [0x0D | 0x8D])),
+        Format::OneOf(values) => plain(matches!(octets, [octet] if values.contains(octet))),
+        Format::Number(from, to) => plain(number(octets).is_some_and(|n| (from..=to).contains(&n))),
+        Format::Count9 => plain(number(octets).is_some()),
+        Format::Count2(from, to) => plain(big_endian(octets).is_some_and(|n| (from..=to).contains(&n))),
+        Format::Reason(codes) => {
+            let defined = |n: u64| {
+                codes.iter().any(|row| u64::from(row.0) == n && level.is_none_or(|level| row.1.has(level)))
+            };
+            match number(octets) {
+                Some(n) if defined(n) => Verdict::Fits,
+                Some(_) => Verdict::Tolerated(Deviation::C9),
+                None => Verdict::Refused,
+            }
+        }
+        Format::Name if blank(octets) => Verdict::Refused,
+        Format::Text | Format::Password | Format::Name => text(octets),
+        Format::Ident => ident(octets),
+        Format::Reserved if blank(octets) => Verdict::Fits,
+        Format::Reserved => Verdict::Remark("reserved octets are not spaces"),
+        Format::Date6 => plain(date(true, octets)),
+        Format::Date8 => plain(date(false, octets)),
+        Format::Time6 => plain(time(octets)),
+        Format::Time10 => match octets.split_at_checked(6) {
+            Some((clock, b"0000")) if time(clock) => Verdict::Tolerated(Deviation::C4),
+            Some((clock, counter)) => plain(time(clock) && number(counter).is_some()),
+            None => Verdict::Refused,
+        },
+        Format::Utf8 => plain(std::str::from_utf8(octets).is_ok()),
+    }
+}
+
+/// `judge` as the profile takes it: what only the tolerant one accepts is refused by the strict one.
+pub(super) fn judge_by(profile: Profile, format: Format, octets: &[u8], level: Option<Level>) -> Verdict {
+    match (profile, judge(format, octets, level)) {
+        (Profile::Strict, Verdict::Tolerated(_) | Verdict::Remark(_)) => Verdict::Refused,
+        (_, verdict) => verdict,
+    }
+}
+
+/// What the format asks for, for the log.
+pub(super) fn expectation(format: Format) -> String {
+    match format {
+        Format::Code | Format::Octets | Format::Subrecords => "any octets".into(),
+        Format::Literal(literal) => super::escape::quoted(literal),
+        Format::Cr => "0x0d or 0x8d".into(),
+        Format::OneOf(values) => {
+            let values: Vec<_> = values.iter().map(|&value| char::from(value).to_string()).collect();
+            format!("one of {}", values.join(" "))
+        }
+        Format::Number(from, to) => format!("decimal digits, {from} to {to}"),
+        Format::Count9 => "three decimal digits".into(),
+        Format::Count2(from, to) => format!("{from} to {to} octets"),
+        Format::Reason(codes) => {
+            let codes: Vec<_> = codes.iter().map(|row| format!("{:02}", row.0)).collect();
+            format!("a reason code of this level, out of {}", codes.join(" "))
+        }
+        Format::Text | Format::Password => "0-9 A-Z / - . & ( ) padded right with spaces".into(),
+        Format::Name => "0-9 A-Z / - . & ( ) padded right with spaces, not blank".into(),
+        Format::Ident => "an identification code".into(),
+        Format::Reserved => "spaces".into(),
+        Format::Date6 => "a date YYMMDD".into(),
+        Format::Date8 => "a date CCYYMMDD".into(),
+        Format::Time6 => "a time HHMMSS".into(),
+        Format::Time10 => "a time HHMMSScccc with a counter from 0001".into(),
+        Format::Utf8 => "UTF-8".into(),
+    }
+}
+
+/// The section that rules a format, where it is not the command's own.
+pub(super) fn section(format: Format) -> Option<&'static str> {
+    match format {
+        Format::Text | Format::Password | Format::Name => Some("RFC 5024 §5.2"),
+        Format::Ident => Some("RFC 5024 §5.4"),
+        _ => None,
+    }
+}
+
+/// The value of decimal digits, at most 19 of them.
+pub(super) fn number(octets: &[u8]) -> Option<u64> {
+    if octets.is_empty() || octets.len() > 19 {
+        return None;
+    }
+    octets.iter().try_fold(0_u64, |value, octet| {
+        let digit = octet.is_ascii_digit().then(|| octet.wrapping_sub(b'0'))?;
+        value.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+/// The value of a binary length field.
+pub(super) fn big_endian(octets: &[u8]) -> Option<u16> {
+    octets.try_into().ok().map(u16::from_be_bytes)
+}
+
+fn blank(octets: &[u8]) -> bool {
+    octets.iter().all(|&octet| octet == b' ')
+}
+
+/// The alphanumeric set without its padding.
+fn alphanumeric(octet: u8) -> bool {
+    matches!(octet, b'0'..=b'9' | b'A'..=b'Z' | b'/' | b'-' | b'.' | b'&' | b'(' | b')')
+}
+
+/// What real stacks send beside it (C3).
+fn nearly(octet: u8) -> bool {
+    alphanumeric(octet) || matches!(octet, b' ' | b'_' | b'a'..=b'z')
+}
+
+fn text(octets: &[u8]) -> Verdict {
+    let value = octets.trim_ascii_end_spaces();
+    if value.iter().all(|&octet| alphanumeric(octet)) {
+        Verdict::Fits
+    } else if value.iter().all(|&octet| nearly(octet)) {
+        Verdict::Tolerated(Deviation::C3)
+    } else {
+        Verdict::Refused
+    }
+}
+
+/// Five padded parts make one code, so inner spaces are right (SIOOID 1, SIOICD 4, SIOORG 14, SIOCSA 6). The set
+/// of SIOORG is the Odette scheme's, so it is asked of codes that begin with `O`; SIOICD is called both 9(4) and
+/// String(4) by the RFC and is judged as the latter.
+fn ident(octets: &[u8]) -> Verdict {
+    if blank(octets) || !octets.iter().all(|&octet| nearly(octet)) {
+        return Verdict::Refused;
+    }
+    let narrow = |octet: &u8| matches!(octet, b'0'..=b'9' | b'A'..=b'Z' | b' ' | b'-');
+    let organisation = octets.get(5..19).unwrap_or_default();
+    let right = match octets.first() {
+        Some(b' ') | None => false,
+        Some(b'O') => organisation.iter().all(narrow),
+        Some(_) => true,
+    };
+    if right && octets.iter().all(|&octet| octet == b' ' || alphanumeric(octet)) {
+        Verdict::Fits
+    } else {
+        Verdict::Tolerated(Deviation::C3)
+    }
+}
+
+/// A day that exists, YYMMDD if `short` (its year 00 is taken as a leap year, as 2000 was), else CCYYMMDD.
+fn date(short: bool, octets: &[u8]) -> bool {
+    let width = if short { 2 } else { 4 };
+    let Some((year, rest)) = octets.split_at_checked(width) else { return false };
+    let Some((month, day)) = rest.split_at_checked(2) else { return false };
+    let (Some(year), Some(month), Some(day)) = (number(year), number(month), number(day)) else {
+        return false;
+    };
+    let multiple = |of: u64| year.checked_rem(of) == Some(0);
+    let leap = multiple(4) && (short || !multiple(100) || multiple(400));
+    let days = match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => return false,
+    };
+    (1..=days).contains(&day)
+}
+
+fn time(octets: &[u8]) -> bool {
+    let limits = [24, 60, 60];
+    octets.len() == 6
+        && octets.chunks(2).zip(limits).all(|(part, limit)| number(part).is_some_and(|value| value < limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Verdict, date, ident, number, text, time};
+    use crate::oftp::Deviation;
+
+    #[test]
+    fn numbers_are_digits_and_never_blank() {
+        assert_eq!(number(b"00042"), Some(42));
+        assert_eq!(number(b"99999999999999999"), Some(99_999_999_999_999_999));
+        for bad in [&b""[..], b" 2048", b"+1", b"1e3", b"     ", b"99999999999999999999"] {
+            assert_eq!(number(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn stamps_are_days_and_times_that_exist() {
+        assert!(date(false, b"20240229") && date(false, b"20000229") && date(true, b"240229"));
+        for bad in [&b"20230229"[..], b"19000229", b"20241301", b"20240431", b"20240400", b"2024 101"] {
+            assert!(!date(false, bad), "{bad:?}");
+        }
+        assert!(time(b"235959") && time(b"000000"));
+        assert!(!time(b"240000") && !time(b"006000") && !time(b"000060") && !time(b"12345"));
+    }
+
+    #[test]
+    fn alphanumeric_text_is_padded_right() {
+        assert_eq!(text(b"A-Z/09.&()  "), Verdict::Fits);
+        assert_eq!(text(b"        "), Verdict::Fits);
+        for nearly in [&b"A B"[..], b" AB", b"a_b"] {
+            assert_eq!(text(nearly), Verdict::Tolerated(Deviation::C3));
+        }
+        for bad in [&b"A\n"[..], b"A\x80", b"A%", b"\"", b"A\0"] {
+            assert_eq!(text(bad), Verdict::Refused);
+        }
+    }
+
+    #[test]
+    fn identification_codes_have_parts() {
+        assert_eq!(ident(b"O0013000000ALPHA   HOST01"), Verdict::Fits);
+        assert_eq!(ident(b"O0055client              "), Verdict::Tolerated(Deviation::C3));
+        assert_eq!(ident(b" O0055CLIENT             "), Verdict::Tolerated(Deviation::C3));
+        assert_eq!(ident(b"                         "), Verdict::Refused);
+        assert_eq!(ident(b"O0055CLIENT\x1b             "), Verdict::Refused);
+    }
+}

@@ -1,0 +1,379 @@
+//! One message against the table: which layout a buffer has, whether its length fits, whether its fields do.
+//!
+//! Knows the level and the profile, not the session. Findings that do not refuse go to the caller one by one.
+
+use super::field::{self, Verdict};
+use super::layout::{Field, Format, Layout, Size};
+use super::note::Deviation;
+use super::violation::{Fault, Violation};
+use super::{CommandCode, EsidReason, Level, MAX_STB, Profile, STH, Side, Ssid, escape};
+use std::fmt::Write;
+
+/// A finding in a message that is accepted nevertheless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    Deviation(Deviation, Option<&'static str>),
+    Remark(&'static str),
+}
+
+/// A layout, and the deviation that it takes to read the buffer so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) layout: Layout,
+    deviation: Option<Deviation>,
+}
+
+/// Chooses the layout of a buffer of `length` octets, or says which lengths the command may have. `level` none:
+/// before the second SSID, when ESID may have either form (RFC 5024 is silent; sheet 3.11).
+pub(super) fn shape(
+    code: CommandCode,
+    level: Option<Level>,
+    length: usize,
+    profile: Profile,
+) -> Result<Shape, Fault> {
+    let native = Layout::new(code, level.unwrap_or(Level::L5));
+    let fits = |layout: Layout| {
+        let (least, greatest) = layout.bounds();
+        (least..=greatest).contains(&length)
+    };
+    let plain = |layout| Shape { layout, deviation: None };
+    if fits(native) {
+        return Ok(plain(native));
+    }
+    let low = Layout::new(code, Level::L4);
+    if code == CommandCode::Esid && level.is_none() && fits(low) {
+        return Ok(plain(low));
+    }
+    if profile == Profile::Tolerant {
+        let others = tolerated(native).into_iter().flatten();
+        if let Some((layout, deviation)) = others.into_iter().find(|(layout, _)| fits(*layout)) {
+            return Ok(Shape { layout, deviation: Some(deviation) });
+        }
+    }
+    Err(size_fault(code, level, length))
+}
+
+fn size_fault(code: CommandCode, level: Option<Level>, length: usize) -> Fault {
+    let (least, greatest) = Layout::new(code, level.unwrap_or(Level::L5)).bounds();
+    let expected =
+        if least == greatest { format!("{least} octets") } else { format!("{least} to {greatest} octets") };
+    Fault::size(None, 0, format!("{length} octets"), expected)
+}
+
+/// The other layouts in which real stacks send the message.
+fn tolerated(native: Layout) -> [Option<(Layout, Deviation)>; 3] {
+    let low = Layout { level: Level::L4, ..native };
+    match native.code {
+        CommandCode::Ssrm | CommandCode::Ssid => [Some((native.cut(), Deviation::C5)), None, None],
+        CommandCode::Cdt => [Some((native.cut(), Deviation::C6)), None, None],
+        CommandCode::Eerp | CommandCode::Nerp if native.level == Level::L5 => {
+            [Some((low, Deviation::C5)), None, None]
+        }
+        CommandCode::Esid => {
+            let high = Layout { level: Level::L5, ..native };
+            let other = if native.level == Level::L5 { low } else { high };
+            // A 2.0 form without CR is told from one with CR by its length field: `check` tries that.
+            [
+                Some((other, Deviation::C7)),
+                Some((low.cut(), Deviation::C5)),
+                Some((high.cut(), Deviation::C5)),
+            ]
+        }
+        _ => [None; 3],
+    }
+}
+
+/// Calls `visit` for each field with its offset and octets; stops at the first that does not fit.
+pub(super) fn walk<'a>(
+    layout: Layout,
+    oeb: &'a [u8],
+    mut visit: impl FnMut(&'static Field, usize, &'a [u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let (mut offset, mut count) = (0_usize, 0_usize);
+    for field in layout.fields() {
+        let rest = oeb.get(offset..).unwrap_or_default();
+        let wanted = match field.size {
+            Size::Fixed(octets) => octets,
+            Size::Counted => count,
+            Size::Rest => rest.len(),
+        };
+        let Some(octets) = rest.get(..wanted) else {
+            let found = format!("{} octets left", rest.len());
+            return Err(Fault::size(Some(field.name), offset, found, format!("{wanted} octets")));
+        };
+        visit(field, offset, octets)?;
+        count = match field.format {
+            Format::Count9 => field::number(octets).and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
+            Format::Count2(..) => field::big_endian(octets).map_or(0, usize::from),
+            _ => 0,
+        };
+        offset = offset.saturating_add(wanted);
+    }
+    if offset == oeb.len() {
+        return Ok(());
+    }
+    let found = format!("{} octets", oeb.len());
+    Err(Fault::size(None, offset, found, format!("an end after {offset} octets, as its length fields say")))
+}
+
+/// The octets of the field called `name`, if the layout has it.
+pub(super) fn value<'a>(layout: Layout, oeb: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut value = None;
+    // A fault ends the walk; what was found until then stands.
+    let _ = walk(layout, oeb, |field, _, octets| {
+        if field.name == name {
+            value = Some(octets);
+        }
+        Ok(())
+    });
+    value
+}
+
+/// The decimal value of the field called `name`; 0 if the layout has none.
+pub(super) fn number(layout: Layout, oeb: &[u8], name: &str) -> u64 {
+    value(layout, oeb, name).and_then(field::number).unwrap_or(0)
+}
+
+/// Judges a whole Exchange Buffer but for DATA's subrecords: length fields first (ESID 07), then contents (06), then
+/// what fields say of each other (06). Calls `found` for what is accepted nevertheless.
+pub(super) fn check(
+    code: CommandCode,
+    oeb: &[u8],
+    level: Option<Level>,
+    profile: Profile,
+    mut found: impl FnMut(Finding),
+) -> Result<Layout, Fault> {
+    // An SSID is ruled by its own SSIDLEV.
+    let level = if code == CommandCode::Ssid { Some(Ssid::layout(oeb).level) } else { level };
+    let mut shape = shape(code, level, oeb.len(), profile)?;
+    if let Err(fault) = lengths(shape.layout, oeb) {
+        let cut = shape.layout.cut();
+        let missing_cr =
+            code == CommandCode::Esid && profile == Profile::Tolerant && lengths(cut, oeb).is_ok();
+        if !missing_cr {
+            return Err(fault);
+        }
+        shape = Shape { layout: cut, deviation: Some(Deviation::C5) };
+    }
+    contents(shape.layout, oeb, level, profile, &mut found).map_err(|fault| {
+        // Another length is tolerated if all the rest is right; else the length is the fault, as when strict.
+        if shape.deviation.is_some() { size_fault(code, level, oeb.len()) } else { fault }
+    })?;
+    if let Some(deviation) = shape.deviation {
+        found(Finding::Deviation(deviation, None));
+    }
+    relations(shape.layout, oeb, &mut found)?;
+    Ok(shape.layout)
+}
+
+/// Every length field says what is there. One that is no number is a matter of content, and is looked at first.
+fn lengths(layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
+    walk(layout, oeb, |field, offset, octets| match field.format {
+        Format::Count9 if field::number(octets).is_none() => {
+            let expected = field::expectation(field.format);
+            Err(Fault::content(field.name, offset, escape::quoted(octets), expected))
+        }
+        _ => Ok(()),
+    })
+}
+
+fn contents(
+    layout: Layout,
+    oeb: &[u8],
+    level: Option<Level>,
+    profile: Profile,
+    found: &mut impl FnMut(Finding),
+) -> Result<(), Fault> {
+    walk(layout, oeb, |field, offset, octets| match field::judge_by(profile, field.format, octets, level) {
+        Verdict::Fits => Ok(()),
+        Verdict::Tolerated(deviation) => {
+            found(Finding::Deviation(deviation, Some(field.name)));
+            Ok(())
+        }
+        Verdict::Remark(text) => {
+            found(Finding::Remark(text));
+            Ok(())
+        }
+        Verdict::Refused => {
+            let shown = if field.format == Format::Password {
+                "a value that is not shown".into()
+            } else {
+                escape::quoted(octets)
+            };
+            let fault = Fault::content(field.name, offset, shown, field::expectation(field.format));
+            Err(match field::section(field.format) {
+                Some(section) => fault.by(section),
+                None => fault,
+            })
+        }
+    })
+}
+
+/// What fields of one message say of each other.
+fn relations(layout: Layout, oeb: &[u8], found: &mut impl FnMut(Finding)) -> Result<(), Fault> {
+    match layout.code {
+        CommandCode::Sfid => sfid(layout, oeb, found),
+        CommandCode::Eerp => receipt(layout, oeb, ["EERPHSH", "EERPSIG", "EERPSIGL"], found),
+        CommandCode::Nerp => receipt(layout, oeb, ["NERPHSH", "NERPSIG", "NERPSIGL"], found),
+        _ => Ok(()),
+    }
+}
+
+fn sfid(layout: Layout, oeb: &[u8], found: &mut impl FnMut(Finding)) -> Result<(), Fault> {
+    let number = |name| number(layout, oeb, name);
+    let format = value(layout, oeb, "SFIDFMT").and_then(<[u8]>::first).copied().unwrap_or(b'U');
+    let records = number("SFIDLRECL");
+    let serviced = number("SFIDSEC") != 0 || number("SFIDCOMP") != 0;
+    let content = |name, found: String, expected: &'static str| {
+        Err(Fault::content(name, offset_of(layout, oeb, name), found, expected))
+    };
+    if matches!(format, b'U' | b'T') && records != 0 {
+        return content("SFIDLRECL", format!("\"{records:05}\""), "00000 for the formats U and T");
+    }
+    if format == b'V' && serviced && records > 65_536 {
+        return content("SFIDLRECL", format!("\"{records:05}\""), "at most 65536 for a V file with services");
+    }
+    if serviced && number("SFIDENV") != 1 {
+        return content("SFIDENV", "\"0\"".into(), "1 where SFIDSEC is not 00 or SFIDCOMP is 1");
+    }
+    if matches!(format, b'F' | b'V') && records == 0 {
+        found(Finding::Remark("record length 0 for a file of records"));
+    }
+    if number("SFIDSEC") != 0 && number("SFIDCIPH") == 0 {
+        found(Finding::Remark("a secured file without a cipher suite"));
+    }
+    Ok(())
+}
+
+/// A hash belongs to a signature; its length is that of SHA-1, SHA-256 or SHA-512.
+fn receipt(
+    layout: Layout,
+    oeb: &[u8],
+    [hash, signature, signature_length]: [&'static str; 3],
+    found: &mut impl FnMut(Finding),
+) -> Result<(), Fault> {
+    let octets = |name| value(layout, oeb, name).map_or(0, <[u8]>::len);
+    if octets(hash) > 0 && octets(signature) == 0 {
+        let at = offset_of(layout, oeb, signature_length);
+        return Err(Fault::content(signature_length, at, "0".into(), "a signature where there is a hash"));
+    }
+    if !matches!(octets(hash), 0 | 20 | 32 | 64) {
+        found(Finding::Remark("hash that is not 20, 32 or 64 octets long"));
+    }
+    if octets(signature) > 32_768 {
+        found(Finding::Remark("signature of more than 32 KiB"));
+    }
+    Ok(())
+}
+
+/// A whole ESID in the form of `level`. The reasons of level 5 alone become 10 below it; the text is cut at 999
+/// octets, between characters.
+pub(super) fn esid(level: Level, reason: EsidReason, text: &str) -> Vec<u8> {
+    let known = match reason {
+        EsidReason::InvalidChallengeResponse | EsidReason::AuthenticationIncompatible
+            if level != Level::L5 =>
+        {
+            EsidReason::IncompatibleMode
+        }
+        reason => reason,
+    };
+    let mut oeb = format!("F{}", known.code());
+    if level == Level::L5 {
+        let end = (0..=text.len().min(999)).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        let text = text.get(..end).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = write!(oeb, "{:03}{text}", text.len());
+    }
+    oeb.push('\r');
+    let length = u32::try_from(oeb.len().saturating_add(STH)).unwrap_or(0);
+    // The length of an ESID needs 10 of the header's 24 bits.
+    let mut stb = (length | 0x1000_0000).to_be_bytes().to_vec();
+    stb.extend_from_slice(oeb.as_bytes());
+    stb
+}
+
+/// Where the field called `name` begins.
+pub(super) fn offset_of(layout: Layout, oeb: &[u8], name: &str) -> usize {
+    let mut place = 0;
+    let _ = walk(layout, oeb, |field, offset, _| {
+        if field.name == name {
+            place = offset;
+        }
+        Ok(())
+    });
+    place
+}
+
+/// The length that a Stream Transmission Header gives, header included; none while it is not whole (RFC 5024 §8.2).
+pub(super) fn header(available: &[u8]) -> Result<Option<usize>, Fault> {
+    let rule = "RFC 5024 §8.2";
+    let wrong = |reason, offset, found, expected: &'static str| {
+        let fault = Fault::content("STH", offset, found, expected).by(rule);
+        Err(Fault { reason, ..fault })
+    };
+    let (Some(&first), rest) = (available.first(), available.get(1..4)) else { return Ok(None) };
+    if first != 0x10 {
+        let hint = match first {
+            0x15 | 0x16 => " (TLS on the plain port?)",
+            b'I' => " (a peer without Stream Transmission Headers?)",
+            _ => "",
+        };
+        let found = format!("0x{first:02x}{hint}");
+        return wrong(EsidReason::ProtocolViolation, 0, found, "0x10: version 1, flags 0");
+    }
+    let Some(&[high, middle, low]) = rest else { return Ok(None) };
+    let length = usize::try_from(u32::from_be_bytes([0, high, middle, low])).unwrap_or(usize::MAX);
+    if !(STH < length && length <= MAX_STB) {
+        let found = format!("the length {length}");
+        return wrong(EsidReason::ExchangeBufferSize, 1, found, "a length of 5 to 100003");
+    }
+    Ok(Some(length))
+}
+
+/// Which command the first octet of an Exchange Buffer announces, if sessions of `level` know it.
+pub(super) fn recognise(octet: u8, level: Option<Level>) -> Result<CommandCode, Fault> {
+    let unknown = |found: String, expected: String| Fault {
+        reason: EsidReason::CommandNotRecognised,
+        ..Fault::content("CMD", 0, found, expected).by("RFC 5024 §5.3")
+    };
+    let Some(code) = CommandCode::from_octet(octet) else {
+        return Err(unknown(escape::quoted(&[octet]), "the first octet of one of the 18 commands".into()));
+    };
+    match level {
+        Some(level) if !code.exists_at(level) => {
+            Err(unknown(code.name().into(), format!("a command of level {level}")))
+        }
+        _ => Ok(code),
+    }
+}
+
+/// Judges one whole Stream Transmission Buffer alone, outside any session: header, command, length, fields, and
+/// DATA's subrecords as far as they can be judged without a file. Returns the deviations that were tolerated.
+pub fn check_message(
+    side: Side,
+    stb: &[u8],
+    level: Option<Level>,
+    profile: Profile,
+) -> Result<Vec<Deviation>, Violation> {
+    let length = header(stb).map_err(|fault| fault.of(side, None))?;
+    let Some((&first, oeb)) = stb.get(STH).zip(stb.get(STH..)) else {
+        return Err(Fault::size(None, 0, format!("{} octets", stb.len()), "5 or more").of(side, None));
+    };
+    let code = recognise(first, level).map_err(|fault| fault.of(side, None))?;
+    let with_code = |fault: Fault| fault.of(side, Some(code));
+    if length != Some(stb.len()) {
+        let expected = format!("{} octets, as the header says", length.unwrap_or(0));
+        return Err(with_code(Fault::size(None, 0, format!("{} octets", stb.len()), expected)));
+    }
+    let mut deviations = Vec::new();
+    let note = |finding| {
+        if let Finding::Deviation(deviation, _) = finding {
+            deviations.push(deviation);
+        }
+    };
+    check(code, oeb, level, profile, note).map_err(with_code)?;
+    if code == CommandCode::Data {
+        super::data::check_alone(oeb, profile).map_err(with_code)?;
+    }
+    Ok(deviations)
+}

@@ -1,0 +1,226 @@
+//! Findings that do not end a session: tolerated deviations, files, receipts, counts that do not agree.
+//!
+//! The checker collects them, the daemons log them, each a line. They are rare beside buffers; making one is the
+//! only allocation a legal session can cause. A `Display` is one line with the peer's values escaped.
+
+use super::escape::{self, Trim};
+use super::{CommandCode, Side};
+use std::fmt::{self, Write};
+
+/// A deviation that the tolerant profile accepts because real stacks show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deviation {
+    /// EFID at credit 0; then one CDT before the answer.
+    C1,
+    /// ESID 00 by the Speaker without a Change Direction before it.
+    C2,
+    /// Embedded or leading spaces, `_` and lower case in X fields.
+    C3,
+    /// Time counter 0000.
+    C4,
+    /// Carriage return missing; EERP or NERP without the tail of level 5.
+    C5,
+    /// CDT without its reserved octets.
+    C6,
+    /// ESID in the form of another level.
+    C7,
+    /// The Responder's SSID above the offer: the lower value counts.
+    C8,
+    /// Reason code that the level does not define.
+    C9,
+    /// End of record missing at the end of a file, or more than one in a text file.
+    C10,
+    /// Error ESID instead of SSRM.
+    C11,
+    /// Special logic offered, and declined.
+    C12,
+}
+
+impl Deviation {
+    /// What it is, in a few words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::C1 => "EFID while the credit is 0",
+            Self::C2 => "ESID 00 without a Change Direction before it",
+            Self::C3 => "space, underscore or lower case in an alphanumeric field",
+            Self::C4 => "time counter 0000",
+            Self::C5 => "carriage return or the tail of level 5 missing",
+            Self::C6 => "CDT without its reserved octets",
+            Self::C7 => "ESID in the form of another level",
+            Self::C8 => "Responder's SSID above the offer",
+            Self::C9 => "reason code that this level does not define",
+            Self::C10 => "end of record missing at the end of the file, or repeated in a text file",
+            Self::C11 => "ESID instead of SSRM",
+            Self::C12 => "special logic offered on TCP",
+        }
+    }
+
+    /// Its bit in a set of deviations.
+    pub(super) fn bit(self) -> u32 {
+        1 << (self as u32)
+    }
+}
+
+impl fmt::Display for Deviation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// A value of an X field, at most 26 octets (DSN). `Display` escapes it and drops the padding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    octets: [u8; 26],
+    length: u8,
+}
+
+impl Label {
+    pub(super) fn new(value: &[u8]) -> Self {
+        let mut octets = [0; 26];
+        let mut length = 0;
+        for (place, octet) in octets.iter_mut().zip(value.trim_ascii_end_spaces()) {
+            *place = *octet;
+            length = u8::saturating_add(length, 1);
+        }
+        Self { octets, length }
+    }
+
+    /// The octets without padding.
+    pub fn octets(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape::write(f, self.octets())
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        escape::write(f, self.octets())?;
+        f.write_char('"')
+    }
+}
+
+/// A rare finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A deviation that the tolerant profile accepts; once a session for each of C1 to C12.
+    Tolerated {
+        /// Its number.
+        deviation: Deviation,
+        /// Who showed it.
+        side: Side,
+        /// In which command.
+        command: CommandCode,
+        /// In which field, if it is one field's.
+        field: Option<&'static str>,
+    },
+    /// Something that no rule forbids and an operator may want to know; once a session for each text.
+    Remark {
+        /// Who showed it.
+        side: Side,
+        /// In which command.
+        command: CommandCode,
+        /// What it is.
+        text: &'static str,
+    },
+    /// The Listener said EFPA: the file is delivered.
+    FileAccepted {
+        /// Who sent the file.
+        sender: Side,
+        /// SFIDDSN.
+        name: Label,
+        /// Octets of the virtual file that this session carried (before buffer compression).
+        octets: u64,
+        /// Restart position that the Listener chose, in records (F, V) or 1,024 octets.
+        restart: u64,
+    },
+    /// The Listener said SFNA or EFNA.
+    FileRefused {
+        /// Who sent the file.
+        sender: Side,
+        /// SFIDDSN.
+        name: Label,
+        /// Octets that this session carried.
+        octets: u64,
+        /// SFNA or EFNA.
+        command: CommandCode,
+        /// SFNAREAS or EFNAREAS, 0 to 99.
+        reason: u8,
+    },
+    /// The Listener accepted a file whose EFID does not agree with what passed (RFC 5024 §5.3.8).
+    CountMismatch {
+        /// Who sent the file.
+        sender: Side,
+        /// SFIDDSN.
+        name: Label,
+        /// EFIDRCNT, EFIDUCNT.
+        told: (u64, u64),
+        /// Records and octets as counted here; none where they cannot be known.
+        counted: (Option<u64>, Option<u64>),
+    },
+    /// A receipt was taken (EERP or NERP, then RTR).
+    Receipt {
+        /// Who sent it.
+        sender: Side,
+        /// EERP or NERP.
+        command: CommandCode,
+        /// EERPDSN or NERPDSN.
+        name: Label,
+        /// NERPREAS, 0 to 99.
+        reason: Option<u8>,
+    },
+}
+
+/// A count, or `?` where it cannot be known.
+struct Known(Option<u64>);
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(count) => write!(f, "{count}"),
+            None => f.write_char('?'),
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tolerated { deviation, side, command, field } => {
+                write!(f, "tolerated={deviation} from={side} command={command}")?;
+                if let Some(field) = field {
+                    write!(f, " field={field}")?;
+                }
+                write!(f, " text=\"{}\"", deviation.text())
+            }
+            Self::Remark { side, command, text } => {
+                write!(f, "remark=\"{text}\" from={side} command={command}")
+            }
+            Self::FileAccepted { sender, name, octets, restart } => {
+                write!(f, "file=accepted from={sender} name=\"{name}\" octets={octets} restart={restart}")
+            }
+            Self::FileRefused { sender, name, octets, command, reason } => write!(
+                f,
+                "file=refused from={sender} name=\"{name}\" octets={octets} command={command} reason={reason:02}"
+            ),
+            Self::CountMismatch { sender, name, told, counted } => write!(
+                f,
+                "file=miscounted from={sender} name=\"{name}\" records={} octets={} \
+                 counted_records={} counted_octets={}",
+                told.0,
+                told.1,
+                Known(counted.0),
+                Known(counted.1)
+            ),
+            Self::Receipt { sender, command, name, reason } => {
+                write!(f, "receipt={command} from={sender} name=\"{name}\"")?;
+                reason.map_or(Ok(()), |reason| write!(f, " reason={reason:02}"))
+            }
+        }
+    }
+}

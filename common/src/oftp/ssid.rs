@@ -1,0 +1,212 @@
+//! Start Session: what each side's SSID says, and what both together agree on (RFC 5024 §5.3.2, §3.2, §9.7).
+//!
+//! The password is checked with the other fields and then forgotten: it is in no type here.
+
+use super::escape::Trim;
+use super::layout::Layout;
+use super::message::{number, value};
+use super::{CommandCode, Deviation, Level, Profile, Side};
+
+/// What a side can do with files (SSIDSR).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// Sends only.
+    Send,
+    /// Receives only.
+    Receive,
+    /// Both.
+    Both,
+}
+
+impl Capability {
+    fn sends(self) -> bool {
+        self != Self::Receive
+    }
+
+    fn receives(self) -> bool {
+        self != Self::Send
+    }
+}
+
+/// One side's Start Session, without its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ssid {
+    level: Level,
+    code: String,
+    user: String,
+    buffer_size: u32,
+    credit: u16,
+    capability: Capability,
+    features: Features,
+}
+
+impl Ssid {
+    /// Reads a checked SSID.
+    pub(super) fn read(oeb: &[u8], layout: Layout) -> Self {
+        let field = |name| value(layout, oeb, name).unwrap_or_default();
+        let text = |name| String::from_utf8_lossy(field(name).trim_ascii_end_spaces()).into_owned();
+        let yes = |name, feature| if field(name) == b"Y" { feature } else { Features::NONE };
+        Self {
+            level: layout.level,
+            code: text("SSIDCODE"),
+            user: text("SSIDUSER"),
+            buffer_size: u32::try_from(number(layout, oeb, "SSIDSDEB")).unwrap_or(128),
+            credit: u16::try_from(number(layout, oeb, "SSIDCRED")).unwrap_or(1),
+            capability: match field("SSIDSR") {
+                b"S" => Capability::Send,
+                b"R" => Capability::Receive,
+                _ => Capability::Both,
+            },
+            features: yes("SSIDCMPR", Features::COMPRESSION)
+                .or(yes("SSIDREST", Features::RESTART))
+                .or(yes("SSIDSPEC", Features::SPECIAL_LOGIC))
+                .or(yes("SSIDAUTH", Features::AUTHENTICATION)),
+        }
+    }
+
+    /// The layout of an SSID: its own SSIDLEV rules it, also before a level is agreed.
+    pub(super) fn layout(oeb: &[u8]) -> Layout {
+        let level = oeb.get(1).and_then(|&digit| Level::from_digit(digit)).unwrap_or(Level::L5);
+        Layout::new(CommandCode::Ssid, level)
+    }
+
+    /// SSIDLEV: the level offered.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// SSIDCODE without trailing spaces; printable ASCII.
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// SSIDUSER without trailing spaces; printable ASCII.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// SSIDSDEB: largest DATA Exchange Buffer that this side takes, 128 to 99,999 octets.
+    pub fn buffer_size(&self) -> u32 {
+        self.buffer_size
+    }
+
+    /// SSIDCRED: DATA buffers that may be sent before a CDT, 1 to 999.
+    pub fn credit(&self) -> u16 {
+        self.credit
+    }
+
+    /// SSIDSR.
+    pub fn capability(&self) -> Capability {
+        self.capability
+    }
+
+    /// SSIDCMPR: buffer compression.
+    pub fn compression(&self) -> bool {
+        self.features.has(Features::COMPRESSION)
+    }
+
+    /// SSIDREST.
+    pub fn restart(&self) -> bool {
+        self.features.has(Features::RESTART)
+    }
+
+    /// SSIDSPEC.
+    pub fn special_logic(&self) -> bool {
+        self.features.has(Features::SPECIAL_LOGIC)
+    }
+
+    /// SSIDAUTH; below level 5 there is none.
+    pub fn authentication(&self) -> bool {
+        self.features.has(Features::AUTHENTICATION)
+    }
+}
+
+/// What a side answers with Y: a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Features(u8);
+
+impl Features {
+    const NONE: Self = Self(0);
+    pub(super) const COMPRESSION: Self = Self(1);
+    pub(super) const RESTART: Self = Self(2);
+    const SPECIAL_LOGIC: Self = Self(4);
+    pub(super) const AUTHENTICATION: Self = Self(8);
+
+    pub(super) fn has(self, feature: Self) -> bool {
+        self.0 & feature.0 != 0
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Adds nothing to `offer`.
+    fn within(self, offer: Self) -> bool {
+        self.0 & !offer.0 == 0
+    }
+}
+
+/// A tolerated deviation of the negotiation: whose, in which field.
+type Tolerated = Option<(Deviation, Side, Option<&'static str>)>;
+
+/// What both SSIDs agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) level: Level,
+    /// Largest DATA Exchange Buffer, octets.
+    pub(super) buffer_size: usize,
+    /// DATA buffers of one credit.
+    pub(super) window: u32,
+    /// What both have.
+    pub(super) agreed: Features,
+    pub(super) initiator_sends: bool,
+    pub(super) responder_sends: bool,
+    /// The first thing on which they do not agree: the only message due is an ESID.
+    pub(super) conflict: Option<&'static str>,
+    pub(super) deviations: [Tolerated; 2],
+}
+
+impl Terms {
+    /// Lower values and common abilities count (RFC 5024 §3.2.1, §5.3.2). The strict profile takes an answer that
+    /// goes beyond the offer as a conflict, the tolerant one takes the minimum (C8).
+    pub(super) fn negotiate(offer: &Ssid, answer: &Ssid, profile: Profile) -> Self {
+        let agreed = offer.features.and(answer.features);
+        let exceeds = answer.level > offer.level
+            || answer.buffer_size > offer.buffer_size
+            || answer.credit > offer.credit
+            || !answer.features.within(offer.features);
+        let initiator_sends = offer.capability.sends() && answer.capability.receives();
+        let responder_sends = answer.capability.sends() && offer.capability.receives();
+        // Below level 5 there is no secure authentication, so such an answer to one who asks for it is a conflict:
+        // the downgrade that interoperability tests look for.
+        let conflict = if offer.authentication() != answer.authentication() {
+            Some("the two SSIDAUTH differ")
+        } else if !initiator_sends && !responder_sends {
+            Some("the two SSIDSR leave no direction for files")
+        } else if agreed.has(Features::SPECIAL_LOGIC) {
+            Some("special logic on TCP (SSIDSPEC)")
+        } else if exceeds && profile == Profile::Strict {
+            Some("the Responder's SSID goes beyond the offer")
+        } else {
+            None
+        };
+        let declined = offer.special_logic() && !answer.special_logic();
+        Self {
+            level: offer.level.min(answer.level),
+            buffer_size: usize::try_from(offer.buffer_size.min(answer.buffer_size)).unwrap_or(128),
+            window: u32::from(offer.credit.min(answer.credit)),
+            agreed,
+            initiator_sends,
+            responder_sends,
+            conflict,
+            deviations: [
+                exceeds.then_some((Deviation::C8, Side::Responder, None)),
+                declined.then_some((Deviation::C12, Side::Initiator, Some("SSIDSPEC"))),
+            ],
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Why a buffer was refused: the ESID reason, where the fault is, what was found and what the rule says.
+//!
+//! Built by the checker, shown by the daemons (log, system log) and by `oftp2check`. Values are escaped and
+//! bounded when it is built; a password never gets into it.
+
+use super::{CommandCode, EsidReason, Side};
+use std::borrow::Cow;
+use std::fmt;
+
+/// One refused buffer. `Display` is a finished sentence; the accessors serve lines of `key=value`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub(super) reason: EsidReason,
+    pub(super) side: Side,
+    pub(super) command: Option<CommandCode>,
+    pub(super) field: Option<&'static str>,
+    pub(super) offset: usize,
+    pub(super) found: String,
+    pub(super) expected: Cow<'static, str>,
+    pub(super) rule: &'static str,
+}
+
+impl Violation {
+    /// The ESID reason that answers it (RFC 5024 §5.3.11).
+    pub fn reason(&self) -> EsidReason {
+        self.reason
+    }
+
+    /// Who sent the buffer.
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Its command; none if the header or the first octet is at fault.
+    pub fn command(&self) -> Option<CommandCode> {
+        self.command
+    }
+
+    /// The field in the RFC's name; `STH` for the header, none where the whole command is out of place.
+    pub fn field(&self) -> Option<&'static str> {
+        self.field
+    }
+
+    /// Where the fault begins: octets from the start of the Exchange Buffer, as the RFC's tables count (in the
+    /// Stream Transmission Header: from its first octet).
+    pub fn offset(&self) -> usize {
+        self.offset
+    }
+
+    /// What was there, escaped and at most 64 octets of it; a password is masked.
+    pub fn found(&self) -> &str {
+        &self.found
+    }
+
+    /// What the rule asks for.
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
+
+    /// Where the rule stands, `RFC 5024 §5.3.2`.
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.command {
+            Some(command) => write!(f, "{command}")?,
+            None => f.write_str("A buffer")?,
+        }
+        write!(f, " of the {} is refused with ESID {}: ", self.side, self.reason)?;
+        match self.field {
+            Some(field) => write!(f, "{field} at offset {} has ", self.offset)?,
+            None => f.write_str("it has ")?,
+        }
+        write!(f, "{}, the rule asks for {} ({}).", self.found, self.expected, self.rule)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// A fault inside one message; the checker adds who sent it and which command it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) reason: EsidReason,
+    pub(super) field: Option<&'static str>,
+    pub(super) offset: usize,
+    pub(super) found: String,
+    pub(super) expected: Cow<'static, str>,
+    /// Where the rule stands if it is not the command's own section.
+    pub(super) rule: Option<&'static str>,
+}
+
+impl Fault {
+    /// Content that the field's format does not allow: ESID 06.
+    pub(super) fn content(
+        field: &'static str,
+        offset: usize,
+        found: String,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let reason = EsidReason::InvalidData;
+        Self { reason, field: Some(field), offset, found, expected: expected.into(), rule: None }
+    }
+
+    /// A length that is not the one the command implies: ESID 07.
+    pub(super) fn size(
+        field: Option<&'static str>,
+        offset: usize,
+        found: String,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let reason = EsidReason::ExchangeBufferSize;
+        Self { reason, field, offset, found, expected: expected.into(), rule: None }
+    }
+
+    /// A valid command or value where it is not allowed: ESID 02.
+    pub(super) fn order(found: String, expected: impl Into<Cow<'static, str>>, rule: &'static str) -> Self {
+        let reason = EsidReason::ProtocolViolation;
+        Self { reason, field: None, offset: 0, found, expected: expected.into(), rule: Some(rule) }
+    }
+
+    /// The same fault, in this field.
+    pub(super) fn in_field(mut self, field: &'static str, offset: usize) -> Self {
+        self.field = Some(field);
+        self.offset = offset;
+        self
+    }
+
+    /// The same fault, by this rule.
+    pub(super) fn by(mut self, rule: &'static str) -> Self {
+        self.rule = Some(rule);
+        self
+    }
+
+    pub(super) fn of(self, side: Side, command: Option<CommandCode>) -> Violation {
+        let rule = self.rule.or(command.map(CommandCode::section)).unwrap_or("RFC 5024 §5.3");
+        Violation {
+            reason: self.reason,
+            side,
+            command,
+            field: self.field,
+            offset: self.offset,
+            found: self.found,
+            expected: self.expected,
+            rule,
+        }
+    }
+}
