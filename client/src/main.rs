@@ -1,4 +1,25 @@
-//! client
+//! os4x_proxyclient2, the daemon inside: reads the command line and does what it asks for. Everything that lasts
+//! longer than a moment is in the modules.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod backend_url;
+mod daemon;
+mod options;
+
+use common::exit::Status;
+use common::options::{complain, print};
+use common::startup;
+use options::Action;
+
+fn main() -> Status {
+    let (site, arguments) = match startup::begin("os4x_proxyclient") {
+        Ok(begun) => begun,
+        Err(error) => return complain("os4x_proxyclient2", &error, Status::Failed),
+    };
+    match options::parse(&arguments) {
+        Ok(Action::Help) => print(options::HELP),
+        Ok(Action::Version) => print(options::VERSION),
+        Ok(Action::Run(options)) => daemon::run(&site, &options),
+        Err(error) => complain(site.program(), &error, Status::Usage),
+    }
+}

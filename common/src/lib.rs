@@ -9,6 +9,7 @@ pub mod file;
 pub mod identity;
 pub mod log;
 pub mod oftp;
+pub mod options;
 pub mod pidfile;
 pub mod rpc;
 pub mod secret;

@@ -3,6 +3,7 @@
 //! Every process (parents, session children, API worker) makes its own [`Signals`] after it was forked; an inherited
 //! one is only dropped. No code of ours runs inside a handler, and no system call is interrupted.
 
+use crate::log::{self, Event, Priority, events};
 use crate::sys;
 use mio::event::Source;
 use mio::unix::SourceFd;
@@ -18,26 +19,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// 20 to 24: log at this level from now on.
-    Level(Level),
+    Level(Priority),
     /// 1, 15 or, in the foreground, 2: end.
     End(End),
     /// 17: at least one child has ended; [`sys::reap`] says which.
     Child,
-}
-
-/// The level that a signal chooses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// 20
-    Trace,
-    /// 21
-    Debug,
-    /// 22
-    Info,
-    /// 23
-    Error,
-    /// 24
-    Fatal,
 }
 
 /// Which signal asked for the end.
@@ -61,21 +47,37 @@ impl fmt::Display for End {
     }
 }
 
-/// Signal numbers as users know them (`kill -20 PID`), and what they ask. The names differ from what they do here.
-const TABLE: [(signal::Signal, Signal); 9] = [
-    (signal::SIGHUP, Signal::End(End::Hup)),
-    (signal::SIGINT, Signal::End(End::Int)),
-    (signal::SIGTERM, Signal::End(End::Term)),
-    (signal::SIGCHLD, Signal::Child),
-    (signal::SIGTSTP, Signal::Level(Level::Trace)),
-    (signal::SIGTTIN, Signal::Level(Level::Debug)),
-    (signal::SIGTTOU, Signal::Level(Level::Info)),
-    (signal::SIGURG, Signal::Level(Level::Error)),
-    (signal::SIGXCPU, Signal::Level(Level::Fatal)),
+/// The signals that are ours. Users know them by number (`kill -20 PID`); most of the names mean something else here.
+const OURS: [signal::Signal; 9] = [
+    signal::SIGHUP,
+    signal::SIGINT,
+    signal::SIGTERM,
+    signal::SIGCHLD,
+    signal::SIGTSTP,
+    signal::SIGTTIN,
+    signal::SIGTTOU,
+    signal::SIGURG,
+    signal::SIGXCPU,
 ];
 
 fn ours() -> SigSet {
-    TABLE.iter().map(|(number, _)| *number).collect()
+    OURS.into_iter().collect()
+}
+
+fn meaning(number: signal::Signal) -> Option<Signal> {
+    match number {
+        signal::SIGHUP => Some(Signal::End(End::Hup)),
+        signal::SIGINT => Some(Signal::End(End::Int)),
+        signal::SIGTERM => Some(Signal::End(End::Term)),
+        signal::SIGCHLD => Some(Signal::Child),
+        other => Priority::of_signal(other as i32).map(Signal::Level),
+    }
+}
+
+/// Takes `level` over for this process and logs that at the level itself, so that the line is seen whatever was chosen.
+pub fn change_level(level: Priority) {
+    log::set_level(level);
+    Event::new(events::LEVEL).field("level", level.name()).at(level);
 }
 
 /// Blocks our signals: the first statement of `main`, since by default 20 to 22 stop a process and 24 kills it. A
@@ -114,9 +116,10 @@ impl Signals {
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            let known = TABLE.iter().find(|(number, _)| u32::try_from(*number as i32) == Ok(received));
-            if let Some((_, meaning)) = known {
-                return Ok(Some(*meaning));
+            let number =
+                i32::try_from(received).ok().and_then(|number| signal::Signal::try_from(number).ok());
+            if let Some(meaning) = number.and_then(meaning) {
+                return Ok(Some(meaning));
             }
         }
     }
@@ -150,25 +153,31 @@ impl Source for Signals {
 
 #[cfg(test)]
 mod tests {
-    use super::{End, Level, Signal, Signals, TABLE, ours};
+    use super::{End, OURS, Signal, Signals, ours};
+    use crate::log::Priority;
     use nix::sys::signal::raise;
 
     #[test]
-    fn the_numbers_are_the_documented_ones() {
-        let numbers: Vec<i32> = TABLE.iter().map(|(number, _)| *number as i32).collect();
-        assert_eq!(numbers, [1, 2, 15, 17, 20, 21, 22, 23, 24]);
-    }
-
-    #[test]
-    fn blocked_signals_are_read_in_full() {
+    fn each_number_means_what_is_documented() {
         ours().thread_block().unwrap();
         let mut signals = Signals::new().unwrap();
         assert_eq!(signals.next_signal().unwrap(), None);
-        for (number, meaning) in TABLE {
+        let mut seen = Vec::new();
+        for number in OURS {
             raise(number).unwrap();
-            assert_eq!(signals.next_signal().unwrap(), Some(meaning));
+            seen.push((number as i32, signals.next_signal().unwrap().unwrap()));
         }
-        assert_eq!(TABLE[4].1, Signal::Level(Level::Trace));
-        assert_eq!(TABLE[2].1, Signal::End(End::Term));
+        let documented = [
+            (1, Signal::End(End::Hup)),
+            (2, Signal::End(End::Int)),
+            (15, Signal::End(End::Term)),
+            (17, Signal::Child),
+            (20, Signal::Level(Priority::Trace)),
+            (21, Signal::Level(Priority::Debug)),
+            (22, Signal::Level(Priority::Info)),
+            (23, Signal::Level(Priority::Error)),
+            (24, Signal::Level(Priority::Fatal)),
+        ];
+        assert_eq!(seen, documented);
     }
 }

@@ -1,12 +1,19 @@
-//! Becoming a daemon. Both parents run it once, after their port is bound and root is dropped.
+//! The first and the last step of becoming a daemon; between them the parents look at licence and PID file, bind and
+//! drop root.
 //!
 //! The starting process stays until the daemon says that it is ready, or why it is not, and exits 0 or 1 accordingly:
 //! whoever started it gets an honest answer. Of daemonize, `execute` alone is used, and only here. Creates no file.
 
 use crate::exit::Status;
-use crate::{signals, sys};
+use crate::log::{self, Event, LogError, events};
+use crate::pidfile::{PidFile, PidFileError};
+use crate::signals::{End, Signals};
+use crate::site::{Site, SiteError};
+use crate::{options, signals, sys};
 use daemonize::{Daemonize, Outcome};
 use nix::sys::stat::{Mode as FileMode, umask};
+use nix::unistd::Uid;
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, PipeWriter, Write};
 use std::process;
@@ -35,22 +42,83 @@ impl Mode {
     }
 }
 
+/// The first statement of `main`: blocks signals, closes inherited descriptors, finds the site, takes the arguments and hides them (the token is among
+/// them). Gives the arguments after the program's name. `stem` as for [`Site::of_this_binary`].
+pub fn begin(stem: &'static str) -> Result<(Site, Vec<OsString>), StartError> {
+    signals::block_all().map_err(|cause| StartError::System(cause.into()))?;
+    sys::close_inherited();
+    let site = Site::of_this_binary(stem).map_err(StartError::Site)?;
+    let arguments = std::env::args_os().skip(1).collect();
+    sys::title::init(site.program()).map_err(StartError::Arguments)?;
+    Ok((site, arguments))
+}
+
 /// New files are nobody's but the user's and its group's.
 const UMASK: u32 = 0o027;
 
-/// Detaches (unless `mode` says otherwise) and hardens this process. Returns in the daemon only; the starting process
-/// waits here for [`Ready`] and exits.
-pub fn become_daemon(mode: Mode) -> Result<Ready, StartError> {
-    let starter = if mode.attached() {
+/// A daemon that has begun: what its parent process owns besides its work.
+#[derive(Debug)]
+pub struct Started {
+    /// Its signals.
+    pub signals: Signals,
+    /// The starting process waits for this.
+    pub ready: Ready,
+    /// Its PID file; [`stop`] removes it.
+    pub pid_file: PidFile,
+    /// It runs as this user.
+    pub user: Uid,
+}
+
+/// The last step of a parent that was told to end: removes the PID file and logs that.
+pub fn stop(pid_file: PidFile, end: End) {
+    drop(pid_file);
+    Event::new(events::DAEMON_STOP).field_display("signal", end).debug();
+}
+
+/// Everything between binding and the loop, in this order: drop root, detach, signals, log, PID file. Returns in the
+/// daemon only, with the status to end with if it came to nothing; the reason has been told by then. The caller looked
+/// at the PID file before it bound anything, and calls [`Ready::tell`] or [`Ready::fail`] once it knows.
+pub fn become_daemon(site: &Site, mode: Mode) -> Result<Started, Status> {
+    let complain = |error: StartError| options::complain(site.program(), &error, Status::Failed);
+    let privileges = site.drop_root().map_err(|error| complain(StartError::Site(error)))?;
+    let ready = detach_unless(mode).map_err(complain)?;
+    if let Some(warning) = privileges.warning() {
+        ready.warn(&format_args!("{}: {warning}", site.program()));
+    }
+    match settle(site, mode) {
+        Ok((signals, pid_file)) => {
+            if let Some(warning) = privileges.warning() {
+                crate::warn!("{warning}");
+            }
+            Ok(Started { signals, ready, pid_file, user: Uid::current() })
+        }
+        Err(error) => Err(ready.fail(&format_args!("{}: {error}", site.program()))),
+    }
+}
+
+/// The first steps of the daemon itself.
+fn settle(site: &Site, mode: Mode) -> Result<(Signals, PidFile), StartError> {
+    sys::harden().map_err(|cause| StartError::System(cause.into()))?;
+    let signals = Signals::new().map_err(StartError::System)?;
+    log::init(log::Init {
+        name: site.stem(),
+        directory: site.directory().to_owned(),
+        also_stderr: mode.logs_to_stderr(),
+        owner: None,
+    })
+    .map_err(StartError::Log)?;
+    let pid_file = PidFile::create(&site.file("pid")).map_err(StartError::PidFile)?;
+    Ok((signals, pid_file))
+}
+
+/// Returns in the daemon only; the starting process waits here for [`Ready`] and exits.
+fn detach_unless(mode: Mode) -> Result<Ready, StartError> {
+    if mode.attached() {
         std::env::set_current_dir("/").map_err(StartError::System)?;
         umask(FileMode::from_bits_truncate(UMASK));
-        None
-    } else {
-        Some(detach()?)
-    };
-    let ready = Ready { starter };
-    sys::harden().map_err(|cause| StartError::System(cause.into()))?;
-    Ok(ready)
+        return Ok(Ready { starter: None });
+    }
+    Ok(Ready { starter: Some(detach()?) })
 }
 
 fn detach() -> Result<PipeWriter, StartError> {
@@ -135,8 +203,16 @@ impl Ready {
 /// Why no daemon came of it.
 #[derive(Debug)]
 pub enum StartError {
+    /// There is no place to start from.
+    Site(SiteError),
+    /// The arguments cannot be hidden from other users.
+    Arguments(io::Error),
     /// fork, setsid or /dev/null.
     Detach(daemonize::Error),
+    /// The log cannot be set up.
+    Log(LogError),
+    /// Another daemon was faster, or the directory is not ours.
+    PidFile(PidFileError),
     /// Another system call.
     System(io::Error),
 }
@@ -144,6 +220,12 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Site(cause) => write!(f, "{cause}"),
+            Self::Log(cause) => write!(f, "{cause}"),
+            Self::PidFile(cause) => write!(f, "{cause}"),
+            Self::Arguments(cause) => {
+                write!(f, "cannot hide the arguments from other users: {cause}; is /proc mounted?")
+            }
             Self::Detach(cause) => write!(f, "cannot detach from the terminal: {cause}"),
             Self::System(cause) => write!(f, "cannot become a daemon: {cause}"),
         }
@@ -153,8 +235,11 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Site(cause) => Some(cause),
+            Self::Log(cause) => Some(cause),
+            Self::PidFile(cause) => Some(cause),
             Self::Detach(cause) => Some(cause),
-            Self::System(cause) => Some(cause),
+            Self::Arguments(cause) | Self::System(cause) => Some(cause),
         }
     }
 }

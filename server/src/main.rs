@@ -1,4 +1,58 @@
-//! server
+//! os4x_proxyserver2, the daemon in the DMZ: reads the command line and does what it asks for. Everything that lasts
+//! longer than a moment is in the modules.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod daemon;
+mod identity;
+mod licence;
+mod options;
+
+use common::exit::Status;
+use common::options::{complain, print};
+use common::site::Site;
+use common::startup;
+use identity::Identity;
+use licence::Licence;
+use options::Action;
+use std::path::Path;
+use std::time::SystemTime;
+
+fn main() -> Status {
+    let (site, arguments) = match startup::begin("os4x_proxyserver") {
+        Ok(begun) => begun,
+        Err(error) => return complain("os4x_proxyserver2", &error, Status::Failed),
+    };
+    match options::parse(&arguments) {
+        Ok(Action::Help) => print(options::HELP),
+        Ok(Action::Version) => print(options::VERSION),
+        Ok(Action::ProxyId) => proxy_id(&site),
+        Ok(Action::Validity(licence)) => validity(&site, &licence),
+        Ok(Action::Run(options)) => daemon::run(&site, &options),
+        Err(error) => complain(site.program(), &error, Status::Usage),
+    }
+}
+
+fn proxy_id(site: &Site) -> Status {
+    match Identity::load_or_create(&site.file("key")) {
+        Ok(identity) => print(&format!("OS4X Proxy ID: {}\n", identity.proxy_id)),
+        Err(error) => complain(site.program(), &error, Status::Failed),
+    }
+}
+
+fn validity(site: &Site, path: &Path) -> Status {
+    let identity = match Identity::load_or_create(&site.file("key")) {
+        Ok(identity) => identity,
+        Err(error) => return complain(site.program(), &error, Status::Failed),
+    };
+    let checked = Licence::read(path).and_then(|licence| {
+        print(&licence.to_string());
+        licence.check(&identity, SystemTime::now())
+    });
+    match checked {
+        Ok(()) => print("The licence is valid.\n"),
+        Err(error) => {
+            print(&format!("This server's OS4X Proxy ID: {}\n", identity.proxy_id));
+            complain(site.program(), &error, Status::Failed)
+        }
+    }
+}

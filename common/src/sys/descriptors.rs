@@ -65,6 +65,14 @@ pub fn listen_on(listener: impl AsFd, backlog: i32) -> nix::Result<()> {
     listen(&listener, backlog)
 }
 
+/// Closes whatever descriptors this process was started with, besides standard input, output and error: a daemon that
+/// kept a starter's pipe would keep its reader waiting. Only for the first statements of `main`. Kernels before 5.9
+/// cannot do it, which is no reason not to start.
+pub fn close_inherited() {
+    // SAFETY: at this point the process has opened nothing itself, so no value anywhere owns one of these numbers.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+}
+
 /// From now on closing this TCP socket resets the connection, so that the peer cannot take it for a clean end.
 pub fn linger_reset(socket: impl AsFd) -> nix::Result<()> {
     setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })

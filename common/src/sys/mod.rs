@@ -10,7 +10,7 @@ pub mod localtime;
 pub mod title;
 mod x509;
 
-pub use descriptors::{linger_reset, listen_off, listen_on, recv_fd, send_fd};
+pub use descriptors::{close_inherited, linger_reset, listen_off, listen_on, recv_fd, send_fd};
 pub use fork::{Fork, exit_now, fork, spawn};
 pub use title::set as set_title;
 pub use x509::x509_store_add_crl;

@@ -1,0 +1,222 @@
+//! The client's command line: what `smartproxy.txt` documents, and `--foreground`. Only reads it (and the file of
+//! `-T @FILE`); `main` acts. Nothing here repeats a value, since URL and token hold secrets.
+
+use crate::backend_url::BackendUrl;
+use common::options::{INTERNAL_PORT, UsageError, host_and_port, is_host};
+use common::secret::Secret;
+use common::startup::Mode;
+use getopts::Options as Grammar;
+use std::ffi::OsString;
+use std::net::{IpAddr, UdpSocket};
+use zeroize::Zeroizing;
+
+/// The documented text; `--foreground` came later and stands in the manual only.
+pub(crate) const HELP: &str = concat!(
+    "OS4X Proxy client build ",
+    env!("OS4X_BUILD"),
+    "
+
+usage:
+-U <URL>: URL of OS4X API (i.e. https://localhost/os4xapi/index.php)
+-S <proxyserver[:<port>]: name or IP of the OS4X OFTP2 proxy server, optionally with port (default: 2878)
+-T <security token>: token configured in OS4X admin web GUI ('Configuration' -> 'Proxy' -> 'OS4X Proxy client security token')
+[-h: this help text]
+[-v: display version]
+[-d: enable debug mode]
+[-o <IP>: set IP address of all outgoing connections from proxy client to proxy server]
+"
+);
+
+/// What `-v` prints.
+pub(crate) const VERSION: &str =
+    concat!("OS4X Proxy client build ", env!("OS4X_BUILD"), ", version ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// `-h`, or nothing at all
+    Help,
+    /// `-v`
+    Version,
+    /// Be the daemon.
+    Run(Options),
+}
+
+/// How to be the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// The backend (`-U`).
+    pub(crate) backend: BackendUrl,
+    /// Name or address of the server (`-S`), an IPv6 one without brackets.
+    pub(crate) server_host: String,
+    /// Its internal port.
+    pub(crate) server_port: u16,
+    /// The backend's token (`-T`).
+    pub(crate) token: Secret,
+    /// Source address of the connections to the server (`-o`); one of this host's.
+    pub(crate) outgoing: Option<IpAddr>,
+    /// In the background or not (`--foreground`, `-d`).
+    pub(crate) mode: Mode,
+}
+
+/// Reads the arguments after the program's name.
+pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
+    let mut grammar = Grammar::new();
+    for flag in ["h", "v", "d"] {
+        grammar.optflagmulti(flag, "", "");
+    }
+    for option in ["U", "S", "T", "o"] {
+        grammar.optopt(option, "", "", "");
+    }
+    grammar.optflagmulti("", "foreground", "");
+    let given = grammar.parse(arguments).map_err(UsageError::Option)?;
+    if !given.free.is_empty() {
+        return Err(UsageError::Superfluous);
+    }
+    if arguments.is_empty() || given.opt_present("h") {
+        return Ok(Action::Help);
+    }
+    if given.opt_present("v") {
+        return Ok(Action::Version);
+    }
+    let (Some(url), Some(server), Some(token)) = (given.opt_str("U"), given.opt_str("S"), given.opt_str("T"))
+    else {
+        return Err(UsageError::Missing("One of -U <URL>, -S <proxyserver> and -T <security token>"));
+    };
+    let (server_host, server_port) = server_address(&server).ok_or(UsageError::Value {
+        option: "-S",
+        wanted: "<proxyserver>[:<port>], for example dmz:2878 or [2001:db8::7]:2878",
+    })?;
+    Ok(Action::Run(Options {
+        backend: BackendUrl::parse(&Zeroizing::new(url)).ok_or(UsageError::Value {
+            option: "-U",
+            wanted: "a URL such as https://localhost/os4xapi/index.php",
+        })?,
+        server_host,
+        server_port,
+        token: self::token(&Zeroizing::new(token))?,
+        outgoing: given.opt_str("o").map(|text| outgoing(&text)).transpose()?,
+        mode: match (given.opt_present("foreground"), given.opt_present("d")) {
+            (true, _) => Mode::Foreground,
+            (false, true) => Mode::Quiet,
+            (false, false) => Mode::Detached,
+        },
+    }))
+}
+
+fn server_address(text: &str) -> Option<(String, u16)> {
+    let (host, number) = host_and_port(text)?;
+    is_host(host).then(|| (host.to_owned(), number.unwrap_or(INTERNAL_PORT)))
+}
+
+/// An address of this host: the kernel is asked, by binding a port of its choice.
+fn outgoing(text: &str) -> Result<IpAddr, UsageError> {
+    let wanted = |wanted| UsageError::Value { option: "-o", wanted };
+    let address: IpAddr = text.parse().map_err(|_| wanted("an IP address"))?;
+    if address.is_unspecified() || address.is_multicast() || UdpSocket::bind((address, 0)).is_err() {
+        return Err(wanted("an IP address that this host has"));
+    }
+    Ok(address)
+}
+
+/// The token itself, or `@` and the name of a file with nothing but the token and, maybe, a line end.
+fn token(text: &str) -> Result<Secret, UsageError> {
+    let read;
+    let token = match text.strip_prefix('@') {
+        Some(file) => {
+            let cause = |cause| UsageError::File { option: "-T", cause };
+            read = Zeroizing::new(std::fs::read_to_string(file).map_err(cause)?);
+            read.trim_end_matches(['\r', '\n'])
+        }
+        None => text,
+    };
+    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(UsageError::Value {
+            option: "-T",
+            wanted: "the token that the backend shows, printable and without blanks, or @ and a file that holds it",
+        });
+    }
+    Ok(Secret::new(token.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Options, parse, server_address};
+    use common::startup::Mode;
+    use std::ffi::OsString;
+
+    const MANDATORY: &str = "-U https://api.example/os4xapi/index.php -S dmz -T s3cret";
+
+    fn read(line: &str) -> Result<Action, String> {
+        let arguments: Vec<OsString> = line.split_ascii_whitespace().map(OsString::from).collect();
+        parse(&arguments).map_err(|error| error.to_string())
+    }
+
+    fn run(line: &str) -> Options {
+        match read(line) {
+            Ok(Action::Run(options)) => options,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn actions() {
+        assert_eq!(read(""), Ok(Action::Help));
+        assert_eq!(read("-vh"), Ok(Action::Help));
+        assert_eq!(read("-d -v"), Ok(Action::Version));
+        let options = run(MANDATORY);
+        assert_eq!((options.server_host.as_str(), options.server_port), ("dmz", 2878));
+        assert_eq!(options.token.expose(), "s3cret");
+        assert_eq!((options.outgoing, options.mode), (None, Mode::Detached));
+        assert_eq!(run(&format!("{MANDATORY} -d")).mode, Mode::Quiet);
+        assert_eq!(run(&format!("{MANDATORY} -d --foreground")).mode, Mode::Foreground);
+        assert_eq!(run(&format!("{MANDATORY} -o 127.0.0.1")).outgoing, Some("127.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_without_repeating_a_value() {
+        for line in [
+            "-S dmz -T s3cret",
+            "-U https://a/ -S dmz",
+            "-U http://user:s3cret@a/ -S dmz -T s3cret",
+            "-U https://a/ -S dmz:s3cret -T s3cret",
+            "-U https://a/ -S dmz -T s3cret s3cret",
+            "-U https://a/ -S dmz -T s3cret -o 0.0.0.0",
+            "-U https://a/ -S dmz -T s3cret -o 192.0.2.1",
+            "-U https://a/ -S dmz -T s3cret -o here",
+            "-U https://a/ -S dmz -T @/nonexistent/s3cret",
+            "-U https://a/ -S dmz -T @/dev/null",
+            "-U https://a/ -S dmz -T s3cret -T s3cret",
+            "-U https://a/ -S dmz -T",
+            "-x",
+        ] {
+            let message = read(line).unwrap_err();
+            assert!(message.ends_with("; -h lists the options"), "{line}: {message}");
+            assert!(!message.contains("s3cret") && !message.contains('\n'), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_token_may_stand_in_a_file() {
+        let file = std::env::temp_dir().join(format!("os4x-token-{}", std::process::id()));
+        std::fs::write(&file, "from-file\n").unwrap();
+        let options = run(&format!("-U https://a/ -S dmz -T @{}", file.display()));
+        std::fs::remove_file(file).unwrap();
+        assert_eq!(options.token.expose(), "from-file");
+    }
+
+    #[test]
+    fn servers() {
+        for (text, host, port) in [
+            ("dmz:2879", "dmz", 2879),
+            ("192.0.2.1", "192.0.2.1", 2878),
+            ("[2001:db8::7]:1", "2001:db8::7", 1),
+            ("2001:db8::7", "2001:db8::7", 2878),
+        ] {
+            assert_eq!(server_address(text), Some((host.to_owned(), port)));
+        }
+        for text in ["", ":2878", "dmz:0", "dmz:", "d mz", "https://dmz"] {
+            assert_eq!(server_address(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The licence: a PEM file with a certificate for the server's own key, issued by the backend's CA, and then that CA's
+//! certificate. Read at start, by `-V`, and again while the server runs, since a new one may have come. Never written.
+
+use crate::identity::Identity;
+use common::identity::{Kind, ProxyId};
+use common::sys::localtime::{CivilTime, utc};
+use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use openssl::error::ErrorStack;
+use openssl::stack::Stack;
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509VerifyResult};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const DAY: i64 = 86_400;
+
+/// What a licence file says. Only [`Licence::check`] says whether it holds.
+#[derive(Debug)]
+pub(crate) struct Licence {
+    /// The server's certificate, also on the control connection.
+    pub(crate) certificate: X509,
+    /// The backend's CA, which issues the clients' certificates too.
+    pub(crate) ca: X509,
+    /// First and last second of validity, of certificate and CA both; seconds since 1970-01-01 UTC.
+    pub(crate) valid: (i64, i64),
+    path: PathBuf,
+}
+
+impl Licence {
+    /// Reads the file without judging it.
+    pub(crate) fn read(path: &Path) -> Result<Self, LicenceError> {
+        let at = |fault| LicenceError { path: path.to_owned(), fault };
+        let pem = fs::read(path).map_err(|cause| at(Fault::Read(cause)))?;
+        let certificates = X509::stack_from_pem(&pem).map_err(|_| at(Fault::Form))?;
+        let [certificate, ca] = <[X509; 2]>::try_from(certificates).map_err(|_| at(Fault::Form))?;
+        let valid = validity(&certificate, &ca).map_err(|cause| at(Fault::Crypto(cause)))?;
+        Ok(Self { certificate, ca, valid, path: path.to_owned() })
+    }
+
+    /// Whether this is a licence for `own` at the moment `now`.
+    pub(crate) fn check(&self, own: &Identity, now: SystemTime) -> Result<(), LicenceError> {
+        self.judge(own, seconds(now)).map_err(|fault| LicenceError { path: self.path.clone(), fault })
+    }
+
+    fn judge(&self, own: &Identity, now: i64) -> Result<(), Fault> {
+        if Kind::of(&self.certificate) != Some(Kind::Licence) {
+            return Err(Fault::Kind);
+        }
+        if !self.certificate.public_key().map_err(Fault::Crypto)?.public_eq(&own.key) {
+            return Err(Fault::Foreign(self.proxy_id().map_err(Fault::Crypto)?));
+        }
+        let signed = self.signed().map_err(Fault::Crypto)?;
+        if signed != X509VerifyResult::OK {
+            return Err(Fault::Signature(signed));
+        }
+        let (from, until) = self.valid;
+        if now < from {
+            return Err(Fault::NotYet(from));
+        }
+        if now > until { Err(Fault::Expired(until)) } else { Ok(()) }
+    }
+
+    /// Whether the CA is one, is its own issuer, and has issued the certificate, for a server.
+    fn signed(&self) -> Result<X509VerifyResult, ErrorStack> {
+        let mut store = X509StoreBuilder::new()?;
+        store.add_cert(self.ca.clone())?;
+        store.set_purpose(X509PurposeId::SSL_SERVER)?;
+        // Dates have faults of their own.
+        store.set_flags(X509VerifyFlags::NO_CHECK_TIME)?;
+        X509StoreContext::new()?.init(&store.build(), &self.certificate, Stack::new()?.as_ref(), |context| {
+            context.verify_cert()?;
+            Ok(context.error())
+        })
+    }
+
+    /// Whom the licence is for, as a Proxy ID; none if its key is of another kind.
+    pub(crate) fn proxy_id(&self) -> Result<Option<ProxyId>, ErrorStack> {
+        ProxyId::of_key(&*self.certificate.public_key()?)
+    }
+
+    /// Whom the licence is for: the subject's attributes, control characters escaped.
+    pub(crate) fn holder(&self) -> String {
+        let attributes = self.certificate.subject_name().entries().map(|entry| {
+            let name = entry.object().nid().short_name().unwrap_or("?");
+            let value = entry
+                .data()
+                .to_string()
+                .map_or_else(|_| "?".to_owned(), |text| text.escape_debug().to_string());
+            format!("{name}={value}")
+        });
+        attributes.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whole days from `now` to the end; negative once it is over.
+    pub(crate) fn days_left(&self, now: SystemTime) -> i64 {
+        (self.valid.1 - seconds(now)).div_euclid(DAY)
+    }
+}
+
+/// What `-V` prints of a licence.
+impl fmt::Display for Licence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let proxy_id = self.proxy_id().ok().flatten();
+        writeln!(f, "Licence:       {}", self.path.display())?;
+        writeln!(f, "Holder:        {}", self.holder())?;
+        writeln!(f, "OS4X Proxy ID: {}", proxy_id.as_ref().map_or("none", ProxyId::as_str))?;
+        writeln!(f, "Valid from:    {}", Moment(self.valid.0))?;
+        writeln!(f, "Valid until:   {}", Moment(self.valid.1))?;
+        writeln!(f, "Days left:     {}", self.days_left(SystemTime::now()).max(0))
+    }
+}
+
+fn validity(certificate: &X509, ca: &X509) -> Result<(i64, i64), ErrorStack> {
+    let from = unix(certificate.not_before())?.max(unix(ca.not_before())?);
+    let until = unix(certificate.not_after())?.min(unix(ca.not_after())?);
+    Ok((from, until))
+}
+
+fn unix(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
+    let since = Asn1Time::from_unix(0)?.diff(time)?;
+    Ok(i64::from(since.days) * DAY + i64::from(since.secs))
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// A second since 1970-01-01, written as a UTC date and time.
+struct Moment(i64);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CivilTime { year, month, day, hour, minute, second } = utc(self.0);
+        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+    }
+}
+
+/// The licence does not hold.
+#[derive(Debug)]
+pub(crate) struct LicenceError {
+    path: PathBuf,
+    fault: Fault,
+}
+
+#[derive(Debug)]
+enum Fault {
+    Read(io::Error),
+    Form,
+    Kind,
+    Foreign(Option<ProxyId>),
+    Signature(X509VerifyResult),
+    NotYet(i64),
+    Expired(i64),
+    Crypto(ErrorStack),
+}
+
+impl fmt::Display for LicenceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "licence file {} ", self.path.display())?;
+        match &self.fault {
+            Fault::Read(cause) => write!(f, "cannot be read: {cause}"),
+            Fault::Form => {
+                f.write_str("does not hold two certificates in PEM: the licence, then the CA that issued it")
+            }
+            Fault::Kind => f.write_str("holds a certificate that is no licence"),
+            Fault::Foreign(Some(id)) => write!(f, "is for another server, with OS4X Proxy ID {id}"),
+            Fault::Foreign(None) => f.write_str("is for a key that is no OS4X Proxy ID"),
+            Fault::Signature(result) => {
+                write!(f, "holds a licence that the CA in it has not issued: {}", result.error_string())
+            }
+            Fault::NotYet(from) => {
+                write!(f, "is not valid before {}; is this host's clock right?", Moment(*from))
+            }
+            Fault::Expired(until) => write!(f, "expired on {}", Moment(*until)),
+            Fault::Crypto(cause) => write!(f, "cannot be checked: OpenSSL says {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for LicenceError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.fault {
+            Fault::Read(cause) => Some(cause),
+            Fault::Crypto(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
