@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The one ending of an rc file that matters here, around what differs.
+/// An rc file that sends the lines of the server from `priority` on to the day file.
 fn rc(priority: &str) -> String {
     format!(
         "<log4c><category name=\"os4x_proxyserver\" priority=\"{priority}\" appender=\"os4x_appender\"/></log4c>"
