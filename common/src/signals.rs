@@ -3,7 +3,7 @@
 //! Every process (parents, session children, API worker) makes its own [`Signals`] after it was forked; an inherited
 //! one is only dropped. No code of ours runs inside a handler, and no system call is interrupted.
 
-use crate::log::{self, Event, Priority, events};
+use crate::log::Priority;
 use crate::sys;
 use mio::event::Source;
 use mio::unix::SourceFd;
@@ -72,12 +72,6 @@ fn meaning(number: signal::Signal) -> Option<Signal> {
         signal::SIGCHLD => Some(Signal::Child),
         other => Priority::of_signal(other as i32).map(Signal::Level),
     }
-}
-
-/// Takes `level` over for this process and logs that at the level itself, so that the line is seen whatever was chosen.
-pub fn change_level(level: Priority) {
-    log::set_level(level);
-    Event::new(events::LEVEL).field("level", level.name()).at(level);
 }
 
 /// Blocks our signals: the first statement of `main`, since by default 20 to 22 stop a process and 24 kills it. A

@@ -4,7 +4,7 @@ use crate::identity::Identity;
 use crate::licence::{Licence, LicenceError};
 use crate::options::Options;
 use common::exit::Status;
-use common::log::{Event, events};
+use common::log::{Event, change_level, events};
 use common::options::complain;
 use common::pidfile::PidFile;
 use common::signals::{self, Signal, Signals};
@@ -65,7 +65,7 @@ fn until_end(signals: &mut Signals) -> io::Result<signals::End> {
         poll(&mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
         while let Some(signal) = signals.next_signal()? {
             match signal {
-                Signal::Level(level) => signals::change_level(level),
+                Signal::Level(level) => change_level(level),
                 Signal::End(end) => return Ok(end),
                 Signal::Child => {}
             }

@@ -3,7 +3,7 @@
 
 use super::escape::escape;
 use super::{Priority, enabled, events, write_in};
-use std::fmt::{Display, Write};
+use std::fmt::{self, Display, Write};
 
 /// One line under construction: `Event::new(events::SESSION_BEGIN).field("partner", &name).info()`.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ impl Event {
     }
 
     /// Adds text or octets, whoever chose them.
-    pub fn field(mut self, key: &'static str, value: &(impl AsRef<[u8]> + ?Sized)) -> Self {
-        self.push(key, &escape(value));
+    pub fn field(mut self, key: &'static str, value: impl AsRef<[u8]>) -> Self {
+        self.push(key, &escape(&value));
         self
     }
 
@@ -41,7 +41,7 @@ impl Event {
     }
 
     /// Adds text or octets where there are any; without them the line has no such field.
-    pub fn field_opt(self, key: &'static str, value: Option<&(impl AsRef<[u8]> + ?Sized)>) -> Self {
+    pub fn field_opt(self, key: &'static str, value: Option<impl AsRef<[u8]>>) -> Self {
         match value {
             Some(value) => self.field(key, value),
             None => self,
@@ -53,12 +53,12 @@ impl Event {
         let _ = write!(self.text, " {key}={value}");
     }
 
-    /// The line without time and process.
-    pub(super) fn into_text(self) -> String {
-        self.text
+    /// The line without time, level and process.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
-    /// Writes it at `priority`.
+    /// Writes it at `priority`; below the level in force, nothing.
     pub fn at(self, priority: Priority) {
         if enabled(priority) {
             write_in(priority, events::part_of(self.name), format_args!("{}", self.text));
@@ -111,6 +111,12 @@ impl Event {
     }
 }
 
+impl Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,7 +131,7 @@ mod tests {
             .field_display("address", std::net::Ipv4Addr::LOCALHOST)
             .field_opt("serial", None::<&str>);
         assert_eq!(
-            event.into_text(),
+            event.text(),
             r#"session_begin partner=ACME subject="CN=x\n20261122 INFO session_end" ssid="O0013 \xff" octets=4 address=127.0.0.1"#
         );
     }

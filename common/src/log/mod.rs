@@ -86,6 +86,13 @@ pub fn set_level(priority: Priority) {
     threshold::choose(priority);
 }
 
+/// What a process does on a signal from 20 to 24: takes `level` over and logs that at the level itself, so that the
+/// line is seen whatever was chosen.
+pub fn change_level(level: Priority) {
+    set_level(level);
+    Event::new(events::LEVEL).field("level", level.name()).at(level);
+}
+
 /// The level of this process: the one chosen by `set_level`, else that of the daemon's category.
 pub fn level() -> Priority {
     threshold::chosen()

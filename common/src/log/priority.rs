@@ -1,7 +1,6 @@
-//! The nine priorities of log4c, their names, values, and what each is to `log` and to syslog.
+//! The nine priorities of log4c, their names, values, and what each is to `log`, to syslog and to a signal.
 //! Plain values, one table; knows nothing of files or processes.
 
-use crate::signals::Level;
 use std::fmt;
 
 /// How grave a line is, with log4c's values: the smaller, the graver.
@@ -43,6 +42,15 @@ const TABLE: [Row; 9] = [
     Row(Priority::Trace, "TRACE", ::log::Level::Trace, 7),
 ];
 
+/// The signals that choose a level (numbers of Linux on x86, ARM and RISC-V).
+const SIGNALS: [(i32, Priority); 5] = [
+    (20, Priority::Trace),
+    (21, Priority::Debug),
+    (22, Priority::Info),
+    (23, Priority::Error),
+    (24, Priority::Fatal),
+];
+
 impl Priority {
     /// All nine, the gravest first.
     pub const ALL: [Self; 9] = [
@@ -65,6 +73,11 @@ impl Priority {
     /// The priority of a value, if it is one of the nine.
     pub fn from_value(value: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|priority| u64::from(priority.value()) == value)
+    }
+
+    /// The level that signal `number` (20 to 24) asks for.
+    pub fn of_signal(number: i32) -> Option<Self> {
+        SIGNALS.into_iter().find(|(signal, _)| *signal == number).map(|(_, priority)| priority)
     }
 
     /// The priority that `text` names. As in log4c, case does not count and text after a known name is ignored:
@@ -91,18 +104,6 @@ impl Priority {
     fn row(self) -> &'static Row {
         let [fatal, rest @ ..] = &TABLE;
         rest.iter().find(|row| row.0 == self).unwrap_or(fatal)
-    }
-}
-
-impl From<Level> for Priority {
-    fn from(level: Level) -> Self {
-        match level {
-            Level::Trace => Self::Trace,
-            Level::Debug => Self::Debug,
-            Level::Info => Self::Info,
-            Level::Error => Self::Error,
-            Level::Fatal => Self::Fatal,
-        }
     }
 }
 
@@ -135,16 +136,16 @@ mod tests {
 
     #[test]
     fn each_signal_lets_through_as_many_priorities_as_documented() {
-        let counts =
-            [(Level::Trace, 9), (Level::Debug, 8), (Level::Info, 7), (Level::Error, 4), (Level::Fatal, 1)];
-        for (signal, lines) in counts {
-            let level = Priority::from(signal);
+        for (signal, lines) in [(20, 9), (21, 8), (22, 7), (23, 4), (24, 1)] {
+            let level = Priority::of_signal(signal).unwrap();
             assert_eq!(
                 Priority::ALL.iter().filter(|priority| **priority <= level).count(),
                 lines,
-                "{signal:?}"
+                "{signal}"
             );
         }
+        assert_eq!(Priority::of_signal(19), None);
+        assert_eq!(Priority::of_signal(25), None);
     }
 
     #[test]
