@@ -6,15 +6,12 @@
 
 use super::layout::Layout;
 use super::message::{self, Finding};
-use super::note::{Deviation, Label, Note};
+use super::note::{Deviation, Note};
 use super::order::{Event, Move, Next, State};
-use super::ssid::{Features, Ssid, Terms};
+use super::ssid::{Ssid, Terms};
 use super::transfer::Transfer;
 use super::violation::{Fault, Violation};
-use super::{CommandCode, EsidReason, Level, Profile, STH, Side, data};
-
-/// DATA in a row that carry nothing; one more is an attack or a loop.
-const IDLE_BUFFERS: u32 = 1000;
+use super::{CommandCode, EsidReason, Level, Profile, STH, Side};
 
 /// Tells apart the remarks already made; the list is short.
 const REMARKS: usize = 16;
@@ -32,15 +29,15 @@ pub struct Command {
 /// One session's checker.
 #[derive(Debug)]
 pub struct Checker {
-    profile: Profile,
-    state: State,
+    pub(super) profile: Profile,
+    pub(super) state: State,
     speaker: Side,
-    initiator: Option<Ssid>,
-    responder: Option<Ssid>,
-    terms: Option<Terms>,
-    credit: u32,
-    transfer: Option<Transfer>,
-    receipt: Option<Note>,
+    pub(super) initiator: Option<Ssid>,
+    pub(super) responder: Option<Ssid>,
+    pub(super) terms: Option<Terms>,
+    pub(super) credit: u32,
+    pub(super) transfer: Option<Transfer>,
+    pub(super) receipt: Option<Note>,
     ended: Option<(Side, EsidReason)>,
     /// Who has sent an ESID: nothing may follow it.
     silent: [bool; 2],
@@ -48,11 +45,11 @@ pub struct Checker {
     injected: bool,
     refused: bool,
     /// Commands allowed since the last accepted file or receipt, 0: any number.
-    idle_limit: u32,
-    idle: u32,
+    pub(super) idle_limit: u32,
+    pub(super) idle: u32,
     tolerated: u32,
     remarked: Vec<&'static str>,
-    notes: Vec<Note>,
+    pub(super) notes: Vec<Note>,
 }
 
 impl Checker {
@@ -217,7 +214,7 @@ impl Checker {
         let may =
             |step: &Move| step.event.code() == code && step.who.is(from, self.speaker) && self.grants(*step);
         if !self.state.moves().iter().any(may) {
-            let found = format!("its place in state {}", self.state);
+            let found = format!("{code} in state {}", self.state);
             return Err(out_of_place(found, self.state.due()).of(from, Some(code)));
         }
         self.fits(code, length.saturating_sub(STH)).map_err(|fault| fault.of(from, Some(code)))?;
@@ -293,7 +290,7 @@ impl Checker {
             .find(|step| step.event == event && step.who.is(from, self.speaker) && self.grants(**step));
         let Some(step) = step else {
             return Err(Fault::order(
-                format!("the place of {event} in state {}", self.state),
+                format!("{event} in state {}", self.state),
                 self.state.due(),
                 "RFC 5024 §9",
             ));
@@ -320,198 +317,7 @@ impl Checker {
         Ok(Command { code: Some(code), esid })
     }
 
-    /// What a command means beyond its place: conditions on its values first, then what is remembered of it.
-    fn act(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
-        match layout.code {
-            CommandCode::Ssid => {
-                let ssid = Ssid::read(oeb, layout);
-                if from == Side::Initiator {
-                    return self.offer(ssid);
-                }
-                self.answer(ssid);
-                Ok(())
-            }
-            CommandCode::Sfid => self.open(from, layout, oeb),
-            CommandCode::Sfpa => self.start(layout, oeb),
-            CommandCode::Cdt => {
-                self.grant();
-                Ok(())
-            }
-            CommandCode::Efid => self.end_file(from, layout, oeb),
-            CommandCode::Efpa => {
-                let file = self.transfer.take();
-                self.notes.extend(file.iter().flat_map(Transfer::accepted));
-                Ok(())
-            }
-            CommandCode::Sfna | CommandCode::Efna => {
-                let field = if layout.code == CommandCode::Sfna { "SFNAREAS" } else { "EFNAREAS" };
-                let reason = message::number(layout, oeb, field);
-                self.notes.extend(self.transfer.take().map(|file| file.refused(layout.code, reason)));
-                Ok(())
-            }
-            CommandCode::Eerp | CommandCode::Nerp => {
-                self.receipt = Some(receipt_note(from, layout, oeb));
-                Ok(())
-            }
-            CommandCode::Rtr => {
-                self.notes.extend(self.receipt.take());
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Special logic (RFC 5024 §3.2.1, App. C) is for X.25: on TCP an offer cannot be met. Real stacks offer it all
-    /// the same and take no for an answer (C12).
-    fn offer(&mut self, ssid: Ssid) -> Result<(), Fault> {
-        if ssid.special_logic() && self.profile == Profile::Strict {
-            let fault = Fault::content("SSIDSPEC", 43, "\"Y\"".into(), "N, there is no special logic on TCP");
-            return Err(Fault { reason: EsidReason::IncompatibleMode, ..fault });
-        }
-        self.initiator = Some(ssid);
-        Ok(())
-    }
-
-    fn answer(&mut self, ssid: Ssid) {
-        if let Some(offer) = &self.initiator {
-            self.terms = Some(Terms::negotiate(offer, &ssid, self.profile));
-        }
-        self.responder = Some(ssid);
-    }
-
-    fn negotiated(&mut self, from: Side) -> State {
-        let Some(terms) = self.terms else { return State::NegotiationFailed };
-        if let Some(conflict) = terms.conflict {
-            self.remark(conflict, from, CommandCode::Ssid);
-            return State::NegotiationFailed;
-        }
-        for (deviation, side, field) in terms.deviations.into_iter().flatten() {
-            self.note_deviation(deviation, side, CommandCode::Ssid, field);
-        }
-        if terms.agreed.has(Features::AUTHENTICATION) { State::WaitInitiatorSecd } else { State::Idle }
-    }
-
-    fn open(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
-        let file = Transfer::new(from, layout, oeb);
-        let terms = self.terms;
-        let sends = |terms: Terms| match from {
-            Side::Initiator => terms.initiator_sends,
-            Side::Responder => terms.responder_sends,
-        };
-        if !terms.is_some_and(sends) {
-            let found = format!("a file of the {from}");
-            return Err(Fault::order(
-                found,
-                "files only in the direction that SSIDSR agreed on",
-                "RFC 5024 §9.10",
-            ));
-        }
-        if file.offered > 0 && !terms.is_some_and(|terms| terms.agreed.has(Features::RESTART)) {
-            let at = message::offset_of(layout, oeb, "SFIDREST");
-            let expected = "0, restart was not agreed on (SSIDREST)";
-            return Err(
-                Fault::order(file.offered.to_string(), expected, "RFC 5024 §9.10").in_field("SFIDREST", at)
-            );
-        }
-        self.transfer = Some(file);
-        Ok(())
-    }
-
-    fn start(&mut self, layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
-        let answer = message::number(layout, oeb, "SFPAACNT");
-        let offered = self.transfer.as_ref().map_or(0, |file| file.offered);
-        if answer > offered {
-            let expected = format!("at most SFIDREST, {offered}");
-            return Err(Fault::order(answer.to_string(), expected, "RFC 5024 §5.3.4").in_field("SFPAACNT", 1));
-        }
-        if let Some(file) = &mut self.transfer {
-            file.restart = answer;
-        }
-        self.grant();
-        Ok(())
-    }
-
-    /// SFPA and CDT set the credit to the window; they never add (RFC 5024 §4.4).
-    fn grant(&mut self) {
-        self.credit = self.terms.map_or(0, |terms| terms.window);
-    }
-
-    fn spend(&mut self) {
-        self.credit = self.credit.saturating_sub(1);
-        self.state = if self.credit > 0 { State::Transfer } else { State::TransferNoCredit };
-    }
-
-    /// The hot path: `begin` has seen to place, credit (it is the state) and size.
-    fn take_data(&mut self, from: Side, oeb: &[u8]) -> Result<(), Fault> {
-        let (Some(file), Some(terms)) = (&mut self.transfer, self.terms) else {
-            return Err(Fault::order("DATA".into(), "a file that was opened", "RFC 5024 §9"));
-        };
-        let rules = data::Rules {
-            records: file.records,
-            compression: terms.agreed.has(Features::COMPRESSION),
-            profile: self.profile,
-        };
-        let before = file.progress;
-        file.progress.take(oeb, rules)?;
-        let after = file.progress;
-        if after.octets == before.octets && after.ended == before.ended {
-            file.idle_buffers = file.idle_buffers.saturating_add(1);
-            if file.idle_buffers > IDLE_BUFFERS {
-                let found = format!("the {}th DATA in a row without an octet", file.idle_buffers);
-                return Err(Fault::order(found, "DATA that carry data", "RFC 5024 §7"));
-            }
-        } else {
-            file.idle_buffers = 0;
-        }
-        let repeated = file.records == data::Records::Text && after.ended > 1;
-        self.spend();
-        if repeated {
-            self.note_deviation(Deviation::C10, from, CommandCode::Data, Some("DATABUF"));
-        }
-        if after.short {
-            self.remark("record shorter than SFIDLRECL in a file of fixed records", from, CommandCode::Data);
-        }
-        if after.empty_run {
-            self.remark("compressed subrecord of no octets", from, CommandCode::Data);
-        }
-        if oeb.len() == 1 {
-            self.remark("DATA without subrecords", from, CommandCode::Data);
-        }
-        Ok(())
-    }
-
-    fn end_file(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
-        self.credit = 0;
-        let Some(file) = &mut self.transfer else { return Ok(()) };
-        file.end(layout, oeb);
-        if !file.progress.unfinished(file.records) {
-            return Ok(());
-        }
-        if self.profile == Profile::Strict {
-            let found = "a file whose last record has not ended".into();
-            return Err(Fault::order(found, "an end of record in the last subrecord", "RFC 5024 §7"));
-        }
-        self.note_deviation(Deviation::C10, from, layout.code, None);
-        Ok(())
-    }
-
-    /// Legal commands without end that move nothing: an accepted file or receipt starts the count again.
-    fn count_idle(&mut self, code: CommandCode) -> Result<(), Fault> {
-        match code {
-            CommandCode::Efpa | CommandCode::Rtr => self.idle = 0,
-            CommandCode::Cdt | CommandCode::Esid => (),
-            _ => self.idle = self.idle.saturating_add(1),
-        }
-        if self.idle_limit == 0 || self.idle <= self.idle_limit {
-            return Ok(());
-        }
-        let found = format!("command {} since the last accepted file or receipt", self.idle);
-        let fault =
-            Fault::order(found, format!("at most {}, a setting", self.idle_limit), "RFC 5024 §5.3.11");
-        Err(Fault { reason: EsidReason::UnspecifiedAbort, ..fault })
-    }
-
-    fn note_deviation(
+    pub(super) fn note_deviation(
         &mut self,
         deviation: Deviation,
         side: Side,
@@ -524,7 +330,7 @@ impl Checker {
         }
     }
 
-    fn remark(&mut self, text: &'static str, side: Side, command: CommandCode) {
+    pub(super) fn remark(&mut self, text: &'static str, side: Side, command: CommandCode) {
         if self.remarked.len() < REMARKS && !self.remarked.contains(&text) {
             self.remarked.push(text);
             self.notes.push(Note::Remark { side, command, text });
@@ -567,15 +373,4 @@ fn event_of(layout: Layout, oeb: &[u8]) -> Event {
 fn reason_of(layout: Layout, oeb: &[u8]) -> EsidReason {
     let number = message::number(layout, oeb, "ESIDREAS");
     EsidReason::from_number(u8::try_from(number).unwrap_or(99))
-}
-
-fn receipt_note(sender: Side, layout: Layout, oeb: &[u8]) -> Note {
-    let field = if layout.code == CommandCode::Eerp { "EERPDSN" } else { "NERPDSN" };
-    let reason = message::value(layout, oeb, "NERPREAS").and_then(super::field::number);
-    Note::Receipt {
-        sender,
-        command: layout.code,
-        name: Label::new(message::value(layout, oeb, field).unwrap_or_default()),
-        reason: reason.and_then(|reason| u8::try_from(reason).ok()),
-    }
 }

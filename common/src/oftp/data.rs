@@ -46,10 +46,8 @@ pub(super) struct Progress {
     pub(super) open: u64,
     /// Subrecords, empty ones included, since the last end of record.
     pub(super) pending: bool,
-    /// A record shorter than F's length was seen (tolerated, remarked).
-    pub(super) short: bool,
-    /// An empty subrecord with the compression flag was seen (tolerated, remarked).
-    pub(super) empty_run: bool,
+    /// Something tolerated that an operator may want to know.
+    pub(super) remark: Option<&'static str>,
 }
 
 impl Progress {
@@ -111,6 +109,7 @@ impl Progress {
                 let found = format!("the subrecord header 0x{header:02x} after the end of record");
                 return Err(data_fault(at, found, "one end of record, at the end of the file"));
             }
+            self.remark = Some("empty subrecords after the end of the file");
             return Ok(());
         }
         self.octets = self.octets.saturating_add(octets);
@@ -137,7 +136,7 @@ impl Progress {
                 let found = format!("the compressed subrecord 0x{header:02x} of no octets");
                 return Err(data_fault(at, found, "a count of 1 to 63 where a subrecord is compressed"));
             }
-            self.empty_run = true;
+            self.remark = Some("compressed subrecord of no octets");
         }
         Ok(())
     }
@@ -151,7 +150,7 @@ impl Progress {
                 let found = format!("a record of {} octets", self.open);
                 return Err(data_fault(at, found, format!("records of SFIDLRECL {length} octets")));
             }
-            self.short = true;
+            self.remark = Some("record shorter than SFIDLRECL in a file of fixed records");
         }
         self.ended = self.ended.saturating_add(1);
         self.open = 0;

@@ -31,7 +31,10 @@ pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> Verd
         Format::Count2(from, to) => plain(big_endian(octets).is_some_and(|n| (from..=to).contains(&n))),
         Format::Reason(codes) => {
             let defined = |n: u64| {
-                codes.iter().any(|row| u64::from(row.0) == n && level.is_none_or(|level| row.1.has(level)))
+                codes.iter().any(|(from, to, levels)| {
+                    (u64::from(*from)..=u64::from(*to)).contains(&n)
+                        && level.is_none_or(|level| levels.has(level))
+                })
             };
             match number(octets) {
                 Some(n) if defined(n) => Verdict::Fits,
@@ -78,7 +81,14 @@ pub(super) fn expectation(format: Format) -> String {
         Format::Count9 => "three decimal digits".into(),
         Format::Count2(from, to) => format!("{from} to {to} octets"),
         Format::Reason(codes) => {
-            let codes: Vec<_> = codes.iter().map(|row| format!("{:02}", row.0)).collect();
+            let codes: Vec<_> = codes
+                .iter()
+                .map(
+                    |(from, to, _)| {
+                        if from == to { format!("{from:02}") } else { format!("{from:02}-{to:02}") }
+                    },
+                )
+                .collect();
             format!("a reason code of this level, out of {}", codes.join(" "))
         }
         Format::Text | Format::Password => "0-9 A-Z / - . & ( ) padded right with spaces".into(),

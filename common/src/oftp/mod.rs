@@ -5,7 +5,8 @@
 //! and no configuration, changes no octet, and allocates nothing for a buffer that it finds in order.
 //!
 //! Reading order: `command`, `reason`, `layout` (what the messages look like), `field`, `message` (one message),
-//! `order` (RFC 5024's state tables), `ssid`, `data`, `transfer`, `checker`; then `violation`, `note`, `describe`.
+//! `order` (RFC 5024's state tables), `ssid`, `data`, `transfer`, `checker`,
+//! `effects`; then `violation`, `note`, `describe`.
 
 #![deny(clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -14,6 +15,7 @@ mod checker;
 mod command;
 mod data;
 mod describe;
+mod effects;
 mod escape;
 mod field;
 mod layout;
@@ -21,6 +23,8 @@ mod message;
 mod note;
 mod order;
 mod reason;
+#[cfg(test)]
+mod session_tests;
 mod ssid;
 #[cfg(test)]
 mod tests;

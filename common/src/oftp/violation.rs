@@ -69,12 +69,11 @@ impl fmt::Display for Violation {
             Some(command) => write!(f, "{command}")?,
             None => f.write_str("A buffer")?,
         }
-        write!(f, " of the {} is refused with ESID {}: ", self.side, self.reason)?;
-        match self.field {
-            Some(field) => write!(f, "{field} at offset {} has ", self.offset)?,
-            None => f.write_str("it has ")?,
+        write!(f, " of the {} is refused with ESID {}: found {}", self.side, self.reason, self.found)?;
+        if let Some(field) = self.field {
+            write!(f, " in {field} at offset {}", self.offset)?;
         }
-        write!(f, "{}, the rule asks for {} ({}).", self.found, self.expected, self.rule)
+        write!(f, ", where the rule asks for {} ({}).", self.expected, self.rule)
     }
 }
 
