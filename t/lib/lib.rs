@@ -1,2 +1,9 @@
-//! Partner, station, daemons and test CA for the black-box tests.
+//! Partner, station, daemons and test CA for the black-box tests; also what the binary `oftp2peer` is made of.
+//! Reading order: `transport`, `oftp`, `peer` (Partner, Station), `ca`, `cli`.
 #![forbid(unsafe_code)]
+
+pub mod ca;
+pub mod cli;
+pub mod oftp;
+pub mod peer;
+pub mod transport;

@@ -1,0 +1,321 @@
+//! A certificate authority for tests and trials: certificates good and bad, CRLs. Never for production: its key is
+//! not protected. Lives in memory; `folder` keeps one on disk.
+
+mod crl;
+mod der;
+pub mod folder;
+
+use crate::oftp::stamp::Stamp;
+use crate::transport::tls::Tls;
+use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::x509::extension::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+    SubjectKeyIdentifier,
+};
+use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameBuilder};
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const DAY: u64 = 86_400;
+
+/// Kind of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// ECDSA P-256.
+    P256,
+    /// RSA of this many bits; 1024 is a weak one.
+    Rsa(u32),
+}
+
+impl Key {
+    fn generate(self) -> Result<PKey<Private>, ErrorStack> {
+        match self {
+            Self::P256 => {
+                PKey::from_ec_key(EcKey::generate(EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?.as_ref())?)
+            }
+            Self::Rsa(bits) => PKey::from_rsa(Rsa::generate(bits)?),
+        }
+    }
+}
+
+/// What a certificate is to be.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Common name.
+    pub name: String,
+    /// The subject's serialNumber attribute: the SSIDCODE (Odette certificate policy 1.4).
+    pub ssid: Option<String>,
+    /// Host names and addresses in the subjectAltName.
+    pub hosts: Vec<String>,
+    /// EKU serverAuth.
+    pub server: bool,
+    /// EKU clientAuth.
+    pub client: bool,
+    /// It is a CA itself.
+    pub authority: bool,
+    /// Valid from, days from today (negative: the past).
+    pub from_day: i64,
+    /// Valid to, days from today.
+    pub to_day: i64,
+    /// Its key.
+    pub key: Key,
+    /// Where its issuer's CRL is published.
+    pub crl_url: Option<String>,
+}
+
+impl Request {
+    /// For TLS server and client, from yesterday for a year, P-256.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ssid: None,
+            hosts: Vec::new(),
+            server: true,
+            client: true,
+            authority: false,
+            from_day: -1,
+            to_day: 365,
+            key: Key::P256,
+            crl_url: None,
+        }
+    }
+
+    /// The same, for this SSIDCODE.
+    #[must_use]
+    pub fn ssid(mut self, code: &str) -> Self {
+        self.ssid = Some(code.to_owned());
+        self
+    }
+
+    /// The same, for this host too.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        self.hosts.push(host.to_owned());
+        self
+    }
+
+    /// The same, valid between these days from today.
+    #[must_use]
+    pub fn valid(mut self, from_day: i64, to_day: i64) -> Self {
+        (self.from_day, self.to_day) = (from_day, to_day);
+        self
+    }
+}
+
+/// A certificate and its key.
+#[derive(Clone)]
+pub struct Issued {
+    /// The certificate.
+    pub certificate: X509,
+    /// Its key.
+    pub key: PKey<Private>,
+}
+
+impl Issued {
+    /// Certificate, PEM.
+    pub fn certificate_pem(&self) -> Result<Vec<u8>, ErrorStack> {
+        self.certificate.to_pem()
+    }
+
+    /// Key, PEM (PKCS#8).
+    pub fn key_pem(&self) -> Result<Vec<u8>, ErrorStack> {
+        self.key.private_key_to_pem_pkcs8()
+    }
+
+    /// A TLS end with this identity that trusts `authority`.
+    pub fn tls(&self, authority: &Authority) -> Result<Tls, ErrorStack> {
+        Ok(Tls {
+            identity: Some((self.certificate_pem()?, self.key_pem()?)),
+            trust: Some(authority.certificate_pem()?),
+            version: None,
+            server_name: None,
+        })
+    }
+}
+
+/// The authority.
+#[derive(Clone)]
+pub struct Authority {
+    own: Issued,
+    revoked: Vec<(Vec<u8>, SystemTime)>,
+    crl_number: u64,
+}
+
+impl Authority {
+    /// A new root for ten years.
+    pub fn new(name: &str) -> Result<Self, ErrorStack> {
+        Self::with_key(name, Key::P256)
+    }
+
+    /// A new root with a key of this kind.
+    pub fn with_key(name: &str, key: Key) -> Result<Self, ErrorStack> {
+        let request = Request {
+            authority: true,
+            server: false,
+            client: false,
+            to_day: 3650,
+            key,
+            ..Request::new(name)
+        };
+        let own = build(&request, None)?;
+        Ok(Self { own, revoked: Vec::new(), crl_number: 0 })
+    }
+
+    /// An authority beneath this one.
+    pub fn beneath(&self, name: &str) -> Result<Self, ErrorStack> {
+        let request =
+            Request { authority: true, server: false, client: false, to_day: 3000, ..Request::new(name) };
+        Ok(Self { own: self.issue(&request)?, revoked: Vec::new(), crl_number: 0 })
+    }
+
+    /// Issues a certificate.
+    pub fn issue(&self, request: &Request) -> Result<Issued, ErrorStack> {
+        build(request, Some(&self.own))
+    }
+
+    /// Its own certificate.
+    pub fn certificate(&self) -> &X509 {
+        &self.own.certificate
+    }
+
+    /// Its own certificate, PEM.
+    pub fn certificate_pem(&self) -> Result<Vec<u8>, ErrorStack> {
+        self.own.certificate_pem()
+    }
+
+    /// Puts a certificate on the list; the next CRL has it.
+    pub fn revoke(&mut self, certificate: &X509) -> Result<(), ErrorStack> {
+        let serial = certificate.serial_number().to_bn()?.to_vec();
+        self.revoked.push((serial, SystemTime::now()));
+        Ok(())
+    }
+
+    /// A CRL, PEM, valid from now for `days`.
+    pub fn crl(&mut self, days: u64) -> Result<Vec<u8>, ErrorStack> {
+        let now = SystemTime::now();
+        self.crl_between(now, now + Duration::from_secs(days * DAY))
+    }
+
+    /// A CRL, PEM, with these dates.
+    pub fn crl_between(
+        &mut self,
+        this_update: SystemTime,
+        next_update: SystemTime,
+    ) -> Result<Vec<u8>, ErrorStack> {
+        self.crl_number += 1;
+        crl::issue(&self.own, &self.revoked, self.crl_number, this_update, next_update)
+    }
+}
+
+/// A certificate signed by itself (a pinned partner's, or a root).
+pub fn self_signed(request: &Request) -> Result<Issued, ErrorStack> {
+    build(request, None)
+}
+
+fn day(from_now: i64) -> Result<Asn1Time, ErrorStack> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = i64::try_from(now).unwrap_or(i64::MAX) + from_now * 86_400;
+    Asn1Time::from_unix(seconds)
+}
+
+fn subject(request: &Request) -> Result<X509Name, ErrorStack> {
+    let mut name = X509NameBuilder::new()?;
+    name.append_entry_by_nid(Nid::ORGANIZATIONNAME, "SmartProxy test")?;
+    name.append_entry_by_nid(Nid::COMMONNAME, &request.name)?;
+    if let Some(ssid) = &request.ssid {
+        name.append_entry_by_nid(Nid::SERIALNUMBER, ssid)?;
+    }
+    Ok(name.build())
+}
+
+fn build(request: &Request, issuer: Option<&Issued>) -> Result<Issued, ErrorStack> {
+    let key = request.key.generate()?;
+    let name = subject(request)?;
+    let mut serial = BigNum::new()?;
+    serial.rand(127, openssl::bn::MsbOption::ONE, false)?;
+    let (not_before, not_after) = (day(request.from_day)?, day(request.to_day)?);
+    let serial = Asn1Integer::from_bn(&serial)?;
+    let mut builder = X509::builder()?;
+    builder.set_version(2)?;
+    builder.set_serial_number(&serial)?;
+    builder.set_subject_name(&name)?;
+    builder.set_issuer_name(issuer.map_or(&*name, |issuer| issuer.certificate.subject_name()))?;
+    builder.set_not_before(&not_before)?;
+    builder.set_not_after(&not_after)?;
+    builder.set_pubkey(&key)?;
+    extend(&mut builder, request, issuer)?;
+    builder.sign(issuer.map_or(&key, |issuer| &issuer.key), MessageDigest::sha256())?;
+    Ok(Issued { certificate: builder.build(), key })
+}
+
+fn extend(builder: &mut X509Builder, request: &Request, issuer: Option<&Issued>) -> Result<(), ErrorStack> {
+    let mut usage = KeyUsage::new();
+    let mut basic = BasicConstraints::new();
+    basic.critical();
+    if request.authority {
+        basic.ca();
+        usage.critical().key_cert_sign().crl_sign();
+    } else {
+        usage.critical().digital_signature().key_encipherment();
+    }
+    builder.append_extension(basic.build()?)?;
+    builder.append_extension(usage.build()?)?;
+    if request.server || request.client {
+        let mut extended = ExtendedKeyUsage::new();
+        if request.server {
+            extended.server_auth();
+        }
+        if request.client {
+            extended.client_auth();
+        }
+        builder.append_extension(extended.build()?)?;
+    }
+    let identifier = {
+        let context = builder.x509v3_context(issuer.map(|issuer| &*issuer.certificate), None);
+        SubjectKeyIdentifier::new().build(&context)?
+    };
+    builder.append_extension(identifier)?;
+    if issuer.is_some() {
+        let context = builder.x509v3_context(issuer.map(|issuer| &*issuer.certificate), None);
+        let identifier = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
+        builder.append_extension(identifier)?;
+    }
+    if !request.hosts.is_empty() {
+        let mut names = SubjectAlternativeName::new();
+        for host in &request.hosts {
+            if host.parse::<IpAddr>().is_ok() {
+                names.ip(host)
+            } else {
+                names.dns(host)
+            };
+        }
+        let context = builder.x509v3_context(None, None);
+        let names = names.build(&context)?;
+        builder.append_extension(names)?;
+    }
+    if let Some(url) = &request.crl_url {
+        builder.append_extension(crl_distribution_point(url)?)?;
+    }
+    Ok(())
+}
+
+/// RFC 5280 §4.2.1.13: one distribution point with one full name.
+fn crl_distribution_point(url: &str) -> Result<X509Extension, ErrorStack> {
+    let full_name = der::tlv(0xa0, &der::tlv(0x86, url.as_bytes()));
+    let point = der::tlv(0x30, &der::tlv(0xa0, &full_name));
+    let contents = Asn1OctetString::new_from_bytes(&der::sequence(&[&point]))?;
+    X509Extension::new_from_der(Asn1Object::from_str("2.5.29.31")?.as_ref(), false, &contents)
+}
+
+/// `CCYYMMDD` and `HHMMSS` (UTC).
+fn date_and_time(when: SystemTime) -> (String, String) {
+    let stamp = Stamp::of(when, 1);
+    (stamp.date, stamp.time.chars().take(6).collect())
+}

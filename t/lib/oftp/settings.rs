@@ -1,0 +1,222 @@
+//! What a station or partner is told before a session: who it is, what it offers, how it answers, how it misbehaves.
+//! Plain values, cloned into each session.
+
+use super::codec::Level;
+use super::command::Format;
+use super::stamp::Stamp;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything one side of a session needs to know.
+#[derive(Clone)]
+pub struct Settings {
+    /// Own identification code (SSIDCODE).
+    pub code: String,
+    /// Own password (SSIDPSWD), at most 8 characters.
+    pub password: String,
+    /// Own user data (SSIDUSER), at most 8 characters.
+    pub user: String,
+    /// The only code the other side may have; another is refused with ESID 03.
+    pub peer_code: Option<String>,
+    /// The only password it may have; another is refused with ESID 04.
+    pub peer_password: Option<String>,
+    /// Highest release level offered.
+    pub level: Level,
+    /// Largest DATA buffer (SSIDSDEB), 128 to 99999 octets.
+    pub buffer: u32,
+    /// Credit window (SSIDCRED), 1 to 999 buffers.
+    pub credit: u16,
+    /// `S` sends only, `R` receives only, `B` both.
+    pub mode: char,
+    /// Offers buffer compression.
+    pub compression: bool,
+    /// Offers restart.
+    pub restart: bool,
+    /// Secure authentication (level 5): asked for where present.
+    pub authentication: Option<Arc<Authentication>>,
+    /// Longest silence that is borne.
+    pub timeout: Duration,
+    /// How incoming files are treated.
+    pub intake: Intake,
+    /// Deliberate fault.
+    pub mischief: Option<Mischief>,
+    /// Told after each DATA buffer.
+    pub watch: Option<Watch>,
+}
+
+impl Settings {
+    /// Level 5, buffers of 99999 octets, credit 999, both directions, restart, no compression; 60 s of patience.
+    pub fn new(code: &str, password: &str) -> Self {
+        Self {
+            code: code.to_owned(),
+            password: password.to_owned(),
+            user: String::new(),
+            peer_code: None,
+            peer_password: None,
+            level: Level::Five,
+            buffer: 99_999,
+            credit: 999,
+            mode: 'B',
+            compression: false,
+            restart: true,
+            authentication: None,
+            timeout: Duration::from_secs(60),
+            intake: Intake { folder: None, answer: Answer::Eerp, refuse: None, refuse_at_end: None },
+            mischief: None,
+            watch: None,
+        }
+    }
+}
+
+/// Keys of secure authentication (RFC 5024 §4.2.3).
+pub struct Authentication {
+    /// Decrypts the challenge that we get.
+    pub key: PKey<Private>,
+    /// The certificate that the other side encrypts for.
+    pub certificate: X509,
+    /// The other side's certificate: our challenge is encrypted for it.
+    pub peer: X509,
+}
+
+/// How incoming files are treated.
+#[derive(Debug, Clone)]
+pub struct Intake {
+    /// Where they are stored; none: counted and hashed only.
+    pub folder: Option<PathBuf>,
+    /// The receipt.
+    pub answer: Answer,
+    /// Refuses each file at its start: SFNA with this reason, and whether it may be tried again.
+    pub refuse: Option<(u8, bool)>,
+    /// Refuses each file at its end: EFNA with this reason.
+    pub refuse_at_end: Option<u8>,
+}
+
+/// Which receipt a file gets, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// EERP in this session: the turn is asked for (EFPA with CD).
+    Eerp,
+    /// EERP in the partner's next session.
+    EerpLater,
+    /// NERP with this reason in this session; below level 4, which has none, an EERP.
+    Nerp(u8),
+    /// No receipt.
+    Nothing,
+}
+
+/// One deliberate fault.
+#[derive(Debug, Clone)]
+pub struct Mischief {
+    /// When.
+    pub at: Point,
+    /// What.
+    pub act: Act,
+}
+
+/// A moment in a session, of either role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// The connection stands; no octet was exchanged above TLS.
+    Connected,
+    /// SSRM has passed, no SSID yet.
+    Ready,
+    /// Both SSIDs have passed.
+    Started,
+    /// At least this many octets of a file have passed, either direction.
+    Data(u64),
+    /// Before EFID is sent or answered.
+    EndOfFile,
+}
+
+/// What is done then. All but `Delay` end the session as far as this side is concerned.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// Close in order (close_notify, FIN) though the session is not over.
+    Close,
+    /// FIN without close_notify.
+    Cut,
+    /// RST.
+    Reset,
+    /// Say nothing more, read on until the other side ends.
+    Silence,
+    /// Neither read nor write until the other side is gone.
+    Stall,
+    /// Send these octets as they are, then read until the other side ends.
+    Send(Vec<u8>),
+    /// Pause, then go on in order.
+    Delay(Duration),
+}
+
+/// How far a file has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// Virtual file name.
+    pub name: &'a str,
+    /// We send it.
+    pub sending: bool,
+    /// Octets so far.
+    pub octets: u64,
+    /// Octets in all; for incoming files the sender's estimate.
+    pub total: u64,
+}
+
+/// Takes progress; called often, so it must be quick.
+pub type Watch = Arc<dyn Fn(Progress<'_>) + Send + Sync>;
+
+/// Where the octets of a file come from.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A file on disk, read as it is sent.
+    Path(PathBuf),
+    /// Memory.
+    Octets(Arc<[u8]>),
+}
+
+/// One file to send.
+#[derive(Debug, Clone)]
+pub struct OutFile {
+    /// Virtual file name (SFIDDSN), at most 26 characters.
+    pub name: String,
+    /// Its octets.
+    pub content: Content,
+    /// Final recipient (SFIDDEST); none: the other side of the session.
+    pub destination: Option<String>,
+    /// Creator (SFIDORIG); none: ourselves.
+    pub originator: Option<String>,
+    /// Record format. Records of V end after each line feed.
+    pub format: Format,
+    /// Date and time; the same for every attempt.
+    pub stamp: Stamp,
+    /// Offers to go on where the last attempt ended.
+    pub restart: bool,
+    /// SFIDDESC.
+    pub description: String,
+}
+
+impl OutFile {
+    /// An unstructured file from memory.
+    pub fn octets(name: &str, octets: impl Into<Arc<[u8]>>) -> Self {
+        Self::new(name, Content::Octets(octets.into()))
+    }
+
+    /// An unstructured file from disk.
+    pub fn path(name: &str, path: impl Into<PathBuf>) -> Self {
+        Self::new(name, Content::Path(path.into()))
+    }
+
+    fn new(name: &str, content: Content) -> Self {
+        Self {
+            name: name.to_owned(),
+            content,
+            destination: None,
+            originator: None,
+            format: Format::Unstructured,
+            stamp: Stamp::next(),
+            restart: false,
+            description: String::new(),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! An OFTP2 system that opens sessions.
+
+use crate::oftp::desk::Desk;
+use crate::oftp::report::{Ending, Report, answers};
+use crate::oftp::session::{Role, Session};
+use crate::oftp::settings::{OutFile, Settings};
+use crate::transport::dial::Dial;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Pause between two sessions while a receipt is waited for.
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// Opens sessions to one address; what it owes and has queued outlives each of them.
+#[derive(Clone)]
+pub struct Partner {
+    /// Where, and how.
+    pub dial: Dial,
+    /// Who it is, and what it offers.
+    pub settings: Settings,
+    /// Its queue.
+    pub desk: Arc<Desk>,
+}
+
+impl Partner {
+    /// A partner that connects by `dial`.
+    pub fn new(dial: Dial, settings: Settings) -> Self {
+        Self { dial, settings, desk: Arc::default() }
+    }
+
+    /// One session: sends what is queued, takes what comes, ends in order.
+    pub fn call(&self) -> Report {
+        let number = self.desk.next_session();
+        match self.dial.open() {
+            Ok(conn) => Session::new(conn, Role::Initiator, &self.settings, &self.desk, number).run(),
+            Err(error) => Report { ending: Ending::Failed(error.to_string()), ..Report::new(number) },
+        }
+    }
+
+    /// One session with `files`.
+    pub fn send(&self, files: impl IntoIterator<Item = OutFile>) -> Report {
+        files.into_iter().for_each(|file| self.desk.queue(file));
+        self.call()
+    }
+
+    /// Opens further sessions until each file sent in `first` has its receipt, or until `patience` is over.
+    /// What they bring is added to `first`.
+    pub fn await_receipts(&self, first: &mut Report, patience: Duration) {
+        let until = Instant::now() + patience;
+        let is_open = |report: &Report| {
+            report.sent.iter().any(|file| !report.receipts.iter().any(|receipt| answers(receipt, &file.id)))
+        };
+        while first.ending.is_normal() && is_open(first) && Instant::now() < until {
+            std::thread::sleep(BETWEEN.min(until.saturating_duration_since(Instant::now())));
+            let next = self.call();
+            first.receipts.extend(next.receipts);
+            first.received.extend(next.received);
+            first.octets_in += next.octets_in;
+            first.octets_out += next.octets_out;
+            first.ending = next.ending;
+        }
+    }
+}
