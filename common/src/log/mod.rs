@@ -12,6 +12,8 @@ mod event;
 pub mod events;
 mod layout;
 mod macros;
+#[cfg(test)]
+mod man;
 mod priority;
 mod rc;
 mod record;

@@ -1,0 +1,110 @@
+//! Holds the catalogue, the man pages and the sources against each other.
+
+use super::*;
+use crate::log::man;
+use crate::log::{layout, rc};
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LOG: &str = "os4x_proxy-log.5";
+const LOGRC: &str = "os4x_proxy.logrc.5";
+
+#[test]
+fn the_man_page_lists_the_events() {
+    let mut list = String::new();
+    for kind in CATALOGUE {
+        writeln!(list, ".It Sy {} Bq {} , {}", kind.name, kind.level, kind.part).unwrap();
+        // Without the `\&`, mdoc takes a question mark at the end for the sentence's.
+        let keys = kind.fields.join(" ").replace('?', "?\\&");
+        writeln!(list, "{}\n.br\nKeys:\n.Cm {keys}", man::filled(kind.meaning)).unwrap();
+    }
+    man::hold(LOG, "events", &format!(".Bl -tag -width Ds\n{list}.El\n"));
+}
+
+#[test]
+fn the_man_page_lists_the_keys() {
+    let mut list = String::new();
+    for (key, meaning) in KEYS {
+        writeln!(list, ".It Cm {key}\n{}", man::filled(meaning)).unwrap();
+    }
+    man::hold(LOG, "keys", &format!(".Bl -tag -width \"files_refused\" -compact\n{list}.El\n"));
+}
+
+#[test]
+fn each_key_of_an_event_is_explained_and_no_other() {
+    let used: BTreeSet<&str> =
+        CATALOGUE.iter().flat_map(|kind| kind.fields).map(|field| field.trim_end_matches('?')).collect();
+    assert_eq!(KEYS.iter().map(|(key, _)| *key).collect::<Vec<_>>(), used.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn names_and_keys_are_words_and_names_are_unique() {
+    let word = |text: &str| !text.is_empty() && text.bytes().all(|octet| matches!(octet, b'a'..=b'z' | b'_'));
+    for kind in CATALOGUE {
+        assert!(word(kind.name) && word(kind.part), "{kind:?}");
+        assert!(kind.fields.iter().all(|field| word(field.trim_end_matches('?'))), "{kind:?}");
+        assert!(kind.meaning.ends_with('.'), "{kind:?}");
+    }
+    let names: BTreeSet<&str> = CATALOGUE.iter().map(|kind| kind.name).collect();
+    assert_eq!(names.len(), CATALOGUE.len());
+}
+
+fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_sources_write_no_event_that_is_not_listed() {
+    let mut files = Vec::new();
+    for part in ["common", "server", "client"] {
+        rust_files(&Path::new(man::WORKSPACE).join(part).join("src"), &mut files);
+    }
+    assert!(files.iter().any(|file| file.ends_with("log/events.rs")), "the sources are elsewhere");
+    let pattern = concat!("Event::", "new(\"");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for (at, _) in text.match_indices(pattern) {
+            let name = text[at + pattern.len()..].split('"').next().unwrap();
+            assert!(CATALOGUE.iter().any(|kind| kind.name == name), "{}: {name}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_examples_of_the_rc_files_man_page_are_valid() {
+    let page = man::read(LOGRC);
+    let examples: Vec<&str> = page
+        .split(".Bd -literal -offset 2n\n")
+        .skip(1)
+        .map(|rest| rest.split_once(".Ed\n").unwrap().0)
+        .collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        let read = rc::parse(Path::new("example"), example.as_bytes()).unwrap();
+        assert_eq!(read.categories["os4x_proxyserver"].priority, Some(Priority::Info));
+    }
+}
+
+#[test]
+fn both_man_pages_name_every_level_part_and_layout() {
+    let (lines, rc) = (man::read(LOG), man::read(LOGRC));
+    for priority in Priority::ALL {
+        assert!(lines.contains(&format!("\n.It {priority}\n")), "{priority}");
+        assert!(rc.contains(&priority.name().to_lowercase()), "{priority}");
+    }
+    for kind in CATALOGUE {
+        assert!(rc.contains(kind.part), "{}", kind.part);
+    }
+    for layout in ["os4x_layout", "basic", "dated"] {
+        assert!(layout::Kind::named(layout).is_some() && rc.contains(&format!("\n.It Cm {layout}\n")));
+    }
+}
