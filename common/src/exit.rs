@@ -3,6 +3,7 @@
 //! A session child ends with the status that its own end line names, so that parent and child say the same. Numbers
 //! stay what they are once released; `os4x_proxy-log.5` lists the words.
 
+use nix::sys::wait::WaitStatus;
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
@@ -26,6 +27,11 @@ macro_rules! statuses {
                 }
             }
 
+            /// The status with this word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|status| status.word() == word)
+            }
+
             /// The status with this number; none if no process of ours ends with it.
             pub fn from_number(number: u8) -> Option<Self> {
                 Self::ALL.iter().copied().find(|status| status.number() == number)
@@ -41,6 +47,8 @@ statuses! {
     Failed = 1 "failed",
     /// Told to end by a signal.
     Terminated = 2 "terminated",
+    /// The data connection of a parked child ended: the pair is of no use any more.
+    PairLost = 4 "pair-lost",
     /// A parked child was not needed any more: too old, or its generation is.
     Retired = 3 "retired",
     /// The partner broke the connection.
@@ -64,41 +72,47 @@ statuses! {
     /// The partner cannot be reached (outgoing).
     PartnerDown = 19 "partner-down",
     /// The SSIDCODE is not in the partner table.
-    UnknownPartner = 20 "refused-unknown-partner",
+    UnknownPartner = 20 "unknown-partner",
     /// The certificate does not belong to the SSIDCODE.
-    NotThisPartner = 21 "refused-not-this-partner",
+    NotThisPartner = 21 "not-this-partner",
     /// The partner is disabled.
-    Disabled = 22 "refused-disabled",
+    Disabled = 22 "disabled",
     /// A limit is reached.
-    Capacity = 23 "refused-capacity",
+    Capacity = 23 "capacity",
     /// The destination is not in the partner table (outgoing).
-    Destination = 24 "refused-destination",
+    Destination = 24 "destination",
     /// The licence has expired.
-    Licence = 25 "refused-licence",
+    Licence = 25 "licence",
     /// The partner showed no certificate.
-    NoCertificate = 30 "refused-no-certificate",
+    NoCertificate = 30 "no-certificate",
     /// No trusted certificate leads to the partner's.
-    UnknownCa = 31 "refused-unknown-ca",
+    UnknownCa = 31 "unknown-ca",
     /// A certificate has expired.
-    Expired = 32 "refused-expired",
+    Expired = 32 "expired",
     /// A certificate is not valid yet.
-    NotYetValid = 33 "refused-not-yet-valid",
+    NotYetValid = 33 "not-yet-valid",
     /// A certificate was revoked.
-    Revoked = 34 "refused-revoked",
+    Revoked = 34 "revoked",
     /// There is no CRL of an issuer.
-    CrlMissing = 35 "refused-crl-missing",
+    CrlMissing = 35 "crl-missing",
     /// A CRL has expired.
-    CrlExpired = 36 "refused-crl-expired",
+    CrlExpired = 36 "crl-expired",
     /// A CRL is not signed by its issuer.
-    CrlBadSignature = 37 "refused-crl-bad-signature",
+    CrlBadSignature = 37 "crl-bad-signature",
     /// A certificate is for another purpose.
-    WrongUsage = 38 "refused-wrong-usage",
+    WrongUsage = 38 "wrong-usage",
     /// A key or a signature is too weak.
-    WeakKey = 39 "refused-weak-key",
+    WeakKey = 39 "weak-key",
     /// The certificate is for another host name (outgoing).
-    WrongName = 40 "refused-wrong-name",
+    WrongName = 40 "wrong-name",
     /// The TLS handshake failed otherwise.
-    Tls = 41 "refused-tls",
+    Tls = 41 "tls",
+    /// The partner speaks a protocol or version that is refused, or no TLS at all.
+    Protocol = 42 "protocol",
+    /// A certificate is faulty in another way.
+    BadCertificate = 43 "bad-certificate",
+    /// The partner ended before it sent its SSID.
+    NoSsid = 44 "no-ssid",
     /// A bad option, address or port (sysexits EX_USAGE).
     Usage = 64 "usage",
     /// A fault of ours: the process panicked (sysexits EX_SOFTWARE).
@@ -109,6 +123,18 @@ impl Status {
     /// Its number.
     pub fn number(self) -> u8 {
         self as u8
+    }
+}
+
+/// How a child ended, in one word: its own status, or the signal that killed it.
+pub fn word_of(status: WaitStatus) -> String {
+    match status {
+        WaitStatus::Exited(_, code) => u8::try_from(code)
+            .ok()
+            .and_then(Status::from_number)
+            .map_or_else(|| format!("exit-{code}"), |status| status.word().to_owned()),
+        WaitStatus::Signaled(_, signal, _) => format!("killed-by-{signal}"),
+        other => format!("{other:?}"),
     }
 }
 

@@ -69,10 +69,28 @@ pub struct Started {
     pub user: Uid,
 }
 
-/// The last step of a parent that was told to end: removes the PID file and logs that.
-pub fn stop(pid_file: PidFile, end: End) {
+/// How a parent's work ended.
+#[derive(Debug)]
+pub enum Finish {
+    /// A signal asked for it.
+    Told(End),
+    /// It cannot go on; a finished sentence says why.
+    Failed(String),
+}
+
+/// The last step of a parent: removes the PID file and logs why it ends.
+pub fn stop(pid_file: PidFile, finish: &Finish) -> Status {
     drop(pid_file);
-    Event::new(events::DAEMON_STOP).field_display("signal", end).debug();
+    match finish {
+        Finish::Told(end) => {
+            Event::new(events::DAEMON_STOP).field_display("signal", end).debug();
+            Status::Normal
+        }
+        Finish::Failed(reason) => {
+            Event::new(events::DAEMON_STOP).field("reason", reason).error();
+            Status::Failed
+        }
+    }
 }
 
 /// Everything between binding and the loop, in this order: drop root, detach, signals, log, PID file. Returns in the

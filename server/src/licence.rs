@@ -95,6 +95,11 @@ impl Licence {
         attributes.collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether its last second has passed.
+    pub(crate) fn expired(&self) -> bool {
+        seconds(SystemTime::now()) > self.valid.1
+    }
+
     /// Whole days from `now` to the end; negative once it is over.
     pub(crate) fn days_left(&self, now: SystemTime) -> i64 {
         (self.valid.1 - seconds(now)).div_euclid(DAY)

@@ -2,10 +2,15 @@
 //! longer than a moment is in the modules.
 #![forbid(unsafe_code)]
 
+mod active;
 mod daemon;
 mod identity;
 mod licence;
 mod options;
+mod orders;
+mod parent;
+mod session;
+mod trust;
 
 use common::exit::Status;
 use common::options::{complain, print};

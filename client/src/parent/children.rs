@@ -1,0 +1,117 @@
+//! The client's session processes: what each reports, and its burial. A child writes its own end line; where it could
+//! not, the line is written here.
+
+use super::backend::Asked;
+use super::{CHILDREN, Parent};
+use crate::orders::ToParent;
+use common::link::channel::{Channel, Received};
+use common::link::pair::PairId;
+use common::log::{Event, events};
+use common::sys;
+use mio::{Interest, Token};
+use nix::unistd::Pid;
+use std::collections::HashMap;
+
+/// One session process.
+pub(super) struct Child {
+    pid: Pid,
+    channel: Option<Channel>,
+    pair: PairId,
+    partner: Option<String>,
+    end_logged: bool,
+}
+
+impl Child {
+    pub(super) fn new(pid: Pid, channel: Channel, pair: PairId) -> Self {
+        Self { pid, channel: Some(channel), pair, partner: None, end_logged: false }
+    }
+
+    fn is_parked(&self) -> bool {
+        self.partner.is_none()
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Children {
+    table: HashMap<Pid, Child>,
+}
+
+impl Children {
+    pub(super) fn count(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The server does not want this pair any more: a parked child ends with its channel.
+    pub(super) fn retire(&mut self, pair: PairId) {
+        if let Some(child) = self.table.values_mut().find(|child| child.pair == pair && child.is_parked()) {
+            child.channel = None;
+        }
+    }
+
+    /// Lets all parked children go; the server sees their data connections end and asks for new pairs.
+    pub(super) fn release_parked(&mut self) {
+        for child in self.table.values_mut().filter(|child| child.is_parked()) {
+            child.channel = None;
+        }
+    }
+}
+
+impl Parent {
+    pub(super) fn adopt(&mut self, mut child: Child) {
+        let token = usize::try_from(child.pid.as_raw()).map_or(CHILDREN, |pid| CHILDREN + pid);
+        if let Some(channel) = &mut child.channel
+            && let Err(e) = self.poller.registry().register(channel, Token(token), Interest::READABLE)
+        {
+            common::error!("session process {} cannot be watched: {e}", child.pid);
+            child.channel = None;
+        }
+        self.children.table.insert(child.pid, child);
+    }
+
+    /// Takes in what a child has sent.
+    pub(super) fn hear_child(&mut self, pid: usize) {
+        let Some(pid) = i32::try_from(pid).ok().map(Pid::from_raw) else { return };
+        loop {
+            let Some(child) = self.children.table.get_mut(&pid) else { return };
+            let Some(channel) = &child.channel else { return };
+            match channel.receive::<ToParent>() {
+                Ok(Received::Message(ToParent::Joined { partner }, _)) => child.partner = Some(partner),
+                Ok(Received::Message(ToParent::EndLogged, _)) => child.end_logged = true,
+                Ok(Received::Message(ToParent::Failed { reason }, _)) => {
+                    let pair = child.pair;
+                    self.pair_failed(pair, &reason);
+                }
+                Ok(Received::Message(ToParent::SystemLog(entry), _)) => self.ask(Asked::SystemLog(entry)),
+                Ok(Received::Blocked | Received::Gone) => return,
+                Err(e) => {
+                    common::error!("session process {pid}: {e}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Children have ended: read their last reports, write the line that one could not write.
+    pub(super) fn bury(&mut self) {
+        for (pid, status) in sys::reap() {
+            if self.backend.as_ref().is_some_and(|backend| backend.pid() == pid) {
+                self.hear_backend();
+                continue;
+            }
+            self.hear_child(usize::try_from(pid.as_raw()).unwrap_or_default());
+            let Some(mut child) = self.children.table.remove(&pid) else { continue };
+            if let Some(channel) = &mut child.channel {
+                let _ = self.poller.registry().deregister(channel);
+            }
+            if child.partner.is_some() && !child.end_logged {
+                Event::new(events::SESSION_CRASHED)
+                    .field("direction", "incoming")
+                    .field_display("session", child.pair)
+                    .field("partner", child.partner.as_deref().unwrap_or_default())
+                    .field_num("pid", pid.as_raw())
+                    .field("reason", &common::exit::word_of(status))
+                    .error();
+            }
+        }
+    }
+}

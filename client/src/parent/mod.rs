@@ -1,0 +1,278 @@
+//! The client's parent: the control connection to the server, the backend's answers, the child table. It dials out and
+//! listens to nobody in the DMZ beyond the few messages of `link::control`; none of them makes it connect elsewhere.
+//!
+//! * `server`: joining the server, renewing, and what the server asks
+//! * `backend`: the API worker process, and what is asked of the backend
+//! * `children`: session processes
+//!
+//! `run` is the only place that forks.
+
+mod backend;
+mod children;
+mod server;
+
+use crate::backend::{Access, Task};
+use crate::options::Endpoint;
+use crate::session::{self, Born};
+use backend::{Asked, Backend};
+use children::{Child, Children};
+use common::config::ClientConfig;
+use common::exit::Status;
+use common::link::channel::Channel;
+use common::link::pair::{PairId, Ticket};
+use common::log::{Event, events};
+use common::signals::{Signal, Signals};
+use common::startup::Ready;
+use common::sys::{self, Fork};
+use mio::{Events, Interest, Poll, Token};
+use server::{Joined, Membership};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+const SIGNALS: Token = Token(0);
+const CONTROL: Token = Token(1);
+const BACKEND: Token = Token(2);
+/// A child's channel: `CHILDREN` plus its process ID.
+const CHILDREN: usize = 1024;
+
+/// How often the client's own configuration is asked for.
+const REFRESH: Duration = Duration::from_secs(60);
+/// How long the way from the start to being joined may take.
+const START: Duration = Duration::from_secs(60);
+
+/// Where the server is and how to get there.
+pub(crate) struct Route {
+    /// `-S`
+    pub(crate) server: Endpoint,
+    /// `-o`
+    pub(crate) source: Option<IpAddr>,
+}
+
+/// A process that is wanted.
+enum Need {
+    /// The API worker.
+    Worker,
+    /// A session child for this pair.
+    Pair(PairId, Ticket),
+}
+
+/// All that the parent owns.
+pub(crate) struct Parent {
+    poller: Poll,
+    signals: Signals,
+    access: Access,
+    route: Route,
+    backend: Option<Backend>,
+    membership: Option<Membership>,
+    joined: Option<Joined>,
+    config: Option<ClientConfig>,
+    children: Children,
+    needs: VecDeque<Need>,
+    ready: Option<Ready>,
+    start_by: Instant,
+    refreshed: Instant,
+    stop: Option<(Status, String)>,
+}
+
+impl Parent {
+    /// Ready to loop. Call it in the daemon, not before it has detached. `ready` is told once the server is joined.
+    pub(crate) fn new(access: Access, route: Route, ready: Ready) -> io::Result<Self> {
+        let poller = Poll::new()?;
+        let mut signals = Signals::new()?;
+        poller.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        let now = Instant::now();
+        Ok(Self {
+            poller,
+            signals,
+            access,
+            route,
+            backend: None,
+            membership: None,
+            joined: None,
+            config: None,
+            children: Children::default(),
+            needs: VecDeque::from([Need::Worker]),
+            ready: Some(ready),
+            start_by: now + START,
+            refreshed: now,
+            stop: None,
+        })
+    }
+
+    /// Works until told to end, or until the server is lost; says why.
+    pub(crate) fn run(mut self) -> Status {
+        let mut events = Events::with_capacity(256);
+        sys::set_title("joining the server");
+        loop {
+            while let Some(need) = self.needs.pop_front() {
+                self = self.fork(need);
+            }
+            if let Some((status, reason)) = self.stop.take() {
+                return self.finish(status, &reason);
+            }
+            let timeout = self.due().saturating_duration_since(Instant::now());
+            match self.poller.poll(&mut events, Some(timeout)) {
+                Ok(()) => {}
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => self.stop = Some((Status::Failed, format!("waiting failed: {e}"))),
+            }
+            for event in &events {
+                self.dispatch(event.token());
+            }
+            self.turn();
+        }
+    }
+
+    /// The last line, and the starting process's answer if it still waits for one.
+    fn finish(mut self, status: Status, reason: &str) -> Status {
+        if status != Status::Normal {
+            let address = self.route.server.to_string();
+            Event::new(events::SERVER_LOST).field("address", &address).field("reason", reason).error();
+        }
+        match self.ready.take() {
+            Some(ready) if status != Status::Normal => ready.fail(&reason),
+            _ => status,
+        }
+    }
+
+    /// Forks the API worker or a session child; what it does not need of the parent is dropped there.
+    fn fork(self, need: Need) -> Self {
+        match need {
+            Need::Worker => self.fork_worker(),
+            Need::Pair(pair, ticket) => self.fork_child(pair, ticket),
+        }
+    }
+
+    fn fork_worker(mut self) -> Self {
+        let ends = UnixStream::pair();
+        let (ours, theirs) = match ends {
+            Ok(ends) => ends,
+            Err(e) => return self.fail(format!("the API worker cannot be started: {e}")),
+        };
+        match sys::fork() {
+            Ok(Fork::Parent(pid)) => {
+                drop(theirs);
+                if let Err(e) = self.adopt_worker(pid, ours) {
+                    return self.fail(format!("the API worker cannot be watched: {e}"));
+                }
+                self
+            }
+            Ok(Fork::Child) => {
+                drop(ours);
+                let Self { access, .. } = self;
+                let status = catch_unwind(AssertUnwindSafe(|| crate::backend::run(theirs, access)));
+                sys::exit_now(status.unwrap_or(Status::Internal).number())
+            }
+            Err(e) => self.fail(format!("the API worker cannot be started: {e}")),
+        }
+    }
+
+    fn fork_child(mut self, pair: PairId, ticket: Ticket) -> Self {
+        let (Some(config), Some(joined)) = (self.config.clone(), self.joined.as_ref()) else {
+            self.pair_failed(pair, "this client is not ready for sessions");
+            return self;
+        };
+        let address = joined.address();
+        let (ours, theirs) = match Channel::pair() {
+            Ok(ends) => ends,
+            Err(e) => {
+                self.pair_failed(pair, &format!("no session process can be started: {e}"));
+                return self;
+            }
+        };
+        match sys::fork() {
+            Ok(Fork::Parent(pid)) => {
+                drop(theirs);
+                self.adopt(Child::new(pid, ours, pair));
+                self
+            }
+            Ok(Fork::Child) => {
+                drop(ours);
+                let source = self.route.source;
+                drop(self);
+                let born = Born { channel: theirs, server: address, source, pair, ticket, config };
+                let status = catch_unwind(AssertUnwindSafe(|| session::run(born))).unwrap_or(Status::Internal);
+                sys::exit_now(status.number())
+            }
+            Err(e) => {
+                self.pair_failed(pair, &format!("no session process can be started: {e}"));
+                self
+            }
+        }
+    }
+
+    fn fail(mut self, reason: String) -> Self {
+        self.stop = Some((Status::Failed, reason));
+        self
+    }
+
+    fn dispatch(&mut self, token: Token) {
+        match token {
+            SIGNALS => self.obey_signals(),
+            CONTROL => self.hear_server(),
+            BACKEND => self.hear_backend(),
+            Token(number) => self.hear_child(number.saturating_sub(CHILDREN)),
+        }
+    }
+
+    fn turn(&mut self) {
+        common::log::reread_if_changed();
+        self.tend_server();
+        if self.joined.is_some() && self.refreshed.elapsed() >= REFRESH {
+            self.refreshed = Instant::now();
+            self.ask(Asked::ClientConfig);
+        }
+        self.renew_when_due();
+        if self.joined.is_none() && self.start_by <= Instant::now() && self.stop.is_none() {
+            let reason = format!("the server was not joined within {} s", START.as_secs());
+            self.stop = Some((Status::Failed, reason));
+        }
+    }
+
+    fn due(&self) -> Instant {
+        match &self.joined {
+            None => self.start_by,
+            Some(joined) => [joined.due(), self.refreshed + REFRESH]
+                .into_iter()
+                .chain(self.membership.as_ref().map(Membership::renew_at))
+                .fold(Instant::now() + REFRESH, Instant::min),
+        }
+    }
+
+    fn obey_signals(&mut self) {
+        loop {
+            match self.signals.next_signal() {
+                Ok(Some(Signal::Level(level))) => {
+                    common::log::change_level(level);
+                    // Parked children still have the old level; the next ones inherit the new one.
+                    self.children.release_parked();
+                }
+                Ok(Some(Signal::End(signal))) => {
+                    Event::new(events::DAEMON_STOP).field_display("signal", signal).debug();
+                    self.stop = Some((Status::Normal, String::new()));
+                    return;
+                }
+                Ok(Some(Signal::Child)) => self.bury(),
+                Ok(None) => return,
+                Err(e) => {
+                    self.stop = Some((Status::Failed, format!("signals cannot be read: {e}")));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Hands a task to the API worker.
+    fn ask(&mut self, asked: Asked) {
+        let Some(call) = self.call_for(&asked) else { return };
+        if let Some(backend) = &mut self.backend
+            && let Err(e) = backend.ask(asked, &Task { call })
+        {
+            common::error!("the API worker cannot be asked: {e}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The relay between the data connection and the station, judged by the same code as in the DMZ: a DMZ host that was
+//! taken over sends no rubbish inward. Then the one end line.
+
+use super::Desk;
+use crate::orders::ToParent;
+use common::exit::Status;
+use common::inspector::Inspector;
+use common::link::join::{self, Open, Opened};
+use common::log::events;
+use common::net::Conn;
+use common::relay::Relay;
+use common::verdict::{self, Verdict};
+use std::time::Instant;
+
+/// A station that answers, and the partner's octets on their way.
+pub(super) struct Attached {
+    pub(super) data: Conn,
+    pub(super) station: Conn,
+    pub(super) inspector: Inspector,
+    pub(super) open: Open,
+}
+
+impl Attached {
+    /// Relays to the end, and reports it.
+    pub(super) fn relay(mut self, desk: &mut Desk) -> Status {
+        let begun = Instant::now();
+        let station = self.station.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        if let Err(e) = join::send(&mut self.data, &Opened::Ready) {
+            desk.event(events::SESSION_REFUSED, &self.open)
+                .field("reason", Status::LinkBroke.word())
+                .field_display("detail", e)
+                .warn();
+            desk.tell(&ToParent::EndLogged);
+            return Status::LinkBroke;
+        }
+        desk.event(events::SESSION_BEGIN, &self.open).field("station", &station).info();
+        let times = verdict::timeouts(&desk.config.limits);
+        let relay = Relay::new(&mut desk.waiter, &mut self.inspector, self.data, self.station, times);
+        let (outcome, totals) = relay.run();
+        let verdict = Verdict::of(&outcome, &self.inspector);
+        let event = desk.event(events::SESSION_END, &self.open);
+        let event = verdict.describe(event, totals, &self.inspector, begun.elapsed());
+        if verdict.grave() {
+            let text = format!("incoming session ended: {}", verdict.status.word());
+            desk.tell_operator(&self.open, &text, event.text().to_owned());
+        }
+        event.info();
+        desk.tell(&ToParent::EndLogged);
+        verdict.status
+    }
+}

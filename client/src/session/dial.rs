@@ -1,0 +1,121 @@
+//! Dialling in: preamble, then parked until the server's child begins the join. If that child met a stranger, its end
+//! of the connection just ends, and the same pair is dialled again.
+
+use super::{Desk, Stop};
+use common::exit::Status;
+use common::link::join;
+use common::link::pair::{Ticket, UNKNOWN_PAIR};
+use common::log::{Event, events};
+use common::net::{self, Conn, Interrupted, LookupError, Wire};
+use common::sys;
+use mio::net::TcpStream;
+use std::io::{ErrorKind, Write};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// How long the server may take to open its port.
+const DIAL: Duration = Duration::from_secs(8);
+/// Between two attempts at first; doubled up to `MAX_PAUSE`.
+const PAUSE: Duration = Duration::from_millis(5);
+const MAX_PAUSE: Duration = Duration::from_millis(500);
+
+/// A data connection on which both children have proven to hold the ticket.
+pub(super) struct Dialled {
+    pub(super) conn: Conn,
+}
+
+/// Dials until the pair is joined, or is not wanted any more.
+pub(super) fn dial_and_join(desk: &mut Desk, ticket: &Ticket) -> Result<Dialled, Stop> {
+    loop {
+        let mut wire = dial(desk)?;
+        let sent = wire.socket().write(&desk.pair.preamble());
+        if !matches!(sent, Ok(n) if n == desk.pair.preamble().len()) {
+            continue;
+        }
+        if park(desk, wire.socket())? {
+            return join_pair(desk, ticket, wire);
+        }
+        // A stranger came and went. The pair is as good as before.
+        common::debug!("pair {} dials in again", desk.pair);
+    }
+}
+
+fn dial(desk: &mut Desk) -> Result<Wire, Stop> {
+    let give_up = Instant::now() + DIAL;
+    let mut pause = PAUSE;
+    loop {
+        if desk.released() {
+            return Err(Stop::Unused(Status::Retired));
+        }
+        match net::connect(&mut desk.waiter, &[desk.server], desk.source, give_up) {
+            Ok(mut wire) => {
+                net::keepalive(wire.socket()).map_err(|e| Stop::internal(&e))?;
+                return Ok(wire);
+            }
+            // Its parent has yet to notice that it awaits us.
+            Err(LookupError::Unreachable(_, e))
+                if e.kind() == ErrorKind::ConnectionRefused && Instant::now() < give_up =>
+            {
+                wait_a_moment(desk, pause)?;
+                pause = (pause * 2).min(MAX_PAUSE);
+            }
+            Err(LookupError::Interrupted(e)) => return Err(unused(e)),
+            Err(e) => return Err(Stop::Failed(Status::LinkBroke, e.to_string())),
+        }
+    }
+}
+
+fn wait_a_moment(desk: &mut Desk, time: Duration) -> Result<(), Stop> {
+    match desk.waiter.wait(Some(Instant::now() + time)) {
+        Ok(()) | Err(Interrupted::Late) => Ok(()),
+        Err(e) => Err(unused(e)),
+    }
+}
+
+/// A parked child that is told to end has nothing to report.
+fn unused(e: Interrupted) -> Stop {
+    match e {
+        Interrupted::Failed(e) => Stop::internal(&e),
+        _ => Stop::Unused(Status::Retired),
+    }
+}
+
+/// Parked: true when the server's child begins the join, false when it ended without.
+fn park(desk: &mut Desk, socket: &mut TcpStream) -> Result<bool, Stop> {
+    loop {
+        if desk.released() {
+            return Err(Stop::Unused(Status::Retired));
+        }
+        let mut first = [0];
+        match socket.peek(&mut first) {
+            Ok(0) => return Ok(false),
+            Ok(_) if first == [UNKNOWN_PAIR] => return Err(Stop::Unused(Status::Retired)),
+            Ok(_) => return Ok(true),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(false),
+            Err(e) => return Err(Stop::Failed(Status::LinkBroke, format!("the data connection failed: {e}"))),
+        }
+        desk.waiter.wait(None).map_err(unused)?;
+    }
+}
+
+fn join_pair(desk: &mut Desk, ticket: &Ticket, wire: Wire) -> Result<Dialled, Stop> {
+    sys::set_title("joining");
+    let deadline = Instant::now() + join::TIME_LIMIT;
+    let ssl = join::accept(desk.pair, ticket).map_err(|e| Stop::internal(&e))?;
+    let mut conn = Conn::tls(ssl, wire).map_err(|e| Stop::internal(&e))?;
+    loop {
+        match conn.handshake() {
+            Ok(Poll::Ready(())) => return Ok(Dialled { conn }),
+            Ok(Poll::Pending) => desk.waiter.wait(Some(deadline))?,
+            Err(e) => {
+                let reason = format!("the join of pair {} failed: {e}", desk.pair);
+                Event::new(events::PAIR_REFUSED)
+                    .field_display("address", desk.server)
+                    .field("reason", &reason)
+                    .warn();
+                return Err(Stop::Failed(Status::LinkBroke, reason));
+            }
+        }
+    }
+}

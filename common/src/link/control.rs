@@ -1,0 +1,294 @@
+//! The control connection: what the two parents say to each other, and the connection itself with its pings.
+//! Frames of up to 1 MiB; an answer that is larger goes in chunks, between which pings get through.
+
+use super::frame::{self, FrameError, MAX_FRAME, Splitter};
+use super::pair::{PairId, Ticket};
+use crate::net::{Conn, Read};
+use crate::rpc::{SessionEvent, SystemLog};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+/// Version of the link's protocol; both ends must be of the same.
+pub const VERSION: u32 = 1;
+/// Both ends ping this often.
+pub const PING_EVERY: Duration = Duration::from_secs(10);
+/// An end counts as gone so long after its last sign of life.
+pub const GONE_AFTER: Duration = Duration::from_secs(30);
+/// Largest chunk of an answer, octets of text.
+pub const CHUNK: usize = 256 * 1024;
+/// Largest answer in chunks, octets of text.
+pub const MAX_ANSWER: usize = 64 << 20;
+/// Unsent frames that an end may heap up, octets, besides an answer in chunks.
+const MAX_BACKLOG: usize = 4 << 20;
+
+/// From the server's parent to the client's parent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToClient {
+    /// Sign of life.
+    Ping,
+    /// First frame of the server: the client is joined.
+    Welcome {
+        /// `VERSION`.
+        version: u32,
+    },
+    /// Instead of `Welcome`: why not. The connection closes.
+    Refused {
+        /// A finished sentence.
+        reason: String,
+    },
+    /// Fetch the configuration from the backend.
+    GetConfig {
+        /// Generation that the server holds.
+        generation: Option<u64>,
+    },
+    /// Have a session child dial in for this pair.
+    Pair {
+        /// Names the pair.
+        pair: PairId,
+        /// Lets it join.
+        ticket: Ticket,
+    },
+    /// This pair is not wanted any more.
+    Retire {
+        /// Names the pair.
+        pair: PairId,
+    },
+    /// Tell the backend's system log.
+    SystemLog(Box<SystemLog>),
+    /// Tell the backend's session list.
+    Sessions(Vec<SessionEvent>),
+}
+
+/// From the client's parent to the server's parent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToServer {
+    /// Sign of life.
+    Ping,
+    /// First frame of the client.
+    Hello {
+        /// `VERSION`.
+        version: u32,
+        /// The renewal that the running control connection announced, if this one is to take its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        renews: Option<Ticket>,
+    },
+    /// A part of the answer to `GetConfig`: `rpc::ConfigAnswer` as JSON text.
+    ConfigPart {
+        /// The next octets of it.
+        text: String,
+        /// It is whole now.
+        last: bool,
+    },
+    /// The backend did not give a configuration.
+    ConfigFailed {
+        /// A finished sentence.
+        reason: String,
+    },
+    /// No session child could be had for this pair.
+    PairFailed {
+        /// Names the pair.
+        pair: PairId,
+        /// A finished sentence.
+        reason: String,
+    },
+    /// A new control connection with a new certificate will take this one's place: listen for it.
+    Renewing {
+        /// Proves that both come from the same client.
+        secret: Ticket,
+    },
+}
+
+/// What a message needs to travel on the control connection.
+pub trait Message: Serialize + DeserializeOwned {
+    /// The sign of life in this direction.
+    fn ping() -> Self;
+    /// Whether this is one.
+    fn is_ping(&self) -> bool;
+}
+
+impl Message for ToClient {
+    fn ping() -> Self {
+        Self::Ping
+    }
+    fn is_ping(&self) -> bool {
+        matches!(self, Self::Ping)
+    }
+}
+
+impl Message for ToServer {
+    fn ping() -> Self {
+        Self::Ping
+    }
+    fn is_ping(&self) -> bool {
+        matches!(self, Self::Ping)
+    }
+}
+
+/// Why a control connection is over.
+#[derive(Debug)]
+pub enum ControlError {
+    /// The other end closed it.
+    Closed,
+    /// It broke off.
+    Broken(io::Error),
+    /// No sign of life for `GONE_AFTER`.
+    Silent,
+    /// The other end sent something that is no message, or too large.
+    Frame(FrameError),
+    /// The other end does not read.
+    Stuck,
+}
+
+impl fmt::Display for ControlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the other end closed the control connection"),
+            Self::Broken(e) => write!(f, "the control connection broke off: {e}"),
+            Self::Silent => write!(f, "no sign of life for {} s", GONE_AFTER.as_secs()),
+            Self::Frame(e) => write!(f, "the other end sent {e}"),
+            Self::Stuck => f.write_str("the other end does not read the control connection"),
+        }
+    }
+}
+
+impl std::error::Error for ControlError {}
+
+impl From<FrameError> for ControlError {
+    fn from(e: FrameError) -> Self {
+        Self::Frame(e)
+    }
+}
+
+impl From<io::Error> for ControlError {
+    fn from(e: io::Error) -> Self {
+        Self::Broken(e)
+    }
+}
+
+/// One end of the control connection: receives `In`, sends `Out`.
+pub struct Control<In, Out> {
+    conn: Conn,
+    splitter: Splitter,
+    urgent: VecDeque<Vec<u8>>,
+    bulk: VecDeque<Vec<u8>>,
+    backlog: usize,
+    sending: Vec<u8>,
+    sent: usize,
+    heard: Instant,
+    pinged: Instant,
+    types: PhantomData<(In, Out)>,
+}
+
+impl<In: Message, Out: Message> Control<In, Out> {
+    /// Over a connection whose TLS handshake is done.
+    pub fn new(conn: Conn) -> Self {
+        let now = Instant::now();
+        Self {
+            conn,
+            splitter: Splitter::new(MAX_FRAME),
+            urgent: VecDeque::new(),
+            bulk: VecDeque::new(),
+            backlog: 0,
+            sending: Vec::new(),
+            sent: 0,
+            heard: now,
+            pinged: now,
+            types: PhantomData,
+        }
+    }
+
+    /// The connection below.
+    pub fn conn(&mut self) -> &mut Conn {
+        &mut self.conn
+    }
+
+    /// Queues a message; `advance` sends it.
+    pub fn send(&mut self, message: &Out) -> Result<(), ControlError> {
+        let frame = frame::encode(message)?;
+        if frame.len() > MAX_FRAME + 4 {
+            return Err(FrameError::TooLong(frame.len(), MAX_FRAME).into());
+        }
+        self.backlog += frame.len();
+        if self.backlog > MAX_BACKLOG {
+            return Err(ControlError::Stuck);
+        }
+        self.urgent.push_back(frame);
+        Ok(())
+    }
+
+    /// Queues a part of a large answer: it lets `send`'s messages go ahead of it.
+    pub fn send_bulk(&mut self, message: &Out) -> Result<(), ControlError> {
+        self.bulk.push_back(frame::encode(message)?);
+        Ok(())
+    }
+
+    /// Whether parts of a large answer are still unsent.
+    pub fn bulk_pending(&self) -> bool {
+        !self.bulk.is_empty()
+    }
+
+    /// Reads the next message, if there is one. Pings are taken in here.
+    pub fn receive(&mut self) -> Result<Option<In>, ControlError> {
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            while let Some(message) = self.splitter.take::<In>()? {
+                if !message.is_ping() {
+                    return Ok(Some(message));
+                }
+            }
+            match self.conn.read(&mut chunk) {
+                Read::Octets(n) => {
+                    self.heard = Instant::now();
+                    self.splitter.feed(chunk.get(..n).unwrap_or_default());
+                }
+                Read::Blocked => return Ok(None),
+                Read::Clean => return Err(ControlError::Closed),
+                Read::Broken(e) => return Err(e.into()),
+            }
+        }
+    }
+
+    /// Pings when it is time, and sends as much as the other end takes.
+    pub fn advance(&mut self) -> Result<(), ControlError> {
+        let now = Instant::now();
+        if now.duration_since(self.heard) > GONE_AFTER {
+            return Err(ControlError::Silent);
+        }
+        if now.duration_since(self.pinged) >= PING_EVERY {
+            self.pinged = now;
+            self.send(&Out::ping())?;
+        }
+        while self.send_next()? {}
+        self.conn.drain()?;
+        Ok(())
+    }
+
+    /// When `advance` is due next, at the latest.
+    pub fn due(&self) -> Instant {
+        (self.pinged + PING_EVERY).min(self.heard + GONE_AFTER)
+    }
+
+    /// Sends on the frame in hand, or the next one; true if it moved.
+    fn send_next(&mut self) -> Result<bool, ControlError> {
+        if self.sent == self.sending.len() {
+            let next = if let Some(frame) = self.urgent.pop_front() {
+                self.backlog -= frame.len();
+                Some(frame)
+            } else {
+                self.bulk.pop_front()
+            };
+            let Some(frame) = next else { return Ok(false) };
+            (self.sending, self.sent) = (frame, 0);
+        }
+        let n = self.conn.write(self.sending.get(self.sent..).unwrap_or_default())?;
+        self.sent += n;
+        Ok(n > 0)
+    }
+}

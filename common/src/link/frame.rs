@@ -1,0 +1,134 @@
+//! Length-prefixed JSON: four octets, big-endian, then so many octets of JSON. No I/O here.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+
+/// Largest frame on the control connection, octets of JSON.
+pub const MAX_FRAME: usize = 1 << 20;
+
+/// Why octets are no frame.
+#[derive(Debug)]
+pub enum FrameError {
+    /// The length says more than is allowed here.
+    TooLong(usize, usize),
+    /// Not the JSON that belongs here.
+    Json(serde_json::Error),
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(length, limit) => write!(f, "a frame of {length} octets, {limit} are allowed"),
+            Self::Json(e) => write!(f, "a frame that is no message of this protocol: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::TooLong(..) => None,
+            Self::Json(e) => Some(e),
+        }
+    }
+}
+
+/// `message` as a frame.
+pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
+    let mut frame = vec![0; 4];
+    serde_json::to_writer(&mut frame, message).map_err(FrameError::Json)?;
+    let length = frame.len() - 4;
+    let prefix = u32::try_from(length).map_err(|_| FrameError::TooLong(length, u32::MAX as usize))?;
+    if let Some(head) = frame.get_mut(..4) {
+        head.copy_from_slice(&prefix.to_be_bytes());
+    }
+    Ok(frame)
+}
+
+/// Octets as they come, cut into frames.
+pub struct Splitter {
+    buffer: Vec<u8>,
+    limit: usize,
+}
+
+impl Splitter {
+    /// Refuses frames of more than `limit` octets.
+    pub fn new(limit: usize) -> Self {
+        Self { buffer: Vec::new(), limit }
+    }
+
+    /// Takes received octets in.
+    pub fn feed(&mut self, octets: &[u8]) {
+        self.buffer.extend_from_slice(octets);
+    }
+
+    /// The next whole frame, if there is one.
+    pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+        let Some(head) = self.buffer.first_chunk::<4>() else { return Ok(None) };
+        let length = u32::from_be_bytes(*head) as usize;
+        if length > self.limit {
+            return Err(FrameError::TooLong(length, self.limit));
+        }
+        let Some(body) = self.buffer.get(4..4 + length) else { return Ok(None) };
+        let message = serde_json::from_slice(body).map_err(FrameError::Json)?;
+        self.buffer.drain(..4 + length);
+        if self.buffer.is_empty() {
+            // A large answer must not leave its memory behind: it would be copied at every fork.
+            self.buffer = Vec::new();
+        }
+        Ok(Some(message))
+    }
+
+    /// How many octets of the next frame are still missing, at least 1. Reading no more than that leaves what
+    /// follows the frame in the socket.
+    pub fn missing(&self) -> usize {
+        match self.buffer.first_chunk::<4>() {
+            None => 4 - self.buffer.len(),
+            Some(head) => (4 + u32::from_be_bytes(*head) as usize).saturating_sub(self.buffer.len()).max(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Splitter, encode};
+
+    #[test]
+    fn frames_survive_any_splitting() {
+        let frames = [encode(&"one").unwrap(), encode(&"zwei").unwrap()].concat();
+        for cut in 0..frames.len() {
+            let mut splitter = Splitter::new(100);
+            let mut seen: Vec<String> = Vec::new();
+            for part in [&frames[..cut], &frames[cut..]] {
+                splitter.feed(part);
+                while let Some(text) = splitter.take().unwrap() {
+                    seen.push(text);
+                }
+            }
+            assert_eq!(seen, ["one", "zwei"]);
+        }
+    }
+
+    #[test]
+    fn too_long_and_rubbish_are_refused() {
+        let mut splitter = Splitter::new(10);
+        splitter.feed(&11u32.to_be_bytes());
+        assert!(splitter.take::<String>().is_err());
+        let mut splitter = Splitter::new(10);
+        splitter.feed(&[0, 0, 0, 2, b'{', b'{']);
+        assert!(splitter.take::<String>().is_err());
+    }
+
+    #[test]
+    fn missing_never_reaches_into_what_follows() {
+        let frame = encode(&"one").unwrap();
+        let mut splitter = Splitter::new(100);
+        for octet in &frame {
+            assert!(splitter.missing() >= 1);
+            assert!(splitter.take::<String>().unwrap().is_none());
+            splitter.feed(&[*octet]);
+        }
+        assert_eq!(splitter.take::<String>().unwrap().unwrap(), "one");
+    }
+}

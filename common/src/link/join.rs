@@ -1,0 +1,149 @@
+//! The join of a pair: TLS 1.3 with the ticket as pre-shared key on the data connection, then the few bounded
+//! frames that open a session on it. Whoever has work begins the handshake; the parked end waits for it.
+
+use super::frame::{self, FrameError, Splitter};
+use super::pair::{PairId, Ticket};
+use super::tls;
+use crate::config::ProfileName;
+use crate::net::{Conn, Read};
+use openssl::error::ErrorStack;
+use openssl::ssl::{Ssl, SslVersion};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::io;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Largest frame before the session's octets, octets of JSON.
+const MAX_OPENING: usize = 16 * 1024;
+/// How long a join may take, the wait for the other half of the pair included.
+pub const TIME_LIMIT: Duration = Duration::from_secs(10);
+const SUITE: &str = "TLS_AES_128_GCM_SHA256";
+
+/// The side that has work: begins the handshake.
+pub fn initiate(pair: PairId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
+    let mut context = tls::hardened(SslVersion::TLS1_3)?;
+    context.set_ciphersuites(SUITE)?;
+    let (identity, ticket) = (pair.to_string(), ticket.clone());
+    context.set_psk_client_callback(move |_, _, identity_out, key_out| {
+        // The identity is a C string: its end must be marked.
+        for (to, from) in identity_out.iter_mut().zip(identity.bytes().chain([0])) {
+            *to = from;
+        }
+        Ok(put_key(&ticket, key_out))
+    });
+    let mut ssl = Ssl::new(&context.build())?;
+    ssl.set_connect_state();
+    Ok(ssl)
+}
+
+/// The parked side: accepts its own pair's ticket and no other.
+pub fn accept(pair: PairId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
+    let mut context = tls::hardened(SslVersion::TLS1_3)?;
+    context.set_ciphersuites(SUITE)?;
+    let (identity, ticket) = (pair.to_string(), ticket.clone());
+    context.set_psk_server_callback(move |_, offered, key_out| {
+        // A length of 0 tells OpenSSL that this identity has no key; the handshake fails.
+        Ok(if offered == Some(identity.as_bytes()) { put_key(&ticket, key_out) } else { 0 })
+    });
+    let mut ssl = Ssl::new(&context.build())?;
+    ssl.set_accept_state();
+    Ok(ssl)
+}
+
+fn put_key(ticket: &Ticket, out: &mut [u8]) -> usize {
+    let key = ticket.expose();
+    let Some(room) = out.get_mut(..key.len()) else { return 0 };
+    room.copy_from_slice(key);
+    key.len()
+}
+
+/// Server's child to client's child: open the way inward. No address, no port: the client knows its station.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Open {
+    /// The partner's address and port, for the log.
+    pub address: String,
+    /// The partner's short name.
+    pub partner: String,
+    /// The partner's SSIDCODE.
+    pub ssid: String,
+    /// How strictly to judge.
+    pub profile: ProfileName,
+}
+
+/// The answer to `Open`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Opened {
+    /// The station is connected and has sent its SSRM; the session's octets follow.
+    Ready,
+    /// It is not.
+    Failed {
+        /// A finished sentence.
+        reason: String,
+    },
+}
+
+/// Why the few frames before the session failed.
+#[derive(Debug)]
+pub enum OpeningError {
+    /// The other child ended it.
+    Closed,
+    /// The connection broke off.
+    Broken(io::Error),
+    /// Not a frame that belongs here.
+    Frame(FrameError),
+}
+
+impl fmt::Display for OpeningError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the other daemon's session process closed the data connection"),
+            Self::Broken(e) => write!(f, "the data connection broke off: {e}"),
+            Self::Frame(e) => write!(f, "the other daemon's session process sent {e}"),
+        }
+    }
+}
+
+impl std::error::Error for OpeningError {}
+
+/// Reads one frame and not an octet more: what follows are the session's octets.
+pub struct Opening {
+    splitter: Splitter,
+}
+
+impl Default for Opening {
+    fn default() -> Self {
+        Self { splitter: Splitter::new(MAX_OPENING) }
+    }
+}
+
+impl Opening {
+    /// One step of reading; ready with the message.
+    pub fn receive<T: DeserializeOwned>(&mut self, conn: &mut Conn) -> Result<Poll<T>, OpeningError> {
+        let mut chunk = [0; 4096];
+        loop {
+            if let Some(message) = self.splitter.take().map_err(OpeningError::Frame)? {
+                return Ok(Poll::Ready(message));
+            }
+            let missing = self.splitter.missing().min(chunk.len());
+            match conn.read(chunk.get_mut(..missing).unwrap_or_default()) {
+                Read::Octets(n) => self.splitter.feed(chunk.get(..n).unwrap_or_default()),
+                Read::Blocked => return Ok(Poll::Pending),
+                Read::Clean => return Err(OpeningError::Closed),
+                Read::Broken(e) => return Err(OpeningError::Broken(e)),
+            }
+        }
+    }
+}
+
+/// Sends one frame. It is small, and nothing else is under way: it fits the connection's buffer.
+pub fn send(conn: &mut Conn, message: &impl Serialize) -> Result<(), OpeningError> {
+    let frame = frame::encode(message).map_err(OpeningError::Frame)?;
+    let taken = conn.write(&frame).map_err(OpeningError::Broken)?;
+    if taken < frame.len() {
+        return Err(OpeningError::Broken(io::ErrorKind::WriteZero.into()));
+    }
+    conn.drain().map(drop).map_err(OpeningError::Broken)
+}

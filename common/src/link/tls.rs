@@ -1,0 +1,123 @@
+//! The TLS contexts of the link. TLS 1.3 and nothing else, both ends proven, no resumption of any kind.
+
+use crate::identity::{Kind, ProxyId};
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::pkey::{PKeyRef, Private};
+use openssl::ssl::{
+    SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef, SslSessionCacheMode,
+    SslVerifyMode, SslVersion,
+};
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::{X509PurposeId, X509Ref};
+use std::fmt;
+
+/// What every context of ours has in common: write modes for a relay, and no resumption, because a resumed session
+/// would skip the certificate and its CRL.
+pub fn hardened(min: SslVersion) -> Result<SslContextBuilder, ErrorStack> {
+    let mut context = SslContextBuilder::new(SslMethod::tls())?;
+    context.set_min_proto_version(Some(min))?;
+    context.set_mode(
+        SslMode::ENABLE_PARTIAL_WRITE | SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::RELEASE_BUFFERS,
+    );
+    context.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
+    context.set_num_tickets(0)?;
+    context.set_session_cache_mode(SslSessionCacheMode::OFF);
+    Ok(context)
+}
+
+/// The server's end: shows its licence, wants a certificate that the licence's CA issued to a client.
+pub fn server_context(
+    licence: &X509Ref,
+    key: &PKeyRef<Private>,
+    ca: &X509Ref,
+) -> Result<SslContext, ErrorStack> {
+    let mut context = mutual(ca, X509PurposeId::SSL_CLIENT)?;
+    context.set_certificate(licence)?;
+    context.set_private_key(key)?;
+    context.check_private_key()?;
+    Ok(context.build())
+}
+
+/// The client's end: shows the certificate of its enrolment, wants a licence of the same CA.
+pub fn client_context(
+    certificate: &X509Ref,
+    key: &PKeyRef<Private>,
+    ca: &X509Ref,
+) -> Result<SslContext, ErrorStack> {
+    let mut context = mutual(ca, X509PurposeId::SSL_SERVER)?;
+    context.set_certificate(certificate)?;
+    context.set_private_key(key)?;
+    context.check_private_key()?;
+    Ok(context.build())
+}
+
+fn mutual(ca: &X509Ref, purpose: X509PurposeId) -> Result<SslContextBuilder, ErrorStack> {
+    let mut context = hardened(SslVersion::TLS1_3)?;
+    let mut store = X509StoreBuilder::new()?;
+    store.add_cert(ca.to_owned())?;
+    store.set_purpose(purpose)?;
+    // The CA is all we trust: a chain may end at it, whatever is above.
+    store.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+    context.set_cert_store(store.build());
+    context.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+    Ok(context)
+}
+
+/// Why the other end of a control connection is not who it must be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum WrongPeer {
+    /// It showed no certificate.
+    NoCertificate,
+    /// Its certificate is of another kind than the one that belongs here.
+    Kind(Option<Kind>),
+    /// A licence, but of a server that the backend does not list.
+    ProxyId(Option<ProxyId>),
+}
+
+impl fmt::Display for WrongPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCertificate => f.write_str("it showed no certificate"),
+            Self::Kind(Some(kind)) => write!(f, "its certificate is of the kind {}", kind.uri()),
+            Self::Kind(None) => f.write_str("its certificate names no kind of the backend's CA"),
+            Self::ProxyId(Some(id)) => write!(f, "the backend does not list its Proxy ID {id}"),
+            Self::ProxyId(None) => f.write_str("its licence is not for an Ed25519 identity key"),
+        }
+    }
+}
+
+impl std::error::Error for WrongPeer {}
+
+/// The server's check of who joined: the common name of a client's certificate.
+pub fn check_client(ssl: &SslRef) -> Result<String, WrongPeer> {
+    let certificate = ssl.peer_certificate().ok_or(WrongPeer::NoCertificate)?;
+    match Kind::of(&certificate) {
+        Some(Kind::Client) => Ok(common_name(&certificate)),
+        other => Err(WrongPeer::Kind(other)),
+    }
+}
+
+/// The client's check of who it reached: a server that the backend lists.
+pub fn check_server(ssl: &SslRef, accepted: &[ProxyId]) -> Result<ProxyId, WrongPeer> {
+    let certificate = ssl.peer_certificate().ok_or(WrongPeer::NoCertificate)?;
+    match Kind::of(&certificate) {
+        Some(Kind::Licence) => {}
+        other => return Err(WrongPeer::Kind(other)),
+    }
+    let id = certificate.public_key().ok().and_then(|key| ProxyId::of_key(&key).ok().flatten());
+    match id {
+        Some(id) if accepted.contains(&id) => Ok(id),
+        other => Err(WrongPeer::ProxyId(other)),
+    }
+}
+
+fn common_name(certificate: &X509Ref) -> String {
+    certificate
+        .subject_name()
+        .entries_by_nid(Nid::COMMONNAME)
+        .next()
+        .and_then(|entry| entry.data().to_string().ok())
+        .unwrap_or_default()
+}

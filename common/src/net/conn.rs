@@ -1,0 +1,230 @@
+//! A connection of a session or of the link: plain TCP or TLS. Says how the peer ended it: cleanly (close_notify,
+//! or FIN on plain TCP) or broken off (reset, FIN without close_notify). Knows nothing of what is carried.
+
+use super::Wire;
+use crate::sys;
+use openssl::error::ErrorStack;
+use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslRef, SslStream};
+use openssl::x509::X509VerifyResult;
+use std::fmt;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::task::Poll;
+
+/// What a read found.
+#[derive(Debug)]
+pub enum Read {
+    /// So many octets, at least one.
+    Octets(usize),
+    /// Nothing yet.
+    Blocked,
+    /// The peer ended its direction in the regular way.
+    Clean,
+    /// The peer broke off.
+    Broken(io::Error),
+}
+
+/// A TLS handshake that failed, with what OpenSSL says of it.
+#[derive(Debug)]
+pub struct TlsFailure {
+    /// Text of the first error in OpenSSL's queue, or of the socket's error.
+    pub reason: String,
+    /// What certificate verification came to.
+    pub verify: X509VerifyResult,
+    /// OpenSSL's number of that reason (SSL_R_*), 0 if it was not OpenSSL's.
+    code: i32,
+}
+
+/// SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
+const NO_CERTIFICATE: i32 = 199;
+/// SSL_R_UNSUPPORTED_PROTOCOL, _WRONG_VERSION_NUMBER, _HTTP_REQUEST, _HTTPS_PROXY_REQUEST, _NO_SHARED_CIPHER,
+/// _UNKNOWN_PROTOCOL, _VERSION_TOO_LOW, _NO_SUITABLE_KEY_SHARE
+const WRONG_PROTOCOL: [i32; 8] = [258, 267, 156, 155, 193, 252, 396, 101];
+
+impl TlsFailure {
+    /// The peer showed no certificate though it had to.
+    pub fn no_certificate(&self) -> bool {
+        self.code == NO_CERTIFICATE
+    }
+
+    /// The peer speaks another protocol, or a version or suites that are refused.
+    pub fn wrong_protocol(&self) -> bool {
+        WRONG_PROTOCOL.contains(&self.code)
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.verify == X509VerifyResult::OK {
+            f.write_str(&self.reason)
+        } else {
+            write!(f, "{} ({})", self.reason, self.verify.error_string())
+        }
+    }
+}
+
+impl std::error::Error for TlsFailure {}
+
+/// A plain or an encrypted connection.
+pub enum Conn {
+    /// TCP as it is.
+    Plain(Wire),
+    /// TLS over it.
+    Tls(Box<SslStream<Wire>>),
+}
+
+impl Conn {
+    /// TLS over `wire`; `ssl` has its role (accept or connect) set. Drive `handshake` next.
+    pub fn tls(ssl: Ssl, wire: Wire) -> Result<Self, ErrorStack> {
+        Ok(Self::Tls(Box::new(SslStream::new(ssl, wire)?)))
+    }
+
+    /// TLS over what was plain until now; nothing may have been read ahead of it.
+    pub fn encrypt(self, ssl: Ssl) -> Result<Self, ErrorStack> {
+        match self {
+            Self::Plain(wire) => Self::tls(ssl, wire),
+            under_tls @ Self::Tls(_) => Ok(under_tls),
+        }
+    }
+
+    /// The transport below.
+    pub fn wire(&mut self) -> &mut Wire {
+        match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(stream) => stream.get_mut(),
+        }
+    }
+
+    /// The TLS state, for certificates and the version.
+    pub fn ssl(&self) -> Option<&SslRef> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => Some(stream.ssl()),
+        }
+    }
+
+    /// Peer's address.
+    pub fn peer_addr(&mut self) -> io::Result<SocketAddr> {
+        self.wire().socket().peer_addr()
+    }
+
+    /// One step of the TLS handshake; at once ready on plain TCP.
+    pub fn handshake(&mut self) -> Result<Poll<()>, TlsFailure> {
+        let Self::Tls(stream) = self else { return Ok(Poll::Ready(())) };
+        let step = stream.do_handshake();
+        // An alert of ours has to go out even when the handshake failed.
+        let drained = stream.get_mut().drain();
+        let failure = |reason: String, stream: &SslStream<Wire>| TlsFailure {
+            reason,
+            verify: stream.ssl().verify_result(),
+            code: 0,
+        };
+        match step {
+            Ok(()) => drained.map(|_| Poll::Ready(())).map_err(|e| failure(e.to_string(), stream)),
+            Err(e) if matches!(e.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE) => {
+                drained.map(|_| Poll::Pending).map_err(|e| failure(e.to_string(), stream))
+            }
+            Err(e) => {
+                let code =
+                    e.ssl_error().and_then(|stack| stack.errors().first()).map_or(0, openssl::error::Error::reason_code);
+                Err(TlsFailure { code, ..failure(openssl_reason(&e), stream) })
+            }
+        }
+    }
+
+    /// Reads what is there.
+    pub fn read(&mut self, into: &mut [u8]) -> Read {
+        match self {
+            Self::Plain(wire) => match wire.read(into) {
+                Ok(0) => Read::Clean,
+                Ok(n) => Read::Octets(n),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => Read::Blocked,
+                Err(e) => Read::Broken(e),
+            },
+            Self::Tls(stream) => match stream.ssl_read(into) {
+                Ok(0) => Read::Broken(ErrorKind::UnexpectedEof.into()),
+                Ok(n) => Read::Octets(n),
+                Err(e) => match e.code() {
+                    ErrorCode::WANT_READ | ErrorCode::WANT_WRITE => Read::Blocked,
+                    ErrorCode::ZERO_RETURN => Read::Clean,
+                    _ => Read::Broken(io_error(e)),
+                },
+            },
+        }
+    }
+
+    /// Takes octets to send; 0 while the peer does not read. `drain` sends them.
+    pub fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        if from.is_empty() {
+            return Ok(0);
+        }
+        match self {
+            Self::Plain(wire) => match wire.write(from) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(0),
+                other => other,
+            },
+            Self::Tls(stream) => match stream.ssl_write(from) {
+                Ok(n) => Ok(n),
+                Err(e) if matches!(e.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE) => Ok(0),
+                Err(e) => Err(io_error(e)),
+            },
+        }
+    }
+
+    /// Sends what was taken; true once nothing is left.
+    pub fn drain(&mut self) -> io::Result<bool> {
+        self.wire().drain()
+    }
+
+    /// Ends our direction in the regular way: close_notify under TLS, then FIN. Call it when all is drained.
+    pub fn finish(&mut self) -> io::Result<()> {
+        if let Self::Tls(stream) = self {
+            if !stream.get_shutdown().contains(ShutdownState::SENT) {
+                // Its result only tells whether the peer's close_notify has come as well.
+                let _ = stream.shutdown();
+            }
+            stream.get_mut().drain()?;
+        }
+        self.wire().finish()
+    }
+
+    /// Reads and forgets; true once the peer has ended its direction.
+    pub fn discard(&mut self) -> bool {
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            match self.read(&mut chunk) {
+                Read::Octets(_) => {}
+                Read::Blocked => return false,
+                Read::Clean | Read::Broken(_) => return true,
+            }
+        }
+    }
+
+    /// Breaks off: the peer sees a reset, no close_notify.
+    pub fn reset(mut self) {
+        // A socket that is gone already needs no reset.
+        let _ = sys::linger_reset(self.wire().socket().as_fd());
+    }
+}
+
+fn io_error(e: openssl::ssl::Error) -> io::Error {
+    let truncated = e.ssl_error().is_some_and(|s| s.errors().iter().any(|e| e.reason_code() == 294));
+    if truncated || (e.code() == ErrorCode::SYSCALL && e.io_error().is_none()) {
+        return io::Error::new(ErrorKind::UnexpectedEof, "closed without close_notify");
+    }
+    match e.into_io_error() {
+        Ok(io) => io,
+        Err(e) => io::Error::other(openssl_reason(&e)),
+    }
+}
+
+fn openssl_reason(e: &openssl::ssl::Error) -> String {
+    if let Some(first) = e.ssl_error().and_then(|stack| stack.errors().first()) {
+        return first.reason().unwrap_or("unknown TLS error").to_owned();
+    }
+    match e.io_error() {
+        Some(io) => io.to_string(),
+        None => "connection closed".to_owned(),
+    }
+}

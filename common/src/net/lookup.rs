@@ -1,0 +1,174 @@
+//! Names and connects under a deadline. A name is looked up in a process of its own, because the C library's
+//! resolver cannot be interrupted; an address needs no look-up at all.
+
+use super::{Interrupted, Waiter, Wire};
+use crate::sys::{self, Fork};
+use mio::net::TcpStream;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect as connect_to, setsockopt, socket,
+    sockopt,
+};
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::task::Poll;
+use std::time::Instant;
+
+/// Why a host could not be reached.
+#[derive(Debug)]
+pub enum LookupError {
+    /// The name has no address, or the resolver failed.
+    Unknown(String),
+    /// No address answered; the last one's error.
+    Unreachable(SocketAddr, io::Error),
+    /// Interrupted: too late, or the process was told to end.
+    Interrupted(Interrupted),
+}
+
+impl fmt::Display for LookupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(host) => write!(f, "the name {host} has no address"),
+            Self::Unreachable(at, e) => write!(f, "{at} cannot be reached: {e}"),
+            Self::Interrupted(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LookupError {}
+
+impl From<Interrupted> for LookupError {
+    fn from(e: Interrupted) -> Self {
+        Self::Interrupted(e)
+    }
+}
+
+/// The addresses of `host`, before `deadline`.
+pub fn resolve(
+    waiter: &mut Waiter,
+    host: &str,
+    port: u16,
+    deadline: Instant,
+) -> Result<Vec<SocketAddr>, LookupError> {
+    if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let failed = |e: io::Error| LookupError::Interrupted(Interrupted::Failed(e));
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC | nix::fcntl::OFlag::O_NONBLOCK)
+        .map_err(|e| failed(e.into()))?;
+    let helper = match sys::fork().map_err(|e| failed(e.into()))? {
+        Fork::Child => look_up_and_exit(host, port, write),
+        Fork::Parent(pid) => pid,
+    };
+    drop(write);
+    let answer = read_all(waiter, read, deadline);
+    if answer.is_err() {
+        // It hangs in the resolver; the parent's table or init reaps it.
+        let _ = nix::sys::signal::kill(helper, nix::sys::signal::Signal::SIGKILL);
+    }
+    let _ = nix::sys::wait::waitpid(helper, None);
+    let addresses: Vec<SocketAddr> = answer?.lines().filter_map(|line| line.parse().ok()).collect();
+    if addresses.is_empty() { Err(LookupError::Unknown(host.to_owned())) } else { Ok(addresses) }
+}
+
+fn look_up_and_exit(host: &str, port: u16, write: OwnedFd) -> ! {
+    let mut text = String::new();
+    for address in (host, port).to_socket_addrs().into_iter().flatten().take(16) {
+        text.push_str(&address.to_string());
+        text.push('\n');
+    }
+    // At most 16 lines: they fit a pipe, so one write does.
+    let done = std::fs::File::from(write).write_all(text.as_bytes());
+    sys::exit_now(u8::from(done.is_err()))
+}
+
+fn read_all(waiter: &mut Waiter, read: OwnedFd, deadline: Instant) -> Result<String, Interrupted> {
+    let fd = read.as_raw_fd();
+    let mut source = mio::unix::SourceFd(&fd);
+    waiter.watch(&mut source).map_err(Interrupted::Failed)?;
+    let mut file = std::fs::File::from(read);
+    let mut text = String::new();
+    let mut chunk = [0; 1024];
+    let outcome = waiter.drive(Some(deadline), || {
+        loop {
+            match file.read(&mut chunk) {
+                Ok(0) => return Ok(Poll::Ready(())),
+                Ok(n) => text.push_str(&String::from_utf8_lossy(chunk.get(..n).unwrap_or_default())),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(Interrupted::Failed(e)),
+            }
+        }
+    });
+    let _ = waiter.unwatch(&mut mio::unix::SourceFd(&fd));
+    outcome.map(|()| text)
+}
+
+/// Connects to the first of `addresses` that answers, from `source` if given, before `deadline`. The socket is
+/// watched by `waiter` afterwards.
+pub fn connect(
+    waiter: &mut Waiter,
+    addresses: &[SocketAddr],
+    source: Option<IpAddr>,
+    deadline: Instant,
+) -> Result<Wire, LookupError> {
+    let mut last = LookupError::Unknown(String::new());
+    for address in addresses {
+        match connect_one(waiter, *address, source, deadline) {
+            Ok(socket) => return Ok(Wire::new(socket)),
+            Err(Attempt::Refused(e)) => last = LookupError::Unreachable(*address, e),
+            Err(Attempt::Interrupted(Interrupted::Late)) => {
+                return Err(LookupError::Unreachable(*address, ErrorKind::TimedOut.into()));
+            }
+            Err(Attempt::Interrupted(e)) => return Err(e.into()),
+        }
+    }
+    Err(last)
+}
+
+enum Attempt {
+    Refused(io::Error),
+    Interrupted(Interrupted),
+}
+
+impl From<Interrupted> for Attempt {
+    fn from(e: Interrupted) -> Self {
+        Self::Interrupted(e)
+    }
+}
+
+fn connect_one(
+    waiter: &mut Waiter,
+    to: SocketAddr,
+    source: Option<IpAddr>,
+    deadline: Instant,
+) -> Result<TcpStream, Attempt> {
+    let mut socket = begin_connect(to, source).map_err(Attempt::Refused)?;
+    waiter.watch(&mut socket).map_err(Attempt::Refused)?;
+    waiter.drive(Some(deadline), || match socket.take_error() {
+        Ok(Some(e)) | Err(e) => Err(Attempt::Refused(e)),
+        Ok(None) => match socket.peer_addr() {
+            Ok(_) => Ok(Poll::Ready(())),
+            Err(e) if e.kind() == ErrorKind::NotConnected => Ok(Poll::Pending),
+            Err(e) => Err(Attempt::Refused(e)),
+        },
+    })?;
+    socket.set_nodelay(true).map_err(Attempt::Refused)?;
+    Ok(socket)
+}
+
+fn begin_connect(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
+    if let Some(source) = source {
+        // The port is chosen at connect, so that many sessions share one source address.
+        setsockopt(&fd, sockopt::IpBindAddressNoPort, &true)?;
+        bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(source, 0)))?;
+    }
+    match connect_to(fd.as_raw_fd(), &SockaddrStorage::from(to)) {
+        Ok(()) | Err(nix::errno::Errno::EINPROGRESS) => {}
+        Err(e) => return Err(e.into()),
+    }
+    Ok(TcpStream::from_std(std::net::TcpStream::from(fd)))
+}

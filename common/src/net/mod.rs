@@ -1,0 +1,55 @@
+//! One TCP connection of ours, plain or under TLS, and waiting for several of them.
+//!
+//! Everything here is non-blocking below and straight-line above: an operation is tried until it would block, then
+//! the process waits for any event and tries again (`Waiter::drive`). mio is edge-triggered, so nothing waits
+//! before it has tried.
+
+mod conn;
+mod lookup;
+mod waiter;
+mod wire;
+
+pub use conn::{Conn, Read, TlsFailure};
+pub use lookup::{LookupError, connect, resolve};
+pub use waiter::{Interrupted, Waiter};
+pub use wire::Wire;
+
+use mio::net::TcpStream;
+use nix::sys::socket::{setsockopt, sockopt};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How long a connection may take to close after our last words.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// A dead peer is noticed within about a minute and a half, also on a connection that carries nothing.
+pub fn keepalive(socket: &TcpStream) -> io::Result<()> {
+    setsockopt(socket, sockopt::KeepAlive, &true)?;
+    setsockopt(socket, sockopt::TcpKeepIdle, &30)?;
+    setsockopt(socket, sockopt::TcpKeepInterval, &15)?;
+    setsockopt(socket, sockopt::TcpKeepCount, &4)?;
+    Ok(())
+}
+
+/// Gets out what was written, closes, and waits for the peer to close as well: a socket closed with octets unread
+/// would send a reset that can overtake our last words. Takes a few seconds at most.
+pub fn goodbye(waiter: &mut Waiter, mut conn: Conn) {
+    let deadline = Some(Instant::now() + GOODBYE);
+    let mut finished = false;
+    loop {
+        match conn.drain() {
+            Ok(true) if !finished => {
+                finished = true;
+                if conn.finish().is_err() {
+                    return;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return,
+        }
+        if conn.discard() || matches!(waiter.wait(deadline), Err(Interrupted::Late | Interrupted::Failed(_)))
+        {
+            return;
+        }
+    }
+}

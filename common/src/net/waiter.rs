@@ -1,0 +1,112 @@
+//! What a session child waits with: its own readiness loop and its own signals. A level signal is obeyed here, in
+//! passing; one that ends the process interrupts whatever was being waited for.
+
+use crate::signals::{Signal, Signals};
+use mio::event::Source;
+use mio::{Events, Interest, Poll as Poller, Token};
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::task::Poll;
+use std::time::Instant;
+
+const SIGNALS: Token = Token(0);
+const OTHER: Token = Token(1);
+
+/// Why waiting ended without the thing waited for.
+#[derive(Debug)]
+pub enum Interrupted {
+    /// The deadline has passed.
+    Late,
+    /// This process was told to end.
+    Ended,
+    /// Waiting itself failed.
+    Failed(io::Error),
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Late => f.write_str("the time limit has passed"),
+            Self::Ended => f.write_str("the process was told to end"),
+            Self::Failed(e) => write!(f, "waiting failed: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for Interrupted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+/// One process's readiness loop and signals. Make it after the fork: an inherited one would act on the parent's.
+pub struct Waiter {
+    poller: Poller,
+    events: Events,
+    signals: Signals,
+}
+
+impl Waiter {
+    /// A loop that watches this process's signals and nothing else yet.
+    pub fn new() -> io::Result<Self> {
+        let poller = Poller::new()?;
+        let mut signals = Signals::new()?;
+        poller.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
+        Ok(Self { poller, events: Events::with_capacity(16), signals })
+    }
+
+    /// Wakes for `source` from now on, whenever it becomes readable or writable.
+    pub fn watch(&self, source: &mut impl Source) -> io::Result<()> {
+        self.poller.registry().register(source, OTHER, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Wakes for `source` no more.
+    pub fn unwatch(&self, source: &mut impl Source) -> io::Result<()> {
+        self.poller.registry().deregister(source)
+    }
+
+    /// Waits until any watched source has moved. May wake for nothing.
+    pub fn wait(&mut self, deadline: Option<Instant>) -> Result<(), Interrupted> {
+        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        match self.poller.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(()),
+            Err(e) => return Err(Interrupted::Failed(e)),
+        }
+        if self.events.iter().any(|event| event.token() == SIGNALS) {
+            self.obey()?;
+        }
+        if self.events.is_empty() && deadline.is_some_and(|at| at <= Instant::now()) {
+            return Err(Interrupted::Late);
+        }
+        Ok(())
+    }
+
+    /// Tries `step` until it is ready, waiting between the tries.
+    pub fn drive<T, E: From<Interrupted>>(
+        &mut self,
+        deadline: Option<Instant>,
+        mut step: impl FnMut() -> Result<Poll<T>, E>,
+    ) -> Result<T, E> {
+        loop {
+            if let Poll::Ready(value) = step()? {
+                return Ok(value);
+            }
+            self.wait(deadline)?;
+        }
+    }
+
+    fn obey(&mut self) -> Result<(), Interrupted> {
+        while let Some(signal) = self.signals.next_signal().map_err(Interrupted::Failed)? {
+            match signal {
+                Signal::Level(level) => crate::log::change_level(level),
+                Signal::End(_) => return Err(Interrupted::Ended),
+                Signal::Child => {}
+            }
+        }
+        Ok(())
+    }
+}

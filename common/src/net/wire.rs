@@ -1,0 +1,124 @@
+//! A buffered non-blocking TCP socket: the transport under OpenSSL and under plain OFTP. Owned by the process that
+//! serves the connection. Large reads and writes, because system calls decide the speed of a relay; both buffers
+//! are bounded, so a slow peer presses back instead of filling memory.
+
+use mio::net::TcpStream;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+
+/// Octets asked of the kernel at a time: several TLS records.
+const READ_CHUNK: usize = 64 * 1024;
+/// Above this many unsent octets a write is refused with `WouldBlock`.
+const WRITE_HIGH: usize = 64 * 1024;
+/// Buffers grow when first needed; a parked connection costs nothing.
+const RECORD_SLACK: usize = 17 * 1024;
+
+/// A socket with a read-ahead buffer and a bounded buffer of unsent octets.
+pub struct Wire {
+    socket: TcpStream,
+    input: Vec<u8>,
+    taken: usize,
+    filled: usize,
+    output: Vec<u8>,
+    sent: usize,
+}
+
+impl Wire {
+    /// Takes a non-blocking socket over.
+    pub fn new(socket: TcpStream) -> Self {
+        Self { socket, input: Vec::new(), taken: 0, filled: 0, output: Vec::new(), sent: 0 }
+    }
+
+    /// The socket, to register it or to ask for addresses.
+    pub fn socket(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// Sends what is buffered; true once nothing is left.
+    pub fn drain(&mut self) -> io::Result<bool> {
+        while self.sent < self.output.len() {
+            match self.socket.write(self.output.get(self.sent..).unwrap_or_default()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(n) => self.sent += n,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        self.output.clear();
+        self.sent = 0;
+        Ok(true)
+    }
+
+    /// Octets accepted but not yet sent.
+    pub fn unsent(&self) -> usize {
+        self.output.len() - self.sent
+    }
+
+    /// Ends our direction of the stream (FIN).
+    pub fn finish(&mut self) -> io::Result<()> {
+        match self.socket.shutdown(Shutdown::Write) {
+            Err(e) if e.kind() == ErrorKind::NotConnected => Ok(()),
+            other => other,
+        }
+    }
+
+    fn refill(&mut self) -> io::Result<usize> {
+        if self.input.is_empty() {
+            self.input.resize(READ_CHUNK, 0);
+        }
+        let n = receive(&mut self.socket, &mut self.input)?;
+        (self.taken, self.filled) = (0, n);
+        Ok(n)
+    }
+}
+
+fn receive(socket: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match socket.read(into) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.taken == self.filled {
+            if into.len() >= READ_CHUNK {
+                return receive(&mut self.socket, into);
+            }
+            if self.refill()? == 0 {
+                return Ok(0);
+            }
+        }
+        let ahead = self.input.get(self.taken..self.filled).unwrap_or_default();
+        let n = ahead.len().min(into.len());
+        if let (Some(to), Some(from)) = (into.get_mut(..n), ahead.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        self.taken += n;
+        Ok(n)
+    }
+}
+
+impl Write for Wire {
+    /// Takes octets into the buffer: all of them, or none (`WouldBlock`) while the peer does not read.
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        if self.unsent() >= WRITE_HIGH && !self.drain()? && self.unsent() >= WRITE_HIGH {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        if self.sent > 0 && self.output.len() + from.len() > WRITE_HIGH + RECORD_SLACK {
+            self.output.drain(..self.sent);
+            self.sent = 0;
+        }
+        let n = from.len().min(WRITE_HIGH);
+        self.output.extend_from_slice(from.get(..n).unwrap_or(from));
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // OpenSSL flushes after each record; sending is put off until the whole buffer is written (`drain`).
+        Ok(())
+    }
+}

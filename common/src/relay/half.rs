@@ -1,0 +1,119 @@
+//! One direction of a relay: octets read, octets judged, octets written, in one buffer of two units.
+//!
+//! ```text
+//! 0        written      judged        read          capacity
+//! |  sent  |  may pass  |  not whole  |    room     |
+//! ```
+
+use super::{Judge, Side};
+use crate::net::Conn;
+use std::io;
+use std::time::Instant;
+
+/// Reads of less than this are not worth a system call while more room can be had by moving octets.
+const WORTHWHILE: usize = 32 * 1024;
+
+pub(super) struct Half {
+    buffer: Vec<u8>,
+    written: usize,
+    judged: usize,
+    read: usize,
+    /// Nothing is read any more: these are the last octets of the session.
+    last: bool,
+    /// Since when an unfinished unit has been waiting for its sender.
+    pub(super) begun: Option<Instant>,
+    /// Octets passed on.
+    pub(super) passed: u64,
+}
+
+impl Half {
+    pub(super) fn new(largest_unit: usize) -> Self {
+        Self {
+            buffer: vec![0; 2 * largest_unit],
+            written: 0,
+            judged: 0,
+            read: 0,
+            last: false,
+            begun: None,
+            passed: 0,
+        }
+    }
+
+    /// Octets that were judged before the relay began.
+    pub(super) fn preload(&mut self, judged: &[u8]) {
+        if let Some(room) = self.buffer.get_mut(self.read..self.read + judged.len()) {
+            room.copy_from_slice(judged);
+            self.read += judged.len();
+            self.judged = self.read;
+        }
+    }
+
+    /// Drops what is not judged and puts `words` behind what is.
+    pub(super) fn add_last(&mut self, words: &[u8]) {
+        self.buffer.truncate(self.judged);
+        self.buffer.extend_from_slice(words);
+        self.judged = self.buffer.len();
+        self.read = self.judged;
+        self.last = true;
+        self.begun = None;
+    }
+
+    /// Where to read into; none while the buffer is full, because its reader is slow.
+    pub(super) fn room(&mut self) -> Option<&mut [u8]> {
+        if self.last {
+            return None;
+        }
+        if self.written == self.read {
+            (self.written, self.judged, self.read) = (0, 0, 0);
+        } else if self.written > 0 && self.buffer.len() - self.read < WORTHWHILE {
+            self.buffer.copy_within(self.written..self.read, 0);
+            self.judged -= self.written;
+            self.read -= self.written;
+            self.written = 0;
+        }
+        let room = self.buffer.get_mut(self.read..)?;
+        (!room.is_empty()).then_some(room)
+    }
+
+    pub(super) fn filled(&mut self, n: usize) {
+        self.read += n;
+    }
+
+    /// Judges every unit that is whole.
+    pub(super) fn judge<J: Judge>(&mut self, judge: &mut J, from: Side) -> Result<(), J::Fault> {
+        let before = self.judged;
+        while let Some(octets) = self.buffer.get(self.judged..self.read).filter(|octets| !octets.is_empty()) {
+            let Some(length) = judge.frame(from, octets)? else { break };
+            judge.judge(from, octets.get(..length).unwrap_or(octets))?;
+            self.judged += length;
+        }
+        if self.judged == self.read || self.read == self.buffer.len() {
+            // Nothing is unfinished, or it is we who do not read on.
+            self.begun = None;
+        } else if self.begun.is_none() || self.judged > before {
+            self.begun = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Writes what may pass; true if anything moved.
+    pub(super) fn write_to(&mut self, sink: &mut Conn) -> io::Result<bool> {
+        let mut moved = false;
+        while self.written < self.judged {
+            let n = sink.write(self.buffer.get(self.written..self.judged).unwrap_or_default())?;
+            if n == 0 {
+                break;
+            }
+            self.written += n;
+            self.passed += n as u64;
+            moved = true;
+        }
+        sink.drain()?;
+        Ok(moved)
+    }
+
+    /// Everything that may pass has left this process.
+    pub(super) fn is_written(&self, sink: &mut Conn) -> bool {
+        self.written == self.judged && sink.wire().unsent() == 0
+    }
+}

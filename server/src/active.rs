@@ -1,0 +1,180 @@
+//! The configuration in force: parsed, checked whole, ready to serve. Built in the parent before anything of the old
+//! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
+
+use crate::trust::{self, Seen};
+use common::config::{CertificateRule, Limits, NamedPem, Partner, ProxyConfig};
+use common::link::tls;
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::ssl::{SslContext, SslVersion};
+use openssl::x509::{X509, X509Ref};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Cipher suites of TLS 1.2 towards partners: ephemeral keys and AEAD only.
+const CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK";
+const GROUPS: &str = "X25519:P-256:P-384:P-521";
+
+/// One generation of the configuration, ready to use.
+pub(crate) struct Active {
+    /// As the backend counts.
+    pub(crate) generation: u64,
+    /// Where the TLS listener binds.
+    pub(crate) listen: SocketAddr,
+    /// Where outgoing sessions come from.
+    pub(crate) outgoing_ip: Option<IpAddr>,
+    /// TLS towards partners who connect.
+    pub(crate) tls: SslContext,
+    /// What verification saw of the partner's certificates, in a child.
+    pub(crate) seen: Seen,
+    /// A partner must show a certificate.
+    pub(crate) client_certificate: bool,
+    /// Limits.
+    pub(crate) limits: Limits,
+    partners: Vec<Known>,
+}
+
+/// A partner and the fingerprints of its pinned certificates.
+struct Known {
+    partner: Partner,
+    pins: Vec<Vec<u8>>,
+}
+
+/// Why a configuration cannot be taken over; the old one stays.
+#[derive(Debug)]
+pub(crate) enum ConfigError {
+    /// The part of it that is wrong, and OpenSSL's word on it.
+    Tls(&'static str, ErrorStack),
+    /// The TLS port is 0.
+    Port,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(what, e) => {
+                let why = e.errors().first().and_then(|e| e.reason()).unwrap_or("unknown reason");
+                write!(f, "{what} cannot be used: {why}")
+            }
+            Self::Port => f.write_str("tcp_port_tls is 0; it must be 1 to 65535"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Tls(_, e) => Some(e),
+            Self::Port => None,
+        }
+    }
+}
+
+impl Active {
+    /// Checks `config` whole. Also gives what was skipped: single certificates or CRLs that cannot be read.
+    pub(crate) fn build(config: ProxyConfig) -> Result<(Self, Vec<String>), ConfigError> {
+        if config.tcp_port_tls == 0 {
+            return Err(ConfigError::Port);
+        }
+        let mut skipped = Vec::new();
+        let mut partners = Vec::with_capacity(config.partners.len());
+        let mut anchors = parse_all(&config.trusted, "trusted certificate", &mut skipped);
+        for mut partner in config.partners {
+            let pinned = parse_all(&partner.pins, "pinned certificate", &mut skipped);
+            partner.pins = Vec::new();
+            let pins = pinned.iter().filter_map(|pin| fingerprint(pin).ok()).collect();
+            // A pinned certificate is trusted by itself; whom it speaks for is decided with the SSID.
+            anchors.extend(pinned);
+            partners.push(Known { partner, pins });
+        }
+        let seen = Seen::default();
+        let policy = trust::Policy {
+            client_certificate: config.tls_check_client_certificate,
+            ignore_missing_crl: config.tls_ignore_crl_unavailability,
+        };
+        let mut context = tls::hardened(SslVersion::TLS1_2).map_err(of("TLS"))?;
+        context.set_cipher_list(CIPHERS).map_err(of("the list of cipher suites"))?;
+        context.set_groups_list(GROUPS).map_err(of("the list of groups"))?;
+        set_identity(&mut context, &config.certificate, config.key.expose())?;
+        trust::configure(&mut context, anchors, &config.crls, policy, seen.clone(), &mut skipped)
+            .map_err(of("the trusted certificates"))?;
+        let address = config.tcp_incoming_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let active = Self {
+            generation: config.generation,
+            listen: SocketAddr::new(address, config.tcp_port_tls),
+            outgoing_ip: config.tcp_outgoing_ip,
+            tls: context.build(),
+            seen,
+            client_certificate: config.tls_check_client_certificate,
+            limits: config.limits,
+            partners,
+        };
+        Ok((active, skipped))
+    }
+
+    /// The partner with this SSIDCODE.
+    pub(crate) fn partner(&self, ssid: &str) -> Option<&Partner> {
+        self.partners.iter().map(|known| &known.partner).find(|partner| partner.ssid == ssid)
+    }
+
+    /// Whether any partner could come with this certificate: worth a pair before its SSID is known.
+    pub(crate) fn has_candidate(&self, certificate: Option<&X509Ref>) -> bool {
+        self.partners.iter().any(|known| known.accepts(certificate, self.client_certificate))
+    }
+
+    /// Whether this certificate may speak for the partner (design 5.2).
+    pub(crate) fn may_speak(&self, certificate: Option<&X509Ref>, ssid: &str) -> bool {
+        self.partners
+            .iter()
+            .find(|known| known.partner.ssid == ssid)
+            .is_some_and(|known| known.accepts(certificate, self.client_certificate))
+    }
+}
+
+impl Known {
+    fn accepts(&self, certificate: Option<&X509Ref>, required: bool) -> bool {
+        let Some(certificate) = certificate else { return !required };
+        match self.partner.certificate {
+            CertificateRule::Any => true,
+            CertificateRule::OdetteId => trust::odette_id(certificate).is_some_and(|id| id == self.partner.ssid),
+            CertificateRule::Pinned => fingerprint(certificate).is_ok_and(|print| self.pins.contains(&print)),
+        }
+    }
+}
+
+fn of(what: &'static str) -> impl Fn(ErrorStack) -> ConfigError {
+    move |e| ConfigError::Tls(what, e)
+}
+
+fn set_identity(
+    context: &mut openssl::ssl::SslContextBuilder,
+    chain: &str,
+    key: &str,
+) -> Result<(), ConfigError> {
+    let chain = X509::stack_from_pem(chain.as_bytes()).map_err(of("our certificate"))?;
+    let key = PKey::private_key_from_pem(key.as_bytes()).map_err(of("our private key"))?;
+    let mut chain = chain.into_iter();
+    let leaf = chain.next().ok_or_else(|| ConfigError::Tls("our certificate (there is none)", ErrorStack::get()))?;
+    context.set_certificate(&leaf).map_err(of("our certificate"))?;
+    for issuer in chain {
+        context.add_extra_chain_cert(issuer).map_err(of("our certificate's chain"))?;
+    }
+    context.set_private_key(&key).map_err(of("our private key"))?;
+    context.check_private_key().map_err(of("our private key with our certificate"))
+}
+
+fn parse_all(pems: &[NamedPem], what: &str, skipped: &mut Vec<String>) -> Vec<X509> {
+    let mut certificates = Vec::with_capacity(pems.len());
+    for NamedPem { name, pem } in pems {
+        match X509::from_pem(pem.as_bytes()) {
+            Ok(certificate) => certificates.push(certificate),
+            Err(_) => skipped.push(format!("{what} {name} is no certificate in PEM form")),
+        }
+    }
+    certificates
+}
+
+fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, ErrorStack> {
+    Ok(certificate.digest(MessageDigest::sha256())?.to_vec())
+}

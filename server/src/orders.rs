@@ -1,0 +1,52 @@
+//! What the server's parent and its session children say to each other over their channel.
+
+use common::link::pair::{PairId, Ticket};
+use common::rpc::{SessionEvent, SystemLog};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// From the parent to a child.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToChild {
+    /// The data connection of this pair; its descriptor comes along.
+    Data {
+        /// Names the pair.
+        pair: PairId,
+        /// For the join.
+        ticket: Ticket,
+    },
+    /// A partner's connection; its descriptor comes along.
+    Work {
+        /// The partner's address and port.
+        peer: SocketAddr,
+    },
+    /// The answer to `Partner`: go on.
+    Admitted,
+    /// The answer to `Partner`: this partner has as many sessions as it may.
+    Full,
+    /// No data connection can be had.
+    NoPair {
+        /// A finished sentence.
+        reason: String,
+    },
+}
+
+/// From a child to the parent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToParent {
+    /// The partner's certificate is verified: it is no stranger any more, and a pair may be had for it.
+    Trusted,
+    /// The SSID is known and matches: may this partner have one more session?
+    Partner {
+        /// Its short name.
+        name: String,
+    },
+    /// The ticket is used: the pair is this child's for good.
+    Joined,
+    /// The session has begun or is over: for the session list.
+    Session(SessionEvent),
+    /// For the system log.
+    SystemLog(Box<SystemLog>),
+    /// This child has written the session's end line.
+    EndLogged,
+}

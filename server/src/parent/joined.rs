@@ -1,0 +1,226 @@
+//! The client, once it is joined: its control connection, what it answers, what happens when it is gone.
+
+use super::{CONTROL, Parent, REFRESH};
+use crate::active::Active;
+use common::link::control::{Control, ControlError, MAX_ANSWER, ToClient, ToServer, VERSION};
+use common::link::pair::Ticket;
+use common::log::{Event, events};
+use common::rpc::ConfigAnswer;
+use common::startup::Finish;
+use mio::Interest;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// How long an announced renewal may take.
+const RENEWAL: Duration = Duration::from_secs(10);
+
+/// The control connection of the client that is joined.
+pub(super) struct Joined {
+    control: Control<ToServer, ToClient>,
+    name: String,
+    address: SocketAddr,
+    renews: bool,
+    /// The configuration's text as it comes in.
+    answer: String,
+    renewal: Option<(Ticket, Instant)>,
+}
+
+impl Joined {
+    pub(super) fn new(control: Control<ToServer, ToClient>, name: String, address: SocketAddr, renews: bool) -> Self {
+        Self { control, name, address, renews, answer: String::new(), renewal: None }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(super) fn due(&self) -> Instant {
+        let due = self.control.due();
+        self.renewal.as_ref().map_or(due, |(_, until)| due.min(*until))
+    }
+}
+
+impl Parent {
+    /// A client has proven itself; it takes the place of the one that announced it, if any did.
+    pub(super) fn join(&mut self, mut joined: Joined) {
+        if let Some(mut old) = self.joined.take() {
+            let _ = self.poller.registry().deregister(old.control.conn().wire().socket());
+        }
+        let socket = joined.control.conn().wire().socket();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        if let Err(e) = self.poller.registry().reregister(socket, CONTROL, both) {
+            common::error!("the control connection cannot be watched: {e}");
+            return;
+        }
+        Event::new(events::CLIENT_JOINED)
+            .field_display("address", joined.address)
+            .field("client", &joined.name)
+            .field("renewed", if joined.renews { "yes" } else { "no" })
+            .info();
+        let renews = joined.renews;
+        self.joined = Some(joined);
+        self.tell_client(&ToClient::Welcome { version: VERSION });
+        if !renews {
+            self.ask_for_config();
+        }
+        self.hear_client();
+        self.show();
+    }
+
+    /// The secret of an announced renewal.
+    pub(super) fn renewal(&self) -> Option<Ticket> {
+        self.joined.as_ref().and_then(|joined| joined.renewal.as_ref()).map(|(secret, _)| secret.clone())
+    }
+
+    pub(super) fn is_renewing(&self) -> bool {
+        self.joined.as_ref().is_some_and(|joined| joined.renewal.is_some())
+    }
+
+    /// Reads all that the client has sent.
+    pub(super) fn hear_client(&mut self) {
+        while let Some(joined) = &mut self.joined {
+            match joined.control.receive() {
+                Ok(Some(message)) => self.take(message),
+                Ok(None) => return,
+                Err(e) => return self.lose_client(&e),
+            }
+        }
+    }
+
+    fn take(&mut self, message: ToServer) {
+        match message {
+            ToServer::Ping | ToServer::Hello { .. } => {}
+            ToServer::ConfigPart { text, last } => self.take_config_part(&text, last),
+            ToServer::ConfigFailed { reason } => {
+                Event::new(events::BACKEND_ERROR).field("function", "proxy_config").field("reason", &reason).error();
+            }
+            ToServer::PairFailed { pair, reason } => self.fail_pair(pair, &reason),
+            ToServer::Renewing { secret } => {
+                if let Some(joined) = &mut self.joined {
+                    joined.renewal = Some((secret, Instant::now() + RENEWAL));
+                }
+            }
+        }
+    }
+
+    /// Pings, sends what is queued, asks for a newer generation when it is time.
+    pub(super) fn tend_client(&mut self) {
+        if self.joined.is_none() {
+            return;
+        }
+        for message in self.outbox.take_due() {
+            self.tell_client(&message);
+        }
+        if self.asked.is_none_or(|asked| asked.elapsed() >= REFRESH) {
+            self.ask_for_config();
+        }
+        let Some(joined) = &mut self.joined else { return };
+        if joined.renewal.as_ref().is_some_and(|(_, until)| *until <= Instant::now()) {
+            joined.renewal = None;
+        }
+        if let Err(e) = joined.control.advance() {
+            self.lose_client(&e);
+        }
+    }
+
+    pub(super) fn tell_client(&mut self, message: &ToClient) {
+        let Some(joined) = &mut self.joined else { return };
+        if let Err(e) = joined.control.send(message) {
+            self.lose_client(&e);
+        }
+    }
+
+    fn ask_for_config(&mut self) {
+        self.asked = Some(Instant::now());
+        if let Some(joined) = &mut self.joined {
+            joined.answer = String::new();
+        }
+        let generation = self.active.as_ref().map(|active| active.generation);
+        self.tell_client(&ToClient::GetConfig { generation });
+    }
+
+    /// Back to listening on the internal port; sessions that are through run on.
+    fn lose_client(&mut self, reason: &ControlError) {
+        let Some(mut joined) = self.joined.take() else { return };
+        let _ = self.poller.registry().deregister(joined.control.conn().wire().socket());
+        Event::new(events::CLIENT_GONE)
+            .field_display("address", joined.address)
+            .field_display("reason", reason)
+            .warn();
+        self.close_public("the client is gone");
+        // The partner-facing private key goes with the configuration.
+        self.active = None;
+        self.asked = None;
+        self.drop_pairs();
+        self.show();
+    }
+
+    fn take_config_part(&mut self, text: &str, last: bool) {
+        let Some(joined) = &mut self.joined else { return };
+        if joined.answer.len() + text.len() > MAX_ANSWER {
+            joined.answer = String::new();
+            return refused(None, &format!("it is larger than {} MiB", MAX_ANSWER >> 20));
+        }
+        joined.answer.push_str(text);
+        if !last {
+            return;
+        }
+        let mut text = zeroize::Zeroizing::new(std::mem::take(&mut joined.answer));
+        let answer = serde_json::from_str::<ConfigAnswer>(&text);
+        zeroize::Zeroize::zeroize(&mut *text);
+        match answer {
+            Ok(ConfigAnswer::Unchanged { .. }) => common::debug!("the configuration is unchanged"),
+            Ok(ConfigAnswer::Changed { config }) => {
+                let generation = config.generation;
+                match Active::build(*config) {
+                    Ok((active, skipped)) => self.take_over(active, &skipped),
+                    Err(e) => self.refuse_config(generation, &e.to_string()),
+                }
+            }
+            Err(e) => refused(None, &format!("it is not what the protocol says: {e}")),
+        }
+    }
+
+    /// All or nothing: the new listener is bound before anything old is given up.
+    fn take_over(&mut self, active: Active, skipped: &[String]) {
+        let generation = active.generation;
+        if let Some(ip) = active.outgoing_ip.filter(|ip| !is_local(*ip)) {
+            let reason = format!("the outgoing IP address {ip} is not an address of this host");
+            self.report("ERROR", "the outgoing IP address is not available on this host", &reason);
+            self.stop = Some(Finish::Failed(reason));
+            return;
+        }
+        if let Err(reason) = self.open_public(active.listen) {
+            return self.refuse_config(generation, &reason);
+        }
+        for what in skipped {
+            common::warn!("skipped in generation {generation}: {}", common::log::escape(what));
+            self.report("ERROR", "a certificate or CRL of the configuration cannot be used", what);
+        }
+        self.active = Some(active);
+        Event::new(events::CONFIG_TAKEN).field_num("generation", generation).info();
+        // Parked children were born with the generation before.
+        self.retire_parked("generation changed");
+        self.show();
+    }
+
+    fn refuse_config(&mut self, generation: u64, reason: &str) {
+        refused(Some(generation), reason);
+        self.report("ERROR", "a generation of the configuration was refused", reason);
+    }
+
+}
+
+fn refused(generation: Option<u64>, reason: &str) {
+    let event = Event::new(events::CONFIG_REFUSED);
+    let event = match generation {
+        Some(generation) => event.field_num("generation", generation),
+        None => event,
+    };
+    event.field("reason", reason).error();
+}
+
+/// Whether a socket can be bound to `ip` here.
+fn is_local(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
+}

@@ -1,0 +1,225 @@
+//! Pairs ahead of need. A pair is a server child and a client child with a data connection between them, parked until
+//! a partner comes. A pair outlives a stranger: only a join uses its ticket up.
+
+use super::internal::refuse_pair;
+use super::{Need, Parent};
+use crate::orders::ToChild;
+use common::link::control::ToClient;
+use common::link::pair::{PairId, Ticket};
+use mio::net::TcpStream;
+use nix::unistd::Pid;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// An unclaimed pair ID dies after this.
+const DIAL: Duration = Duration::from_secs(10);
+/// The pool is filled up again when the loop has been idle so long ...
+const QUIET: Duration = Duration::from_millis(5);
+/// ... or this long after it ran low, however busy.
+const BUSY: Duration = Duration::from_millis(250);
+/// After a pair failed, the next one waits so long, doubled each time up to `MAX_BACK_OFF`.
+const BACK_OFF: Duration = Duration::from_millis(500);
+const MAX_BACK_OFF: Duration = Duration::from_secs(30);
+
+/// A pair that is not joined yet.
+struct Pair {
+    ticket: Ticket,
+    child: Pid,
+    created: Instant,
+    generation: u64,
+    /// Until when the client's child must dial; none once it has.
+    dial_by: Option<Instant>,
+}
+
+#[derive(Default)]
+pub(super) struct Pool {
+    pairs: HashMap<PairId, Pair>,
+    low_since: Option<Instant>,
+    failures: u32,
+    pause_until: Option<Instant>,
+}
+
+impl Pool {
+    /// A data connection is awaited: the internal port must listen.
+    pub(super) fn awaits_dial(&self) -> bool {
+        self.pairs.values().any(|pair| pair.dial_by.is_some())
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        let dial = self.pairs.values().filter_map(|pair| pair.dial_by).min();
+        let refill = self.low_since.map(|since| since.max(self.pause_until.unwrap_or(since)) + QUIET);
+        [dial, refill].into_iter().flatten().min()
+    }
+
+    /// Something went wrong on the way to a pair: do not try again at once.
+    pub(super) fn back_off(&mut self) {
+        let pause = BACK_OFF.saturating_mul(1 << self.failures.min(6)).min(MAX_BACK_OFF);
+        self.failures = self.failures.saturating_add(1);
+        self.pause_until = Some(Instant::now() + pause);
+    }
+}
+
+impl Parent {
+    /// Drops what is too old, gives up what nobody dialled, and fills the pool in the quiet.
+    pub(super) fn tend_pool(&mut self, quiet: bool) {
+        let now = Instant::now();
+        let late: Vec<PairId> = self
+            .pool
+            .pairs
+            .iter()
+            .filter(|(_, pair)| pair.dial_by.is_some_and(|until| until <= now))
+            .map(|(id, _)| *id)
+            .collect();
+        for pair in late {
+            self.fail_pair(pair, &format!("nobody dialled in for it within {} s", DIAL.as_secs()));
+        }
+        let Some(active) = self.active.as_ref().filter(|_| self.joined.is_some()) else {
+            self.pool.low_since = None;
+            return;
+        };
+        let max_age = Duration::from_secs(u64::from(active.limits.parked_age));
+        let wanted = active.limits.parked_pairs as usize;
+        self.retire_aged(max_age);
+        let spares = self.needs.iter().filter(|need| !matches!(need, Need::Partner(..))).count();
+        let missing = wanted.saturating_sub(self.pool.pairs.len() + spares);
+        if missing == 0 {
+            self.pool.low_since = None;
+            return;
+        }
+        let low_since = *self.pool.low_since.get_or_insert(now);
+        let paused = self.pool.pause_until.is_some_and(|until| until > now);
+        if !paused && ((quiet && low_since + QUIET <= now) || low_since + BUSY <= now) {
+            self.pool.low_since = None;
+            self.needs.extend((0..missing).map(|_| Need::Spare));
+        }
+    }
+
+    /// A new pair for this child; the client is asked to dial in.
+    pub(super) fn make_pair(&mut self, child: Pid) {
+        let generation = self.active.as_ref().map_or(0, |active| active.generation);
+        match PairId::random().and_then(|id| Ticket::random().map(|ticket| (id, ticket))) {
+            Ok((id, ticket)) => {
+                self.tell_client(&ToClient::Pair { pair: id, ticket: ticket.clone() });
+                let now = Instant::now();
+                let pair = Pair { ticket, child, created: now, generation, dial_by: Some(now + DIAL) };
+                self.pool.pairs.insert(id, pair);
+                self.children.set_pair(child, Some(id));
+            }
+            Err(e) => common::error!("no random numbers for a pair: {e}"),
+        }
+    }
+
+    /// A data connection names its pair: its child gets it.
+    pub(super) fn connect_pair(&mut self, id: PairId, socket: TcpStream) {
+        let peer = socket.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+        let Some(pair) = self.pool.pairs.get_mut(&id).filter(|pair| pair.dial_by.is_some()) else {
+            return refuse_pair(socket, peer, "there is no such pair, or it has its data connection");
+        };
+        pair.dial_by = None;
+        let message = ToChild::Data { pair: id, ticket: pair.ticket.clone() };
+        let child = pair.child;
+        if self.children.send(child, &message, Some(&socket)) {
+            self.pool.failures = 0;
+            self.children.has_data(child);
+        } else {
+            // The child has just died; its burial will find the pair an heir.
+            pair_again(&mut self.pool, id);
+        }
+    }
+
+    /// The pair's two children are joined: the ticket is used.
+    pub(super) fn joined_pair(&mut self, id: PairId) {
+        self.pool.pairs.remove(&id);
+    }
+
+    /// No data connection came of this pair: its child hears why.
+    pub(super) fn fail_pair(&mut self, id: PairId, reason: &str) {
+        let Some(pair) = self.pool.pairs.remove(&id) else { return };
+        common::warn!("pair {id} failed: {}", common::log::escape(reason));
+        self.pool.back_off();
+        self.tell_client(&ToClient::Retire { pair: id });
+        self.children.send(pair.child, &ToChild::NoPair { reason: reason.to_owned() }, None::<&TcpStream>);
+        self.children.release_parked(pair.child);
+    }
+
+    /// This pair's server child is gone without a join: another one waits in its place, if the pair is worth it.
+    pub(super) fn inherit(&mut self, id: PairId, data_lost: bool) {
+        let Some(pair) = self.pool.pairs.get(&id) else { return };
+        let current = self.active.as_ref().filter(|_| self.joined.is_some());
+        let worth = current.is_some_and(|active| {
+            active.generation == pair.generation
+                && pair.created.elapsed() < Duration::from_secs(u64::from(active.limits.parked_age))
+        });
+        if worth && !data_lost {
+            pair_again(&mut self.pool, id);
+            self.needs.push_back(Need::Heir(id));
+        } else {
+            self.retire(id);
+        }
+    }
+
+    /// The heir of a pair was forked.
+    pub(super) fn bequeath(&mut self, id: PairId, child: Pid) {
+        if let Some(pair) = self.pool.pairs.get_mut(&id) {
+            pair.child = child;
+            self.children.set_pair(child, Some(id));
+        } else {
+            self.children.release_parked(child);
+        }
+    }
+
+    /// This pair is not wanted any more. A child that serves a partner meanwhile is left alone.
+    pub(super) fn retire(&mut self, id: PairId) {
+        if let Some(pair) = self.pool.pairs.remove(&id) {
+            self.tell_client(&ToClient::Retire { pair: id });
+            self.children.release_parked(pair.child);
+        }
+    }
+
+    /// Retires all pairs whose child serves nobody yet.
+    pub(super) fn retire_parked(&mut self, why: &str) {
+        let parked: Vec<PairId> = self
+            .pool
+            .pairs
+            .iter()
+            .filter(|(_, pair)| self.children.is_parked(pair.child))
+            .map(|(id, _)| *id)
+            .collect();
+        if !parked.is_empty() {
+            common::debug!("{} parked pairs are retired: {why}", parked.len());
+        }
+        for pair in parked {
+            self.retire(pair);
+        }
+    }
+
+    fn retire_aged(&mut self, max_age: Duration) {
+        let aged: Vec<PairId> = self
+            .pool
+            .pairs
+            .iter()
+            .filter(|(_, pair)| pair.created.elapsed() >= max_age && self.children.is_parked(pair.child))
+            .map(|(id, _)| *id)
+            .collect();
+        for pair in aged {
+            self.retire(pair);
+        }
+    }
+
+    /// The client is gone, and its children with it.
+    pub(super) fn drop_pairs(&mut self) {
+        for (_, pair) in std::mem::take(&mut self.pool.pairs) {
+            let reason = "the client is gone".to_owned();
+            self.children.send(pair.child, &ToChild::NoPair { reason }, None::<&TcpStream>);
+            self.children.release_parked(pair.child);
+        }
+        self.pool = Pool::default();
+    }
+}
+
+fn pair_again(pool: &mut Pool, id: PairId) {
+    if let Some(pair) = pool.pairs.get_mut(&id) {
+        pair.dial_by = Some(Instant::now() + DIAL);
+    }
+}

@@ -1,0 +1,182 @@
+//! The TLS listener, open while a client is joined, and admission: who may come in before anything is known of him but
+//! his address. Accepted sockets go to a child at once; nothing is read here.
+
+use super::{Need, PUBLIC, Parent};
+use crate::orders::ToChild;
+use common::log::{Event, events};
+use mio::net::{TcpListener, TcpStream};
+use mio::Interest;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Connections taken in at a time, so that other work gets its turn.
+const BURST: usize = 64;
+/// Refusals of one kind are logged at most this often; between, they are counted.
+const REFUSAL_LINE: Duration = Duration::from_secs(10);
+
+/// The open TLS listener.
+pub(super) struct PublicPort {
+    listener: TcpListener,
+    address: SocketAddr,
+    /// The last refusal that was logged, and how many since.
+    quiet_since: Option<Instant>,
+    unlogged: u64,
+}
+
+impl PublicPort {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Parent {
+    /// Opens the listener at `address`, or moves it there; the old one stays if that fails.
+    pub(super) fn open_public(&mut self, address: SocketAddr) -> Result<(), String> {
+        if self.public.as_ref().is_some_and(|public| public.address == address) {
+            return Ok(());
+        }
+        let failed = |e: std::io::Error| {
+            Event::new(events::LISTENER_ERROR)
+                .field("listener", "tls")
+                .field_display("address", address)
+                .field_display("reason", &e)
+                .error();
+            format!("the TLS listener cannot be opened on {address}: {e}")
+        };
+        let mut listener = TcpListener::bind(address).map_err(failed)?;
+        let old = self.public.take();
+        if let Some(mut old) = old {
+            let _ = self.poller.registry().deregister(&mut old.listener);
+            log_closed(old.address, "moved");
+        }
+        self.poller.registry().register(&mut listener, PUBLIC, Interest::READABLE).map_err(failed)?;
+        Event::new(events::LISTENER_OPEN).field("listener", "tls").field_display("address", address).info();
+        self.public = Some(PublicPort { listener, address, quiet_since: None, unlogged: 0 });
+        Ok(())
+    }
+
+    pub(super) fn close_public(&mut self, reason: &str) {
+        if let Some(mut public) = self.public.take() {
+            let _ = self.poller.registry().deregister(&mut public.listener);
+            log_closed(public.address, reason);
+        }
+    }
+
+    /// Takes partners in: to a parked child if there is one, to a new one if not.
+    pub(super) fn accept_partners(&mut self) {
+        for _ in 0..BURST {
+            let Some(public) = &self.public else { return };
+            match public.listener.accept() {
+                Ok((socket, peer)) => match self.admission(peer.ip()) {
+                    Ok(()) => self.hand_over(socket, peer),
+                    Err(reason) => self.turn_away(peer, reason),
+                },
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                Err(e) => {
+                    // Out of descriptors, most likely: what has come waits in the kernel.
+                    common::error!("the TLS listener cannot accept: {e}");
+                    return;
+                }
+            }
+        }
+        // Edge-triggered: what is left is not told again.
+        if let Some(public) = &mut self.public {
+            let _ = self.poller.registry().reregister(&mut public.listener, PUBLIC, Interest::READABLE);
+        }
+    }
+
+    /// Limits on those who are not verified yet (as OpenSSH's MaxStartups).
+    fn admission(&self, from: IpAddr) -> Result<(), &'static str> {
+        let Some(active) = &self.active else { return Err("no configuration") };
+        let limits = &active.limits;
+        if self.licence.expired() {
+            return Err("the licence has expired");
+        }
+        let queued = self.needs.iter().filter(|need| matches!(need, Need::Partner(..))).count();
+        let unverified = self.children.unverified() + queued;
+        let (soft, hard) = (limits.unverified_soft as usize, limits.unverified_hard as usize);
+        if unverified >= hard {
+            return Err("too many connections that are not verified");
+        }
+        if unverified >= soft && hard > soft {
+            let chance = (unverified - soft) * 256 / (hard - soft);
+            if usize::from(random_octet()) < chance {
+                return Err("too many connections that are not verified");
+            }
+        }
+        let network = network(from);
+        let same = |peer: SocketAddr| self::network(peer.ip()) == network;
+        let queued = self.needs.iter().filter(|need| matches!(need, Need::Partner(_, peer) if same(*peer))).count();
+        if self.children.unverified_from(same) + queued >= limits.unverified_per_address as usize {
+            return Err("too many connections of this address that are not verified");
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, socket: TcpStream, peer: SocketAddr) {
+        while let Some(child) = self.children.take_ready() {
+            if self.children.send(child, &ToChild::Work { peer }, Some(&socket)) {
+                self.children.has_work(child, peer);
+                return;
+            }
+        }
+        self.needs.push_back(Need::Partner(socket, peer));
+    }
+
+    fn turn_away(&mut self, peer: SocketAddr, reason: &str) {
+        let Some(public) = &mut self.public else { return };
+        let now = Instant::now();
+        if public.quiet_since.is_some_and(|since| since + REFUSAL_LINE > now) {
+            public.unlogged += 1;
+            return;
+        }
+        Event::new(events::SESSION_REFUSED)
+            .field("direction", "incoming")
+            .field("reason", "capacity")
+            .field_display("address", peer)
+            .field_num("unlogged", public.unlogged)
+            .field("detail", reason)
+            .warn();
+        public.quiet_since = Some(now);
+        public.unlogged = 0;
+    }
+}
+
+fn log_closed(address: SocketAddr, reason: &str) {
+    Event::new(events::LISTENER_CLOSED)
+        .field("listener", "tls")
+        .field_display("address", address)
+        .field("reason", reason)
+        .info();
+}
+
+/// What counts as one source: an IPv4 address, an IPv6 /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+fn random_octet() -> u8 {
+    let mut octet = [u8::MAX];
+    // Without random numbers nobody is refused early; the hard limit holds.
+    let _ = openssl::rand::rand_bytes(&mut octet);
+    octet[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network;
+
+    #[test]
+    fn one_source_is_an_ipv4_address_or_an_ipv6_64() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:ffff:ffff:ffff"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+    }
+}

@@ -1,0 +1,87 @@
+//! Partner and station are joined: the relay runs, every buffer judged, until the session is over. Then its one end
+//! line, and the exit status that says the same.
+
+use super::desk::Desk;
+use crate::orders::ToParent;
+use common::exit::Status;
+use common::inspector::Inspector;
+use common::log::{Event, events};
+use common::net::Conn;
+use common::relay::{Relay, Side, Totals};
+use common::rpc::SessionEvent;
+use common::verdict::{self, Verdict};
+use std::time::Instant;
+
+/// All proofs are in: this alone can relay.
+pub(super) struct Attached {
+    pub(super) conn: Conn,
+    pub(super) data: Conn,
+    pub(super) inspector: Inspector,
+    pub(super) ssid: Vec<u8>,
+}
+
+impl Attached {
+    /// Relays to the end, and reports it.
+    pub(super) fn relay(mut self, desk: &mut Desk) -> Status {
+        let begun = Instant::now();
+        begin(desk);
+        let times = verdict::timeouts(&desk.active.limits);
+        let mut relay = Relay::new(&mut desk.waiter, &mut self.inspector, self.conn, self.data, times);
+        relay.preload(Side::Outer, &self.ssid);
+        let (outcome, totals) = relay.run();
+        let verdict = Verdict::of(&outcome, &self.inspector);
+        end(desk, &verdict, totals, &self.inspector, begun);
+        verdict.status
+    }
+}
+
+fn begin(desk: &Desk) {
+    let facts = &desk.facts;
+    let address = facts.peer.map(|peer| peer.to_string()).unwrap_or_default();
+    let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
+    Event::new(events::SESSION_BEGIN)
+        .field("direction", "incoming")
+        .field("session", &session)
+        .field("address", &address)
+        .field("partner", &facts.partner)
+        .field("ssid", &facts.ssid)
+        .field("subject", &facts.subject)
+        .field("serial", &facts.serial)
+        .field("tls", &facts.tls)
+        .info();
+    desk.tell(&ToParent::Session(SessionEvent::Begin {
+        session,
+        direction: "incoming".to_owned(),
+        pid: std::process::id(),
+        time: common::unix_time(),
+        address,
+        partner: facts.partner.clone(),
+        ssid: facts.ssid.clone(),
+        subject: facts.subject.clone(),
+    }));
+}
+
+fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, begun: Instant) {
+    let facts = &desk.facts;
+    let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
+    let event = Event::new(events::SESSION_END)
+        .field("direction", "incoming")
+        .field("session", &session)
+        .field("address", &facts.peer.map(|peer| peer.to_string()).unwrap_or_default())
+        .field("partner", &facts.partner)
+        .field("ssid", &facts.ssid);
+    let event = verdict.describe(event, totals, inspector, begun.elapsed());
+    if verdict.grave() {
+        desk.tell_operator(&format!("incoming session ended: {}", verdict.status.word()), event.text().to_owned());
+    }
+    event.info();
+    desk.tell(&ToParent::Session(SessionEvent::End {
+        session,
+        time: common::unix_time(),
+        octets_in: totals.from(Side::Outer),
+        octets_out: totals.from(Side::Inner),
+        files: inspector.tally.files,
+        reason: verdict.status.word().to_owned(),
+    }));
+    desk.tell(&ToParent::EndLogged);
+}

@@ -1,0 +1,232 @@
+//! The child answers for the station: it sends SSRM, reads the partner's SSID, and decides whether this certificate
+//! may speak for that SSIDCODE. Meanwhile the pair joins, so the join costs the partner no time.
+
+use super::Refusal;
+use super::desk::{Admission, Data, Desk, Stop};
+use super::greeted::Greeted;
+use crate::orders::ToParent;
+use common::config::ProfileName;
+use common::exit::Status;
+use common::inspector::Inspector;
+use common::link::join;
+use common::net::{Conn, Interrupted, Read};
+use common::oftp::{self, EsidReason, Side};
+use common::relay;
+use openssl::x509::X509;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// A partner under TLS, its certificate verified if one is wanted.
+pub(super) struct Encrypted {
+    pub(super) conn: Conn,
+    pub(super) certificate: Option<X509>,
+    /// Some partner may come with this certificate.
+    pub(super) candidate: bool,
+}
+
+/// Octets read before the second SSID: nothing longer is legal there (oftp2 sheet, section 11).
+const GREETING_ROOM: usize = 1010;
+
+impl Encrypted {
+    /// SSRM out, SSID in, and who it is.
+    pub(super) fn greet(mut self, desk: &mut Desk) -> Result<Greeted, Stop> {
+        let mut inspector = Inspector::new(ProfileName::Tolerant, desk.active.limits.idle_commands, relay::Side::Outer);
+        let mut join = Join::Waiting;
+        let ssid = match self.exchange(desk, &mut inspector, &mut join) {
+            Ok(ssid) => ssid,
+            Err(refusal) => return Err(self.refuse(desk, &inspector, refusal).into()),
+        };
+        if let Err(refusal) = self.identify(desk, &mut inspector, &ssid) {
+            return Err(self.refuse(desk, &inspector, refusal).into());
+        }
+        match self.join(desk, join) {
+            Ok(data) => Ok(Greeted { conn: self.conn, data, inspector, ssid }),
+            Err(refusal) => Err(self.refuse(desk, &inspector, refusal).into()),
+        }
+    }
+
+    /// SSRM out; the SSID's octets, judged.
+    fn exchange(&mut self, desk: &mut Desk, inspector: &mut Inspector, join: &mut Join) -> Result<Vec<u8>, Refusal> {
+        let limit = desk.active.limits.ssid_seconds;
+        let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
+        inspector.pass(Side::Responder, &oftp::SSRM).map_err(|v| Refusal::internal(&v))?;
+        self.conn.write(&oftp::SSRM).map_err(|e| Refusal::internal(&e))?;
+        let mut buffer = [0; GREETING_ROOM];
+        let mut filled = 0;
+        loop {
+            desk.listen()?;
+            self.conn.drain().map_err(|e| gone(&e))?;
+            let ended = loop {
+                match self.conn.read(buffer.get_mut(filled..).unwrap_or_default()) {
+                    Read::Octets(n) => filled += n,
+                    Read::Blocked => break None,
+                    Read::Clean => break Some("closed the connection".to_owned()),
+                    Read::Broken(e) => break Some(e.to_string()),
+                }
+                if filled == buffer.len() {
+                    break None;
+                }
+            };
+            let read = buffer.get(..filled).unwrap_or_default();
+            if let Some(length) = inspector.whole(Side::Initiator, read).map_err(|v| violation(&v))? {
+                let unit = read.get(..length).unwrap_or_default();
+                inspector.pass(Side::Initiator, unit).map_err(|v| violation(&v))?;
+                if inspector.ended().is_some() {
+                    return Err(Refusal::new(Status::ErrorEsid, "the partner sent ESID instead of SSID"));
+                }
+                if length < filled {
+                    // Half duplex: the Initiator has nothing to say before our SSID.
+                    return Err(eager());
+                }
+                return Ok(unit.to_vec());
+            }
+            if let Some(how) = ended {
+                return Err(Refusal::new(Status::NoSsid, format!("the partner {how} before its SSID")));
+            }
+            join.advance(desk, self.candidate && self.certificate.is_some())?;
+            match desk.wait(Some(deadline)) {
+                Ok(()) => {}
+                Err(Interrupted::Late) => {
+                    let refusal = Refusal::new(Status::Timeout, format!("no SSID within {limit} s"));
+                    return Err(Refusal { esid: Some(EsidReason::TimeOut), ..refusal });
+                }
+                Err(e) => return Err(interrupted(e)),
+            }
+        }
+    }
+
+    /// Matches the SSIDCODE against the partner table and the certificate (design 5.2).
+    fn identify(&mut self, desk: &mut Desk, inspector: &mut Inspector, ssid: &[u8]) -> Result<(), Refusal> {
+        let code = inspector.ssid_code(Side::Initiator).unwrap_or_default();
+        desk.facts.ssid.clone_from(&code);
+        let unknown = |status, detail: &str| {
+            Err(Refusal { esid: Some(EsidReason::UserCodeNotKnown), ..Refusal::new(status, detail).grave() })
+        };
+        let Some(partner) = desk.active.partner(&code) else {
+            return unknown(Status::UnknownPartner, "this SSIDCODE is not in the partner table");
+        };
+        let (name, enabled, profile) = (partner.short_name.clone(), partner.enabled, partner.profile);
+        if !desk.active.may_speak(self.certificate.as_deref(), &code) {
+            desk.facts.partner = name;
+            return unknown(Status::NotThisPartner, "this certificate may not speak for this SSIDCODE");
+        }
+        desk.facts.partner.clone_from(&name);
+        if !enabled {
+            let refusal = Refusal::new(Status::Disabled, "the partner is disabled");
+            return Err(Refusal { esid: Some(EsidReason::UnspecifiedAbort), ..refusal });
+        }
+        inspector.set_profile(profile, ssid).map_err(|v| violation(&v))?;
+        common::sys::set_title(&format!(
+            "incoming {} {code}",
+            desk.facts.peer.map(|peer| peer.ip().to_string()).unwrap_or_default()
+        ));
+        if self.certificate.is_none() {
+            desk.tell(&ToParent::Trusted);
+        }
+        desk.tell(&ToParent::Partner { name });
+        Ok(())
+    }
+
+    /// The join, and the parent's word that this partner may have one more session.
+    fn join(&mut self, desk: &mut Desk, mut join: Join) -> Result<Conn, Refusal> {
+        let deadline = Instant::now() + common::link::join::TIME_LIMIT;
+        loop {
+            desk.listen()?;
+            join.advance(desk, true)?;
+            match desk.admission {
+                Admission::Full => {
+                    let refusal = Refusal::new(Status::Capacity, "the partner has as many sessions as it may");
+                    return Err(Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal });
+                }
+                Admission::Admitted if matches!(join, Join::Done(_)) => {}
+                _ if desk.orphaned => return Err(no_client("the server has ended")),
+                _ => {
+                    match desk.wait(Some(deadline)) {
+                        Ok(()) => {}
+                        Err(Interrupted::Late) => return Err(no_client("no data connection in time")),
+                        Err(e) => return Err(interrupted(e)),
+                    }
+                    continue;
+                }
+            }
+            if let Join::Done(conn) = join {
+                return Ok(*conn);
+            }
+        }
+    }
+
+    /// Tells the partner, in the layout of its level, and closes once that is out.
+    fn refuse(mut self, desk: &mut Desk, inspector: &Inspector, refusal: Refusal) -> Refusal {
+        if let Some(reason) = refusal.esid {
+            // If it cannot be taken the partner is gone, and the log line says what matters.
+            let _ = self.conn.write(&inspector.esid(reason));
+        }
+        desk.say_goodbye(self.conn);
+        refusal
+    }
+}
+
+/// How far the pair has come.
+enum Join {
+    /// Not begun: no data connection yet, or no leave.
+    Waiting,
+    /// TLS with the ticket.
+    Handshake(Box<Conn>),
+    /// Both children are joined.
+    Done(Box<Conn>),
+}
+
+impl Join {
+    /// One step, if the partner is trusted by now.
+    fn advance(&mut self, desk: &mut Desk, trusted: bool) -> Result<(), Refusal> {
+        if let (Self::Waiting, true) = (&*self, trusted) {
+            if let Some(Data { pair, ticket, conn }) = desk.data.take() {
+                let ssl = join::initiate(pair, &ticket).map_err(|e| Refusal::internal(&e))?;
+                *self = Self::Handshake(Box::new(conn.encrypt(ssl).map_err(|e| Refusal::internal(&e))?));
+            } else if let Some(reason) = desk.no_pair.take() {
+                return Err(no_client(&reason));
+            }
+        }
+        if let Self::Handshake(conn) = self {
+            match conn.handshake() {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(())) => {
+                    desk.tell(&ToParent::Joined);
+                    let Self::Handshake(conn) = std::mem::replace(self, Self::Waiting) else { return Ok(()) };
+                    *self = Self::Done(conn);
+                }
+                Err(e) => return Err(no_client(&format!("the join failed: {e}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_client(detail: &str) -> Refusal {
+    let refusal = Refusal::new(Status::ClientDown, detail).grave();
+    Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal }
+}
+
+fn violation(violation: &oftp::Violation) -> Refusal {
+    let esid = Some(violation.reason());
+    Refusal { esid, ..Refusal::new(Status::PartnerViolation, violation.to_string()).grave() }
+}
+
+fn eager() -> Refusal {
+    let refusal = Refusal::new(Status::PartnerViolation, "the partner sent more before it had our SSID (RFC 5024 §9.3)");
+    Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal.grave() }
+}
+
+fn gone(e: &std::io::Error) -> Refusal {
+    Refusal::new(Status::NoSsid, format!("the partner broke off before its SSID: {e}"))
+}
+
+fn interrupted(e: Interrupted) -> Refusal {
+    match e {
+        Interrupted::Failed(e) => Refusal::internal(&e),
+        _ => Refusal {
+            esid: Some(EsidReason::EmergencyCloseDown),
+            ..Refusal::new(Status::Terminated, "the session process was told to end")
+        },
+    }
+}

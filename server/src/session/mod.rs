@@ -1,0 +1,55 @@
+//! A session child of the server: one partner connection, one data connection, one session, then exit.
+//!
+//! ```text
+//! parked -> Accepted -> Encrypted -> Greeted -> Attached -> relay
+//! ```
+//! Each step consumes the one before, so that nothing relays that was not verified. Waits for nothing but its own
+//! two connections, its channel to the parent, and its signals.
+
+mod accepted;
+mod attached;
+mod desk;
+mod encrypted;
+mod greeted;
+mod refusal;
+
+use crate::active::Active;
+use common::exit::Status;
+use common::link::channel::Channel;
+use common::sys;
+use desk::{Desk, Stop};
+use refusal::Refusal;
+
+/// What a child is born with. Everything else of the parent is gone before `run`.
+pub(crate) struct Born {
+    /// Its end of the channel to the parent.
+    pub(crate) channel: Channel,
+    /// The configuration in force at the fork.
+    pub(crate) active: Active,
+}
+
+/// The whole life of a session child; gives its exit status.
+pub(crate) fn run(born: Born) -> Status {
+    // A signal to the parent's group (a terminal, a service manager) is not meant for a running session.
+    let _ = sys::own_process_group();
+    sys::set_title("parked");
+    let mut desk = match Desk::new(born) {
+        Ok(desk) => desk,
+        Err(e) => {
+            common::error!("a session process cannot start: {e}");
+            return Status::Internal;
+        }
+    };
+    match serve(&mut desk) {
+        Ok(status) | Err(Stop::Unused(status)) => status,
+        Err(Stop::Refused(refusal)) => refusal.report(&desk),
+    }
+}
+
+fn serve(desk: &mut Desk) -> Result<Status, Stop> {
+    let accepted = accepted::wait_for_work(desk)?;
+    let encrypted = accepted.handshake(desk)?;
+    let greeted = encrypted.greet(desk)?;
+    let attached = greeted.attach(desk)?;
+    Ok(attached.relay(desk))
+}

@@ -1,0 +1,62 @@
+//! A partner that was refused: the reason in one word, what the partner is told, and the one log line.
+
+use super::desk::Desk;
+use crate::orders::ToParent;
+use common::exit::Status;
+use common::log::{Event, events};
+use common::oftp::EsidReason;
+use std::fmt;
+
+/// Why a partner was refused. Dropped connections and last words are dealt with before it is made.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: Status,
+    /// What the partner was told, if it got as far as OFTP2.
+    pub(super) esid: Option<EsidReason>,
+    /// One finished sentence with what was found.
+    pub(super) detail: String,
+    /// An operator should look at it.
+    pub(super) grave: bool,
+}
+
+impl Refusal {
+    pub(super) fn new(status: Status, detail: impl Into<String>) -> Self {
+        Self { status, esid: None, detail: detail.into(), grave: false }
+    }
+
+    /// Our own fault.
+    pub(super) fn internal(e: &dyn fmt::Display) -> Self {
+        Self { grave: true, ..Self::new(Status::Internal, e.to_string()) }
+    }
+
+    pub(super) fn grave(self) -> Self {
+        Self { grave: true, ..self }
+    }
+
+    /// Writes the line, tells the operator if need be, and gives the exit status.
+    pub(super) fn report(&self, desk: &Desk) -> Status {
+        let facts = &desk.facts;
+        let mut event = Event::new(events::SESSION_REFUSED)
+            .field("direction", "incoming")
+            .field("reason", self.status.word())
+            .field("address", &facts.peer.map(|peer| peer.to_string()).unwrap_or_default());
+        if let Some(pair) = facts.pair {
+            event = event.field_display("session", pair);
+        }
+        event = event.field("subject", &facts.subject).field("serial", &facts.serial).field("ssid", &facts.ssid);
+        if !facts.partner.is_empty() {
+            event = event.field("partner", &facts.partner);
+        }
+        if let Some(esid) = self.esid {
+            event = event.field("esid", esid.code());
+        }
+        event = event.field("detail", &self.detail);
+        if self.grave {
+            let text = format!("incoming session refused: {}", self.status.word());
+            desk.tell_operator(&text, event.text().to_owned());
+        }
+        event.warn();
+        desk.tell(&ToParent::EndLogged);
+        self.status
+    }
+}

@@ -1,0 +1,157 @@
+//! Trust in a partner's certificate: OpenSSL verifies, this file tells it with what, and gives each fault its own
+//! word (`os4x_proxy-log.5`). All in memory; runs inside the handshake of a session child.
+
+use common::config::NamedPem;
+use common::sys;
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::ssl::{SslContextBuilder, SslVerifyMode};
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::{X509, X509Crl, X509NameRef, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// OpenSSL's security level: RSA and DH from 2048 bits, no SHA-1 signatures.
+const SECURITY_LEVEL: u32 = 2;
+/// X509_V_ERR_UNABLE_TO_GET_CRL
+const NO_CRL: i32 = 3;
+
+/// The settings that decide what verification wants.
+#[derive(Clone, Copy)]
+pub(crate) struct Policy {
+    /// `tls_check_client_certificate`
+    pub(crate) client_certificate: bool,
+    /// `tls_ignore_crl_unavailability`
+    pub(crate) ignore_missing_crl: bool,
+}
+
+/// What verification saw, kept also when it failed. One connection's, because a child serves one.
+#[derive(Clone, Default)]
+pub(crate) struct Seen(Arc<Mutex<Facts>>);
+
+/// The partner's certificate in words, and the first fault.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Facts {
+    /// Subject of the partner's own certificate (depth 0).
+    pub(crate) subject: String,
+    /// Its serial number in hex.
+    pub(crate) serial: String,
+    /// The first fault: OpenSSL's code, and the subject of the certificate that has it.
+    pub(crate) fault: Option<(i32, String)>,
+}
+
+impl Seen {
+    /// A copy of what was seen so far.
+    pub(crate) fn facts(&self) -> Facts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, context: &X509StoreContextRef, fault: Option<i32>) {
+        let Some(certificate) = context.current_cert() else { return };
+        let mut facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if context.error_depth() == 0 {
+            facts.subject = name_text(certificate.subject_name());
+            facts.serial = serial_text(certificate);
+        }
+        if let (Some(code), None) = (fault, &facts.fault) {
+            facts.fault = Some((code, name_text(certificate.subject_name())));
+        }
+        if facts.subject.is_empty() {
+            // A fault higher up comes before the leaf is looked at.
+            if let Some(leaf) = context.chain().and_then(|chain| chain.iter().next()) {
+                facts.subject = name_text(leaf.subject_name());
+                facts.serial = serial_text(leaf);
+            }
+        }
+    }
+}
+
+/// Puts anchors, CRLs and the policy into the context for partners who connect.
+pub(crate) fn configure(
+    context: &mut SslContextBuilder,
+    anchors: Vec<X509>,
+    crls: &[NamedPem],
+    policy: Policy,
+    seen: Seen,
+    skipped: &mut Vec<String>,
+) -> Result<(), ErrorStack> {
+    context.set_security_level(SECURITY_LEVEL);
+    let mut store = X509StoreBuilder::new()?;
+    for anchor in anchors {
+        store.add_cert(anchor)?;
+    }
+    for NamedPem { name, pem } in crls {
+        match X509Crl::from_pem(pem.as_bytes()) {
+            Ok(crl) => sys::x509_store_add_crl(&mut store, &crl)?,
+            Err(_) => skipped.push(format!("CRL {name} is no CRL in PEM form")),
+        }
+    }
+    store.set_purpose(X509PurposeId::SSL_CLIENT)?;
+    store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL | X509VerifyFlags::PARTIAL_CHAIN)?;
+    context.set_cert_store(store.build());
+    if !policy.client_certificate {
+        context.set_verify(SslVerifyMode::NONE);
+        return Ok(());
+    }
+    let wanted = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+    context.set_verify_callback(wanted, move |good, chain| {
+        let code = chain.error().as_raw();
+        if good || (code == NO_CRL && (policy.ignore_missing_crl || needs_no_crl(chain))) {
+            seen.note(chain, None);
+            chain.set_error(X509VerifyResult::OK);
+            return true;
+        }
+        seen.note(chain, Some(code));
+        false
+    });
+    Ok(())
+}
+
+/// A certificate that is trusted itself has no CRL to ask for: the end of a chain, where OpenSSL found it in our store.
+fn needs_no_crl(chain: &X509StoreContextRef) -> bool {
+    let last = chain.chain().map_or(0, |chain| chain.len()).saturating_sub(1);
+    usize::try_from(chain.error_depth()).is_ok_and(|depth| depth == last)
+}
+
+/// The word for a verification fault (X509_V_ERR_*), as listed in `os4x_proxy-log.5`.
+pub(crate) fn fault_word(code: i32) -> &'static str {
+    match code {
+        2 | 18..=21 | 24 | 27 | 28 | 30 | 31 | 33 | 47..=49 | 79 | 80 | 94 => "unknown-ca",
+        NO_CRL | 44 | 54 => "crl-missing",
+        8 | 35 | 36 => "crl-bad-signature",
+        9 | 13 => "not-yet-valid",
+        10 | 14 => "expired",
+        11 | 12 | 15 | 16 => "crl-expired",
+        23 => "revoked",
+        26 | 32 | 37 | 81..=93 => "wrong-usage",
+        66..=68 => "weak-key",
+        _ => "bad-certificate",
+    }
+}
+
+/// The subject's serialNumber attribute: the Odette ID (Odette certificate policy 1.4).
+pub(crate) fn odette_id(certificate: &X509Ref) -> Option<String> {
+    let mut entries = certificate.subject_name().entries_by_nid(Nid::SERIALNUMBER);
+    let id = entries.next()?.data().to_string().ok()?;
+    Some(id.trim_end_matches(' ').to_owned())
+}
+
+/// `CN=Acme, O=Acme AG`: for log lines, which escape it.
+pub(crate) fn name_text(name: &X509NameRef) -> String {
+    let mut text = String::new();
+    for entry in name.entries() {
+        let label = entry.object().nid().short_name().unwrap_or("?");
+        let value = entry.data().to_string().unwrap_or_default();
+        let _ = write!(text, "{}{label}={value}", if text.is_empty() { "" } else { ", " });
+    }
+    text
+}
+
+pub(crate) fn serial_text(certificate: &X509Ref) -> String {
+    certificate
+        .serial_number()
+        .to_bn()
+        .and_then(|number| number.to_hex_str().map(|hex| hex.to_string()))
+        .unwrap_or_default()
+}
