@@ -1,4 +1,18 @@
-//! api
-#![forbid(unsafe_code)]
+//! os4xapi: the backend of OS4X SmartProxy. The service that the daemons ask (`serve`), and the commands with which an
+//! operator tends its database. Reading order: `cli` (what can be asked for), `settings`, `db`, `store`, `pki`, `serve`.
 
-fn main() {}
+mod apilog;
+mod cli;
+mod clock;
+mod db;
+mod net;
+mod pki;
+mod serve;
+mod settings;
+mod store;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main(std::env::args_os().skip(1).collect())
+}

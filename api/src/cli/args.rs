@@ -1,0 +1,160 @@
+//! Options and arguments of one command, read with getopts. Knows no command.
+
+use super::error::CliError;
+use crate::db::{Db, Location};
+use crate::settings::yes_no;
+use getopts::{Matches, Options};
+use std::str::FromStr;
+
+/// One option of a command.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Opt {
+    /// `--name VALUE`, once.
+    Value(&'static str),
+    /// `--name VALUE`, any number of times.
+    Many(&'static str),
+    /// `--name`.
+    Flag(&'static str),
+    /// `-o FILE`: where the result goes.
+    Output,
+}
+
+impl Opt {
+    /// As it is typed.
+    #[cfg(test)]
+    pub(super) fn flag(self) -> String {
+        match self {
+            Self::Value(name) | Self::Many(name) | Self::Flag(name) => format!("--{name}"),
+            Self::Output => "-o".to_owned(),
+        }
+    }
+}
+
+/// A command line that fits its command.
+pub(super) struct Invocation {
+    matches: Matches,
+}
+
+impl Invocation {
+    /// Reads `words`; none when help is asked for; the reason when they do not fit.
+    pub(super) fn parse(
+        options: &[Opt],
+        (least, most): (usize, usize),
+        words: &[String],
+    ) -> Result<Option<Self>, String> {
+        let mut known = Options::new();
+        known.optflag("h", "help", "").optopt("", "db", "", "");
+        for option in options {
+            match option {
+                Opt::Value(name) => known.optopt("", name, "", ""),
+                Opt::Many(name) => known.optmulti("", name, "", ""),
+                Opt::Flag(name) => known.optflag("", name, ""),
+                Opt::Output => known.optopt("o", "", "", ""),
+            };
+        }
+        let matches = known.parse(words).map_err(|why| format!("{why}."))?;
+        if matches.opt_present("h") {
+            return Ok(None);
+        }
+        match matches.free.len() {
+            given if given < least => Err("An argument is missing.".into()),
+            given if given > most => Err(format!(
+                "There is an argument too many: '{}'.",
+                matches.free.last().map_or("", String::as_str)
+            )),
+            _ => Ok(Some(Self { matches })),
+        }
+    }
+
+    /// Where the database is.
+    pub(super) fn location(&self) -> Result<Location, CliError> {
+        Ok(Location::parse(self.value("db").as_deref())?)
+    }
+
+    /// The database, open.
+    pub(super) async fn open(&self) -> Result<Db, CliError> {
+        Ok(Db::open(&self.location()?).await?)
+    }
+
+    /// Argument number `index`; empty where none is needed and none given.
+    pub(super) fn argument(&self, index: usize) -> &str {
+        self.matches.free.get(index).map_or("", String::as_str)
+    }
+
+    /// All arguments.
+    pub(super) fn arguments(&self) -> &[String] {
+        &self.matches.free
+    }
+
+    /// Whether a flag is there.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.matches.opt_present(name)
+    }
+
+    /// The value of an option.
+    pub(super) fn value(&self, name: &str) -> Option<String> {
+        self.matches.opt_str(name)
+    }
+
+    /// All values of an option.
+    pub(super) fn values(&self, name: &str) -> Vec<String> {
+        self.matches.opt_strs(name)
+    }
+
+    /// The value of an option as a `T`; `wanted` says what it takes.
+    pub(super) fn parsed<T: FromStr>(&self, name: &str, wanted: &str) -> Result<Option<T>, CliError> {
+        self.value(name).map(|text| text.parse().map_err(|_| wrong(name, &text, wanted))).transpose()
+    }
+
+    /// The value of a yes-or-no option.
+    pub(super) fn yes_no(&self, name: &str) -> Result<Option<bool>, CliError> {
+        self.value(name).map(|text| yes_no(&text).ok_or_else(|| wrong(name, &text, "yes or no"))).transpose()
+    }
+}
+
+/// An option's value is of the wrong kind.
+pub(super) fn wrong(name: &str, value: &str, wanted: &str) -> CliError {
+    CliError::Usage(format!("--{name} cannot be '{value}': it takes {wanted}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Invocation, Opt};
+
+    fn parse(words: &[&str]) -> Result<Option<Invocation>, String> {
+        let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+        Invocation::parse(
+            &[Opt::Value("host"), Opt::Flag("json"), Opt::Many("pin"), Opt::Output],
+            (1, 2),
+            &words,
+        )
+    }
+
+    #[test]
+    fn options_stand_before_and_after_arguments() {
+        let given =
+            parse(&["--host", "h", "one", "--json", "--pin", "a", "two", "--pin=b"]).unwrap().unwrap();
+        assert_eq!((given.argument(0), given.argument(1), given.argument(2)), ("one", "two", ""));
+        assert_eq!(given.value("host").as_deref(), Some("h"));
+        assert!(given.flag("json"));
+        assert_eq!(given.values("pin"), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_reason() {
+        for (words, reason) in [
+            (&["--nonsense", "one"][..], "nonsense"),
+            (&[], "missing"),
+            (&["1", "2", "3"], "'3'"),
+            (&["one", "--host"], "host"),
+        ] {
+            let why = parse(words).err().unwrap();
+            assert!(why.contains(reason), "{why}");
+        }
+    }
+
+    #[test]
+    fn help_wins_over_missing_arguments() {
+        assert!(parse(&["-h"]).unwrap().is_none());
+    }
+}

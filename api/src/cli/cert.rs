@@ -1,0 +1,155 @@
+//! `os4xapi cert set|list|show|https`: our certificates. `set` brings the one that partners see; the CA and the https
+//! certificate are made by `init`, the latter anew by `https`.
+
+use super::args::{Invocation, Opt, wrong};
+use super::error::CliError;
+use super::{Command, output};
+use crate::clock;
+use crate::pki::ca::{Ca, Issued, hosts_of};
+use crate::pki::read::{self, Facts};
+use crate::settings::is_host;
+use crate::store::certificates::{self, Usage};
+use openssl::x509::X509;
+use serde_json::json;
+use std::path::Path;
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "cert set",
+        help: SET,
+        options: &[Opt::Value("chain"), Opt::Value("key")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(set(invocation)),
+    },
+    Command {
+        words: "cert list",
+        help: LIST,
+        options: &[Opt::Flag("json")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(list(invocation)),
+    },
+    Command {
+        words: "cert show",
+        help: SHOW,
+        options: &[Opt::Output],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(show(invocation)),
+    },
+    Command {
+        words: "cert https",
+        help: HTTPS,
+        options: &[Opt::Many("host")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(https(invocation)),
+    },
+];
+
+const SET: &str = "\
+usage: os4xapi cert set --chain FILE --key FILE [--db DB]
+
+Sets our certificate towards partners. Order, validity and key are checked.
+
+--chain FILE: our certificate, then its issuers one after the other, PEM
+--key FILE: its private key, PEM, not encrypted
+";
+
+const LIST: &str = "\
+usage: os4xapi cert list [--json] [--db DB]
+
+Lists our certificates: towards partners (own), the CA (ca), https (https). Keys are not shown.
+
+--json: as JSON, with the certificates in PEM
+";
+
+const SHOW: &str = "\
+usage: os4xapi cert show own|ca|https [-o FILE] [--db DB]
+
+Prints a certificate in PEM, 'own' with its chain.
+
+-o FILE: write it to FILE
+";
+
+const HTTPS: &str = "\
+usage: os4xapi cert https [--host NAME|IP]... [--db DB]
+
+Makes a new https certificate with a new key. A running 'serve' shows it within a minute. (It also renews it by itself,
+a month before it expires.)
+
+--host NAME|IP: name or address under which the clients reach this API (repeatable; default: those of the old one)
+";
+
+async fn set(invocation: Invocation) -> Result<(), CliError> {
+    let missing = |name| CliError::Usage(format!("--{name} FILE is missing."));
+    let chain_file = invocation.value("chain").ok_or_else(|| missing("chain"))?;
+    let key_file = invocation.value("key").ok_or_else(|| missing("key"))?;
+    let chain = read::certificates(Path::new(&chain_file))?;
+    let (key, pem) = read::private_key(Path::new(&key_file))?;
+    read::check_chain(&chain, &key)?;
+    let issued = Issued { certificate: read::chain_pem(&chain)?, key: pem };
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    certificates::put(&mut change, Usage::Own, &issued).await?;
+    change.commit().await?;
+    Ok(())
+}
+
+async fn list(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    let mut connection = db.connection().await?;
+    let mut rows = Vec::new();
+    let mut table = output::Table::new(&["FOR", "SUBJECT", "ISSUER", "VALID UNTIL", "SHA-256"]);
+    for usage in Usage::ALL {
+        let Some(found) = certificates::get(&mut connection, usage).await? else { continue };
+        let facts = Facts::of_pem(&found.certificate)?;
+        rows.push(json!({
+            "usage": usage.word(),
+            "subject": facts.subject,
+            "issuer": facts.issuer,
+            "not_before": facts.from,
+            "not_after": facts.until,
+            "sha256": facts.fingerprint,
+            "pem": found.certificate,
+        }));
+        table.row(&[
+            usage.word().to_owned(),
+            facts.subject,
+            facts.issuer,
+            clock::text(facts.until),
+            facts.fingerprint,
+        ]);
+    }
+    if invocation.flag("json") { output::json(&rows) } else { table.print("There is no certificate.") }
+}
+
+async fn show(invocation: Invocation) -> Result<(), CliError> {
+    let word = invocation.argument(0);
+    let usage = Usage::ALL.into_iter().find(|usage| usage.word() == word).ok_or_else(|| {
+        CliError::Usage(format!("There is no certificate '{word}': it is own, ca or https."))
+    })?;
+    let db = invocation.open().await?;
+    let found = certificates::get(&mut *db.connection().await?, usage).await?.ok_or_else(|| {
+        CliError::Refused(
+            "There is no certificate towards partners yet: set it with 'os4xapi cert set'.".into(),
+        )
+    })?;
+    output::deliver(&found.certificate, invocation.value("o").as_deref())
+}
+
+async fn https(invocation: Invocation) -> Result<(), CliError> {
+    let mut hosts = invocation.values("host");
+    if let Some(bad) = hosts.iter().find(|host| !is_host(host)) {
+        return Err(wrong("host", bad, "a host name or an IP address"));
+    }
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    if hosts.is_empty() {
+        let old = certificates::need(&mut change, Usage::Https).await?;
+        let old = X509::from_pem(old.certificate.as_bytes());
+        hosts = old.map(|certificate| hosts_of(&certificate)).unwrap_or_default();
+    }
+    let ca = certificates::need(&mut change, Usage::Ca).await?;
+    let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts)?;
+    certificates::put(&mut change, Usage::Https, &issued).await?;
+    change.commit().await?;
+    output::say(&format!("https certificate for: {}", hosts.join(", ")))
+}

@@ -1,0 +1,118 @@
+//! `os4xapi config get|set|list`: the settings. What a value may be is the business of `settings`.
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, output};
+use crate::settings::{SETTINGS, Setting, Values, find};
+use crate::store::configuration;
+use serde_json::json;
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "config get",
+        help: GET,
+        options: &[],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(get(invocation)),
+    },
+    Command {
+        words: "config set",
+        help: SET,
+        options: &[],
+        arguments: (2, 2),
+        run: |invocation| Box::pin(set(invocation)),
+    },
+    Command {
+        words: "config list",
+        help: LIST,
+        options: &[Opt::Flag("json")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(list(invocation)),
+    },
+];
+
+const GET: &str = "\
+usage: os4xapi config get NAME [--db DB]
+
+Prints the value of a setting, its default if it was never set.
+";
+
+const SET: &str = "\
+usage: os4xapi config set NAME VALUE [--db DB]
+
+Sets a setting. 'os4xapi config list' shows the names; '' clears a setting that may be empty.
+The daemons take the change over within 60 seconds.
+";
+
+const LIST: &str = "\
+usage: os4xapi config list [--json] [--db DB]
+
+Lists all settings with their values, defaults and meaning.
+
+--json: as JSON
+";
+
+async fn get(invocation: Invocation) -> Result<(), CliError> {
+    let setting = find(invocation.argument(0))?;
+    if setting.is_secret() {
+        return Err(CliError::Refused(format!("{} is shown by 'os4xapi token show' alone.", setting.name)));
+    }
+    let db = invocation.open().await?;
+    let values = configuration::values(&mut *db.connection().await?).await?;
+    output::say(values.text(setting.name))
+}
+
+async fn set(invocation: Invocation) -> Result<(), CliError> {
+    let setting = find(invocation.argument(0))?;
+    let value = setting.check(invocation.argument(1))?;
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    configuration::set(&mut change, setting.name, &value).await?;
+    configuration::values(&mut change).await?.check_order()?;
+    change.commit().await?;
+    Ok(())
+}
+
+async fn list(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    let values = configuration::values(&mut *db.connection().await?).await?;
+    if invocation.flag("json") {
+        let rows: Vec<_> = SETTINGS
+            .iter()
+            .map(|setting| {
+                json!({
+                    "name": setting.name,
+                    "value": shown(setting, &values),
+                    "default": setting.default,
+                    "help": setting.help,
+                })
+            })
+            .collect();
+        return output::json(&rows);
+    }
+    let mut table = output::Table::new(&["NAME", "VALUE", "DEFAULT", "MEANING"]);
+    for setting in SETTINGS {
+        let value = shown(setting, &values);
+        let default = if value == setting.default { "" } else { quoted(setting.default) };
+        table.row(&[
+            setting.name.to_owned(),
+            quoted(&value).to_owned(),
+            default.to_owned(),
+            setting.help.to_owned(),
+        ]);
+    }
+    table.print("There are no settings.")
+}
+
+fn shown(setting: &Setting, values: &Values) -> String {
+    if setting.is_secret() {
+        "(see os4xapi token show)".to_owned()
+    } else {
+        values.text(setting.name).to_owned()
+    }
+}
+
+/// An empty value as something to see.
+fn quoted(value: &str) -> &str {
+    if value.is_empty() { "''" } else { value }
+}

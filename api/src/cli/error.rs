@@ -1,0 +1,101 @@
+//! Why a command did not do what it was asked. Wraps the errors below it; prints nothing by itself.
+
+use crate::db::{DbError, LocationError};
+use crate::pki::PkiError;
+use crate::serve::ServeError;
+use crate::settings::SettingError;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// A command's failure.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    /// The command line is wrong.
+    Usage(String),
+    /// What was asked for cannot be done; a finished sentence.
+    Refused(String),
+    /// No database is named.
+    Location(LocationError),
+    /// The database.
+    Db(DbError),
+    /// A certificate, key or CRL.
+    Pki(PkiError),
+    /// A setting.
+    Setting(SettingError),
+    /// The service.
+    Serve(ServeError),
+    /// Standard output.
+    Output(io::Error),
+    /// A file that should be written.
+    Write(PathBuf, io::Error),
+    /// The runtime does not start.
+    Runtime(io::Error),
+}
+
+impl CliError {
+    /// Whether the command line itself is at fault.
+    pub(crate) fn is_usage(&self) -> bool {
+        matches!(self, Self::Usage(_))
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(why) | Self::Refused(why) => f.write_str(why.trim_end()),
+            Self::Location(error) => error.fmt(f),
+            Self::Db(error) => error.fmt(f),
+            Self::Pki(error) => error.fmt(f),
+            Self::Setting(error) => error.fmt(f),
+            Self::Serve(error) => error.fmt(f),
+            Self::Output(_) => f.write_str("Standard output cannot be written."),
+            Self::Write(path, _) => write!(f, "The file {} cannot be written.", path.display()),
+            Self::Runtime(_) => f.write_str("The asynchronous runtime cannot be started."),
+        }
+    }
+}
+
+impl std::error::Error for CliError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Usage(_) | Self::Refused(_) => None,
+            Self::Location(error) => error.source(),
+            Self::Db(error) => error.source(),
+            Self::Pki(error) => error.source(),
+            Self::Setting(error) => error.source(),
+            Self::Serve(error) => error.source(),
+            Self::Output(cause) | Self::Write(_, cause) | Self::Runtime(cause) => Some(cause),
+        }
+    }
+}
+
+impl From<LocationError> for CliError {
+    fn from(error: LocationError) -> Self {
+        Self::Location(error)
+    }
+}
+
+impl From<DbError> for CliError {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl From<PkiError> for CliError {
+    fn from(error: PkiError) -> Self {
+        Self::Pki(error)
+    }
+}
+
+impl From<SettingError> for CliError {
+    fn from(error: SettingError) -> Self {
+        Self::Setting(error)
+    }
+}
+
+impl From<ServeError> for CliError {
+    fn from(error: ServeError) -> Self {
+        Self::Serve(error)
+    }
+}

@@ -1,0 +1,71 @@
+//! `os4xapi init`: a new database with everything that a fresh installation needs. Never touches an existing one.
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, output};
+use crate::db::Creation;
+use crate::pki::ca::Ca;
+use crate::settings::is_host;
+use crate::store::certificates::{self, Usage};
+use crate::store::configuration;
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    words: "init",
+    help: HELP,
+    options: &[Opt::Many("host")],
+    arguments: (0, 0),
+    run: |invocation| Box::pin(run(invocation)),
+}];
+
+const HELP: &str = "\
+usage: os4xapi init [--host NAME|IP]... [--db DB]
+
+Creates the database, a CA of its own, the certificate for https and the clients' token.
+An existing database is left as it is.
+
+--host NAME|IP: name or address under which the clients reach this API (repeatable);
+                default: localhost, 127.0.0.1, ::1 and the name of this host
+--db DB: file, postgres://URL, or @FILE that holds either (default: os4xapi.db beside the binary)
+";
+
+async fn run(invocation: Invocation) -> Result<(), CliError> {
+    let hosts = hosts(invocation.values("host"))?;
+    let location = invocation.location()?;
+    let ca = Ca::create()?;
+    let https = ca.https(&hosts)?;
+    let token = super::token::new_token()?;
+    let mut creation = Creation::begin(&location).await?;
+    let change = creation.change();
+    certificates::put(change, Usage::Ca, &ca.to_issued()?).await?;
+    certificates::put(change, Usage::Https, &https).await?;
+    configuration::set_token(change, &token).await?;
+    creation.finish().await?;
+    output::print(&format!(
+        "Database: {location}\n\
+         https certificate for: {}\n\
+         \n\
+         What to do next:\n\
+         \x20 os4xapi serve                        start the API (it prints its URL)\n\
+         \x20 os4xapi cert set --chain F --key F   our certificate towards partners\n\
+         \x20 os4xapi trust add FILE               the CAs that issue the partners' certificates, and crl add FILE\n\
+         \x20 os4xapi partner add NAME --ssid ID   each partner\n\
+         \x20 os4xapi licence issue PROXY-ID -o F  a licence for the server (os4x_proxyserver2 -L prints its Proxy ID)\n\
+         \x20 os4xapi proxyclient add IP           a listener for the station's outgoing sessions\n\
+         \x20 os4xapi token show                   the token for os4x_proxyclient2 -T\n",
+        hosts.join(", ")
+    ))
+}
+
+/// The hosts given, or the usual ones.
+fn hosts(given: Vec<String>) -> Result<Vec<String>, CliError> {
+    if let Some(bad) = given.iter().find(|host| !is_host(host)) {
+        return Err(super::args::wrong("host", bad, "a host name or an IP address"));
+    }
+    if !given.is_empty() {
+        return Ok(given);
+    }
+    let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    let own = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    hosts.extend(own.filter(|name| is_host(name) && name != "localhost"));
+    Ok(hosts)
+}

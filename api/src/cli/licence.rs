@@ -1,0 +1,52 @@
+//! `os4xapi licence issue`: the licence file of a server, and its entry in the list of servers.
+
+use super::args::{Invocation, Opt, wrong};
+use super::error::CliError;
+use super::proxy::proxy_id;
+use super::{Command, output};
+use crate::pki::ca::Ca;
+use crate::store::certificates::{self, Usage};
+use crate::store::proxies;
+
+/// Default validity, days.
+const DAYS: u32 = 365;
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    words: "licence issue",
+    help: HELP,
+    options: &[Opt::Value("holder"), Opt::Value("days"), Opt::Output, Opt::Flag("no-add")],
+    arguments: (1, 1),
+    run: |invocation| Box::pin(issue(invocation)),
+}];
+
+const HELP: &str = "\
+usage: os4xapi licence issue PROXY-ID [--holder NAME] [--days N] [-o FILE] [--no-add] [--db DB]
+
+Issues the licence for a server; 'os4x_proxyserver2 -L' prints its Proxy ID. The file goes to /etc/os4x_proxy.lic of
+that host, or to where its option -l points. It holds nothing secret. The server is listed too (see 'os4xapi proxy').
+
+--holder NAME: who holds the licence (default: OS4X SmartProxy)
+--days N: validity in days, 1 to 7300 (default 365)
+-o FILE: write it to FILE (default: print it)
+--no-add: do not list the server
+";
+
+async fn issue(invocation: Invocation) -> Result<(), CliError> {
+    const WANTED: &str = "a number of days from 1 to 7300";
+    let id = proxy_id(&invocation, 0)?;
+    let holder = invocation.value("holder").unwrap_or_else(|| "OS4X SmartProxy".to_owned());
+    let days = invocation.parsed("days", WANTED)?.unwrap_or(DAYS);
+    if !(1..=7_300).contains(&days) {
+        return Err(wrong("days", &days.to_string(), WANTED));
+    }
+    let db = invocation.open().await?;
+    let ca = certificates::need(&mut *db.connection().await?, Usage::Ca).await?;
+    let licence = Ca::from_pem(&ca.certificate, &ca.key)?.licence(&id, &holder, days)?;
+    output::deliver(&licence, invocation.value("o").as_deref())?;
+    if !invocation.flag("no-add") {
+        let mut change = db.change().await?;
+        proxies::add(&mut change, &id, &holder).await?;
+        change.commit().await?;
+    }
+    Ok(())
+}

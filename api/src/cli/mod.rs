@@ -1,0 +1,189 @@
+//! The command line: a table of commands, one file for each group. Finds the command, reads its options, runs it on a
+//! current-thread runtime and turns what went wrong into one message and an exit status: 64 usage, 1 everything else.
+
+mod args;
+mod cert;
+mod config;
+mod crl;
+mod error;
+mod init;
+mod licence;
+mod output;
+mod partner;
+mod proxy;
+mod proxyclient;
+mod reports;
+mod service;
+mod token;
+mod trust;
+
+use args::{Invocation, Opt};
+use error::CliError;
+use std::error::Error as _;
+use std::ffi::OsString;
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+/// Exit status of a wrong command line (EX_USAGE).
+const EXIT_USAGE: u8 = 64;
+
+type Running = Pin<Box<dyn Future<Output = Result<(), CliError>>>>;
+
+/// One command.
+struct Command {
+    /// One or two words.
+    words: &'static str,
+    /// The whole help text.
+    help: &'static str,
+    /// Its options beside `--db` and `-h`.
+    options: &'static [Opt],
+    /// Least and most number of arguments.
+    arguments: (usize, usize),
+    run: fn(Invocation) -> Running,
+}
+
+/// All commands, in the order of the help.
+static COMMANDS: &[&[Command]] = &[
+    init::COMMANDS,
+    service::COMMANDS,
+    config::COMMANDS,
+    partner::COMMANDS,
+    proxy::COMMANDS,
+    proxyclient::COMMANDS,
+    cert::COMMANDS,
+    trust::COMMANDS,
+    crl::COMMANDS,
+    token::COMMANDS,
+    licence::COMMANDS,
+    reports::COMMANDS,
+];
+
+const HELP: &str = "\
+OS4Xapi, the backend of OS4X SmartProxy
+
+usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
+
+  init                              create the database, the CA, the https certificate and the token
+  serve                             answer the SmartProxy daemons, in the foreground
+
+  config get|set|list               settings
+  partner add|set|list|remove       partners: SSIDCODE, certificates, where to reach them
+  proxy add|list|remove             servers (os4x_proxyserver2) that may be talked to, by Proxy ID
+  proxyclient add|list|remove       clients (os4x_proxyclient2): their listeners for the station
+  cert set|list|show|https          our certificate towards partners, the CA, the https certificate
+  trust add|list|remove             trusted CA and self-signed certificates
+  crl add|list|remove               certificate revocation lists
+  token show|rotate                 the clients' security token
+  licence issue                     a licence file for a server
+
+  log                               what the daemons reported
+  sessions                          their sessions
+
+Every command has -h, and --db FILE|postgres://URL|@FILE (default: os4xapi.db beside the binary).
+-h: this help text
+-v: display version
+";
+
+/// Runs what the command line asks for.
+pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
+    match start(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("os4xapi: {error}");
+            let mut cause = error.source();
+            while let Some(inner) = cause {
+                eprintln!("  cause: {inner}");
+                cause = inner.source();
+            }
+            ExitCode::from(if error.is_usage() { EXIT_USAGE } else { 1 })
+        }
+    }
+}
+
+fn start(arguments: Vec<OsString>) -> Result<(), CliError> {
+    let words: Vec<String> = arguments
+        .into_iter()
+        .map(OsString::into_string)
+        .collect::<Result<_, _>>()
+        .map_err(|word| CliError::Usage(format!("The argument '{}' is not UTF-8.", word.display())))?;
+    match words.first().map(String::as_str) {
+        None => Err(CliError::Usage(format!("A command is missing.\n\n{HELP}"))),
+        Some("-h" | "--help" | "help") => output::print(HELP),
+        Some("-v" | "--version") => {
+            output::print(&format!("OS4Xapi {} (OS4X SmartProxy)\n", env!("CARGO_PKG_VERSION")))
+        }
+        Some(_) => run(&words),
+    }
+}
+
+fn run(words: &[String]) -> Result<(), CliError> {
+    let Some((command, rest)) = find(words) else { return group_or_unknown(words) };
+    let Some(invocation) = Invocation::parse(command.options, command.arguments, rest)
+        .map_err(|why| CliError::Usage(format!("{why}\n\n{}", usage_of(command))))?
+    else {
+        return output::print(command.help);
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
+    runtime.block_on((command.run)(invocation))
+}
+
+/// The command that the first words name, and what follows them.
+fn find(words: &[String]) -> Option<(&'static Command, &[String])> {
+    COMMANDS.iter().flat_map(|group| group.iter()).find_map(|command| {
+        let name: Vec<&str> = command.words.split(' ').collect();
+        let given = words.get(..name.len())?;
+        (given == name.as_slice()).then(|| (command, words.get(name.len()..).unwrap_or_default()))
+    })
+}
+
+/// The first word alone: help for its group, or an error.
+fn group_or_unknown(words: &[String]) -> Result<(), CliError> {
+    let first = words.first().map_or("", String::as_str);
+    let group: Vec<&Command> = COMMANDS
+        .iter()
+        .flat_map(|group| group.iter())
+        .filter(|command| command.words.split(' ').next() == Some(first))
+        .collect();
+    if group.is_empty() {
+        return Err(CliError::Usage(format!("There is no command '{first}': 'os4xapi -h' lists all.")));
+    }
+    let usages: String = group.iter().map(|command| usage_of(command)).collect();
+    match words.get(1).map(String::as_str) {
+        Some("-h" | "--help") => output::print(&usages),
+        Some(other) => {
+            Err(CliError::Usage(format!("'{first}' has no command '{other}'. It has these:\n\n{usages}")))
+        }
+        None => Err(CliError::Usage(format!("'{first}' needs one of these:\n\n{usages}"))),
+    }
+}
+
+/// The first line of a command's help.
+fn usage_of(command: &Command) -> String {
+    let (usage, _) = command.help.split_once("\n\n").unwrap_or((command.help, ""));
+    format!("{usage}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COMMANDS, HELP};
+
+    #[test]
+    fn every_command_stands_in_the_help_and_its_own_help_names_its_options() {
+        for command in COMMANDS.iter().flat_map(|group| group.iter()) {
+            let mut words = command.words.split(' ');
+            let group = words.next().unwrap();
+            let line = HELP.lines().find(|line| line.trim_start().starts_with(group)).unwrap();
+            assert!(words.all(|verb| line.contains(verb)), "{}", command.words);
+            assert!(
+                command.help.starts_with(&format!("usage: os4xapi {}", command.words)),
+                "{}",
+                command.words
+            );
+            for option in command.options {
+                assert!(command.help.contains(&option.flag()), "{}: {}", command.words, option.flag());
+            }
+        }
+    }
+}

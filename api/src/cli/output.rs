@@ -1,0 +1,114 @@
+//! What commands print: texts, tables for people, JSON for programs. Values from outside cannot steer the terminal.
+
+use super::error::CliError;
+use serde::Serialize;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// Prints `text` as it is. A reader that went away early (`| head`) is no fault.
+pub(super) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(cause)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line for people.
+pub(super) fn say(line: &str) -> Result<(), CliError> {
+    print(&format!("{}\n", visible(line)))
+}
+
+/// Prints a warning to standard error.
+pub(super) fn warn(line: &str) {
+    eprintln!("os4xapi: warning: {}", visible(line));
+}
+
+/// Prints `value` as JSON.
+pub(super) fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(value).map_err(|cause| CliError::Output(cause.into()))?;
+    print(&format!("{text}\n"))
+}
+
+/// Writes a result to `path`, or prints it.
+pub(super) fn deliver(text: &str, path: Option<&str>) -> Result<(), CliError> {
+    match path {
+        None | Some("-") => print(text),
+        Some(path) => {
+            std::fs::write(path, text).map_err(|cause| CliError::Write(Path::new(path).into(), cause))
+        }
+    }
+}
+
+/// Rows under a heading.
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// An empty table.
+    pub(super) fn new(heading: &[&str]) -> Self {
+        Self { rows: vec![heading.iter().map(|&word| word.to_owned()).collect()] }
+    }
+
+    /// One more row.
+    pub(super) fn row<const N: usize>(&mut self, cells: &[String; N]) {
+        self.rows.push(cells.iter().map(|cell| visible(cell)).collect());
+    }
+
+    /// Prints it, or `empty` if there is no row.
+    pub(super) fn print(&self, empty: &str) -> Result<(), CliError> {
+        if self.rows.len() < 2 { say(empty) } else { print(&self.text()) }
+    }
+
+    fn text(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|column| {
+                self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+            })
+            .map(Option::unwrap_or_default)
+            .collect();
+        let line = |row: &Vec<String>| {
+            let cells: Vec<String> =
+                row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}")).collect();
+            format!("{}\n", cells.join("  ").trim_end())
+        };
+        self.rows.iter().map(line).collect()
+    }
+}
+
+/// `text` with control characters escaped.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// A value that may be absent, for a table.
+pub(super) fn or_dash<T: ToString>(value: Option<T>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+/// `yes` or `no`.
+pub(super) fn yes(value: bool) -> String {
+    if value { "yes" } else { "no" }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Table;
+
+    #[test]
+    fn columns_are_aligned_and_control_characters_shown() {
+        let mut table = Table::new(&["NAME", "VALUE"]);
+        table.row(&["longer name".into(), "\u{1b}[2Jx\n".into()]);
+        assert_eq!(table.text(), "NAME         VALUE\nlonger name  \\u{1b}[2Jx\\n\n");
+    }
+}

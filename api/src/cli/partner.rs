@@ -1,0 +1,355 @@
+//! `os4xapi partner add|set|list|remove`: the partner table. Checks what the daemons rely on: short name, SSIDCODE,
+//! certificate rule and pins, where to reach the partner.
+
+use super::args::{Invocation, Opt, wrong};
+use super::error::CliError;
+use super::{Command, output};
+use crate::clock;
+use crate::db::Change;
+use crate::pki::ca::pem;
+use crate::pki::read::{Facts, certificates, check_validity, short_name};
+use crate::settings::is_host;
+use crate::store::partners::{self, of_word, word};
+use common::config::{CertificateRule, NamedPem, Partner, ProfileName};
+use std::path::Path;
+
+const TLS_PORT: u16 = 6_619;
+const PLAIN_PORT: u16 = 3_305;
+
+const OPTIONS: &[Opt] = &[
+    Opt::Value("ssid"),
+    Opt::Value("enabled"),
+    Opt::Value("certificate"),
+    Opt::Many("pin"),
+    Opt::Flag("no-pins"),
+    Opt::Value("profile"),
+    Opt::Value("host"),
+    Opt::Value("port"),
+    Opt::Value("tls"),
+    Opt::Value("outgoing-ip"),
+    Opt::Value("check-ssid"),
+];
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "partner add",
+        help: ADD,
+        options: OPTIONS,
+        arguments: (1, 1),
+        run: |invocation| Box::pin(add(invocation)),
+    },
+    Command {
+        words: "partner set",
+        help: SET,
+        options: OPTIONS,
+        arguments: (1, 1),
+        run: |invocation| Box::pin(set(invocation)),
+    },
+    Command {
+        words: "partner list",
+        help: LIST,
+        options: &[Opt::Flag("json")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(list(invocation)),
+    },
+    Command {
+        words: "partner remove",
+        help: REMOVE,
+        options: &[],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(remove(invocation)),
+    },
+];
+
+macro_rules! options_help {
+    () => {
+        "
+--ssid CODE: SSIDCODE, at most 25 characters, unique
+--enabled yes|no: a disabled partner is refused (default yes)
+--certificate pinned|odette-id|any: which certificate may speak for this partner: one of the pinned ones, one whose
+      subject's serialNumber is the SSIDCODE, or any trusted one (default: pinned with --pin, else odette-id)
+--pin FILE: pin the certificates in FILE, PEM or DER (repeatable; takes the place of all pins there were)
+--no-pins: remove all pins
+--profile tolerant|strict: how its OFTP2 messages are judged (default tolerant)
+--host HOST: name or address for outgoing sessions; '' for none (default: none)
+--port PORT: port for outgoing sessions (default 6619 with TLS, 3305 without)
+--tls yes|no: outgoing sessions use TLS (default yes)
+--outgoing-ip IP: source address of outgoing sessions; '' for the global one (default)
+--check-ssid yes|no: the SSIDCODE that answers an outgoing session must be this one (default yes)
+"
+    };
+}
+
+const ADD: &str = concat!(
+    "\
+usage: os4xapi partner add NAME --ssid CODE [OPTIONS] [--db DB]
+
+Adds a partner. NAME is its short name: 1 to 32 letters, digits, '.', '_' or '-'.
+",
+    options_help!()
+);
+
+const SET: &str = concat!(
+    "\
+usage: os4xapi partner set NAME [OPTIONS] [--db DB]
+
+Changes what the options name and leaves the rest as it is.
+",
+    options_help!()
+);
+
+const LIST: &str = "\
+usage: os4xapi partner list [--json] [--db DB]
+
+Lists the partners.
+
+--json: as JSON, with the pinned certificates
+";
+
+const REMOVE: &str = "\
+usage: os4xapi partner remove NAME [--db DB]
+
+Removes a partner. Its sessions in progress run to their end.
+";
+
+async fn add(invocation: Invocation) -> Result<(), CliError> {
+    let name = invocation.argument(0);
+    if !is_short_name(name) {
+        return Err(CliError::Usage(format!(
+            "'{name}' is no short name: it has 1 to 32 letters, digits, '.', '_' or '-'."
+        )));
+    }
+    let ssid = invocation.value("ssid").ok_or_else(|| CliError::Usage("--ssid is missing.".into()))?;
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    if existing(&mut change, name).await?.is_some() {
+        return Err(CliError::Refused(format!(
+            "There is a partner '{name}' already: 'os4xapi partner set {name}' changes it."
+        )));
+    }
+    let partner = Partner {
+        short_name: name.to_owned(),
+        ssid,
+        enabled: true,
+        certificate: if invocation.values("pin").is_empty() {
+            CertificateRule::OdetteId
+        } else {
+            CertificateRule::Pinned
+        },
+        pins: Vec::new(),
+        profile: ProfileName::default(),
+        host: None,
+        port: if invocation.yes_no("tls")?.unwrap_or(true) { TLS_PORT } else { PLAIN_PORT },
+        tls: true,
+        outgoing_ip: None,
+        check_ssid: true,
+    };
+    finish(change, with_options(&invocation, partner)?).await
+}
+
+async fn set(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    let name = invocation.argument(0);
+    let partner = existing(&mut change, name).await?.ok_or_else(|| no_such(name))?;
+    finish(change, with_options(&invocation, partner)?).await
+}
+
+/// Checks `partner` against the others and keeps it.
+async fn finish(mut change: Change, partner: Partner) -> Result<(), CliError> {
+    if partner.certificate == CertificateRule::Pinned && partner.pins.is_empty() {
+        return Err(CliError::Refused(format!(
+            "Partner '{}' has the rule 'pinned' and no pinned certificate: give one with --pin, or another rule.",
+            partner.short_name
+        )));
+    }
+    let all = partners::all(&mut change).await?;
+    if let Some(other) = all.iter().find(|p| p.ssid == partner.ssid && p.short_name != partner.short_name) {
+        return Err(CliError::Refused(format!(
+            "The SSIDCODE '{}' belongs to partner '{}' already.",
+            partner.ssid, other.short_name
+        )));
+    }
+    if partner.certificate == CertificateRule::Any {
+        output::warn(
+            "with the rule 'any', every holder of a trusted certificate can speak for this partner.",
+        );
+    }
+    partners::put(&mut change, &partner).await?;
+    change.commit().await?;
+    Ok(())
+}
+
+/// `partner` with what the options say.
+fn with_options(invocation: &Invocation, mut partner: Partner) -> Result<Partner, CliError> {
+    partner.ssid = checked_ssid(&invocation.value("ssid").unwrap_or(partner.ssid))?;
+    partner.enabled = invocation.yes_no("enabled")?.unwrap_or(partner.enabled);
+    partner.tls = invocation.yes_no("tls")?.unwrap_or(partner.tls);
+    partner.check_ssid = invocation.yes_no("check-ssid")?.unwrap_or(partner.check_ssid);
+    partner.certificate =
+        chosen(invocation, "certificate", "pinned, odette-id or any")?.unwrap_or(partner.certificate);
+    partner.profile = chosen(invocation, "profile", "tolerant or strict")?.unwrap_or(partner.profile);
+    partner.port = match invocation.parsed("port", "a port from 1 to 65535")? {
+        Some(0) => return Err(wrong("port", "0", "a port from 1 to 65535")),
+        other => other.unwrap_or(partner.port),
+    };
+    match invocation.value("host") {
+        Some(host) if host.is_empty() => partner.host = None,
+        Some(host) if is_host(&host) => partner.host = Some(host),
+        Some(host) => return Err(wrong("host", &host, "a host name or an IP address")),
+        None => {}
+    }
+    match invocation.value("outgoing-ip").as_deref() {
+        Some("") => partner.outgoing_ip = None,
+        Some(_) => partner.outgoing_ip = invocation.parsed("outgoing-ip", "an IP address")?,
+        None => {}
+    }
+    let files = invocation.values("pin");
+    if invocation.flag("no-pins") || !files.is_empty() {
+        partner.pins = pins(&files)?;
+    }
+    Ok(partner)
+}
+
+/// The value of an option that takes one of a few words.
+fn chosen<T: serde::de::DeserializeOwned>(
+    invocation: &Invocation,
+    name: &str,
+    wanted: &str,
+) -> Result<Option<T>, CliError> {
+    invocation
+        .value(name)
+        .map(|text| of_word(text.clone()).ok_or_else(|| wrong(name, &text, wanted)))
+        .transpose()
+}
+
+/// The certificates of `files`; one that is not valid now is taken with a warning (the next one is pinned ahead).
+fn pins(files: &[String]) -> Result<Vec<NamedPem>, CliError> {
+    let mut pins = Vec::new();
+    for file in files {
+        for certificate in certificates(Path::new(file))? {
+            if let Err(why) = check_validity(&certificate) {
+                output::warn(&why.to_string());
+            }
+            pins.push(NamedPem { name: short_name(&certificate), pem: pem(&certificate)? });
+        }
+    }
+    Ok(pins)
+}
+
+fn is_short_name(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// An SSIDCODE without its trailing spaces (RFC 5024 section 5.3.2); warns of what the RFC does not allow but is met.
+fn checked_ssid(text: &str) -> Result<String, CliError> {
+    let code = text.trim_end_matches(' ');
+    if code.is_empty() || code.len() > 25 {
+        return Err(wrong("ssid", text, "1 to 25 characters"));
+    }
+    if !code.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+        return Err(wrong("ssid", &code.escape_debug().to_string(), "printable ASCII characters"));
+    }
+    let allowed = |b: u8| {
+        b.is_ascii_uppercase()
+            || b.is_ascii_digit()
+            || matches!(b, b'/' | b'-' | b'.' | b'&' | b'(' | b')' | b' ')
+    };
+    if !code.bytes().all(allowed) {
+        output::warn(&format!(
+            "'{code}' has characters that RFC 5024 does not allow: A-Z 0-9 / - . & ( ) and space."
+        ));
+    } else if !code.starts_with('O') {
+        output::warn(&format!("'{code}' does not begin with 'O', so it is no Odette identification code."));
+    }
+    Ok(code.to_owned())
+}
+
+async fn existing(change: &mut Change, name: &str) -> Result<Option<Partner>, CliError> {
+    Ok(partners::all(change).await?.into_iter().find(|partner| partner.short_name == name))
+}
+
+fn no_such(name: &str) -> CliError {
+    CliError::Refused(format!("There is no partner '{name}': 'os4xapi partner list' shows them."))
+}
+
+async fn list(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    let all = partners::all(&mut *db.connection().await?).await?;
+    if invocation.flag("json") {
+        return output::json(&all);
+    }
+    let mut table = output::Table::new(&[
+        "NAME",
+        "SSIDCODE",
+        "ENABLED",
+        "CERTIFICATE",
+        "PROFILE",
+        "HOST",
+        "PORT",
+        "TLS",
+        "FROM",
+        "CHECK SSID",
+    ]);
+    for partner in all {
+        table.row(&[
+            partner.short_name.clone(),
+            partner.ssid.clone(),
+            output::yes(partner.enabled),
+            rule(&partner),
+            word(&partner.profile),
+            output::or_dash(partner.host),
+            partner.port.to_string(),
+            output::yes(partner.tls),
+            output::or_dash(partner.outgoing_ip),
+            output::yes(partner.check_ssid),
+        ]);
+    }
+    table.print("There is no partner.")
+}
+
+/// The certificate rule; with pins, how many there are and until when the last of them is valid.
+fn rule(partner: &Partner) -> String {
+    let word = word(&partner.certificate);
+    let until = partner.pins.iter().filter_map(|pin| Some(Facts::of_pem(&pin.pem).ok()?.until)).max();
+    match until {
+        Some(until) => {
+            let day: String = clock::text(until).chars().take(10).collect();
+            format!("{word} ({} until {day})", partner.pins.len())
+        }
+        None => word,
+    }
+}
+
+async fn remove(invocation: Invocation) -> Result<(), CliError> {
+    let name = invocation.argument(0);
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    if !partners::remove(&mut change, name).await? {
+        return Err(no_such(name));
+    }
+    change.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{checked_ssid, is_short_name};
+
+    #[test]
+    fn an_ssid_has_one_spelling() {
+        assert_eq!(checked_ssid("O0013ACME          SUB001   ").unwrap(), "O0013ACME          SUB001");
+        for bad in ["", "   ", "O0013ACME\n", "Ö0013", &"X".repeat(26)] {
+            assert!(checked_ssid(bad).is_err(), "{bad}");
+        }
+        assert_eq!(checked_ssid("o0013lower").unwrap(), "o0013lower");
+    }
+
+    #[test]
+    fn short_names_are_words() {
+        for (name, good) in [("ACME-1_x.y", true), ("", false), ("a b", false), (&*"x".repeat(33), false)] {
+            assert_eq!(is_short_name(name), good, "{name}");
+        }
+    }
+}

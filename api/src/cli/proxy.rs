@@ -1,0 +1,101 @@
+//! `os4xapi proxy add|list|remove`: the servers (os4x_proxyserver2) that clients may talk to, by Proxy ID.
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, output};
+use crate::clock;
+use crate::store::proxies;
+use common::identity::ProxyId;
+use serde_json::json;
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "proxy add",
+        help: ADD,
+        options: &[Opt::Value("name")],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(add(invocation)),
+    },
+    Command {
+        words: "proxy list",
+        help: LIST,
+        options: &[Opt::Flag("json")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(list(invocation)),
+    },
+    Command {
+        words: "proxy remove",
+        help: REMOVE,
+        options: &[],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(remove(invocation)),
+    },
+];
+
+const ADD: &str = "\
+usage: os4xapi proxy add PROXY-ID [--name NAME] [--db DB]
+
+Lists a server: clients talk to listed servers only, and only those are handed the configuration.
+'os4x_proxyserver2 -L' prints the Proxy ID. 'os4xapi licence issue' lists it too.
+
+--name NAME: a name for people
+";
+
+const LIST: &str = "\
+usage: os4xapi proxy list [--json] [--db DB]
+
+Lists the servers.
+
+--json: as JSON
+";
+
+const REMOVE: &str = "\
+usage: os4xapi proxy remove PROXY-ID [--db DB]
+
+Lists a server no longer: clients refuse it from their next enrolment on, and it gets no configuration any more.
+";
+
+/// The Proxy ID that is argument `index`.
+pub(super) fn proxy_id(invocation: &Invocation, index: usize) -> Result<ProxyId, CliError> {
+    let text = invocation.argument(index);
+    text.parse().map_err(|why| CliError::Usage(format!("'{text}' is no Proxy ID: {why}.")))
+}
+
+async fn add(invocation: Invocation) -> Result<(), CliError> {
+    let id = proxy_id(&invocation, 0)?;
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    let new = proxies::add(&mut change, &id, &invocation.value("name").unwrap_or_default()).await?;
+    change.commit().await?;
+    output::say(if new { "The server is listed now." } else { "The server was listed already." })
+}
+
+async fn list(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    let all = proxies::all(&mut *db.connection().await?).await?;
+    if invocation.flag("json") {
+        let rows: Vec<_> = all
+            .iter()
+            .map(|proxy| json!({"proxy_id": proxy.id, "name": proxy.name, "added": proxy.added}))
+            .collect();
+        return output::json(&rows);
+    }
+    let mut table = output::Table::new(&["PROXY ID", "NAME", "ADDED"]);
+    for proxy in all {
+        table.row(&[proxy.id.to_string(), proxy.name, clock::text(proxy.added)]);
+    }
+    table.print("No server is listed.")
+}
+
+async fn remove(invocation: Invocation) -> Result<(), CliError> {
+    let id = proxy_id(&invocation, 0)?;
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    if !proxies::remove(&mut change, &id).await? {
+        return Err(CliError::Refused(format!(
+            "No server is listed as {id}: 'os4xapi proxy list' shows them."
+        )));
+    }
+    change.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `os4xapi log` and `os4xapi sessions`: what the daemons reported.
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, output};
+use crate::clock;
+use crate::store::journal;
+use crate::store::partners::word;
+
+/// Lines shown unless told otherwise.
+const LIMIT: u32 = 100;
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "log",
+        help: LOG,
+        options: &[Opt::Value("limit"), Opt::Flag("json")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(log(invocation)),
+    },
+    Command {
+        words: "sessions",
+        help: SESSIONS,
+        options: &[Opt::Value("limit"), Opt::Flag("json")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(sessions(invocation)),
+    },
+];
+
+const LOG: &str = "\
+usage: os4xapi log [--limit N] [--json] [--db DB]
+
+Lists the newest entries of the system log, oldest first.
+
+--limit N: so many (default 100)
+--json: as JSON
+";
+
+const SESSIONS: &str = "\
+usage: os4xapi sessions [--limit N] [--json] [--db DB]
+
+Lists the newest sessions, oldest first. A session is 'running', 'ended', or 'orphaned': without an end, and its client
+has not called for three minutes.
+
+--limit N: so many (default 100)
+--json: as JSON
+";
+
+fn limit(invocation: &Invocation) -> Result<u32, CliError> {
+    Ok(invocation.parsed("limit", "a number")?.unwrap_or(LIMIT))
+}
+
+async fn log(invocation: Invocation) -> Result<(), CliError> {
+    let limit = limit(&invocation)?;
+    let db = invocation.open().await?;
+    let entries = journal::entries(&mut *db.connection().await?, limit).await?;
+    if invocation.flag("json") {
+        return output::json(&entries);
+    }
+    let mut table =
+        output::Table::new(&["TIME", "LEVEL", "FROM", "HOST", "PID", "PARTNER", "ADDRESS", "TEXT"]);
+    for entry in entries {
+        table.row(&[
+            clock::text(i64::try_from(entry.time).unwrap_or(i64::MAX)),
+            entry.level,
+            word(&entry.origin),
+            entry.host,
+            entry.pid.to_string(),
+            output::or_dash(entry.partner),
+            output::or_dash(entry.address),
+            if entry.detail.is_empty() { entry.text } else { entry.detail },
+        ]);
+    }
+    table.print("The system log is empty.")
+}
+
+async fn sessions(invocation: Invocation) -> Result<(), CliError> {
+    let limit = limit(&invocation)?;
+    let db = invocation.open().await?;
+    let all = journal::sessions(&mut *db.connection().await?, limit).await?;
+    if invocation.flag("json") {
+        return output::json(&all);
+    }
+    let mut table = output::Table::new(&[
+        "BEGAN",
+        "ENDED",
+        "STATE",
+        "DIRECTION",
+        "PARTNER",
+        "SSIDCODE",
+        "ADDRESS",
+        "PID",
+        "IN",
+        "OUT",
+        "FILES",
+        "REASON",
+    ]);
+    for session in all {
+        table.row(&[
+            output::or_dash(session.began.map(clock::text)),
+            output::or_dash(session.ended.map(clock::text)),
+            session.state.to_owned(),
+            output::or_dash(session.direction),
+            output::or_dash(session.partner),
+            output::or_dash(session.ssid),
+            output::or_dash(session.address),
+            output::or_dash(session.pid),
+            output::or_dash(session.octets_in),
+            output::or_dash(session.octets_out),
+            output::or_dash(session.files),
+            output::or_dash(session.reason),
+        ]);
+    }
+    table.print("There was no session.")
+}

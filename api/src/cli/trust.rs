@@ -1,0 +1,151 @@
+//! `os4xapi trust add|list|remove`: the certificates that a partner's chain may lead to.
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, output};
+use crate::clock;
+use crate::db::Change;
+use crate::pki::ca::pem;
+use crate::pki::read::{self, Facts, short_name};
+use crate::store::certificates;
+use common::config::NamedPem;
+use openssl::x509::{X509, X509VerifyResult};
+use serde_json::json;
+use std::path::Path;
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "trust add",
+        help: ADD,
+        options: &[Opt::Value("name")],
+        arguments: (1, usize::MAX),
+        run: |invocation| Box::pin(add(invocation)),
+    },
+    Command {
+        words: "trust list",
+        help: LIST,
+        options: &[Opt::Flag("json")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(list(invocation)),
+    },
+    Command {
+        words: "trust remove",
+        help: REMOVE,
+        options: &[],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(remove(invocation)),
+    },
+];
+
+const ADD: &str = "\
+usage: os4xapi trust add FILE... [--name NAME] [--db DB]
+
+Trusts all certificates in the files (PEM or DER): CAs, or self-signed certificates of partners.
+
+--name NAME: a name for lists and log lines (default: its common name)
+";
+
+const LIST: &str = "\
+usage: os4xapi trust list [--json] [--db DB]
+
+Lists the trusted certificates.
+
+--json: as JSON, with the certificates in PEM
+";
+
+const REMOVE: &str = "\
+usage: os4xapi trust remove NAME|SHA-256 [--db DB]
+
+Trusts a certificate no longer.
+";
+
+async fn add(invocation: Invocation) -> Result<(), CliError> {
+    let mut found = Vec::new();
+    for file in invocation.arguments() {
+        found.extend(read::certificates(Path::new(file))?);
+    }
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    for certificate in &found {
+        let name = invocation.value("name").unwrap_or_else(|| short_name(certificate));
+        add_one(&mut change, certificate, &name).await?;
+    }
+    change.commit().await?;
+    Ok(())
+}
+
+async fn add_one(change: &mut Change, certificate: &X509, name: &str) -> Result<(), CliError> {
+    let facts = Facts::of(certificate)?;
+    if let Some(name) = certificates::trusted_as(change, &facts.fingerprint).await? {
+        return output::say(&format!("'{}' is trusted already, as '{name}'.", facts.subject));
+    }
+    if certificate.issued(certificate) != X509VerifyResult::OK {
+        output::warn(&format!(
+            "'{}' is no root: chains that end there are trusted all the same.",
+            facts.subject
+        ));
+    }
+    if let Err(why) = read::check_validity(certificate) {
+        output::warn(&why.to_string());
+    }
+    let taken: Vec<String> = certificates::trusted(change).await?.into_iter().map(|one| one.name).collect();
+    let name = free_name(name, &taken);
+    let named = NamedPem { name: name.clone(), pem: pem(certificate)? };
+    certificates::trust(change, &named, &facts.fingerprint).await?;
+    output::say(&format!("Trusted as '{name}': {}", facts.subject))
+}
+
+/// `name`, with a number behind it where it is taken.
+fn free_name(name: &str, taken: &[String]) -> String {
+    let mut free = name.to_owned();
+    let mut number = 1;
+    while taken.contains(&free) {
+        number += 1;
+        free = format!("{name} ({number})");
+    }
+    free
+}
+
+async fn list(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    let all = certificates::trusted(&mut *db.connection().await?).await?;
+    let mut rows = Vec::new();
+    let mut table = output::Table::new(&["NAME", "SUBJECT", "VALID UNTIL", "SHA-256"]);
+    for one in all {
+        let facts = Facts::of_pem(&one.pem)?;
+        rows.push(json!({
+            "name": one.name,
+            "subject": facts.subject,
+            "issuer": facts.issuer,
+            "not_before": facts.from,
+            "not_after": facts.until,
+            "sha256": facts.fingerprint,
+            "pem": one.pem,
+        }));
+        table.row(&[one.name, facts.subject, clock::text(facts.until), facts.fingerprint]);
+    }
+    if invocation.flag("json") { output::json(&rows) } else { table.print("No certificate is trusted.") }
+}
+
+async fn remove(invocation: Invocation) -> Result<(), CliError> {
+    let which = invocation.argument(0);
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    if !certificates::distrust(&mut change, which).await? {
+        return Err(CliError::Refused(format!(
+            "No certificate is trusted as '{which}': 'os4xapi trust list' shows them."
+        )));
+    }
+    change.commit().await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_taken_name_gets_a_number() {
+        let taken = ["CA".to_owned(), "CA (2)".to_owned()];
+        assert_eq!(super::free_name("CA", &taken), "CA (3)");
+        assert_eq!(super::free_name("Other", &taken), "Other");
+    }
+}

@@ -1,0 +1,161 @@
+//! Where the database is: a SQLite file or a PostgreSQL server. Parses `--db`, prints it without its password.
+//! Opens nothing but the file that `--db @FILE` names.
+
+use common::secret::Secret;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Default name, in the directory of the binary.
+const DEFAULT_NAME: &str = "os4xapi.db";
+
+/// A database's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Location {
+    /// SQLite file, absolute.
+    File(PathBuf),
+    /// `postgres://` URL; it may hold a password.
+    Postgres(Secret),
+}
+
+/// `--db` names no place.
+#[derive(Debug)]
+pub(crate) enum LocationError {
+    /// The program's own place is unknown.
+    Binary(io::Error),
+    /// A path that cannot be made absolute.
+    Path(PathBuf, io::Error),
+    /// A `@FILE` that cannot be read.
+    UrlFile(PathBuf, io::Error),
+    /// A URL of something else; its scheme.
+    Scheme(String),
+}
+
+impl fmt::Display for LocationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Binary(_) => {
+                f.write_str("The directory of os4xapi is unknown: name the database with --db.")
+            }
+            Self::Path(path, _) => write!(f, "{} is no usable path of a database file.", path.display()),
+            Self::UrlFile(path, _) => {
+                write!(f, "The file {} named by --db @FILE cannot be read.", path.display())
+            }
+            Self::Scheme(scheme) => write!(
+                f,
+                "--db takes a file or a postgres:// URL, and nothing that begins with '{scheme}://'."
+            ),
+        }
+    }
+}
+
+impl std::error::Error for LocationError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Binary(cause) | Self::Path(_, cause) | Self::UrlFile(_, cause) => Some(cause),
+            Self::Scheme(_) => None,
+        }
+    }
+}
+
+impl Location {
+    /// What `--db` means: a file, a `postgres://` URL, or `@FILE` with either in it; none: the file beside the binary.
+    pub(crate) fn parse(argument: Option<&str>) -> Result<Self, LocationError> {
+        match argument {
+            None => Self::beside_binary(),
+            Some(text) => match text.strip_prefix('@') {
+                Some(file) => {
+                    let file = Path::new(file);
+                    let text = std::fs::read_to_string(file)
+                        .map_err(|cause| LocationError::UrlFile(file.to_path_buf(), cause))?;
+                    Self::from_text(text.trim())
+                }
+                None => Self::from_text(text),
+            },
+        }
+    }
+
+    fn beside_binary() -> Result<Self, LocationError> {
+        let binary = std::env::current_exe().map_err(LocationError::Binary)?;
+        Ok(Self::File(binary.with_file_name(DEFAULT_NAME)))
+    }
+
+    fn from_text(text: &str) -> Result<Self, LocationError> {
+        match text.split_once("://") {
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(Secret::new(text.to_owned()))),
+            Some(("sqlite", path)) => Self::file(path),
+            Some((scheme, _)) => Err(LocationError::Scheme(scheme.to_owned())),
+            None => Self::file(text),
+        }
+    }
+
+    fn file(path: &str) -> Result<Self, LocationError> {
+        let absolute =
+            std::path::absolute(path).map_err(|cause| LocationError::Path(PathBuf::from(path), cause))?;
+        Ok(Self::File(absolute))
+    }
+
+    /// As sqlx takes it.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::File(path) => format!("sqlite://{}?mode=rw", percent_encoded(path)),
+            Self::Postgres(url) => url.expose().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Postgres(url) => f.write_str(&without_secrets(url.expose())),
+        }
+    }
+}
+
+/// `url` without user, password and parameters (a parameter may be a password too).
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}/{path}")
+}
+
+/// A path as it stands in a URL.
+fn percent_encoded(path: &Path) -> String {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt;
+    let mut text = String::new();
+    for &octet in path.as_os_str().as_bytes() {
+        if octet.is_ascii_alphanumeric() || b"/._-".contains(&octet) {
+            text.push(char::from(octet));
+        } else {
+            let _ = write!(text, "%{octet:02X}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Location;
+
+    #[test]
+    fn a_location_never_shows_its_password() {
+        let at = Location::parse(Some("postgres://os4x:p@ss@db.example:5433/os4x?password=x")).unwrap();
+        assert_eq!(at.to_string(), "postgres://db.example:5433/os4x");
+        assert!(!format!("{at:?}").contains("ss"));
+    }
+
+    #[test]
+    fn a_file_name_with_odd_characters_becomes_a_url() {
+        let at = Location::parse(Some("/tmp/a b?c%.db")).unwrap();
+        assert_eq!(at.url(), "sqlite:///tmp/a%20b%3Fc%25.db?mode=rw");
+    }
+
+    #[test]
+    fn other_schemes_are_refused() {
+        assert!(Location::parse(Some("mysql://localhost/x")).is_err());
+    }
+}

@@ -1,0 +1,281 @@
+//! The database: where it is, how it is opened, and the two ways of working on it. `Change` is the only one that
+//! alters what the daemons see: it counts the generation up in its own transaction. `snapshot` reads one state.
+//! One query layer, sqlx `Any`, serves SQLite and PostgreSQL: `$1` placeholders, BIGINT and TEXT columns, no more.
+//! Commands and `serve` use it side by side. It knows no table but the schema's version and the generation.
+
+mod location;
+mod schema;
+
+pub(crate) use location::{Location, LocationError};
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Row, Transaction};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Connections of one process; `serve` answers one small call at a time on each.
+const CONNECTIONS: u32 = 4;
+/// How long a command waits for a connection before it gives up.
+const ACQUIRE: Duration = Duration::from_secs(10);
+
+/// What went wrong with the database.
+#[derive(Debug)]
+pub(crate) enum DbError {
+    /// No file there.
+    Missing(Location),
+    /// `init` on something that exists.
+    Exists(Location),
+    /// A database without our tables.
+    Empty(Location),
+    /// Tables of another version.
+    Version(Location, i64),
+    /// The SQLite file cannot be created.
+    Create(PathBuf, std::io::Error),
+    /// It cannot be reached or opened.
+    Open(Location, sqlx::Error),
+    /// A statement failed.
+    Query(sqlx::Error),
+    /// A row holds what this program never writes; the name of the thing.
+    Corrupt(String),
+}
+
+impl fmt::Display for DbError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(at) => {
+                write!(
+                    f,
+                    "There is no database at {at}: create one with 'os4xapi init', or name another with --db."
+                )
+            }
+            Self::Exists(at) => write!(
+                f,
+                "There is a database at {at} already, and it was left as it is: name another with --db, or move it away first."
+            ),
+            Self::Empty(at) => {
+                write!(f, "The database at {at} has no OS4Xapi tables: create them with 'os4xapi init'.")
+            }
+            Self::Version(at, found) => write!(
+                f,
+                "The database at {at} has tables of version {found}, this os4xapi knows version {}: use the os4xapi that wrote it, or a newer one.",
+                schema::VERSION
+            ),
+            Self::Create(path, _) => write!(
+                f,
+                "The database file {} cannot be created: check that its directory exists and is writable.",
+                path.display()
+            ),
+            Self::Open(at, _) => write!(f, "The database at {at} cannot be opened."),
+            Self::Query(_) => f.write_str("The database refused a statement."),
+            Self::Corrupt(what) => {
+                write!(
+                    f,
+                    "The database holds a {what} that os4xapi never writes: correct or remove that row."
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for DbError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Create(_, cause) => Some(cause),
+            Self::Open(_, cause) | Self::Query(cause) => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(cause: sqlx::Error) -> Self {
+        Self::Query(cause)
+    }
+}
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub(crate) struct Db {
+    pool: AnyPool,
+    postgres: bool,
+}
+
+impl Db {
+    /// Opens the database at `at`, which must have been initialised.
+    pub(crate) async fn open(at: &Location) -> Result<Self, DbError> {
+        if let Location::File(path) = at
+            && !path.exists()
+        {
+            return Err(DbError::Missing(at.clone()));
+        }
+        let db = Self::connect(at).await?;
+        let mut connection = db.connection().await?;
+        match schema::version(&mut connection, db.postgres).await? {
+            Some(schema::VERSION) => {}
+            Some(other) => return Err(DbError::Version(at.clone(), other)),
+            None => return Err(DbError::Empty(at.clone())),
+        }
+        drop(connection);
+        Ok(db)
+    }
+
+    async fn connect(at: &Location) -> Result<Self, DbError> {
+        sqlx::any::install_default_drivers();
+        let failed = |cause| DbError::Open(at.clone(), cause);
+        let options: AnyConnectOptions = at.url().parse().map_err(failed)?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE)
+            .connect_with(options.disable_statement_logging())
+            .await
+            .map_err(failed)?;
+        Ok(Self { pool, postgres: matches!(at, Location::Postgres(_)) })
+    }
+
+    /// A connection for statements that stand alone.
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<Any>, DbError> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// A transaction that reads one state of the whole database.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Any>, DbError> {
+        let begin = if self.postgres { "BEGIN ISOLATION LEVEL REPEATABLE READ" } else { "BEGIN" };
+        Ok(self.pool.begin_with(begin).await?)
+    }
+
+    /// A transaction for reports, which the daemons do not see; its first statement must write (see `change`).
+    pub(crate) async fn batch(&self) -> Result<Transaction<'static, Any>, DbError> {
+        Ok(self.pool.begin().await?)
+    }
+
+    /// A transaction that alters what the daemons see.
+    pub(crate) async fn change(&self) -> Result<Change, DbError> {
+        let mut transaction = self.pool.begin().await?;
+        // The first statement writes: SQLite then waits for its turn here instead of failing at a later write,
+        // and PostgreSQL's row lock puts changes in a row.
+        sqlx::query("UPDATE os4x_generation SET value = CASE WHEN value >= $1 THEN value + 1 ELSE $1 END")
+            .bind(crate::clock::now())
+            .execute(&mut *transaction)
+            .await?;
+        Ok(Change(transaction))
+    }
+
+    /// Ends all connections, so that SQLite folds its write-ahead log into the file.
+    pub(crate) async fn close(self) {
+        self.pool.close().await;
+    }
+}
+
+/// A transaction that alters what the daemons see. The generation is counted up; it never falls below the clock's
+/// seconds, so that a database restored from a backup does not hand out an old number for a new state.
+pub(crate) struct Change(Transaction<'static, Any>);
+
+impl Change {
+    /// Makes the change last; gives the new generation.
+    pub(crate) async fn commit(mut self) -> Result<u64, DbError> {
+        let now = generation(&mut self).await?;
+        self.0.commit().await?;
+        Ok(now)
+    }
+}
+
+impl Deref for Change {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Change {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.0
+    }
+}
+
+/// The generation of the configuration.
+pub(crate) async fn generation(connection: &mut AnyConnection) -> Result<u64, DbError> {
+    let value: i64 =
+        sqlx::query("SELECT value FROM os4x_generation").fetch_one(connection).await?.try_get(0)?;
+    u64::try_from(value).map_err(|_| DbError::Corrupt("negative generation".into()))
+}
+
+/// A database in the making: everything `init` writes is one transaction. Dropped before `finish`, it leaves nothing.
+pub(crate) struct Creation {
+    db: Db,
+    change: Change,
+    file: NewFile,
+}
+
+impl Creation {
+    /// Creates the tables at `at`, where there must be none.
+    pub(crate) async fn begin(at: &Location) -> Result<Self, DbError> {
+        let file = NewFile::create(at)?;
+        let db = Db::connect(at).await?;
+        let mut connection = db.connection().await?;
+        if schema::version(&mut connection, db.postgres).await?.is_some() {
+            return Err(DbError::Exists(at.clone()));
+        }
+        if !db.postgres {
+            sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
+        }
+        drop(connection);
+        let mut transaction = db.pool.begin().await?;
+        schema::create(&mut transaction, db.postgres).await?;
+        sqlx::query("INSERT INTO os4x_generation (value) VALUES ($1)")
+            .bind(crate::clock::now())
+            .execute(&mut *transaction)
+            .await?;
+        Ok(Self { db, change: Change(transaction), file })
+    }
+
+    /// The transaction to fill.
+    pub(crate) fn change(&mut self) -> &mut Change {
+        &mut self.change
+    }
+
+    /// Makes it last.
+    pub(crate) async fn finish(self) -> Result<(), DbError> {
+        self.change.commit().await?;
+        self.db.close().await;
+        self.file.keep();
+        Ok(())
+    }
+}
+
+/// The SQLite file that this process created, and removes again if `init` fails.
+struct NewFile(Option<PathBuf>);
+
+impl NewFile {
+    fn create(at: &Location) -> Result<Self, DbError> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let Location::File(path) = at else { return Ok(Self(None)) };
+        // SQLite gives its side files (-wal, -shm) the mode of this one.
+        match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            Ok(_) => Ok(Self(Some(path.clone()))),
+            Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(DbError::Exists(at.clone()))
+            }
+            Err(cause) => Err(DbError::Create(path.clone(), cause)),
+        }
+    }
+
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        let Some(path) = self.0.take() else { return };
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            // Best effort: the reason for the removal is what the user is told.
+            let _ = std::fs::remove_file(name);
+        }
+    }
+}

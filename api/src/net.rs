@@ -1,0 +1,139 @@
+//! Addresses as the backend compares them: one spelling for each host, and networks in CIDR notation.
+//! Opens no socket, resolves no name.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+/// One spelling for each host: `::ffff:a.b.c.d` is `a.b.c.d`, and `::1` counts as `127.0.0.1`.
+pub(crate) fn normal(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if v6.is_loopback() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        other => other,
+    }
+}
+
+/// A network in CIDR notation; a bare address is a network of one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// The text is no network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NetworkError;
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a network is an address, or an address/prefix without host bits, as 192.168.10.0/24 or fd00::/8",
+        )
+    }
+}
+
+impl std::error::Error for NetworkError {}
+
+impl Network {
+    /// Whether `host` is in it, in any spelling.
+    pub(crate) fn contains(&self, host: IpAddr) -> bool {
+        bits(normal(host)) == bits(self.address)
+            && octets(normal(host))
+                .iter()
+                .zip(octets(self.address))
+                .zip(0u8..)
+                .all(|((a, b), index)| (a ^ b) & mask(self.prefix, index) == 0)
+    }
+}
+
+/// The mask of octet `index` of a network with `prefix` bits.
+fn mask(prefix: u8, index: u8) -> u8 {
+    let ones = prefix.saturating_sub(index.saturating_mul(8)).min(8);
+    u8::try_from(0xff00_u16 >> ones & 0xff).unwrap_or_default()
+}
+
+fn bits(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets().to_vec(),
+    }
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| NetworkError)?;
+        // A bare address is compared in its normal spelling; a prefix counts bits of the spelling it stands with.
+        let (address, prefix) = match prefix {
+            None => (normal(address), bits(normal(address))),
+            Some(prefix) => (address, prefix.parse().map_err(|_| NetworkError)?),
+        };
+        let host_bits =
+            octets(address).iter().zip(0u8..).any(|(octet, index)| octet & !mask(prefix, index) != 0);
+        if prefix > bits(address) || host_bits {
+            return Err(NetworkError);
+        }
+        Ok(Self { address, prefix })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Network, normal};
+    use std::net::IpAddr;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_spelling_of_a_host_is_one() {
+        for (given, expected) in [
+            ("::1", "127.0.0.1"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("::ffff:127.0.0.1", "127.0.0.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("127.0.0.2", "127.0.0.2"),
+        ] {
+            assert_eq!(normal(ip(given)), ip(expected));
+        }
+    }
+
+    #[test]
+    fn networks_contain_their_hosts_only() {
+        for (network, inside, outside) in [
+            ("192.168.10.0/23", "192.168.11.255", "192.168.12.0"),
+            ("10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2"),
+            ("0.0.0.0/0", "255.255.255.255", "2001:db8::1"),
+            ("2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"),
+            ("::1", "127.0.0.1", "127.0.0.2"),
+            ("127.0.0.0/8", "::1", "128.0.0.0"),
+        ] {
+            let parsed: Network = network.parse().unwrap();
+            assert!(parsed.contains(ip(inside)), "{network} {inside}");
+            assert!(!parsed.contains(ip(outside)), "{network} {outside}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in ["", "localhost", "10.0.0.1/8", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1"] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+}

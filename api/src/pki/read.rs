@@ -1,0 +1,210 @@
+//! Reads the certificates, keys and CRLs that operators bring, PEM or DER, and says who is in them.
+//! Run by the commands. Decides nothing about trust but what a file must fulfil to be taken.
+
+use super::ca::pem;
+use super::{Doing, PkiError, hex};
+use crate::clock;
+use common::secret::Secret;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::{X509, X509Crl, X509CrlRef, X509NameRef, X509Ref, X509VerifyResult};
+use std::path::Path;
+
+const PEM_CRL_BEGIN: &str = "-----BEGIN X509 CRL-----";
+const PEM_CRL_END: &str = "-----END X509 CRL-----";
+
+fn read(path: &Path) -> Result<Vec<u8>, PkiError> {
+    std::fs::read(path).map_err(|cause| PkiError::Read(path.to_path_buf(), cause))
+}
+
+/// All certificates of a file, in its order: any number in PEM, or one in DER.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<X509>, PkiError> {
+    const KIND: &str = "certificate";
+    let octets = read(path)?;
+    let refused = |cause| PkiError::Parse(path.to_path_buf(), KIND, cause);
+    let found = if is_pem(&octets) {
+        X509::stack_from_pem(&octets).map_err(refused)?
+    } else if octets.is_empty() {
+        Vec::new()
+    } else {
+        vec![X509::from_der(&octets).map_err(refused)?]
+    };
+    if found.is_empty() { Err(PkiError::Nothing(path.to_path_buf(), KIND)) } else { Ok(found) }
+}
+
+/// The private key of a file, as PEM without a password (PKCS#8).
+pub(crate) fn private_key(path: &Path) -> Result<(PKey<Private>, Secret), PkiError> {
+    const KIND: &str = "private key";
+    let octets = zeroize_on_drop(read(path)?);
+    let text = octets.expose();
+    if text.contains("-----BEGIN ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err(PkiError::Encrypted(path.to_path_buf()));
+    }
+    let key = PKey::private_key_from_pem(text.as_bytes())
+        .map_err(|cause| PkiError::Parse(path.to_path_buf(), KIND, cause))?;
+    let pem = key.private_key_to_pem_pkcs8().doing("writing a key")?;
+    Ok((key, zeroize_on_drop(pem)))
+}
+
+/// Text of a key as a secret; a key file in PEM is ASCII, so nothing is lost where it matters.
+fn zeroize_on_drop(octets: Vec<u8>) -> Secret {
+    match String::from_utf8(octets) {
+        Ok(text) => Secret::new(text),
+        Err(_) => Secret::default(),
+    }
+}
+
+/// All CRLs of a file: any number in PEM, or one in DER.
+pub(crate) fn crls(path: &Path) -> Result<Vec<X509Crl>, PkiError> {
+    const KIND: &str = "CRL";
+    let octets = read(path)?;
+    let refused = |cause| PkiError::Parse(path.to_path_buf(), KIND, cause);
+    if !is_pem(&octets) {
+        return Ok(vec![X509Crl::from_der(&octets).map_err(refused)?]);
+    }
+    let text = String::from_utf8_lossy(&octets);
+    let found = text
+        .match_indices(PEM_CRL_BEGIN)
+        .filter_map(|(start, _)| {
+            let rest = text.get(start..)?;
+            rest.get(..rest.find(PEM_CRL_END)? + PEM_CRL_END.len())
+        })
+        .map(|one| X509Crl::from_pem(one.as_bytes()).map_err(refused))
+        .collect::<Result<Vec<_>, _>>()?;
+    if found.is_empty() { Err(PkiError::Nothing(path.to_path_buf(), KIND)) } else { Ok(found) }
+}
+
+fn is_pem(octets: &[u8]) -> bool {
+    octets.windows(11).any(|window| window == b"-----BEGIN ")
+}
+
+/// A chain and its key as the server will show them: order, validity and key are checked.
+pub(crate) fn check_chain(chain: &[X509], key: &PKey<Private>) -> Result<(), PkiError> {
+    let Some(leaf) = chain.first() else { return Err(PkiError::KeyMismatch) };
+    if !leaf.public_key().doing("reading a certificate's key")?.public_eq(key) {
+        return Err(PkiError::KeyMismatch);
+    }
+    for pair in chain.windows(2) {
+        if let [lower, upper] = pair
+            && upper.issued(lower) != X509VerifyResult::OK
+        {
+            return Err(PkiError::Chain(name(lower.subject_name())));
+        }
+    }
+    chain.iter().try_for_each(check_validity)
+}
+
+/// Whether `certificate` is valid now.
+pub(crate) fn check_validity(certificate: &X509) -> Result<(), PkiError> {
+    let facts = Facts::of(certificate)?;
+    if (facts.from..=facts.until).contains(&clock::now()) {
+        return Ok(());
+    }
+    Err(PkiError::Validity(facts.subject, clock::text(facts.from), clock::text(facts.until)))
+}
+
+/// What lists show of a certificate.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// Subject on one line.
+    pub(crate) subject: String,
+    /// Issuer on one line.
+    pub(crate) issuer: String,
+    /// Valid from, seconds since 1970-01-01 UTC.
+    pub(crate) from: i64,
+    /// Valid until.
+    pub(crate) until: i64,
+    /// SHA-256 of the DER, hex.
+    pub(crate) fingerprint: String,
+}
+
+impl Facts {
+    /// Of a certificate.
+    pub(crate) fn of(certificate: &X509Ref) -> Result<Self, PkiError> {
+        let doing = "reading a certificate";
+        Ok(Self {
+            subject: name(certificate.subject_name()),
+            issuer: name(certificate.issuer_name()),
+            from: clock::of_asn1(certificate.not_before()).doing(doing)?,
+            until: clock::of_asn1(certificate.not_after()).doing(doing)?,
+            fingerprint: hex(&certificate.digest(MessageDigest::sha256()).doing(doing)?),
+        })
+    }
+
+    /// Of the first certificate in a PEM text.
+    pub(crate) fn of_pem(text: &str) -> Result<Self, PkiError> {
+        Self::of(&*X509::from_pem(text.as_bytes()).doing("reading a certificate of the database")?)
+    }
+}
+
+/// What the database keeps of a CRL.
+#[derive(Debug)]
+pub(crate) struct CrlFacts {
+    /// SHA-256 of the issuer's name in DER, hex: one row each.
+    pub(crate) issuer_key: String,
+    /// Issuer on one line.
+    pub(crate) issuer: String,
+    /// thisUpdate, seconds since 1970-01-01 UTC.
+    pub(crate) last_update: i64,
+    /// nextUpdate, if it names one.
+    pub(crate) next_update: Option<i64>,
+    /// The CRL, PEM.
+    pub(crate) pem: String,
+}
+
+impl CrlFacts {
+    /// Of a CRL.
+    pub(crate) fn of(crl: &X509CrlRef) -> Result<Self, PkiError> {
+        let doing = "reading a CRL";
+        let issuer = crl.issuer_name().to_der().doing(doing)?;
+        Ok(Self {
+            issuer_key: hex(&openssl::sha::sha256(&issuer)),
+            issuer: name(crl.issuer_name()),
+            last_update: clock::of_asn1(crl.last_update()).doing(doing)?,
+            next_update: crl.next_update().map(clock::of_asn1).transpose().doing(doing)?,
+            pem: String::from_utf8_lossy(&crl.to_pem().doing(doing)?).into_owned(),
+        })
+    }
+}
+
+/// Whether one of `trusted` issued the CRL; an error if one carries the issuer's name but its key did not sign.
+pub(crate) fn crl_issuer_is_trusted(crl: &X509CrlRef, trusted: &[X509]) -> Result<bool, PkiError> {
+    let doing = "comparing names";
+    let issuer = crl.issuer_name().to_der().doing(doing)?;
+    let mut named = false;
+    for certificate in trusted {
+        if certificate.subject_name().to_der().doing(doing)? != issuer {
+            continue;
+        }
+        named = true;
+        let key = certificate.public_key().doing("reading a certificate's key")?;
+        if crl.verify(&key).unwrap_or(false) {
+            return Ok(true);
+        }
+    }
+    if named { Err(PkiError::CrlSignature(name(crl.issuer_name()))) } else { Ok(false) }
+}
+
+/// A distinguished name on one line: `O=Example, CN=example.org`.
+pub(crate) fn name(name: &X509NameRef) -> String {
+    let parts: Vec<String> = name
+        .entries()
+        .map(|entry| {
+            let field = entry.object().nid().short_name().unwrap_or("?");
+            let value = entry.data().to_string().unwrap_or_else(|_| "?".to_owned());
+            format!("{field}={value}")
+        })
+        .collect();
+    parts.join(", ")
+}
+
+/// A short name for a certificate in lists: its common name, else its whole subject.
+pub(crate) fn short_name(certificate: &X509Ref) -> String {
+    let common = certificate.subject_name().entries_by_nid(openssl::nid::Nid::COMMONNAME).last();
+    common.and_then(|entry| entry.data().to_string().ok()).unwrap_or_else(|| name(certificate.subject_name()))
+}
+
+/// All certificates as one PEM text, in their order.
+pub(crate) fn chain_pem(chain: &[X509]) -> Result<String, PkiError> {
+    chain.iter().map(pem).collect()
+}

@@ -1,0 +1,152 @@
+//! The HTTP face of the API: path, method, size, JSON, token, function name, in this order. What a function does is in
+//! `functions`; what a refusal looks like in `refusal`.
+
+use super::connection::Peer;
+use super::guard::Verdict;
+use super::refusal::Refusal;
+use super::{App, functions, source};
+use crate::apilog::quoted;
+use crate::settings::{TOKEN, Values};
+use crate::store::{configuration, journal};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Extension, Request, State};
+use axum::http::{Method, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, routing};
+use common::rpc::Call;
+use serde_json::{Map, Value};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time;
+
+/// Largest body of a call, octets.
+const LARGEST: usize = 1 << 20;
+/// How long a body may take to arrive.
+const BODY: Duration = Duration::from_secs(30);
+
+/// The functions by name; `Call` has a variant for each.
+const FUNCTIONS: [&str; 5] =
+    ["proxy_enrol", "proxy_client_config", "proxy_config", "proxy_system_log", "proxy_session"];
+
+/// The API at `path`, and nothing anywhere else.
+pub(super) fn router(app: Arc<App>, path: &str) -> Router {
+    Router::new().route(path, routing::any(call)).fallback(|| async { Refusal::NoPage }).with_state(app)
+}
+
+async fn call(
+    State(app): State<Arc<App>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+) -> Response {
+    match answer(&app, peer, request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, Refusal> {
+    if request.method() != Method::POST {
+        return Err(Refusal::Method);
+    }
+    let (head, body) = request.into_parts();
+    let announced =
+        head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > LARGEST) {
+        return Err(Refusal::TooLarge);
+    }
+    let body = read(body).await?;
+    let values = configuration::values(&mut *app.db.connection().await?).await?;
+    let client = source::address(peer, &head.headers, &values.networks("api_trusted_proxies"));
+    let mut members: Map<String, Value> = serde_json::from_slice(&body)
+        .map_err(|why| Refusal::BadRequest(format!("The body is no JSON object: {why}.")))?;
+    drop(body);
+    check_token(app, client, members.remove("token").as_ref(), &values)?;
+    let call = of_members(members)?;
+    journal::seen(&mut *app.db.connection().await?, &client.to_string()).await?;
+    log::debug!("call function={} client={client}", functions::name(&call));
+    functions::answer(app, client, &values, call).await
+}
+
+async fn read(body: Body) -> Result<Bytes, Refusal> {
+    match time::timeout(BODY, to_bytes(body, LARGEST)).await {
+        Err(_) => Err(Refusal::Slow),
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(cause)) => {
+            let text = super::with_causes(&cause);
+            if text.contains("length limit exceeded") {
+                Err(Refusal::TooLarge)
+            } else {
+                Err(Refusal::BadRequest(format!("The body did not arrive whole: {text}.")))
+            }
+        }
+    }
+}
+
+/// The token is compared by its hash, in constant time. A token may carry the hash of the CA behind a dot; that half is
+/// for the client alone.
+fn check_token(app: &App, client: IpAddr, given: Option<&Value>, values: &Values) -> Result<(), Refusal> {
+    let given = given.and_then(Value::as_str).unwrap_or_default();
+    let secret = given.split_once('.').map_or(given, |(secret, _)| secret);
+    let expected = values.text(TOKEN);
+    let [left, right] = [secret, expected].map(|text| openssl::sha::sha256(text.as_bytes()));
+    if !expected.is_empty() && openssl::memcmp::eq(&left, &right) {
+        return Ok(());
+    }
+    match app.guard.bad_token(client, Instant::now()) {
+        Verdict::Log => {
+            log::error!("bad-token address={client}");
+            Err(Refusal::BadToken)
+        }
+        Verdict::LogLast => {
+            log::error!("bad-token address={client} further=\"not logged for up to a minute\"");
+            Err(Refusal::TooMany)
+        }
+        Verdict::Quiet => Err(Refusal::TooMany),
+    }
+}
+
+fn of_members(members: Map<String, Value>) -> Result<Call, Refusal> {
+    let name = match members.get("function") {
+        Some(Value::String(name)) => name.clone(),
+        _ => return Err(Refusal::BadRequest("The member 'function' is missing.".into())),
+    };
+    if !FUNCTIONS.contains(&name.as_str()) {
+        log::error!("unknown-function function={}", quoted(&name));
+        return Err(Refusal::UnknownFunction);
+    }
+    serde_json::from_value(Value::Object(members))
+        .map_err(|why| Refusal::BadRequest(format!("{name} does not take that: {why}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FUNCTIONS, Refusal, of_members};
+    use serde_json::{Value, json};
+
+    fn of(value: Value) -> Result<common::rpc::Call, Refusal> {
+        match value {
+            Value::Object(members) => of_members(members),
+            _ => unreachable!("the tests give objects"),
+        }
+    }
+
+    #[test]
+    fn every_function_is_a_call_and_carries_its_name() {
+        let log = json!({"level": "ERROR", "text": "", "detail": "", "origin": "server", "host": "", "pid": 1, "time": 1});
+        for name in FUNCTIONS {
+            let mut members = json!({
+                "function": name, "public_key": "", "proxy_id": format!("{}px", "0".repeat(64)), "events": [],
+            });
+            members.as_object_mut().unwrap().extend(log.as_object().unwrap().clone());
+            assert_eq!(super::functions::name(&of(members).unwrap()), name);
+        }
+    }
+
+    #[test]
+    fn what_is_no_function_is_told_apart_from_what_is_wrong_in_one() {
+        assert!(matches!(of(json!({"function": "proxy_crash"})), Err(Refusal::UnknownFunction)));
+        assert!(matches!(of(json!({"function": 7})), Err(Refusal::BadRequest(_))));
+        assert!(matches!(of(json!({"function": "proxy_enrol"})), Err(Refusal::BadRequest(_))));
+    }
+}

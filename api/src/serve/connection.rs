@@ -1,0 +1,91 @@
+//! One connection: TLS handshake, then HTTP/1.1, each under a deadline. A caller that is silent, at whatever point, is
+//! closed; so is one that has had its time. Knows no function of the API.
+
+use super::App;
+use crate::net::normal;
+use axum::Router;
+use axum::extract::Extension;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use openssl::ssl::{Ssl, SslAcceptor};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time;
+use tokio_openssl::SslStream;
+
+/// TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Request line and headers; also how long a connection may idle between two requests.
+const HEADERS: Duration = Duration::from_secs(5);
+/// From accept on; a caller with more to ask connects again.
+const LIFE: Duration = Duration::from_mins(2);
+
+/// The address of the TCP peer, for handlers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+/// A connection just accepted, and what serving it takes.
+pub(super) struct Arrival {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) acceptor: SslAcceptor,
+    pub(super) router: Router,
+    pub(super) app: Arc<App>,
+    pub(super) stopped: watch::Receiver<bool>,
+}
+
+impl Arrival {
+    /// Serves it to its end.
+    pub(super) async fn serve(self) {
+        let peer = normal(self.peer.ip());
+        let app = Arc::clone(&self.app);
+        let Some(_seat) = app.guard.admit(peer) else {
+            log::debug!("too-many-connections address={peer}");
+            return;
+        };
+        match time::timeout(LIFE, self.tls_and_http(peer)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => {
+                log::debug!("connection-ended address={peer} cause={}", crate::apilog::quoted(&why));
+            }
+            Err(_) => log::debug!("connection-ended address={peer} cause=\"its time is over\""),
+        }
+    }
+
+    async fn tls_and_http(mut self, peer: IpAddr) -> Result<(), String> {
+        let ssl = Ssl::new(self.acceptor.context()).map_err(|cause| cause.to_string())?;
+        let mut stream = SslStream::new(ssl, self.stream).map_err(|cause| cause.to_string())?;
+        match time::timeout(HANDSHAKE, Pin::new(&mut stream).accept()).await {
+            Err(_) => return Err("no TLS handshake in time".into()),
+            Ok(Err(cause)) => return Err(format!("TLS handshake: {cause}")),
+            Ok(Ok(())) => {}
+        }
+        let service = TowerToHyperService::new(self.router.layer(Extension(Peer(peer))));
+        let http = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut http = pin!(http);
+        let ended = tokio::select! {
+            ended = http.as_mut() => Some(ended),
+            () = stopping(&mut self.stopped) => None,
+        };
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            http.as_mut().graceful_shutdown();
+            http.await
+        };
+        ended.map_err(|cause| cause.to_string())
+    }
+}
+
+/// Waits until the service ends.
+async fn stopping(stopped: &mut watch::Receiver<bool>) {
+    // An error means that the service is gone: the same thing.
+    let _ = stopped.wait_for(|&stopped| stopped).await;
+}

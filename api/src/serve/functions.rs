@@ -1,0 +1,159 @@
+//! The functions of the API, one each: what the daemons ask, answered from the database. The caller's token has been
+//! checked; its address decides which listener it gets. Functions change nothing that the daemons see.
+
+use super::App;
+use super::refusal::Refusal;
+use crate::apilog::quoted;
+use crate::db;
+use crate::pki::ca::Ca;
+use crate::settings::Values;
+use crate::store::certificates::{self, Usage};
+use crate::store::{configuration, crls, journal, partners, proxies};
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use common::config::{ClientConfig, NamedPem, ProxyConfig};
+use common::identity::ProxyId;
+use common::rpc::{Call, ClientConfigAnswer, ConfigAnswer, Enrolment, SessionEvent, SystemLog};
+use serde::Serialize;
+use std::net::IpAddr;
+
+/// An answer as it travels: `ok` and the function's own members side by side.
+#[derive(Serialize)]
+struct Answer<T> {
+    ok: bool,
+    #[serde(flatten)]
+    members: T,
+}
+
+/// The answer of a function that has nothing to say.
+#[derive(Serialize)]
+struct Nothing {}
+
+fn ok<T: Serialize>(members: T) -> Response {
+    Json(Answer { ok: true, members }).into_response()
+}
+
+/// The name of a call's function.
+pub(super) fn name(call: &Call) -> &'static str {
+    match call {
+        Call::ProxyEnrol { .. } => "proxy_enrol",
+        Call::ProxyClientConfig {} => "proxy_client_config",
+        Call::ProxyConfig { .. } => "proxy_config",
+        Call::ProxySystemLog(_) => "proxy_system_log",
+        Call::ProxySession { .. } => "proxy_session",
+    }
+}
+
+/// Answers `call` of the client at `client`.
+pub(super) async fn answer(
+    app: &App,
+    client: IpAddr,
+    values: &Values,
+    call: Call,
+) -> Result<Response, Refusal> {
+    match call {
+        Call::ProxyEnrol { public_key } => enrol(app, client, values, &public_key).await.map(ok),
+        Call::ProxyClientConfig {} => client_config(app, client).await.map(ok),
+        Call::ProxyConfig { proxy_id, generation } => proxy_config(app, &proxy_id, generation).await.map(ok),
+        Call::ProxySystemLog(entry) => system_log(app, client, &entry).await.map(ok),
+        Call::ProxySession { events } => sessions(app, client, &events).await.map(ok),
+    }
+}
+
+async fn enrol(app: &App, client: IpAddr, values: &Values, public_key: &str) -> Result<Enrolment, Refusal> {
+    let mut snapshot = app.db.snapshot().await?;
+    let kept = certificates::need(&mut snapshot, Usage::Ca).await?;
+    let listed = proxies::all(&mut snapshot).await?;
+    let valid_seconds = values.number("proxy_enrol_seconds");
+    let ca = Ca::from_pem(&kept.certificate, &kept.key)?;
+    let certificate = ca.client(public_key, valid_seconds)?;
+    log::info!("client-enrolled client={client} seconds={valid_seconds}");
+    Ok(Enrolment {
+        certificate,
+        ca: kept.certificate,
+        proxies: listed.into_iter().map(|proxy| proxy.id).collect(),
+        valid_seconds,
+    })
+}
+
+async fn client_config(app: &App, client: IpAddr) -> Result<ClientConfigAnswer, Refusal> {
+    let mut snapshot = app.db.snapshot().await?;
+    let generation = db::generation(&mut snapshot).await?;
+    let values = configuration::values(&mut snapshot).await?;
+    let listed = proxies::clients(&mut snapshot).await?.into_iter().find(|row| row.address == client);
+    if listed.is_none() {
+        log::info!("client-without-listener client={client}");
+    }
+    let (listen_ip, listen_port, networks) = match listed {
+        Some(row) => (row.listen_ip, Some(row.listen_port), row.networks),
+        None => (None, None, Vec::new()),
+    };
+    let config = ClientConfig {
+        generation,
+        station_host: values.text("proxy_station_host").to_owned(),
+        station_port: values.port("tcp_port"),
+        listen_ip,
+        listen_port,
+        networks,
+        limits: values.limits(),
+    };
+    Ok(ClientConfigAnswer { config })
+}
+
+async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<ConfigAnswer, Refusal> {
+    let mut snapshot = app.db.snapshot().await?;
+    if !proxies::all(&mut snapshot).await?.iter().any(|listed| listed.id == *proxy) {
+        log::error!("unknown-proxy proxy_id={proxy}");
+        return Err(Refusal::Forbidden(format!(
+            "The server {proxy} is not listed: list it with 'os4xapi proxy add'."
+        )));
+    }
+    let generation = db::generation(&mut snapshot).await?;
+    if held == Some(generation) {
+        return Ok(ConfigAnswer::Unchanged { unchanged: true });
+    }
+    let own = certificates::get(&mut snapshot, Usage::Own).await?.ok_or_else(|| {
+        Refusal::NotConfigured(
+            "There is no certificate towards partners yet: set it with 'os4xapi cert set'.".into(),
+        )
+    })?;
+    let values = configuration::values(&mut snapshot).await?;
+    let config = ProxyConfig {
+        generation,
+        tcp_port_tls: values.port("tcp_port_tls"),
+        tcp_incoming_ip: values.address("tcp_incoming_ip"),
+        tcp_outgoing_ip: values.address("tcp_outgoing_ip"),
+        certificate: own.certificate,
+        key: own.key,
+        trusted: certificates::trusted(&mut snapshot).await?,
+        crls: crls::all(&mut snapshot).await?.into_iter().map(NamedPem::from).collect(),
+        partners: partners::all(&mut snapshot).await?,
+        tls_check_client_certificate: values.yes("tls_check_client_certificate"),
+        tls_ignore_crl_unavailability: values.yes("tls_ignore_crl_unavailability"),
+        proxy_max_config_age: values.number("proxy_max_config_age"),
+        limits: values.limits(),
+    };
+    log::info!("configuration-handed-out proxy_id={proxy} generation={generation}");
+    Ok(ConfigAnswer::Changed { config: Box::new(config) })
+}
+
+async fn system_log(app: &App, client: IpAddr, entry: &SystemLog) -> Result<Nothing, Refusal> {
+    journal::add_entry(&mut *app.db.connection().await?, entry).await?;
+    log::info!(
+        "system-log client={client} level={} text={} detail={}",
+        quoted(&entry.level),
+        quoted(&entry.text),
+        quoted(&entry.detail)
+    );
+    Ok(Nothing {})
+}
+
+async fn sessions(app: &App, client: IpAddr, events: &[SessionEvent]) -> Result<Nothing, Refusal> {
+    let mut batch = app.db.batch().await?;
+    let client = client.to_string();
+    for event in events {
+        journal::add_event(&mut batch, &client, event).await?;
+    }
+    batch.commit().await.map_err(db::DbError::from)?;
+    Ok(Nothing {})
+}

@@ -1,0 +1,121 @@
+//! Who has gone too far: connections and bad tokens, counted for each address. Holds numbers only, in bounded memory.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Connections of one address at a time.
+const CONNECTIONS: u32 = 64;
+/// Bad tokens of one address within `WINDOW` that are answered and logged one by one.
+const BAD_TOKENS: u32 = 10;
+const WINDOW: Duration = Duration::from_mins(1);
+/// Addresses remembered; when there are more, the counting starts anew.
+const ADDRESSES: usize = 10_000;
+
+/// The counters.
+#[derive(Default)]
+pub(super) struct Guard {
+    connections: Mutex<HashMap<IpAddr, u32>>,
+    bad_tokens: Mutex<HashMap<IpAddr, (Instant, u32)>>,
+}
+
+/// A connection that was admitted; given back when dropped.
+pub(super) struct Seat<'a> {
+    guard: &'a Guard,
+    address: IpAddr,
+}
+
+/// What a bad token leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Answer 401, and log it.
+    Log,
+    /// The first beyond the bound: answer 429, and log that the rest will not be logged.
+    LogLast,
+    /// Answer 429.
+    Quiet,
+}
+
+impl Guard {
+    /// Takes a seat for a connection from `address`; none if it has too many.
+    pub(super) fn admit(&self, address: IpAddr) -> Option<Seat<'_>> {
+        let mut connections = self.connections.lock().ok()?;
+        let count = connections.entry(address).or_default();
+        if *count >= CONNECTIONS {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { guard: self, address })
+    }
+
+    /// Counts a bad token from `address`.
+    pub(super) fn bad_token(&self, address: IpAddr, now: Instant) -> Verdict {
+        let Ok(mut bad) = self.bad_tokens.lock() else { return Verdict::Log };
+        if bad.len() >= ADDRESSES && !bad.contains_key(&address) {
+            bad.clear();
+        }
+        let (since, count) = bad.entry(address).or_insert((now, 0));
+        if now.duration_since(*since) >= WINDOW {
+            (*since, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        match *count {
+            ..=BAD_TOKENS => Verdict::Log,
+            count if count == BAD_TOKENS + 1 => Verdict::LogLast,
+            _ => Verdict::Quiet,
+        }
+    }
+
+    /// Forgets what is over.
+    pub(super) fn tidy(&self) {
+        if let Ok(mut bad) = self.bad_tokens.lock() {
+            bad.retain(|_, (since, _)| since.elapsed() < WINDOW);
+        }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let Ok(mut connections) = self.guard.connections.lock() else { return };
+        if let Some(count) = connections.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                connections.remove(&self.address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BAD_TOKENS, CONNECTIONS, Guard, Verdict, WINDOW};
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Instant;
+
+    const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+
+    #[test]
+    fn one_address_cannot_take_the_seats_of_another() {
+        let guard = Guard::default();
+        let mut seats: Vec<_> = (0..CONNECTIONS).map(|_| guard.admit(ONE).unwrap()).collect();
+        assert!(guard.admit(ONE).is_none());
+        assert!(guard.admit(OTHER).is_some());
+        seats.pop();
+        assert!(guard.admit(ONE).is_some());
+    }
+
+    #[test]
+    fn bad_tokens_are_logged_until_there_are_too_many() {
+        let guard = Guard::default();
+        let now = Instant::now();
+        for _ in 0..BAD_TOKENS {
+            assert_eq!(guard.bad_token(ONE, now), Verdict::Log);
+        }
+        assert_eq!(guard.bad_token(ONE, now), Verdict::LogLast);
+        assert_eq!(guard.bad_token(ONE, now), Verdict::Quiet);
+        assert_eq!(guard.bad_token(OTHER, now), Verdict::Log);
+        assert_eq!(guard.bad_token(ONE, now + WINDOW), Verdict::Log);
+    }
+}

@@ -1,0 +1,236 @@
+//! The service: listener, accept loop, one task for each connection, and the time slice in which settings, the https
+//! certificate and old reports are looked after. One thread; every wait has a deadline. It starts no process and opens
+//! no connection but those to its database.
+
+mod api;
+mod connection;
+mod functions;
+mod guard;
+mod refusal;
+mod source;
+mod tls;
+
+use crate::db::{Db, DbError};
+use crate::pki::PkiError;
+use crate::store::{configuration, journal};
+use crate::{apilog, db};
+use axum::Router;
+use guard::Guard;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tls::Tls;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{self, Instant, MissedTickBehavior};
+
+/// Connections at a time; more wait in the kernel's backlog.
+const CONNECTIONS: usize = 256;
+/// How often settings and certificate are looked at.
+const SLICE: Duration = Duration::from_secs(5);
+/// How often old reports are thrown away.
+const FORGET: Duration = Duration::from_hours(1);
+/// How long connections may take to end when the service ends.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Pause after a failed accept (out of descriptors), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the service does not start, or ends.
+#[derive(Debug)]
+pub(crate) enum ServeError {
+    /// The address cannot be listened on.
+    Bind(SocketAddr, io::Error),
+    /// A system call.
+    System(&'static str, io::Error),
+    /// The database.
+    Db(DbError),
+    /// The certificates.
+    Pki(PkiError),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(at, _) => {
+                write!(f, "The address {at} cannot be listened on: choose another one with --listen.")
+            }
+            Self::System(doing, _) => write!(f, "The system failed while {doing}."),
+            Self::Db(error) => error.fmt(f),
+            Self::Pki(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Bind(_, cause) | Self::System(_, cause) => Some(cause),
+            Self::Db(error) => error.source(),
+            Self::Pki(error) => error.source(),
+        }
+    }
+}
+
+impl From<DbError> for ServeError {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl From<PkiError> for ServeError {
+    fn from(error: PkiError) -> Self {
+        Self::Pki(error)
+    }
+}
+
+/// What the handlers share.
+pub(crate) struct App {
+    db: Db,
+    guard: Guard,
+}
+
+/// The service, listening.
+pub(crate) struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Tls,
+    app: Arc<App>,
+    router: Router,
+    stops: Stops,
+}
+
+impl Server {
+    /// Binds `listen` and reads everything that is needed to answer.
+    pub(crate) async fn start(db: Db, listen: SocketAddr) -> Result<Self, ServeError> {
+        apilog::start();
+        // The CA's key is in this process: no core file, no ptrace by the same user.
+        nix::sys::prctl::set_dumpable(false)
+            .map_err(|cause| ServeError::System("hiding its memory", cause.into()))?;
+        let stops = Stops::new()?;
+        let values = configuration::values(&mut *db.connection().await?).await?;
+        apilog::configure(values.text("api_log_file"), values.text("api_log_level"));
+        let tls = Tls::load(&db).await?;
+        let bound = |cause| ServeError::Bind(listen, cause);
+        let listener = TcpListener::bind(listen).await.map_err(bound)?;
+        let address = listener.local_addr().map_err(bound)?;
+        let app = Arc::new(App { db, guard: Guard::default() });
+        let router = api::router(Arc::clone(&app), values.text("api_path"));
+        log::info!("started address={address} path={}", values.text("api_path"));
+        Ok(Self { listener, address, tls, app, router, stops })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until SIGTERM or SIGINT.
+    pub(crate) async fn run(mut self) -> Result<(), ServeError> {
+        let seats = Arc::new(Semaphore::new(CONNECTIONS));
+        let (stop, stopped) = watch::channel(false);
+        let mut slice = time::interval(SLICE);
+        slice.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut forget_at = Instant::now();
+        let signal = loop {
+            let free_seat = Arc::clone(&seats).acquire_owned();
+            tokio::select! {
+                name = self.stops.next() => break name,
+                _ = slice.tick() => self.time_slice(&mut forget_at).await,
+                accepted = async { (free_seat.await, self.listener.accept().await) } => match accepted {
+                    (Ok(seat), Ok((stream, peer))) => {
+                        let arrival = connection::Arrival {
+                            stream,
+                            peer,
+                            acceptor: self.tls.acceptor(),
+                            router: self.router.clone(),
+                            app: Arc::clone(&self.app),
+                            stopped: stopped.clone(),
+                        };
+                        tokio::spawn(async move {
+                            arrival.serve().await;
+                            drop(seat);
+                        });
+                    }
+                    (_, Err(cause)) => {
+                        log::error!("accept-failed cause={}", apilog::quoted(&cause.to_string()));
+                        time::sleep(ACCEPT_PAUSE).await;
+                    }
+                    (Err(_), _) => break "closed",
+                },
+            }
+        };
+        log::info!("stopping signal={signal}");
+        drop(self.listener);
+        // Idle connections end at once, busy ones when they have answered.
+        let _ = stop.send(true);
+        let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+        if time::timeout(FAREWELL, seats.acquire_many(all)).await.is_err() {
+            log::warn!("stopped-with-open-connections");
+        }
+        self.app.db.clone().close().await;
+        log::info!("stopped");
+        Ok(())
+    }
+
+    /// What has to be looked at now and then. Faults are logged; the service goes on with what it had.
+    async fn time_slice(&mut self, forget_at: &mut Instant) {
+        self.app.guard.tidy();
+        match self.look_after(forget_at).await {
+            Ok(()) => {}
+            Err(why) => log::error!("time-slice-failed cause={}", apilog::quoted(&with_causes(&why))),
+        }
+    }
+
+    async fn look_after(&mut self, forget_at: &mut Instant) -> Result<(), ServeError> {
+        let mut connection = self.app.db.connection().await?;
+        let values = configuration::values(&mut connection).await?;
+        apilog::configure(values.text("api_log_file"), values.text("api_log_level"));
+        if Instant::now() >= *forget_at {
+            *forget_at = Instant::now() + FORGET;
+            let rows = journal::forget(&mut connection, values.number("api_keep_days")).await?;
+            if rows > 0 {
+                log::info!("old-reports-removed rows={rows}");
+            }
+        }
+        let generation = db::generation(&mut connection).await?;
+        drop(connection);
+        self.tls.refresh(&self.app.db, generation).await
+    }
+}
+
+/// An error and its causes on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text} ({inner})");
+        cause = inner.source();
+    }
+    text
+}
+
+/// The signals that end the service.
+struct Stops {
+    term: Signal,
+    int: Signal,
+}
+
+impl Stops {
+    fn new() -> Result<Self, ServeError> {
+        let failed = |cause| ServeError::System("setting up signals", cause);
+        Ok(Self {
+            term: signal(SignalKind::terminate()).map_err(failed)?,
+            int: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.term.recv() => "TERM",
+            _ = self.int.recv() => "INT",
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Whose call it is: the TCP peer, or, behind a web server that the settings trust, the address that server names in
+//! X-Forwarded-For. Pure: headers and settings in, address out.
+
+use crate::net::{Network, normal};
+use axum::http::HeaderMap;
+use std::net::{IpAddr, SocketAddr};
+
+const FORWARDED: &str = "x-forwarded-for";
+
+/// The address of the caller, in its normal spelling. Each trusted server appended the address it saw, so the list is
+/// read from its end, as far as it is trusted. What does not parse ends the reading.
+pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let mut source = normal(peer);
+    let named: Vec<&str> = headers
+        .get_all(FORWARDED)
+        .iter()
+        .flat_map(|value| value.to_str().unwrap_or("?").split(','))
+        .map(str::trim)
+        .collect();
+    for text in named.into_iter().rev() {
+        if !is_trusted(source) {
+            break;
+        }
+        let Some(address) = parse(text) else { break };
+        source = normal(address);
+    }
+    source
+}
+
+/// An address; some servers add a port or brackets.
+fn parse(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+    use crate::settings::networks;
+    use axum::http::HeaderMap;
+
+    fn source(peer: &str, forwarded: &[&'static str], trusted: &str) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        address(peer.parse().unwrap(), &headers, &networks(trusted).unwrap()).to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_server_is_believed() {
+        assert_eq!(source("192.0.2.1", &["198.51.100.7"], ""), "192.0.2.1");
+        assert_eq!(source("::1", &["198.51.100.7"], "127.0.0.1"), "198.51.100.7");
+        assert_eq!(source("::ffff:10.0.0.2", &["2001:db8::7"], "10.0.0.0/8"), "2001:db8::7");
+    }
+
+    #[test]
+    fn the_list_is_read_from_its_end_as_far_as_it_is_trusted() {
+        // The first value is what the caller claimed about itself.
+        assert_eq!(source("10.0.0.1", &["127.0.0.1, 203.0.113.5, 10.0.0.2"], "10.0.0.0/8"), "203.0.113.5");
+        assert_eq!(source("10.0.0.1", &["127.0.0.1", "203.0.113.5"], "10.0.0.0/8"), "203.0.113.5");
+        assert_eq!(source("10.0.0.1", &["203.0.113.5, nonsense"], "10.0.0.0/8"), "10.0.0.1");
+    }
+
+    #[test]
+    fn ports_and_brackets_are_met_in_the_field() {
+        assert_eq!(source("127.0.0.1", &["203.0.113.5:4711"], "127.0.0.1"), "203.0.113.5");
+        assert_eq!(source("127.0.0.1", &["[2001:db8::1]:4711"], "127.0.0.1"), "2001:db8::1");
+        assert_eq!(source("127.0.0.1", &["[::1]"], "127.0.0.1"), "127.0.0.1");
+    }
+}

@@ -1,0 +1,92 @@
+//! The https side of the service: the acceptor with the certificate of the database, taken over when it changes there
+//! and renewed a month before it expires. Clients show no certificate here: their token speaks for them.
+
+use super::ServeError;
+use crate::clock::{self, DAY};
+use crate::db::{self, Db};
+use crate::pki::ca::{Ca, hosts_of};
+use crate::pki::{Doing, PkiError};
+use crate::store::certificates::{self, Usage};
+use openssl::pkey::PKey;
+use openssl::ssl::{SslAcceptor, SslMethod, SslOptions, SslVersion};
+use openssl::x509::X509;
+
+/// Renewed when it has less than this left.
+const RENEW: i64 = 30 * DAY;
+
+/// The acceptor in force.
+pub(super) struct Tls {
+    acceptor: SslAcceptor,
+    /// The certificate shown, PEM.
+    shown: String,
+    /// Its end, seconds since 1970-01-01 UTC.
+    until: i64,
+    /// Generation at which it was read.
+    generation: u64,
+}
+
+impl Tls {
+    /// From the database; renewed first if it is time.
+    pub(super) async fn load(db: &Db) -> Result<Self, ServeError> {
+        let mut snapshot = db.snapshot().await?;
+        let generation = db::generation(&mut snapshot).await?;
+        let https = certificates::need(&mut snapshot, Usage::Https).await?;
+        let ca = certificates::need(&mut snapshot, Usage::Ca).await?;
+        drop(snapshot);
+        let doing = "reading the https certificate";
+        let certificate = X509::from_pem(https.certificate.as_bytes()).doing(doing)?;
+        let until = clock::of_asn1(certificate.not_after()).doing(doing)?;
+        if until - clock::now() < RENEW {
+            return Box::pin(Self::renew(db, &certificate)).await;
+        }
+        let key = PKey::private_key_from_pem(https.key.expose().as_bytes()).doing("reading the https key")?;
+        let ca = X509::from_pem(ca.certificate.as_bytes()).doing("reading the CA's certificate")?;
+        let acceptor = acceptor(&certificate, &key, ca)?;
+        Ok(Self { acceptor, shown: https.certificate, until, generation })
+    }
+
+    async fn renew(db: &Db, old: &X509) -> Result<Self, ServeError> {
+        let mut change = db.change().await?;
+        let ca = certificates::need(&mut change, Usage::Ca).await?;
+        let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts_of(old))?;
+        certificates::put(&mut change, Usage::Https, &issued).await?;
+        change.commit().await?;
+        log::info!("https-certificate-renewed");
+        Self::load(db).await
+    }
+
+    /// Takes a changed certificate over.
+    pub(super) async fn refresh(&mut self, db: &Db, generation: u64) -> Result<(), ServeError> {
+        if self.generation == generation && self.until - clock::now() >= RENEW {
+            return Ok(());
+        }
+        let fresh = Self::load(db).await?;
+        if fresh.shown != self.shown {
+            log::info!("https-certificate-changed valid-until={}", clock::text(fresh.until));
+        }
+        *self = fresh;
+        Ok(())
+    }
+
+    /// For one connection.
+    pub(super) fn acceptor(&self) -> SslAcceptor {
+        self.acceptor.clone()
+    }
+}
+
+fn acceptor(
+    certificate: &X509,
+    key: &PKey<openssl::pkey::Private>,
+    ca: X509,
+) -> Result<SslAcceptor, PkiError> {
+    let doing = "setting up https";
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).doing(doing)?;
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2)).doing(doing)?;
+    builder.set_options(SslOptions::NO_RENEGOTIATION);
+    builder.set_certificate(certificate).doing(doing)?;
+    builder.set_private_key(key).doing(doing)?;
+    // The CA goes along: a client that pins it by its hash finds it in the chain.
+    builder.add_extra_chain_cert(ca).doing(doing)?;
+    builder.check_private_key().doing(doing)?;
+    Ok(builder.build())
+}

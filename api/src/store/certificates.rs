@@ -1,0 +1,112 @@
+//! Certificates: the CA, the https certificate, the one towards partners (each with its key), and the trusted ones.
+
+use crate::db::{Change, DbError};
+use crate::pki::ca::Issued;
+use common::config::NamedPem;
+use common::secret::Secret;
+use sqlx::{AnyConnection, Row};
+
+/// What a certificate with a key is for. One row each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// The backend's own CA.
+    Ca,
+    /// The backend's https.
+    Https,
+    /// Ours towards partners: a chain, leaf first.
+    Own,
+}
+
+impl Usage {
+    /// All, in the order of lists.
+    pub(crate) const ALL: [Self; 3] = [Self::Own, Self::Ca, Self::Https];
+
+    /// Its word in the table and on the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Ca => "ca",
+            Self::Https => "https",
+            Self::Own => "own",
+        }
+    }
+}
+
+const TRUSTED: &str = "trusted";
+
+/// The certificate for `usage` and its key.
+pub(crate) async fn get(connection: &mut AnyConnection, usage: Usage) -> Result<Option<Issued>, DbError> {
+    let row = sqlx::query("SELECT pem, private_key FROM os4x_certificates WHERE usage = $1")
+        .bind(usage.word())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let key: Option<String> = row.try_get(1)?;
+    let key = key.ok_or_else(|| DbError::Corrupt(format!("certificate '{}' without a key", usage.word())))?;
+    Ok(Some(Issued { certificate: row.try_get(0)?, key: Secret::new(key) }))
+}
+
+/// The certificate for `usage`, which `init` made.
+pub(crate) async fn need(connection: &mut AnyConnection, usage: Usage) -> Result<Issued, DbError> {
+    let found = get(connection, usage).await?;
+    found.ok_or_else(|| DbError::Corrupt(format!("state without the certificate '{}'", usage.word())))
+}
+
+/// Puts a certificate and its key in place for `usage`.
+pub(crate) async fn put(change: &mut Change, usage: Usage, issued: &Issued) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1")
+        .bind(usage.word())
+        .execute(&mut **change)
+        .await?;
+    sqlx::query("INSERT INTO os4x_certificates (usage, name, fingerprint, pem, private_key) VALUES ($1, $1, $1, $2, $3)")
+        .bind(usage.word())
+        .bind(issued.certificate.as_str())
+        .bind(issued.key.expose())
+        .execute(&mut **change)
+        .await?;
+    Ok(())
+}
+
+/// All trusted certificates.
+pub(crate) async fn trusted(connection: &mut AnyConnection) -> Result<Vec<NamedPem>, DbError> {
+    let rows = sqlx::query("SELECT name, pem FROM os4x_certificates WHERE usage = $1 ORDER BY name")
+        .bind(TRUSTED)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Ok(NamedPem { name: row.try_get(0)?, pem: row.try_get(1)? })).collect()
+}
+
+/// The name under which a certificate is trusted already.
+pub(crate) async fn trusted_as(
+    connection: &mut AnyConnection,
+    fingerprint: &str,
+) -> Result<Option<String>, DbError> {
+    let row = sqlx::query("SELECT name FROM os4x_certificates WHERE usage = $1 AND fingerprint = $2")
+        .bind(TRUSTED)
+        .bind(fingerprint)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Trusts a certificate under a name that is not taken yet.
+pub(crate) async fn trust(change: &mut Change, named: &NamedPem, fingerprint: &str) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO os4x_certificates (usage, name, fingerprint, pem) VALUES ($1, $2, $3, $4)")
+        .bind(TRUSTED)
+        .bind(named.name.as_str())
+        .bind(fingerprint)
+        .bind(named.pem.as_str())
+        .execute(&mut **change)
+        .await?;
+    Ok(())
+}
+
+/// Trusts a certificate no longer; by name or fingerprint; false if there is none.
+pub(crate) async fn distrust(change: &mut Change, which: &str) -> Result<bool, DbError> {
+    let done =
+        sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1 AND (name = $2 OR fingerprint = $2)")
+            .bind(TRUSTED)
+            .bind(which)
+            .execute(&mut **change)
+            .await?;
+    Ok(done.rows_affected() > 0)
+}

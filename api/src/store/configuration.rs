@@ -1,0 +1,37 @@
+//! Rows of `os4x_configuration`: the settings that differ from their defaults, and the token.
+
+use crate::db::{Change, DbError};
+use crate::settings::{TOKEN, Values};
+use common::secret::Secret;
+use sqlx::{AnyConnection, Row};
+use std::collections::BTreeMap;
+
+/// The settings in force.
+pub(crate) async fn values(connection: &mut AnyConnection) -> Result<Values, DbError> {
+    let rows = sqlx::query("SELECT name, value FROM os4x_configuration").fetch_all(connection).await?;
+    let pairs = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    Ok(Values::new(pairs.collect::<Result<BTreeMap<String, String>, sqlx::Error>>()?))
+}
+
+/// Stores a checked value.
+pub(crate) async fn set(change: &mut Change, name: &str, value: &str) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO os4x_configuration (name, value) VALUES ($1, $2) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(name)
+    .bind(value)
+    .execute(&mut **change)
+    .await?;
+    Ok(())
+}
+
+/// The token's secret half.
+pub(crate) async fn token(connection: &mut AnyConnection) -> Result<Secret, DbError> {
+    Ok(Secret::new(values(connection).await?.text(TOKEN).to_owned()))
+}
+
+/// Puts a new token in place.
+pub(crate) async fn set_token(change: &mut Change, token: &Secret) -> Result<(), DbError> {
+    set(change, TOKEN, token.expose()).await
+}

@@ -1,0 +1,93 @@
+//! CRLs: the newest of each issuer.
+
+use crate::db::{Change, DbError};
+use crate::pki::read::CrlFacts;
+use common::config::NamedPem;
+use sqlx::{AnyConnection, Row};
+
+/// A CRL in the database.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Issuer on one line.
+    pub(crate) name: String,
+    /// thisUpdate, seconds since 1970-01-01 UTC.
+    pub(crate) last_update: i64,
+    /// nextUpdate, if any.
+    pub(crate) next_update: Option<i64>,
+    /// The CRL.
+    pub(crate) pem: String,
+}
+
+impl From<Stored> for NamedPem {
+    fn from(crl: Stored) -> Self {
+        Self { name: crl.name, pem: crl.pem }
+    }
+}
+
+/// What became of a CRL that was offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// The first of its issuer.
+    First,
+    /// It took the place of an older one.
+    Newer,
+    /// The very same one is there.
+    Same,
+    /// A newer one is there, of this time.
+    Older(i64),
+}
+
+/// All CRLs.
+pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, DbError> {
+    let rows = sqlx::query("SELECT name, last_update, next_update, pem FROM os4x_crls ORDER BY name")
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Stored {
+                name: row.try_get(0)?,
+                last_update: row.try_get(1)?,
+                next_update: row.try_get(2)?,
+                pem: row.try_get(3)?,
+            })
+        })
+        .collect()
+}
+
+/// Keeps `crl` unless a newer one of its issuer is there. Of two with the same time the later offer wins.
+pub(crate) async fn offer(change: &mut Change, crl: &CrlFacts) -> Result<Kept, DbError> {
+    let row = sqlx::query("SELECT last_update, pem FROM os4x_crls WHERE issuer_key = $1")
+        .bind(crl.issuer_key.as_str())
+        .fetch_optional(&mut **change)
+        .await?;
+    let outcome = match row {
+        None => Kept::First,
+        Some(row) => match row.try_get::<i64, _>(0)? {
+            newer if newer > crl.last_update => return Ok(Kept::Older(newer)),
+            _ if row.try_get::<String, _>(1)? == crl.pem => return Ok(Kept::Same),
+            _ => Kept::Newer,
+        },
+    };
+    sqlx::query(
+        "INSERT INTO os4x_crls (issuer_key, name, last_update, next_update, pem) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (issuer_key) DO UPDATE SET name = excluded.name, last_update = excluded.last_update, \
+         next_update = excluded.next_update, pem = excluded.pem",
+    )
+    .bind(crl.issuer_key.as_str())
+    .bind(crl.issuer.as_str())
+    .bind(crl.last_update)
+    .bind(crl.next_update)
+    .bind(crl.pem.as_str())
+    .execute(&mut **change)
+    .await?;
+    Ok(outcome)
+}
+
+/// Removes the CRL of an issuer; false if there is none.
+pub(crate) async fn remove(change: &mut Change, issuer: &str) -> Result<bool, DbError> {
+    let done = sqlx::query("DELETE FROM os4x_crls WHERE name = $1 OR issuer_key = $1")
+        .bind(issuer)
+        .execute(&mut **change)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,9 @@
+//! The rows: one file for each thing the database keeps. Reading takes a connection; writing what the daemons see takes
+//! a `Change`, which counts the generation up. Values are checked before they come here.
+
+pub(crate) mod certificates;
+pub(crate) mod configuration;
+pub(crate) mod crls;
+pub(crate) mod journal;
+pub(crate) mod partners;
+pub(crate) mod proxies;
