@@ -1,5 +1,5 @@
 //! Partner, station, daemons and test CA for the black-box tests; also what the binary `oftp2peer` is made of.
-//! Reading order: `transport`, `oftp`, `peer` (Partner, Station), `ca`, `cli`.
+//! Reading order: `transport`, `oftp`, `peer` (Partner, Station), `wire` (scripted peer), `ca`, `cli`.
 #![forbid(unsafe_code)]
 
 pub mod ca;
@@ -7,3 +7,4 @@ pub mod cli;
 pub mod oftp;
 pub mod peer;
 pub mod transport;
+pub mod wire;

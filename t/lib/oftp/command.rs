@@ -98,6 +98,8 @@ pub struct Sfid {
     pub format: Format,
     /// Size as transmitted, blocks of 1024 octets.
     pub blocks: u64,
+    /// Size before any service, blocks (SFIDOSIZ); level 5.
+    pub original: u64,
     /// Offered restart position: records (F, V) or blocks of 1024 octets (U, T).
     pub restart: u64,
     /// SFIDSEC, level 5.
@@ -122,6 +124,7 @@ impl Sfid {
             user: String::new(),
             format,
             blocks,
+            original: blocks,
             restart: 0,
             security: 0,
             cipher: 0,
@@ -440,7 +443,7 @@ fn encode_sfid(sfid: &Sfid, level: Level) -> Result<Vec<u8>, CodecError> {
         return put.number("SFIDFSIZ", 7, sfid.blocks).number("SFIDREST", 9, sfid.restart).done();
     }
     put.number("SFIDFSIZ", 13, sfid.blocks)
-        .number("SFIDOSIZ", 13, sfid.blocks)
+        .number("SFIDOSIZ", 13, sfid.original)
         .number("SFIDREST", 17, sfid.restart)
         .number("SFIDSEC", 2, sfid.security.into())
         .number("SFIDCIPH", 2, sfid.cipher.into())
@@ -469,11 +472,9 @@ fn decode_sfid(octets: &[u8], level: Level) -> Result<Sfid, CodecError> {
     };
     let id = FileId { name, stamp, destination, originator };
     let blocks = get.number("SFIDFSIZ", if level == Level::Five { 13 } else { 7 })?;
-    if level == Level::Five {
-        get.number("SFIDOSIZ", 13)?;
-    }
+    let original = if level == Level::Five { get.number("SFIDOSIZ", 13)? } else { blocks };
     let restart = get.number("SFIDREST", if level == Level::Five { 17 } else { 9 })?;
-    let mut sfid = Sfid { user, restart, ..Sfid::plain(id, format, blocks) };
+    let mut sfid = Sfid { user, original, restart, ..Sfid::plain(id, format, blocks) };
     if level == Level::Five {
         sfid.security = get.reason("SFIDSEC")?;
         sfid.cipher = get.reason("SFIDCIPH")?;

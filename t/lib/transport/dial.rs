@@ -191,3 +191,73 @@ fn socks5_request(to: &str) -> Option<Vec<u8>> {
     request.extend_from_slice(&port.parse::<u16>().ok()?.to_be_bytes());
     Some(request)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread::{JoinHandle, spawn};
+
+    /// A proxy that answers `answers` in turn, each after reading as many octets as it says, then echoes one octet.
+    fn proxy(answers: Vec<(usize, Vec<u8>)>) -> (String, JoinHandle<Vec<u8>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let thread = spawn(move || {
+            let (mut tcp, _) = listener.accept().unwrap();
+            let mut heard = Vec::new();
+            for (length, answer) in answers {
+                let mut part = vec![0; length];
+                tcp.read_exact(&mut part).unwrap();
+                heard.extend(part);
+                tcp.write_all(&answer).unwrap();
+            }
+            heard
+        });
+        (address, thread)
+    }
+
+    fn open(to: &str, via: Via) -> Result<Conn, DialError> {
+        Dial { via: Some(via), ..Dial::to(&to) }.open()
+    }
+
+    #[test]
+    fn connect_takes_the_answer_and_nothing_of_what_follows() {
+        let request = "CONNECT acme:3305 HTTP/1.1\r\nHost: acme:3305\r\n\r\n";
+        let answer = b"HTTP/1.1 200 OK\r\nVia: x\r\n\r\nO".to_vec();
+        let (address, thread) = proxy(vec![(request.len(), answer)]);
+        let mut octet = [0];
+        open("acme:3305", Via::Connect(address)).unwrap().read_exact(&mut octet).unwrap();
+        assert_eq!((thread.join().unwrap(), octet), (request.as_bytes().to_vec(), *b"O"));
+        let (address, _) = proxy(vec![(request.len(), b"HTTP/1.1 403 not a partner\r\n\r\n".to_vec())]);
+        let refusal = DialError::Proxy("HTTP/1.1 403 not a partner".into());
+        assert_eq!(open("acme:3305", Via::Connect(address)).unwrap_err(), refusal);
+    }
+
+    #[test]
+    fn socks5_asks_for_names_and_addresses() {
+        let cases = [
+            ("acme:3305", b"\x05\x01\0\x03\x04acme\x0c\xe9".to_vec()),
+            ("10.1.2.3:80", vec![5, 1, 0, 1, 10, 1, 2, 3, 0, 80]),
+            ("[::1]:80", [&[5, 1, 0, 4][..], &[0; 15], &[1, 0, 80]].concat()),
+        ];
+        for (to, request) in cases {
+            let good = [&[5, 0, 0, 1][..], &[0; 6], b"O"].concat();
+            let (address, thread) = proxy(vec![(3, vec![5, 0]), (request.len(), good)]);
+            let mut octet = [0];
+            open(to, Via::Socks5(address)).unwrap().read_exact(&mut octet).unwrap();
+            assert_eq!((&thread.join().unwrap()[3..], octet), (&request[..], *b"O"), "{to}");
+            let (address, _) =
+                proxy(vec![(3, vec![5, 0]), (request.len(), vec![5, 2, 0, 1, 0, 0, 0, 0, 0, 0])]);
+            assert_eq!(open(to, Via::Socks5(address)).unwrap_err(), DialError::Proxy("SOCKS5 code 2".into()));
+        }
+    }
+
+    #[test]
+    fn the_source_address_is_the_one_chosen() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let from = "127.0.0.9".parse().unwrap();
+        let dial = Dial { from: Some(from), ..Dial::to(&listener.local_addr().unwrap()) };
+        let _conn = dial.open().unwrap();
+        assert_eq!(listener.accept().unwrap().1.ip(), from);
+    }
+}
