@@ -4,6 +4,7 @@
 
 pub mod ca;
 pub mod cli;
+pub mod loglines;
 pub mod oftp;
 pub mod peer;
 pub mod transport;
