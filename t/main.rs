@@ -1,1 +1,4 @@
 //! Black-box tests on the real binaries.
+
+#[cfg(test)]
+mod startup;

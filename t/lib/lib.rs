@@ -1,11 +1,16 @@
 //! Partner, station, daemons and test CA for the black-box tests; also what the binary `oftp2peer` is made of.
-//! Reading order: `transport`, `oftp`, `peer` (Partner, Station), `wire` (scripted peer), `ca`, `cli`.
+//! Reading order: `transport`, `oftp`, `peer` (Partner, Station), `wire` (scripted peer), `ca`, `cli`; then `binaries`,
+//! `installation`, `licence`, `wait` for the daemons.
 #![forbid(unsafe_code)]
 
+pub mod binaries;
 pub mod ca;
 pub mod cli;
+pub mod installation;
+pub mod licence;
 pub mod loglines;
 pub mod oftp;
 pub mod peer;
 pub mod transport;
+pub mod wait;
 pub mod wire;

@@ -29,3 +29,39 @@ pub fn x509_store_add_crl(store: &mut X509StoreBuilderRef, crl: &X509CrlRef) -> 
     let added = unsafe { X509_STORE_add_crl(store.as_ptr(), crl.as_ptr()) };
     if added == 1 { Ok(()) } else { Err(ErrorStack::get()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::x509_store_add_crl;
+    use openssl::stack::Stack;
+    use openssl::x509::store::X509StoreBuilder;
+    use openssl::x509::verify::X509VerifyFlags;
+    use openssl::x509::{X509, X509Crl, X509StoreContext};
+
+    /// A CA, a certificate of it, and its CRL, which lists that certificate; all valid for a century.
+    const REVOKED: &[u8] = include_bytes!("x509/revoked.pem");
+
+    /// OpenSSL's verdict on the certificate (X509_V_...), with or without the CRL in the store.
+    fn verdict(with_crl: bool) -> i32 {
+        let certificates = X509::stack_from_pem(REVOKED).unwrap();
+        let mut store = X509StoreBuilder::new().unwrap();
+        store.add_cert(certificates[0].clone()).unwrap();
+        store.set_flags(X509VerifyFlags::CRL_CHECK).unwrap();
+        if with_crl {
+            // Dropped at once: the store must hold a reference of its own.
+            x509_store_add_crl(&mut store, &X509Crl::from_pem(REVOKED).unwrap()).unwrap();
+        }
+        let mut context = X509StoreContext::new().unwrap();
+        let no_chain = Stack::new().unwrap();
+        let verify = |context: &mut openssl::x509::X509StoreContextRef| {
+            context.verify_cert()?;
+            Ok(context.error().as_raw())
+        };
+        context.init(&store.build(), &certificates[1], &no_chain, verify).unwrap()
+    }
+
+    #[test]
+    fn a_crl_in_the_store_refuses_what_it_lists() {
+        assert_eq!((verdict(false), verdict(true)), (3, 23), "no CRL, then revoked");
+    }
+}

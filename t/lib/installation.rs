@@ -1,0 +1,159 @@
+//! One installation of the daemons: a directory of a test's own with copies of the binaries, an address of its own on
+//! the loopback network, and what the daemons leave in the directory. Ends what it started; shows the logs of a test
+//! that fails.
+
+use crate::{binaries, licence, wait};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+
+/// The server's binary.
+pub const SERVER: &str = "os4x_proxyserver2";
+/// The client's binary.
+pub const CLIENT: &str = "os4x_proxyclient2";
+
+/// A directory with both daemons.
+#[derive(Debug)]
+pub struct Installation {
+    directory: PathBuf,
+    /// Where the server listens for the client.
+    pub internal: SocketAddr,
+}
+
+impl Installation {
+    /// A fresh one for the test `name`.
+    pub fn new(name: &str) -> io::Result<Self> {
+        let directory = std::env::temp_dir().join(format!("os4x-t-{}-{name}", std::process::id()));
+        fs::create_dir(&directory)?;
+        for program in [SERVER, CLIENT] {
+            place(&binaries::path(program), &directory.join(program))?;
+        }
+        Ok(Self { directory, internal: free_address()? })
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A file of it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// A command that runs one of the daemons; its current directory is another one.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.directory.join(program));
+        command.current_dir("/");
+        command
+    }
+
+    /// Runs a daemon's command line to its end.
+    pub fn run<const N: usize>(&self, program: &str, arguments: [&str; N]) -> io::Result<Output> {
+        self.command(program).args(arguments).output()
+    }
+
+    /// The server's Proxy ID, by `-L`.
+    pub fn proxy_id(&self) -> io::Result<String> {
+        let output = self.run(SERVER, ["-L"])?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let proxy_id = text.trim_end().strip_prefix("OS4X Proxy ID: ").map(str::to_owned);
+        proxy_id.ok_or_else(|| io::Error::other(format!("-L printed {text:?}")))
+    }
+
+    /// A licence file for this installation, valid from `days.0` to `days.1` days from now.
+    pub fn licence(&self, days: (i32, i32)) -> io::Result<PathBuf> {
+        let path = self.file("os4x_proxy.lic");
+        fs::write(&path, licence::licence(&self.proxy_id()?, days)?)?;
+        Ok(path)
+    }
+
+    /// The server with its port and a good licence.
+    pub fn server(&self) -> io::Result<Command> {
+        let mut command = self.command(SERVER);
+        command.arg("-i").arg(self.internal.to_string()).arg("-l").arg(self.licence((-1, 365))?);
+        Ok(command)
+    }
+
+    /// The process ID in the PID file of `stem`.
+    pub fn pid(&self, stem: &str) -> Option<Pid> {
+        let text = fs::read_to_string(self.file(&format!("{stem}.pid"))).ok()?;
+        text.strip_suffix('\n')?.parse().ok().map(Pid::from_raw)
+    }
+
+    /// Everything that the daemon of `stem` has logged, all days in their order.
+    pub fn log(&self, stem: &str) -> String {
+        let prefix = format!("{stem}.log.");
+        let is_log =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        let mut days: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_log).collect();
+        days.sort();
+        days.iter().filter_map(|day| fs::read_to_string(day).ok()).collect()
+    }
+
+    /// Waits until a line of the log of `stem` contains `text`, and gives that line.
+    pub fn wait_for_log(&self, stem: &str, text: &str) -> String {
+        let look = || self.log(stem).lines().find(|line| line.contains(text)).map(str::to_owned);
+        wait::wait_for(&format!("{text:?} in the log of {stem}"), look)
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        for stem in ["os4x_proxyserver", "os4x_proxyclient"] {
+            if thread::panicking() {
+                eprintln!("--- log of {stem}:\n{}", self.log(stem));
+            }
+            // Only a process of ours: a stale file's number may be anybody's by now.
+            if let Some(pid) = self.pid(stem).filter(|pid| is_of(*pid, stem)) {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Puts a binary into an installation: as a link, or as a copy where the directory is on another file system. Another
+/// process copies, for while this one wrote the file, a child just forked by another test would have it open too, and
+/// it could not be run ("text file busy").
+fn place(binary: &Path, to: &Path) -> io::Result<()> {
+    if fs::hard_link(binary, to).is_ok() {
+        return Ok(());
+    }
+    let copied = Command::new("cp").arg(binary).arg(to).status()?.success();
+    if copied { Ok(()) } else { Err(io::Error::other(format!("cannot copy {}", binary.display()))) }
+}
+
+/// Whether process `pid` runs and is a daemon of `stem`.
+fn is_of(pid: Pid, stem: &str) -> bool {
+    // The kernel keeps 15 octets of the name.
+    runs(pid) && name(pid).is_some_and(|name| stem.starts_with(&name))
+}
+
+/// The name of the binary that `pid` runs, as `ps -o comm` and lsof show it.
+pub fn name(pid: Pid) -> Option<String> {
+    Some(fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned())
+}
+
+/// Whether `pid` runs; one that has ended and was not collected does not.
+pub fn runs(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let ended = stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'));
+    kill(pid, None) != Err(Errno::ESRCH) && !ended
+}
+
+/// A port on an address that no other installation of this machine uses.
+fn free_address() -> io::Result<SocketAddr> {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let address = Ipv4Addr::new(127, high, low, NEXT.fetch_add(1, Ordering::Relaxed));
+    TcpListener::bind((address, 0))?.local_addr()
+}
