@@ -8,12 +8,12 @@ use std::fmt;
 use std::process::{ExitCode, Termination};
 
 macro_rules! statuses {
-    ($($(#[$doc:meta])* $name:ident = $number:literal $word:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident = $number:literal $word:literal,)*) => {
         /// How a process ended.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Status {
-            $($(#[$doc])* $name = $number,)*
+            $($(#[doc = $doc])* $name = $number,)*
         }
 
         impl Status {
@@ -24,6 +24,13 @@ macro_rules! statuses {
             pub fn word(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)*
+                }
+            }
+
+            /// What it means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim_start(),)*
                 }
             }
 

@@ -130,7 +130,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("partner", "Short name of the partner."),
     ("pid", "Process ID of the child."),
     ("proxy_id", "Proxy ID of the server."),
-    ("reason", "Why; for sessions one word."),
+    ("reason", "Why; for sessions one of the words below."),
     ("receipts", "EERP and NERP that were passed on."),
     ("renewed", "Whether a joined client came with a new certificate: yes or no."),
     ("rule", "Section of RFC 5024, or the rule."),

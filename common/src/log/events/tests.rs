@@ -1,6 +1,7 @@
 //! Holds the catalogue, the man pages and the sources against each other.
 
 use super::*;
+use crate::exit::Status;
 use crate::log::man;
 use crate::log::{layout, rc};
 use std::collections::BTreeSet;
@@ -30,6 +31,17 @@ fn the_man_page_lists_the_keys() {
         writeln!(list, ".It Cm {key}\n{}", man::filled(meaning)).unwrap();
     }
     man::hold(LOG, "keys", &format!(".Bl -tag -width \"files_refused\" -compact\n{list}.El\n"));
+}
+
+#[test]
+fn the_man_page_lists_the_words() {
+    let mut all = Status::ALL.to_vec();
+    all.sort_by_key(|status| status.number());
+    let mut list = String::new();
+    for status in all {
+        writeln!(list, ".It Cm {status} Pq {}\n{}", status.number(), man::filled(status.meaning())).unwrap();
+    }
+    man::hold(LOG, "words", &format!(".Bl -tag -width Ds -compact\n{list}.El\n"));
 }
 
 #[test]
