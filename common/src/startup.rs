@@ -16,6 +16,7 @@ use nix::unistd::Uid;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, PipeWriter, Write};
+use std::panic;
 use std::process;
 
 /// How a daemon runs.
@@ -125,6 +126,8 @@ fn settle(site: &Site, mode: Mode) -> Result<(Signals, PidFile), StartError> {
         owner: None,
     })
     .map_err(StartError::Log)?;
+    // Standard error leads nowhere in a daemon; the layout escapes the line end in the text.
+    panic::set_hook(Box::new(|panic| crate::fatal!("{panic}")));
     let pid_file = PidFile::create(&site.file("pid")).map_err(StartError::PidFile)?;
     Ok((signals, pid_file))
 }
