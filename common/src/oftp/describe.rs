@@ -6,7 +6,26 @@
 use super::layout::{Format, Layout};
 use super::message::{shape, walk};
 use super::{CommandCode, Level, Profile, STH, Ssid, data, escape};
+use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::Range;
+
+/// Where SSIDPSWD stands in an SSID, at every level (a test holds it against the table).
+const PASSWORD: Range<usize> = 27..35;
+
+/// `stb` as a log may hold it, octet for octet: the password of an SSID is overwritten with `X`, also where the SSID
+/// is broken. What is masked still decodes.
+pub fn masked(stb: &[u8]) -> Cow<'_, [u8]> {
+    if stb.get(STH) != Some(&CommandCode::Ssid.octet()) {
+        return Cow::Borrowed(stb);
+    }
+    let mut copy = stb.to_vec();
+    copy.iter_mut()
+        .skip(STH.saturating_add(PASSWORD.start))
+        .take(PASSWORD.len())
+        .for_each(|octet| *octet = b'X');
+    Cow::Owned(copy)
+}
 
 /// One line: the command and its fields. `level` none: before the second SSID; the layout that fits is taken.
 pub fn describe(stb: &[u8], level: Option<Level>) -> String {
@@ -75,8 +94,9 @@ fn describe_data(line: &mut String, oeb: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::describe;
-    use crate::oftp::Level;
+    use super::{PASSWORD, describe, masked};
+    use crate::oftp::layout::Layout;
+    use crate::oftp::{CommandCode, Level, SSRM, message};
 
     #[test]
     fn a_password_is_never_shown() {
@@ -87,6 +107,20 @@ mod tests {
             "{line}"
         );
         assert!(!line.contains("ALPHAPW"), "{line}");
+    }
+
+    #[test]
+    fn a_masked_ssid_still_decodes() {
+        let ssid = b"\x10\x00\x00\x41X5O0013000000ALPHA   HOST01ALPHAPW102048BYYN010N            \r";
+        for level in [Level::L1, Level::L5] {
+            let layout = Layout::new(CommandCode::Ssid, level);
+            assert_eq!(message::value(layout, &ssid[4..], "SSIDPSWD"), ssid[4..].get(PASSWORD));
+        }
+        assert_eq!(masked(ssid).len(), ssid.len());
+        assert_eq!(describe(&masked(ssid), None), describe(ssid, None));
+        assert!(!masked(ssid).windows(7).any(|part| part == b"ALPHAPW"));
+        assert!(!masked(&ssid[..37]).windows(2).any(|part| part == b"PW"), "a cut one too");
+        assert_eq!(*masked(&SSRM), SSRM);
     }
 
     #[test]

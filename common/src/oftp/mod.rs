@@ -33,7 +33,7 @@ mod violation;
 
 pub use checker::{Checker, Command};
 pub use command::CommandCode;
-pub use describe::{describe, describe_fields};
+pub use describe::{describe, describe_fields, masked};
 pub use message::check_message;
 pub use note::{Deviation, Label, Note};
 pub use order::{State, order_table};

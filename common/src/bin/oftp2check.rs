@@ -1,2 +1,0 @@
-//! Operators' decoder of OFTP2 traces.
-fn main() {}

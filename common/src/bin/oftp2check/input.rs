@@ -1,0 +1,126 @@
+//! From a file to traces: reads it whole, finds out its format, names what is wrong with it.
+
+use crate::{json, trace_log};
+use common::oftp::{Level, Side};
+use std::fmt;
+use std::io::{self, Read};
+
+/// How a file says what passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Traces `{name, steps: [{dir, hex}]}`, or single messages `{name, level, hex}`.
+    Json,
+    /// Our TRACE log.
+    Log,
+}
+
+/// One buffer of a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Buffer {
+    pub(crate) side: Side,
+    /// The whole Stream Transmission Buffer.
+    pub(crate) stb: Vec<u8>,
+}
+
+/// How the buffers of a trace belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// From the start of a session.
+    Session,
+    /// Out of the middle of a session: order, credit and counts cannot be judged.
+    Fragment,
+    /// One message, at this level.
+    Message(Option<Level>),
+}
+
+/// What is judged as one.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) buffers: Vec<Buffer>,
+}
+
+/// A file that cannot be read as traces.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    Read(String, io::Error),
+    Json(String, serde_json::Error),
+    Step { file: String, trace: String, step: usize, what: &'static str },
+    Line { file: String, line: usize, what: &'static str },
+    Nothing(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(file, error) => write!(f, "{file:?} cannot be read: {error}."),
+            Self::Json(file, error) => write!(f, "{file:?} is not traces in JSON: {error}."),
+            Self::Step { file, trace, step, what } => {
+                write!(f, "{file:?}: step {step} of trace {trace:?} {what}.")
+            }
+            Self::Line { file, line, what } => write!(f, "{file:?}: line {line} {what}."),
+            Self::Nothing(file) => {
+                write!(f, "{file:?} holds no buffers: neither traces nor lines of a TRACE log.")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Problem {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Read(_, error) => Some(error),
+            Self::Json(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Reads `file` (`-`: the standard input). A `[` or `{` at the front tells JSON from a log.
+pub(crate) fn read(file: &str, format: Option<Format>) -> Result<Vec<Trace>, Problem> {
+    let content = content(file).map_err(|error| Problem::Read(file.to_owned(), error))?;
+    let first = content.trim_ascii_start().first();
+    let found = if matches!(first, Some(b'[' | b'{')) { Format::Json } else { Format::Log };
+    let traces = match format.unwrap_or(found) {
+        Format::Json => json::traces(file, &content)?,
+        Format::Log => trace_log::traces(file, &content)?,
+    };
+    if traces.is_empty() { Err(Problem::Nothing(file.to_owned())) } else { Ok(traces) }
+}
+
+fn content(file: &str) -> io::Result<Vec<u8>> {
+    if file != "-" {
+        return std::fs::read(file);
+    }
+    let mut content = Vec::new();
+    io::stdin().lock().read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// Octets written in hex, both cases.
+pub(crate) fn octets(hex: &[u8]) -> Option<Vec<u8>> {
+    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    if !hex.len().is_multiple_of(2) {
+        return None;
+    }
+    hex.chunks_exact(2)
+        .map(|pair| match *pair {
+            [high, low] => Some(digit(high)? << 4 | digit(low)?),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::octets;
+
+    #[test]
+    fn hex_is_whole_octets() {
+        assert_eq!(octets(b"10fFa0"), Some(vec![0x10, 0xFF, 0xA0]));
+        assert_eq!(octets(b"100"), None);
+        assert_eq!(octets(b"1g"), None);
+        assert_eq!(octets(b"+1"), None);
+    }
+}
