@@ -1,4 +1,6 @@
 //! Black-box tests on the real binaries.
 
 #[cfg(test)]
+mod logging;
+#[cfg(test)]
 mod startup;

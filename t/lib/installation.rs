@@ -1,7 +1,8 @@
 //! One installation of the daemons: a directory of a test's own with copies of the binaries, an address of its own on
-//! the loopback network, and what the daemons leave in the directory. Ends what it started; shows the logs of a test
-//! that fails.
+//! the loopback network, and what the daemons leave in the directory. Ends what it started, shows the logs of a test
+//! that fails, and fails one whose logs are not as documented.
 
+use crate::loglines::{Documented, Line};
 use crate::{binaries, licence, wait};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -99,6 +100,24 @@ impl Installation {
         days.iter().filter_map(|day| fs::read_to_string(day).ok()).collect()
     }
 
+    /// What no test may leave in its logs: a line that os4x_proxy-log(5) does not cover, a FATAL one.
+    fn log_faults(&self) -> Vec<String> {
+        let documented = match Documented::read() {
+            Ok(documented) => documented,
+            Err(error) => return vec![format!("os4x_proxy-log.5 cannot be read: {error}")],
+        };
+        let mut faults = Vec::new();
+        for stem in ["os4x_proxyserver", "os4x_proxyclient"] {
+            let log = self.log(stem);
+            faults.extend(documented.faults(&log));
+            let fatal = log.lines().filter(|line| {
+                Line::read(line).is_some_and(|line| line.level == "FATAL" && line.event() != "level")
+            });
+            faults.extend(fatal.map(|line| format!("FATAL: {line}")));
+        }
+        faults
+    }
+
     /// Waits until a line of the log of `stem` contains `text`, and gives that line.
     pub fn wait_for_log(&self, stem: &str, text: &str) -> String {
         let look = || self.log(stem).lines().find(|line| line.contains(text)).map(str::to_owned);
@@ -117,7 +136,13 @@ impl Drop for Installation {
                 let _ = kill(pid, Signal::SIGKILL);
             }
         }
+        let faults = self.log_faults();
         let _ = fs::remove_dir_all(&self.directory);
+        assert!(
+            thread::panicking() || faults.is_empty(),
+            "the logs are not as they should be:\n{}",
+            faults.join("\n")
+        );
     }
 }
 
