@@ -2,9 +2,13 @@
 //! longer than a moment is in the modules.
 #![forbid(unsafe_code)]
 
+mod backend;
 mod backend_url;
 mod daemon;
 mod options;
+mod orders;
+mod parent;
+mod session;
 
 use common::exit::Status;
 use common::options::{complain, print};
@@ -19,7 +23,7 @@ fn main() -> Status {
     match options::parse(&arguments) {
         Ok(Action::Help) => print(options::HELP),
         Ok(Action::Version) => print(options::VERSION),
-        Ok(Action::Run(options)) => daemon::run(&site, &options),
+        Ok(Action::Run(options)) => daemon::run(&site, options),
         Err(error) => complain(site.program(), &error, Status::Usage),
     }
 }

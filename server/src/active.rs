@@ -54,7 +54,8 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tls(what, e) => {
-                let why = e.errors().first().and_then(|e| e.reason()).unwrap_or("unknown reason");
+                let why =
+                    e.errors().first().and_then(openssl::error::Error::reason).unwrap_or("unknown reason");
                 write!(f, "{what} cannot be used: {why}")
             }
             Self::Port => f.write_str("tcp_port_tls is 0; it must be 1 to 65535"),
@@ -137,7 +138,9 @@ impl Known {
         let Some(certificate) = certificate else { return !required };
         match self.partner.certificate {
             CertificateRule::Any => true,
-            CertificateRule::OdetteId => trust::odette_id(certificate).is_some_and(|id| id == self.partner.ssid),
+            CertificateRule::OdetteId => {
+                trust::odette_id(certificate).is_some_and(|id| id == self.partner.ssid)
+            }
             CertificateRule::Pinned => fingerprint(certificate).is_ok_and(|print| self.pins.contains(&print)),
         }
     }
@@ -155,7 +158,8 @@ fn set_identity(
     let chain = X509::stack_from_pem(chain.as_bytes()).map_err(of("our certificate"))?;
     let key = PKey::private_key_from_pem(key.as_bytes()).map_err(of("our private key"))?;
     let mut chain = chain.into_iter();
-    let leaf = chain.next().ok_or_else(|| ConfigError::Tls("our certificate (there is none)", ErrorStack::get()))?;
+    let leaf =
+        chain.next().ok_or_else(|| ConfigError::Tls("our certificate (there is none)", ErrorStack::get()))?;
     context.set_certificate(&leaf).map_err(of("our certificate"))?;
     for issuer in chain {
         context.add_extra_chain_cert(issuer).map_err(of("our certificate's chain"))?;

@@ -3,8 +3,8 @@
 use crate::identity::Identity;
 use crate::licence::{Licence, LicenceError};
 use crate::options::Options;
-use common::exit::Status;
 use crate::parent::Parent;
+use common::exit::Status;
 use common::link::tls;
 use common::log::{Event, events};
 use common::options::complain;
@@ -49,7 +49,8 @@ struct Prepared {
 /// What can go wrong before anything is begun: the licence, another daemon, the port.
 fn prepare(site: &Site, options: &Options) -> Result<Prepared, Box<dyn Error>> {
     let identity = Identity::load_or_create(&site.file("key"))?;
-    let licence = licence(&identity, options).map_err(|e| format!("{e}\nOS4X Proxy ID: {}", identity.proxy_id))?;
+    let licence =
+        licence(&identity, options).map_err(|e| format!("{e}\nOS4X Proxy ID: {}", identity.proxy_id))?;
     PidFile::check(&site.file("pid"))?;
     let listener = TcpListener::bind(options.internal)
         .map_err(|cause| format!("cannot listen for the client on {} (-i): {cause}", options.internal))?;

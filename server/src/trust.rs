@@ -8,7 +8,9 @@ use openssl::nid::Nid;
 use openssl::ssl::{SslContextBuilder, SslVerifyMode};
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
-use openssl::x509::{X509, X509Crl, X509NameRef, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult};
+use openssl::x509::{
+    X509, X509Crl, X509NameRef, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult,
+};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,7 +90,9 @@ pub(crate) fn configure(
         }
     }
     store.set_purpose(X509PurposeId::SSL_CLIENT)?;
-    store.set_flags(X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL | X509VerifyFlags::PARTIAL_CHAIN)?;
+    store.set_flags(
+        X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL | X509VerifyFlags::PARTIAL_CHAIN,
+    )?;
     context.set_cert_store(store.build());
     if !policy.client_certificate {
         context.set_verify(SslVerifyMode::NONE);
@@ -110,7 +114,7 @@ pub(crate) fn configure(
 
 /// A certificate that is trusted itself has no CRL to ask for: the end of a chain, where OpenSSL found it in our store.
 fn needs_no_crl(chain: &X509StoreContextRef) -> bool {
-    let last = chain.chain().map_or(0, |chain| chain.len()).saturating_sub(1);
+    let last = chain.chain().map_or(0, openssl::stack::StackRef::len).saturating_sub(1);
     usize::try_from(chain.error_depth()).is_ok_and(|depth| depth == last)
 }
 

@@ -3,11 +3,11 @@
 
 use super::{BACKEND, Need, Parent};
 use crate::backend::{Reply, Task};
-use common::exit::Status;
 use common::link::control::{CHUNK, MAX_ANSWER, ToServer};
 use common::link::frame::{self, FrameError, Splitter};
 use common::log::{Event, events};
 use common::rpc::{Call, ClientConfigAnswer, Enrolment, SessionEvent, SystemLog};
+use common::startup::Finish;
 use mio::Interest;
 use mio::net::UnixStream;
 use nix::unistd::Pid;
@@ -87,7 +87,7 @@ impl Backend {
     }
 
     fn read(&mut self) -> io::Result<bool> {
-        let mut chunk = [0; 64 * 1024];
+        let mut chunk = [0; 16 * 1024];
         loop {
             match self.socket.read(&mut chunk) {
                 Ok(0) => return Ok(false),
@@ -169,7 +169,7 @@ impl Parent {
         let _ = self.poller.registry().deregister(&mut backend.socket);
         common::error!("the API worker {} has ended with {} tasks open", backend.pid, backend.waiting.len());
         if self.joined.is_none() {
-            self.stop = Some((Status::Failed, "the API worker ended during the start".to_owned()));
+            self.stop = Some(Finish::Failed("the API worker ended during the start".to_owned()));
             return;
         }
         self.needs.push_back(Need::Worker);
@@ -203,11 +203,14 @@ impl Parent {
     }
 
     fn call_failed(&mut self, asked: &Asked, reason: String) {
-        Event::new(events::BACKEND_ERROR).field("function", asked.function()).field("reason", &reason).error();
+        Event::new(events::BACKEND_ERROR)
+            .field("function", asked.function())
+            .field("reason", &reason)
+            .error();
         match asked {
             Asked::ServerConfig(_) => self.tell_server(&ToServer::ConfigFailed { reason }),
             Asked::Enrolment | Asked::ClientConfig if self.joined.is_none() => {
-                self.stop = Some((Status::Failed, format!("{} failed: {reason}", asked.function())));
+                self.stop = Some(Finish::Failed(format!("{} failed: {reason}", asked.function())));
             }
             Asked::Enrolment => self.renewal_failed(),
             _ => {}
@@ -218,7 +221,10 @@ impl Parent {
         if let Some(backend) = &mut self.backend
             && backend.dropped > 0
         {
-            common::warn!("{} reports for the backend were dropped: it was away for too long", backend.dropped);
+            common::warn!(
+                "{} reports for the backend were dropped: it was away for too long",
+                backend.dropped
+            );
             backend.dropped = 0;
         }
     }

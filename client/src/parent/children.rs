@@ -109,7 +109,7 @@ impl Parent {
                     .field_display("session", child.pair)
                     .field("partner", child.partner.as_deref().unwrap_or_default())
                     .field_num("pid", pid.as_raw())
-                    .field("reason", &common::exit::word_of(status))
+                    .field("reason", common::exit::word_of(status))
                     .error();
             }
         }

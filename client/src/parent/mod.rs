@@ -12,7 +12,6 @@ mod children;
 mod server;
 
 use crate::backend::{Access, Task};
-use crate::options::Endpoint;
 use crate::session::{self, Born};
 use backend::{Asked, Backend};
 use children::{Child, Children};
@@ -22,11 +21,13 @@ use common::link::channel::Channel;
 use common::link::pair::{PairId, Ticket};
 use common::log::{Event, events};
 use common::signals::{Signal, Signals};
-use common::startup::Ready;
+use common::startup::{Finish, Ready};
 use common::sys::{self, Fork};
 use mio::{Events, Interest, Poll, Token};
+use openssl::pkey::{PKey, Private};
 use server::{Joined, Membership};
 use std::collections::VecDeque;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
@@ -46,10 +47,18 @@ const START: Duration = Duration::from_secs(60);
 
 /// Where the server is and how to get there.
 pub(crate) struct Route {
+    /// `-S`, a name or an address
+    pub(crate) host: String,
     /// `-S`
-    pub(crate) server: Endpoint,
+    pub(crate) port: u16,
     /// `-o`
     pub(crate) source: Option<IpAddr>,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
 }
 
 /// A process that is wanted.
@@ -71,18 +80,26 @@ pub(crate) struct Parent {
     joined: Option<Joined>,
     config: Option<ClientConfig>,
     children: Children,
+    /// Of an enrolment that is under way.
+    key: Option<PKey<Private>>,
     needs: VecDeque<Need>,
+    program: String,
     ready: Option<Ready>,
     start_by: Instant,
     refreshed: Instant,
-    stop: Option<(Status, String)>,
+    stop: Option<Finish>,
 }
 
 impl Parent {
     /// Ready to loop. Call it in the daemon, not before it has detached. `ready` is told once the server is joined.
-    pub(crate) fn new(access: Access, route: Route, ready: Ready) -> io::Result<Self> {
+    pub(crate) fn new(
+        mut signals: Signals,
+        access: Access,
+        route: Route,
+        program: &str,
+        ready: Ready,
+    ) -> io::Result<Self> {
         let poller = Poll::new()?;
-        let mut signals = Signals::new()?;
         poller.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let now = Instant::now();
         Ok(Self {
@@ -95,7 +112,9 @@ impl Parent {
             joined: None,
             config: None,
             children: Children::default(),
+            key: None,
             needs: VecDeque::from([Need::Worker]),
+            program: program.to_owned(),
             ready: Some(ready),
             start_by: now + START,
             refreshed: now,
@@ -104,21 +123,21 @@ impl Parent {
     }
 
     /// Works until told to end, or until the server is lost; says why.
-    pub(crate) fn run(mut self) -> Status {
+    pub(crate) fn run(mut self) -> Finish {
         let mut events = Events::with_capacity(256);
         sys::set_title("joining the server");
         loop {
             while let Some(need) = self.needs.pop_front() {
                 self = self.fork(need);
             }
-            if let Some((status, reason)) = self.stop.take() {
-                return self.finish(status, &reason);
+            if let Some(finish) = self.stop.take() {
+                return self.finish(finish);
             }
             let timeout = self.due().saturating_duration_since(Instant::now());
             match self.poller.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => self.stop = Some((Status::Failed, format!("waiting failed: {e}"))),
+                Err(e) => self.stop = Some(Finish::Failed(format!("waiting failed: {e}"))),
             }
             for event in &events {
                 self.dispatch(event.token());
@@ -127,16 +146,18 @@ impl Parent {
         }
     }
 
-    /// The last line, and the starting process's answer if it still waits for one.
-    fn finish(mut self, status: Status, reason: &str) -> Status {
-        if status != Status::Normal {
-            let address = self.route.server.to_string();
-            Event::new(events::SERVER_LOST).field("address", &address).field("reason", reason).error();
+    /// Why the server is not joined any more, and the starting process's answer if it still waits for one.
+    fn finish(mut self, finish: Finish) -> Finish {
+        if let Finish::Failed(reason) = &finish {
+            Event::new(events::SERVER_LOST)
+                .field("address", self.route.to_string())
+                .field("reason", reason)
+                .error();
+            if let Some(ready) = self.ready.take() {
+                ready.fail(&format_args!("{}: {reason}", self.program));
+            }
         }
-        match self.ready.take() {
-            Some(ready) if status != Status::Normal => ready.fail(&reason),
-            _ => status,
-        }
+        finish
     }
 
     /// Forks the API worker or a session child; what it does not need of the parent is dropped there.
@@ -195,7 +216,8 @@ impl Parent {
                 let source = self.route.source;
                 drop(self);
                 let born = Born { channel: theirs, server: address, source, pair, ticket, config };
-                let status = catch_unwind(AssertUnwindSafe(|| session::run(born))).unwrap_or(Status::Internal);
+                let status =
+                    catch_unwind(AssertUnwindSafe(|| session::run(born))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
             }
             Err(e) => {
@@ -206,7 +228,7 @@ impl Parent {
     }
 
     fn fail(mut self, reason: String) -> Self {
-        self.stop = Some((Status::Failed, reason));
+        self.stop = Some(Finish::Failed(reason));
         self
     }
 
@@ -229,7 +251,7 @@ impl Parent {
         self.renew_when_due();
         if self.joined.is_none() && self.start_by <= Instant::now() && self.stop.is_none() {
             let reason = format!("the server was not joined within {} s", START.as_secs());
-            self.stop = Some((Status::Failed, reason));
+            self.stop = Some(Finish::Failed(reason));
         }
     }
 
@@ -251,15 +273,14 @@ impl Parent {
                     // Parked children still have the old level; the next ones inherit the new one.
                     self.children.release_parked();
                 }
-                Ok(Some(Signal::End(signal))) => {
-                    Event::new(events::DAEMON_STOP).field_display("signal", signal).debug();
-                    self.stop = Some((Status::Normal, String::new()));
+                Ok(Some(Signal::End(end))) => {
+                    self.stop = Some(Finish::Told(end));
                     return;
                 }
                 Ok(Some(Signal::Child)) => self.bury(),
                 Ok(None) => return,
                 Err(e) => {
-                    self.stop = Some((Status::Failed, format!("signals cannot be read: {e}")));
+                    self.stop = Some(Finish::Failed(format!("signals cannot be read: {e}")));
                     return;
                 }
             }

@@ -2,8 +2,7 @@
 //! and report; none names an address, a path or a command.
 
 use super::backend::Asked;
-use super::{CONTROL, Need, Parent};
-use common::exit::Status;
+use super::{CONTROL, Need, Parent, Route};
 use common::identity::ProxyId;
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
 use common::link::pair::{PairId, Ticket};
@@ -11,7 +10,7 @@ use common::link::tls;
 use common::log::{Event, events};
 use common::net::{self, Conn, Interrupted, LookupError, Waiter};
 use common::rpc::Enrolment;
-use common::startup::Ready;
+use common::startup::{Finish, Ready};
 use common::sys;
 use mio::Interest;
 use openssl::ec::{EcGroup, EcKey};
@@ -122,7 +121,7 @@ impl Parent {
                 Some(public)
             }
             Err(e) => {
-                self.stop = Some((Status::Failed, format!("no key can be made: {e}")));
+                self.stop = Some(Finish::Failed(format!("no key can be made: {e}")));
                 None
             }
         }
@@ -143,7 +142,7 @@ impl Parent {
                     common::error!("{reason}");
                     self.renewal_failed();
                 } else {
-                    self.stop = Some((Status::Failed, reason));
+                    self.stop = Some(Finish::Failed(reason));
                 }
             }
         }
@@ -159,14 +158,15 @@ impl Parent {
                 self.hear_server();
             }
             Err(e) => {
-                let reason = format!("the server {} was not joined: {e}", self.route.server);
-                self.stop = Some((Status::Failed, reason));
+                let reason = format!("the server {} was not joined: {e}", self.route);
+                self.stop = Some(Finish::Failed(reason));
             }
         }
     }
 
     pub(super) fn renew_when_due(&mut self) {
-        if self.joined.is_some() && self.membership.as_ref().is_some_and(|own| own.renew_at <= Instant::now()) {
+        if self.joined.is_some() && self.membership.as_ref().is_some_and(|own| own.renew_at <= Instant::now())
+        {
             // Asked once; the answer sets the next time.
             self.renewal_failed();
             self.ask(Asked::Enrolment);
@@ -195,7 +195,7 @@ impl Parent {
         })();
         if let Err(e) = renewed {
             if self.joined.is_none() {
-                self.stop = Some((Status::Failed, format!("the renewed control connection failed: {e}")));
+                self.stop = Some(Finish::Failed(format!("the renewed control connection failed: {e}")));
             }
             common::error!("the control connection was not renewed: {e}");
             self.renewal_failed();
@@ -207,9 +207,8 @@ impl Parent {
         let own = self.membership.as_ref().ok_or_else(|| JoinError::Setup("not enrolled".to_owned()))?;
         let mut waiter = Waiter::new().map_err(|e| JoinError::Setup(e.to_string()))?;
         let deadline = Instant::now() + JOIN;
-        let server = &self.route.server;
         let mut conn = loop {
-            match reach(&mut waiter, server, self.route.source, deadline) {
+            match reach(&mut waiter, &self.route, deadline) {
                 // The server opens its port when it has read that we renew.
                 Err(JoinError::Reach(LookupError::Unreachable(..)))
                     if renews.is_some() && Instant::now() < deadline =>
@@ -228,16 +227,17 @@ impl Parent {
         let mut control = Control::new(conn);
         control.send(&ToServer::Hello { version: VERSION, renews })?;
         welcome(&mut waiter, &mut control, deadline)?;
-        waiter
-            .unwatch(control.conn().wire().socket())
-            .map_err(|e| JoinError::Setup(e.to_string()))?;
+        waiter.unwatch(control.conn().wire().socket()).map_err(|e| JoinError::Setup(e.to_string()))?;
         Ok(Joined { control, address, proxy_id })
     }
 
     fn watch(&mut self, mut joined: Joined) -> Result<(), JoinError> {
         let both = Interest::READABLE | Interest::WRITABLE;
         let socket = joined.control.conn().wire().socket();
-        self.poller.registry().register(socket, CONTROL, both).map_err(|e| JoinError::Setup(e.to_string()))?;
+        self.poller
+            .registry()
+            .register(socket, CONTROL, both)
+            .map_err(|e| JoinError::Setup(e.to_string()))?;
         Event::new(events::SERVER_JOINED)
             .field_display("address", joined.address)
             .field_display("proxy_id", &joined.proxy_id)
@@ -262,7 +262,7 @@ impl Parent {
         match message {
             ToClient::Ping | ToClient::Welcome { .. } => {}
             ToClient::Refused { reason } => {
-                self.stop = Some((Status::Failed, format!("the server refused this client: {reason}")));
+                self.stop = Some(Finish::Failed(format!("the server refused this client: {reason}")));
             }
             ToClient::GetConfig { generation } => self.ask(Asked::ServerConfig(generation)),
             ToClient::Pair { pair, ticket } => self.take_pair(pair, ticket),
@@ -314,7 +314,7 @@ impl Parent {
     /// As documented: when the server ends, the client ends.
     fn lose_server(&mut self, e: &ControlError) {
         self.joined = None;
-        self.stop.get_or_insert_with(|| (Status::Failed, e.to_string()));
+        self.stop.get_or_insert_with(|| Finish::Failed(e.to_string()));
     }
 }
 
@@ -336,14 +336,9 @@ fn membership(enrolment: &Enrolment, key: &PKey<Private>) -> Result<Membership, 
     })
 }
 
-fn reach(
-    waiter: &mut Waiter,
-    server: &crate::options::Endpoint,
-    source: Option<std::net::IpAddr>,
-    deadline: Instant,
-) -> Result<Conn, JoinError> {
-    let addresses = net::resolve(waiter, &server.host, server.port, deadline).map_err(JoinError::Reach)?;
-    let mut wire = net::connect(waiter, &addresses, source, deadline).map_err(JoinError::Reach)?;
+fn reach(waiter: &mut Waiter, route: &Route, deadline: Instant) -> Result<Conn, JoinError> {
+    let addresses = net::resolve(waiter, &route.host, route.port, deadline).map_err(JoinError::Reach)?;
+    let mut wire = net::connect(waiter, &addresses, route.source, deadline).map_err(JoinError::Reach)?;
     net::keepalive(wire.socket()).map_err(|e| JoinError::Setup(e.to_string()))?;
     Ok(Conn::Plain(wire))
 }

@@ -93,7 +93,9 @@ fn park(desk: &mut Desk, socket: &mut TcpStream) -> Result<bool, Stop> {
             Ok(_) => return Ok(true),
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(false),
-            Err(e) => return Err(Stop::Failed(Status::LinkBroke, format!("the data connection failed: {e}"))),
+            Err(e) => {
+                return Err(Stop::Failed(Status::LinkBroke, format!("the data connection failed: {e}")));
+            }
         }
         desk.waiter.wait(None).map_err(unused)?;
     }

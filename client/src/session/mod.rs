@@ -69,8 +69,12 @@ impl From<Interrupted> for Stop {
     fn from(e: Interrupted) -> Self {
         match e {
             Interrupted::Failed(e) => Self::internal(&e),
-            Interrupted::Ended => Self::Failed(Status::Terminated, "the session process was told to end".to_owned()),
-            Interrupted::Late => Self::Failed(Status::Timeout, "the server's session process was too slow".to_owned()),
+            Interrupted::Ended => {
+                Self::Failed(Status::Terminated, "the session process was told to end".to_owned())
+            }
+            Interrupted::Late => {
+                Self::Failed(Status::Timeout, "the server's session process was too slow".to_owned())
+            }
         }
     }
 }

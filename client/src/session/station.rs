@@ -64,7 +64,9 @@ pub(super) fn connect(desk: &mut Desk, open: &Open) -> Result<(Conn, Inspector),
         }
         match desk.waiter.wait(Some(deadline)) {
             Ok(()) => {}
-            Err(Interrupted::Late) => return Err(down(format!("the station {host}:{port} sent no SSRM in {limit} s"))),
+            Err(Interrupted::Late) => {
+                return Err(down(format!("the station {host}:{port} sent no SSRM in {limit} s")));
+            }
             Err(e) => return Err(Failure { status: Status::Terminated, detail: e.to_string() }),
         }
     }

@@ -126,8 +126,10 @@ impl Conn {
                 drained.map(|_| Poll::Pending).map_err(|e| failure(e.to_string(), stream))
             }
             Err(e) => {
-                let code =
-                    e.ssl_error().and_then(|stack| stack.errors().first()).map_or(0, openssl::error::Error::reason_code);
+                let code = e
+                    .ssl_error()
+                    .and_then(|stack| stack.errors().first())
+                    .map_or(0, openssl::error::Error::reason_code);
                 Err(TlsFailure { code, ..failure(openssl_reason(&e), stream) })
             }
         }

@@ -70,13 +70,20 @@ impl Children {
     }
 
     pub(super) fn unverified_from(&self, same: impl Fn(SocketAddr) -> bool) -> usize {
-        self.table.values().filter(|child| child.stage == Stage::Stranger && child.peer.is_some_and(&same)).count()
+        self.table
+            .values()
+            .filter(|child| child.stage == Stage::Stranger && child.peer.is_some_and(&same))
+            .count()
     }
 
     /// A parked child with its data connection.
     pub(super) fn take_ready(&mut self) -> Option<Pid> {
         while let Some(pid) = self.ready.pop() {
-            if self.table.get(&pid).is_some_and(|child| child.stage == Stage::Ready && child.channel.is_some()) {
+            if self
+                .table
+                .get(&pid)
+                .is_some_and(|child| child.stage == Stage::Ready && child.channel.is_some())
+            {
                 return Some(pid);
             }
         }
@@ -85,7 +92,9 @@ impl Children {
 
     /// Sends; false if the child is gone or does not listen any more.
     pub(super) fn send(&mut self, pid: Pid, message: &ToChild, descriptor: Option<&impl AsFd>) -> bool {
-        let Some(channel) = self.table.get(&pid).and_then(|child| child.channel.as_ref()) else { return false };
+        let Some(channel) = self.table.get(&pid).and_then(|child| child.channel.as_ref()) else {
+            return false;
+        };
         match channel.hand_over(message, descriptor) {
             Ok(()) => true,
             Err(e) => {

@@ -75,7 +75,10 @@ impl InternalPort {
         let address = listener.local_addr()?;
         let mut listener = TcpListener::from_std(listener);
         registry.register(&mut listener, INTERNAL, Interest::READABLE)?;
-        Event::new(events::LISTENER_OPEN).field("listener", "internal").field_display("address", address).info();
+        Event::new(events::LISTENER_OPEN)
+            .field("listener", "internal")
+            .field_display("address", address)
+            .info();
         Ok(Self { listener, address, listening: true, context, pending: [const { None }; SLOTS] })
     }
 
@@ -155,14 +158,14 @@ impl InternalPort {
         &mut self,
         slot: usize,
         taken: bool,
-        renewal: Option<Ticket>,
+        renewal: Option<&Ticket>,
         registry: &Registry,
     ) -> Option<Newcomer> {
         let place = self.pending.get_mut(slot)?;
         let mut pending = place.take()?;
         loop {
             let before = std::mem::discriminant(&pending.stage);
-            match step(pending.stage, pending.peer, &self.context, taken, renewal.as_ref(), registry) {
+            match step(pending.stage, pending.peer, &self.context, taken, renewal, registry) {
                 Progress::Wait(stage) => {
                     let moved = std::mem::discriminant(&stage) != before;
                     pending.stage = stage;
@@ -195,7 +198,7 @@ fn step(
         Stage::Preamble(socket, buffer, filled) => preamble(socket, buffer, filled, registry),
         Stage::Handshake(mut conn) => match conn.handshake() {
             Ok(Poll::Pending) => Progress::Wait(Stage::Handshake(conn)),
-            Ok(Poll::Ready(())) => certified(conn),
+            Ok(Poll::Ready(())) => certified(*conn),
             Err(e) => Progress::Refused(format!("its TLS handshake failed: {e}")),
         },
         Stage::Certified(control, name) => hello(control, name, peer, taken, renewal),
@@ -222,7 +225,12 @@ fn first_octet(socket: TcpStream, context: &SslContext) -> Progress {
     }
 }
 
-fn preamble(mut socket: TcpStream, mut buffer: [u8; PREAMBLE], mut filled: usize, registry: &Registry) -> Progress {
+fn preamble(
+    mut socket: TcpStream,
+    mut buffer: [u8; PREAMBLE],
+    mut filled: usize,
+    registry: &Registry,
+) -> Progress {
     while filled < PREAMBLE {
         match socket.read(buffer.get_mut(filled..).unwrap_or_default()) {
             Ok(0) => return Progress::Refused("it closed within its preamble".to_owned()),
@@ -244,10 +252,10 @@ fn preamble(mut socket: TcpStream, mut buffer: [u8; PREAMBLE], mut filled: usize
     }
 }
 
-fn certified(conn: Box<Conn>) -> Progress {
+fn certified(conn: Conn) -> Progress {
     let Some(ssl) = conn.ssl() else { return Progress::Refused("it is not under TLS".to_owned()) };
     match tls::check_client(ssl) {
-        Ok(name) => Progress::Wait(Stage::Certified(Box::new(Control::new(*conn)), name)),
+        Ok(name) => Progress::Wait(Stage::Certified(Box::new(Control::new(conn)), name)),
         Err(e) => Progress::Refused(e.to_string()),
     }
 }
@@ -272,7 +280,12 @@ fn hello(
     } else if taken && renews.is_none() {
         "a client is joined already".to_owned()
     } else {
-        return Progress::Done(Newcomer::Client(Box::new(Joined::new(*control, name, peer, renews.is_some()))));
+        return Progress::Done(Newcomer::Client(Box::new(Joined::new(
+            *control,
+            name,
+            peer,
+            renews.is_some(),
+        ))));
     };
     // Best effort: the reason is in our log as well.
     let _: Result<(), ControlError> =

@@ -26,7 +26,12 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    pub(super) fn new(control: Control<ToServer, ToClient>, name: String, address: SocketAddr, renews: bool) -> Self {
+    pub(super) fn new(
+        control: Control<ToServer, ToClient>,
+        name: String,
+        address: SocketAddr,
+        renews: bool,
+    ) -> Self {
         Self { control, name, address, renews, answer: String::new(), renewal: None }
     }
 
@@ -92,7 +97,10 @@ impl Parent {
             ToServer::Ping | ToServer::Hello { .. } => {}
             ToServer::ConfigPart { text, last } => self.take_config_part(&text, last),
             ToServer::ConfigFailed { reason } => {
-                Event::new(events::BACKEND_ERROR).field("function", "proxy_config").field("reason", &reason).error();
+                Event::new(events::BACKEND_ERROR)
+                    .field("function", "proxy_config")
+                    .field("reason", &reason)
+                    .error();
             }
             ToServer::PairFailed { pair, reason } => self.fail_pair(pair, &reason),
             ToServer::Renewing { secret } => {
@@ -208,7 +216,6 @@ impl Parent {
         refused(Some(generation), reason);
         self.report("ERROR", "a generation of the configuration was refused", reason);
     }
-
 }
 
 fn refused(generation: Option<u64>, reason: &str) {

@@ -135,7 +135,7 @@ impl Parent {
     fn fork(mut self, need: Need) -> Self {
         let (ours, theirs) = match Channel::pair() {
             Ok(ends) => ends,
-            Err(e) => return self.no_child(need, &e),
+            Err(e) => return self.no_child(need, e),
         };
         match sys::fork() {
             Ok(Fork::Parent(pid)) => {
@@ -149,19 +149,25 @@ impl Parent {
                 drop(self);
                 let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
                 let born = Born { channel: theirs, active };
-                let status = catch_unwind(AssertUnwindSafe(|| session::run(born))).unwrap_or(Status::Internal);
+                let status =
+                    catch_unwind(AssertUnwindSafe(|| session::run(born))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
             }
-            Err(e) => self.no_child(need, &e),
+            Err(e) => self.no_child(need, e),
         }
     }
 
     /// Out of processes or descriptors: refuse this one and go on.
-    fn no_child(mut self, need: Need, e: &nix::Error) -> Self {
+    fn no_child(mut self, need: Need, e: nix::Error) -> Self {
         common::error!("no session process can be started: {e}");
         self.pool.back_off();
-        if let Need::Heir(pair) = need {
-            self.retire(pair);
+        match need {
+            Need::Spare => {}
+            Need::Heir(pair) => self.retire(pair),
+            Need::Partner(socket, peer) => {
+                drop(socket);
+                self.turn_away(peer, "no session process can be started");
+            }
         }
         self
     }
@@ -225,7 +231,12 @@ impl Parent {
 
     /// A newcomer on the internal port has moved.
     fn meet(&mut self, slot: usize) {
-        match self.internal.advance(slot, self.joined.is_some(), self.renewal(), self.poller.registry()) {
+        match self.internal.advance(
+            slot,
+            self.joined.is_some(),
+            self.renewal().as_ref(),
+            self.poller.registry(),
+        ) {
             Some(Newcomer::Client(joined)) => self.join(*joined),
             Some(Newcomer::Data(pair, socket)) => self.connect_pair(pair, socket),
             None => {}

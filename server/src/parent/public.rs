@@ -4,8 +4,8 @@
 use super::{Need, PUBLIC, Parent};
 use crate::orders::ToChild;
 use common::log::{Event, events};
-use mio::net::{TcpListener, TcpStream};
 use mio::Interest;
+use mio::net::{TcpListener, TcpStream};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -108,7 +108,8 @@ impl Parent {
         }
         let network = network(from);
         let same = |peer: SocketAddr| self::network(peer.ip()) == network;
-        let queued = self.needs.iter().filter(|need| matches!(need, Need::Partner(_, peer) if same(*peer))).count();
+        let queued =
+            self.needs.iter().filter(|need| matches!(need, Need::Partner(_, peer) if same(*peer))).count();
         if self.children.unverified_from(same) + queued >= limits.unverified_per_address as usize {
             return Err("too many connections of this address that are not verified");
         }
@@ -125,7 +126,7 @@ impl Parent {
         self.needs.push_back(Need::Partner(socket, peer));
     }
 
-    fn turn_away(&mut self, peer: SocketAddr, reason: &str) {
+    pub(super) fn turn_away(&mut self, peer: SocketAddr, reason: &str) {
         let Some(public) = &mut self.public else { return };
         let now = Instant::now();
         if public.quiet_since.is_some_and(|since| since + REFUSAL_LINE > now) {

@@ -11,7 +11,7 @@ use common::net::{Conn, Interrupted, Read, TlsFailure, Wire};
 use common::sys;
 use mio::net::TcpStream;
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslContext, SslMethod};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslRef};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -70,14 +70,16 @@ impl Accepted {
                     return Err(Refusal::new(Status::Timeout, detail).into());
                 }
                 Err(Interrupted::Ended) => {
-                    return Err(Refusal::new(Status::Terminated, "told to end during the TLS handshake").into());
+                    return Err(
+                        Refusal::new(Status::Terminated, "told to end during the TLS handshake").into()
+                    );
                 }
                 Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e).into()),
             }
         }
         forget_key(&mut conn, desk).map_err(|e| Refusal::internal(&e))?;
         take_facts(desk, &conn);
-        let certificate = conn.ssl().and_then(|ssl| ssl.peer_certificate());
+        let certificate = conn.ssl().and_then(SslRef::peer_certificate);
         let candidate = desk.active.has_candidate(certificate.as_deref());
         if candidate && certificate.is_some() {
             desk.tell(&ToParent::Trusted);

@@ -67,12 +67,15 @@ fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, be
     let event = Event::new(events::SESSION_END)
         .field("direction", "incoming")
         .field("session", &session)
-        .field("address", &facts.peer.map(|peer| peer.to_string()).unwrap_or_default())
+        .field("address", facts.peer.map(|peer| peer.to_string()).unwrap_or_default())
         .field("partner", &facts.partner)
         .field("ssid", &facts.ssid);
     let event = verdict.describe(event, totals, inspector, begun.elapsed());
     if verdict.grave() {
-        desk.tell_operator(&format!("incoming session ended: {}", verdict.status.word()), event.text().to_owned());
+        desk.tell_operator(
+            &format!("incoming session ended: {}", verdict.status.word()),
+            event.text().to_owned(),
+        );
     }
     event.info();
     desk.tell(&ToParent::Session(SessionEvent::End {

@@ -122,7 +122,8 @@ impl Desk {
 
     /// A socket from the parent, watched from now on.
     fn adopt(&mut self, descriptor: Option<OwnedFd>) -> io::Result<TcpStream> {
-        let descriptor = descriptor.ok_or_else(|| io::Error::other("a message came without its descriptor"))?;
+        let descriptor =
+            descriptor.ok_or_else(|| io::Error::other("a message came without its descriptor"))?;
         let stream = StdStream::from(descriptor);
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;

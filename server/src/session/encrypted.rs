@@ -30,7 +30,8 @@ const GREETING_ROOM: usize = 1010;
 impl Encrypted {
     /// SSRM out, SSID in, and who it is.
     pub(super) fn greet(mut self, desk: &mut Desk) -> Result<Greeted, Stop> {
-        let mut inspector = Inspector::new(ProfileName::Tolerant, desk.active.limits.idle_commands, relay::Side::Outer);
+        let mut inspector =
+            Inspector::new(ProfileName::Tolerant, desk.active.limits.idle_commands, relay::Side::Outer);
         let mut join = Join::Waiting;
         let ssid = match self.exchange(desk, &mut inspector, &mut join) {
             Ok(ssid) => ssid,
@@ -39,14 +40,19 @@ impl Encrypted {
         if let Err(refusal) = self.identify(desk, &mut inspector, &ssid) {
             return Err(self.refuse(desk, &inspector, refusal).into());
         }
-        match self.join(desk, join) {
+        match finish_join(desk, join) {
             Ok(data) => Ok(Greeted { conn: self.conn, data, inspector, ssid }),
             Err(refusal) => Err(self.refuse(desk, &inspector, refusal).into()),
         }
     }
 
     /// SSRM out; the SSID's octets, judged.
-    fn exchange(&mut self, desk: &mut Desk, inspector: &mut Inspector, join: &mut Join) -> Result<Vec<u8>, Refusal> {
+    fn exchange(
+        &mut self,
+        desk: &mut Desk,
+        inspector: &mut Inspector,
+        join: &mut Join,
+    ) -> Result<Vec<u8>, Refusal> {
         let limit = desk.active.limits.ssid_seconds;
         let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
         inspector.pass(Side::Responder, &oftp::SSRM).map_err(|v| Refusal::internal(&v))?;
@@ -127,34 +133,6 @@ impl Encrypted {
         Ok(())
     }
 
-    /// The join, and the parent's word that this partner may have one more session.
-    fn join(&mut self, desk: &mut Desk, mut join: Join) -> Result<Conn, Refusal> {
-        let deadline = Instant::now() + common::link::join::TIME_LIMIT;
-        loop {
-            desk.listen()?;
-            join.advance(desk, true)?;
-            match desk.admission {
-                Admission::Full => {
-                    let refusal = Refusal::new(Status::Capacity, "the partner has as many sessions as it may");
-                    return Err(Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal });
-                }
-                Admission::Admitted if matches!(join, Join::Done(_)) => {}
-                _ if desk.orphaned => return Err(no_client("the server has ended")),
-                _ => {
-                    match desk.wait(Some(deadline)) {
-                        Ok(()) => {}
-                        Err(Interrupted::Late) => return Err(no_client("no data connection in time")),
-                        Err(e) => return Err(interrupted(e)),
-                    }
-                    continue;
-                }
-            }
-            if let Join::Done(conn) = join {
-                return Ok(*conn);
-            }
-        }
-    }
-
     /// Tells the partner, in the layout of its level, and closes once that is out.
     fn refuse(mut self, desk: &mut Desk, inspector: &Inspector, refusal: Refusal) -> Refusal {
         if let Some(reason) = refusal.esid {
@@ -163,6 +141,34 @@ impl Encrypted {
         }
         desk.say_goodbye(self.conn);
         refusal
+    }
+}
+
+/// The join, and the parent's word that this partner may have one more session.
+fn finish_join(desk: &mut Desk, mut join: Join) -> Result<Conn, Refusal> {
+    let deadline = Instant::now() + common::link::join::TIME_LIMIT;
+    loop {
+        desk.listen()?;
+        join.advance(desk, true)?;
+        match desk.admission {
+            Admission::Full => {
+                let refusal = Refusal::new(Status::Capacity, "the partner has as many sessions as it may");
+                return Err(Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal });
+            }
+            Admission::Admitted if matches!(join, Join::Done(_)) => {}
+            _ if desk.orphaned => return Err(no_client("the server has ended")),
+            _ => {
+                match desk.wait(Some(deadline)) {
+                    Ok(()) => {}
+                    Err(Interrupted::Late) => return Err(no_client("no data connection in time")),
+                    Err(e) => return Err(interrupted(e)),
+                }
+                continue;
+            }
+        }
+        if let Join::Done(conn) = join {
+            return Ok(*conn);
+        }
     }
 }
 
@@ -213,7 +219,10 @@ fn violation(violation: &oftp::Violation) -> Refusal {
 }
 
 fn eager() -> Refusal {
-    let refusal = Refusal::new(Status::PartnerViolation, "the partner sent more before it had our SSID (RFC 5024 §9.3)");
+    let refusal = Refusal::new(
+        Status::PartnerViolation,
+        "the partner sent more before it had our SSID (RFC 5024 §9.3)",
+    );
     Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal.grave() }
 }
 

@@ -28,7 +28,9 @@ impl Greeted {
     /// Asks for the station; ready to relay once it has answered with its SSRM.
     pub(super) fn attach(mut self, desk: &mut Desk) -> Result<Attached, Stop> {
         match self.ask(desk) {
-            Ok(()) => Ok(Attached { conn: self.conn, data: self.data, inspector: self.inspector, ssid: self.ssid }),
+            Ok(()) => {
+                Ok(Attached { conn: self.conn, data: self.data, inspector: self.inspector, ssid: self.ssid })
+            }
             Err(refusal) => {
                 if let Some(reason) = refusal.esid {
                     // If it cannot be taken the partner is gone, and the log line says what matters.
@@ -43,7 +45,8 @@ impl Greeted {
     fn ask(&mut self, desk: &mut Desk) -> Result<(), Refusal> {
         let limit = Duration::from_secs(u64::from(desk.active.limits.station_seconds)) + MARGIN;
         let deadline = Some(Instant::now() + limit);
-        let partner = desk.active.partner(&desk.facts.ssid).map(|partner| partner.profile).unwrap_or_default();
+        let partner =
+            desk.active.partner(&desk.facts.ssid).map(|partner| partner.profile).unwrap_or_default();
         let question = Open {
             address: desk.facts.peer.map(|peer| peer.to_string()).unwrap_or_default(),
             partner: desk.facts.partner.clone(),
@@ -61,7 +64,9 @@ impl Greeted {
             self.partner_waits(desk)?;
             match desk.wait(deadline) {
                 Ok(()) => {}
-                Err(Interrupted::Late) => return Err(no_station("the client did not answer in time".to_owned())),
+                Err(Interrupted::Late) => {
+                    return Err(no_station("the client did not answer in time".to_owned()));
+                }
                 Err(Interrupted::Ended) => {
                     let refusal = Refusal::new(Status::Terminated, "the session process was told to end");
                     return Err(Refusal { esid: Some(EsidReason::EmergencyCloseDown), ..refusal });
@@ -81,7 +86,9 @@ impl Greeted {
                 let refusal = Refusal::new(Status::PartnerViolation, detail).grave();
                 Err(Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal })
             }
-            Read::Clean => Err(Refusal::new(Status::PartnerBroke, "the partner closed before the station answered")),
+            Read::Clean => {
+                Err(Refusal::new(Status::PartnerBroke, "the partner closed before the station answered"))
+            }
             Read::Broken(e) => Err(Refusal::new(Status::PartnerBroke, format!("the partner broke off: {e}"))),
         }
     }

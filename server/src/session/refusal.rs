@@ -39,11 +39,12 @@ impl Refusal {
         let mut event = Event::new(events::SESSION_REFUSED)
             .field("direction", "incoming")
             .field("reason", self.status.word())
-            .field("address", &facts.peer.map(|peer| peer.to_string()).unwrap_or_default());
+            .field("address", facts.peer.map(|peer| peer.to_string()).unwrap_or_default());
         if let Some(pair) = facts.pair {
             event = event.field_display("session", pair);
         }
-        event = event.field("subject", &facts.subject).field("serial", &facts.serial).field("ssid", &facts.ssid);
+        event =
+            event.field("subject", &facts.subject).field("serial", &facts.serial).field("ssid", &facts.ssid);
         if !facts.partner.is_empty() {
             event = event.field("partner", &facts.partner);
         }
