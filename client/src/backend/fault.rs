@@ -151,6 +151,10 @@ fn refused(f: &mut fmt::Formatter<'_>, status: u16, error: &ApiError) -> fmt::Re
         401 => {
             write!(f, "refuses the token ({code}: {message}); -T must be what 'os4xapi token show' prints")
         }
+        404 => write!(
+            f,
+            "answers {status} {code}: {message} Check the path of -U, and that both are of one version"
+        ),
         _ => write!(f, "answers {status} {code}: {message}"),
     }
 }
