@@ -1,0 +1,159 @@
+//! One call of the backend: POST the function and the token, read status and answer, and say what is wrong if anything
+//! is. The API worker's; blocks for as long as its limits allow, obeying signals meanwhile.
+
+use super::Access;
+use super::connector::{Dialler, Names, Shared};
+use super::fault::Fault;
+use super::trust::{Trust, halves};
+use common::link::control::MAX_ANSWER;
+use common::rpc::{ApiError, Call};
+use common::secret::Secret;
+use openssl::base64::encode_block;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use ureq::http::{HeaderValue, header};
+use ureq::unversioned::resolver::Resolver;
+use zeroize::Zeroizing;
+
+/// What a call may cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Until the connection is made and verified.
+    pub(super) connect: Duration,
+    /// The whole call, name lookup included.
+    pub(super) call: Duration,
+    /// The answer, octets.
+    pub(super) answer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), call: Duration::from_secs(30), answer: MAX_ANSWER }
+    }
+}
+
+#[derive(Serialize)]
+struct Request<'a> {
+    #[serde(flatten)]
+    call: &'a Call,
+    token: &'a str,
+}
+
+/// What every answer has.
+#[derive(Deserialize)]
+struct Verdict {
+    ok: bool,
+    error: Option<ApiError>,
+}
+
+/// Calls one backend. Make it after the fork.
+pub(super) struct Agent {
+    http: ureq::Agent,
+    url: String,
+    authorization: Option<HeaderValue>,
+    token: Secret,
+    limits: Limits,
+}
+
+impl Agent {
+    /// Calls the backend of `access`; waits in `waiter`.
+    pub(super) fn new(access: Access, limits: Limits, waiter: &Shared) -> Result<Self, Fault> {
+        Self::with_names(access, limits, waiter, Names(waiter.clone()))
+    }
+
+    /// The same with `names` for name lookup.
+    pub(super) fn with_names(
+        access: Access,
+        limits: Limits,
+        waiter: &Shared,
+        names: impl Resolver,
+    ) -> Result<Self, Fault> {
+        let Access { url, credentials, token } = access;
+        let (token, pin) = halves(&token);
+        let trust = Trust::new(pin).map_err(Fault::OpenSsl)?;
+        // Settings of the environment (a proxy) or of the backend (a redirect) must not lead the token elsewhere.
+        let config = ureq::Agent::config_builder()
+            .https_only(true)
+            .proxy(None)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .timeout_connect(Some(limits.connect))
+            .timeout_global(Some(limits.call))
+            .max_idle_connections(0)
+            .max_idle_connections_per_host(0)
+            .user_agent(concat!("os4x_proxyclient2/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self {
+            http: ureq::Agent::with_parts(config, Dialler::new(waiter.clone(), trust), names),
+            url,
+            authorization: credentials.as_ref().map(basic).transpose()?,
+            token,
+            limits,
+        })
+    }
+
+    /// Where the backend is; no secret.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The backend's answer to `call`, as it came.
+    pub(super) fn call(&self, call: &Call) -> Result<Zeroizing<String>, Fault> {
+        let request = Request { call, token: self.token.expose() };
+        let body = Zeroizing::new(serde_json::to_vec(&request).map_err(Fault::Json)?);
+        let mut post = self
+            .http
+            .post(&self.url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONNECTION, "close");
+        if let Some(authorization) = &self.authorization {
+            post = post.header(header::AUTHORIZATION, authorization);
+        }
+        let mut response = post.send(&body[..]).map_err(|e| self.fault(e))?;
+        let limit = self.limits.answer as u64;
+        let answer = response.body_mut().with_config().limit(limit).read_to_vec();
+        judge(response.status().as_u16(), answer.map_err(|e| self.fault(e))?)
+    }
+
+    /// What ureq's error means.
+    fn fault(&self, error: ureq::Error) -> Fault {
+        use ureq::{Error, Timeout};
+        match error {
+            Error::Timeout(Timeout::Resolve | Timeout::Connect) => Fault::NoConnection(self.limits.connect),
+            Error::Timeout(_) => Fault::NoAnswer(self.limits.call),
+            Error::Other(inner) => match inner.downcast::<Fault>() {
+                Ok(fault) => *fault,
+                Err(other) => Fault::Http(Error::Other(other)),
+            },
+            Error::Io(e) => Fault::Broken(e),
+            Error::BodyExceedsLimit(limit) => Fault::TooLarge(limit),
+            other => Fault::Http(other),
+        }
+    }
+}
+
+/// Basic authentication (RFC 7617) for a web server in front of the backend.
+fn basic(credentials: &Secret) -> Result<HeaderValue, Fault> {
+    let encoded = Zeroizing::new(encode_block(credentials.expose().as_bytes()));
+    let text = Zeroizing::new(format!("Basic {}", encoded.as_str()));
+    let mut value =
+        HeaderValue::from_str(&text).map_err(|e| Fault::Http(ureq::http::Error::from(e).into()))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Only `200` with `"ok": true` is an answer.
+fn judge(status: u16, answer: Vec<u8>) -> Result<Zeroizing<String>, Fault> {
+    let answer = Zeroizing::new(answer);
+    match serde_json::from_slice(&answer) {
+        Ok(Verdict { ok: true, .. }) if status == 200 => {
+            let text = std::str::from_utf8(&answer).map_err(|_| Fault::Foreign(status))?;
+            Ok(Zeroizing::new(text.to_owned()))
+        }
+        Ok(Verdict { ok: false, error: Some(error) }) => Err(Fault::Refused(status, error)),
+        Err(e) if status == 200 && e.is_data() => Err(Fault::Json(e)),
+        _ => Err(Fault::Foreign(status)),
+    }
+}

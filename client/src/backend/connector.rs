@@ -1,0 +1,217 @@
+//! What is under ureq: names, TCP and TLS, all waiting in the worker's own loop, so that a signal ends a call at once
+//! and no thread is started. A connection carries one call. The API worker's; knows nothing of the calls.
+
+use super::fault::Fault;
+use super::trust::Trust;
+use common::net::{self, Conn, Interrupted, LookupError, Read, Waiter};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Instant;
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Duration;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+
+const HTTPS_PORT: u16 = 443;
+/// What `ResolvedSocketAddrs` holds.
+const MAX_ADDRESSES: usize = 16;
+
+/// The worker's loop. ureq wants its parts to be `Sync`; there is one thread, so nobody ever waits for the lock.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Waiter>>);
+
+impl Shared {
+    pub(super) fn new(waiter: Waiter) -> Self {
+        Self(Arc::new(Mutex::new(waiter)))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Waiter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared")
+    }
+}
+
+/// Why a step of a connection did not come about.
+pub(super) enum Stop {
+    Interrupted(Interrupted),
+    Fault(Fault),
+}
+
+impl From<Interrupted> for Stop {
+    fn from(e: Interrupted) -> Self {
+        Self::Interrupted(e)
+    }
+}
+
+impl From<LookupError> for Stop {
+    fn from(e: LookupError) -> Self {
+        match e {
+            LookupError::Unknown(host) => Self::Fault(Fault::UnknownHost(host)),
+            LookupError::Unreachable(at, e) => Self::Fault(Fault::Unreachable(at, e)),
+            LookupError::Interrupted(e) => Self::Interrupted(e),
+        }
+    }
+}
+
+impl Stop {
+    /// As it travels through ureq; `timeout` is the one that would have passed.
+    fn through_ureq(self, timeout: &NextTimeout) -> Error {
+        match self {
+            Self::Interrupted(Interrupted::Late) => Error::Timeout(timeout.reason),
+            Self::Interrupted(Interrupted::Ended) => Error::Other(Box::new(Fault::Ended)),
+            Self::Interrupted(Interrupted::Failed(e)) => Error::Io(e),
+            Self::Fault(fault) => Error::Other(Box::new(fault)),
+        }
+    }
+}
+
+/// When `timeout` passes; none if never. A timeout that has passed is an error at once.
+fn deadline(timeout: &NextTimeout) -> Result<Option<Instant>, Error> {
+    match timeout.after {
+        Duration::NotHappening => Ok(None),
+        Duration::Exact(left) if left.is_zero() => Err(Error::Timeout(timeout.reason)),
+        Duration::Exact(left) => Ok(Some(Instant::now() + left)),
+    }
+}
+
+/// Looks names up within the call's time.
+#[derive(Debug)]
+pub(super) struct Names(pub(super) Shared);
+
+impl Resolver for Names {
+    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let host = uri.host().ok_or(Error::HostNotFound)?;
+        let port = uri.port_u16().unwrap_or(HTTPS_PORT);
+        let until = deadline(&timeout)?.unwrap_or_else(Instant::now);
+        let found = net::resolve(&mut self.0.lock(), host, port, until)
+            .map_err(|e| Stop::from(e).through_ureq(&timeout))?;
+        let mut addresses = self.empty();
+        for address in found.into_iter().take(MAX_ADDRESSES) {
+            addresses.push(address);
+        }
+        Ok(addresses)
+    }
+}
+
+/// Connects and verifies.
+pub(super) struct Dialler {
+    waiter: Shared,
+    trust: Trust,
+}
+
+impl Dialler {
+    pub(super) fn new(waiter: Shared, trust: Trust) -> Self {
+        Self { waiter, trust }
+    }
+
+    fn dial(&self, details: &ConnectionDetails<'_>, until: Option<Instant>) -> Result<Conn, Stop> {
+        let mut waiter = self.waiter.lock();
+        let openssl = |e| Stop::Fault(Fault::OpenSsl(e));
+        let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let ssl = self.trust.begin(host).map_err(openssl)?;
+        let latest = until.unwrap_or_else(Instant::now);
+        let wire = net::connect(&mut waiter, &details.addrs, None, latest)?;
+        let mut conn = Conn::tls(ssl, wire).map_err(openssl)?;
+        waiter.drive(until, || {
+            conn.handshake().map_err(|e| Stop::Fault(Fault::Handshake(e, self.trust.is_pinned())))
+        })?;
+        self.trust.check(conn.ssl()).map_err(Stop::Fault)?;
+        Ok(conn)
+    }
+}
+
+impl fmt::Debug for Dialler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dialler")
+    }
+}
+
+impl Connector for Dialler {
+    type Out = Connection;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Connection>, Error> {
+        if !details.needs_tls() {
+            return Err(Error::TlsRequired);
+        }
+        let until = deadline(&details.timeout)?;
+        let conn = self.dial(details, until).map_err(|e| e.through_ureq(&details.timeout))?;
+        let (input, output) = (details.config.input_buffer_size(), details.config.output_buffer_size());
+        Ok(Some(Connection { conn, waiter: self.waiter.clone(), buffers: LazyBuffers::new(input, output) }))
+    }
+}
+
+/// A verified connection to the backend.
+pub(super) struct Connection {
+    conn: Conn,
+    waiter: Shared,
+    buffers: LazyBuffers,
+}
+
+impl Transport for Connection {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        let until = deadline(&timeout)?;
+        let broken = |e| Stop::Fault(Fault::Broken(e));
+        let conn = &mut self.conn;
+        let mut rest = self.buffers.output().get(..amount).unwrap_or_default();
+        let step = || loop {
+            let taken = conn.write(rest).map_err(broken)?;
+            rest = rest.get(taken..).unwrap_or_default();
+            let drained = conn.drain().map_err(broken)?;
+            if taken == 0 {
+                return Ok(if rest.is_empty() && drained { Poll::Ready(()) } else { Poll::Pending });
+            }
+        };
+        self.waiter.lock().drive(until, step).map_err(|e: Stop| e.through_ureq(&timeout))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let until = deadline(&timeout)?;
+        let conn = &mut self.conn;
+        let room = self.buffers.input_append_buf();
+        let step = || match conn.read(room) {
+            Read::Octets(count) => Ok(Poll::Ready(count)),
+            Read::Blocked => Ok(Poll::Pending),
+            Read::Clean => Ok(Poll::Ready(0)),
+            Read::Broken(e) => Err(Stop::Fault(Fault::Broken(e))),
+        };
+        let count = self.waiter.lock().drive(until, step).map_err(|e| e.through_ureq(&timeout))?;
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        // One call, one connection.
+        false
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The answer is there or has failed: how the goodbye goes changes nothing.
+        let _ = self.conn.finish();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}

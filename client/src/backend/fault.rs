@@ -1,0 +1,174 @@
+//! Why a call of the backend failed: one enum, each fault with what an administrator can do about it. Values of the
+//! backend's are passed on as they are; log lines escape them. Never holds token, password or an answer's content.
+
+use common::identity::Kind;
+use common::net::TlsFailure;
+use common::rpc::ApiError;
+use openssl::error::ErrorStack;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Why a call failed. Its text continues `the backend <URL> `.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// This process was told to end; nobody waits for the call any more.
+    Ended,
+    /// OpenSSL could not be set up.
+    OpenSsl(ErrorStack),
+    /// The host name has no address.
+    UnknownHost(String),
+    /// No address of the host answered; the last one's error.
+    Unreachable(SocketAddr, io::Error),
+    /// No verified connection in time.
+    NoConnection(Duration),
+    /// Connected, but no whole answer in time.
+    NoAnswer(Duration),
+    /// The handshake failed; whether the token names the CA.
+    Handshake(TlsFailure, bool),
+    /// No certificate was verified.
+    NoCertificate,
+    /// A certificate of the right CA for something else.
+    Kind(Option<Kind>),
+    /// The connection broke off before the answer was whole.
+    Broken(io::Error),
+    /// The answer is larger than this, octets.
+    TooLarge(u64),
+    /// The answer says what is wrong; with its HTTP status.
+    Refused(u16, ApiError),
+    /// The answer is not the backend's: a web server's page, or none; with its HTTP status.
+    Foreign(u16),
+    /// The answer's JSON is not what the protocol says.
+    Json(serde_json::Error),
+    /// Not HTTP as we know it.
+    Http(ureq::Error),
+}
+
+impl Fault {
+    /// Whether trying again is of no use before an administrator has changed something.
+    pub(super) fn is_fatal(&self) -> bool {
+        match self {
+            Self::OpenSsl(_) | Self::NoCertificate | Self::Kind(_) => true,
+            Self::Handshake(failure, _) => failure.verify != openssl::x509::X509VerifyResult::OK,
+            Self::Refused(status, _) | Self::Foreign(status) => matches!(status, 300..=399 | 401 | 403 | 404),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended => f.write_str("was not asked: the API worker was told to end"),
+            Self::OpenSsl(e) => write!(f, "cannot be called: OpenSSL could not be set up: {e}"),
+            Self::UnknownHost(host) => {
+                write!(
+                    f,
+                    "cannot be reached: the name {host} has no address; check -U and this host's resolver"
+                )
+            }
+            Self::Unreachable(at, e) => {
+                write!(f, "cannot be reached at {at}: {e}; check that it runs, -U, and firewalls between")
+            }
+            Self::NoConnection(limit) => {
+                write!(
+                    f,
+                    "did not take the connection within {limit:?}; check that it runs, -U, and firewalls between"
+                )
+            }
+            Self::NoAnswer(limit) => {
+                write!(f, "did not answer within {limit:?}; look at its load and its log")
+            }
+            Self::Handshake(failure, pinned) => handshake(f, failure, *pinned),
+            Self::NoCertificate => {
+                f.write_str("showed no certificate that could be verified; it must offer https")
+            }
+            Self::Kind(kind) => write!(
+                f,
+                "is not at this address: the certificate shown is of the right CA, but of the kind {}, not {}; check -U",
+                kind.map_or("'unnamed'", Kind::uri),
+                Kind::Https.uri(),
+            ),
+            Self::Broken(e) => {
+                write!(f, "broke the connection off before its answer was whole: {e}; look at its log")
+            }
+            Self::TooLarge(limit) => {
+                write!(f, "sent an answer of more than {limit} octets, which is refused")
+            }
+            Self::Refused(status, error) => refused(f, *status, error),
+            Self::Foreign(status) => foreign(f, *status),
+            Self::Json(e) => {
+                write!(f, "sent an answer that is not of the protocol: {e}; check -U and both versions")
+            }
+            Self::Http(e) => write!(f, "cannot be spoken to: {e}; check that -U leads to os4xapi"),
+        }
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::OpenSsl(e) => Some(e),
+            Self::Unreachable(_, e) | Self::Broken(e) => Some(e),
+            Self::Handshake(e, _) => Some(e),
+            Self::Json(e) => Some(e),
+            Self::Http(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+fn handshake(f: &mut fmt::Formatter<'_>, failure: &TlsFailure, pinned: bool) -> fmt::Result {
+    let why = failure.verify.error_string();
+    let advice = match failure.verify.as_raw() {
+        0 => {
+            return write!(
+                f,
+                "did not complete the TLS handshake: {failure}; check that -U leads to an https port"
+            );
+        }
+        // X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED
+        9 | 10 => "renew it there, or set this host's clock",
+        // X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
+        62 | 64 => "-U must use a name or an address that the certificate lists",
+        // No issuer, or one that is not trusted.
+        2 | 18..=21 if pinned => {
+            "the CA whose SHA-256 the token carries is not in the chain; -T must be what 'os4xapi token show' prints"
+        }
+        2 | 18..=21 => {
+            "this host trusts no CA that issued it, and the token names none; -T must be what 'os4xapi token show' prints"
+        }
+        _ => "it needs another certificate",
+    };
+    write!(f, "showed a certificate that is refused: {why}; {advice}. Nothing was sent")
+}
+
+fn refused(f: &mut fmt::Formatter<'_>, status: u16, error: &ApiError) -> fmt::Result {
+    let ApiError { code, message } = error;
+    match status {
+        401 => {
+            write!(f, "refuses the token ({code}: {message}); -T must be what 'os4xapi token show' prints")
+        }
+        404 => write!(
+            f,
+            "answers {status} {code}: {message} Check the path of -U, and that both are of one version"
+        ),
+        _ => write!(f, "answers {status} {code}: {message}"),
+    }
+}
+
+fn foreign(f: &mut fmt::Formatter<'_>, status: u16) -> fmt::Result {
+    let advice = match status {
+        200..=299 => "an answer that is not os4xapi's; check the path of -U",
+        300..=399 => "a redirect, which is not followed; give the final URL with -U",
+        401 => "a web server's wish for user and password; give them in the URL of -U",
+        403 => "a web server's refusal; look at its rules",
+        404 => "that there is nothing at this path; check -U",
+        413 => "that the request is too large for a web server in front; raise its limit",
+        500..=599 => "an error of a web server in front; check that os4xapi runs, and the web server's log",
+        _ => "nothing of the protocol; check -U",
+    };
+    write!(f, "answers with status {status}: {advice}")
+}

@@ -1,0 +1,296 @@
+//! Calls of a backend on loopback, sound and otherwise.
+
+mod site;
+
+use super::agent::{Agent, Limits};
+use super::connector::Shared;
+use super::fault::Fault;
+use super::worker::{Reply, Task, serve};
+use super::{Access, trust};
+use common::identity::Kind;
+use common::link::frame::{self, Splitter};
+use common::net::Waiter;
+use common::rpc::Call;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
+use site::{Conduct, Leaf, SOUND, Server, TOKEN, access, authority, json, token};
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Duration;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+/// Generous: a loaded machine must not fail a test.
+const LIMITS: Limits =
+    Limits { connect: Duration::from_secs(60), call: Duration::from_secs(60), answer: 1000 };
+
+/// Every name leads here.
+#[derive(Debug)]
+struct Everywhere(SocketAddr);
+
+impl Resolver for Everywhere {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut addresses = self.empty();
+        addresses.push(self.0);
+        Ok(addresses)
+    }
+}
+
+fn shared() -> Shared {
+    Shared::new(Waiter::new().unwrap())
+}
+
+fn call(access: Access, limits: Limits) -> Result<String, Fault> {
+    let agent = Agent::new(access, limits, &shared()).unwrap();
+    agent.call(&Call::ProxyClientConfig {}).map(|text| text.to_string())
+}
+
+/// A call of a backend whose token names the right CA: what became of it, and what it was sent.
+fn called(leaf: Leaf, conduct: Conduct) -> (Result<String, Fault>, String) {
+    let ca = authority();
+    let server = Server::start(&ca, leaf, conduct);
+    let outcome = call(server.access(&token(&ca)), LIMITS);
+    (outcome, server.received())
+}
+
+fn refusal(leaf: Leaf) -> String {
+    let (outcome, sent) = called(leaf, json(200, r#"{"ok":true}"#));
+    let fault = outcome.unwrap_err();
+    assert!(fault.is_fatal(), "{fault}");
+    assert_eq!(sent, "", "{fault}");
+    fault.to_string()
+}
+
+fn fault(conduct: Conduct) -> (String, bool) {
+    let fault = called(SOUND, conduct).0.unwrap_err();
+    (fault.to_string(), fault.is_fatal())
+}
+
+#[test]
+fn the_function_and_the_tokens_secret_are_posted() {
+    let body = r#"{"ok":true,"config":"ü"}"#;
+    let (outcome, sent) = called(SOUND, json(200, body));
+    assert_eq!(outcome.unwrap(), body);
+    let (head, sent_body) = sent.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /api?x=1 HTTP/1.1\r\n"), "{head}");
+    let head = head.to_lowercase();
+    for line in ["content-type: application/json", "connection: close"] {
+        assert!(head.lines().any(|found| found == line), "{line}: {head}");
+    }
+    assert!(!head.contains("authorization"), "{head}");
+    assert_eq!(sent_body, format!(r#"{{"function":"proxy_client_config","token":"{TOKEN}"}}"#));
+}
+
+#[test]
+fn a_body_may_come_in_chunks_or_up_to_the_end() {
+    for head in
+        ["Transfer-Encoding: chunked\r\n\r\n6\r\n{\"ok\":\r\n5\r\ntrue}\r\n0\r\n\r\n", "\r\n{\"ok\":true}"]
+    {
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}").into_bytes();
+        assert_eq!(called(SOUND, Conduct::Answer(answer)).0.unwrap(), r#"{"ok":true}"#);
+    }
+}
+
+#[test]
+fn user_and_password_are_sent_decoded_and_only_in_their_header() {
+    let ca = authority();
+    let server = Server::start(&ca, SOUND, json(200, r#"{"ok":true}"#));
+    let url = format!("https://us%20er:p%40s:s%2F@%C3%BC%@{}/", server.address);
+    call(access(&url, &token(&ca)), LIMITS).unwrap();
+    let sent = server.received();
+    let encoded = openssl::base64::encode_block("us er:p@s:s/@ü%".as_bytes());
+    assert_eq!(sent.matches(&format!("Basic {encoded}\r\n")).count(), 1, "{sent}");
+    assert!(sent.starts_with("POST / HTTP/1.1\r\n") && !sent.contains('@'), "{sent}");
+}
+
+#[test]
+fn a_host_name_is_looked_up_and_verified() {
+    for (name, right) in [("api.example.org", true), ("*.example.org", true), ("other.example.org", false)] {
+        let ca = authority();
+        let server = Server::start(&ca, Leaf { name, ..SOUND }, json(200, r#"{"ok":true}"#));
+        let waiter = shared();
+        let access = access(&format!("https://api.example.org:{}/", server.address.port()), &token(&ca));
+        let agent = Agent::with_names(access, LIMITS, &waiter, Everywhere(server.address)).unwrap();
+        let outcome = agent.call(&Call::ProxyClientConfig {});
+        let sent = server.received();
+        assert_eq!((outcome.is_ok(), !sent.is_empty()), (right, right), "{name}");
+        assert_eq!(sent.to_lowercase().contains("\r\nhost: api.example.org:"), right, "{sent}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_the_backends_gets_neither_token_nor_password() {
+    let name = refusal(Leaf { name: "127.0.0.1", ..SOUND });
+    assert!(name.contains("IP address mismatch; -U must use"), "{name}");
+    let expired = refusal(Leaf { days: (-3, -1), ..SOUND });
+    assert!(expired.contains("certificate has expired; renew it"), "{expired}");
+    let early = refusal(Leaf { days: (1, 2), ..SOUND });
+    assert!(early.contains("certificate is not yet valid; renew it"), "{early}");
+    for kind in [Some(Kind::Licence), Some(Kind::Client), None] {
+        let other = refusal(Leaf { kind, ..SOUND });
+        assert!(other.contains("of the right CA, but of the kind"), "{other}");
+    }
+}
+
+#[test]
+fn only_the_tokens_ca_counts() {
+    let (ca, other) = (authority(), authority());
+    // A plain token leaves it to the system's store, which does not hold a CA of this test.
+    for (token, words) in
+        [(token(&other), "SHA-256 the token carries"), (TOKEN.to_owned(), "the token names none")]
+    {
+        let server = Server::start(&ca, SOUND, json(200, r#"{"ok":true}"#));
+        let access = server.access(&token);
+        let fault = call(access, LIMITS).unwrap_err();
+        assert!(fault.is_fatal() && fault.to_string().contains(words), "{fault}");
+        assert_eq!(server.received(), "");
+    }
+}
+
+#[test]
+fn a_forged_chain_below_the_right_ca_is_refused() {
+    let ca = authority();
+    // The same names and the real CA's certificate in the chain, but signed by another key.
+    let forger = site::Pair { certificate: ca.certificate.clone(), key: authority().key };
+    let server = Server::start(&forger, SOUND, json(200, r#"{"ok":true}"#));
+    let fault = call(server.access(&token(&ca)), LIMITS).unwrap_err();
+    assert!(fault.is_fatal() && fault.to_string().contains("certificate signature failure"), "{fault}");
+    assert_eq!(server.received(), "");
+}
+
+#[test]
+fn what_the_backend_refuses_is_told_in_its_words() {
+    let (text, fatal) = fault(json(401, r#"{"ok":false,"error":{"code":"bad-token","message":"No."}}"#));
+    assert!(fatal && text.starts_with("refuses the token (bad-token: No.); -T must be"), "{text}");
+    let (text, fatal) =
+        fault(json(500, r#"{"ok":false,"error":{"code":"internal","message":"Disk full."}}"#));
+    assert_eq!((text.as_str(), fatal), ("answers 500 internal: Disk full.", false));
+    // An error is one whatever the status says, and the other way round.
+    assert!(fault(json(200, r#"{"ok":false,"error":{"code":"x","message":"y"}}"#)).0.ends_with("200 x: y"));
+    assert!(fault(json(500, r#"{"ok":true}"#)).0.starts_with("answers with status 500: "));
+}
+
+#[test]
+fn what_is_not_the_backends_answer_is_told_apart() {
+    for (status, body, words, fatal) in [
+        (200, "<html>", "an answer that is not os4xapi's", false),
+        (200, "[]", "an answer that is not of the protocol", false),
+        (200, r#"{"ok":true"#, "an answer that is not os4xapi's", false),
+        (302, "", "a redirect, which is not followed", true),
+        (401, "<html>", "give them in the URL of -U", true),
+        (404, "<html>", "nothing at this path", true),
+        (502, "<html>", "a web server in front", false),
+    ] {
+        let (text, found) = fault(json(status, body));
+        assert!(text.contains(words), "{status}: {text}");
+        assert_eq!(found, fatal, "{status}: {text}");
+    }
+    let (text, _) = fault(Conduct::Answer(b"220 smtp ready\r\n\r\n".to_vec()));
+    assert!(text.starts_with("cannot be spoken to: "), "{text}");
+}
+
+#[test]
+fn a_cut_or_oversized_answer_is_none() {
+    for head in ["Content-Length: 99\r\n", ""] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n{{\"ok\":true}}").into_bytes();
+        let (text, fatal) = fault(Conduct::Break(answer));
+        assert!(!fatal && text.starts_with("broke the connection off"), "{text}");
+    }
+    let body = format!(r#"{{"ok":true,"text":"{}"}}"#, "x".repeat(LIMITS.answer));
+    let (text, fatal) = fault(json(200, &body));
+    assert_eq!((text.as_str(), fatal), ("sent an answer of more than 1000 octets, which is refused", false));
+}
+
+#[test]
+fn a_silent_backend_costs_the_time_limit_and_no_more() {
+    let ca = authority();
+    let limits = Limits { call: Duration::from_secs(2), ..LIMITS };
+    let server = Server::start(&ca, SOUND, Conduct::Silence);
+    let fault = call(server.access(&token(&ca)), limits).unwrap_err();
+    assert_eq!(fault.to_string(), "did not answer within 2s; look at its load and its log");
+    assert!(server.received().contains(TOKEN));
+
+    // Nobody accepts, so the handshake gets no answer.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", silent.local_addr().unwrap());
+    let limits = Limits { connect: Duration::from_millis(100), ..LIMITS };
+    let fault = call(access(&url, &token(&ca)), limits).unwrap_err();
+    assert!(fault.to_string().starts_with("did not take the connection within 100ms"), "{fault}");
+}
+
+#[test]
+fn a_closed_port_is_told_with_its_address() {
+    // Bound and not listening: refused, and nobody else gets the port.
+    let held = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    let port = getsockname::<SockaddrIn>(held.as_raw_fd()).unwrap().port();
+    let fault = call(access(&format!("https://127.0.0.1:{port}/"), "x"), LIMITS).unwrap_err();
+    assert!(!fault.is_fatal());
+    let text = fault.to_string();
+    assert!(
+        text.starts_with(&format!("cannot be reached at 127.0.0.1:{port}: Connection refused")),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_port_without_tls_is_told() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let plain = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        // Until the client is gone: it sees the answer before the end.
+        let mut sent = Vec::new();
+        let _ = socket.read_to_end(&mut sent);
+        sent
+    });
+    let fault = call(access(&url, TOKEN), LIMITS).unwrap_err();
+    assert!(!fault.is_fatal() && fault.to_string().contains("-U leads to an https port"), "{fault}");
+    assert!(!String::from_utf8_lossy(&plain.join().unwrap()).contains(TOKEN));
+}
+
+#[test]
+fn no_text_holds_a_secret() {
+    let access = access("https://user:p4ss@127.0.0.1/", "t0ken");
+    let (secret, _) = trust::halves(&access.token);
+    let shown = format!("{access:?} {secret:?}");
+    assert!(!["user", "p4ss", "t0ken"].iter().any(|secret| shown.contains(secret)), "{shown}");
+}
+
+fn reply(parent: &mut UnixStream, splitter: &mut Splitter) -> Reply {
+    let mut chunk = [0; 4096];
+    loop {
+        if let Some(reply) = splitter.take().unwrap() {
+            return reply;
+        }
+        let count = parent.read(&mut chunk).unwrap();
+        assert_ne!(count, 0, "the worker has ended");
+        splitter.feed(&chunk[..count]);
+    }
+}
+
+#[test]
+fn the_worker_answers_in_order_and_ends_with_its_parent() {
+    let ca = authority();
+    let server = Server::start(&ca, SOUND, json(200, r#"{"ok":true,"n":1}"#));
+    let access = server.access(&token(&ca));
+    let (mut parent, link) = UnixStream::pair().unwrap();
+    let worker = thread::spawn(move || serve(link, access, LIMITS));
+    let task = frame::encode(&Task { call: Call::ProxyClientConfig {} }).unwrap();
+    // Both at once: the second finds the server gone.
+    parent.write_all(&[task.clone(), task].concat()).unwrap();
+    let mut splitter = Splitter::new(4096);
+    assert!(
+        matches!(reply(&mut parent, &mut splitter), Reply::Answer { text } if text == r#"{"ok":true,"n":1}"#)
+    );
+    let Reply::Failed { reason, fatal } = reply(&mut parent, &mut splitter) else { panic!("answered twice") };
+    assert!(!fatal && reason.starts_with("the backend https://127.0.0.1:"), "{reason}");
+    assert!(!reason.contains(TOKEN));
+    drop(parent);
+    worker.join().unwrap().unwrap();
+}

@@ -1,0 +1,186 @@
+//! A backend for tests: a CA, its certificates, and an https server in a thread that takes one connection, answers
+//! what it is told to, and hands back every octet it was sent. Ends with the test that began it.
+
+use crate::backend::Access;
+use crate::backend_url::BackendUrl;
+use common::identity::Kind;
+use common::secret::Secret;
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{SslAcceptor, SslMethod, SslStream};
+use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
+use openssl::x509::{X509, X509Builder, X509NameBuilder};
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+
+pub(super) const TOKEN: &str = "s3cret";
+const DAY: i64 = 24 * 60 * 60;
+
+pub(super) struct Pair {
+    pub(super) certificate: X509,
+    pub(super) key: PKey<Private>,
+}
+
+/// What a certificate of the tests says.
+#[derive(Clone, Copy)]
+pub(super) struct Leaf {
+    pub(super) name: &'static str,
+    pub(super) kind: Option<Kind>,
+    /// Validity, days from now.
+    pub(super) days: (i64, i64),
+}
+
+/// The certificate of a sound backend.
+pub(super) const SOUND: Leaf = Leaf { name: "IP:127.0.0.1", kind: Some(Kind::Https), days: (-1, 1) };
+
+fn unsigned(name: &str, issuer: Option<&Pair>, days: (i64, i64)) -> (X509Builder, PKey<Private>) {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+    let mut subject = X509NameBuilder::new().unwrap();
+    subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
+    let subject = subject.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    let serial = BigNum::from_u32(7).unwrap().to_asn1_integer().unwrap();
+    builder.set_serial_number(&serial).unwrap();
+    builder.set_subject_name(&subject).unwrap();
+    builder.set_issuer_name(issuer.map_or(&subject, |issuer| issuer.certificate.subject_name())).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    let now =
+        i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs())
+            .unwrap();
+    builder.set_not_before(&Asn1Time::from_unix(now + days.0 * DAY).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_unix(now + days.1 * DAY).unwrap()).unwrap();
+    (builder, key)
+}
+
+/// A CA of its own.
+pub(super) fn authority() -> Pair {
+    let (mut builder, key) = unsigned("Test CA", None, (-2, 2));
+    builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    Pair { certificate: builder.build(), key }
+}
+
+/// A server's certificate by `ca`. Its common name is a host name that must not count.
+pub(super) fn issue(ca: &Pair, leaf: Leaf) -> Pair {
+    let (mut builder, key) = unsigned("127.0.0.1", Some(ca), leaf.days);
+    builder.append_extension(ExtendedKeyUsage::new().server_auth().build().unwrap()).unwrap();
+    let mut names = SubjectAlternativeName::new();
+    match leaf.name.split_once(':') {
+        Some(("IP", address)) => names.ip(address),
+        _ => names.dns(leaf.name),
+    };
+    if let Some(kind) = leaf.kind {
+        names.uri(kind.uri());
+    }
+    let names = names.build(&builder.x509v3_context(Some(&ca.certificate), None)).unwrap();
+    builder.append_extension(names).unwrap();
+    builder.sign(&ca.key, MessageDigest::sha256()).unwrap();
+    Pair { certificate: builder.build(), key }
+}
+
+/// The token that names `ca`.
+pub(super) fn token(ca: &Pair) -> String {
+    let mut text = format!("{TOKEN}.");
+    for octet in ca.certificate.digest(MessageDigest::sha256()).unwrap().iter() {
+        write!(text, "{octet:02x}").unwrap();
+    }
+    text
+}
+
+/// How a server treats the connection once it has a request.
+pub(super) enum Conduct {
+    /// Sends these octets and closes with close_notify.
+    Answer(Vec<u8>),
+    /// Sends these octets and closes without close_notify.
+    Break(Vec<u8>),
+    /// Reads until the client is gone.
+    Silence,
+}
+
+/// Answers `status` with a JSON body.
+pub(super) fn json(status: u16, body: &str) -> Conduct {
+    Conduct::Answer(
+        format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes(),
+    )
+}
+
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    thread: JoinHandle<String>,
+}
+
+impl Server {
+    /// Serves one connection with `leaf`, by the chain that ends at `ca`.
+    pub(super) fn start(ca: &Pair, leaf: Leaf, conduct: Conduct) -> Self {
+        let pair = issue(ca, leaf);
+        let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+        acceptor.set_certificate(&pair.certificate).unwrap();
+        acceptor.set_private_key(&pair.key).unwrap();
+        acceptor.add_extra_chain_cert(ca.certificate.clone()).unwrap();
+        let acceptor = acceptor.build();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let thread = thread::spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            // A client that refuses the certificate sends nothing.
+            acceptor.accept(socket).map_or(String::new(), |stream| serve(stream, &conduct))
+        });
+        Self { address, thread }
+    }
+
+    /// What the client sent, once it is gone.
+    pub(super) fn received(self) -> String {
+        self.thread.join().unwrap()
+    }
+
+    /// How a client reaches it with `token`.
+    pub(super) fn access(&self, token: &str) -> Access {
+        access(&format!("https://{}/api?x=1", self.address), token)
+    }
+}
+
+/// How a client reaches `url` with `token`.
+pub(super) fn access(url: &str, token: &str) -> Access {
+    let BackendUrl { url, credentials } = BackendUrl::parse(url).unwrap();
+    Access { url, credentials, token: Secret::new(token.to_owned()) }
+}
+
+fn serve(mut stream: SslStream<TcpStream>, conduct: &Conduct) -> String {
+    let received = request(&mut stream);
+    match conduct {
+        Conduct::Answer(octets) => {
+            // A client that has had enough closes early.
+            let _ = stream.write_all(octets).and_then(|()| stream.shutdown().map_err(std::io::Error::other));
+        }
+        Conduct::Break(octets) => stream.write_all(octets).unwrap(),
+        Conduct::Silence => while matches!(stream.read(&mut [0; 64]), Ok(1..)) {},
+    }
+    received
+}
+
+/// Head and body, as far as they come.
+fn request(stream: &mut SslStream<TcpStream>) -> String {
+    let mut octets = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        match stream.read(&mut chunk) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => octets.extend_from_slice(&chunk[..count]),
+        }
+        let text = String::from_utf8_lossy(&octets).to_lowercase();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if length.is_some_and(|length| body.len() >= length.parse().unwrap()) {
+            break;
+        }
+    }
+    String::from_utf8(octets).unwrap()
+}

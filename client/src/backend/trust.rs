@@ -1,0 +1,135 @@
+//! Which certificate is the backend's. A token `<secret>.<hex>` carries the SHA-256 of the backend's own CA: then only
+//! that CA counts, found in the chain that the server shows, and only a certificate it issued for https. With any other
+//! token the system's store decides. OpenSSL verifies, inside the handshake; used by the API worker.
+
+use super::fault::Fault;
+use common::identity::Kind;
+use common::link::tls::hardened;
+use common::secret::Secret;
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::ssl::{Ssl, SslContext, SslRef, SslVerifyMode, SslVersion};
+use openssl::x509::verify::X509CheckFlags;
+use openssl::x509::{X509StoreContextRef, X509VerifyResult};
+use std::net::IpAddr;
+
+/// X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: the chain is whole and ends at a CA that no store holds.
+const FOREIGN_ROOT: i32 = 19;
+
+/// SHA-256 of a CA's certificate (DER).
+type Pin = [u8; 32];
+
+/// The two halves of a token: what the backend is told, and the CA by which it is known.
+pub(super) fn halves(token: &Secret) -> (Secret, Option<Pin>) {
+    let text = token.expose();
+    let halves = text.rsplit_once('.').and_then(|(secret, hex)| Some((secret, pin(hex)?)));
+    match halves {
+        Some((secret, pin)) if !secret.is_empty() => (Secret::new(secret.to_owned()), Some(pin)),
+        _ => (token.clone(), None),
+    }
+}
+
+fn pin(hex: &str) -> Option<Pin> {
+    let (digits, rest) = hex.as_bytes().as_chunks::<2>();
+    if digits.len() != 32 || !rest.is_empty() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut pin = [0; 32];
+    for (octet, digits) in pin.iter_mut().zip(digits) {
+        *octet = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(pin)
+}
+
+/// How the backend's certificate is verified.
+pub(super) struct Trust {
+    context: SslContext,
+    pinned: bool,
+}
+
+impl Trust {
+    /// Trusts the CA with this SHA-256 alone, or the system's store.
+    pub(super) fn new(pin: Option<Pin>) -> Result<Self, ErrorStack> {
+        let mut context = hardened(SslVersion::TLS1_2)?;
+        if let Some(pin) = pin {
+            context
+                .set_verify_callback(SslVerifyMode::PEER, move |good, chain| good || is_pinned(chain, &pin));
+        } else {
+            context.set_default_verify_paths()?;
+            context.set_verify(SslVerifyMode::PEER);
+        }
+        Ok(Self { context: context.build(), pinned: pin.is_some() })
+    }
+
+    /// Whether the token names the CA.
+    pub(super) fn is_pinned(&self) -> bool {
+        self.pinned
+    }
+
+    /// A connection to `host`, a name or an address without brackets, which the certificate must name.
+    pub(super) fn begin(&self, host: &str) -> Result<Ssl, ErrorStack> {
+        let mut ssl = Ssl::new(&self.context)?;
+        let name = ssl.param_mut();
+        // A common name is no host name (RFC 9525 §2): it may say anything.
+        name.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
+        if let Ok(address) = host.parse::<IpAddr>() {
+            name.set_ip(address)?;
+        } else {
+            name.set_host(host)?;
+            ssl.set_hostname(host)?;
+        }
+        ssl.set_connect_state();
+        Ok(ssl)
+    }
+
+    /// The last word after a handshake, before anything is sent: a licence or a client's certificate of the same CA
+    /// is not the backend.
+    pub(super) fn check(&self, ssl: Option<&SslRef>) -> Result<(), Fault> {
+        let verified = ssl.filter(|ssl| ssl.verify_result() == X509VerifyResult::OK);
+        let certificate = verified.and_then(SslRef::peer_certificate).ok_or(Fault::NoCertificate)?;
+        if self.pinned && Kind::of(&certificate) != Some(Kind::Https) {
+            return Err(Fault::Kind(Kind::of(&certificate)));
+        }
+        Ok(())
+    }
+}
+
+/// Accepts the pinned CA at the end of a chain, and no other fault: OpenSSL goes on to check signatures, dates, purpose
+/// and name.
+fn is_pinned(chain: &mut X509StoreContextRef, pin: &Pin) -> bool {
+    if chain.error().as_raw() != FOREIGN_ROOT {
+        return false;
+    }
+    let digest = chain.current_cert().and_then(|ca| ca.digest(MessageDigest::sha256()).ok());
+    let found = digest.is_some_and(|digest| *digest == pin[..]);
+    if found {
+        chain.set_error(X509VerifyResult::OK);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::halves;
+    use common::secret::Secret;
+
+    #[test]
+    fn a_token_names_its_ca_or_does_not() {
+        let pinned = |token: &str| halves(&Secret::new(token.to_owned()));
+        let (secret, pin) = pinned(&format!("ab.c.{}", "0aFF".repeat(16)));
+        assert_eq!((secret.expose(), pin), ("ab.c", Some([[0x0a, 0xff]; 16].concat().try_into().unwrap())));
+        for plain in [
+            "abc".to_owned(),
+            format!("abc.{}", "0".repeat(63)),
+            format!("abc.{}", "0".repeat(65)),
+            format!("abc.{}", "0".repeat(66)),
+            format!("abc.{}g", "0".repeat(63)),
+            format!("abc.+{}", "0".repeat(63)),
+            format!("abc.{}é", "0".repeat(62)),
+            format!(".{}", "0".repeat(64)),
+        ] {
+            let (secret, pin) = pinned(&plain);
+            assert_eq!((secret.expose(), pin), (plain.as_str(), None));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The life of the API worker process: takes tasks from the client's parent, calls the backend for each, hands the
+//! replies back in the same order. Ends with the parent, or when it is told to. Writes no line about a failed call at
+//! INFO or above: the parent does, which knows what the call was for.
+
+use super::Access;
+use super::agent::{Agent, Limits};
+use super::connector::Shared;
+use super::fault::Fault;
+use common::exit::Status;
+use common::link::frame::{self, FrameError, Splitter};
+use common::net::{Interrupted, Waiter};
+use common::rpc::Call;
+use common::sys;
+use mio::net::UnixStream;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::task::Poll;
+use std::time::Instant;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Largest task, octets of JSON: a batch of session events.
+const MAX_TASK: usize = 4 << 20;
+
+/// What the parent asks for.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// The call; the worker adds the token.
+    pub(crate) call: Call,
+}
+
+/// What became of a task.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Reply {
+    /// The backend's answer.
+    Answer {
+        /// JSON, as it came: `"ok":true` and the function's own members.
+        text: String,
+    },
+    /// There is none.
+    Failed {
+        /// A sentence that names the backend, what is wrong and what to do.
+        reason: String,
+        /// Trying again is of no use before an administrator has changed something.
+        fatal: bool,
+    },
+}
+
+/// The process's whole life, from its fork to its last word.
+pub(crate) fn run(link: std::os::unix::net::UnixStream, access: Access) -> Status {
+    sys::set_title("API worker");
+    // Ctrl-C at the parent's terminal must not cut off its last reports.
+    if let Err(e) = sys::own_process_group() {
+        common::warn!("the API worker stays in its parent's process group: {e}");
+    }
+    match serve(link, access, Limits::default()) {
+        Ok(()) => Status::Normal,
+        Err(WorkerError::Ended) => Status::Terminated,
+        Err(e) => {
+            common::error!("the API worker stops: {e}");
+            Status::Failed
+        }
+    }
+}
+
+/// Why the worker ends before its parent does.
+#[derive(Debug)]
+pub(super) enum WorkerError {
+    /// A signal told it to.
+    Ended,
+    /// It could not be set up.
+    Setup(Fault),
+    /// Its loop or the socket to its parent failed.
+    Io(io::Error),
+    /// The parent's octets are no task, or the reply is no frame: a bug of ours.
+    Frame(FrameError),
+}
+
+impl fmt::Display for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended => f.write_str("it was told to end"),
+            Self::Setup(e) => write!(f, "the backend {e}"),
+            Self::Io(e) => write!(f, "waiting for tasks failed: {e}"),
+            Self::Frame(e) => write!(f, "between it and its parent there was {e}"),
+        }
+    }
+}
+
+impl std::error::Error for WorkerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Ended => None,
+            Self::Setup(e) => Some(e),
+            Self::Io(e) => Some(e),
+            Self::Frame(e) => Some(e),
+        }
+    }
+}
+
+impl From<Interrupted> for WorkerError {
+    fn from(e: Interrupted) -> Self {
+        match e {
+            Interrupted::Ended => Self::Ended,
+            // No wait for the parent has a deadline.
+            Interrupted::Late => Self::Io(ErrorKind::TimedOut.into()),
+            Interrupted::Failed(e) => Self::Io(e),
+        }
+    }
+}
+
+impl From<io::Error> for WorkerError {
+    fn from(e: io::Error) -> Self {
+        Self::Io(e)
+    }
+}
+
+impl From<FrameError> for WorkerError {
+    fn from(e: FrameError) -> Self {
+        Self::Frame(e)
+    }
+}
+
+/// Works until the parent has closed its end.
+pub(super) fn serve(
+    link: std::os::unix::net::UnixStream,
+    access: Access,
+    limits: Limits,
+) -> Result<(), WorkerError> {
+    let waiter = Shared::new(Waiter::new()?);
+    let agent = Agent::new(access, limits, &waiter).map_err(WorkerError::Setup)?;
+    let mut parent = Parent::new(link, waiter)?;
+    while let Some(task) = parent.next_task()? {
+        common::log::reread_if_changed();
+        let reply = perform(&agent, &task.call)?;
+        let failed = matches!(reply, Reply::Failed { .. });
+        let taken = parent.send(reply)?;
+        // What a parent asked before it went is still done, unless the backend is away as well.
+        if failed && !taken {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn perform(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
+    let begun = Instant::now();
+    match agent.call(call) {
+        Ok(mut text) => {
+            common::debug!("the backend has answered: {} octets after {:?}", text.len(), begun.elapsed());
+            Ok(Reply::Answer { text: std::mem::take(&mut *text) })
+        }
+        Err(Fault::Ended) => Err(WorkerError::Ended),
+        Err(fault) => {
+            common::debug!("a call has failed after {:?}", begun.elapsed());
+            Ok(Reply::Failed {
+                reason: format!("the backend {} {fault}", agent.url()),
+                fatal: fault.is_fatal(),
+            })
+        }
+    }
+}
+
+/// The worker's end of the socket pair.
+struct Parent {
+    socket: UnixStream,
+    splitter: Splitter,
+    waiter: Shared,
+}
+
+impl Parent {
+    fn new(link: std::os::unix::net::UnixStream, waiter: Shared) -> io::Result<Self> {
+        link.set_nonblocking(true)?;
+        let mut socket = UnixStream::from_std(link);
+        waiter.lock().watch(&mut socket)?;
+        Ok(Self { socket, splitter: Splitter::new(MAX_TASK), waiter })
+    }
+
+    /// The next task; none once the parent has closed its end.
+    fn next_task(&mut self) -> Result<Option<Task>, WorkerError> {
+        let (socket, splitter) = (&mut self.socket, &mut self.splitter);
+        let mut chunk = [0; 16 * 1024];
+        self.waiter.lock().drive(None, || {
+            loop {
+                if let Some(task) = splitter.take()? {
+                    return Ok(Poll::Ready(Some(task)));
+                }
+                match socket.read(&mut chunk) {
+                    Ok(0) => return Ok(Poll::Ready(None)),
+                    Ok(count) => splitter.feed(chunk.get(..count).unwrap_or_default()),
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
+                    Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                    Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(Poll::Ready(None)),
+                    Err(e) => return Err(e.into()),
+                }
+            }
+        })
+    }
+
+    /// Hands `reply` over; false if the parent is gone.
+    fn send(&mut self, mut reply: Reply) -> Result<bool, WorkerError> {
+        let frame = Zeroizing::new(frame::encode(&reply)?);
+        if let Reply::Answer { text } = &mut reply {
+            // A configuration holds private keys.
+            text.zeroize();
+        }
+        let socket = &mut self.socket;
+        let mut rest = frame.as_slice();
+        self.waiter.lock().drive(None, || {
+            while !rest.is_empty() {
+                match socket.write(rest) {
+                    Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
+                    Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                    Err(e) if e.kind() == ErrorKind::BrokenPipe => return Ok(Poll::Ready(false)),
+                    Err(e) => return Err(e.into()),
+                }
+            }
+            Ok(Poll::Ready(true))
+        })
+    }
+}
