@@ -184,12 +184,17 @@ impl Parent {
             }
             Ok(Fork::Child) => {
                 drop(ours);
-                let Self { access, .. } = self;
+                let access = self.into_access();
                 let status = catch_unwind(AssertUnwindSafe(|| crate::backend::run(theirs, access)));
                 sys::exit_now(status.unwrap_or(Status::Internal).number())
             }
             Err(e) => self.fail(format!("the API worker cannot be started: {e}")),
         }
+    }
+
+    /// All that the API worker keeps of its parent; the rest is dropped.
+    fn into_access(self) -> Access {
+        self.access
     }
 
     fn fork_child(mut self, pair: PairId, ticket: Ticket) -> Self {
