@@ -91,13 +91,7 @@ impl Installation {
 
     /// Everything that the daemon of `stem` has logged, all days in their order.
     pub fn log(&self, stem: &str) -> String {
-        let prefix = format!("{stem}.log.");
-        let is_log =
-            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
-        let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        let mut days: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_log).collect();
-        days.sort();
-        days.iter().filter_map(|day| fs::read_to_string(day).ok()).collect()
+        daily_log(&self.directory, stem)
     }
 
     /// What no test may leave in its logs: a line that os4x_proxy-log(5) does not cover, a FATAL one.
@@ -146,10 +140,21 @@ impl Drop for Installation {
     }
 }
 
+/// Everything that the daemon of `stem` in `directory` has logged, all days in their order.
+pub(crate) fn daily_log(directory: &Path, stem: &str) -> String {
+    let prefix = format!("{stem}.log.");
+    let is_log =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut days: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_log).collect();
+    days.sort();
+    days.iter().filter_map(|day| fs::read_to_string(day).ok()).collect()
+}
+
 /// Puts a binary into an installation: as a link, or as a copy where the directory is on another file system. Another
 /// process copies, for while this one wrote the file, a child just forked by another test would have it open too, and
 /// it could not be run ("text file busy").
-fn place(binary: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn place(binary: &Path, to: &Path) -> io::Result<()> {
     if fs::hard_link(binary, to).is_ok() {
         return Ok(());
     }
@@ -176,7 +181,7 @@ pub fn runs(pid: Pid) -> bool {
 }
 
 /// A port on an address that no other installation of this machine uses.
-fn free_address() -> io::Result<SocketAddr> {
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let address = Ipv4Addr::new(127, high, low, NEXT.fetch_add(1, Ordering::Relaxed));

@@ -1,6 +1,6 @@
 //! Partner, station, daemons and test CA for the black-box tests; also what the binary `oftp2peer` is made of.
 //! Reading order: `transport`, `oftp`, `peer` (Partner, Station), `wire` (scripted peer), `ca`, `cli`; then `binaries`,
-//! `installation`, `licence`, `wait` for the daemons.
+//! `installation`, `licence`, `wait` for single daemons, `site` for all of them.
 #![forbid(unsafe_code)]
 
 pub mod binaries;
@@ -11,6 +11,7 @@ pub mod licence;
 pub mod loglines;
 pub mod oftp;
 pub mod peer;
+pub mod site;
 pub mod transport;
 pub mod wait;
 pub mod wire;

@@ -1,0 +1,286 @@
+//! A whole site for black-box tests, in a folder of its own: backend, server, client as real processes in the
+//! foreground, a test CA with its CRL, a station and partners in threads of the test. Every address is one that no
+//! other site of this machine uses. `end` is part of each test: it finds what was left over.
+
+mod build;
+mod daemon;
+mod processes;
+
+pub use build::{Builder, PartnerEntry};
+pub use daemon::Role;
+
+use crate::ca::{Authority, Issued, Request};
+use crate::oftp::settings::Settings;
+use crate::peer::{Partner, Running};
+use crate::transport::dial::Dial;
+use crate::wait::{PATIENCE, wait_for};
+use daemon::Daemon;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+/// Anything that keeps a site from being set up.
+pub type SiteError = Box<dyn Error>;
+
+/// A running site.
+pub struct Site {
+    directory: PathBuf,
+    /// The address that all of the site listens on.
+    pub address: IpAddr,
+    /// Where partners connect.
+    pub tls: SocketAddr,
+    /// Where the client connects to the server.
+    pub internal: SocketAddr,
+    /// Where the station's outgoing sessions go in.
+    pub outgoing: SocketAddr,
+    /// The backend's URL.
+    pub api_url: String,
+    /// The CA of partners and of the site's own certificate towards them.
+    pub authority: Authority,
+    /// The station behind the client; none: nobody listens there.
+    pub station: Option<Running>,
+    /// Where the client looks for the station.
+    pub station_address: SocketAddr,
+    daemons: BTreeMap<Role, Daemon>,
+    is_over: bool,
+}
+
+impl Site {
+    /// A site for the test `name` with everything as usual.
+    pub fn start(name: &str) -> Result<Self, SiteError> {
+        Builder::new(name).start()
+    }
+
+    /// The site's folder.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A daemon's folder: `api`, `dmz`, `inside`.
+    pub fn folder(&self, role: Role) -> PathBuf {
+        self.directory.join(role.folder())
+    }
+
+    /// Runs `os4xapi` with `arguments` on the site's database; its standard output.
+    pub fn api(&self, arguments: &[&str]) -> Result<String, SiteError> {
+        build::run_api(&self.directory, arguments)
+    }
+
+    /// A certificate of the site's CA for a partner.
+    pub fn certificate(&self, name: &str, ssid: &str) -> Result<Issued, SiteError> {
+        Ok(self.authority.issue(&Request::new(name).ssid(ssid))?)
+    }
+
+    /// Writes a CRL with all that the CA has revoked, and hands it to the backend.
+    pub fn publish_crl(&mut self) -> Result<(), SiteError> {
+        let file = self.directory.join("ca").join("crl.pem");
+        fs::write(&file, self.authority.crl(30)?)?;
+        self.api(&["crl", "add", &file.to_string_lossy()]).map(|_| ())
+    }
+
+    /// A partner with its own good certificate that dials the TLS port.
+    pub fn partner(&self, ssid: &str) -> Result<Partner, SiteError> {
+        let identity = self.certificate("partner", ssid)?;
+        self.partner_with(ssid, Some(&identity))
+    }
+
+    /// A partner that shows this certificate, or none.
+    pub fn partner_with(&self, ssid: &str, identity: Option<&Issued>) -> Result<Partner, SiteError> {
+        let identity = match identity {
+            Some(issued) => Some((issued.certificate_pem()?, issued.key_pem()?)),
+            None => None,
+        };
+        let trust = Some(self.authority.certificate_pem()?);
+        let context = crate::transport::tls::Tls { identity, trust, ..Default::default() }.context()?;
+        let mut dial = Dial::to(&self.tls);
+        dial.tls = Some((context, Some(self.address.to_string())));
+        Ok(Partner::new(dial, Settings::new(ssid, "PARTNER")))
+    }
+
+    /// PID of a daemon's parent process.
+    ///
+    /// # Panics
+    /// If it was not started.
+    #[track_caller]
+    pub fn pid(&self, role: Role) -> Pid {
+        let pid = self.daemons.get(&role).map(Daemon::pid);
+        assert!(pid.is_some(), "{} was not started", role.binary());
+        pid.unwrap_or(Pid::this())
+    }
+
+    /// Children of a daemon's parent process, now.
+    pub fn children(&self, role: Role) -> BTreeSet<Pid> {
+        let own = BTreeSet::from([self.pid(role)]);
+        processes::of(Path::new("/nonexistent"), &own).into_iter().filter(|pid| !own.contains(pid)).collect()
+    }
+
+    /// What a daemon has logged so far.
+    pub fn log(&self, role: Role) -> String {
+        daemon::log(role, &self.folder(role))
+    }
+
+    /// What a daemon has printed so far.
+    pub fn output(&self, role: Role) -> String {
+        daemon::output(&self.folder(role))
+    }
+
+    /// Where a daemon's log ends now, for `wait_log_after`.
+    pub fn mark(&self, role: Role) -> usize {
+        self.log(role).len()
+    }
+
+    /// Waits for a line with `pattern` (`*` parts words in their order) anywhere in a daemon's log.
+    ///
+    /// # Panics
+    /// If none comes in time, or if the daemon ends without it.
+    #[track_caller]
+    pub fn wait_log(&mut self, role: Role, pattern: &str) -> String {
+        self.wait_log_after(role, 0, pattern)
+    }
+
+    /// The same, after a `mark`.
+    ///
+    /// # Panics
+    /// If none comes in time, or if the daemon ends without it.
+    #[track_caller]
+    pub fn wait_log_after(&mut self, role: Role, mark: usize, pattern: &str) -> String {
+        let folder = self.folder(role);
+        let mut daemon = self.daemons.get_mut(&role);
+        wait_for(&format!("'{pattern}' in the log of {}", role.binary()), || {
+            // Looked at first: what it wrote before its end counts.
+            let end = daemon.as_mut().and_then(|daemon| daemon.ended());
+            let log = daemon::log(role, &folder);
+            let line = daemon::matching(log.get(mark..).unwrap_or_default(), pattern).map(str::to_owned);
+            assert!(line.is_some() || end.is_none(), "{} ended ({end:?}) without '{pattern}'", role.binary());
+            line
+        })
+    }
+
+    /// Sends a signal to a daemon's parent process.
+    pub fn signal(&self, role: Role, signal: Signal) {
+        if let Some(daemon) = self.daemons.get(&role) {
+            daemon.signal(signal);
+        }
+    }
+
+    /// Waits until a daemon's parent process has ended.
+    ///
+    /// # Panics
+    /// If it does not end in time.
+    #[track_caller]
+    pub fn wait_end(&mut self, role: Role) -> Option<ExitStatus> {
+        let mut daemon = self.daemons.remove(&role)?;
+        Some(wait_for(&format!("the end of {}", role.binary()), || daemon.ended()))
+    }
+
+    /// Starts a daemon that has ended, or was not started yet.
+    pub fn restart(&mut self, role: Role) -> Result<(), SiteError> {
+        let command = self.command(role);
+        let daemon = Daemon::start(role, command, &self.folder(role))?;
+        self.daemons.insert(role, daemon);
+        Ok(())
+    }
+
+    /// The command that starts a daemon, in the foreground.
+    pub fn command(&self, role: Role) -> Command {
+        let folder = self.folder(role);
+        let mut command = Command::new(folder.join(role.binary()));
+        match role {
+            Role::Api => {
+                let at = self.api_url.trim_start_matches("https://").split('/').next().unwrap_or_default();
+                command.args(["serve", "--listen", at, "--db"]).arg(folder.join("os4xapi.db"));
+            }
+            Role::Server => {
+                command.args(["--foreground", "-i", &self.internal.to_string(), "-l"]);
+                command.arg(folder.join("os4x_proxy.lic"));
+            }
+            Role::Client => {
+                command.args(["--foreground", "-U", &self.api_url, "-S", &self.internal.to_string(), "-T"]);
+                command.arg(format!("@{}", folder.join("token").display()));
+            }
+        }
+        command
+    }
+
+    /// Waits until partners can connect.
+    ///
+    /// # Panics
+    /// If the TLS listener does not open in time.
+    #[track_caller]
+    pub fn wait_open(&mut self) {
+        self.wait_log(Role::Server, "listener_open*tls");
+    }
+
+    /// Ends all and looks what is left.
+    ///
+    /// # Panics
+    /// If a daemon does not end on SIGTERM, has panicked, has logged at FATAL, or has left a process or a PID file.
+    #[track_caller]
+    pub fn end(mut self) {
+        self.is_over = true;
+        let roots: BTreeSet<Pid> = self.daemons.values().map(Daemon::pid).collect();
+        let all = processes::of(&self.directory, &roots);
+        self.station = None;
+        for role in Role::ALL.into_iter().rev() {
+            // The client ends by itself when the server does, so it goes first.
+            self.signal(role, Signal::SIGTERM);
+            let _ = self.wait_end_and_keep(role);
+        }
+        let left =
+            || processes::of(&self.directory, &BTreeSet::new()).union(&all).copied().collect::<BTreeSet<_>>();
+        let still_running =
+            || left().into_iter().filter(|pid| crate::installation::runs(*pid)).collect::<Vec<_>>();
+        wait_for("the end of all processes of the site", || still_running().is_empty().then_some(()));
+        for role in Role::ALL {
+            let (log, output) = (self.log(role), self.output(role));
+            for bad in ["panicked at", " FATAL "] {
+                let line = daemon::matching(&output, bad).or_else(|| daemon::matching(&log, bad));
+                assert!(line.is_none(), "{}: {line:?}", role.binary());
+            }
+            if let Some(daemon) = self.daemons.get(&role) {
+                assert!(!daemon.pid_file().exists(), "{} is left", daemon.pid_file().display());
+            }
+        }
+    }
+
+    #[track_caller]
+    fn wait_end_and_keep(&mut self, role: Role) -> Option<ExitStatus> {
+        let daemon = self.daemons.get_mut(&role)?;
+        Some(wait_for(&format!("the end of {} ({PATIENCE:?})", role.binary()), || daemon.ended()))
+    }
+
+    fn show(&self) {
+        for role in Role::ALL {
+            eprintln!("--- {} printed:\n{}", role.binary(), self.output(role));
+            if role != Role::Api {
+                eprintln!("--- {} logged:\n{}", role.binary(), self.log(role));
+            }
+        }
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.show();
+        }
+        let roots = self.daemons.values().map(Daemon::pid).collect();
+        for pid in processes::of(&self.directory, &roots) {
+            processes::kill_now(pid);
+        }
+        for daemon in self.daemons.values_mut() {
+            // Collects it, so that its PID is free.
+            daemon.signal(Signal::SIGKILL);
+            let _ = daemon.wait();
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+        if !std::thread::panicking() {
+            assert!(self.is_over, "a test that uses a site ends with Site::end");
+        }
+    }
+}

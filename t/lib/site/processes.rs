@@ -1,0 +1,48 @@
+//! The processes of a site, found in /proc: nothing that a daemon left behind escapes.
+
+use crate::installation::runs;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Processes that run a binary below `directory`, and all that descend from `roots`: of a process that hides its memory
+/// only root sees which binary it runs.
+pub(super) fn of(directory: &Path, roots: &BTreeSet<Pid>) -> BTreeSet<Pid> {
+    let all: Vec<Pid> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
+        .collect();
+    let runs_here = |pid: &&Pid| {
+        fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|binary| binary.starts_with(directory))
+    };
+    let mut found: BTreeSet<Pid> = all.iter().filter(runs_here).chain(roots).copied().collect();
+    loop {
+        let before = found.len();
+        found.extend(
+            all.iter()
+                .filter(|pid| parent(**pid).is_some_and(|parent| found.contains(&parent)))
+                .collect::<Vec<_>>(),
+        );
+        if found.len() == before {
+            break;
+        }
+    }
+    found.retain(|pid| runs(*pid));
+    found
+}
+
+/// The parent of a process.
+pub(super) fn parent(pid: Pid) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // PID (name) state parent ...; the name may hold anything.
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok().map(Pid::from_raw)
+}
+
+/// Ends a process at once; one that is gone already is none of ours any more.
+pub(super) fn kill_now(pid: Pid) {
+    let _ = kill(pid, Signal::SIGKILL);
+}
