@@ -4,3 +4,5 @@
 mod logging;
 #[cfg(test)]
 mod startup;
+#[cfg(test)]
+mod transfer;
