@@ -1,0 +1,187 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # the variables of site.env are read by name, or by the caller
+# A quickstart site: everything in one folder, nothing outside of it. Sourced after say.sh and process.sh; the caller
+# has set site, the folder's absolute path, and bin, the folder of the built binaries.
+#
+#   dmz/      os4x_proxyserver2, its licence, key, log          station/  oftp2peer as the station, files it received
+#   inside/   os4x_proxyclient2, the token, its log             partner/  oftp2peer as a partner, test CA, files to send
+#   api/      os4xapi, its database and log                     bin/      all of them, to try things with
+: "${site:?is the folder of the site}"
+
+site_parts=(dmz inside api partner station bin)
+programs=(os4x_proxyserver2 os4x_proxyclient2 os4xapi oftp2peer oftp2check)
+# What site.env holds; the first line is asked for by people and scripts, the second by ourselves.
+site_variables=(TLS_PORT INTERNAL_PORT OUTGOING_PORT STATION_PORT API_URL API_DB PARTNER_CERT PARTNER_KEY CA_CERT
+    PARTNER_SSID STATION_SSID SERVER_PID CLIENT_PID API_PID BIN
+    PARTNER_PASSWORD STATION_PASSWORD STATION_PID)
+
+PARTNER_SSID=O0013007000PARTNER
+PARTNER_PASSWORD=PARTNER1
+STATION_SSID=O0013009000STATION
+STATION_PASSWORD=STATION1
+
+# api ARGUMENT...: the backend's command line on this site's database.
+api() {
+    "$site/api/os4xapi" "$@" --db "$site/api/os4xapi.db"
+}
+
+# logs_of STEM: today's log of a daemon and tomorrow's, since midnight may come.
+logs_of() {
+    local folder=dmz
+    [[ $1 == os4x_proxyserver ]] || folder=inside
+    printf '%s\n' "$site/$folder/$1.log."{"$(date +%Y%m%d)","$(date -d tomorrow +%Y%m%d)"}
+}
+
+# Writes site.env: whole, or the old one stays.
+save_site() {
+    local name
+    {
+        echo '# Written by scripts/quickstart. For shells: . site.env'
+        for name in "${site_variables[@]}"; do
+            printf '%s=%q\n' "$name" "${!name:-}"
+        done
+    } >"$site/site.env.new"
+    mv "$site/site.env.new" "$site/site.env"
+}
+
+# Makes the folder. One that holds a site that does not run is made anew; one that holds anything else is left alone.
+make_site() {
+    if [[ -f $site/site.env ]]; then
+        (load_site && ! site_runs) ||
+            die "A site is running in $site." "Stop it first: scripts/quickstart --stop $(printf %q "$site")"
+        rm -rf "${site_parts[@]/#/$site/}" "$site/site.env"
+    elif [[ -n $(ls -A "$site" 2>/dev/null) ]]; then
+        die "$site is not empty and holds no site." 'Choose another folder with --dir.'
+    fi
+    mkdir -p "${site_parts[@]/#/$site/}" "$site/station/received"
+    # Keys and tokens are here.
+    chmod 700 "$site"
+    BIN=$site/bin
+    cp -- "${programs[@]/#/$bin/}" "$site/bin/"
+    cp -- "$bin/os4x_proxyserver2" "$site/dmz/"
+    cp -- "$bin/os4x_proxyclient2" "$site/inside/"
+    cp -- "$bin/os4xapi" "$site/api/"
+    cp -- "$bin/oftp2peer" "$site/partner/"
+    cp -- "$bin/oftp2peer" "$site/station/"
+    save_site
+}
+
+load_site() {
+    # shellcheck disable=SC1091 # written by save_site
+    . "$site/site.env"
+    # A daemon that was started again by hand has another PID by now.
+    local pid
+    for pid in SERVER_PID=dmz/os4x_proxyserver.pid CLIENT_PID=inside/os4x_proxyclient.pid; do
+        [[ ! -s $site/${pid#*=} ]] || read -r "${pid%%=*}" <"$site/${pid#*=}"
+    done
+}
+
+site_runs() {
+    runs "$SERVER_PID" os4x_proxyserver2 || runs "$CLIENT_PID" os4x_proxyclient2 || runs "$API_PID" os4xapi ||
+        runs "$STATION_PID" oftp2peer
+}
+
+# Ends every process of the site: first who asks, then who answers.
+stop_site() {
+    end_process "${CLIENT_PID:-}" os4x_proxyclient2
+    end_process "${SERVER_PID:-}" os4x_proxyserver2
+    end_process "${STATION_PID:-}" oftp2peer
+    end_process "${API_PID:-}" os4xapi
+}
+
+# A CA for the partner and for us, with a CRL, so that certificates are checked as strictly as in production.
+make_certificates() {
+    local ca=$site/partner/ca peer=$site/partner/oftp2peer
+    {
+        "$peer" ca init "$ca" --name 'Quickstart CA'
+        "$peer" ca issue "$ca" partner --ssid "$PARTNER_SSID" --host 127.0.0.1
+        "$peer" ca issue "$ca" smartproxy --ssid "$STATION_SSID" --host 127.0.0.1 --host localhost
+    } >/dev/null
+    CA_CERT=$ca/ca.pem PARTNER_CERT=$ca/partner.pem PARTNER_KEY=$ca/partner.key
+}
+
+# Database, certificates, the partner; then the service.
+start_api() {
+    local log=$site/api/os4xapi.log
+    API_DB=$site/api/os4xapi.db
+    api init --host 127.0.0.1 >/dev/null
+    api cert set --chain "$site/partner/ca/smartproxy.pem" --key "$site/partner/ca/smartproxy.key"
+    api trust add "$CA_CERT" >/dev/null
+    api crl add "$site/partner/ca/crl.pem" >/dev/null
+    api partner add partner --ssid "$PARTNER_SSID"
+    api config set proxy_station_host 127.0.0.1
+    api config set tcp_incoming_ip 127.0.0.1
+    background "$log" "$site/api/os4xapi" serve --listen 127.0.0.1:0 --db "$API_DB"
+    API_PID=$!
+    wait_for_line 20 "$API_PID" '^listening on https://' "$log" || failed 'The backend does not listen.' "$log"
+    API_URL=$(sed -n 's|^listening on \(https://.*\)/$|\1|p' "$log")$(api config get api_path)
+    (umask 077 && api token show >"$site/inside/token")
+}
+
+start_station() {
+    local log=$site/station/station.log
+    background "$log" "$site/station/oftp2peer" receive --listen 127.0.0.1:0 --ssid "$STATION_SSID" \
+        --password "$STATION_PASSWORD" --into "$site/station/received"
+    STATION_PID=$!
+    wait_for_line 20 "$STATION_PID" '^listening on ' "$log" || failed 'The station does not listen.' "$log"
+    STATION_PORT=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$log")
+    api config set tcp_port "$STATION_PORT"
+}
+
+# background LOG COMMAND...: a process that outlives this script and its terminal.
+background() {
+    local log=$1
+    shift
+    setsid nohup "$@" >"$log" 2>&1 </dev/null &
+}
+
+# Server and client on ports that are free now. Should another program take one of them in between, others are tried.
+start_daemons() {
+    local id
+    id=$("$site/dmz/os4x_proxyserver2" -L)
+    api licence issue "${id##* }" --holder 'Quickstart' -o "$site/dmz/os4x_proxy.lic" >/dev/null
+    OUTGOING_PORT=$(free_port)
+    api proxyclient add 127.0.0.1 --port "$OUTGOING_PORT" --listen-ip 127.0.0.1
+    local try
+    for try in 1 2 3 4 5; do
+        INTERNAL_PORT=$(free_port)
+        TLS_PORT=$(free_port)
+        api config set tcp_port_tls "$TLS_PORT"
+        start_server && start_client && return 0
+        note "a port was taken by another program meanwhile; attempt $try of 5 has failed"
+        end_process "${CLIENT_PID:-}" os4x_proxyclient2
+        end_process "${SERVER_PID:-}" os4x_proxyserver2
+    done
+    failed 'Server and client found no ports in five attempts.'
+}
+
+# Fails if the internal port is taken; every other fault ends the script.
+start_server() {
+    local said=$site/dmz/start.log
+    if ! "$site/dmz/os4x_proxyserver2" -i "127.0.0.1:$INTERNAL_PORT" -l "$site/dmz/os4x_proxy.lic" >"$said" 2>&1; then
+        grep -qi 'address already in use\|EADDRINUSE' "$said" && return 1
+        failed 'The server does not start.' "$said"
+    fi
+    SERVER_PID=$(<"$site/dmz/os4x_proxyserver.pid")
+}
+
+# Fails if the TLS port is taken; every other fault ends the script.
+start_client() {
+    local said=$site/inside/start.log logs
+    "$site/inside/os4x_proxyclient2" -U "$API_URL" -S "127.0.0.1:$INTERNAL_PORT" -T "@$site/inside/token" \
+        >"$said" 2>&1 || failed 'The client does not start.' "$said"
+    CLIENT_PID=$(<"$site/inside/os4x_proxyclient.pid")
+    mapfile -t logs < <(logs_of os4x_proxyserver)
+    wait_for_line 30 "$SERVER_PID" "\[$SERVER_PID\] listener_(open|error) listener=tls " "${logs[@]}" ||
+        failed 'The server does not open its TLS port.'
+    ! grep -qs "\[$SERVER_PID\] listener_error listener=tls " "${logs[@]}"
+}
+
+# failed TEXT [FILE...]: shows the logs, then dies; the caller's exit handler ends the processes.
+failed() {
+    local text=$1 logs
+    shift
+    mapfile -t logs < <(logs_of os4x_proxyserver && logs_of os4x_proxyclient)
+    show_tail "$@" "${logs[@]}" "$site/api/os4xapi.log" "$site/station/station.log"
+    die "$text" "All logs are in $site; each line of the daemons is explained in man/os4x_proxy-log.5."
+}
