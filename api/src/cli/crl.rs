@@ -1,4 +1,4 @@
-//! `os4xapi crl add|list|remove`: certificate revocation lists, the newest of each issuer.
+//! `os4xapi crl add|list|remove`: certificate revocation lists, the newest of each issuer and scope.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -39,7 +39,7 @@ pub(super) static COMMANDS: &[Command] = &[
 const ADD: &str = "\
 usage: os4xapi crl add FILE... [--db DB]
 
-Takes the CRLs in the files (PEM or DER). One is kept for each issuer, the newest. If the issuer is among the trusted
+Takes the CRLs in the files (PEM or DER). The newest is kept, one for each issuer and scope. If the issuer is among the trusted
 certificates, the CRL must bear its signature.
 ";
 
@@ -54,7 +54,7 @@ Lists the CRLs.
 const REMOVE: &str = "\
 usage: os4xapi crl remove ISSUER [--db DB]
 
-Removes the CRL of an issuer, named as 'os4xapi crl list' shows it.
+Removes the CRLs of an issuer, named as 'os4xapi crl list' shows it.
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -91,7 +91,7 @@ fn outcome(kept: &Kept, crl: &CrlFacts) -> String {
     match kept {
         Kept::First | Kept::Newer => format!("taken, of {}{note}.", clock::text(crl.last_update)),
         Kept::Same => format!("there already, of {}{note}.", clock::text(crl.last_update)),
-        Kept::Older(newer) => format!("not taken, a newer one of {} is there.", clock::text(*newer)),
+        Kept::Older(newer) => format!("not taken, a newer one is there, of {}.", clock::text(*newer)),
     }
 }
 

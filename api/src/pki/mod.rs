@@ -2,6 +2,7 @@
 //! the results, files are the business of the commands.
 
 pub(crate) mod ca;
+mod der;
 pub(crate) mod read;
 
 use openssl::error::ErrorStack;

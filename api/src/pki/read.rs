@@ -2,12 +2,13 @@
 //! Run by the commands. Decides nothing about trust but what a file must fulfil to be taken.
 
 use super::ca::pem;
-use super::{Doing, PkiError, hex};
+use super::{Doing, PkiError, der, hex};
 use crate::clock;
 use common::secret::Secret;
+use openssl::bn::BigNum;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
-use openssl::x509::{X509, X509Crl, X509CrlRef, X509NameRef, X509Ref, X509VerifyResult};
+use openssl::x509::{CrlNumber, X509, X509Crl, X509CrlRef, X509NameRef, X509Ref, X509VerifyResult};
 use std::path::Path;
 
 const PEM_CRL_BEGIN: &str = "-----BEGIN X509 CRL-----";
@@ -140,7 +141,7 @@ impl Facts {
 /// What the database keeps of a CRL.
 #[derive(Debug)]
 pub(crate) struct CrlFacts {
-    /// SHA-256 of the issuer's name in DER, hex: one row each.
+    /// SHA-256 of the issuer's name and the CRL's scope in DER, hex: one row each.
     pub(crate) issuer_key: String,
     /// Issuer on one line.
     pub(crate) issuer: String,
@@ -148,6 +149,8 @@ pub(crate) struct CrlFacts {
     pub(crate) last_update: i64,
     /// nextUpdate, if it names one.
     pub(crate) next_update: Option<i64>,
+    /// CRL number, which tells two CRLs of the same second apart.
+    number: Option<BigNum>,
     /// The CRL, PEM.
     pub(crate) pem: String,
 }
@@ -156,14 +159,29 @@ impl CrlFacts {
     /// Of a CRL.
     pub(crate) fn of(crl: &X509CrlRef) -> Result<Self, PkiError> {
         let doing = "reading a CRL";
-        let issuer = crl.issuer_name().to_der().doing(doing)?;
+        let mut identity = crl.issuer_name().to_der().doing(doing)?;
+        identity.extend_from_slice(der::crl_scope(&crl.to_der().doing(doing)?));
+        let number = crl.extension::<CrlNumber>().doing(doing)?;
         Ok(Self {
-            issuer_key: hex(&openssl::sha::sha256(&issuer)),
+            issuer_key: hex(&openssl::sha::sha256(&identity)),
             issuer: name(crl.issuer_name()),
             last_update: clock::of_asn1(crl.last_update()).doing(doing)?,
             next_update: crl.next_update().map(clock::of_asn1).transpose().doing(doing)?,
+            number: number.and_then(|(_, number)| number.to_bn().ok()),
             pem: String::from_utf8_lossy(&crl.to_pem().doing(doing)?).into_owned(),
         })
+    }
+}
+
+impl CrlFacts {
+    /// Of a CRL that the database keeps.
+    pub(crate) fn of_pem(text: &str) -> Result<Self, PkiError> {
+        Self::of(&*X509Crl::from_pem(text.as_bytes()).doing("reading a CRL of the database")?)
+    }
+
+    /// Whether this one is newer than `other` of the same issuer: by its time, then by its number.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        (self.last_update, &self.number) > (other.last_update, &other.number)
     }
 }
 

@@ -1,4 +1,4 @@
-//! CRLs: the newest of each issuer.
+//! CRLs: the newest of each issuer and scope.
 
 use crate::db::{Change, DbError};
 use crate::pki::read::CrlFacts;
@@ -33,7 +33,7 @@ pub(crate) enum Kept {
     Newer,
     /// The very same one is there.
     Same,
-    /// A newer one is there, of this time.
+    /// One at least as new is there, of this time.
     Older(i64),
 }
 
@@ -54,17 +54,18 @@ pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, D
         .collect()
 }
 
-/// Keeps `crl` unless a newer one of its issuer is there. Of two with the same time the later offer wins.
+/// Keeps `crl` unless a newer one of its issuer is there.
 pub(crate) async fn offer(change: &mut Change, crl: &CrlFacts) -> Result<Kept, DbError> {
-    let row = sqlx::query("SELECT last_update, pem FROM os4x_crls WHERE issuer_key = $1")
+    let row = sqlx::query("SELECT pem FROM os4x_crls WHERE issuer_key = $1")
         .bind(crl.issuer_key.as_str())
         .fetch_optional(&mut **change)
         .await?;
-    let outcome = match row {
+    let outcome = match row.map(|row| row.try_get::<String, _>(0)).transpose()? {
         None => Kept::First,
-        Some(row) => match row.try_get::<i64, _>(0)? {
-            newer if newer > crl.last_update => return Ok(Kept::Older(newer)),
-            _ if row.try_get::<String, _>(1)? == crl.pem => return Ok(Kept::Same),
+        Some(pem) if pem == crl.pem => return Ok(Kept::Same),
+        Some(pem) => match CrlFacts::of_pem(&pem) {
+            Ok(held) if !crl.is_newer_than(&held) => return Ok(Kept::Older(held.last_update)),
+            // What cannot be read any more is no loss.
             _ => Kept::Newer,
         },
     };

@@ -1,0 +1,104 @@
+//! The one thing that the openssl crate does not read: the scope of a CRL (issuingDistributionPoint, RFC 5280 section
+//! 5.2.5). A walk over DER that OpenSSL has parsed already; gives octets, interprets nothing. Never panics on any input.
+
+/// Tag of a SEQUENCE.
+const SEQUENCE: u8 = 0x30;
+/// Tag of an OCTET STRING.
+const OCTET_STRING: u8 = 0x04;
+/// Tag `[0]`, constructed: the extensions of a CRL.
+const EXTENSIONS: u8 = 0xa0;
+/// id-ce-issuingDistributionPoint, 2.5.29.28, as an OBJECT IDENTIFIER.
+const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x1c];
+
+/// The issuingDistributionPoint of a CRL in DER; empty where there is none, so that the CRL covers its whole issuer.
+pub(super) fn crl_scope(crl: &[u8]) -> &[u8] {
+    scope(crl).unwrap_or_default()
+}
+
+fn scope(crl: &[u8]) -> Option<&[u8]> {
+    let list = inside(crl, SEQUENCE)?;
+    let to_be_signed = inside(list, SEQUENCE)?;
+    let extensions = elements(to_be_signed).find_map(|element| inside(element, EXTENSIONS))?;
+    elements(inside(extensions, SEQUENCE)?)
+        .filter_map(|extension| inside(extension, SEQUENCE))
+        .find(|extension| extension.starts_with(ISSUING_DISTRIBUTION_POINT))
+        .and_then(|extension| elements(extension).find_map(|part| inside(part, OCTET_STRING)))
+}
+
+/// The content of the element at the start of `octets`, if it has this tag.
+fn inside(octets: &[u8], tag: u8) -> Option<&[u8]> {
+    let (&first, _) = octets.split_first()?;
+    let (header, length) = header(octets)?;
+    (first == tag).then(|| octets.get(header..header.saturating_add(length))).flatten()
+}
+
+/// The elements that stand one after the other in `octets`.
+fn elements(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = octets;
+    std::iter::from_fn(move || {
+        let (header, length) = header(rest)?;
+        let (element, after) = rest.split_at_checked(header.saturating_add(length))?;
+        rest = after;
+        Some(element)
+    })
+}
+
+/// Lengths of the header and of the content of the element at the start of `octets`. (Tags above 30 do not occur here.)
+fn header(octets: &[u8]) -> Option<(usize, usize)> {
+    let short = usize::from(*octets.get(1)?);
+    if short < 0x80 {
+        return Some((2, short));
+    }
+    let count = short & 0x7f;
+    let digits = octets.get(2..2 + count).filter(|digits| (1..=4).contains(&digits.len()))?;
+    Some((2 + count, digits.iter().fold(0, |length, &digit| length << 8 | usize::from(digit))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crl_scope;
+
+    /// An element: tag, length of one or three octets, content.
+    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = match u8::try_from(content.len()) {
+            Ok(short @ ..0x80) => vec![short],
+            _ => [vec![0x82], u16::try_from(content.len()).unwrap().to_be_bytes().to_vec()].concat(),
+        };
+        [vec![tag], length, content.to_vec()].concat()
+    }
+
+    fn crl(extensions: &[Vec<u8>], filler: usize) -> Vec<u8> {
+        let extensions = element(0xa0, &element(0x30, &extensions.concat()));
+        let revoked = element(0x30, &vec![0x05; filler]);
+        let signed = element(0x30, &[element(0x02, &[1]), revoked, extensions].concat());
+        element(0x30, &[signed, element(0x03, &[0])].concat())
+    }
+
+    #[test]
+    fn the_scope_is_found_among_other_extensions() {
+        let number = element(0x30, &[vec![0x06, 3, 0x55, 0x1d, 0x14], element(4, &[2, 1, 7])].concat());
+        let scope = |critical: &[u8]| {
+            element(
+                0x30,
+                &[vec![0x06, 3, 0x55, 0x1d, 0x1c], critical.to_vec(), element(4, b"SCOPE")].concat(),
+            )
+        };
+        assert_eq!(crl_scope(&crl(&[number.clone(), scope(&[1, 1, 0xff])], 2)), b"SCOPE");
+        assert_eq!(crl_scope(&crl(&[scope(&[]), number.clone()], 400)), b"SCOPE");
+        assert_eq!(crl_scope(&crl(&[number], 400)), b"");
+    }
+
+    #[test]
+    fn every_torn_or_altered_crl_is_read_without_harm() {
+        let scope = element(0x30, &[vec![0x06, 3, 0x55, 0x1d, 0x1c], element(4, b"SCOPE")].concat());
+        let whole = crl(&[scope], 300);
+        for end in 0..whole.len() {
+            assert!(crl_scope(&whole[..end]).is_empty() || end > whole.len() - 4);
+            for value in [0, 0x7f, 0x80, 0x84, 0xff] {
+                let mut altered = whole.clone();
+                altered[end] = value;
+                assert!(crl_scope(&altered).len() <= whole.len());
+            }
+        }
+    }
+}
