@@ -1,9 +1,9 @@
 //! The API's log: lines to standard error, or to the file that the settings name, one write(2) each. Owned by `serve`,
 //! which tells it the settings again and again; a file that was moved away is then opened anew.
 
-use crate::clock;
+use common::log::escape;
+use common::sys::localtime;
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,6 +20,7 @@ static LOG: ApiLog = ApiLog { file: Mutex::new(None) };
 
 /// Makes this the process's log. Lines go to standard error until `configure`.
 pub(crate) fn start() {
+    localtime::load_zone();
     // Fails only when it is the log already.
     let _ = log::set_logger(&LOG);
     log::set_max_level(LevelFilter::Info);
@@ -37,19 +38,8 @@ pub(crate) fn configure(path: &str, level: &str) {
         *file = opened.unwrap_or_default();
     }
     if let Some(why) = failure {
-        log::error!("log-file-unusable path={} cause={}", quoted(path), quoted(&why));
+        log::error!("log-file-unusable path={} cause={}", escape(path), escape(&why));
     }
-}
-
-/// A value from outside as it may stand in a line: in quotes, control characters and quotes escaped.
-pub(crate) fn quoted(value: &str) -> String {
-    let mut text = String::with_capacity(value.len() + 2);
-    text.push('"');
-    for c in value.chars() {
-        if c.is_control() || matches!(c, '"' | '\\') { text.extend(c.escape_default()) } else { text.push(c) }
-    }
-    text.push('"');
-    text
 }
 
 impl Log for ApiLog {
@@ -77,31 +67,25 @@ impl Log for ApiLog {
     fn flush(&self) {}
 }
 
+/// A line as the daemons write it: local time, level, process, text.
 fn line(record: &Record) -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
-    let stamp = clock::text(seconds);
+    let time = localtime::local(i64::try_from(since.as_secs()).unwrap_or_default());
     let mut line = format!(
-        "{}.{:03}Z {:<8} os4xapi[{}] ",
-        stamp.trim_end_matches('Z'),
+        "{:04}{:02}{:02} {:02}:{:02}:{:02}.{:03} {:<8} os4xapi[{}] ",
+        time.year,
+        time.month,
+        time.day,
+        time.hour,
+        time.minute,
+        time.second,
         since.subsec_millis(),
         record.level(),
         std::process::id()
     );
-    let mut text = String::new();
-    let _ = write!(text, "{}", record.args());
-    // Values are quoted where they enter; this keeps a library's words on their line too.
+    let text = record.args().to_string();
+    // Values are escaped where they enter; this keeps a library's words on their line too.
     line.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
     line.push('\n');
     line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_value_cannot_forge_a_line() {
-        assert_eq!(quoted("a\nb \"c\" \\"), "\"a\\nb \\\"c\\\" \\\\\"");
-    }
 }

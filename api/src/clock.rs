@@ -1,5 +1,6 @@
 //! Wall clock values: seconds since 1970-01-01 UTC, and how people read them. No deadlines: those are monotonic.
 
+use common::sys::localtime;
 use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,21 +16,9 @@ pub(crate) fn now() -> i64 {
 
 /// `seconds` as `2026-11-22T09:21:10Z`.
 pub(crate) fn text(seconds: i64) -> String {
-    let (day, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-    let (year, month, day) = civil(day);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
-}
-
-/// Year, month and day of the day `days` after 1970-01-01 (H. Hinnant's days-to-civil: eras of 400 years that begin in March).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    let time = localtime::utc(seconds);
+    let (year, month, day) = (time.year, time.month, time.day);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", time.hour, time.minute, time.second)
 }
 
 /// A certificate's or CRL's time in seconds since 1970-01-01 UTC.

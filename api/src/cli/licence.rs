@@ -26,17 +26,17 @@ Issues the licence for a server; 'os4x_proxyserver2 -L' prints its Proxy ID. The
 that host, or to where its option -l points. It holds nothing secret. The server is listed too (see 'os4xapi proxy').
 
 --holder NAME: who holds the licence (default: OS4X SmartProxy)
---days N: validity in days, 1 to 7300 (default 365)
+--days N: validity in days, 1 to 3650 (default 365)
 -o FILE: write it to FILE (default: print it)
 --no-add: do not list the server
 ";
 
 async fn issue(invocation: Invocation) -> Result<(), CliError> {
-    const WANTED: &str = "a number of days from 1 to 7300";
+    const WANTED: &str = "a number of days from 1 to 3650";
     let id = proxy_id(&invocation, 0)?;
     let holder = invocation.value("holder").unwrap_or_else(|| "OS4X SmartProxy".to_owned());
     let days = invocation.parsed("days", WANTED)?.unwrap_or(DAYS);
-    if !(1..=7_300).contains(&days) {
+    if !(1..=3_650).contains(&days) {
         return Err(wrong("days", &days.to_string(), WANTED));
     }
     let db = invocation.open().await?;

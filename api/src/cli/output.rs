@@ -78,17 +78,23 @@ impl Table {
     }
 }
 
-/// `text` with control characters escaped.
+/// `text` as it may go to a terminal.
 fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() {
-            shown.extend(c.escape_default());
+        if is_hazardous(c) {
+            shown.extend(c.escape_unicode());
         } else {
             shown.push(c);
         }
     }
     shown
+}
+
+/// Control characters, and what nobody sees or what turns the text around.
+fn is_hazardous(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// A value that may be absent, for a table.
@@ -109,6 +115,6 @@ mod tests {
     fn columns_are_aligned_and_control_characters_shown() {
         let mut table = Table::new(&["NAME", "VALUE"]);
         table.row(&["longer name".into(), "\u{1b}[2Jx\n".into()]);
-        assert_eq!(table.text(), "NAME         VALUE\nlonger name  \\u{1b}[2Jx\\n\n");
+        assert_eq!(table.text(), "NAME         VALUE\nlonger name  \\u{1b}[2Jx\\u{a}\n");
     }
 }

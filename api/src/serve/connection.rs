@@ -5,6 +5,7 @@ use super::App;
 use crate::net::normal;
 use axum::Router;
 use axum::extract::Extension;
+use common::log::escape;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use openssl::ssl::{Ssl, SslAcceptor};
@@ -50,7 +51,7 @@ impl Arrival {
         match time::timeout(LIFE, self.tls_and_http(peer)).await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => {
-                log::debug!("connection-ended address={peer} cause={}", crate::apilog::quoted(&why));
+                log::debug!("connection-ended address={peer} cause={}", escape(&why));
             }
             Err(_) => log::debug!("connection-ended address={peer} cause=\"its time is over\""),
         }

@@ -3,7 +3,6 @@
 
 use super::App;
 use super::refusal::Refusal;
-use crate::apilog::quoted;
 use crate::db;
 use crate::pki::ca::Ca;
 use crate::settings::Values;
@@ -13,6 +12,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig};
 use common::identity::ProxyId;
+use common::log::escape;
 use common::rpc::{Call, ClientConfigAnswer, ConfigAnswer, Enrolment, SessionEvent, SystemLog};
 use serde::Serialize;
 use std::net::IpAddr;
@@ -141,9 +141,9 @@ async fn system_log(app: &App, client: IpAddr, entry: &SystemLog) -> Result<Noth
     journal::add_entry(&mut *app.db.connection().await?, entry).await?;
     log::info!(
         "system-log client={client} level={} text={} detail={}",
-        quoted(&entry.level),
-        quoted(&entry.text),
-        quoted(&entry.detail)
+        escape(&entry.level),
+        escape(&entry.text),
+        escape(&entry.detail)
     );
     Ok(Nothing {})
 }

@@ -15,6 +15,7 @@ use crate::pki::PkiError;
 use crate::store::{configuration, journal};
 use crate::{apilog, db};
 use axum::Router;
+use common::log::escape;
 use guard::Guard;
 use std::fmt;
 use std::io;
@@ -155,7 +156,7 @@ impl Server {
                         });
                     }
                     (_, Err(cause)) => {
-                        log::error!("accept-failed cause={}", apilog::quoted(&cause.to_string()));
+                        log::error!("accept-failed cause={}", escape(&cause.to_string()));
                         time::sleep(ACCEPT_PAUSE).await;
                     }
                     (Err(_), _) => break "closed",
@@ -180,7 +181,7 @@ impl Server {
         self.app.guard.tidy();
         match self.look_after(forget_at).await {
             Ok(()) => {}
-            Err(why) => log::error!("time-slice-failed cause={}", apilog::quoted(&with_causes(&why))),
+            Err(why) => log::error!("time-slice-failed cause={}", escape(&with_causes(&why))),
         }
     }
 
