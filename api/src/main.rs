@@ -5,6 +5,8 @@ mod apilog;
 mod cli;
 mod clock;
 mod db;
+#[cfg(test)]
+mod man;
 mod net;
 mod pki;
 mod serve;

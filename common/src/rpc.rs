@@ -147,7 +147,7 @@ pub enum SessionEvent {
 /// What every failed call answers beside its HTTP status.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ApiError {
-    /// One word: `bad-token`, `unknown-function`, `bad-request`, `forbidden`, `too-large`, `too-many`, `internal`.
+    /// One word, listed in `os4xapi-protocol.5`: `bad-token`, `forbidden`, `not-configured`, ...
     pub code: String,
     /// A finished sentence.
     pub message: String,

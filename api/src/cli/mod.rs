@@ -186,4 +186,34 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_man_page_has_every_command_and_option_and_no_other() {
+        let page = crate::man::page("os4xapi.8");
+        let items: Vec<&str> = page.lines().filter(|line| line.starts_with(".It ")).collect();
+        for command in COMMANDS.iter().flat_map(|group| group.iter()) {
+            let item = format!(".It Cm {}", command.words);
+            assert!(
+                items.iter().any(|line| *line == item || line.starts_with(&format!("{item} "))),
+                "{item}"
+            );
+            for option in command.options {
+                // mdoc's Fl puts the first dash there itself.
+                let flag = option.flag().replacen('-', "Fl ", 1);
+                assert!(items.iter().any(|line| line.contains(&flag)), "{}: {flag}", command.words);
+            }
+        }
+        let known = |name: &str| {
+            let flag = format!("-{name}");
+            let all = || COMMANDS.iter().flat_map(|group| group.iter());
+            ["-h", "-v", "--db"].contains(&flag.as_str())
+                || all().any(|command| command.options.iter().any(|option| option.flag() == flag))
+        };
+        for line in items {
+            let words: Vec<&str> = line.split(' ').collect();
+            for pair in words.windows(2).filter(|pair| pair[0] == "Fl") {
+                assert!(known(pair[1]), "{line}");
+            }
+        }
+    }
 }

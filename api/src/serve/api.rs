@@ -5,7 +5,6 @@ use super::connection::Peer;
 use super::guard::Verdict;
 use super::refusal::Refusal;
 use super::{App, functions, source};
-use crate::apilog::quoted;
 use crate::settings::{TOKEN, Values};
 use crate::store::{configuration, journal};
 use axum::body::{Body, Bytes, to_bytes};
@@ -13,6 +12,7 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing};
+use common::log::escape;
 use common::rpc::Call;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -112,7 +112,7 @@ fn of_members(members: Map<String, Value>) -> Result<Call, Refusal> {
         _ => return Err(Refusal::BadRequest("The member 'function' is missing.".into())),
     };
     if !FUNCTIONS.contains(&name.as_str()) {
-        log::error!("unknown-function function={}", quoted(&name));
+        log::error!("unknown-function function={}", escape(&name));
         return Err(Refusal::UnknownFunction);
     }
     serde_json::from_value(Value::Object(members))
@@ -148,5 +148,13 @@ mod tests {
         assert!(matches!(of(json!({"function": "proxy_crash"})), Err(Refusal::UnknownFunction)));
         assert!(matches!(of(json!({"function": 7})), Err(Refusal::BadRequest(_))));
         assert!(matches!(of(json!({"function": "proxy_enrol"})), Err(Refusal::BadRequest(_))));
+    }
+
+    #[test]
+    fn the_man_page_has_every_function_and_no_other() {
+        let page = crate::man::page("os4xapi-protocol.5");
+        let (_, functions) = page.split_once(".Sh FUNCTIONS\n").unwrap();
+        let named: Vec<&str> = functions.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
+        assert_eq!(named, FUNCTIONS);
     }
 }

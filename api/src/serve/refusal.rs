@@ -2,12 +2,12 @@
 //! log, never to the caller.
 
 use super::with_causes;
-use crate::apilog::quoted;
 use crate::db::DbError;
 use crate::pki::PkiError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use common::log::escape;
 use common::rpc::ApiError;
 use serde::Serialize;
 
@@ -89,7 +89,7 @@ impl IntoResponse for Refusal {
 
 impl From<DbError> for Refusal {
     fn from(error: DbError) -> Self {
-        log::error!("call-failed cause={}", quoted(&with_causes(&error)));
+        log::error!("call-failed cause={}", escape(&with_causes(&error)));
         Self::Internal
     }
 }
@@ -99,9 +99,45 @@ impl From<PkiError> for Refusal {
         match error {
             PkiError::Key(why) => Self::BadRequest(format!("The public key is not certified: {why}.")),
             other => {
-                log::error!("call-failed cause={}", quoted(&with_causes(&other)));
+                log::error!("call-failed cause={}", escape(&with_causes(&other)));
                 Self::Internal
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+
+    #[test]
+    fn the_man_page_has_every_error_and_no_other() {
+        let text = String::new;
+        let all = [
+            Refusal::BadRequest(text()),
+            Refusal::BadToken,
+            Refusal::Forbidden(text()),
+            Refusal::NoPage,
+            Refusal::UnknownFunction,
+            Refusal::Method,
+            Refusal::Slow,
+            Refusal::TooLarge,
+            Refusal::TooMany,
+            Refusal::Internal,
+            Refusal::NotConfigured(text()),
+        ];
+        let expected: Vec<String> = all
+            .into_iter()
+            .map(|refusal| {
+                let (status, code, _) = refusal.parts();
+                format!(".It {} Ta Li {code} Ta ", status.as_u16())
+            })
+            .collect();
+        let page = crate::man::part(&crate::man::page("os4xapi-protocol.5"), "errors");
+        let lines: Vec<&str> = page.lines().collect();
+        assert_eq!(lines.len(), expected.len());
+        for (line, start) in lines.iter().zip(&expected) {
+            assert!(line.starts_with(start), "{line}: {start}");
         }
     }
 }

@@ -1,0 +1,201 @@
+//! Tests alone: the man pages say what the code does. Settings, commands, options, log events, functions, errors and
+//! members of the protocol are held against their tables, both ways where there is a list on both sides.
+
+use crate::settings::{SETTINGS, Setting};
+use common::config::{CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig};
+use common::rpc::{Call, Enrolment, Origin, SessionEvent, SystemLog};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+pub(crate) fn page(name: &str) -> String {
+    let path = format!("{}/../man/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The lines between the comments `NAME begin` and `NAME end`.
+pub(crate) fn part(page: &str, name: &str) -> String {
+    let (_, rest) = page.split_once(&format!(".\\\" {name} begin\n")).unwrap();
+    rest.split_once(&format!(".\\\" {name} end\n")).unwrap().0.to_owned()
+}
+
+/// What follows `start` in the lines that begin with it.
+fn lines_after<'a>(page: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
+    page.lines().filter_map(move |line| line.strip_prefix(start))
+}
+
+/// A sentence in lines of less than 80 octets.
+fn filled(sentence: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in sentence.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + word.len() < 79 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn of_setting(setting: &Setting) -> String {
+    let default =
+        if setting.default.is_empty() { "empty".to_owned() } else { format!("Li {}", setting.default) };
+    let takes = filled(&format!("Takes {}.", setting.kind));
+    format!(".It Cm {} Pq {default}\n{}{takes}", setting.name, filled(setting.help))
+}
+
+#[test]
+fn settings_are_those_of_the_table() {
+    let expected: String = SETTINGS.iter().map(of_setting).collect();
+    let expected = format!(".Bl -tag -width Ds\n{expected}.El\n");
+    let held = part(&page("os4xapi.8"), "settings");
+    assert!(held == expected, "put this into os4xapi.8 as its part 'settings':\n{expected}");
+}
+
+#[test]
+fn log_events_are_those_of_the_sources() {
+    let page = page("os4xapi.8");
+    let events = part(&page, "events");
+    let told: BTreeSet<String> = lines_after(&events, ".It Li ").map(str::to_owned).collect();
+    assert_eq!(events_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))), told);
+}
+
+/// The first word of every log line in the sources.
+fn events_in(directory: &Path) -> BTreeSet<String> {
+    let mut events = BTreeSet::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            events.extend(events_in(&path));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for level in ["error", "warn", "info", "debug", "trace"] {
+            let start = format!("log::{level}!(");
+            events.extend(text.split(&start).skip(1).map(|call| {
+                let line = call
+                    .trim_start()
+                    .strip_prefix('"')
+                    .unwrap_or_else(|| panic!("{}: {call}", path.display()));
+                line.split([' ', '"']).next().unwrap_or_default().to_owned()
+            }));
+        }
+    }
+    events
+}
+
+#[test]
+fn the_protocol_page_names_every_member() {
+    let page = page("os4xapi-protocol.5");
+    let named: BTreeSet<&str> = [".It Li ", ".Li "]
+        .into_iter()
+        .flat_map(|start| lines_after(&page, start))
+        .flat_map(str::split_whitespace)
+        .collect();
+    for member in samples().iter().flat_map(members) {
+        assert!(named.contains(member.as_str()), "{member}");
+    }
+}
+
+/// One value of everything that travels.
+fn samples() -> Vec<Value> {
+    let pem = NamedPem { name: String::new(), pem: String::new() };
+    let partner = Partner {
+        short_name: String::new(),
+        ssid: String::new(),
+        enabled: true,
+        certificate: CertificateRule::Any,
+        pins: vec![pem.clone()],
+        profile: ProfileName::Strict,
+        host: None,
+        port: 1,
+        tls: true,
+        outgoing_ip: None,
+        check_ssid: true,
+    };
+    let config = ProxyConfig {
+        generation: 1,
+        tcp_port_tls: 1,
+        tcp_incoming_ip: None,
+        tcp_outgoing_ip: None,
+        certificate: String::new(),
+        key: common::secret::Secret::default(),
+        trusted: vec![pem.clone()],
+        crls: vec![pem],
+        partners: vec![partner],
+        tls_check_client_certificate: true,
+        tls_ignore_crl_unavailability: true,
+        proxy_max_config_age: 1,
+        limits: Limits::default(),
+    };
+    let client = ClientConfig {
+        generation: 1,
+        station_host: String::new(),
+        station_port: 1,
+        listen_ip: None,
+        listen_port: None,
+        networks: Vec::new(),
+        limits: Limits::default(),
+    };
+    let enrolment =
+        Enrolment { certificate: String::new(), ca: String::new(), proxies: Vec::new(), valid_seconds: 1 };
+    [
+        serde_json::to_value(config),
+        serde_json::to_value(client),
+        serde_json::to_value(enrolment),
+        serde_json::to_value(Call::ProxyEnrol { public_key: String::new() }),
+        serde_json::to_value(system_log()),
+        serde_json::to_value(session_events()),
+    ]
+    .map(Result::unwrap)
+    .to_vec()
+}
+
+fn system_log() -> SystemLog {
+    SystemLog {
+        level: String::new(),
+        text: String::new(),
+        detail: String::new(),
+        origin: Origin::Server,
+        host: String::new(),
+        pid: 1,
+        time: 1,
+        address: Some(String::new()),
+        partner: Some(String::new()),
+    }
+}
+
+fn session_events() -> [SessionEvent; 2] {
+    let word = String::new;
+    [
+        SessionEvent::Begin {
+            session: word(),
+            direction: word(),
+            pid: 1,
+            time: 1,
+            address: word(),
+            partner: word(),
+            ssid: word(),
+            subject: word(),
+        },
+        SessionEvent::End { session: word(), time: 1, octets_in: 1, octets_out: 1, files: 1, reason: word() },
+    ]
+}
+
+/// The names of all members, at every depth; the limits are named as settings.
+fn members(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(members).collect(),
+        Value::Object(object) => object
+            .iter()
+            .flat_map(|(name, inner)| {
+                let deeper = if name == "limits" { BTreeSet::new() } else { members(inner) };
+                deeper.into_iter().chain([name.clone()])
+            })
+            .collect(),
+        _ => BTreeSet::new(),
+    }
+}
