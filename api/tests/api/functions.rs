@@ -1,0 +1,121 @@
+//! What the API answers and refuses: status, code and sentence of every error, whose listener a caller gets, tokens.
+
+use crate::pki;
+use crate::site::Site;
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+#[test]
+fn every_refusal_has_its_status_and_code() {
+    let site = Site::new();
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let get = client.raw(b"GET /os4xapi/index.php HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert_eq!((get.status, get.code()), (405, "bad-method"));
+    assert!(get.head.contains("allow: post"), "{}", get.head);
+    let elsewhere =
+        client.raw(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!((elsewhere.status, elsewhere.code()), (404, "unknown-path"));
+    for body in ["", "nonsense", "[]", "7", "{\"token\":", &"[".repeat(100_000)] {
+        let answer = client.post(body.as_bytes(), "");
+        assert_eq!((answer.status, answer.code()), (400, "bad-request"), "{body:.20}");
+    }
+    for (members, status, code) in [
+        (json!({}), 400, "bad-request"),
+        (json!({"function": 7}), 400, "bad-request"),
+        (json!({"function": "proxy_shell"}), 404, "unknown-function"),
+        (json!({"function": "proxy_enrol"}), 400, "bad-request"),
+        (json!({"function": "proxy_enrol", "public_key": "nonsense"}), 400, "bad-request"),
+        (json!({"function": "proxy_config", "proxy_id": "nonsense"}), 400, "bad-request"),
+        (json!({"function": "proxy_config", "proxy_id": pki::proxy_id()}), 403, "forbidden"),
+        (json!({"function": "proxy_session", "events": [{"event": "middle"}]}), 400, "bad-request"),
+        (json!({"function": "proxy_system_log", "level": "ERROR"}), 400, "bad-request"),
+    ] {
+        let answer = client.call(&members);
+        assert_eq!((answer.status, answer.code()), (status, code), "{members}");
+    }
+    serve.end(Signal::SIGINT);
+}
+
+#[test]
+fn a_server_gets_no_configuration_before_there_is_a_certificate() {
+    let site = Site::new();
+    let id = pki::proxy_id();
+    site.ok(&["proxy", "add", &id]);
+    let serve = site.serve();
+    let answer = site.client(&serve).call(&json!({"function": "proxy_config", "proxy_id": id}));
+    assert_eq!((answer.status, answer.code()), (503, "not-configured"));
+    assert!(answer.body["error"]["message"].as_str().unwrap().contains("cert set"));
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_announced_or_not() {
+    let site = Site::new();
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let announced = client.raw(
+        b"POST /os4xapi/index.php HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9999999999\r\n\r\n",
+    );
+    assert_eq!((announced.status, announced.code()), (413, "too-large"));
+    let mut chunked = b"POST /os4xapi/index.php HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        Transfer-Encoding: chunked\r\n\r\n100001\r\n"
+        .to_vec();
+    chunked.resize(chunked.len() + 0x10_0001, b' ');
+    chunked.extend_from_slice(b"\r\n0\r\n\r\n");
+    let unannounced = client.raw(&chunked);
+    assert_eq!((unannounced.status, unannounced.code()), (413, "too-large"));
+}
+
+#[test]
+fn bad_tokens_are_refused_logged_and_bounded() {
+    let site = Site::new();
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let token = site.token();
+    let guess = |token: serde_json::Value| {
+        let body = json!({"function": "proxy_client_config", "token": token}).to_string();
+        client.post(body.as_bytes(), "")
+    };
+    let secret = token.split_once('.').unwrap().0;
+    for bad in [json!(null), json!(7), json!(""), json!("."), json!(secret[1..]), json!(format!("{secret}0"))]
+    {
+        let answer = guess(bad);
+        assert_eq!((answer.status, answer.code()), (401, "bad-token"));
+    }
+    serve.await_line("bad-token address=127.0.0.1");
+    for _ in 0..20 {
+        guess(json!("bad"));
+    }
+    assert_eq!(guess(json!("bad")).code(), "too-many");
+    assert_eq!(guess(json!("bad")).status, 429);
+    // The right one is never held up, with or without the hash of the CA.
+    assert_eq!(guess(json!(secret)).status, 200);
+    assert_eq!(guess(json!(token)).status, 200);
+    site.ok(&["token", "rotate"]);
+    assert_eq!(guess(json!(token)).status, 429);
+    let log = serve.end(Signal::SIGTERM);
+    assert_eq!(log.matches("bad-token").count(), 11, "{log}");
+    assert!(!log.contains(secret), "{log}");
+}
+
+#[test]
+fn a_listener_belongs_to_the_address_that_calls() {
+    let site = Site::new();
+    site.ok(&["proxyclient", "add", "203.0.113.5", "--port", "5000"]);
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let port = |headers: &str| {
+        let answer = client.call_from(&json!({"function": "proxy_client_config"}), headers);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["config"]["listen_port"].clone()
+    };
+    // No row, no listener; what an untrusted caller says of itself counts for nothing.
+    assert_eq!(port(""), json!(null));
+    assert_eq!(port("X-Forwarded-For: 203.0.113.5\r\n"), json!(null));
+    site.ok(&["config", "set", "api_trusted_proxies", "::1"]);
+    assert_eq!(port("X-Forwarded-For: 203.0.113.5\r\n"), json!(5000));
+    assert_eq!(port("X-Forwarded-For: 203.0.113.5, 198.51.100.1\r\n"), json!(null));
+    site.ok(&["proxyclient", "add", "::1"]);
+    assert_eq!(port(""), json!(65_433));
+    assert_eq!(port("X-Forwarded-For: ::ffff:127.0.0.1\r\n"), json!(65_433));
+}

@@ -1,0 +1,195 @@
+//! The life of an installation in one go, the same on every database: init, everything an operator enters, everything
+//! the daemons ask, what they report. Called by a test for each kind of database.
+
+use crate::pki::{self, Identity};
+use crate::site::Site;
+use common::config::{CertificateRule, ProfileName, ProxyConfig};
+use common::identity::Kind;
+use nix::sys::signal::Signal;
+use openssl::x509::X509;
+use serde_json::{Value, json};
+
+#[test]
+fn whole_life_on_sqlite() {
+    whole_life(&Site::new());
+}
+
+/// From an initialised database on.
+pub(crate) fn whole_life(site: &Site) {
+    assert!(site.refused(&["init"]).contains("already"));
+    let id = operator_enters_everything(site);
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let config = daemons_ask(site, &client, &id);
+    every_change_counts_up(site, &client, &id, config.generation);
+    daemons_report(site, &client);
+    serve.end(Signal::SIGTERM);
+}
+
+/// The Proxy ID of the server that got a licence.
+fn operator_enters_everything(site: &Site) -> String {
+    let ca = Identity::ca("Life CA");
+    let (own, partner) = (ca.issue("we.example"), ca.issue("partner.example"));
+    let chain = site.dir.write("chain.pem", &(own.pem() + &ca.pem()));
+    let key = site.dir.write("own.key", &own.key_pem());
+    let ca_file = site.dir.write("ca.pem", &ca.pem());
+    let crl = site.dir.write("ca.crl", &ca.crl(60));
+    let pin = site.dir.write("partner.pem", &partner.pem());
+    let id = pki::proxy_id();
+    site.ok(&["cert", "set", "--chain", &chain, "--key", &key]);
+    site.ok(&["trust", "add", &ca_file]);
+    site.ok(&["crl", "add", &crl]);
+    site.ok(&["config", "set", "tcp_port_tls", "16619"]);
+    site.ok(&["config", "set", "proxy_sessions", "77"]);
+    site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--pin", &pin, "--host", "partner.example"]);
+    site.ok(&["partner", "add", "PLAIN", "--ssid", "O0013PLAIN", "--tls", "no", "--profile", "strict"]);
+    site.ok(&[
+        "partner",
+        "set",
+        "PLAIN",
+        "--outgoing-ip",
+        "192.0.2.9",
+        "--check-ssid",
+        "no",
+        "--enabled",
+        "no",
+    ]);
+    site.ok(&[
+        "proxyclient",
+        "add",
+        "::1",
+        "--port",
+        "4711",
+        "--network",
+        "10.0.0.0/8",
+        "--listen-ip",
+        "192.0.2.1",
+    ]);
+    let licence = site.ok(&["licence", "issue", &id, "--holder", "Life GmbH", "--days", "10"]);
+    let chain = X509::stack_from_pem(licence.as_bytes()).unwrap();
+    assert_eq!(chain.len(), 2);
+    assert!(chain[0].verify(&chain[1].public_key().unwrap()).unwrap());
+    assert_eq!(Kind::of(&chain[0]), Some(Kind::Licence));
+    id
+}
+
+fn daemons_ask(site: &Site, client: &crate::https::Client, id: &str) -> ProxyConfig {
+    let (key, public_key) = pki::client_key();
+    let enrolled = client.ok(&json!({"function": "proxy_enrol", "public_key": public_key}));
+    let certificate = X509::from_pem(enrolled["certificate"].as_str().unwrap().as_bytes()).unwrap();
+    let ca = X509::from_pem(enrolled["ca"].as_str().unwrap().as_bytes()).unwrap();
+    assert!(certificate.verify(&ca.public_key().unwrap()).unwrap());
+    assert!(certificate.public_key().unwrap().public_eq(&key));
+    assert_eq!(Kind::of(&certificate), Some(Kind::Client));
+    assert_eq!(enrolled["proxies"], json!([id]));
+    assert_eq!(enrolled["valid_seconds"], 86_400);
+    assert_eq!(enrolled["ca"], site.ok(&["cert", "show", "ca"]));
+
+    let own = client.ok(&json!({"function": "proxy_client_config"}));
+    assert_eq!(own["config"]["listen_ip"], "192.0.2.1");
+    assert_eq!(own["config"]["listen_port"], 4711);
+    assert_eq!(own["config"]["networks"], json!(["10.0.0.0/8"]));
+    assert_eq!(own["config"]["station_port"], 3305);
+    assert_eq!(own["config"]["limits"]["sessions"], 77);
+
+    let answer = client.ok(&json!({"function": "proxy_config", "proxy_id": id}));
+    let config: ProxyConfig = serde_json::from_value(answer["config"].clone()).unwrap();
+    assert_eq!((config.tcp_port_tls, config.limits.sessions), (16_619, 77));
+    assert!(config.tls_check_client_certificate && !config.tls_ignore_crl_unavailability);
+    assert_eq!(X509::stack_from_pem(config.certificate.as_bytes()).unwrap().len(), 2);
+    openssl::pkey::PKey::private_key_from_pem(config.key.expose().as_bytes()).unwrap();
+    assert_eq!((config.trusted.len(), config.crls.len()), (1, 1));
+    assert_eq!(config.trusted[0].name, "Life CA");
+    let [acme, plain] = config.partners.as_slice() else { panic!("{:?}", config.partners) };
+    assert_eq!((acme.ssid.as_str(), acme.port, acme.tls), ("O0013ACME", 6_619, true));
+    assert_eq!((acme.certificate, acme.pins.len(), acme.enabled), (CertificateRule::Pinned, 1, true));
+    assert_eq!(acme.host.as_deref(), Some("partner.example"));
+    assert_eq!((plain.port, plain.tls, plain.enabled), (3_305, false, false));
+    assert_eq!((plain.profile, plain.check_ssid), (ProfileName::Strict, false));
+    assert_eq!((plain.certificate, plain.host.as_ref()), (CertificateRule::OdetteId, None));
+    assert_eq!(plain.outgoing_ip, Some("192.0.2.9".parse().unwrap()));
+
+    let same = json!({"function": "proxy_config", "proxy_id": id, "generation": config.generation});
+    assert_eq!(client.ok(&same), json!({"unchanged": true}));
+    let other = json!({"function": "proxy_config", "proxy_id": pki::proxy_id()});
+    let refused = client.call(&other);
+    assert_eq!((refused.status, refused.code()), (403, "forbidden"));
+    config
+}
+
+/// Each command that alters something makes a new generation; the daemons see it at once.
+fn every_change_counts_up(site: &Site, client: &crate::https::Client, id: &str, mut last: u64) {
+    let ca = Identity::ca("Second CA");
+    let ca_file = site.dir.write("second.pem", &ca.pem());
+    let crl = site.dir.write("second.crl", &ca.crl(0));
+    let own = ca.issue("we.example");
+    let chain = site.dir.write("chain2.pem", &own.pem());
+    let key = site.dir.write("own2.key", &own.key_pem());
+    let second = pki::proxy_id();
+    let changes: &[&[&str]] = &[
+        &["config", "set", "proxy_station_host", "station.example"],
+        &["partner", "add", "NEW", "--ssid", "O0013NEW"],
+        &["partner", "set", "NEW", "--ssid", "O0013NEWER"],
+        &["partner", "remove", "NEW"],
+        &["trust", "add", &ca_file, "--name", "second"],
+        &["crl", "add", &crl],
+        &["crl", "remove", "CN=Second CA"],
+        &["trust", "remove", "second"],
+        &["cert", "set", "--chain", &chain, "--key", &key],
+        &["proxyclient", "add", "192.0.2.50"],
+        &["proxyclient", "remove", "192.0.2.50"],
+        &["proxy", "add", &second],
+        &["proxy", "remove", &second],
+        &["licence", "issue", id, "-o", &site.dir.write("licence.pem", "")],
+    ];
+    for words in changes {
+        site.ok(words);
+        let now = client.generation();
+        assert!(now > last, "{words:?}: {last} -> {now}");
+        last = now;
+    }
+    // What is refused, or only read, changes nothing.
+    site.refused(&["config", "set", "tcp_port", "0"]);
+    site.refused(&["partner", "remove", "NEW"]);
+    site.refused(&["proxy", "remove", &pki::proxy_id()]);
+    site.ok(&["partner", "list"]);
+    site.ok(&["token", "show"]);
+    assert_eq!(client.generation(), last);
+}
+
+fn daemons_report(site: &Site, client: &crate::https::Client) {
+    let entry = json!({
+        "function": "proxy_system_log", "level": "ERROR", "text": "outgoing IP is not on this host",
+        "detail": "outgoing-ip-missing ip=192.0.2.9\u{0}", "origin": "server", "host": "dmz", "pid": 4711,
+        "time": 1_795_339_270, "address": "203.0.113.9:6619",
+    });
+    client.ok(&entry);
+    let log = site.json(&["log"]);
+    let mut expected = entry.clone();
+    expected.as_object_mut().unwrap().remove("function");
+    expected["detail"] = json!("outgoing-ip-missing ip=192.0.2.9\u{fffd}");
+    assert_eq!(log, json!([expected]));
+    assert!(site.ok(&["log"]).contains("2026-11-22T09:21:10Z"));
+
+    let begin = |session: &str| {
+        json!({"event": "begin", "session": session, "direction": "incoming", "pid": 1, "time": 100,
+            "address": "203.0.113.9:1", "partner": "ACME", "ssid": "O0013ACME", "subject": "CN=a"})
+    };
+    let end = |session: &str, octets: u64| {
+        json!({"event": "end", "session": session, "time": 200, "octets_in": octets, "octets_out": 2, "files": 3,
+            "reason": "closed"})
+    };
+    // "late" begins after its end is known; "twice" is reported by both daemons, and the first report counts.
+    let events =
+        [begin("open"), end("late", 5), begin("late"), begin("twice"), end("twice", 7), end("twice", 8)];
+    client.ok(&json!({"function": "proxy_session", "events": events}));
+    client.ok(&json!({"function": "proxy_session", "events": []}));
+    let sessions = site.json(&["sessions"]);
+    let of = |session: &str| -> Value {
+        sessions.as_array().unwrap().iter().find(|one| one["session"] == session).unwrap().clone()
+    };
+    assert_eq!((of("open")["state"].clone(), of("open")["ended"].clone()), (json!("running"), Value::Null));
+    assert_eq!((of("late")["state"].clone(), of("late")["partner"].clone()), (json!("ended"), json!("ACME")));
+    assert_eq!(of("twice")["octets_in"], 7);
+    assert_eq!(sessions.as_array().unwrap().len(), 3);
+}

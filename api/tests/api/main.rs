@@ -1,0 +1,22 @@
+//! Black-box tests of the real `os4xapi`: its commands, its https API, hostile callers, and the same life on PostgreSQL.
+//! Each test has a directory, a database and, where it needs one, a `serve` on a free port of its own. `site` is the
+//! harness, `https` the TLS client, `pki` makes what operators bring. Nothing here looks inside the program.
+
+#[cfg(test)]
+mod abuse;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod functions;
+#[cfg(test)]
+mod https;
+#[cfg(test)]
+mod life;
+#[cfg(test)]
+mod operation;
+#[cfg(test)]
+mod pki;
+#[cfg(test)]
+mod postgres;
+#[cfg(test)]
+mod site;

@@ -1,0 +1,138 @@
+//! What operators bring: a CA, certificates it issued, CRLs, keys, the identity of a server. Made with the openssl crate.
+
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints};
+use openssl::x509::{
+    CrlNumber, X509, X509Builder, X509Crl, X509CrlBuilder, X509Name, X509NameBuilder, X509RevokedBuilder,
+};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A certificate and its key.
+pub(crate) struct Identity {
+    pub(crate) certificate: X509,
+    pub(crate) key: PKey<Private>,
+}
+
+/// Seconds since 1970-01-01 UTC.
+pub(crate) fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
+}
+
+impl Identity {
+    /// A self-signed CA.
+    pub(crate) fn ca(name: &str) -> Self {
+        issue(name, None, (now() - 60, now() + 86_400))
+    }
+
+    /// A certificate of this CA, valid now.
+    pub(crate) fn issue(&self, name: &str) -> Self {
+        issue(name, Some(self), (now() - 60, now() + 86_400))
+    }
+
+    /// One that is over.
+    pub(crate) fn issue_expired(&self, name: &str) -> Self {
+        issue(name, Some(self), (now() - 86_400, now() - 60))
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        String::from_utf8(self.certificate.to_pem().unwrap()).unwrap()
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        String::from_utf8(self.key.private_key_to_pem_pkcs8().unwrap()).unwrap()
+    }
+
+    /// The key, encrypted.
+    pub(crate) fn encrypted_key_pem(&self) -> String {
+        let cipher = openssl::symm::Cipher::aes_256_cbc();
+        String::from_utf8(self.key.private_key_to_pem_pkcs8_passphrase(cipher, b"secret").unwrap()).unwrap()
+    }
+
+    /// A CRL of this CA made `age` seconds ago, with this number, signed with `key`.
+    pub(crate) fn crl_signed_by(&self, age: i64, number: u32, key: &PKey<Private>) -> X509Crl {
+        let mut builder = X509CrlBuilder::new().unwrap();
+        builder.set_issuer_name(self.certificate.subject_name()).unwrap();
+        builder.set_last_update(&Asn1Time::from_unix(now() - age).unwrap()).unwrap();
+        builder.set_next_update(&Asn1Time::from_unix(now() + 86_400).unwrap()).unwrap();
+        let blank = X509::builder().unwrap();
+        let context = blank.x509v3_context(Some(&self.certificate), None);
+        let key_id = AuthorityKeyIdentifier::new().issuer(true).build(&context).unwrap();
+        builder.append_extension(key_id).unwrap();
+        let number = CrlNumber::new(BigNum::from_u32(number).unwrap()).unwrap();
+        builder.append_extension(number.build().unwrap()).unwrap();
+        let mut revoked = X509RevokedBuilder::new().unwrap();
+        revoked.set_serial_number(&BigNum::from_u32(4711).unwrap().to_asn1_integer().unwrap()).unwrap();
+        revoked.set_revocation_date(&Asn1Time::from_unix(now() - age).unwrap()).unwrap();
+        builder.add_revoked(revoked.build()).unwrap();
+        builder.sign(key, MessageDigest::sha256()).unwrap();
+        builder.build().unwrap()
+    }
+
+    /// A CRL of this CA made `age` seconds ago, PEM.
+    pub(crate) fn crl(&self, age: i64) -> String {
+        String::from_utf8(self.crl_signed_by(age, 1, &self.key).to_pem().unwrap()).unwrap()
+    }
+}
+
+fn new_key() -> PKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+fn name(common: &str) -> X509Name {
+    let mut builder = X509NameBuilder::new().unwrap();
+    builder.append_entry_by_nid(Nid::COMMONNAME, common).unwrap();
+    builder.build()
+}
+
+fn issue(common: &str, issuer: Option<&Identity>, (from, until): (i64, i64)) -> Identity {
+    let key = new_key();
+    let subject = name(common);
+    let mut builder = X509Builder::new().unwrap();
+    builder.set_version(2).unwrap();
+    let serial = BigNum::from_u32(u32::from_be_bytes(new_key_octets())).unwrap();
+    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
+    builder.set_subject_name(&subject).unwrap();
+    builder.set_issuer_name(issuer.map_or(&subject, |ca| ca.certificate.subject_name())).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.set_not_before(&Asn1Time::from_unix(from).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_unix(until).unwrap()).unwrap();
+    if issuer.is_none() {
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    }
+    builder.sign(issuer.map_or(&key, |ca| &ca.key), MessageDigest::sha256()).unwrap();
+    Identity { certificate: builder.build(), key }
+}
+
+fn new_key_octets() -> [u8; 4] {
+    let mut octets = [0; 4];
+    openssl::rand::rand_bytes(&mut octets).unwrap();
+    octets
+}
+
+/// The Proxy ID of a new server.
+pub(crate) fn proxy_id() -> String {
+    let key = PKey::generate_ed25519().unwrap();
+    format!("{}px", hex(&key.raw_public_key().unwrap()))
+}
+
+/// A client's public key of one run, PEM.
+pub(crate) fn client_key() -> (PKey<Private>, String) {
+    let key = new_key();
+    let pem = String::from_utf8(key.public_key_to_pem().unwrap()).unwrap();
+    (key, pem)
+}
+
+/// Octets as lower-case hex digits.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    use std::fmt::Write;
+    octets.iter().fold(String::new(), |mut text, octet| {
+        write!(text, "{octet:02x}").unwrap();
+        text
+    })
+}
