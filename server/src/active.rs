@@ -80,12 +80,13 @@ impl Active {
         }
         let mut skipped = Vec::new();
         let mut partners = Vec::with_capacity(config.partners.len());
-        let mut anchors = parse_all(&config.trusted, "trusted certificate", &mut skipped);
+        let trusted = parse_all(&config.trusted, "trusted certificate", &mut skipped);
+        let mut anchors = trusted.clone();
         for mut partner in config.partners {
             let pinned = parse_all(&partner.pins, "pinned certificate", &mut skipped);
             partner.pins = Vec::new();
             let pins = pinned.iter().filter_map(|pin| fingerprint(pin).ok()).collect();
-            // A pinned certificate is trusted by itself; whom it speaks for is decided with the SSID.
+            // A pinned certificate is trusted by itself, and for nobody but itself.
             anchors.extend(pinned);
             partners.push(Known { partner, pins });
         }
@@ -98,8 +99,16 @@ impl Active {
         context.set_cipher_list(CIPHERS).map_err(of("the list of cipher suites"))?;
         context.set_groups_list(GROUPS).map_err(of("the list of groups"))?;
         set_identity(&mut context, &config.certificate, config.key.expose())?;
-        trust::configure(&mut context, anchors, &config.crls, policy, seen.clone(), &mut skipped)
-            .map_err(of("the trusted certificates"))?;
+        let roots = trusted.iter().filter_map(|root| fingerprint(root).ok()).collect();
+        trust::configure(
+            &mut context,
+            trust::Anchors { anchors, roots },
+            &config.crls,
+            policy,
+            seen.clone(),
+            &mut skipped,
+        )
+        .map_err(of("the trusted certificates"))?;
         let address = config.tcp_incoming_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let active = Self {
             generation: config.generation,

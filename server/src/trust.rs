@@ -4,6 +4,7 @@
 use common::config::NamedPem;
 use common::sys;
 use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::ssl::{SslContextBuilder, SslVerifyMode};
 use openssl::x509::store::X509StoreBuilder;
@@ -11,6 +12,7 @@ use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{
     X509, X509Crl, X509NameRef, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult,
 };
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const SECURITY_LEVEL: u32 = 2;
 /// X509_V_ERR_UNABLE_TO_GET_CRL
 const NO_CRL: i32 = 3;
+/// X509_V_ERR_CERT_UNTRUSTED
+const UNTRUSTED: i32 = 27;
 
 /// The settings that decide what verification wants.
 #[derive(Clone, Copy)]
@@ -69,10 +73,19 @@ impl Seen {
     }
 }
 
+/// Where chains may end.
+pub(crate) struct Anchors {
+    /// Trusted and pinned certificates.
+    pub(crate) anchors: Vec<X509>,
+    /// SHA-256 of the trusted ones: these may be issuers. A pinned one vouches for itself alone, or its owner could
+    /// issue certificates in another partner's name.
+    pub(crate) roots: HashSet<Vec<u8>>,
+}
+
 /// Puts anchors, CRLs and the policy into the context for partners who connect.
 pub(crate) fn configure(
     context: &mut SslContextBuilder,
-    anchors: Vec<X509>,
+    anchors: Anchors,
     crls: &[NamedPem],
     policy: Policy,
     seen: Seen,
@@ -80,6 +93,7 @@ pub(crate) fn configure(
 ) -> Result<(), ErrorStack> {
     context.set_security_level(SECURITY_LEVEL);
     let mut store = X509StoreBuilder::new()?;
+    let Anchors { anchors, roots } = anchors;
     for anchor in anchors {
         store.add_cert(anchor)?;
     }
@@ -100,6 +114,11 @@ pub(crate) fn configure(
     }
     let wanted = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
     context.set_verify_callback(wanted, move |good, chain| {
+        if good && !ends_well(chain, &roots) {
+            chain.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
+            seen.note(chain, Some(UNTRUSTED));
+            return false;
+        }
         let code = chain.error().as_raw();
         if good || (code == NO_CRL && (policy.ignore_missing_crl || needs_no_crl(chain))) {
             seen.note(chain, None);
@@ -110,6 +129,13 @@ pub(crate) fn configure(
         false
     });
     Ok(())
+}
+
+/// A chain of more than one certificate ends at a trusted one, not at one that is only pinned.
+fn ends_well(chain: &X509StoreContextRef, roots: &HashSet<Vec<u8>>) -> bool {
+    let Some(certificates) = chain.chain() else { return true };
+    let last = certificates.iter().last().and_then(|last| last.digest(MessageDigest::sha256()).ok());
+    certificates.len() == 1 || last.is_some_and(|print| roots.contains(&print.to_vec()))
 }
 
 /// A certificate that is trusted itself has no CRL to ask for: the end of a chain, where OpenSSL found it in our store.
