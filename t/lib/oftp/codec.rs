@@ -57,6 +57,11 @@ impl fmt::Display for Level {
     }
 }
 
+/// Reserved octets before the stamp: 9 at levels 1 and 2 (which fill the width of the longer stamp), else 3.
+pub(super) fn reserved(level: Level) -> usize {
+    if level < Level::Four { 9 } else { 3 }
+}
+
 /// Why octets are no command, or a value fits no field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodecError {

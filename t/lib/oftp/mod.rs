@@ -4,7 +4,9 @@
 pub mod codec;
 pub mod command;
 pub mod data;
+mod decode;
 pub mod desk;
+mod encode;
 mod receive;
 pub mod report;
 mod send;
