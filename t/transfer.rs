@@ -1,5 +1,6 @@
 //! A partner, both daemons, a station: what a site is for, and what either side sees when the other breaks off.
 
+use nix::sys::signal::Signal;
 use openssl::ssl::SslVersion;
 use std::time::Duration;
 use t::ca::{Authority, Request};
@@ -132,4 +133,12 @@ fn many_sessions_at_a_time_leave_nothing_behind() {
         });
     }
     site.end();
+}
+
+#[test]
+#[should_panic(expected = "os4x_proxyserver2 ended")]
+fn waiting_for_a_line_notices_that_the_daemon_is_gone() {
+    let mut site = Site::start("gone").unwrap();
+    site.signal(Role::Server, Signal::SIGKILL);
+    site.wait_log(Role::Server, "a line that never comes");
 }

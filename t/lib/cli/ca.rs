@@ -40,7 +40,8 @@ pub(super) fn run(args: &[String]) -> Result<(), Fault> {
             println!("{folder}/ca.pem\n{folder}/crl.pem");
         }
         ["issue", folder, name] => {
-            open(folder)?.issue(&request(name, &matches)?).map_err(Fault::failed)?;
+            let request = request(name, &matches)?;
+            open(folder)?.issue(&request).map_err(Fault::failed)?;
             println!("{folder}/{name}.pem\n{folder}/{name}.key");
         }
         ["revoke", folder, name] => {
