@@ -5,7 +5,7 @@ use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::{Command, output};
 use crate::clock;
-use crate::pki::ca::{Ca, Issued, hosts_of};
+use crate::pki::ca::{Ca, HTTPS_DAYS, Issued, hosts_of};
 use crate::pki::read::{self, Facts};
 use crate::settings::is_host;
 use crate::store::certificates::{self, Usage};
@@ -85,6 +85,9 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     let chain = read::certificates(Path::new(&chain_file))?;
     let (key, pem) = read::private_key(Path::new(&key_file))?;
     read::check_chain(&chain, &key)?;
+    for warning in chain.first().map(read::weaknesses).transpose()?.unwrap_or_default() {
+        output::warn(&warning);
+    }
     let issued = Issued { certificate: read::chain_pem(&chain)?, key: pem };
     let db = invocation.open().await?;
     let mut change = db.change().await?;
@@ -148,7 +151,7 @@ async fn https(invocation: Invocation) -> Result<(), CliError> {
         hosts = old.map(|certificate| hosts_of(&certificate)).unwrap_or_default();
     }
     let ca = certificates::need(&mut change, Usage::Ca).await?;
-    let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts)?;
+    let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts, HTTPS_DAYS)?;
     certificates::put(&mut change, Usage::Https, &issued).await?;
     change.commit().await?;
     output::say(&format!("https certificate for: {}", hosts.join(", ")))

@@ -4,7 +4,7 @@ use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
 use crate::db::Creation;
-use crate::pki::ca::Ca;
+use crate::pki::ca::{Ca, HTTPS_DAYS};
 use crate::settings::is_host;
 use crate::store::certificates::{self, Usage};
 use crate::store::configuration;
@@ -32,7 +32,7 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     let hosts = hosts(invocation.values("host"))?;
     let location = invocation.location()?;
     let ca = Ca::create()?;
-    let https = ca.https(&hosts)?;
+    let https = ca.https(&hosts, HTTPS_DAYS)?;
     let token = super::token::new_token()?;
     let mut creation = Creation::begin(&location).await?;
     let change = creation.change();

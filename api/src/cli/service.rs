@@ -30,6 +30,10 @@ async fn serve(invocation: Invocation) -> Result<(), CliError> {
     let text = invocation.value("listen").unwrap_or_else(|| LISTEN.to_owned());
     let listen: SocketAddr =
         text.parse().map_err(|_| wrong("listen", &text, "ADDRESS:PORT, as 127.0.0.1:8443 or [::]:8443"))?;
+    let location = invocation.location()?;
+    if location.is_open_to_others() {
+        output::warn(&format!("other users may read {location}, and the keys in it: chmod 600 it."));
+    }
     let server = Server::start(invocation.open().await?, listen).await?;
     output::say(&format!("listening on https://{}/", server.address()))?;
     server.run().await?;

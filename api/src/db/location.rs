@@ -104,6 +104,19 @@ impl Location {
     }
 }
 
+impl Location {
+    /// Whether other users may read the database's file, and so its keys.
+    pub(crate) fn is_open_to_others(&self) -> bool {
+        use std::os::unix::fs::PermissionsExt;
+        match self {
+            Self::File(path) => {
+                std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
+            }
+            Self::Postgres(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

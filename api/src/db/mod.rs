@@ -5,6 +5,8 @@
 
 mod location;
 mod schema;
+#[cfg(test)]
+pub(crate) mod scratch;
 
 pub(crate) use location::{Location, LocationError};
 
@@ -277,5 +279,57 @@ impl Drop for NewFile {
             // Best effort: the reason for the removal is what the user is told.
             let _ = std::fs::remove_file(name);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scratch::{Scratch, run};
+    use super::{Creation, Db, DbError, generation};
+    use crate::clock;
+
+    #[test]
+    fn every_change_counts_up_and_a_dropped_one_never_was() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let first = db.change().await.unwrap().commit().await.unwrap();
+            assert_eq!(db.change().await.unwrap().commit().await.unwrap(), first + 1);
+            drop(db.change().await.unwrap());
+            assert_eq!(generation(&mut db.connection().await.unwrap()).await.unwrap(), first + 1);
+        });
+    }
+
+    #[test]
+    fn the_generation_of_an_old_backup_rises_above_the_clock() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let restored = sqlx::query("UPDATE os4x_generation SET value = 5");
+            restored.execute(&mut *db.connection().await.unwrap()).await.unwrap();
+            let before = u64::try_from(clock::now()).unwrap();
+            assert!(db.change().await.unwrap().commit().await.unwrap() >= before);
+        });
+    }
+
+    #[test]
+    fn an_init_that_fails_leaves_nothing_behind() {
+        let scratch = Scratch::new();
+        run(async {
+            drop(Creation::begin(&scratch.location()).await.unwrap());
+            assert_eq!(scratch.files(), Vec::<String>::new());
+            assert!(matches!(Db::open(&scratch.location()).await, Err(DbError::Missing(_))));
+        });
+    }
+
+    #[test]
+    fn tables_of_another_version_are_left_alone() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let newer = sqlx::query("UPDATE os4x_schema SET version = 99");
+            newer.execute(&mut *db.connection().await.unwrap()).await.unwrap();
+            assert!(matches!(Db::open(&scratch.location()).await, Err(DbError::Version(_, 99))));
+        });
     }
 }

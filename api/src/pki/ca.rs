@@ -76,11 +76,11 @@ impl Ca {
         pem(&self.certificate)
     }
 
-    /// The https certificate for `hosts` (names and addresses), with a new key.
-    pub(crate) fn https(&self, hosts: &[String]) -> Result<Issued, PkiError> {
+    /// An https certificate for `hosts` (names and addresses), with a new key, valid for `days`.
+    pub(crate) fn https(&self, hosts: &[String], days: i64) -> Result<Issued, PkiError> {
         let key = new_key()?;
         let subject = name(&[("CN", common_name(hosts))])?;
-        let until = clock::now() + HTTPS_DAYS * DAY;
+        let until = clock::now() + days * DAY;
         let certificate = self.issue(&subject, Kind::Https, hosts, &key, until)?;
         issued(&certificate, &key)
     }
@@ -298,7 +298,7 @@ mod tests {
     fn the_https_certificate_names_its_hosts() {
         let ca = Ca::create().unwrap();
         let hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-        let issued = ca.https(&hosts).unwrap();
+        let issued = ca.https(&hosts, 1).unwrap();
         let certificate = issued_by(&ca, &issued.certificate);
         assert_eq!(hosts_of(&certificate), hosts);
         assert_eq!(Kind::of(&certificate), Some(Kind::Https));
@@ -311,6 +311,6 @@ mod tests {
         assert_ne!(names[0], names[1]);
         let kept = one.to_issued().unwrap();
         let back = Ca::from_pem(&kept.certificate, &kept.key).unwrap();
-        issued_by(&one, &back.https(&["localhost".into()]).unwrap().certificate);
+        issued_by(&one, &back.https(&["localhost".into()], 1).unwrap().certificate);
     }
 }

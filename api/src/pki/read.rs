@@ -8,11 +8,16 @@ use common::secret::Secret;
 use openssl::bn::BigNum;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
-use openssl::x509::{CrlNumber, X509, X509Crl, X509CrlRef, X509NameRef, X509Ref, X509VerifyResult};
+use openssl::x509::{
+    CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509NameRef, X509Ref, X509VerifyResult,
+};
 use std::path::Path;
 
 const PEM_CRL_BEGIN: &str = "-----BEGIN X509 CRL-----";
 const PEM_CRL_END: &str = "-----END X509 CRL-----";
+
+/// Fewer days than these left are worth a warning.
+const EXPIRES_SOON: i64 = 30;
 
 fn read(path: &Path) -> Result<Vec<u8>, PkiError> {
     std::fs::read(path).map_err(|cause| PkiError::Read(path.to_path_buf(), cause))
@@ -93,6 +98,29 @@ pub(crate) fn check_chain(chain: &[X509], key: &PKey<Private>) -> Result<(), Pki
         }
     }
     chain.iter().try_for_each(check_validity)
+}
+
+/// What partners may not like in our certificate: they see it as a server's and as a client's.
+pub(crate) fn weaknesses(certificate: &X509) -> Result<Vec<String>, PkiError> {
+    let facts = Facts::of(certificate)?;
+    let mut found = Vec::new();
+    if let Some(purposes) = certificate.extended_key_usage()
+        && !purposes.contains(X509ExtendedKeyUsage::ANYEKU)
+    {
+        let wanted = [
+            (X509ExtendedKeyUsage::SSL_SERVER, "serverAuth", "incoming"),
+            (X509ExtendedKeyUsage::SSL_CLIENT, "clientAuth", "outgoing"),
+        ];
+        let missing = wanted.iter().filter(|(purpose, ..)| !purposes.contains(*purpose));
+        found.extend(missing.map(|(_, name, direction)| {
+            format!("'{}' is not for {name}: partners may refuse it in {direction} sessions.", facts.subject)
+        }));
+    }
+    let days = (facts.until - clock::now()) / clock::DAY;
+    if days < EXPIRES_SOON {
+        found.push(format!("'{}' expires in {days} days.", facts.subject));
+    }
+    Ok(found)
 }
 
 /// Whether `certificate` is valid now.

@@ -4,7 +4,7 @@
 use super::ServeError;
 use crate::clock::{self, DAY};
 use crate::db::{self, Db};
-use crate::pki::ca::{Ca, hosts_of};
+use crate::pki::ca::{Ca, HTTPS_DAYS, hosts_of};
 use crate::pki::{Doing, PkiError};
 use crate::store::certificates::{self, Usage};
 use openssl::pkey::PKey;
@@ -48,7 +48,7 @@ impl Tls {
     async fn renew(db: &Db, old: &X509) -> Result<Self, ServeError> {
         let mut change = db.change().await?;
         let ca = certificates::need(&mut change, Usage::Ca).await?;
-        let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts_of(old))?;
+        let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts_of(old), HTTPS_DAYS)?;
         certificates::put(&mut change, Usage::Https, &issued).await?;
         change.commit().await?;
         log::info!("https-certificate-renewed");
@@ -89,4 +89,39 @@ fn acceptor(
     builder.add_extra_chain_cert(ca).doing(doing)?;
     builder.check_private_key().doing(doing)?;
     Ok(builder.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RENEW, Tls};
+    use crate::clock::{self, DAY};
+    use crate::db::scratch::{Scratch, run};
+    use crate::pki::ca::{Ca, HTTPS_DAYS, hosts_of};
+    use crate::store::certificates::{self, Usage};
+    use openssl::x509::X509;
+
+    #[test]
+    fn a_certificate_that_expires_soon_is_renewed_for_the_same_hosts() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let ca = Ca::create().unwrap();
+            let hosts = ["api.example".to_owned(), "192.0.2.1".to_owned()];
+            let old = ca.https(&hosts, RENEW / DAY - 1).unwrap();
+            let mut change = db.change().await.unwrap();
+            certificates::put(&mut change, Usage::Ca, &ca.to_issued().unwrap()).await.unwrap();
+            certificates::put(&mut change, Usage::Https, &old).await.unwrap();
+            let generation = change.commit().await.unwrap();
+            let mut tls = Tls::load(&db).await.unwrap();
+            assert_ne!(tls.shown, old.certificate);
+            assert!(tls.generation > generation);
+            assert!(tls.until > clock::now() + (HTTPS_DAYS - 1) * DAY);
+            let renewed = X509::from_pem(tls.shown.as_bytes()).unwrap();
+            assert_eq!(hosts_of(&renewed), hosts);
+            // With enough time left, nothing changes any more.
+            let (shown, generation) = (tls.shown.clone(), tls.generation);
+            tls.refresh(&db, generation).await.unwrap();
+            assert_eq!(tls.shown, shown);
+        });
+    }
 }

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use openssl::x509::X509;
 use serde_json::json;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn commands_and_calls_go_on_side_by_side() {
@@ -113,6 +114,14 @@ fn a_taken_port_and_a_missing_database_are_named() {
     let other = Site { dir: crate::site::Dir::new(), db: missing.to_str().unwrap().to_owned() };
     assert!(other.refused(&["serve"]).contains("os4xapi init"));
     assert!(!missing.exists());
+}
+
+#[test]
+fn a_database_that_others_may_read_is_warned_of() {
+    let site = Site::new();
+    assert!(!site.serve().log().contains("chmod"));
+    std::fs::set_permissions(&site.db, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(site.serve().log().contains("chmod 600"));
 }
 
 #[test]
