@@ -9,7 +9,7 @@ use crate::settings::{TOKEN, Values};
 use crate::store::{configuration, journal};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Extension, Request, State};
-use axum::http::{Method, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing};
 use common::log::escape;
@@ -29,9 +29,9 @@ const BODY: Duration = Duration::from_secs(30);
 const FUNCTIONS: [&str; 5] =
     ["proxy_enrol", "proxy_client_config", "proxy_config", "proxy_system_log", "proxy_session"];
 
-/// The API at `path`, and nothing anywhere else.
+/// The API at `path`, and nothing anywhere else. No answer may be kept by a cache: some hold keys.
 pub(super) fn router(app: Arc<App>, path: &str) -> Router {
-    Router::new().route(path, routing::any(call)).fallback(|| async { Refusal::NoPage }).with_state(app)
+    Router::new().route(path, routing::any(call)).fallback(no_page).with_state(app)
 }
 
 async fn call(
@@ -39,13 +39,28 @@ async fn call(
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
 ) -> Response {
-    match answer(&app, peer, request).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
-    }
+    let answer = answer(&app, peer, request).await;
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn no_page(State(app): State<Arc<App>>, Extension(Peer(peer)): Extension<Peer>) -> Refusal {
+    stranger(&app, peer, Refusal::NoPage)
 }
 
 async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, Refusal> {
+    let values = configuration::values(&mut *app.db.connection().await?).await?;
+    let client = source::address(peer, request.headers(), &values.networks("api_trusted_proxies"));
+    let members = known_caller(request, &values).await.map_err(|refusal| stranger(app, client, refusal))?;
+    let call = of_members(members)?;
+    journal::seen(&mut *app.db.connection().await?, &client.to_string()).await?;
+    log::debug!("call function={} client={client}", functions::name(&call));
+    functions::answer(app, client, &values, call).await
+}
+
+/// The members of a call that has the right token, without it.
+async fn known_caller(request: Request, values: &Values) -> Result<Map<String, Value>, Refusal> {
     if request.method() != Method::POST {
         return Err(Refusal::Method);
     }
@@ -55,17 +70,30 @@ async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, R
     if announced.is_some_and(|length: usize| length > LARGEST) {
         return Err(Refusal::TooLarge);
     }
-    let body = read(body).await?;
-    let values = configuration::values(&mut *app.db.connection().await?).await?;
-    let client = source::address(peer, &head.headers, &values.networks("api_trusted_proxies"));
-    let mut members: Map<String, Value> = serde_json::from_slice(&body)
+    let mut members: Map<String, Value> = serde_json::from_slice(&read(body).await?)
         .map_err(|why| Refusal::BadRequest(format!("The body is no JSON object: {why}.")))?;
-    drop(body);
-    check_token(app, client, members.remove("token").as_ref(), &values)?;
-    let call = of_members(members)?;
-    journal::seen(&mut *app.db.connection().await?, &client.to_string()).await?;
-    log::debug!("call function={} client={client}", functions::name(&call));
-    functions::answer(app, client, &values, call).await
+    let given = members.remove("token");
+    if is_token(given.as_ref().and_then(Value::as_str).unwrap_or_default(), values.text(TOKEN)) {
+        Ok(members)
+    } else {
+        Err(Refusal::BadToken)
+    }
+}
+
+/// Logs a call without the right token; the refusal to answer. One address is answered and logged so often only.
+fn stranger(app: &App, address: IpAddr, refusal: Refusal) -> Refusal {
+    let code = refusal.code();
+    match app.guard.bad_call(address, Instant::now()) {
+        Verdict::Log => log::error!("call-refused address={address} code={code}"),
+        Verdict::LogLast => {
+            log::error!(
+                "call-refused address={address} code={code} further=\"not logged for up to a minute\""
+            );
+            return Refusal::TooMany;
+        }
+        Verdict::Quiet => return Refusal::TooMany,
+    }
+    refusal
 }
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {
@@ -83,27 +111,12 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
     }
 }
 
-/// The token is compared by its hash, in constant time. A token may carry the hash of the CA behind a dot; that half is
-/// for the client alone.
-fn check_token(app: &App, client: IpAddr, given: Option<&Value>, values: &Values) -> Result<(), Refusal> {
-    let given = given.and_then(Value::as_str).unwrap_or_default();
+/// Whether `given` is the token, compared by hash in constant time. A token may carry the hash of the CA behind a dot;
+/// that half is for the client alone.
+fn is_token(given: &str, expected: &str) -> bool {
     let secret = given.split_once('.').map_or(given, |(secret, _)| secret);
-    let expected = values.text(TOKEN);
     let [left, right] = [secret, expected].map(|text| openssl::sha::sha256(text.as_bytes()));
-    if !expected.is_empty() && openssl::memcmp::eq(&left, &right) {
-        return Ok(());
-    }
-    match app.guard.bad_token(client, Instant::now()) {
-        Verdict::Log => {
-            log::error!("bad-token address={client}");
-            Err(Refusal::BadToken)
-        }
-        Verdict::LogLast => {
-            log::error!("bad-token address={client} further=\"not logged for up to a minute\"");
-            Err(Refusal::TooMany)
-        }
-        Verdict::Quiet => Err(Refusal::TooMany),
-    }
+    !expected.is_empty() && openssl::memcmp::eq(&left, &right)
 }
 
 fn of_members(members: Map<String, Value>) -> Result<Call, Refusal> {
@@ -121,7 +134,7 @@ fn of_members(members: Map<String, Value>) -> Result<Call, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FUNCTIONS, Refusal, of_members};
+    use super::{FUNCTIONS, Refusal, is_token, of_members};
     use serde_json::{Value, json};
 
     fn of(value: Value) -> Result<common::rpc::Call, Refusal> {
@@ -156,5 +169,15 @@ mod tests {
         let (_, functions) = page.split_once(".Sh FUNCTIONS\n").unwrap();
         let named: Vec<&str> = functions.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
         assert_eq!(named, FUNCTIONS);
+    }
+
+    #[test]
+    fn only_the_token_is_the_token() {
+        assert!(is_token("abc", "abc") && is_token("abc.hash", "abc"));
+        for given in ["", ".", "ab", "abcd", "ABC", ".abc"] {
+            assert!(!is_token(given, "abc"), "{given}");
+        }
+        // A database without a token lets nobody in.
+        assert!(!is_token("", "") && !is_token(".x", ""));
     }
 }

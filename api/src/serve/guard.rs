@@ -1,4 +1,4 @@
-//! Who has gone too far: connections and bad tokens, counted for each address. Holds numbers only, in bounded memory.
+//! Who has gone too far: connections, and calls without the right token, counted for each address. Holds numbers only, in bounded memory.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 /// Connections of one address at a time.
 const CONNECTIONS: u32 = 64;
-/// Bad tokens of one address within `WINDOW` that are answered and logged one by one.
-const BAD_TOKENS: u32 = 10;
+/// Bad calls of one address within `WINDOW` that are answered and logged one by one.
+const BAD_CALLS: u32 = 10;
 const WINDOW: Duration = Duration::from_mins(1);
 /// Addresses remembered; when there are more, the counting starts anew.
 const ADDRESSES: usize = 10_000;
@@ -17,7 +17,7 @@ const ADDRESSES: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Guard {
     connections: Mutex<HashMap<IpAddr, u32>>,
-    bad_tokens: Mutex<HashMap<IpAddr, (Instant, u32)>>,
+    bad_calls: Mutex<HashMap<IpAddr, (Instant, u32)>>,
 }
 
 /// A connection that was admitted; given back when dropped.
@@ -26,10 +26,10 @@ pub(super) struct Seat<'a> {
     address: IpAddr,
 }
 
-/// What a bad token leads to.
+/// What a call without the right token leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Answer 401, and log it.
+    /// Answer what is wrong, and log it.
     Log,
     /// The first beyond the bound: answer 429, and log that the rest will not be logged.
     LogLast,
@@ -49,9 +49,9 @@ impl Guard {
         Some(Seat { guard: self, address })
     }
 
-    /// Counts a bad token from `address`.
-    pub(super) fn bad_token(&self, address: IpAddr, now: Instant) -> Verdict {
-        let Ok(mut bad) = self.bad_tokens.lock() else { return Verdict::Log };
+    /// Counts a call without the right token from `address`.
+    pub(super) fn bad_call(&self, address: IpAddr, now: Instant) -> Verdict {
+        let Ok(mut bad) = self.bad_calls.lock() else { return Verdict::Log };
         if bad.len() >= ADDRESSES && !bad.contains_key(&address) {
             bad.clear();
         }
@@ -61,15 +61,15 @@ impl Guard {
         }
         *count = count.saturating_add(1);
         match *count {
-            ..=BAD_TOKENS => Verdict::Log,
-            count if count == BAD_TOKENS + 1 => Verdict::LogLast,
+            ..=BAD_CALLS => Verdict::Log,
+            count if count == BAD_CALLS + 1 => Verdict::LogLast,
             _ => Verdict::Quiet,
         }
     }
 
     /// Forgets what is over.
     pub(super) fn tidy(&self) {
-        if let Ok(mut bad) = self.bad_tokens.lock() {
+        if let Ok(mut bad) = self.bad_calls.lock() {
             bad.retain(|_, (since, _)| since.elapsed() < WINDOW);
         }
     }
@@ -89,7 +89,7 @@ impl Drop for Seat<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BAD_TOKENS, CONNECTIONS, Guard, Verdict, WINDOW};
+    use super::{BAD_CALLS, CONNECTIONS, Guard, Verdict, WINDOW};
     use std::net::{IpAddr, Ipv4Addr};
     use std::time::Instant;
 
@@ -107,15 +107,15 @@ mod tests {
     }
 
     #[test]
-    fn bad_tokens_are_logged_until_there_are_too_many() {
+    fn bad_calls_are_logged_until_there_are_too_many() {
         let guard = Guard::default();
         let now = Instant::now();
-        for _ in 0..BAD_TOKENS {
-            assert_eq!(guard.bad_token(ONE, now), Verdict::Log);
+        for _ in 0..BAD_CALLS {
+            assert_eq!(guard.bad_call(ONE, now), Verdict::Log);
         }
-        assert_eq!(guard.bad_token(ONE, now), Verdict::LogLast);
-        assert_eq!(guard.bad_token(ONE, now), Verdict::Quiet);
-        assert_eq!(guard.bad_token(OTHER, now), Verdict::Log);
-        assert_eq!(guard.bad_token(ONE, now + WINDOW), Verdict::Log);
+        assert_eq!(guard.bad_call(ONE, now), Verdict::LogLast);
+        assert_eq!(guard.bad_call(ONE, now), Verdict::Quiet);
+        assert_eq!(guard.bad_call(OTHER, now), Verdict::Log);
+        assert_eq!(guard.bad_call(ONE, now + WINDOW), Verdict::Log);
     }
 }

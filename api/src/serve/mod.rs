@@ -32,6 +32,8 @@ use tokio::time::{self, Instant, MissedTickBehavior};
 const CONNECTIONS: usize = 256;
 /// How often settings and certificate are looked at.
 const SLICE: Duration = Duration::from_secs(5);
+/// Rows of the system log, and of the session list, that are kept however new they are.
+const REPORTS: u32 = 100_000;
 /// How often old reports are thrown away.
 const FORGET: Duration = Duration::from_hours(1);
 /// How long connections may take to end when the service ends.
@@ -195,6 +197,10 @@ impl Server {
             if rows > 0 {
                 log::info!("old-reports-removed rows={rows}");
             }
+        }
+        let rows = journal::trim(&mut connection, REPORTS).await?;
+        if rows > 0 {
+            log::warn!("too-many-reports removed={rows}");
         }
         let generation = db::generation(&mut connection).await?;
         drop(connection);

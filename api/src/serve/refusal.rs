@@ -45,39 +45,49 @@ struct Body {
 }
 
 impl Refusal {
-    fn parts(self) -> (StatusCode, &'static str, String) {
-        let fixed = |status, code, text: &str| (status, code, text.to_owned());
+    /// The word that stands for it in answers and in the log.
+    pub(super) fn code(&self) -> &'static str {
         match self {
-            Self::BadRequest(why) => (StatusCode::BAD_REQUEST, "bad-request", why),
-            Self::BadToken => {
-                fixed(StatusCode::UNAUTHORIZED, "bad-token", "The token is not the one of this API.")
-            }
-            Self::Forbidden(why) => (StatusCode::FORBIDDEN, "forbidden", why),
-            Self::NoPage => fixed(StatusCode::NOT_FOUND, "unknown-path", "The API is at another path."),
-            Self::UnknownFunction => {
-                fixed(StatusCode::NOT_FOUND, "unknown-function", "This API has no such function.")
-            }
-            Self::Method => fixed(StatusCode::METHOD_NOT_ALLOWED, "bad-method", "The API takes POST only."),
-            Self::Slow => fixed(StatusCode::REQUEST_TIMEOUT, "too-slow", "The body did not arrive in time."),
-            Self::TooLarge => {
-                fixed(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is larger than 1 MiB.")
-            }
-            Self::TooMany => fixed(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too-many",
-                "There were too many bad tokens from this address: wait a minute.",
-            ),
-            Self::NotConfigured(what) => (StatusCode::SERVICE_UNAVAILABLE, "not-configured", what),
-            Self::Internal => {
-                fixed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The API failed; its log says why.")
-            }
+            Self::BadRequest(_) => "bad-request",
+            Self::BadToken => "bad-token",
+            Self::Forbidden(_) => "forbidden",
+            Self::NoPage => "unknown-path",
+            Self::UnknownFunction => "unknown-function",
+            Self::Method => "bad-method",
+            Self::Slow => "too-slow",
+            Self::TooLarge => "too-large",
+            Self::TooMany => "too-many",
+            Self::NotConfigured(_) => "not-configured",
+            Self::Internal => "internal",
         }
+    }
+
+    /// Its status, and the sentence for people.
+    fn parts(self) -> (StatusCode, String) {
+        let (status, fixed) = match self {
+            Self::BadRequest(why) => return (StatusCode::BAD_REQUEST, why),
+            Self::Forbidden(why) => return (StatusCode::FORBIDDEN, why),
+            Self::NotConfigured(what) => return (StatusCode::SERVICE_UNAVAILABLE, what),
+            Self::BadToken => (StatusCode::UNAUTHORIZED, "The token is not the one of this API."),
+            Self::NoPage => (StatusCode::NOT_FOUND, "The API is at another path."),
+            Self::UnknownFunction => (StatusCode::NOT_FOUND, "This API has no such function."),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "The API takes POST only."),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time."),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 1 MiB."),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "There were too many bad calls from this address: wait a minute.",
+            ),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "The API failed; its log says why."),
+        };
+        (status, fixed.to_owned())
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, code, message) = self.parts();
+        let code = self.code();
+        let (status, message) = self.parts();
         let body = Body { ok: false, error: ApiError { code: code.to_owned(), message } };
         let mut response = (status, Json(body)).into_response();
         if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -129,8 +139,8 @@ mod tests {
         let expected: Vec<String> = all
             .into_iter()
             .map(|refusal| {
-                let (status, code, _) = refusal.parts();
-                format!(".It {} Ta Li {code} Ta ", status.as_u16())
+                let code = refusal.code();
+                format!(".It {} Ta Li {code} Ta ", refusal.parts().0.as_u16())
             })
             .collect();
         let page = crate::man::part(&crate::man::page("os4xapi-protocol.5"), "errors");

@@ -12,6 +12,9 @@ use sqlx::{AnyConnection, Row};
 /// 60-second intervals at which a client asks for the configuration.
 pub(crate) const ORPHANED_AFTER: i64 = 180;
 
+/// Longest text of a report that is kept, characters.
+const LONGEST: usize = 8_192;
+
 /// Appends a system log entry.
 pub(crate) async fn add_entry(connection: &mut AnyConnection, entry: &SystemLog) -> Result<(), DbError> {
     sqlx::query(
@@ -192,12 +195,103 @@ pub(crate) async fn forget(connection: &mut AnyConnection, days: u32) -> Result<
     Ok(entries.rows_affected() + sessions.rows_affected())
 }
 
+/// Keeps the newest `rows` of both kinds: whoever took a DMZ host over cannot fill the disk with reports. Gives the number
+/// of rows that went.
+pub(crate) async fn trim(connection: &mut AnyConnection, rows: u32) -> Result<u64, DbError> {
+    let entries =
+        sqlx::query("DELETE FROM os4x_system_log WHERE id <= (SELECT MAX(id) FROM os4x_system_log) - $1")
+            .bind(i64::from(rows))
+            .execute(&mut *connection)
+            .await?;
+    let sessions = sqlx::query(
+        "DELETE FROM os4x_sessions WHERE received <= \
+         (SELECT received FROM os4x_sessions ORDER BY received DESC LIMIT 1 OFFSET $1)",
+    )
+    .bind(i64::from(rows))
+    .execute(connection)
+    .await?;
+    Ok(entries.rows_affected() + sessions.rows_affected())
+}
+
 /// Counters and times as the database keeps them.
 fn seconds(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// Text without NUL, which PostgreSQL refuses.
+/// Text without NUL, which PostgreSQL refuses, and of bounded length.
 fn clean(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
+    text.chars().take(LONGEST).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ORPHANED_AFTER, add_event, clean, forget, seen, sessions, trim};
+    use crate::clock;
+    use crate::db::scratch::{Scratch, run};
+    use common::rpc::SessionEvent;
+    use sqlx::AnyConnection;
+
+    async fn begin(connection: &mut AnyConnection, session: &str) {
+        let event = SessionEvent::Begin {
+            session: session.to_owned(),
+            direction: "incoming".to_owned(),
+            pid: 1,
+            time: 1,
+            address: String::new(),
+            partner: String::new(),
+            ssid: String::new(),
+            subject: String::new(),
+        };
+        add_event(connection, "192.0.2.1", &event).await.unwrap();
+    }
+
+    async fn states(connection: &mut AnyConnection) -> Vec<(String, &'static str)> {
+        sessions(connection, 10).await.unwrap().into_iter().map(|one| (one.id, one.state)).collect()
+    }
+
+    #[test]
+    fn a_session_is_orphaned_when_its_client_is_silent() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let mut connection = db.connection().await.unwrap();
+            seen(&mut connection, "192.0.2.1").await.unwrap();
+            begin(&mut connection, "one").await;
+            assert_eq!(states(&mut connection).await, [("one".to_owned(), "running")]);
+            let silent = sqlx::query("UPDATE os4x_clients_seen SET seen = $1");
+            silent.bind(clock::now() - ORPHANED_AFTER - 1).execute(&mut *connection).await.unwrap();
+            assert_eq!(states(&mut connection).await, [("one".to_owned(), "orphaned")]);
+            seen(&mut connection, "192.0.2.1").await.unwrap();
+            assert_eq!(states(&mut connection).await, [("one".to_owned(), "running")]);
+        });
+    }
+
+    #[test]
+    fn reports_go_when_they_are_old_or_too_many() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let mut connection = db.connection().await.unwrap();
+            for (session, age) in [("old", 100), ("middle", 50), ("new", 10)] {
+                begin(&mut connection, session).await;
+                sqlx::query("UPDATE os4x_sessions SET received = $1 WHERE session = $2")
+                    .bind(clock::now() - age * clock::DAY)
+                    .bind(session)
+                    .execute(&mut *connection)
+                    .await
+                    .unwrap();
+            }
+            assert_eq!(trim(&mut connection, 3).await.unwrap(), 0);
+            assert_eq!(forget(&mut connection, 90).await.unwrap(), 1);
+            assert_eq!(trim(&mut connection, 2).await.unwrap(), 0);
+            assert_eq!(trim(&mut connection, 1).await.unwrap(), 1);
+            assert_eq!(states(&mut connection).await, [("new".to_owned(), "orphaned")]);
+        });
+    }
+
+    #[test]
+    fn what_is_kept_has_no_nul_and_a_bounded_length() {
+        assert_eq!(clean("a\0b"), "a\u{fffd}b");
+        assert_eq!(clean(&"x".repeat(1 << 20)).len(), super::LONGEST);
+    }
 }

@@ -23,7 +23,8 @@ pub(crate) fn whole_life(site: &Site) {
     let config = daemons_ask(site, &client, &id);
     every_change_counts_up(site, &client, &id, config.generation);
     daemons_report(site, &client);
-    serve.end(Signal::SIGTERM);
+    let log = serve.end(Signal::SIGTERM);
+    assert!(!log.contains("-failed"), "{log}");
 }
 
 /// The Proxy ID of the server that got a licence.
