@@ -44,15 +44,18 @@ save_site() {
     mv "$site/site.env.new" "$site/site.env"
 }
 
-# Makes the folder. One that holds a site that does not run is made anew; one that holds anything else is left alone.
-make_site() {
+# Whether the folder may be taken: a site that does not run is made anew, anything else is left alone.
+check_site() {
     if [[ -f $site/site.env ]]; then
         (load_site && ! site_runs) ||
             die "A site is running in $site." "Stop it first: scripts/quickstart --stop $(printf %q "$site")"
-        rm -rf "${site_parts[@]/#/$site/}" "$site/site.env"
-    elif [[ -n $(ls -A "$site" 2>/dev/null) ]]; then
-        die "$site is not empty and holds no site." 'Choose another folder with --dir.'
+    elif [[ -e $site && ! -d $site || -n $(ls -A "$site" 2>/dev/null) ]]; then
+        die "$site is no empty folder and holds no site." 'Choose another folder with --dir.'
     fi
+}
+
+make_site() {
+    rm -rf "${site_parts[@]/#/$site/}" "$site/site.env"
     mkdir -p "${site_parts[@]/#/$site/}" "$site/station/received"
     # Keys and tokens are here.
     chmod 700 "$site"
