@@ -10,7 +10,7 @@ use super::order::State;
 use super::ssid::{Features, Ssid, Terms};
 use super::transfer::Transfer;
 use super::violation::Fault;
-use super::{Checker, CommandCode, EsidReason, Profile, Side, data};
+use super::{Checker, CommandCode, EsidReason, Profile, STH, Side, data};
 
 /// DATA in a row that carry nothing; one more is an attack or a loop.
 const IDLE_BUFFERS: u32 = 1000;
@@ -70,7 +70,9 @@ impl Checker {
 
     fn answer(&mut self, ssid: Ssid) {
         if let Some(offer) = &self.initiator {
-            self.terms = Some(Terms::negotiate(offer, &ssid, self.profile));
+            let terms = Terms::negotiate(offer, &ssid, self.profile);
+            self.longest_data = terms.buffer_size.saturating_add(STH);
+            self.terms = Some(terms);
         }
         self.responder = Some(ssid);
     }
@@ -139,32 +141,26 @@ impl Checker {
 
     /// The hot path: `begin` has seen to place, credit (it is the state) and size.
     pub(super) fn take_data(&mut self, from: Side, oeb: &[u8]) -> Result<(), Fault> {
-        let (Some(file), Some(terms)) = (&mut self.transfer, self.terms) else {
+        let (Some(file), Some(terms)) = (&mut self.transfer, &self.terms) else {
             return Err(Fault::order("DATA".into(), "a file that was opened", "RFC 5024 §9"));
         };
-        let rules = data::Rules {
-            records: file.records,
-            compression: terms.agreed.has(Features::COMPRESSION),
-            profile: self.profile,
-        };
-        let before = file.progress;
-        file.progress.take(oeb, rules)?;
-        let after = file.progress;
-        if after.octets == before.octets && after.ended == before.ended {
-            file.idle_buffers = file.idle_buffers.saturating_add(1);
-            if file.idle_buffers > IDLE_BUFFERS {
-                let found = format!("the {}th DATA in a row without an octet", file.idle_buffers);
-                return Err(Fault::order(found, "DATA that carry data", "RFC 5024 §7"));
-            }
-        } else {
-            file.idle_buffers = 0;
-        }
-        let repeated = file.records == data::Records::Text && after.ended > 1;
+        let records = file.records;
+        let compression = terms.agreed.has(Features::COMPRESSION);
+        let before = (file.progress.octets, file.progress.ended);
+        file.progress.take(oeb, data::Rules { records, compression, profile: self.profile })?;
+        let after = (file.progress.octets, file.progress.ended);
+        let idle = if after == before { file.idle_buffers.saturating_add(1) } else { 0 };
+        file.idle_buffers = idle;
+        let remark = file.progress.remark;
         self.spend();
-        if repeated {
+        if idle > IDLE_BUFFERS {
+            let found = format!("the {idle}th DATA in a row without an octet");
+            return Err(Fault::order(found, "DATA that carry data", "RFC 5024 §7"));
+        }
+        if records == data::Records::Text && after.1 > 1 {
             self.note_deviation(Deviation::C10, from, CommandCode::Data, Some("DATABUF"));
         }
-        if let Some(remark) = after.remark {
+        if let Some(remark) = remark {
             self.remark(remark, from, CommandCode::Data);
         }
         if oeb.len() == 1 {
