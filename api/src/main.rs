@@ -2,6 +2,7 @@
 //! operator tends its database. Reading order: `cli` (what can be asked for), `settings`, `db`, `store`, `pki`, `serve`.
 
 mod apilog;
+mod causes;
 mod cli;
 mod clock;
 mod db;

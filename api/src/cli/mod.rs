@@ -19,7 +19,6 @@ mod trust;
 
 use args::{Invocation, Opt};
 use error::CliError;
-use std::error::Error as _;
 use std::ffi::OsString;
 use std::future::Future;
 use std::pin::Pin;
@@ -91,10 +90,8 @@ pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("os4xapi: {error}");
-            let mut cause = error.source();
-            while let Some(inner) = cause {
-                eprintln!("  cause: {inner}");
-                cause = inner.source();
+            for cause in crate::causes::causes(&error) {
+                eprintln!("  cause: {cause}");
             }
             ExitCode::from(if error.is_usage() { EXIT_USAGE } else { 1 })
         }

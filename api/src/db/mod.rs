@@ -71,6 +71,12 @@ impl fmt::Display for DbError {
                 path.display()
             ),
             Self::Open(at, _) => write!(f, "The database at {at} cannot be opened."),
+            Self::Query(
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed,
+            ) => f.write_str("The database is out of reach."),
             Self::Query(_) => f.write_str("The database refused a statement."),
             Self::Corrupt(what) => {
                 write!(

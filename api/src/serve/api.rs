@@ -5,6 +5,7 @@ use super::connection::Peer;
 use super::guard::Verdict;
 use super::refusal::Refusal;
 use super::{App, functions, source};
+use crate::causes::on_one_line;
 use crate::settings::{TOKEN, Values};
 use crate::store::{configuration, journal};
 use axum::body::{Body, Bytes, to_bytes};
@@ -101,7 +102,7 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
         Err(_) => Err(Refusal::Slow),
         Ok(Ok(body)) => Ok(body),
         Ok(Err(cause)) => {
-            let text = super::with_causes(&cause);
+            let text = on_one_line(&cause);
             if text.contains("length limit exceeded") {
                 Err(Refusal::TooLarge)
             } else {

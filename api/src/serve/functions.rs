@@ -82,7 +82,7 @@ async fn client_config(app: &App, client: IpAddr) -> Result<ClientConfigAnswer, 
     let values = configuration::values(&mut snapshot).await?;
     let listed = proxies::clients(&mut snapshot).await?.into_iter().find(|row| row.address == client);
     if listed.is_none() {
-        log::info!("client-without-listener client={client}");
+        log::debug!("client-without-listener client={client}");
     }
     let (listen_ip, listen_port, networks) = match listed {
         Some(row) => (row.listen_ip, Some(row.listen_port), row.networks),

@@ -10,6 +10,7 @@ mod refusal;
 mod source;
 mod tls;
 
+use crate::causes::on_one_line;
 use crate::db::{Db, DbError};
 use crate::pki::PkiError;
 use crate::store::{configuration, journal};
@@ -103,6 +104,8 @@ pub(crate) struct Server {
     app: Arc<App>,
     router: Router,
     stops: Stops,
+    /// The last time slice failed.
+    failing: bool,
 }
 
 impl Server {
@@ -122,7 +125,7 @@ impl Server {
         let app = Arc::new(App { db, guard: Guard::default() });
         let router = api::router(Arc::clone(&app), values.text("api_path"));
         log::info!("started address={address} path={}", values.text("api_path"));
-        Ok(Self { listener, address, tls, app, router, stops })
+        Ok(Self { listener, address, tls, app, router, stops, failing: false })
     }
 
     /// Where it listens.
@@ -181,10 +184,13 @@ impl Server {
     /// What has to be looked at now and then. Faults are logged; the service goes on with what it had.
     async fn time_slice(&mut self, forget_at: &mut Instant) {
         self.app.guard.tidy();
-        match self.look_after(forget_at).await {
-            Ok(()) => {}
-            Err(why) => log::error!("time-slice-failed cause={}", escape(&with_causes(&why))),
+        let outcome = self.look_after(forget_at).await;
+        match (&outcome, self.failing) {
+            (Err(why), false) => log::error!("time-slice-failed cause={}", escape(&on_one_line(why))),
+            (Ok(()), true) => log::info!("time-slice-recovered"),
+            _ => {}
         }
+        self.failing = outcome.is_err();
     }
 
     async fn look_after(&mut self, forget_at: &mut Instant) -> Result<(), ServeError> {
@@ -206,17 +212,6 @@ impl Server {
         drop(connection);
         self.tls.refresh(&self.app.db, generation).await
     }
-}
-
-/// An error and its causes on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text} ({inner})");
-        cause = inner.source();
-    }
-    text
 }
 
 /// The signals that end the service.

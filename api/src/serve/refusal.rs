@@ -1,7 +1,7 @@
 //! Why a call is refused: status, code and sentence, as `os4xapi-protocol.5` lists them. What is wrong inside goes to the
 //! log, never to the caller.
 
-use super::with_causes;
+use crate::causes::on_one_line;
 use crate::db::DbError;
 use crate::pki::PkiError;
 use axum::Json;
@@ -99,7 +99,7 @@ impl IntoResponse for Refusal {
 
 impl From<DbError> for Refusal {
     fn from(error: DbError) -> Self {
-        log::error!("call-failed cause={}", escape(&with_causes(&error)));
+        log::error!("call-failed cause={}", escape(&on_one_line(&error)));
         Self::Internal
     }
 }
@@ -109,7 +109,7 @@ impl From<PkiError> for Refusal {
         match error {
             PkiError::Key(why) => Self::BadRequest(format!("The public key is not certified: {why}.")),
             other => {
-                log::error!("call-failed cause={}", escape(&with_causes(&other)));
+                log::error!("call-failed cause={}", escape(&on_one_line(&other)));
                 Self::Internal
             }
         }
