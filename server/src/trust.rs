@@ -20,6 +20,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 const SECURITY_LEVEL: u32 = 2;
 /// X509_V_ERR_UNABLE_TO_GET_CRL
 const NO_CRL: i32 = 3;
+/// What `tls_ignore_crl_unavailability` bears: no CRL, one badly signed (X509_V_ERR_CRL_SIGNATURE_FAILURE), one not
+/// valid yet or no more. What such a list revokes stays revoked.
+const NO_USABLE_CRL: [i32; 4] = [NO_CRL, 8, 11, 12];
 /// X509_V_ERR_CERT_UNTRUSTED
 const UNTRUSTED: i32 = 27;
 
@@ -114,13 +117,15 @@ pub(crate) fn configure(
     }
     let wanted = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
     context.set_verify_callback(wanted, move |good, chain| {
-        if good && !ends_well(chain, &roots) {
+        if !ends_well(chain, &roots) {
+            // Said before any other fault: a CRL of this issuer would not help.
             chain.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
             seen.note(chain, Some(UNTRUSTED));
             return false;
         }
         let code = chain.error().as_raw();
-        if good || (code == NO_CRL && (policy.ignore_missing_crl || needs_no_crl(chain))) {
+        let borne = policy.ignore_missing_crl && NO_USABLE_CRL.contains(&code);
+        if good || borne || (code == NO_CRL && needs_no_crl(chain)) {
             seen.note(chain, None);
             chain.set_error(X509VerifyResult::OK);
             return true;
