@@ -79,8 +79,8 @@ catalogue! {
     LISTENER_ERROR "listener_error" "listener" Error ["listener" "address" "reason"]
         "A listener cannot be opened, or cannot accept."
     SESSION_BEGIN "session_begin" "session" Info
-        ["direction" "session" "address" "partner" "ssid" "subject" "serial" "tls"]
-        "A session is through to the other side and begins to carry files."
+        ["direction" "session" "address" "partner" "ssid" "subject?" "serial?" "tls?" "station?"]
+        "A session is through to the other side and begins to carry files. The server names certificate and cipher, the client the station."
     SESSION_END "session_end" "session" Info
         ["direction" "session" "address" "partner" "ssid" "reason" "seconds" "octets_in" "octets_out"
          "files" "files_refused" "receipts" "esid?" "detail?"]
@@ -139,6 +139,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("session", "Identifier of the session; the same in both daemons."),
     ("signal", "Signal that asked for the end."),
     ("ssid", "SSIDCODE that the partner gave."),
+    ("station", "IP address and port of the station."),
     ("subject", "Subject of the partner's certificate."),
     ("tls", "Protocol version and cipher suite."),
     ("unlogged", "Like refusals since the last line, which had none of their own."),
