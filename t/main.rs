@@ -5,6 +5,8 @@ mod logging;
 #[cfg(test)]
 mod oftp2peer;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod startup;
 #[cfg(test)]
 mod transfer;

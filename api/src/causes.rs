@@ -1,6 +1,5 @@
-//! An error's causes as texts, outermost first, for the command line and for the log. Many
-//! errors repeat their cause in their own text: what has been said is not said again. Pure;
-//! prints nothing.
+//! An error's causes as texts, outermost first. Many errors repeat their cause in their own text: what has been said is
+//! not said again.
 
 use std::error::Error;
 

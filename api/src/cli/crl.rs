@@ -1,6 +1,4 @@
-//! `os4xapi crl add|list|remove`: certificate revocation lists, the newest of each issuer and
-//! scope. Checks the signature where the issuer is trusted here. Downloads nothing: files
-//! alone.
+//! `os4xapi crl add|list|remove`: certificate revocation lists, the newest of each issuer and scope.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

@@ -1,6 +1,4 @@
-//! `os4xapi proxy add|list|remove`: the servers (os4x_proxyserver2) that clients may talk to,
-//! by Proxy ID. Whoever is not listed here is handed no configuration, licence or not. Issues
-//! nothing: see `licence`.
+//! `os4xapi proxy add|list|remove`: the servers (os4x_proxyserver2) that clients may talk to, by Proxy ID.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

@@ -1,6 +1,4 @@
-//! `os4xapi serve`: the command around the service. Reads where to listen, opens the database,
-//! prints the line with the real port, and hands over to `crate::serve`, which does everything
-//! else.
+//! `os4xapi serve`: the command around the service, which is `crate::serve`.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;

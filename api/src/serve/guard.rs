@@ -1,6 +1,4 @@
-//! Who has gone too far: connections, and calls without the right token, counted for each
-//! address. Asked by the accept loop's tasks and by `api`. Holds numbers only, in bounded
-//! memory, and refuses nobody who has the token.
+//! Who has gone too far: connections, and calls without the right token, counted for each address. Holds numbers only, in bounded memory.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,6 +1,5 @@
-//! What the daemons report: system log and session list. Appended by the API, read by `log` and
-//! `sessions`, trimmed by the time slice; changes nothing that the daemons see, so the
-//! generation stands still. Texts are bounded: a DMZ host that was taken over writes here.
+//! What the daemons report: system log and session list. Appended by the API, read by `log` and `sessions`; changes
+//! nothing that the daemons see, so the generation stands still.
 
 use crate::clock;
 use crate::db::DbError;

@@ -1,6 +1,4 @@
-//! The partner table and the partners' pinned certificates, as the values that travel to the
-//! server. One row each, pins beside it in their order. Uniqueness is the table's; everything
-//! else was checked by the command.
+//! The partner table and the partners' pinned certificates.
 
 use crate::db::{Change, DbError};
 use common::config::{NamedPem, Partner};

@@ -1,6 +1,4 @@
-//! The servers that clients may talk to (Proxy IDs), and the clients: address, listener,
-//! networks that may use it. Read by the API for each call, written by the commands. Decides
-//! nobody's admission.
+//! The servers that clients may talk to (Proxy IDs), and the clients: address, listener, networks that may use it.
 
 use crate::clock;
 use crate::db::{Change, DbError};

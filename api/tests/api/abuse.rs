@@ -1,6 +1,5 @@
-//! Hostile and broken callers: silent ones at every point, too many at once, torn requests.
-//! The API closes them in time and goes on answering. Deadlines are measured, never slept
-//! through.
+//! Hostile and broken callers: silent ones at every point, too many at once, torn requests. The API closes them and goes
+//! on answering.
 
 use crate::https::read_to_end;
 use crate::site::{PATIENCE, Site};

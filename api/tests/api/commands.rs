@@ -1,6 +1,4 @@
-//! The commands one by one: help, exit status, what each refuses and why, what its lists show
-//! and never show. The program runs as an operator runs it; nothing is asked of the database
-//! behind its back.
+//! The commands one by one: help, exit status, what each refuses, what its lists show and never show.
 
 use crate::pki::{self, Identity};
 use crate::site::{Dir, PROGRAM, Said, Site};

@@ -1,6 +1,4 @@
-//! What the API answers and refuses: status, code and sentence of every error, whose listener a
-//! caller gets, what is logged of a caller without the token. The good answers are in `life`,
-//! on both databases.
+//! What the API answers and refuses: status, code and sentence of every error, whose listener a caller gets, tokens.
 
 use crate::pki;
 use crate::site::Site;

@@ -1,6 +1,4 @@
-//! What operators bring: a CA, certificates it issued, CRLs, keys, the identity of a
-//! server. Made with the openssl crate, fresh in every test; no file of the repository
-//! holds a key.
+//! What operators bring: a CA, certificates it issued, CRLs, keys, the identity of a server. Made with the openssl crate.
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;

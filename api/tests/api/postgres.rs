@@ -1,6 +1,5 @@
-//! The same life on PostgreSQL, on a private cluster that `scripts/lib/postgres-for-tests`
-//! makes: installed or failed clearly, never skipped. And what happens when the database goes
-//! away beneath `serve`.
+//! The same life on PostgreSQL, on a private cluster that `scripts/lib/postgres-for-tests` makes: installed or failed
+//! clearly, never skipped.
 
 use crate::life::whole_life;
 use crate::site::{Dir, Site};

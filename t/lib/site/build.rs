@@ -101,19 +101,11 @@ impl Builder {
     /// Sets the site up, starts it, and waits until partners can connect.
     pub fn start(self) -> Result<Site, SiteError> {
         let mut site = self.prepare()?;
-        for role in Role::ALL {
-            site.restart(role)?;
-            match role {
-                Role::Api => site.wait_log(role, "listening on"),
-                Role::Server => site.wait_log(role, "daemon_start"),
-                Role::Client => site.wait_log(role, "server_joined"),
-            };
-        }
-        site.wait_open();
+        site.launch()?;
         Ok(site)
     }
 
-    /// Sets the site up without starting any daemon.
+    /// Sets the site up without starting any daemon: what its database is still to hold comes before `Site::launch`.
     pub fn prepare(self) -> Result<Site, SiteError> {
         let directory = std::env::temp_dir().join(format!("os4x-site-{}-{}", std::process::id(), self.name));
         fs::create_dir(&directory)?;
@@ -125,7 +117,7 @@ impl Builder {
             site.station_address = running.address();
             site.station = Some(running);
         }
-        configure(&site, &self.settings, &self.partners)?;
+        configure(&mut site, &self.settings, &self.partners)?;
         for (role, name, text) in &self.files {
             fs::write(site.folder(*role).join(name), text)?;
         }
@@ -191,7 +183,11 @@ fn run(command: &mut Command) -> Result<String, SiteError> {
 }
 
 /// The backend's database, from `init` to the licence.
-fn configure(site: &Site, settings: &[(String, String)], partners: &[PartnerEntry]) -> Result<(), SiteError> {
+fn configure(
+    site: &mut Site,
+    settings: &[(String, String)],
+    partners: &[PartnerEntry],
+) -> Result<(), SiteError> {
     let address = site.address.to_string();
     site.api(&["init", "--host", &address])?;
     let own = [
@@ -216,20 +212,15 @@ fn configure(site: &Site, settings: &[(String, String)], partners: &[PartnerEntr
 }
 
 /// The partners' CA with its CRL, and our certificate towards them.
-fn trust(site: &Site) -> Result<(), SiteError> {
-    let mut authority = site.authority.clone();
+fn trust(site: &mut Site) -> Result<(), SiteError> {
+    let authority = &site.authority;
     let own = authority.issue(&Request::new("proxy").host(&site.address.to_string()))?;
-    let write = |name: &str, octets: Vec<u8>| {
-        let path = site.directory.join("ca").join(name);
-        fs::write(&path, octets).map(|()| path.to_string_lossy().into_owned())
-    };
-    let chain = write("proxy.pem", [own.certificate_pem()?, authority.certificate_pem()?].concat())?;
-    let key = write("proxy.key", own.key_pem()?)?;
+    let chain = site.file("proxy.pem", &[own.certificate_pem()?, authority.certificate_pem()?].concat())?;
+    let key = site.file("proxy.key", &own.key_pem()?)?;
     site.api(&["cert", "set", "--chain", &chain, "--key", &key])?;
-    let authority_file = write("ca.pem", authority.certificate_pem()?)?;
+    let authority_file = site.file("ca.pem", &authority.certificate_pem()?)?;
     site.api(&["trust", "add", &authority_file])?;
-    let crl = write("crl.pem", authority.crl(30)?)?;
-    site.api(&["crl", "add", &crl]).map(|_| ())
+    site.publish_crl()
 }
 
 fn licence_and_token(site: &Site) -> Result<(), SiteError> {

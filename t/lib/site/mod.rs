@@ -10,6 +10,7 @@ pub use build::{Builder, PartnerEntry};
 pub use daemon::Role;
 
 use crate::ca::{Authority, Issued, Request};
+use crate::loglines::{Documented, Line};
 use crate::oftp::settings::Settings;
 use crate::peer::{Partner, Running};
 use crate::transport::dial::Dial;
@@ -56,6 +57,20 @@ impl Site {
         Builder::new(name).start()
     }
 
+    /// Starts the three daemons of a prepared site, and waits until partners can connect.
+    pub fn launch(&mut self) -> Result<(), SiteError> {
+        for role in Role::ALL {
+            self.restart(role)?;
+            match role {
+                Role::Api => self.wait_log(role, "listening on"),
+                Role::Server => self.wait_log(role, "daemon_start"),
+                Role::Client => self.wait_log(role, "server_joined"),
+            };
+        }
+        self.wait_open();
+        Ok(())
+    }
+
     /// The site's folder.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -78,9 +93,15 @@ impl Site {
 
     /// Writes a CRL with all that the CA has revoked, and hands it to the backend.
     pub fn publish_crl(&mut self) -> Result<(), SiteError> {
-        let file = self.directory.join("ca").join("crl.pem");
-        fs::write(&file, self.authority.crl(30)?)?;
-        self.api(&["crl", "add", &file.to_string_lossy()]).map(|_| ())
+        let crl = self.authority.crl(30)?;
+        self.api(&["crl", "add", &self.file("crl.pem", &crl)?]).map(|_| ())
+    }
+
+    /// Keeps `octets` as a file of the site, such as a certificate that the backend is to read; its path.
+    pub fn file(&self, name: &str, octets: &[u8]) -> Result<String, SiteError> {
+        let path = self.directory.join("ca").join(name);
+        fs::write(&path, octets)?;
+        Ok(path.to_string_lossy().into_owned())
     }
 
     /// A partner with its own good certificate that dials the TLS port.
@@ -219,7 +240,8 @@ impl Site {
     /// Ends all and looks what is left.
     ///
     /// # Panics
-    /// If a daemon does not end on SIGTERM, has panicked, has logged at FATAL, or has left a process or a PID file.
+    /// If a daemon does not end on SIGTERM, has panicked, has logged at FATAL or what os4x_proxy-log(5) does not cover,
+    /// or has left a process or a PID file.
     #[track_caller]
     pub fn end(mut self) {
         self.is_over = true;
@@ -238,9 +260,13 @@ impl Site {
         wait_for("the end of all processes of the site", || still_running().is_empty().then_some(()));
         for role in Role::ALL {
             let (log, output) = (self.log(role), self.output(role));
-            for bad in ["panicked at", " FATAL "] {
-                let line = daemon::matching(&output, bad).or_else(|| daemon::matching(&log, bad));
-                assert!(line.is_none(), "{}: {line:?}", role.binary());
+            let panic = daemon::matching(&output, "panicked at");
+            let is_fatal = |line: &Line| line.level == "FATAL" && line.event() != "level";
+            let fatal = log.lines().filter_map(Line::read).find(is_fatal);
+            assert!(panic.is_none() && fatal.is_none(), "{}: {panic:?} {fatal:?}", role.binary());
+            if role != Role::Api {
+                let faults = Documented::read().map(|documented| documented.faults(&log));
+                assert!(matches!(&faults, Ok(none) if none.is_empty()), "{}: {faults:?}", role.binary());
             }
             if let Some(daemon) = self.daemons.get(&role) {
                 assert!(!daemon.pid_file().exists(), "{} is left", daemon.pid_file().display());

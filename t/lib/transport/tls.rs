@@ -86,6 +86,8 @@ impl Tls {
     pub fn context(&self) -> Result<SslContext, TlsError> {
         let refused = |what| move |error| TlsError::Refused(what, error);
         let mut context = SslContext::builder(SslMethod::tls()).map_err(refused("TLS library"))?;
+        // Weak keys and old versions are shown to others: it is for them to refuse.
+        context.set_security_level(0);
         context.set_mode(SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::ENABLE_PARTIAL_WRITE);
         context
             .set_min_proto_version(Some(self.version.unwrap_or(SslVersion::TLS1_2)))
