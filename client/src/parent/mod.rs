@@ -148,6 +148,7 @@ impl Parent {
 
     /// Why the server is not joined any more, and the starting process's answer if it still waits for one.
     fn finish(mut self, finish: Finish) -> Finish {
+        self.leave_server();
         if let Finish::Failed(reason) = &finish {
             Event::new(events::SERVER_LOST)
                 .field("address", self.route.to_string())

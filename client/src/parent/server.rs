@@ -311,6 +311,13 @@ impl Parent {
         }
     }
 
+    /// This parent ends: the server hears of it at once.
+    pub(super) fn leave_server(&mut self) {
+        if let Some(joined) = &mut self.joined {
+            joined.control.close();
+        }
+    }
+
     /// As documented: when the server ends, the client ends.
     fn lose_server(&mut self, e: &ControlError) {
         self.joined = None;

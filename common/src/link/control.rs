@@ -270,6 +270,13 @@ impl<In: Message, Out: Message> Control<In, Out> {
         Ok(())
     }
 
+    /// Ends it in the regular way, so that the other end need not wait for the silence.
+    pub fn close(&mut self) {
+        // Best effort: this process ends, whatever comes of it.
+        let _ = self.advance();
+        let _ = self.conn.finish();
+    }
+
     /// When `advance` is due next, at the latest.
     pub fn due(&self) -> Instant {
         (self.pinged + PING_EVERY).min(self.heard + GONE_AFTER)

@@ -138,6 +138,13 @@ impl Parent {
         }
     }
 
+    /// This parent ends: the client hears of it at once.
+    pub(super) fn leave_client(&mut self) {
+        if let Some(joined) = &mut self.joined {
+            joined.control.close();
+        }
+    }
+
     fn ask_for_config(&mut self) {
         self.asked = Some(Instant::now());
         if let Some(joined) = &mut self.joined {

@@ -122,6 +122,7 @@ impl Parent {
             }
             self.turn(events.is_empty());
             if let Some(stop) = self.stop.take() {
+                self.leave_client();
                 return stop;
             }
             while let Some(need) = self.needs.pop_front() {
