@@ -1,5 +1,7 @@
-//! The API's log: lines to standard error, or to the file that the settings name, one write(2) each. Owned by `serve`,
-//! which tells it the settings again and again; a file that was moved away is then opened anew.
+//! The API's log: lines to standard error, or to the file that the settings name, one write(2)
+//! each. Owned by `serve`, which tells it the settings again and again; a file that was moved
+//! away is then opened anew. It never rolls a file, and never holds a token, a password or a
+//! key.
 
 use common::log::escape;
 use common::sys::localtime;

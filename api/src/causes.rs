@@ -1,5 +1,6 @@
-//! An error's causes as texts, outermost first. Many errors repeat their cause in their own text: what has been said is
-//! not said again.
+//! An error's causes as texts, outermost first, for the command line and for the log. Many
+//! errors repeat their cause in their own text: what has been said is not said again. Pure;
+//! prints nothing.
 
 use std::error::Error;
 

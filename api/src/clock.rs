@@ -1,4 +1,6 @@
-//! Wall clock values: seconds since 1970-01-01 UTC, and how people read them. No deadlines: those are monotonic.
+//! Wall clock values: seconds since 1970-01-01 UTC, as the database and the protocol hold them,
+//! and how people read them. Used by commands and by `serve`. No deadlines: those are monotonic
+//! and belong to whoever waits.
 
 use common::sys::localtime;
 use openssl::asn1::{Asn1Time, Asn1TimeRef};

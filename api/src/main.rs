@@ -1,5 +1,7 @@
-//! os4xapi: the backend of OS4X SmartProxy. The service that the daemons ask (`serve`), and the commands with which an
-//! operator tends its database. Reading order: `cli` (what can be asked for), `settings`, `db`, `store`, `pki`, `serve`.
+//! os4xapi: the backend of OS4X SmartProxy. The service that the daemons ask (`serve`), and the
+//! commands with which an operator tends its database. Reading order: `cli` (what can be asked
+//! for), `settings`, `db`, `store`, `pki`, `serve`. One thread but for SQLite's own; never
+//! forks.
 
 mod apilog;
 mod causes;

@@ -1,5 +1,7 @@
-//! Tests alone: the man pages say what the code does. Settings, commands, options, log events, functions, errors and
-//! members of the protocol are held against their tables, both ways where there is a list on both sides.
+//! Tests alone: the man pages say what the code does. Settings, log events and the members of
+//! the protocol are held against their tables here, both ways where there is a list on both
+//! sides; commands, functions and errors beside their own tables, with `page` and `part` from
+//! here.
 
 use crate::settings::{SETTINGS, Setting};
 use common::config::{CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig};

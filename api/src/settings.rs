@@ -1,5 +1,6 @@
-//! The settings that OS4Xapi knows: name, default, allowed values, help. One table; rows of `os4x_configuration` hold
-//! what differs from it. `config` checks values against it, `serve` reads through it. Touches no database itself.
+//! The settings that OS4Xapi knows: name, default, allowed values, help. One table; rows of
+//! `os4x_configuration` hold what differs from it. The commands check values against it,
+//! `serve` reads through it, the man page is held against it. Touches no database itself.
 
 use crate::net::Network;
 use std::collections::BTreeMap;

@@ -1,4 +1,6 @@
-//! Options and arguments of one command, read with getopts. Knows no command.
+//! Options and arguments of one command, read with getopts: by its own list, never by guess.
+//! Every command has -h and --db. Gives values as texts or parsed; what does not parse is an
+//! error that says what the option takes. Knows no command.
 
 use super::error::CliError;
 use crate::db::{Db, Location};

@@ -1,5 +1,6 @@
-//! `os4xapi cert set|list|show|https`: our certificates. `set` brings the one that partners see; the CA and the https
-//! certificate are made by `init`, the latter anew by `https`.
+//! `os4xapi cert set|list|show|https`: our certificates. `set` brings the one that partners
+//! see, checked whole before it is kept; the CA and the https certificate are made by `init`,
+//! the latter anew by `https`. Never prints a key.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;

@@ -1,4 +1,6 @@
-//! `os4xapi config get|set|list`: the settings. What a value may be is the business of `settings`.
+//! `os4xapi config get|set|list`: the settings, one row each. What a value may be is the
+//! business of `crate::settings`, where the table is. Never shows the token, and never sets
+//! it.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

@@ -1,4 +1,6 @@
-//! `os4xapi crl add|list|remove`: certificate revocation lists, the newest of each issuer and scope.
+//! `os4xapi crl add|list|remove`: certificate revocation lists, the newest of each issuer and
+//! scope. Checks the signature where the issuer is trusted here. Downloads nothing: files
+//! alone.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

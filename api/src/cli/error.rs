@@ -1,4 +1,6 @@
-//! Why a command did not do what it was asked. Wraps the errors below it; prints nothing by itself.
+//! Why a command did not do what it was asked. Wraps the errors of the modules below and adds
+//! those of the command line itself; decides which of them are the command line's fault (exit
+//! status 64). Prints nothing.
 
 use crate::db::{DbError, LocationError};
 use crate::pki::PkiError;

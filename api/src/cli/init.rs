@@ -1,4 +1,6 @@
-//! `os4xapi init`: a new database with everything that a fresh installation needs. Never touches an existing one.
+//! `os4xapi init`: a new database with everything that a fresh installation needs: CA, https
+//! certificate, token. All of it is one transaction; a failure leaves nothing behind. Never
+//! touches an existing database.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

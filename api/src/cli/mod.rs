@@ -1,5 +1,7 @@
-//! The command line: a table of commands, one file for each group. Finds the command, reads its options, runs it on a
-//! current-thread runtime and turns what went wrong into one message and an exit status: 64 usage, 1 everything else.
+//! The command line: a table of commands, one file for each group. Finds the command, reads its
+//! options, runs it on a current-thread runtime and turns what went wrong into one message and
+//! an exit status: 64 for the command line itself, 1 for everything else. Knows no command's
+//! work.
 
 mod args;
 mod cert;

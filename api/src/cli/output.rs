@@ -1,4 +1,6 @@
-//! What commands print: texts, tables for people, JSON for programs. Values from outside cannot steer the terminal.
+//! What commands print: texts, tables for people, JSON for programs, warnings to standard
+//! error. Values from outside cannot steer the terminal. A reader that goes away early (`|
+//! head`) is no fault.
 
 use super::error::CliError;
 use serde::Serialize;

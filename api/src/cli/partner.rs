@@ -1,5 +1,6 @@
-//! `os4xapi partner add|set|list|remove`: the partner table. Checks what the daemons rely on: short name, SSIDCODE,
-//! certificate rule and pins, where to reach the partner.
+//! `os4xapi partner add|set|list|remove`: the partner table. Checks what the daemons rely on:
+//! short name, SSIDCODE, certificate rule and pins, where to reach the partner. A partner that
+//! fails a check is not kept, not even in part.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;

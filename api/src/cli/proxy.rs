@@ -1,4 +1,6 @@
-//! `os4xapi proxy add|list|remove`: the servers (os4x_proxyserver2) that clients may talk to, by Proxy ID.
+//! `os4xapi proxy add|list|remove`: the servers (os4x_proxyserver2) that clients may talk to,
+//! by Proxy ID. Whoever is not listed here is handed no configuration, licence or not. Issues
+//! nothing: see `licence`.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

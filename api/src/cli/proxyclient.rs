@@ -1,4 +1,6 @@
-//! `os4xapi proxyclient add|list|remove`: the clients (os4x_proxyclient2) by address, and their listeners for the station.
+//! `os4xapi proxyclient add|list|remove`: the clients (os4x_proxyclient2) by the address they
+//! call from, and their listeners for the station. A client needs no row to carry incoming
+//! sessions; the token alone lets it in.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;

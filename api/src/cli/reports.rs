@@ -1,4 +1,6 @@
-//! `os4xapi log` and `os4xapi sessions`: what the daemons reported.
+//! `os4xapi log` and `os4xapi sessions`: what the daemons reported, newest
+//! last. Reads only; reports are written by `serve` and removed there when they
+//! are old.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

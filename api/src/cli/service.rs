@@ -1,4 +1,6 @@
-//! `os4xapi serve`: the command around the service, which is `crate::serve`.
+//! `os4xapi serve`: the command around the service. Reads where to listen, opens the database,
+//! prints the line with the real port, and hands over to `crate::serve`, which does everything
+//! else.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;

@@ -1,4 +1,6 @@
-//! `os4xapi trust add|list|remove`: the certificates that a partner's chain may lead to.
+//! `os4xapi trust add|list|remove`: the certificates that a partner's chain may lead to: CAs,
+//! or self-signed ones of partners. Each has one name of its own for lists and log lines.
+//! Judges no chain: that is the server's work.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

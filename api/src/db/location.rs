@@ -1,5 +1,6 @@
-//! Where the database is: a SQLite file or a PostgreSQL server. Parses `--db`, prints it without its password.
-//! Opens nothing but the file that `--db @FILE` names.
+//! Where the database is: a SQLite file or a PostgreSQL server. Parses `--db`, gives the URL
+//! that sqlx takes, and prints the place without its password. Opens nothing but the file that
+//! `--db @FILE` names.
 
 use common::secret::Secret;
 use std::fmt;

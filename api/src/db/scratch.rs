@@ -1,4 +1,6 @@
-//! Tests alone: a database in a temporary directory, gone with its owner, and a runtime to use it on.
+//! Tests alone: a database in a temporary directory, gone with its owner, and a runtime to use
+//! it on. Every test has its own. Holds tables and nothing in them: what a test needs, it
+//! writes.
 
 use super::{Creation, Db, Location};
 use std::future::Future;

@@ -1,5 +1,6 @@
-//! The one thing that the openssl crate does not read: the scope of a CRL (issuingDistributionPoint, RFC 5280 section
-//! 5.2.5). A walk over DER that OpenSSL has parsed already; gives octets, interprets nothing. Never panics on any input.
+//! The one thing that the openssl crate does not read: the scope of a CRL
+//! (issuingDistributionPoint, RFC 5280 section 5.2.5). A walk over DER that OpenSSL has parsed
+//! already; gives octets, interprets nothing. Never panics on any input.
 
 /// Tag of a SEQUENCE.
 const SEQUENCE: u8 = 0x30;

@@ -1,5 +1,6 @@
-//! Keys and certificates: `ca` makes them, `read` reads what operators bring. Both work in memory; the database keeps
-//! the results, files are the business of the commands.
+//! Keys and certificates: `ca` makes them, `read` reads what operators bring, `der` finds the
+//! one thing the openssl crate does not read. All work in memory; the database keeps the
+//! results, files are the business of the commands.
 
 pub(crate) mod ca;
 mod der;

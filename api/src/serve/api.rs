@@ -1,5 +1,6 @@
-//! The HTTP face of the API: path, method, size, JSON, token, function name, in this order. What a function does is in
-//! `functions`; what a refusal looks like in `refusal`.
+//! The HTTP face of the API: path, method, size, JSON, token, function name, in this order.
+//! Whoever has not shown the token by then is logged with its address. What a function does is
+//! in `functions`; what a refusal looks like in `refusal`.
 
 use super::connection::Peer;
 use super::guard::Verdict;

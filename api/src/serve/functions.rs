@@ -1,5 +1,6 @@
-//! The functions of the API, one each: what the daemons ask, answered from the database. The caller's token has been
-//! checked; its address decides which listener it gets. Functions change nothing that the daemons see.
+//! The functions of the API, one each: what the daemons ask, answered from the database, each
+//! from one state of it. The caller's token has been checked; its address decides which
+//! listener it gets. Functions change nothing that the daemons see.
 
 use super::App;
 use super::refusal::Refusal;

@@ -1,4 +1,6 @@
-//! Who has gone too far: connections, and calls without the right token, counted for each address. Holds numbers only, in bounded memory.
+//! Who has gone too far: connections, and calls without the right token, counted for each
+//! address. Asked by the accept loop's tasks and by `api`. Holds numbers only, in bounded
+//! memory, and refuses nobody who has the token.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

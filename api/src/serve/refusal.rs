@@ -1,5 +1,6 @@
-//! Why a call is refused: status, code and sentence, as `os4xapi-protocol.5` lists them. What is wrong inside goes to the
-//! log, never to the caller.
+//! Why a call is refused: status, code and sentence, as `os4xapi-protocol.5` lists them. What
+//! is wrong inside, a database that is away or a key that does not parse, goes to the log,
+//! never to the caller.
 
 use crate::causes::on_one_line;
 use crate::db::DbError;

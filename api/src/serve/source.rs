@@ -1,5 +1,6 @@
-//! Whose call it is: the TCP peer, or, behind a web server that the settings trust, the address that server names in
-//! X-Forwarded-For. Pure: headers and settings in, address out.
+//! Whose call it is: the TCP peer, or, behind a web server that the settings trust, the address
+//! that server names in X-Forwarded-For. What an untrusted caller says of itself counts for
+//! nothing. Pure: headers and settings in, address out.
 
 use crate::net::{Network, normal};
 use axum::http::HeaderMap;

@@ -1,5 +1,6 @@
-//! The https side of the service: the acceptor with the certificate of the database, taken over when it changes there
-//! and renewed a month before it expires. Clients show no certificate here: their token speaks for them.
+//! The https side of the service: the acceptor with the certificate of the database, taken over
+//! when it changes there and renewed a month before it expires. Sends leaf and CA. Clients show
+//! no certificate here: their token speaks for them.
 
 use super::ServeError;
 use crate::clock::{self, DAY};

@@ -1,4 +1,6 @@
-//! CRLs: the newest of each issuer and scope.
+//! CRLs: the newest of each issuer and scope, in PEM, with the times that lists show. An older
+//! one never takes the place of a newer one. Checks no signature: that was done by whoever
+//! offers one.
 
 use crate::db::{Change, DbError};
 use crate::pki::read::CrlFacts;

@@ -1,5 +1,6 @@
-//! What the daemons report: system log and session list. Appended by the API, read by `log` and `sessions`; changes
-//! nothing that the daemons see, so the generation stands still.
+//! What the daemons report: system log and session list. Appended by the API, read by `log` and
+//! `sessions`, trimmed by the time slice; changes nothing that the daemons see, so the
+//! generation stands still. Texts are bounded: a DMZ host that was taken over writes here.
 
 use crate::clock;
 use crate::db::DbError;

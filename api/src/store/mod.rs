@@ -1,5 +1,6 @@
-//! The rows: one file for each thing the database keeps. Reading takes a connection; writing what the daemons see takes
-//! a `Change`, which counts the generation up. Values are checked before they come here.
+//! The rows: one file for each thing the database keeps. Reading takes a connection; writing
+//! what the daemons see takes a `Change`, which counts the generation up. Values are checked
+//! before they come here; a row that no check would have passed is an error, not a guess.
 
 pub(crate) mod certificates;
 pub(crate) mod configuration;

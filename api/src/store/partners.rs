@@ -1,4 +1,6 @@
-//! The partner table and the partners' pinned certificates.
+//! The partner table and the partners' pinned certificates, as the values that travel to the
+//! server. One row each, pins beside it in their order. Uniqueness is the table's; everything
+//! else was checked by the command.
 
 use crate::db::{Change, DbError};
 use common::config::{NamedPem, Partner};

@@ -1,4 +1,6 @@
-//! The servers that clients may talk to (Proxy IDs), and the clients: address, listener, networks that may use it.
+//! The servers that clients may talk to (Proxy IDs), and the clients: address, listener,
+//! networks that may use it. Read by the API for each call, written by the commands. Decides
+//! nobody's admission.
 
 use crate::clock;
 use crate::db::{Change, DbError};

@@ -1,5 +1,6 @@
-//! Hostile and broken callers: silent ones at every point, too many at once, torn requests. The API closes them and goes
-//! on answering.
+//! Hostile and broken callers: silent ones at every point, too many at once, torn requests.
+//! The API closes them in time and goes on answering. Deadlines are measured, never slept
+//! through.
 
 use crate::https::read_to_end;
 use crate::site::{PATIENCE, Site};

@@ -1,4 +1,6 @@
-//! The commands one by one: help, exit status, what each refuses, what its lists show and never show.
+//! The commands one by one: help, exit status, what each refuses and why, what its lists show
+//! and never show. The program runs as an operator runs it; nothing is asked of the database
+//! behind its back.
 
 use crate::pki::{self, Identity};
 use crate::site::{Dir, PROGRAM, Said, Site};

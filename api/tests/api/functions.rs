@@ -1,4 +1,6 @@
-//! What the API answers and refuses: status, code and sentence of every error, whose listener a caller gets, tokens.
+//! What the API answers and refuses: status, code and sentence of every error, whose listener a
+//! caller gets, what is logged of a caller without the token. The good answers are in `life`,
+//! on both databases.
 
 use crate::pki;
 use crate::site::Site;

@@ -1,5 +1,6 @@
-//! A caller of the API: one TLS connection and one HTTP/1.1 request at a time, over the openssl crate, blocking, with a
-//! deadline on every read. Checks the API's certificate against the CA alone.
+//! A caller of the API: one TLS connection and one HTTP/1.1 request at a time, over the openssl
+//! crate, blocking, with a deadline on every read. Checks the API's certificate against the CA
+//! alone, as a client does.
 
 use crate::site::PATIENCE;
 use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};

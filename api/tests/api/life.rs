@@ -1,5 +1,6 @@
-//! The life of an installation in one go, the same on every database: init, everything an operator enters, everything
-//! the daemons ask, what they report. Called by a test for each kind of database.
+//! The life of an installation in one go, the same on every database: init, everything an
+//! operator enters, everything the daemons ask, what they report. Called by a test for each
+//! kind of database.
 
 use crate::pki::{self, Identity};
 use crate::site::Site;

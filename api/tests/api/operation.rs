@@ -1,5 +1,6 @@
-//! `serve` in operation: commands beside it, many callers at once, its log file and level, a new https certificate, its
-//! end while callers hang on.
+//! `serve` in operation: commands beside it, many callers at once, its log file and level, a
+//! new https certificate, its end while callers hang on. Waits for what it expects with a
+//! deadline, never for a time.
 
 use crate::site::{Site, await_text, await_that};
 use nix::sys::signal::Signal;

@@ -1,4 +1,6 @@
-//! What operators bring: a CA, certificates it issued, CRLs, keys, the identity of a server. Made with the openssl crate.
+//! What operators bring: a CA, certificates it issued, CRLs, keys, the identity of a
+//! server. Made with the openssl crate, fresh in every test; no file of the repository
+//! holds a key.
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;

@@ -1,5 +1,6 @@
-//! The same life on PostgreSQL, on a private cluster that `scripts/lib/postgres-for-tests` makes: installed or failed
-//! clearly, never skipped.
+//! The same life on PostgreSQL, on a private cluster that `scripts/lib/postgres-for-tests`
+//! makes: installed or failed clearly, never skipped. And what happens when the database goes
+//! away beneath `serve`.
 
 use crate::life::whole_life;
 use crate::site::{Dir, Site};

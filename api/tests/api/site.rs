@@ -1,5 +1,6 @@
-//! The harness: a directory with a database in it, the program run on that database, and `serve` as a child that is
-//! ended by its PID. Prints the log of a failed test; fails a test whose log tells of a panic.
+//! The harness: a directory with a database in it, the program run on that database, and
+//! `serve` as a child that is ended by its PID. Prints the log of a failed test; fails a test
+//! whose log tells of a panic.
 
 use crate::https::Client;
 use serde_json::Value;
