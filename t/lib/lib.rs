@@ -6,6 +6,7 @@
 pub mod binaries;
 pub mod ca;
 pub mod cli;
+pub mod hostile;
 pub mod installation;
 pub mod licence;
 pub mod loglines;
