@@ -10,15 +10,18 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where lines go.
 struct ApiLog {
     /// None: standard error.
     file: Mutex<Option<File>>,
+    /// The file that the settings name could not be opened the last time.
+    unusable: AtomicBool,
 }
 
-static LOG: ApiLog = ApiLog { file: Mutex::new(None) };
+static LOG: ApiLog = ApiLog { file: Mutex::new(None), unusable: AtomicBool::new(false) };
 
 /// Makes this the process's log. Lines go to standard error until `configure`.
 pub(crate) fn start() {
@@ -39,7 +42,9 @@ pub(crate) fn configure(path: &str, level: &str) {
     if let Ok(mut file) = LOG.file.lock() {
         *file = opened.unwrap_or_default();
     }
-    if let Some(why) = failure {
+    // Told once, not at every look.
+    let told = LOG.unusable.swap(failure.is_some(), Ordering::Relaxed);
+    if let Some(why) = failure.filter(|_| !told) {
         log::error!("log-file-unusable path={} cause={}", escape(path), escape(&why));
     }
 }

@@ -38,7 +38,7 @@ pub(crate) enum CliError {
 impl CliError {
     /// Whether the command line itself is at fault.
     pub(crate) fn is_usage(&self) -> bool {
-        matches!(self, Self::Usage(_))
+        matches!(self, Self::Usage(_) | Self::Location(LocationError::Scheme(_)))
     }
 }
 

@@ -14,8 +14,10 @@ use crate::store::partners::{self, of_word, word};
 use common::config::{CertificateRule, NamedPem, Partner, ProfileName};
 use std::path::Path;
 
-const TLS_PORT: u16 = 6_619;
-const PLAIN_PORT: u16 = 3_305;
+/// Port of a partner that nobody named one for; it follows the setting of TLS.
+fn default_port(tls: bool) -> u16 {
+    if tls { 6_619 } else { 3_305 }
+}
 
 const OPTIONS: &[Opt] = &[
     Opt::Value("ssid"),
@@ -140,7 +142,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         pins: Vec::new(),
         profile: ProfileName::default(),
         host: None,
-        port: if invocation.yes_no("tls")?.unwrap_or(true) { TLS_PORT } else { PLAIN_PORT },
+        port: default_port(true),
         tls: true,
         outgoing_ip: None,
         check_ssid: true,
@@ -185,7 +187,11 @@ async fn finish(mut change: Change, partner: Partner) -> Result<(), CliError> {
 fn with_options(invocation: &Invocation, mut partner: Partner) -> Result<Partner, CliError> {
     partner.ssid = checked_ssid(&invocation.value("ssid").unwrap_or(partner.ssid))?;
     partner.enabled = invocation.yes_no("enabled")?.unwrap_or(partner.enabled);
-    partner.tls = invocation.yes_no("tls")?.unwrap_or(partner.tls);
+    let tls = invocation.yes_no("tls")?.unwrap_or(partner.tls);
+    if partner.port == default_port(partner.tls) {
+        partner.port = default_port(tls);
+    }
+    partner.tls = tls;
     partner.check_ssid = invocation.yes_no("check-ssid")?.unwrap_or(partner.check_ssid);
     partner.certificate =
         chosen(invocation, "certificate", "pinned, odette-id or any")?.unwrap_or(partner.certificate);

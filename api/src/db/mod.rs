@@ -57,6 +57,10 @@ impl fmt::Display for DbError {
                 f,
                 "There is a database at {at} already, and it was left as it is: name another with --db, or move it away first."
             ),
+            Self::Empty(at @ Location::File(_)) => write!(
+                f,
+                "The file {at} is no database of OS4Xapi: name another with --db, or move it away and run 'os4xapi init'."
+            ),
             Self::Empty(at) => {
                 write!(f, "The database at {at} has no OS4Xapi tables: create them with 'os4xapi init'.")
             }
@@ -120,14 +124,21 @@ impl Db {
             return Err(DbError::Missing(at.clone()));
         }
         let db = Self::connect(at).await?;
-        let mut connection = db.connection().await?;
-        match schema::version(&mut connection, db.postgres).await? {
+        match db.version(at).await? {
             Some(schema::VERSION) => {}
             Some(other) => return Err(DbError::Version(at.clone(), other)),
             None => return Err(DbError::Empty(at.clone())),
         }
-        drop(connection);
         Ok(db)
+    }
+
+    /// The version of its tables; the first look into it, where a file that is no database shows.
+    async fn version(&self, at: &Location) -> Result<Option<i64>, DbError> {
+        let found = schema::version(&mut *self.connection().await?, self.postgres).await;
+        found.map_err(|error| match error {
+            DbError::Query(cause) => DbError::Open(at.clone(), cause),
+            other => other,
+        })
     }
 
     async fn connect(at: &Location) -> Result<Self, DbError> {
@@ -223,14 +234,12 @@ impl Creation {
     pub(crate) async fn begin(at: &Location) -> Result<Self, DbError> {
         let file = NewFile::create(at)?;
         let db = Db::connect(at).await?;
-        let mut connection = db.connection().await?;
-        if schema::version(&mut connection, db.postgres).await?.is_some() {
+        if db.version(at).await?.is_some() {
             return Err(DbError::Exists(at.clone()));
         }
         if !db.postgres {
-            sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
+            sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *db.connection().await?).await?;
         }
-        drop(connection);
         let mut transaction = db.pool.begin().await?;
         schema::create(&mut transaction, db.postgres).await?;
         sqlx::query("INSERT INTO os4x_generation (value) VALUES ($1)")

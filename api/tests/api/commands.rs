@@ -58,6 +58,7 @@ fn a_wrong_command_line_is_status_64() {
         &["licence", "issue", "nonsense"],
         &["serve", "--listen", "nonsense"],
         &["init", "--host", "not a host", "--db", "/nonexistent/x"],
+        &["config", "list", "--db", "mysql://localhost/x"],
     ] {
         let said = bare(words);
         assert_eq!((said.status, said.out.as_str()), (64, ""), "{words:?}: {}", said.err);
@@ -79,8 +80,10 @@ fn init_makes_a_private_file_and_never_touches_an_existing_one() {
     let other = Site { dir: Dir::new(), db: foreign.clone() };
     other.refused(&["init"]);
     assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "mine");
-    other.refused(&["config", "list"]);
+    assert!(other.refused(&["config", "list"]).contains(&foreign));
     assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "mine");
+    let empty = Site { dir: Dir::new(), db: site.dir.write("empty", "") };
+    assert!(empty.refused(&["config", "list"]).contains("no database of OS4Xapi"));
 }
 
 #[test]
@@ -191,6 +194,12 @@ fn partners_are_checked_before_they_are_kept() {
     assert_eq!(pins(&site).as_array().unwrap().len(), 0);
     site.ok(&["partner", "set", "B", "--host", ""]);
     assert_eq!(site.json(&["partner", "list"])[1]["host"], serde_json::Value::Null);
+    for (tls, port) in [("no", 3305), ("yes", 6619)] {
+        site.ok(&["partner", "set", "B", "--tls", tls]);
+        assert_eq!(site.json(&["partner", "list"])[1]["port"], port);
+    }
+    site.ok(&["partner", "set", "B", "--port", "7000", "--tls", "no"]);
+    assert_eq!(site.json(&["partner", "list"])[1]["port"], 7000);
     site.ok(&["partner", "remove", "B"]);
     site.ok(&["partner", "add", "B2", "--ssid", "O0013B"]);
 }

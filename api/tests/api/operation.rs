@@ -75,6 +75,21 @@ fn log_file_and_level_are_taken_over_while_it_runs() {
 }
 
 #[test]
+fn a_log_file_that_cannot_be_opened_is_told_once_and_nothing_is_lost() {
+    let site = Site::new();
+    site.ok(&["config", "set", "api_log_file", site.dir.path("none/api.log").to_str().unwrap()]);
+    let serve = site.serve();
+    serve.await_line("log-file-unusable");
+    site.ok(&["config", "set", "api_log_level", "DEBUG"]);
+    let client = site.client(&serve);
+    await_that("a line at DEBUG", || {
+        client.generation();
+        serve.log().contains("call function=")
+    });
+    assert_eq!(serve.end(Signal::SIGTERM).matches("log-file-unusable").count(), 1);
+}
+
+#[test]
 fn a_new_https_certificate_is_shown_without_a_restart() {
     let site = Site::new();
     let serve = site.serve();
