@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod logging;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod oftp2peer;
 #[cfg(test)]
 mod refusals;

@@ -200,7 +200,9 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
             octets.extend(from_hex(digits)?);
             rest = &tail[2..];
         } else {
-            let end = closing(rest).filter(|end| *end > 0).ok_or_else(|| format!("'{rest}' does not close what it opens"))?;
+            let end = closing(rest)
+                .filter(|end| *end > 0)
+                .ok_or_else(|| format!("'{rest}' does not close what it opens"))?;
             let (times, what) = rest[1..end].split_once('*').ok_or("a repeat without '*'")?;
             let times = times.parse().map_err(|_| format!("'{times}' is no count"))?;
             octets.extend(unescape(what)?.repeat(times));
