@@ -138,8 +138,11 @@ impl Parent {
         }
     }
 
-    /// This parent ends: the client hears of it at once.
+    /// This parent ends: the client hears of it at once, and of what waits to be reported.
     pub(super) fn leave_client(&mut self) {
+        for message in self.outbox.take_all() {
+            self.tell_client(&message);
+        }
         if let Some(joined) = &mut self.joined {
             joined.control.close();
         }

@@ -50,6 +50,11 @@ impl Outbox {
         if self.due().is_none_or(|due| due > Instant::now()) {
             return Vec::new();
         }
+        self.take_all()
+    }
+
+    /// The messages of all that is here.
+    pub(super) fn take_all(&mut self) -> Vec<ToClient> {
         self.since = None;
         if self.dropped > 0 {
             common::warn!("{} reports for the backend were dropped: it was away for too long", self.dropped);
