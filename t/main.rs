@@ -1,6 +1,8 @@
 //! Black-box tests on the real binaries.
 
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod logging;
 #[cfg(test)]
 mod model;

@@ -4,14 +4,17 @@
 
 mod build;
 mod daemon;
+mod flight;
 mod processes;
+pub mod sockets;
 
 pub use build::{Builder, PartnerEntry};
 pub use daemon::Role;
+pub use flight::Flight;
 
 use crate::ca::{Authority, Issued, Request};
 use crate::loglines::{Documented, Line};
-use crate::oftp::settings::Settings;
+use crate::oftp::settings::{OutFile, Settings};
 use crate::peer::{Partner, Running};
 use crate::transport::dial::Dial;
 use crate::wait::{PATIENCE, wait_for};
@@ -123,6 +126,17 @@ impl Site {
         Ok(Partner::new(dial, Settings::new(ssid, "PARTNER")))
     }
 
+    /// A whole session of partner `acme` with a file.
+    ///
+    /// # Panics
+    /// If the file does not get through.
+    #[track_caller]
+    pub fn assert_works(&self) {
+        let report =
+            self.partner("O0013ACME").map(|partner| partner.send([OutFile::octets("FILE", *b"hello")]));
+        assert!(matches!(&report, Ok(report) if report.is_good()), "{report:?}");
+    }
+
     /// PID of a daemon's parent process.
     ///
     /// # Panics
@@ -199,12 +213,25 @@ impl Site {
         Some(wait_for(&format!("the end of {}", role.binary()), || daemon.ended()))
     }
 
+    /// A daemon's PID file.
+    pub fn pid_file(&self, role: Role) -> PathBuf {
+        self.folder(role).join(format!("{}.pid", role.stem()))
+    }
+
     /// Starts a daemon that has ended, or was not started yet.
     pub fn restart(&mut self, role: Role) -> Result<(), SiteError> {
         let command = self.command(role);
         let daemon = Daemon::start(role, command, &self.folder(role))?;
         self.daemons.insert(role, daemon);
         Ok(())
+    }
+
+    /// The command that starts a daemon in the background, as an administrator does it.
+    pub fn detached(&self, role: Role) -> Command {
+        let attached = self.command(role);
+        let mut command = Command::new(attached.get_program());
+        command.args(attached.get_args().filter(|argument| *argument != "--foreground"));
+        command
     }
 
     /// The command that starts a daemon, in the foreground.

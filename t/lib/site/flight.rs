@@ -1,0 +1,56 @@
+//! A file in flight: sent up to its middle, where the partner waits in its thread until it is let go on. So a test can
+//! do to a running session what it likes, for as long as that takes.
+
+use super::SiteError;
+use crate::oftp::codec::hex;
+use crate::oftp::report::Report;
+use crate::oftp::settings::OutFile;
+use crate::peer::Partner;
+use crate::wait::PATIENCE;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{JoinHandle, spawn};
+
+/// The file's length, octets: more than all buffers on its way can hold.
+const LENGTH: u32 = 4_000_000;
+
+/// A session that stands in the middle of a file.
+pub struct Flight {
+    go_on: Sender<()>,
+    session: JoinHandle<Report>,
+    /// SHA-256 of the whole file, hex.
+    pub sha256: String,
+}
+
+impl Flight {
+    /// Sends the file up to its middle.
+    pub fn take_off(mut partner: Partner) -> Result<Self, SiteError> {
+        let octets: Arc<[u8]> = (0..LENGTH / 4).flat_map(u32::to_le_bytes).collect();
+        let sha256 = hex(&openssl::sha::sha256(&octets));
+        let (half, halfway) = channel();
+        let (go_on, gate) = channel::<()>();
+        let stop = Mutex::new(Some((half, gate)));
+        partner.settings.watch = Some(Arc::new(move |progress| {
+            if progress.sending
+                && progress.octets > u64::from(LENGTH) / 2
+                && let Some((half, gate)) = stop.lock().unwrap_or_else(PoisonError::into_inner).take()
+            {
+                // A flight that was dropped lands by itself.
+                let _ = half.send(());
+                let _ = gate.recv();
+            }
+        }));
+        let session = spawn(move || partner.send([OutFile::octets("FLIGHT", octets)]));
+        if halfway.recv_timeout(PATIENCE).is_err() {
+            return Err("the file has not reached its middle in time".into());
+        }
+        Ok(Self { go_on, session, sha256 })
+    }
+
+    /// Lets the partner go on; what the session came to.
+    pub fn land(self) -> Result<Report, SiteError> {
+        // The session may be over already, if the test has broken it.
+        let _ = self.go_on.send(());
+        self.session.join().map_err(|_| "the partner has panicked".into())
+    }
+}

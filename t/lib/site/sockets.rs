@@ -1,0 +1,72 @@
+//! The TCP sockets of a process, as lsof shows them: /proc/PID/fd says which, /proc/net/tcp what they are. IPv4 alone.
+//! Of the daemons, which hide their memory, only root may see them.
+
+use nix::unistd::Pid;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// One TCP socket, listening or established.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Socket {
+    /// Listens here.
+    Listening(SocketAddrV4),
+    /// Connected, from here to there.
+    Established(SocketAddrV4, SocketAddrV4),
+}
+
+/// The sockets of process `pid` that listen or are established, in order.
+pub fn of(pid: Pid) -> io::Result<Vec<Socket>> {
+    let mut own = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
+        // A descriptor that is closed meanwhile is none.
+        let Ok(target) = fs::read_link(entry?.path()) else { continue };
+        let name = target.to_string_lossy().into_owned();
+        own.extend(name.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned));
+    }
+    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp"))?;
+    let mut sockets: Vec<Socket> = table.lines().skip(1).filter_map(|line| read(line, &own)).collect();
+    sockets.sort_unstable();
+    Ok(sockets)
+}
+
+/// A line of /proc/net/tcp: number, local and remote address, state, ..., inode as the tenth word.
+fn read(line: &str, own: &[String]) -> Option<Socket> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    if !own.iter().any(|inode| Some(&inode.as_str()) == words.get(9)) {
+        return None;
+    }
+    let (local, remote) = (address(words.get(1)?)?, address(words.get(2)?)?);
+    match *words.get(3)? {
+        "0A" => Some(Socket::Listening(local)),
+        "01" => Some(Socket::Established(local, remote)),
+        _ => None,
+    }
+}
+
+/// `0100007F:0CEA`: the address as a number of this machine, the port as one.
+fn address(text: &str) -> Option<SocketAddrV4> {
+    let (host, port) = text.split_once(':')?;
+    let host = u32::from_str_radix(host, 16).ok()?;
+    Some(SocketAddrV4::new(Ipv4Addr::from(host.to_ne_bytes()), u16::from_str_radix(port, 16).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Socket, of};
+    use nix::unistd::Pid;
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+
+    #[test]
+    fn a_listener_and_a_connection_are_found() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        let (SocketAddr::V4(here), SocketAddr::V4(there)) = (stream.local_addr().unwrap(), address) else {
+            panic!("{address} is no IPv4 address");
+        };
+        let found = of(Pid::this()).unwrap();
+        assert!(found.contains(&Socket::Listening(there)), "{found:?}");
+        assert!(found.contains(&Socket::Established(here, there)), "{found:?}");
+    }
+}

@@ -1,0 +1,271 @@
+//! How the two daemons live together: each one's end and what the other makes of it, restarts, running sessions that
+//! outlive their parents, and what an idle site looks like from outside.
+
+use nix::sys::signal::Signal;
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+use t::loglines::Line;
+use t::oftp::report::Fate;
+use t::oftp::settings::{OutFile, Settings};
+use t::site::sockets::{self, Socket};
+use t::site::{Builder, Flight, Role, Site};
+use t::wait::{PATIENCE, wait_for};
+
+fn is_refused(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+/// Waits until nobody listens there.
+fn wait_refused(address: SocketAddr) {
+    wait_for(&format!("nobody to listen on {address}"), || is_refused(address).then_some(()));
+}
+
+/// Waits until somebody listens there.
+fn wait_listening(address: SocketAddr) {
+    wait_for(&format!("somebody to listen on {address}"), || TcpStream::connect(address).ok());
+}
+
+/// Starts the client anew after its end, and waits until partners can connect again.
+fn start_client(site: &mut Site) {
+    let mark = site.mark(Role::Server);
+    site.restart(Role::Client).unwrap();
+    site.wait_log_after(Role::Server, mark, "client_joined*renewed=no");
+    site.wait_log_after(Role::Server, mark, "listener_open*tls");
+}
+
+#[test]
+fn a_client_that_ends_closes_the_tls_port_and_a_new_one_brings_all_back() {
+    let mut site = Site::start("client-ends").unwrap();
+    let server = site.pid(Role::Server);
+    for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGHUP] {
+        site.assert_works();
+        let mark = site.mark(Role::Server);
+        site.signal(Role::Client, signal);
+        let status = site.wait_end(Role::Client).unwrap();
+        assert_eq!(status.code(), (signal != Signal::SIGKILL).then_some(0));
+        site.wait_log_after(Role::Server, mark, "client_gone");
+        site.wait_log_after(Role::Server, mark, "listener_closed*tls");
+        wait_refused(site.tls);
+        wait_listening(site.internal);
+        let pid_file = site.pid_file(Role::Client);
+        assert_eq!(pid_file.exists(), signal == Signal::SIGKILL);
+        if signal == Signal::SIGKILL {
+            let output = site.command(Role::Client).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.code() == Some(1) && said.contains("which does not run: delete"), "{said}");
+            fs::remove_file(pid_file).unwrap();
+        }
+        start_client(&mut site);
+    }
+    site.assert_works();
+    assert_eq!(site.pid(Role::Server), server, "the server was never restarted");
+    site.end();
+}
+
+#[test]
+fn when_the_server_ends_the_client_ends_with_status_1() {
+    let mut site = Site::start("server-ends").unwrap();
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        site.assert_works();
+        let mark = site.mark(Role::Client);
+        site.signal(Role::Server, signal);
+        site.wait_end(Role::Server);
+        assert_eq!(site.wait_end(Role::Client).unwrap().code(), Some(1));
+        let log = site.log(Role::Client)[mark..].to_owned();
+        for event in ["server_lost", "daemon_stop"] {
+            let lines: Vec<Line> = log.lines().filter_map(Line::read).collect();
+            let told: Vec<&Line> = lines.iter().filter(|line| line.event() == event).collect();
+            assert_eq!(told.len(), 1, "{event}: {log}");
+            assert_eq!(told[0].level, "ERROR");
+            assert!(!told[0].field("reason").unwrap().is_empty(), "{log}");
+        }
+        assert!(!site.pid_file(Role::Client).exists());
+        if signal == Signal::SIGKILL {
+            fs::remove_file(site.pid_file(Role::Server)).unwrap();
+        }
+        let mark = site.mark(Role::Server);
+        site.restart(Role::Server).unwrap();
+        site.wait_log_after(Role::Server, mark, "daemon_start");
+        start_client(&mut site);
+    }
+    site.assert_works();
+    site.end();
+}
+
+#[test]
+fn a_client_that_does_not_reach_its_server_says_so_at_its_start() {
+    let mut site = Builder::new("no-server").prepare().unwrap();
+    site.restart(Role::Api).unwrap();
+    site.wait_log(Role::Api, "listening on");
+    let internal = site.internal.to_string();
+    let fails = |why: &str| {
+        let begun = Instant::now();
+        let output = site.detached(Role::Client).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        // Where the folder belongs to root, a warning goes ahead.
+        let reason = said.lines().last().unwrap_or_default();
+        assert!(reason.starts_with("os4x_proxyclient2: ") && reason.contains(&internal), "{said}");
+        assert!(reason.contains(why), "{said}");
+        // 10 s for the server; the rest is for a slow machine.
+        assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+        wait_for("the PID file to go", || (!site.pid_file(Role::Client).exists()).then_some(()));
+        let log = site.log(Role::Client);
+        assert!(log.lines().any(|line| line.contains("server_lost") && line.contains(why)), "{log}");
+    };
+    fails("refused");
+    // Somebody listens, and says nothing.
+    let silent = TcpListener::bind(site.internal).unwrap();
+    fails("did not answer within 10 s");
+    drop(silent);
+    site.end();
+}
+
+#[test]
+fn a_file_in_flight_arrives_though_both_parents_end() {
+    let mut site = Site::start("in-flight").unwrap();
+    let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    for role in [Role::Client, Role::Server] {
+        site.signal(role, Signal::SIGTTIN);
+        site.wait_log(role, "level level=DEBUG");
+        site.signal(role, Signal::SIGHUP);
+        assert_eq!(site.wait_end(role).unwrap().code(), Some(0));
+        assert!(!site.pid_file(role).exists());
+        let log = site.log(role);
+        let end = log.lines().filter_map(Line::read).find(|line| line.event() == "daemon_stop").unwrap();
+        assert_eq!((end.level, end.field("signal").as_deref()), ("DEBUG", Some("SIGHUP")));
+    }
+    wait_refused(site.tls);
+    wait_refused(site.internal);
+    let sha256 = flight.sha256.clone();
+    let report = flight.land().unwrap();
+    assert!(report.is_good() && report.receipts.len() == 1, "{report:?}");
+    let station = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
+    assert_eq!((&station.received[0].fate, &station.received[0].sha256), (&Fate::Accepted, &sha256));
+    for role in [Role::Server, Role::Client] {
+        wait_for("the end of the session", || site.log(role).contains("session_end ").then_some(()));
+        let log = site.log(role);
+        let line = log.lines().filter_map(Line::read).find(|line| line.event() == "session_end").unwrap();
+        assert_eq!(line.field("reason").unwrap(), "normal");
+    }
+    site.end();
+}
+
+#[test]
+fn a_second_start_names_the_first() {
+    let site = Site::start("second-start").unwrap();
+    for role in [Role::Server, Role::Client] {
+        let output = site.command(role).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("process {}, which runs", site.pid(role))), "{said}");
+        assert_eq!(fs::read_to_string(site.pid_file(role)).unwrap(), format!("{}\n", site.pid(role)));
+    }
+    site.assert_works();
+    site.end();
+}
+
+#[test]
+fn an_idle_site_shows_the_sockets_that_are_documented() {
+    let site = Site::start("idle").unwrap();
+    let (SocketAddr::V4(tls), SocketAddr::V4(internal)) = (site.tls, site.internal) else {
+        panic!("the site is not on IPv4");
+    };
+    // All pairs are parked: nobody is awaited, so the port is bound and refuses.
+    wait_refused(site.internal);
+    assert_eq!(TcpListener::bind(site.internal).unwrap_err().kind(), ErrorKind::AddrInUse);
+    let of = |role| sockets::of(site.pid(role)).unwrap();
+    let server =
+        wait_for("two sockets of the server", || Some(of(Role::Server)).filter(|all| all.len() == 2));
+    let [Socket::Listening(listening), Socket::Established(ours, theirs)] = server[..] else {
+        panic!("{server:?}");
+    };
+    assert_eq!((listening, ours), (tls, internal));
+    assert_eq!(of(Role::Client), [Socket::Established(theirs, ours)]);
+    // Nor does a parked child listen anywhere.
+    for role in [Role::Server, Role::Client] {
+        for child in site.children(role) {
+            let all = sockets::of(child).unwrap_or_default();
+            assert!(!all.iter().any(|socket| matches!(socket, Socket::Listening(_))), "{child}: {all:?}");
+        }
+    }
+    site.assert_works();
+    site.end();
+}
+
+/// How long a change may take, as documented: 60 s between two looks, and a little for the way.
+const REFRESH: Duration = Duration::from_secs(65);
+
+/// Waits out one refresh of the configuration.
+fn wait_refresh(site: &Site, mark: usize, pattern: &str) {
+    let until = Instant::now() + REFRESH + PATIENCE;
+    while !site.log(Role::Server)[mark..].contains(pattern) {
+        assert!(Instant::now() < until, "'{pattern}' not within {REFRESH:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Slow: about 125 s, two rounds of the 60 s refresh, which is no setting.
+#[test]
+fn slow_a_generation_is_taken_whole_or_not_at_all_and_sessions_run_on() {
+    let patient = Duration::from_secs(300);
+    let station = Settings { timeout: patient, ..Settings::new("O0013STATION", "STATION") };
+    // The flight stands in the middle of an Exchange Buffer.
+    let builder = Builder::new("refresh").station(Some(station)).setting("proxy_buffer_seconds", "300");
+    let site = builder.start().unwrap();
+    let mut partner = site.partner("O0013ACME").unwrap();
+    partner.settings.timeout = patient;
+    let flight = Flight::take_off(partner).unwrap();
+    // One of the two changes cannot be made, so neither is.
+    let taken = TcpListener::bind((site.address, 0)).unwrap();
+    let new_port = taken.local_addr().unwrap();
+    let mark = site.mark(Role::Server);
+    site.api(&["config", "set", "tcp_port_tls", &new_port.port().to_string()]).unwrap();
+    site.api(&["partner", "add", "newco", "--ssid", "O0013NEWCO"]).unwrap();
+    wait_refresh(&site, mark, "config_refused generation=");
+    assert!(site.log(Role::Server)[mark..].contains("listener_error listener=tls"));
+    site.assert_works();
+    let newco = site.partner("O0013NEWCO").unwrap();
+    assert_eq!(newco.call().ending.reason(), Some(3), "the old partner table is in force");
+    // Nothing is in the way any more.
+    drop(taken);
+    let mark = site.mark(Role::Server);
+    wait_refresh(&site, mark, "config_taken generation=");
+    assert!(
+        site.log(Role::Server)[mark..].contains(&format!("listener_open listener=tls address={new_port}"))
+    );
+    wait_refused(site.tls);
+    let mut newco = newco;
+    newco.dial.to = new_port.to_string();
+    let report = newco.send([OutFile::octets("FILE", *b"hello")]);
+    assert!(report.is_good(), "{report:?}");
+    // This one came by the old port, under the generation before.
+    let report = flight.land().unwrap();
+    assert!(report.is_good(), "{report:?}");
+    site.end();
+}
+
+#[test]
+fn an_outgoing_address_that_the_host_does_not_have_stops_the_server() {
+    // TEST-NET-1 (RFC 5737): no host has it.
+    let builder = Builder::new("outgoing-ip").setting("tcp_outgoing_ip", "192.0.2.1");
+    let mut site = builder.prepare().unwrap();
+    for (role, up) in [(Role::Api, "listening on"), (Role::Server, "daemon_start")] {
+        site.restart(role).unwrap();
+        site.wait_log(role, up);
+    }
+    site.restart(Role::Client).unwrap();
+    for role in [Role::Server, Role::Client] {
+        assert_eq!(site.wait_end(role).unwrap().code(), Some(1));
+        assert!(!site.pid_file(role).exists());
+    }
+    let log = site.log(Role::Server);
+    let line = log.lines().find(|line| line.contains("daemon_stop")).unwrap();
+    assert!(line.contains("192.0.2.1"), "{line}");
+    wait_for("the entry in the system log", || {
+        site.api(&["log", "--json"]).unwrap().contains("192.0.2.1").then_some(())
+    });
+    site.end();
+}
