@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod link;
+#[cfg(test)]
 mod logging;
 #[cfg(test)]
 mod model;

@@ -1,6 +1,7 @@
 //! Partner, station, daemons and test CA for the black-box tests; also what the binary `oftp2peer` is made of.
 //! Reading order: `transport`, `oftp`, `peer` (Partner, Station), `wire` (scripted peer), `ca`, `cli`; then `binaries`,
-//! `installation`, `licence`, `wait` for single daemons, `site` for all of them.
+//! `installation`, `licence`, `wait` for single daemons, `site` for all of them,
+//! `link` for a client that misbehaves.
 #![forbid(unsafe_code)]
 
 pub mod binaries;
@@ -9,6 +10,7 @@ pub mod cli;
 pub mod hostile;
 pub mod installation;
 pub mod licence;
+pub mod link;
 pub mod loglines;
 pub mod oftp;
 pub mod peer;

@@ -1,0 +1,263 @@
+//! The client's end of the link, scripted: enrols with the backend as the real client does, then says on the internal
+//! port what a test wants said. Written from the documents; shares no code with the daemons.
+
+use crate::site::{Role, Site, SiteError};
+use crate::wait::PATIENCE;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslMethod, SslStream, SslVerifyMode, SslVersion};
+use openssl::x509::X509;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// What a data connection begins with, before the 16 octets of its pair's ID.
+const PREAMBLE: &[u8] = b"OS4XPR/1";
+/// The version of the link that is spoken here.
+const VERSION: u32 = 1;
+
+/// Calls a function of the site's backend with the client's token; the text of its answer.
+pub fn call(site: &Site, function: &str, members: &Value) -> Result<String, SiteError> {
+    let mut body = members.clone();
+    body["function"] = json!(function);
+    body["token"] = json!(fs::read_to_string(site.folder(Role::Client).join("token"))?.trim());
+    let body = body.to_string();
+    let (host, path) =
+        site.api_url.trim_start_matches("https://").split_once('/').ok_or("no path in the URL")?;
+    let mut context = SslContext::builder(SslMethod::tls())?;
+    // Whom it talks to is the real client's concern.
+    context.set_verify(SslVerifyMode::NONE);
+    let mut stream = connect(&context.build(), tcp(host.parse()?)?)?;
+    write!(
+        stream,
+        "POST /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = Vec::new();
+    // The backend may end without close_notify: what came counts.
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8(answer)?;
+    let (head, text) = answer.split_once("\r\n\r\n").ok_or("the backend gave no whole answer")?;
+    if head.split(' ').nth(1) == Some("200") { Ok(text.to_owned()) } else { Err(answer.into()) }
+}
+
+/// A certificate and its key.
+#[derive(Clone)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: X509,
+    /// Its key.
+    pub key: PKey<Private>,
+}
+
+impl Identity {
+    /// A client's, certified by the site's backend.
+    pub fn enrolled(site: &Site) -> Result<Self, SiteError> {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+        let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
+        let public = String::from_utf8(key.public_key_to_pem()?)?;
+        let answer: Value =
+            serde_json::from_str(&call(site, "proxy_enrol", &json!({"public_key": public}))?)?;
+        let certificate = answer["certificate"].as_str().ok_or("the backend issued no certificate")?;
+        Ok(Self { certificate: X509::from_pem(certificate.as_bytes())?, key })
+    }
+
+    /// The server's own: its licence.
+    pub fn licence(site: &Site) -> Result<Self, SiteError> {
+        let folder = site.folder(Role::Server);
+        Ok(Self {
+            certificate: X509::from_pem(&fs::read(folder.join("os4x_proxy.lic"))?)?,
+            key: PKey::private_key_from_pem(&fs::read(folder.join("os4x_proxyserver.key"))?)?,
+        })
+    }
+}
+
+/// A control connection.
+pub struct Control {
+    stream: SslStream<TcpStream>,
+}
+
+impl Control {
+    /// TLS to the internal port with this certificate or none. That the server refuses it shows only at `receive`.
+    pub fn open(site: &Site, identity: Option<&Identity>) -> Result<Self, SiteError> {
+        Self::open_with(site, identity, SslVersion::TLS1_3)
+    }
+
+    /// The same with this version of TLS alone.
+    pub fn open_with(
+        site: &Site,
+        identity: Option<&Identity>,
+        version: SslVersion,
+    ) -> Result<Self, SiteError> {
+        let mut context = only(version)?;
+        if let Some(Identity { certificate, key }) = identity {
+            context.set_certificate(certificate)?;
+            context.set_private_key(key)?;
+        }
+        context.set_verify(SslVerifyMode::NONE);
+        Ok(Self { stream: connect(&context.build(), tcp(site.internal)?)? })
+    }
+
+    /// A client that is joined.
+    pub fn join(site: &Site) -> Result<Self, SiteError> {
+        let mut control = Self::open(site, Some(&Identity::enrolled(site)?))?;
+        control.hello()?;
+        match control.receive()? {
+            welcome if welcome["welcome"]["version"] == VERSION => Ok(control),
+            other => Err(format!("not Welcome but {other}").into()),
+        }
+    }
+
+    /// Says who it is, as the first frame must.
+    pub fn hello(&mut self) -> Result<(), SiteError> {
+        self.send(&json!({"hello": {"version": VERSION}}))
+    }
+
+    /// Sends a frame.
+    pub fn send(&mut self, message: &Value) -> Result<(), SiteError> {
+        send(&mut self.stream, message)
+    }
+
+    /// Sends octets as they are.
+    pub fn send_raw(&mut self, octets: &[u8]) -> Result<(), SiteError> {
+        Ok(self.stream.write_all(octets)?)
+    }
+
+    /// The next frame that is no ping.
+    pub fn receive(&mut self) -> Result<Value, SiteError> {
+        loop {
+            let message = receive(&mut self.stream)?;
+            if message != "ping" {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Answers the server's question for its configuration as the real client does.
+    pub fn pass_config(&mut self, site: &Site) -> Result<(), SiteError> {
+        let certificate = self.stream.ssl().peer_certificate().ok_or("the server showed no certificate")?;
+        let octets = certificate.public_key()?.raw_public_key()?;
+        let members = json!({"proxy_id": format!("{}px", crate::oftp::codec::hex(&octets))});
+        loop {
+            let message = self.receive()?;
+            if message.get("get-config").is_some() {
+                let text = call(site, "proxy_config", &members)?;
+                return self.send(&json!({"config-part": {"text": text, "last": true}}));
+            }
+        }
+    }
+
+    /// The next pair that the server asks for.
+    pub fn next_pair(&mut self) -> Result<Pair, SiteError> {
+        loop {
+            let message = self.receive()?;
+            if let Some(pair) = message.get("pair") {
+                return Pair::read(pair).ok_or_else(|| format!("{message} is no pair").into());
+            }
+        }
+    }
+
+    /// The address from which this one comes, as the server logs it.
+    pub fn address(&self) -> Result<SocketAddr, SiteError> {
+        Ok(self.stream.get_ref().local_addr()?)
+    }
+}
+
+/// A pair as the server named it.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// Its ID, 32 hex digits.
+    pub id: String,
+    /// Its ticket.
+    pub ticket: Vec<u8>,
+}
+
+impl Pair {
+    fn read(message: &Value) -> Option<Self> {
+        let id = message["pair"].as_str()?.to_owned();
+        Some(Self { id, ticket: from_hex(message["ticket"].as_str()?)? })
+    }
+
+    /// The preamble of its data connection.
+    pub fn preamble(&self) -> Vec<u8> {
+        [PREAMBLE, &from_hex(&self.id).unwrap_or_default()].concat()
+    }
+
+    /// Dials in for it.
+    pub fn dial(&self, site: &Site) -> Result<TcpStream, SiteError> {
+        let mut stream = tcp(site.internal)?;
+        stream.write_all(&self.preamble())?;
+        Ok(stream)
+    }
+
+    /// Takes part in the join that the server's child begins on the data connection.
+    pub fn join(&self, data: TcpStream) -> Result<Data, SiteError> {
+        let mut context = only(SslVersion::TLS1_3)?;
+        context.set_ciphersuites("TLS_AES_128_GCM_SHA256")?;
+        let ticket = self.ticket.clone();
+        context.set_psk_server_callback(move |_, _, key| {
+            key[..ticket.len()].copy_from_slice(&ticket);
+            Ok(ticket.len())
+        });
+        Ok(Data { stream: Ssl::new(&context.build())?.accept(data).map_err(|e| e.to_string())? })
+    }
+}
+
+/// A data connection whose join is done.
+#[derive(Debug)]
+pub struct Data {
+    stream: SslStream<TcpStream>,
+}
+
+impl Data {
+    /// The next frame.
+    pub fn receive(&mut self) -> Result<Value, SiteError> {
+        receive(&mut self.stream)
+    }
+
+    /// Sends a frame.
+    pub fn send(&mut self, message: &Value) -> Result<(), SiteError> {
+        send(&mut self.stream, message)
+    }
+}
+
+/// A connection that no read or write keeps for long.
+pub fn tcp(to: SocketAddr) -> Result<TcpStream, SiteError> {
+    let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn only(version: SslVersion) -> Result<SslContextBuilder, SiteError> {
+    let mut context = SslContext::builder(SslMethod::tls())?;
+    context.set_min_proto_version(Some(version))?;
+    context.set_max_proto_version(Some(version))?;
+    Ok(context)
+}
+
+fn connect(context: &SslContext, tcp: TcpStream) -> Result<SslStream<TcpStream>, SiteError> {
+    Ok(Ssl::new(context)?.connect(tcp).map_err(|e| e.to_string())?)
+}
+
+/// A frame: its length in four octets, then JSON.
+fn send(to: &mut impl Write, message: &Value) -> Result<(), SiteError> {
+    let text = message.to_string();
+    to.write_all(&[&u32::try_from(text.len())?.to_be_bytes(), text.as_bytes()].concat())?;
+    Ok(())
+}
+
+fn receive(from: &mut impl Read) -> Result<Value, SiteError> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let mut text = vec![0; usize::try_from(u32::from_be_bytes(length))?];
+    from.read_exact(&mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+}

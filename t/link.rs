@@ -1,0 +1,325 @@
+//! Whom the server lets in by its internal port, and whom not: everybody else is refused with one line in the log, and
+//! nobody is harmed by it.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use openssl::ssl::SslVersion;
+use serde_json::json;
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+use t::link::{Control, Identity, Pair, tcp};
+use t::site::{Role, Site};
+use t::wait::wait_for;
+
+/// What the server's log says of this address, in the one line that it must have: the reason.
+fn refusal(site: &Site, event: &str, address: SocketAddr) -> String {
+    let line_of = |line: &str| {
+        let line = t::loglines::Line::read(line)?;
+        let is_it = line.event() == event && line.field("address")? == address.to_string();
+        is_it.then(|| (line.level.to_owned(), line.field("reason").unwrap_or_default()))
+    };
+    let lines = || site.log(Role::Server).lines().filter_map(line_of).collect::<Vec<_>>();
+    wait_for(&format!("{event} of {address}"), || (!lines().is_empty()).then_some(()));
+    let lines = lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0].0, "WARN");
+    lines[0].1.clone()
+}
+
+/// Reads until the server has closed; what came.
+fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    match stream.read_to_end(&mut all) {
+        Ok(_) => all,
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => all,
+        Err(error) => panic!("the server has not closed: {error}"),
+    }
+}
+
+/// A site whose client has ended, so that the internal port listens.
+fn without_client(name: &str) -> Site {
+    let mut site = Site::start(name).unwrap();
+    site.assert_works();
+    let mark = site.mark(Role::Server);
+    site.signal(Role::Client, Signal::SIGTERM);
+    site.wait_end(Role::Client);
+    site.wait_log_after(Role::Server, mark, "client_gone");
+    site
+}
+
+/// A new client joins, sessions get through, and all ends in order.
+fn works_again(mut site: Site) {
+    let mark = site.mark(Role::Server);
+    site.restart(Role::Client).unwrap();
+    site.wait_log_after(Role::Server, mark, "listener_open*tls");
+    site.assert_works();
+    site.end();
+}
+
+#[test]
+fn without_a_client_certificate_of_the_backend_nobody_is_the_client() {
+    let site = without_client("certificates");
+    let foreign = site.authority.issue(&t::ca::Request::new("os4x_proxyclient2")).unwrap();
+    let foreign = Identity { certificate: foreign.certificate, key: foreign.key };
+    let licence = Identity::licence(&site).unwrap();
+    for (identity, why) in [
+        (None, "peer did not return a certificate"),
+        (Some(&foreign), "certificate verify failed"),
+        (Some(&licence), "certificate"),
+    ] {
+        let mut control = Control::open(&site, identity).unwrap();
+        // It may be told before it has said a word.
+        let _ = control.hello();
+        let answer = control.receive();
+        assert!(answer.is_err(), "{answer:?}");
+        let reason = refusal(&site, "client_refused", control.address().unwrap());
+        assert!(reason.contains("its TLS handshake failed") && reason.contains(why), "{reason}");
+    }
+    let old = Control::open_with(&site, Some(&licence), SslVersion::TLS1_2);
+    assert!(old.is_err(), "TLS 1.2 on the link");
+    works_again(site);
+}
+
+#[test]
+fn a_certified_client_that_speaks_another_language_is_refused() {
+    let site = without_client("language");
+    let identity = Identity::enrolled(&site).unwrap();
+    let frame = |text: &str| {
+        let length = u32::try_from(text.len()).unwrap();
+        [&length.to_be_bytes(), text.as_bytes()].concat()
+    };
+    let cases = [
+        (frame(r#"{"hello":{"version":4294967}}"#), "speaks version 4294967 of the link"),
+        (frame(r#"{"hello":{"version":1"#), "no message of this protocol"),
+        (
+            frame(r#"{"config-failed":{"reason":"a message, but not the first"}}"#),
+            "first message was not Hello",
+        ),
+        (vec![0xff; 4], "4294967295 octets"),
+    ];
+    for (octets, why) in cases {
+        let mut control = Control::open(&site, Some(&identity)).unwrap();
+        control.send_raw(&octets).unwrap();
+        if why.contains("version") {
+            let answer = control.receive().unwrap();
+            assert!(answer["refused"]["reason"].as_str().unwrap().contains(why), "{answer}");
+        }
+        let answer = control.receive();
+        assert!(answer.is_err(), "{answer:?}");
+        let reason = refusal(&site, "client_refused", control.address().unwrap());
+        assert!(reason.contains(why), "{why}: {reason}");
+    }
+    works_again(site);
+}
+
+#[test]
+fn who_speaks_neither_tls_nor_the_preamble_is_refused_at_once() {
+    let site = without_client("garbage");
+    let cases: [(&[u8], &str); 4] = [
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "speaks neither TLS nor the preamble"),
+        (b"\x16GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "its TLS handshake failed"),
+        (b"OS4XPR/1", "closed within its preamble"),
+        (b"", "closed without a word"),
+    ];
+    for (octets, why) in cases {
+        let mut stream = tcp(site.internal).unwrap();
+        stream.write_all(octets).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        read_to_end(&stream);
+        let reason = refusal(&site, "client_refused", stream.local_addr().unwrap());
+        assert!(reason.contains(why), "{why}: {reason}");
+    }
+    works_again(site);
+}
+
+/// Takes 10 s, the time limit.
+#[test]
+fn ten_may_be_silent_for_ten_seconds_and_no_more() {
+    let site = without_client("silent");
+    let identity = Identity::enrolled(&site).unwrap();
+    // One of them is certified and still says nothing.
+    let certified = Control::open(&site, Some(&identity)).unwrap();
+    let silent: Vec<TcpStream> = (0..9).map(|_| tcp(site.internal).unwrap()).collect();
+    let eleventh = tcp(site.internal).unwrap();
+    read_to_end(&eleventh);
+    let reason = refusal(&site, "client_refused", eleventh.local_addr().unwrap());
+    assert!(reason.contains("too many"), "{reason}");
+    let addresses = silent.iter().map(|stream| stream.local_addr().unwrap());
+    for address in addresses.chain([certified.address().unwrap()]) {
+        let reason = refusal(&site, "client_refused", address);
+        assert!(reason.contains("within 10 s"), "{reason}");
+    }
+    for stream in &silent {
+        assert!(read_to_end(stream).is_empty());
+    }
+    works_again(site);
+}
+
+/// Processes of the client that are parked.
+fn parked(site: &Site, role: Role) -> Vec<Pid> {
+    let title = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    site.children(role).into_iter().filter(|pid| title(pid).contains(": parked")).collect()
+}
+
+#[test]
+fn while_a_client_is_joined_a_second_one_and_foreign_pairs_are_refused() {
+    let site = Site::start("second-client").unwrap();
+    site.assert_works();
+    let identity = Identity::enrolled(&site).unwrap();
+    wait_for("the pool to be full", || TcpStream::connect(site.internal).is_err().then_some(()));
+    // The client's children cannot dial, so the server, which misses one of its own, listens for them.
+    let stopped = parked(&site, Role::Client);
+    for pid in &stopped {
+        kill(*pid, Signal::SIGSTOP).unwrap();
+    }
+    kill(parked(&site, Role::Server)[0], Signal::SIGTERM).unwrap();
+    wait_for("the internal port to listen", || TcpStream::connect(site.internal).ok());
+
+    for message in
+        [json!({"hello": {"version": 1}}), json!({"hello": {"version": 1, "renews": "ab".repeat(32)}})]
+    {
+        let mut second = Control::open(&site, Some(&identity)).unwrap();
+        second.send(&message).unwrap();
+        let answer = second.receive().unwrap();
+        let told = answer["refused"]["reason"].as_str().unwrap();
+        assert!(second.receive().is_err());
+        let logged = refusal(&site, "client_refused", second.address().unwrap());
+        assert_eq!(told, logged);
+        let renews = message["hello"]["renews"].is_string();
+        let why = if renews { "renews a control connection that is not here" } else { "joined already" };
+        assert!(told.contains(why), "{told}");
+    }
+    let stranger = Pair { id: "5a".repeat(16), ticket: Vec::new() }.dial(&site).unwrap();
+    assert_eq!(read_to_end(&stranger), b"N");
+    let reason = refusal(&site, "pair_refused", stranger.local_addr().unwrap());
+    assert!(reason.contains("no such pair"), "{reason}");
+
+    for pid in &stopped {
+        kill(*pid, Signal::SIGCONT).unwrap();
+    }
+    site.assert_works();
+    assert!(!site.log(Role::Server).contains("client_gone"));
+    site.end();
+}
+
+/// A joined client of our own, which keeps the internal port open, until the returned end is dropped.
+fn hold_port_open(mut control: Control) -> (std::sync::mpsc::Sender<()>, std::thread::JoinHandle<Control>) {
+    let (stop, stopped) = channel();
+    let holding = std::thread::spawn(move || {
+        loop {
+            control.send(&json!({"renewing": {"secret": "00".repeat(32)}})).unwrap();
+            if stopped.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Disconnected) {
+                return control;
+            }
+        }
+    });
+    (stop, holding)
+}
+
+#[test]
+fn a_second_client_ends_with_the_servers_reason() {
+    let mut site = without_client("second-daemon");
+    let (stop, holding) = hold_port_open(Control::join(&site).unwrap());
+    site.restart(Role::Client).unwrap();
+    assert_eq!(site.wait_end(Role::Client).unwrap().code(), Some(1));
+    assert!(!site.pid_file(Role::Client).exists());
+    let said = site.output(Role::Client);
+    assert!(said.contains("the server refused this client: a client is joined already"), "{said}");
+    drop(stop);
+    let mark = site.mark(Role::Server);
+    drop(holding.join().unwrap());
+    site.wait_log_after(Role::Server, mark, "client_gone");
+    works_again(site);
+}
+
+/// Says that it renews, which nobody does: the port listens for 10 s.
+fn open_port(control: &mut Control, site: &Site) {
+    control.send(&json!({"renewing": {"secret": "00".repeat(32)}})).unwrap();
+    wait_for("the internal port to listen", || TcpStream::connect(site.internal).ok());
+}
+
+/// Dials once more for a pair that is not waited for: refused.
+fn dial_in_vain(control: &mut Control, site: &Site, pair: &Pair) {
+    open_port(control, site);
+    let again = pair.dial(site).unwrap();
+    assert_eq!(read_to_end(&again), b"N");
+    let reason = refusal(site, "pair_refused", again.local_addr().unwrap());
+    assert!(reason.contains("no such pair, or it has its data connection"), "{reason}");
+}
+
+/// The next pair that the server asks for, with its data connection: the one parked pair that there is.
+fn park(control: &mut Control, site: &Site) -> (Pair, TcpStream) {
+    loop {
+        let pair = control.next_pair().unwrap();
+        open_port(control, site);
+        let data = pair.dial(site).unwrap();
+        // Once this one is refused, the server has the first.
+        dial_in_vain(control, site, &pair);
+        data.set_nonblocking(true).unwrap();
+        // On a slow machine the pair may have been given up before we dialled.
+        if data.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+            data.set_nonblocking(false).unwrap();
+            return (pair, data);
+        }
+    }
+}
+
+#[test]
+fn a_ticket_is_good_for_its_own_pair_and_once() {
+    let mut site = without_client("tickets");
+    let mark = site.mark(Role::Server);
+    let mut control = Control::join(&site).unwrap();
+    control.pass_config(&site).unwrap();
+    site.wait_log_after(Role::Server, mark, "listener_open*tls");
+    let call = || {
+        let partner = site.partner("O0013ACME").unwrap();
+        std::thread::spawn(move || partner.call())
+    };
+
+    // The wrong ticket: the partner is told that nobody is there; whoever dialled in learns nothing.
+    let (pair, data) = park(&mut control, &site);
+    let session = call();
+    let joined = Pair { ticket: vec![7; 32], ..pair }.join(data);
+    assert!(joined.is_err(), "{joined:?}");
+    assert_eq!(session.join().unwrap().ending.reason(), Some(8));
+
+    // The right one. The question names partner and SSIDCODE, and no station.
+    let (pair, data) = park(&mut control, &site);
+    let session = call();
+    let mut data = pair.join(data).unwrap();
+    let question = data.receive().unwrap();
+    assert_eq!((&question["partner"], &question["ssid"]), (&json!("acme"), &json!("O0013ACME")));
+    // It is used now.
+    dial_in_vain(&mut control, &site, &pair);
+    data.send(&json!({"failed": {"reason": "there is no station here"}})).unwrap();
+    assert_eq!(session.join().unwrap().ending.reason(), Some(8));
+
+    for line in ["reason=client-down*the join failed", "reason=station-down"] {
+        site.wait_log_after(Role::Server, mark, &format!("session_refused*{line}"));
+    }
+    assert_eq!(site.log(Role::Server)[mark..].matches("session_refused ").count(), 2);
+    let mark = site.mark(Role::Server);
+    drop(control);
+    site.wait_log_after(Role::Server, mark, "client_gone");
+    works_again(site);
+}
+
+#[test]
+fn a_server_that_the_backend_does_not_list_is_not_joined() {
+    let mut site = without_client("proxy-id");
+    let listed = site.api(&["proxy", "list", "--json"]).unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let id = listed[0]["proxy_id"].as_str().unwrap_or_else(|| panic!("{listed}")).to_owned();
+    site.api(&["proxy", "remove", &id]).unwrap();
+    let output = site.detached(Role::Client).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("this is not the right server") && said.contains(&id), "{said}");
+    site.wait_log(Role::Server, "client_refused*reason=");
+    wait_for("the client's end", || (!site.pid_file(Role::Client).exists()).then_some(()));
+    site.api(&["proxy", "add", &id]).unwrap();
+    works_again(site);
+}
