@@ -31,6 +31,10 @@ pub(super) fn connect(desk: &mut Desk, open: &Open) -> Result<(Conn, Inspector),
         Ok(wire) => Conn::Plain(wire),
         Err(e) => return Err(down(format!("the station {host}:{port} was not reached: {e}"))),
     };
+    let wrong = |violation: oftp::Violation| Failure {
+        status: Status::StationViolation,
+        detail: format!("the station {host}:{port} sent no SSRM: {violation}"),
+    };
     let mut inspector = inspector(open, &desk.config);
     let mut buffer = [0; GREETING_ROOM];
     let mut filled = 0;
@@ -47,15 +51,20 @@ pub(super) fn connect(desk: &mut Desk, open: &Open) -> Result<(Conn, Inspector),
             }
         };
         let read = buffer.get(..filled).unwrap_or_default();
-        if let Some(length) = inspector.whole(oftp::Side::Responder, read).map_err(|v| wrong(&v))? {
+        if let Some(length) = inspector.whole(oftp::Side::Responder, read).map_err(wrong)? {
             let unit = read.get(..length).unwrap_or_default();
-            inspector.pass(oftp::Side::Responder, unit).map_err(|v| wrong(&v))?;
+            inspector.pass(oftp::Side::Responder, unit).map_err(wrong)?;
             if let Some((_, reason)) = inspector.ended() {
                 let code = reason.code();
-                return Err(down(format!("the station sent ESID {code} instead of SSRM: {}", reason.name())));
+                let name = reason.name();
+                return Err(down(format!(
+                    "the station {host}:{port} sent ESID {code} instead of SSRM: {name}"
+                )));
             }
             if length < filled {
-                return Err(down("the station sent more before it had an SSID (RFC 5024 §9.3)".to_owned()));
+                return Err(down(format!(
+                    "the station {host}:{port} sent more before it had an SSID (RFC 5024 §9.3)"
+                )));
             }
             return Ok((conn, inspector));
         }
@@ -74,8 +83,4 @@ pub(super) fn connect(desk: &mut Desk, open: &Open) -> Result<(Conn, Inspector),
 
 fn down(detail: String) -> Failure {
     Failure { status: Status::StationDown, detail }
-}
-
-fn wrong(violation: &oftp::Violation) -> Failure {
-    Failure { status: Status::StationViolation, detail: violation.to_string() }
 }
