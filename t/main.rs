@@ -1,6 +1,8 @@
 //! Black-box tests on the real binaries.
 
 #[cfg(test)]
+mod incoming;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod link;
