@@ -2,10 +2,8 @@
 //! nobody is harmed by it.
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use openssl::ssl::SslVersion;
 use serde_json::json;
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -158,12 +156,6 @@ fn ten_may_be_silent_for_ten_seconds_and_no_more() {
     works_again(site);
 }
 
-/// Processes of the client that are parked.
-fn parked(site: &Site, role: Role) -> Vec<Pid> {
-    let title = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    site.children(role).into_iter().filter(|pid| title(pid).contains(": parked")).collect()
-}
-
 #[test]
 fn while_a_client_is_joined_a_second_one_and_foreign_pairs_are_refused() {
     let site = Site::start("second-client").unwrap();
@@ -171,11 +163,11 @@ fn while_a_client_is_joined_a_second_one_and_foreign_pairs_are_refused() {
     let identity = Identity::enrolled(&site).unwrap();
     wait_for("the pool to be full", || TcpStream::connect(site.internal).is_err().then_some(()));
     // The client's children cannot dial, so the server, which misses one of its own, listens for them.
-    let stopped = parked(&site, Role::Client);
+    let stopped = site.titled(Role::Client, "parked");
     for pid in &stopped {
         kill(*pid, Signal::SIGSTOP).unwrap();
     }
-    kill(parked(&site, Role::Server)[0], Signal::SIGTERM).unwrap();
+    kill(*site.titled(Role::Server, "parked").first().unwrap(), Signal::SIGTERM).unwrap();
     wait_for("the internal port to listen", || TcpStream::connect(site.internal).ok());
 
     for message in

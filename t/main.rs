@@ -15,6 +15,8 @@ mod oftp2peer;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod startup;
 #[cfg(test)]
 mod transfer;

@@ -154,6 +154,24 @@ impl Site {
         processes::of(Path::new("/nonexistent"), &own).into_iter().filter(|pid| !own.contains(pid)).collect()
     }
 
+    /// All processes of the site's daemons, now.
+    pub fn processes(&self) -> BTreeSet<Pid> {
+        processes::of(&self.directory, &self.daemons.values().map(Daemon::pid).collect())
+    }
+
+    /// What `ps` shows of a process; empty once it is gone.
+    pub fn title(pid: Pid) -> String {
+        let octets = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&octets).trim_end_matches('\0').to_owned()
+    }
+
+    /// Children of a daemon's parent process whose title ends with `title`.
+    pub fn titled(&self, role: Role, title: &str) -> BTreeSet<Pid> {
+        let mut found = self.children(role);
+        found.retain(|pid| Self::title(*pid).ends_with(&format!(": {title}")));
+        found
+    }
+
     /// What a daemon has logged so far.
     pub fn log(&self, role: Role) -> String {
         daemon::log(role, &self.folder(role))

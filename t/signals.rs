@@ -1,0 +1,294 @@
+//! Signals to single processes of a running site, those of operators and those that kill: each changes the process that
+//! gets it and no other, and whatever ends a session, both sides see what it was. And what other users see of them all.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
+use std::fs;
+use t::installation::runs;
+use t::loglines::Line;
+use t::oftp::report::Ending;
+use t::site::{Builder, Flight, Role, Site};
+use t::transport::Break;
+use t::wait::{PATIENCE, wait_for};
+
+/// 20 to 24, and what they choose.
+const LEVELS: [(Signal, &str); 5] = [
+    (Signal::SIGTSTP, "TRACE"),
+    (Signal::SIGTTIN, "DEBUG"),
+    (Signal::SIGXCPU, "FATAL"),
+    (Signal::SIGURG, "ERROR"),
+    (Signal::SIGTTOU, "INFO"),
+];
+const DAEMONS: [Role; 2] = [Role::Server, Role::Client];
+
+/// How often a line is in the log: of this process, if one is given.
+fn count(site: &Site, role: Role, pid: Option<Pid>, is_it: impl Fn(&Line) -> bool) -> usize {
+    let of = |line: &Line| pid.is_none_or(|pid| i32::try_from(line.pid) == Ok(pid.as_raw()));
+    site.log(role).lines().filter_map(Line::read).filter(|line| of(line) && is_it(line)).count()
+}
+
+fn events(site: &Site, role: Role, event: &str) -> usize {
+    count(site, role, None, |line| line.event() == event)
+}
+
+/// The process of `role` that serves the only session there was.
+fn session(site: &Site, role: Role) -> Pid {
+    wait_for("the session's begin in the log", || {
+        let log = site.log(role);
+        let line = log.lines().rev().filter_map(Line::read).find(|line| line.event() == "session_begin")?;
+        Some(Pid::from_raw(line.pid.cast_signed()))
+    })
+}
+
+fn take_off(site: &Site) -> Flight {
+    let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    assert!(DAEMONS.iter().all(|role| runs(session(site, *role))));
+    flight
+}
+
+/// Waits until the pool is full: as many children as the default wants.
+fn wait_parked(site: &Site, role: Role) -> BTreeSet<Pid> {
+    wait_for("four parked children", || Some(site.titled(role, "parked")).filter(|parked| parked.len() == 4))
+}
+
+fn wait_all_parked(site: &Site) {
+    for role in DAEMONS {
+        wait_parked(site, role);
+    }
+}
+
+fn api_worker(site: &Site) -> Pid {
+    wait_for("the API worker", || site.titled(Role::Client, "API worker").first().copied())
+}
+
+#[test]
+fn each_process_has_a_level_of_its_own() {
+    let site = Site::start("levels").unwrap();
+    let flight = take_off(&site);
+    let mut told = vec![(Role::Client, api_worker(&site))];
+    for role in DAEMONS {
+        told.extend(
+            [session(&site, role), *wait_parked(&site, role).first().unwrap()].map(|pid| (role, pid)),
+        );
+    }
+    // Last, since they renew their parked children.
+    told.extend(DAEMONS.map(|role| (role, site.pid(role))));
+    for (role, pid) in &told {
+        for (signal, level) in LEVELS {
+            let all = events(&site, *role, "level");
+            kill(*pid, signal).unwrap();
+            let chosen = |line: &Line| line.text == format!("level level={level}") && line.level == level;
+            wait_for(&format!("{level} of {pid}"), || {
+                (count(&site, *role, Some(*pid), chosen) == 1).then_some(())
+            });
+            assert_eq!(events(&site, *role, "level"), all + 1, "another process has changed its level too");
+        }
+    }
+    // One more: all that it writes from now on is its own.
+    let one = session(&site, Role::Server);
+    let mark = site.mark(Role::Server);
+    kill(one, Signal::SIGTSTP).unwrap();
+    wait_for("TRACE again", || site.log(Role::Server)[mark..].contains("level=TRACE").then_some(()));
+    let report = flight.land().unwrap();
+    assert!(report.is_good(), "{report:?}");
+    wait_for("the session's end", || site.log(Role::Server)[mark..].contains("session_end ").then_some(()));
+    let log = site.log(Role::Server)[mark..].to_owned();
+    let fine = log.lines().filter_map(Line::read).filter(|line| ["DEBUG", "TRACE"].contains(&line.level));
+    let by: BTreeSet<i32> =
+        fine.filter(|line| line.event() != "level").map(|line| line.pid.cast_signed()).collect();
+    assert_eq!(by, BTreeSet::from([one.as_raw()]));
+    site.end();
+}
+
+#[test]
+fn a_parents_level_is_that_of_the_children_it_forks_from_then_on() {
+    let site = Site::start("inherited").unwrap();
+    for role in DAEMONS {
+        let other = if role == Role::Server { Role::Client } else { Role::Server };
+        let flight = take_off(&site);
+        let older = session(&site, role);
+        let parked = wait_parked(&site, role);
+        let elsewhere = count(&site, other, None, |line| line.level == "DEBUG");
+        kill(site.pid(role), Signal::SIGTTIN).unwrap();
+        wait_for("new parked children", || wait_parked(&site, role).is_disjoint(&parked).then_some(()));
+        site.assert_works();
+        let newer = session(&site, role);
+        wait_for("DEBUG lines of the new session", || {
+            (count(&site, role, Some(newer), |line| line.level == "DEBUG") > 0).then_some(())
+        });
+        let report = flight.land().unwrap();
+        assert!(report.is_good(), "{report:?}");
+        wait_for("its end line", || {
+            (count(&site, role, Some(older), |line| line.event() == "session_end") == 1).then_some(())
+        });
+        assert_eq!(count(&site, role, Some(older), |line| line.level == "DEBUG"), 0);
+        assert_eq!(count(&site, other, None, |line| line.level == "DEBUG"), elsewhere);
+        kill(site.pid(role), Signal::SIGTTOU).unwrap();
+    }
+    site.end();
+}
+
+#[test]
+fn a_session_process_that_is_told_to_end_says_esid_05_to_both_sides() {
+    let site = Site::start("told").unwrap();
+    for (role, signal) in [
+        (Role::Server, Signal::SIGHUP),
+        (Role::Server, Signal::SIGTERM),
+        (Role::Client, Signal::SIGHUP),
+        (Role::Client, Signal::SIGTERM),
+    ] {
+        let flight = take_off(&site);
+        let ends = DAEMONS.map(|role| events(&site, role, "session_end"));
+        let child = session(&site, role);
+        kill(child, signal).unwrap();
+        let report = flight.land().unwrap();
+        let station = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
+        assert_eq!(
+            (report.ending.reason(), station.ending.reason()),
+            (Some(5), Some(5)),
+            "{role:?} {signal}"
+        );
+        let terminated = |line: &Line| line.field("reason").as_deref() == Some("terminated");
+        wait_for("its end line", || (count(&site, role, Some(child), terminated) == 1).then_some(()));
+        for (role, before) in DAEMONS.into_iter().zip(ends) {
+            wait_for("one end line", || (events(&site, role, "session_end") == before + 1).then_some(()));
+            assert_eq!(events(&site, role, "session_crashed"), 0);
+        }
+        site.assert_works();
+        site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
+    }
+    site.end();
+}
+
+#[test]
+fn a_session_process_that_dies_is_a_break_to_both_sides_and_one_line() {
+    let site = Site::start("crash").unwrap();
+    for (role, other) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
+        let flight = take_off(&site);
+        let child = session(&site, role);
+        let ends = events(&site, other, "session_end");
+        kill(child, Signal::SIGKILL).unwrap();
+        let report = flight.land().unwrap();
+        let is_break = |end: &Option<Break>| matches!(end, None | Some(Break::Reset | Break::Fin));
+        assert!(matches!(report.ending, Ending::Broken(_)) && is_break(&report.close), "{report:?}");
+        let station = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
+        assert!(
+            matches!(station.ending, Ending::Broken(_)) && station.receipts_sent.is_empty(),
+            "{station:?}"
+        );
+        let crashed = |line: &Line| {
+            line.event() == "session_crashed"
+                && line.level == "ERROR"
+                && line.field("pid") == Some(child.to_string())
+                && line.field("reason").as_deref() == Some("killed-by-SIGKILL")
+                && line.field("partner").as_deref() == Some("acme")
+        };
+        wait_for("the parent's line", || {
+            (count(&site, role, Some(site.pid(role)), crashed) == 1).then_some(())
+        });
+        wait_for("the other one's line", || (events(&site, other, "session_end") == ends + 1).then_some(()));
+        site.assert_works();
+        site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
+        assert_eq!(events(&site, role, "session_crashed"), 1);
+    }
+    site.end();
+}
+
+#[test]
+fn who_serves_nobody_is_replaced_without_a_word_about_sessions() {
+    let site = Site::start("replaced").unwrap();
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        for role in DAEMONS {
+            let victim = *wait_parked(&site, role).first().unwrap();
+            kill(victim, signal).unwrap();
+            wait_for("its end", || (!runs(victim)).then_some(()));
+            wait_all_parked(&site);
+            site.assert_works();
+        }
+        let worker = api_worker(&site);
+        kill(worker, signal).unwrap();
+        wait_for("another API worker", || (api_worker(&site) != worker).then_some(()));
+        site.assert_works();
+    }
+    for role in DAEMONS {
+        assert_eq!(events(&site, role, "session_crashed"), 0);
+        assert_eq!(events(&site, role, "session_begin"), 6);
+    }
+    site.end();
+}
+
+#[test]
+fn ps_shows_what_each_process_does() {
+    let site = Site::start("titles").unwrap();
+    let flight = take_off(&site);
+    wait_all_parked(&site);
+    let mut shown: Vec<String> = site.processes().into_iter().map(Site::title).collect();
+    shown.retain(|title| title.starts_with("os4x_proxy"));
+    shown.sort_unstable();
+    let log = site.log(Role::Client);
+    let begin = log.lines().filter_map(Line::read).find(|line| line.event() == "session_begin").unwrap();
+    let partner = begin.field("address").unwrap();
+    let mut due = vec![
+        format!("os4x_proxyserver2: client 127.0.0.1 joined, partners on {}", site.tls),
+        format!("os4x_proxyserver2: incoming {} O0013ACME", partner.split(':').next().unwrap()),
+        "os4x_proxyclient2: API worker".to_owned(),
+        format!("os4x_proxyclient2: incoming {partner} O0013ACME"),
+        format!("os4x_proxyclient2: joined {}", site.internal),
+    ];
+    due.extend(vec!["os4x_proxyserver2: parked".to_owned(); 4]);
+    due.extend(vec!["os4x_proxyclient2: parked".to_owned(); 4]);
+    due.sort_unstable();
+    assert_eq!(shown, due);
+    assert!(flight.land().unwrap().is_good());
+    site.end();
+}
+
+#[test]
+fn no_process_shows_token_or_password_and_no_log_has_them() {
+    let mut site = Builder::new("canaries").prepare().unwrap();
+    for (role, up) in [(Role::Api, "listening on"), (Role::Server, "daemon_start")] {
+        site.restart(role).unwrap();
+        site.wait_log(role, up);
+    }
+    let token = fs::read_to_string(site.folder(Role::Client).join("token")).unwrap().trim().to_owned();
+    let url = site.api_url.replacen("https://", "https://somebody:c4nary-password@", 1);
+    let mut command = std::process::Command::new(site.detached(Role::Client).get_program());
+    command
+        .args(["-U", &url, "-S", &site.internal.to_string(), "-T", &token])
+        .env("C4NARY", "c4nary-password");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let client: i32 = fs::read_to_string(site.pid_file(Role::Client)).unwrap().trim().parse().unwrap();
+    site.wait_open();
+    let worker =
+        site.processes().into_iter().find(|pid| Site::title(*pid).ends_with(": API worker")).unwrap();
+    for process in [Pid::from_raw(client), worker, site.pid(Role::Server)] {
+        kill(process, Signal::SIGTSTP).unwrap();
+    }
+    for (role, told) in [(Role::Server, 1), (Role::Client, 2)] {
+        wait_for("TRACE", || (events(&site, role, "level") == told).then_some(()));
+    }
+    site.assert_works();
+    let flight = take_off(&site);
+    let secrets = [token.split('.').next().unwrap(), "c4nary-password"];
+    let ours: Vec<Pid> =
+        site.processes().into_iter().filter(|pid| Site::title(*pid).starts_with("os4x_proxy")).collect();
+    assert!(ours.len() >= 5, "{ours:?}");
+    for pid in ours {
+        for file in ["cmdline", "environ"] {
+            // One that has ended meanwhile shows nothing.
+            let octets = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&octets);
+            assert!(!secrets.iter().any(|secret| text.contains(secret)), "{file} of {pid}: {text}");
+        }
+    }
+    assert!(flight.land().unwrap().is_good());
+    for role in DAEMONS {
+        let all = site.log(role) + &site.output(role);
+        assert!(all.contains(" TRACE ") && !secrets.iter().any(|secret| all.contains(secret)), "{role:?}");
+    }
+    kill(Pid::from_raw(client), Signal::SIGTERM).unwrap();
+    wait_for("the client's end", || (!runs(Pid::from_raw(client))).then_some(()));
+    site.end();
+}
