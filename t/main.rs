@@ -1,6 +1,8 @@
 //! Black-box tests on the real binaries.
 
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod incoming;
 #[cfg(test)]
 mod lifecycle;
@@ -12,6 +14,8 @@ mod logging;
 mod model;
 #[cfg(test)]
 mod oftp2peer;
+#[cfg(test)]
+mod quickstart;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

@@ -1,0 +1,206 @@
+//! Documents against code: what the manual pages, README and t/BEHAVIOUR.md say exists, and what exists is there.
+//! Log lines and os4xapi(8) are held by unit tests beside their tables; here are the rest, and the references.
+
+use common::exit::Status;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use t::binaries;
+
+const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+type Words = BTreeSet<String>;
+
+fn read(path: &str) -> String {
+    let whole = Path::new(WORKSPACE).join(path);
+    fs::read_to_string(&whole).unwrap_or_else(|why| panic!("{}: {why}", whole.display()))
+}
+
+/// The manual pages, `name.section`.
+fn pages() -> Words {
+    let entries = fs::read_dir(Path::new(WORKSPACE).join("man")).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// The options that a program's `-h` lists: those at the beginning of a line.
+fn options_in_help(program: &str) -> Words {
+    let output = Command::new(binaries::path(program)).arg("-h").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let starts = help.lines().map(|line| line.trim_start_matches([' ', '[']));
+    let options = starts.filter(|line| line.starts_with('-')).flat_map(|line| {
+        let (named, _) = line.split_once("  ").or_else(|| line.split_once(':')).unwrap_or((line, ""));
+        named
+            .split([',', ' ', ':'])
+            .filter(|word| word.starts_with('-'))
+            .map(str::to_owned)
+            .collect::<Words>()
+    });
+    options.collect()
+}
+
+/// The options that have an entry of their own in a manual page.
+fn options_in_page(page: &str) -> Words {
+    let text = read(&format!("man/{page}"));
+    let entries = text.lines().filter_map(|line| line.strip_prefix(".It Fl "));
+    entries
+        .flat_map(|entry| format!(" , Fl {entry}").split(" , Fl ").map(first_word).collect::<Vec<_>>())
+        .filter(|name| !name.is_empty())
+        .map(|name| format!("-{name}"))
+        .collect()
+}
+
+fn first_word(text: &str) -> String {
+    text.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+/// What stands in a section of a manual page.
+fn section<'a>(text: &'a str, title: &str) -> &'a str {
+    let (_, rest) =
+        text.split_once(&format!(".Sh {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
+    rest.split_once("\n.Sh ").map_or(rest, |(section, _)| section)
+}
+
+#[test]
+fn each_option_stands_in_help_and_manual() {
+    for (program, page, in_the_manual_alone) in [
+        ("os4x_proxyserver2", "os4x_proxyserver2.8", &["--foreground"][..]),
+        ("os4x_proxyclient2", "os4x_proxyclient2.8", &["--foreground"]),
+        ("oftp2check", "oftp2check.1", &[]),
+    ] {
+        let mut help = options_in_help(program);
+        assert!(help.len() > 3, "{program}: {help:?}");
+        help.extend(in_the_manual_alone.iter().map(|&option| option.to_owned()));
+        assert_eq!(help, options_in_page(page), "{program}: left the help, right the manual");
+    }
+}
+
+#[test]
+fn the_manual_lists_the_statuses_that_the_daemons_end_with() {
+    let ours: Words =
+        [Status::Normal, Status::Failed, Status::Usage].map(|status| status.number().to_string()).into();
+    for page in ["os4x_proxyserver2.8", "os4x_proxyclient2.8"] {
+        let text = read(&format!("man/{page}"));
+        let listed = section(&text, "EXIT STATUS").lines().filter_map(|line| line.strip_prefix(".It "));
+        assert_eq!(listed.map(str::to_owned).collect::<Words>(), ours, "{page}");
+    }
+}
+
+#[test]
+fn references_between_manual_pages_lead_somewhere() {
+    let pages = pages();
+    let ours = |name: &str| name.starts_with("os4x") || name.starts_with("oftp2");
+    for page in &pages {
+        let text = read(&format!("man/{page}"));
+        for (name, number) in text.lines().filter_map(reference).filter(|(name, _)| ours(name)) {
+            assert!(pages.contains(&format!("{name}.{number}")), "{page} refers to {name}({number})");
+        }
+        let (name, number) = page.rsplit_once('.').unwrap();
+        assert!(text.contains(&format!("\n.Dt {} {number}\n", name.to_uppercase())), "{page}: .Dt");
+    }
+}
+
+/// The page that an `Xr` on this line names.
+fn reference(line: &str) -> Option<(&str, &str)> {
+    let (_, rest) = line.strip_prefix('.')?.split_once("Xr ")?;
+    let mut words = rest.split_whitespace();
+    Some((words.next()?, words.next()?))
+}
+
+#[test]
+fn readme_lists_every_manual_page() {
+    let readme = read("README.md");
+    for page in pages() {
+        assert!(readme.contains(&format!("(man/{page})")), "README.md has no link to man/{page}");
+    }
+}
+
+#[test]
+fn links_in_documents_lead_somewhere() {
+    for document in
+        ["README.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "t/BEHAVIOUR.md"]
+    {
+        let text = read(document);
+        let folder = Path::new(WORKSPACE).join(document).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            let is_elsewhere = link.is_empty() || link.starts_with("https://");
+            assert!(is_elsewhere || folder.join(link).exists(), "{document} has a link to {link}");
+        }
+        for path in paths_in(&text) {
+            assert!(Path::new(WORKSPACE).join(&path).exists(), "{document} names {path}");
+        }
+    }
+}
+
+/// What looks like a path of this repository: `` `common/src/x.rs` ``, `` `scripts/check` ``.
+fn paths_in(text: &str) -> Words {
+    const ROOTS: [&str; 8] = ["api", "client", "common", "man", "scripts", "server", "t", ".ci"];
+    let quoted = text.split('`').skip(1).step_by(2).map(first_word);
+    quoted
+        .filter(|word| word.split_once('/').is_some_and(|(root, _)| ROOTS.contains(&root)))
+        .filter(|word| !word.contains(['<', '*', '{', ':']))
+        .collect()
+}
+
+#[test]
+fn each_promise_has_a_test_or_an_issue() {
+    let tests = tests_of_the_workspace();
+    let text = read("t/BEHAVIOUR.md");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| B-")).collect();
+    assert!(rows.len() > 60, "{} rows", rows.len());
+    for (at, row) in rows.iter().enumerate() {
+        let columns: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [number, promise, held_by] = columns[..] else { panic!("three columns: {row}") };
+        assert_eq!(number, format!("B-{:02}", at + 1), "numbered in order");
+        assert!(!promise.is_empty(), "{row}");
+        let named: Vec<&str> = held_by.split('`').skip(1).step_by(2).collect();
+        assert!(
+            !named.is_empty() || held_by.starts_with("issue ") || held_by.starts_with("not ours:"),
+            "{row}"
+        );
+        for test in named {
+            assert!(tests.contains(test), "{number} names the test {test}, which does not exist");
+        }
+    }
+}
+
+/// All tests, as `module::name`, where the module is the file's own name.
+fn tests_of_the_workspace() -> Words {
+    let mut files = Vec::new();
+    for root in ["api", "client", "common", "server", "t"] {
+        sources(&Path::new(WORKSPACE).join(root), &mut files);
+    }
+    let mut tests = Words::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let module = module_of(&file);
+        for rest in text.split("#[test]").skip(1) {
+            let Some((_, rest)) = rest.split_once("fn ") else { continue };
+            let name: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            tests.insert(format!("{module}::{name}"));
+        }
+    }
+    tests
+}
+
+fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// `licence` for `licence.rs`, and for `licence/tests.rs` and `licence/mod.rs` too.
+fn module_of(file: &Path) -> String {
+    let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+    let parent = file.parent().and_then(Path::file_name).unwrap().to_string_lossy().into_owned();
+    match stem.as_str() {
+        "tests" | "mod" if parent == "tests" => module_of(file.parent().unwrap()),
+        "tests" | "mod" => parent,
+        _ => stem,
+    }
+}
