@@ -30,13 +30,13 @@ fn options_in_help(program: &str) -> Words {
     let starts = help.lines().map(|line| line.trim_start_matches([' ', '[']));
     let options = starts.filter(|line| line.starts_with('-')).flat_map(|line| {
         let (named, _) = line.split_once("  ").or_else(|| line.split_once(':')).unwrap_or((line, ""));
-        named
-            .split([',', ' ', ':'])
-            .filter(|word| word.starts_with('-'))
-            .map(str::to_owned)
-            .collect::<Words>()
+        named.split([',', ' ', ':']).filter(|word| is_option(word)).map(str::to_owned).collect::<Words>()
     });
     options.collect()
+}
+
+fn is_option(word: &str) -> bool {
+    word.starts_with('-') && word.contains(|c: char| c.is_ascii_alphabetic())
 }
 
 /// The options that have an entry of their own in a manual page.
