@@ -153,6 +153,35 @@ fn a_file_in_flight_arrives_though_both_parents_end() {
     site.end();
 }
 
+/// Slow: 30 s, after which an end that gives no sign of life counts as gone.
+#[test]
+fn slow_an_end_that_is_silent_for_30_s_is_gone() {
+    let (mut one, mut other) = (Site::start("silent-client").unwrap(), Site::start("silent-server").unwrap());
+    one.signal(Role::Client, Signal::SIGSTOP);
+    other.signal(Role::Server, Signal::SIGSTOP);
+    for (site, role, line) in
+        [(&one, Role::Server, "client_gone address="), (&other, Role::Client, "server_lost address=")]
+    {
+        let log = wait_slow(Duration::from_secs(30), line, || {
+            Some(site.log(role)).filter(|log| log.contains(line))
+        });
+        let line = log.lines().find(|text| text.contains(line)).unwrap();
+        assert!(line.contains("no sign of life for 30 s"), "{line}");
+    }
+    wait_refused(one.tls);
+    one.signal(Role::Client, Signal::SIGCONT);
+    assert_eq!(one.wait_end(Role::Client).unwrap().code(), Some(1));
+    start_client(&mut one);
+    one.assert_works();
+    assert_eq!(other.wait_end(Role::Client).unwrap().code(), Some(1));
+    other.signal(Role::Server, Signal::SIGCONT);
+    other.wait_log(Role::Server, "client_gone");
+    start_client(&mut other);
+    other.assert_works();
+    one.end();
+    other.end();
+}
+
 #[test]
 fn a_second_start_names_the_first() {
     let site = Site::start("second-start").unwrap();
@@ -198,13 +227,21 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
 /// How long a change may take, as documented: 60 s between two looks, and a little for the way.
 const REFRESH: Duration = Duration::from_secs(65);
 
-/// Waits out one refresh of the configuration.
-fn wait_refresh(site: &Site, mark: usize, pattern: &str) {
-    let until = Instant::now() + REFRESH + PATIENCE;
-    while !site.log(Role::Server)[mark..].contains(pattern) {
-        assert!(Instant::now() < until, "'{pattern}' not within {REFRESH:?}");
+/// Waits for what comes by a clock of the daemons' own, which is no setting.
+fn wait_slow<T>(due: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + due + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "'{what}' not within {due:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// Waits out one refresh of the configuration.
+fn wait_refresh(site: &Site, mark: usize, line: &str) {
+    wait_slow(REFRESH, line, || site.log(Role::Server)[mark..].contains(line).then_some(()));
 }
 
 /// Slow: about 125 s, two rounds of the 60 s refresh, which is no setting.

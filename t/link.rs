@@ -300,6 +300,42 @@ fn a_ticket_is_good_for_its_own_pair_and_once() {
 }
 
 #[test]
+fn a_client_renews_its_control_connection_and_is_never_gone() {
+    let mut site = without_client("renewal");
+    let mark = site.mark(Role::Server);
+    let mut first = Control::join(&site).unwrap();
+    first.pass_config(&site).unwrap();
+    site.wait_log_after(Role::Server, mark, "listener_open*tls");
+    let mark = site.mark(Role::Server);
+    let secret = "5e".repeat(32);
+    first.send(&json!({"renewing": {"secret": secret}})).unwrap();
+    wait_for("the internal port to listen", || TcpStream::connect(site.internal).ok());
+    let mut second = Control::open(&site, Some(&Identity::enrolled(&site).unwrap())).unwrap();
+    second.send(&json!({"hello": {"version": 1, "renews": secret}})).unwrap();
+    assert_eq!(second.receive().unwrap(), json!({"welcome": {"version": 1}}));
+    site.wait_log_after(Role::Server, mark, "client_joined*renewed=yes");
+    // The first is closed; pairs are asked for on the second one.
+    while first.receive().is_ok() {}
+    drop(first);
+    let partner = site.partner("O0013ACME").unwrap();
+    let session = std::thread::spawn(move || partner.call());
+    second.next_pair().unwrap();
+    // A secret is good for one renewal.
+    open_port(&mut second, &site);
+    let mut third = Control::open(&site, Some(&Identity::enrolled(&site).unwrap())).unwrap();
+    third.send(&json!({"hello": {"version": 1, "renews": secret}})).unwrap();
+    let answer = third.receive().unwrap();
+    assert!(answer["refused"]["reason"].as_str().unwrap().contains("not here"), "{answer}");
+    let log = site.log(Role::Server)[mark..].to_owned();
+    assert!(!log.contains("client_gone") && !log.contains("listener_closed"), "{log}");
+    drop(second);
+    site.wait_log_after(Role::Server, mark, "client_gone");
+    // The client of this one is gone, whoever stood for it.
+    assert_eq!(session.join().unwrap().ending.reason(), Some(8));
+    works_again(site);
+}
+
+#[test]
 fn a_server_that_the_backend_does_not_list_is_not_joined() {
     let mut site = without_client("proxy-id");
     let listed = site.api(&["proxy", "list", "--json"]).unwrap();
