@@ -1,11 +1,14 @@
 //! How the two daemons live together: each one's end and what the other makes of it, restarts, running sessions that
 //! outlive their parents, and what an idle site looks like from outside.
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+use t::installation::name;
 use t::loglines::Line;
 use t::oftp::report::Fate;
 use t::oftp::settings::{OutFile, Settings};
@@ -213,6 +216,11 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
     };
     assert_eq!((listening, ours), (tls, internal));
     assert_eq!(of(Role::Client), [Socket::Established(theirs, ours)]);
+    for role in [Role::Server, Role::Client] {
+        assert_eq!(fs::read_to_string(site.pid_file(role)).unwrap(), format!("{}\n", site.pid(role)));
+        // As much of the binary's name as the kernel keeps.
+        assert_eq!(name(site.pid(role)).unwrap(), role.binary()[..15]);
+    }
     // Nor does a parked child listen anywhere.
     for role in [Role::Server, Role::Client] {
         for child in site.children(role) {
@@ -221,6 +229,41 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
         }
     }
     site.assert_works();
+    site.end();
+}
+
+#[test]
+fn the_client_comes_from_the_address_chosen_and_ctrl_c_ends_it_in_the_foreground() {
+    let mut site = Builder::new("options").prepare().unwrap();
+    for (role, up) in [(Role::Api, "listening on"), (Role::Server, "daemon_start")] {
+        site.restart(role).unwrap();
+        site.wait_log(role, up);
+    }
+    let mut command = site.detached(Role::Client);
+    command.args(["-d", "-o", &site.address.to_string()]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let client = command.spawn().unwrap();
+    let pid = Pid::from_raw(client.id().cast_signed());
+    site.wait_open();
+    assert_eq!(fs::read_to_string(site.pid_file(Role::Client)).unwrap(), format!("{pid}\n"));
+    site.assert_works();
+    // The control connection and the data connections of all pairs.
+    let parked =
+        wait_for("the pool", || Some(site.titled(Role::Server, "parked")).filter(|all| all.len() == 4));
+    let connected = |pid: Pid| match sockets::of(pid).unwrap()[..] {
+        [Socket::Established(_, from)] | [Socket::Listening(_), Socket::Established(_, from)] => {
+            Some(IpAddr::from(*from.ip()))
+        }
+        _ => None,
+    };
+    for process in parked.into_iter().chain([site.pid(Role::Server)]) {
+        wait_for("one connection", || connected(process).filter(|from| *from == site.address));
+    }
+    kill(pid, Signal::SIGINT).unwrap();
+    let output = client.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!site.pid_file(Role::Client).exists());
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(said.lines().all(|line| line.contains("runs as root")), "{said}");
     site.end();
 }
 
