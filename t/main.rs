@@ -3,6 +3,11 @@
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
+#[path = "../fuzz/src/lib.rs"]
+pub mod fuzz_targets;
+#[cfg(test)]
 mod incoming;
 #[cfg(test)]
 mod lifecycle;
