@@ -54,8 +54,6 @@ statuses! {
     Failed = 1 "failed",
     /// Told to end by a signal.
     Terminated = 2 "terminated",
-    /// The data connection of a parked child ended: the pair is of no use any more.
-    PairLost = 4 "pair-lost",
     /// A parked child was not needed any more: too old, or its generation is.
     Retired = 3 "retired",
     /// The partner broke the connection.

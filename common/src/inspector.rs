@@ -62,8 +62,8 @@ impl Inspector {
         self.checker.frame(from, octets)
     }
 
-    /// Judges one whole buffer and tells of it.
-    pub fn pass(&mut self, from: oftp::Side, buffer: &[u8]) -> Result<(), Violation> {
+    /// Judges one whole buffer and tells of it; false: it comes after the end and must not be passed on.
+    pub fn pass(&mut self, from: oftp::Side, buffer: &[u8]) -> Result<bool, Violation> {
         if enabled(Priority::Trace) {
             crate::trace!("buffer dir={} octets={} hex={}", letter(from), buffer.len(), hex(buffer));
         }
@@ -80,7 +80,7 @@ impl Inspector {
         for note in self.checker.take_notes() {
             self.take(&note);
         }
-        Ok(())
+        Ok(command.code.is_some())
     }
 
     /// The SSIDCODE that `side` gave, without trailing spaces.
@@ -158,7 +158,7 @@ impl Judge for Inspector {
         self.checker.frame(self.side(from), octets)
     }
 
-    fn judge(&mut self, from: relay::Side, unit: &[u8]) -> Result<(), Violation> {
+    fn judge(&mut self, from: relay::Side, unit: &[u8]) -> Result<bool, Violation> {
         self.pass(self.side(from), unit)
     }
 

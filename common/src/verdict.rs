@@ -32,8 +32,10 @@ impl Verdict {
     /// What the relay's outcome means. A violation is logged here.
     pub fn of(outcome: &Outcome<Violation>, inspector: &Inspector) -> Self {
         let plain = |status, detail: String| Self { status, esid: None, detail };
+        // Where an ESID had passed before, we had no last word.
+        let told = |reason| inspector.ended().is_none().then_some(reason);
         match outcome {
-            Outcome::Closed(_) => match inspector.ended() {
+            Outcome::Closed(by) => match inspector.ended() {
                 Some((_, EsidReason::NormalTermination)) => plain(Status::Normal, String::new()),
                 Some((side, reason)) => Self {
                     status: Status::ErrorEsid,
@@ -45,7 +47,13 @@ impl Verdict {
                         reason.name()
                     ),
                 },
-                None => plain(Status::PartnerBroke, format!("closed in state {}", inspector.state())),
+                None => {
+                    let status = match by {
+                        Some(Side::Inner) => Status::StationBroke,
+                        _ => Status::PartnerBroke,
+                    };
+                    plain(status, format!("closed in state {}", inspector.state()))
+                }
             },
             Outcome::Broken(side, e) => {
                 let status = match side {
@@ -63,21 +71,21 @@ impl Verdict {
                     Side::Outer => Status::PartnerViolation,
                     Side::Inner => Status::StationViolation,
                 };
-                Self { status, esid: Some(violation.reason()), detail: violation.to_string() }
+                Self { status, esid: told(violation.reason()), detail: violation.to_string() }
             }
             Outcome::Ended(Cause::Silent) => Self {
                 status: Status::Timeout,
-                esid: Some(EsidReason::TimeOut),
+                esid: told(EsidReason::TimeOut),
                 detail: format!("nothing moved for too long in state {}", inspector.state()),
             },
             Outcome::Ended(Cause::Unfinished(side)) => Self {
                 status: Status::Timeout,
-                esid: Some(EsidReason::TimeOut),
+                esid: told(EsidReason::TimeOut),
                 detail: format!("the {side} began an Exchange Buffer and did not finish it in time"),
             },
             Outcome::Ended(Cause::Told) => Self {
                 status: Status::Terminated,
-                esid: Some(EsidReason::EmergencyCloseDown),
+                esid: told(EsidReason::EmergencyCloseDown),
                 detail: "the session process was told to end".to_owned(),
             },
             Outcome::Failed(e) => plain(Status::Internal, e.to_string()),

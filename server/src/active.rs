@@ -1,12 +1,12 @@
 //! The configuration in force: parsed, checked whole, ready to serve. Built in the parent before anything of the old
 //! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
 
+use crate::own::{Own, OwnError};
 use crate::trust::{self, Seen};
 use common::config::{CertificateRule, Limits, NamedPem, Partner, ProxyConfig};
 use common::link::tls;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
 use openssl::ssl::{SslContext, SslVersion};
 use openssl::x509::{X509, X509Ref};
 use std::fmt;
@@ -26,6 +26,8 @@ pub(crate) struct Active {
     pub(crate) outgoing_ip: Option<IpAddr>,
     /// TLS towards partners who connect.
     pub(crate) tls: SslContext,
+    /// What we show them; gone in a child once its handshake is done.
+    pub(crate) own: Option<Own>,
     /// What verification saw of the partner's certificates, in a child.
     pub(crate) seen: Seen,
     /// A partner must show a certificate.
@@ -46,6 +48,8 @@ struct Known {
 pub(crate) enum ConfigError {
     /// The part of it that is wrong, and OpenSSL's word on it.
     Tls(&'static str, ErrorStack),
+    /// Our certificate or key.
+    Own(OwnError),
     /// The TLS port is 0.
     Port,
 }
@@ -58,6 +62,7 @@ impl fmt::Display for ConfigError {
                     e.errors().first().and_then(openssl::error::Error::reason).unwrap_or("unknown reason");
                 write!(f, "{what} cannot be used: {why}")
             }
+            Self::Own(e) => e.fmt(f),
             Self::Port => f.write_str("tcp_port_tls is 0; it must be 1 to 65535"),
         }
     }
@@ -67,6 +72,7 @@ impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Tls(_, e) => Some(e),
+            Self::Own(e) => Some(e),
             Self::Port => None,
         }
     }
@@ -98,11 +104,12 @@ impl Active {
         let mut context = tls::hardened(SslVersion::TLS1_2).map_err(of("TLS"))?;
         context.set_cipher_list(CIPHERS).map_err(of("the list of cipher suites"))?;
         context.set_groups_list(GROUPS).map_err(of("the list of groups"))?;
-        set_identity(&mut context, &config.certificate, config.key.expose())?;
+        let own = Own::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Own)?;
         let roots = trusted.iter().filter_map(|root| fingerprint(root).ok()).collect();
+        let pins = partners.iter().flat_map(|known: &Known| known.pins.clone()).collect();
         trust::configure(
             &mut context,
-            trust::Anchors { anchors, roots },
+            trust::Anchors { all: anchors, roots, pins },
             &config.crls,
             policy,
             seen.clone(),
@@ -115,6 +122,7 @@ impl Active {
             listen: SocketAddr::new(address, config.tcp_port_tls),
             outgoing_ip: config.tcp_outgoing_ip,
             tls: context.build(),
+            own: Some(own),
             seen,
             client_certificate: config.tls_check_client_certificate,
             limits: config.limits,
@@ -157,24 +165,6 @@ impl Known {
 
 fn of(what: &'static str) -> impl Fn(ErrorStack) -> ConfigError {
     move |e| ConfigError::Tls(what, e)
-}
-
-fn set_identity(
-    context: &mut openssl::ssl::SslContextBuilder,
-    chain: &str,
-    key: &str,
-) -> Result<(), ConfigError> {
-    let chain = X509::stack_from_pem(chain.as_bytes()).map_err(of("our certificate"))?;
-    let key = PKey::private_key_from_pem(key.as_bytes()).map_err(of("our private key"))?;
-    let mut chain = chain.into_iter();
-    let leaf =
-        chain.next().ok_or_else(|| ConfigError::Tls("our certificate (there is none)", ErrorStack::get()))?;
-    context.set_certificate(&leaf).map_err(of("our certificate"))?;
-    for issuer in chain {
-        context.add_extra_chain_cert(issuer).map_err(of("our certificate's chain"))?;
-    }
-    context.set_private_key(&key).map_err(of("our private key"))?;
-    context.check_private_key().map_err(of("our private key with our certificate"))
 }
 
 fn parse_all(pems: &[NamedPem], what: &str, skipped: &mut Vec<String>) -> Vec<X509> {

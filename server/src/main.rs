@@ -8,6 +8,7 @@ mod identity;
 mod licence;
 mod options;
 mod orders;
+mod own;
 mod parent;
 mod session;
 mod trust;

@@ -41,6 +41,10 @@ pub(crate) enum ToParent {
         /// Its short name.
         name: String,
     },
+    /// The data connection of this parked child has ended.
+    DataLost,
+    /// The data connection was of no use, and a partner waits: another pair is wanted.
+    NeedPair,
     /// The ticket is used: the pair is this child's for good.
     Joined,
     /// The session has begun or is over: for the session list.

@@ -18,13 +18,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// OpenSSL's security level: RSA and DH from 2048 bits, no SHA-1 signatures.
 const SECURITY_LEVEL: u32 = 2;
+/// Longest serial number in a log line, hex digits; RFC 5280 allows 20 octets.
+const SERIAL_LIMIT: usize = 64;
+/// Longest subject in a log line, octets.
+const NAME_LIMIT: usize = 256;
 /// X509_V_ERR_UNABLE_TO_GET_CRL
 const NO_CRL: i32 = 3;
 /// What `tls_ignore_crl_unavailability` bears: no CRL, one badly signed (X509_V_ERR_CRL_SIGNATURE_FAILURE), one not
 /// valid yet or no more. What such a list revokes stays revoked.
 const NO_USABLE_CRL: [i32; 4] = [NO_CRL, 8, 11, 12];
-/// X509_V_ERR_CERT_UNTRUSTED
-const UNTRUSTED: i32 = 27;
+/// X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+const NO_ISSUER: i32 = 20;
 
 /// The settings that decide what verification wants.
 #[derive(Clone, Copy)]
@@ -79,10 +83,12 @@ impl Seen {
 /// Where chains may end.
 pub(crate) struct Anchors {
     /// Trusted and pinned certificates.
-    pub(crate) anchors: Vec<X509>,
-    /// SHA-256 of the trusted ones: these may be issuers. A pinned one vouches for itself alone, or its owner could
-    /// issue certificates in another partner's name.
+    pub(crate) all: Vec<X509>,
+    /// SHA-256 of the trusted ones: these may be issuers.
     pub(crate) roots: HashSet<Vec<u8>>,
+    /// SHA-256 of the pinned ones: each vouches for itself alone, or its owner could issue certificates in another
+    /// partner's name.
+    pub(crate) pins: HashSet<Vec<u8>>,
 }
 
 /// Puts anchors, CRLs and the policy into the context for partners who connect.
@@ -96,8 +102,8 @@ pub(crate) fn configure(
 ) -> Result<(), ErrorStack> {
     context.set_security_level(SECURITY_LEVEL);
     let mut store = X509StoreBuilder::new()?;
-    let Anchors { anchors, roots } = anchors;
-    for anchor in anchors {
+    let Anchors { all, roots, pins } = anchors;
+    for anchor in all {
         store.add_cert(anchor)?;
     }
     for NamedPem { name, pem } in crls {
@@ -117,15 +123,17 @@ pub(crate) fn configure(
     }
     let wanted = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
     context.set_verify_callback(wanted, move |good, chain| {
-        if !ends_well(chain, &roots) {
-            // Said before any other fault: a CRL of this issuer would not help.
-            chain.set_error(X509VerifyResult::APPLICATION_VERIFICATION);
-            seen.note(chain, Some(UNTRUSTED));
+        let pinned = print_of(chain, First).is_some_and(|print| pins.contains(&print));
+        let anchored = pinned || print_of(chain, Last).is_some_and(|print| roots.contains(&print));
+        let code = chain.error().as_raw();
+        if !anchored && (good || NO_USABLE_CRL.contains(&code)) {
+            // The chain ends at a certificate that is only pinned. Said before any CRL: one would not help.
+            chain.set_error(sys::verify_result(NO_ISSUER));
+            seen.note(chain, Some(NO_ISSUER));
             return false;
         }
-        let code = chain.error().as_raw();
-        let borne = policy.ignore_missing_crl && NO_USABLE_CRL.contains(&code);
-        if good || borne || (code == NO_CRL && needs_no_crl(chain)) {
+        let borne = (pinned || policy.ignore_missing_crl) && NO_USABLE_CRL.contains(&code);
+        if good || borne || (code == NO_CRL && is_end(chain)) {
             seen.note(chain, None);
             chain.set_error(X509VerifyResult::OK);
             return true;
@@ -136,15 +144,29 @@ pub(crate) fn configure(
     Ok(())
 }
 
-/// A chain of more than one certificate ends at a trusted one, not at one that is only pinned.
-fn ends_well(chain: &X509StoreContextRef, roots: &HashSet<Vec<u8>>) -> bool {
-    let Some(certificates) = chain.chain() else { return true };
-    let last = certificates.iter().last().and_then(|last| last.digest(MessageDigest::sha256()).ok());
-    certificates.len() == 1 || last.is_some_and(|print| roots.contains(&print.to_vec()))
+use End::{First, Last};
+
+/// Which end of a chain.
+#[derive(Clone, Copy)]
+enum End {
+    /// The partner's own certificate.
+    First,
+    /// Where it ends, in our store.
+    Last,
 }
 
-/// A certificate that is trusted itself has no CRL to ask for: the end of a chain, where OpenSSL found it in our store.
-fn needs_no_crl(chain: &X509StoreContextRef) -> bool {
+/// SHA-256 of a certificate of the chain.
+fn print_of(chain: &X509StoreContextRef, end: End) -> Option<Vec<u8>> {
+    let chain = chain.chain()?;
+    let certificate = match end {
+        First => chain.iter().next(),
+        Last => chain.iter().last(),
+    };
+    Some(certificate?.digest(MessageDigest::sha256()).ok()?.to_vec())
+}
+
+/// The certificate in question is where the chain ends: it is trusted itself and has no CRL to ask for.
+fn is_end(chain: &X509StoreContextRef) -> bool {
     let last = chain.chain().map_or(0, openssl::stack::StackRef::len).saturating_sub(1);
     usize::try_from(chain.error_depth()).is_ok_and(|depth| depth == last)
 }
@@ -172,13 +194,19 @@ pub(crate) fn odette_id(certificate: &X509Ref) -> Option<String> {
     Some(id.trim_end_matches(' ').to_owned())
 }
 
-/// `CN=Acme, O=Acme AG`: for log lines, which escape it.
+/// `CN=Acme, O=Acme AG`: for log lines, which escape it. Cut to `NAME_LIMIT`, because a peer chose it.
 pub(crate) fn name_text(name: &X509NameRef) -> String {
     let mut text = String::new();
     for entry in name.entries() {
         let label = entry.object().nid().short_name().unwrap_or("?");
         let value = entry.data().to_string().unwrap_or_default();
         let _ = write!(text, "{}{label}={value}", if text.is_empty() { "" } else { ", " });
+        if text.len() > NAME_LIMIT {
+            let cut = (0..=NAME_LIMIT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(cut);
+            text.push_str("...");
+            break;
+        }
     }
     text
 }
@@ -188,5 +216,6 @@ pub(crate) fn serial_text(certificate: &X509Ref) -> String {
         .serial_number()
         .to_bn()
         .and_then(|number| number.to_hex_str().map(|hex| hex.to_string()))
+        .map(|hex| hex.chars().take(SERIAL_LIMIT).collect())
         .unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use common::exit::Status;
 use common::link::frame::{self, FrameError, Splitter};
 use common::net::{Interrupted, Waiter};
 use common::rpc::Call;
+use common::secret::Secret;
 use common::sys;
 use mio::net::UnixStream;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,6 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::task::Poll;
 use std::time::Instant;
-use zeroize::{Zeroize, Zeroizing};
 
 /// Largest task, octets of JSON: a batch of session events.
 const MAX_TASK: usize = 4 << 20;
@@ -35,7 +35,7 @@ pub(crate) enum Reply {
     /// The backend's answer.
     Answer {
         /// JSON, as it came: `"ok":true` and the function's own members.
-        text: String,
+        text: Secret,
     },
     /// There is none.
     Failed {
@@ -148,7 +148,7 @@ fn perform(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
     match agent.call(call) {
         Ok(mut text) => {
             common::debug!("the backend has answered: {} octets after {:?}", text.len(), begun.elapsed());
-            Ok(Reply::Answer { text: std::mem::take(&mut *text) })
+            Ok(Reply::Answer { text: Secret::new(std::mem::take(&mut *text)) })
         }
         Err(Fault::Ended) => Err(WorkerError::Ended),
         Err(fault) => {
@@ -198,12 +198,9 @@ impl Parent {
     }
 
     /// Hands `reply` over; false if the parent is gone.
-    fn send(&mut self, mut reply: Reply) -> Result<bool, WorkerError> {
-        let frame = Zeroizing::new(frame::encode(&reply)?);
-        if let Reply::Answer { text } = &mut reply {
-            // A configuration holds private keys.
-            text.zeroize();
-        }
+    fn send(&mut self, reply: Reply) -> Result<bool, WorkerError> {
+        let frame = frame::encode(&reply)?;
+        drop(reply);
         let socket = &mut self.socket;
         let mut rest = frame.as_slice();
         self.waiter.lock().drive(None, || {

@@ -1,18 +1,20 @@
 //! The API worker as the parent sees it: tasks go out in order, answers come back in the same order. The parent never
 //! waits for one.
 
-use super::{BACKEND, Need, Parent};
+use super::{BACKEND, Parent};
 use crate::backend::{Reply, Task};
 use common::link::control::{CHUNK, MAX_ANSWER, ToServer};
 use common::link::frame::{self, FrameError, Splitter};
 use common::log::{Event, events};
 use common::rpc::{Call, ClientConfigAnswer, Enrolment, SessionEvent, SystemLog};
+use common::secret::Secret;
 use common::startup::Finish;
 use mio::Interest;
 use mio::net::UnixStream;
 use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
+use zeroize::Zeroizing;
 
 /// Tasks that may wait for the worker; reports beyond that are dropped.
 const MAX_WAITING: usize = 200;
@@ -55,7 +57,7 @@ pub(super) struct Backend {
     socket: UnixStream,
     splitter: Splitter,
     waiting: VecDeque<Asked>,
-    output: Vec<u8>,
+    output: Zeroizing<Vec<u8>>,
     dropped: u64,
 }
 
@@ -75,6 +77,11 @@ impl Backend {
         Ok(())
     }
 
+    /// The server's configuration is being fetched.
+    pub(super) fn fetches_config(&self) -> bool {
+        self.waiting.iter().any(|asked| matches!(asked, Asked::ServerConfig(_)))
+    }
+
     fn flush(&mut self) {
         while !self.output.is_empty() {
             match self.socket.write(&self.output) {
@@ -87,9 +94,9 @@ impl Backend {
     }
 
     fn read(&mut self) -> io::Result<bool> {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = Zeroizing::new([0; 16 * 1024]);
         loop {
-            match self.socket.read(&mut chunk) {
+            match self.socket.read(&mut *chunk) {
                 Ok(0) => return Ok(false),
                 Ok(n) => self.splitter.feed(chunk.get(..n).unwrap_or_default()),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(true),
@@ -111,7 +118,7 @@ impl Parent {
             socket,
             splitter: Splitter::new(MAX_REPLY),
             waiting: VecDeque::new(),
-            output: Vec::new(),
+            output: Zeroizing::default(),
             dropped: 0,
         });
         if self.membership.is_none() {
@@ -172,7 +179,6 @@ impl Parent {
             self.stop = Some(Finish::Failed("the API worker ended during the start".to_owned()));
             return;
         }
-        self.needs.push_back(Need::Worker);
         for asked in backend.waiting {
             if let Asked::ServerConfig(_) = asked {
                 let reason = "the API worker has ended".to_owned();
@@ -189,15 +195,15 @@ impl Parent {
         };
         let wrong = |e: serde_json::Error| format!("the backend's answer is not what the protocol says: {e}");
         match asked {
-            Asked::Enrolment => match serde_json::from_str::<Enrolment>(&text) {
+            Asked::Enrolment => match serde_json::from_str::<Enrolment>(text.expose()) {
                 Ok(enrolment) => self.take_enrolment(&enrolment),
                 Err(e) => self.call_failed(asked, wrong(e)),
             },
-            Asked::ClientConfig => match serde_json::from_str::<ClientConfigAnswer>(&text) {
+            Asked::ClientConfig => match serde_json::from_str::<ClientConfigAnswer>(text.expose()) {
                 Ok(answer) => self.take_config(answer.config),
                 Err(e) => self.call_failed(asked, wrong(e)),
             },
-            Asked::ServerConfig(_) => self.pass_config(&text),
+            Asked::ServerConfig(_) => self.pass_config(text.expose()),
             Asked::SystemLog(_) | Asked::Sessions(_) => {}
         }
     }
@@ -239,7 +245,7 @@ impl Parent {
             }
             let (part, after) = rest.split_at(cut);
             let last = after.is_empty();
-            self.tell_server_bulk(&ToServer::ConfigPart { text: part.to_owned(), last });
+            self.tell_server_bulk(&ToServer::ConfigPart { text: Secret::new(part.to_owned()), last });
             if last {
                 return;
             }

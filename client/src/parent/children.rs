@@ -4,7 +4,7 @@
 use super::backend::Asked;
 use super::{CHILDREN, Parent};
 use crate::orders::ToParent;
-use common::link::channel::{Channel, Received};
+use common::link::channel::{Channel, ChannelError, Received};
 use common::link::pair::PairId;
 use common::log::{Event, events};
 use common::sys;
@@ -83,6 +83,10 @@ impl Parent {
                 }
                 Ok(Received::Message(ToParent::SystemLog(entry), _)) => self.ask(Asked::SystemLog(entry)),
                 Ok(Received::Blocked | Received::Gone) => return,
+                // What follows may still be of use: its end line, above all.
+                Err(ChannelError::Message(e)) => {
+                    common::error!("session process {pid} sent no message of ours: {e}");
+                }
                 Err(e) => {
                     common::error!("session process {pid}: {e}");
                     return;

@@ -9,6 +9,7 @@
 
 mod backend;
 mod children;
+mod rate;
 mod server;
 
 use crate::backend::{Access, Task};
@@ -25,6 +26,7 @@ use common::startup::{Finish, Ready};
 use common::sys::{self, Fork};
 use mio::{Events, Interest, Poll, Token};
 use openssl::pkey::{PKey, Private};
+use rate::Rate;
 use server::{Joined, Membership};
 use std::collections::VecDeque;
 use std::fmt;
@@ -39,6 +41,12 @@ const CONTROL: Token = Token(1);
 const BACKEND: Token = Token(2);
 /// A child's channel: `CHILDREN` plus its process ID.
 const CHILDREN: usize = 1024;
+
+/// Session processes that the server may ask for at once, and a second.
+const PAIRS_AT_ONCE: u32 = 600;
+const PAIRS_PER_SECOND: u32 = 300;
+/// An API worker that ends sooner after its start is not replaced at once.
+const WORKER_PAUSE: Duration = Duration::from_secs(5);
 
 /// How often the client's own configuration is asked for.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -82,6 +90,10 @@ pub(crate) struct Parent {
     children: Children,
     /// Of an enrolment that is under way.
     key: Option<PKey<Private>>,
+    /// Session processes that the server may ask for.
+    pair_rate: Rate,
+    /// When the last API worker was started.
+    worker_started: Option<Instant>,
     needs: VecDeque<Need>,
     program: String,
     ready: Option<Ready>,
@@ -113,6 +125,8 @@ impl Parent {
             config: None,
             children: Children::default(),
             key: None,
+            pair_rate: Rate::new(PAIRS_AT_ONCE, PAIRS_PER_SECOND),
+            worker_started: None,
             needs: VecDeque::from([Need::Worker]),
             program: program.to_owned(),
             ready: Some(ready),
@@ -130,10 +144,12 @@ impl Parent {
             while let Some(need) = self.needs.pop_front() {
                 self = self.fork(need);
             }
+            self.tend_server();
             if let Some(finish) = self.stop.take() {
                 return self.finish(finish);
             }
-            let timeout = self.due().saturating_duration_since(Instant::now());
+            let due = if self.server_has_more() { Instant::now() } else { self.due() };
+            let timeout = due.saturating_duration_since(Instant::now());
             match self.poller.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -170,6 +186,7 @@ impl Parent {
     }
 
     fn fork_worker(mut self) -> Self {
+        self.worker_started = Some(Instant::now());
         let ends = UnixStream::pair();
         let (ours, theirs) = match ends {
             Ok(ends) => ends,
@@ -248,6 +265,10 @@ impl Parent {
     }
 
     fn turn(&mut self) {
+        self.hear_server();
+        if self.backend.is_none() && self.worker_due().is_some_and(|at| at <= Instant::now()) {
+            self.needs.push_back(Need::Worker);
+        }
         common::log::reread_if_changed();
         self.tend_server();
         if self.joined.is_some() && self.refreshed.elapsed() >= REFRESH {
@@ -266,9 +287,15 @@ impl Parent {
             None => self.start_by,
             Some(joined) => [joined.due(), self.refreshed + REFRESH]
                 .into_iter()
+                .chain(self.worker_due())
                 .chain(self.membership.as_ref().map(Membership::renew_at))
                 .fold(Instant::now() + REFRESH, Instant::min),
         }
+    }
+
+    /// When a lost API worker is to be replaced.
+    fn worker_due(&self) -> Option<Instant> {
+        self.worker_started.filter(|_| self.backend.is_none()).map(|started| started + WORKER_PAUSE)
     }
 
     fn obey_signals(&mut self) {

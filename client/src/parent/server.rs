@@ -1,7 +1,7 @@
 //! The server as the client's parent sees it: joining it, renewing the certificate, and what it asks. Its messages ask
 //! and report; none names an address, a path or a command.
 
-use super::backend::Asked;
+use super::backend::{Asked, Backend};
 use super::{CONTROL, Need, Parent, Route};
 use common::identity::ProxyId;
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
@@ -9,7 +9,8 @@ use common::link::pair::{PairId, Ticket};
 use common::link::tls;
 use common::log::{Event, events};
 use common::net::{self, Conn, Interrupted, LookupError, Waiter};
-use common::rpc::Enrolment;
+use common::rpc::{Enrolment, Origin, SystemLog};
+use common::signals::End;
 use common::startup::{Finish, Ready};
 use common::sys;
 use mio::Interest;
@@ -28,6 +29,8 @@ use std::time::{Duration, Instant};
 const JOIN: Duration = Duration::from_secs(10);
 /// A failed renewal is tried again after this.
 const RENEW_AGAIN: Duration = Duration::from_secs(300);
+/// How long our end may wait for what is queued.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// While the server opens its port for a renewal.
 const DIAL_AGAIN: Duration = Duration::from_millis(50);
 
@@ -188,17 +191,35 @@ impl Parent {
                 joined.control.advance()?;
             }
             let joined = self.dial(Some(secret))?;
+            self.read_to_the_end();
             if let Some(mut old) = self.joined.take() {
                 let _ = self.poller.registry().deregister(old.control.conn().wire().socket());
             }
             self.watch(joined)
         })();
-        if let Err(e) = renewed {
+        // The dialling had this process's signals: what they asked for is done now.
+        self.bury();
+        self.children.release_parked();
+        if let Err(JoinError::Interrupted(Interrupted::Ended)) = renewed {
+            self.stop = Some(Finish::Told(End::Term));
+        } else if let Err(e) = renewed {
             if self.joined.is_none() {
                 self.stop = Some(Finish::Failed(format!("the renewed control connection failed: {e}")));
             }
             common::error!("the control connection was not renewed: {e}");
             self.renewal_failed();
+        }
+    }
+
+    /// What the server said to the old connection before it took the new one in its place.
+    fn read_to_the_end(&mut self) {
+        let until = Instant::now() + LAST_WORDS;
+        while let Some(joined) = &mut self.joined {
+            match joined.control.receive() {
+                Ok(Some(message)) => self.take(message),
+                Ok(None) if Instant::now() < until => joined.control.wait_readable(until),
+                Ok(None) | Err(_) => return,
+            }
         }
     }
 
@@ -247,6 +268,11 @@ impl Parent {
         Ok(())
     }
 
+    /// More of the server's messages may be there than one turn takes.
+    pub(super) fn server_has_more(&self) -> bool {
+        self.joined.as_ref().is_some_and(|joined| joined.control.has_more())
+    }
+
     /// Reads all that the server has sent.
     pub(super) fn hear_server(&mut self) {
         while let Some(joined) = &mut self.joined {
@@ -264,18 +290,37 @@ impl Parent {
             ToClient::Refused { reason } => {
                 self.stop = Some(Finish::Failed(format!("the server refused this client: {reason}")));
             }
-            ToClient::GetConfig { generation } => self.ask(Asked::ServerConfig(generation)),
+            ToClient::GetConfig { generation } => self.fetch_config(generation),
             ToClient::Pair { pair, ticket } => self.take_pair(pair, ticket),
             ToClient::Retire { pair } => self.children.retire(pair),
-            ToClient::SystemLog(entry) => self.ask(Asked::SystemLog(entry)),
+            // Whatever the DMZ says of itself, this comes from there.
+            ToClient::SystemLog(entry) => {
+                self.ask(Asked::SystemLog(Box::new(SystemLog { origin: Origin::Server, ..*entry })));
+            }
             ToClient::Sessions(events) => self.ask(Asked::Sessions(events)),
         }
+    }
+
+    /// One at a time: a server that asks again before it has its answer asks in vain.
+    fn fetch_config(&mut self, generation: Option<u64>) {
+        let busy = self.joined.as_ref().is_some_and(|joined| joined.control.bulk_pending());
+        if busy || self.backend.as_ref().is_some_and(Backend::fetches_config) {
+            common::debug!("the server asks for its configuration while it is on its way");
+            return;
+        }
+        self.ask(Asked::ServerConfig(generation));
     }
 
     /// A session child is wanted. How many there may be is ours to say, not the DMZ's.
     fn take_pair(&mut self, pair: PairId, ticket: Ticket) {
         let limits = self.config.as_ref().map(|config| config.limits.clone()).unwrap_or_default();
         let most = limits.sessions as usize + 2 * limits.parked_pairs as usize;
+        if !self.pair_rate.take(Instant::now()) {
+            return self.pair_failed(
+                pair,
+                "the server asks for session processes faster than this client makes them",
+            );
+        }
         if self.children.count() + self.needs.len() >= most {
             return self.pair_failed(pair, "this client has as many session processes as it may");
         }
@@ -314,7 +359,7 @@ impl Parent {
     /// This parent ends: the server hears of it at once.
     pub(super) fn leave_server(&mut self) {
         if let Some(joined) = &mut self.joined {
-            joined.control.close();
+            joined.control.close(LAST_WORDS);
         }
     }
 

@@ -18,6 +18,8 @@ const DIAL: Duration = Duration::from_secs(8);
 /// Between two attempts at first; doubled up to `MAX_PAUSE`.
 const PAUSE: Duration = Duration::from_millis(5);
 const MAX_PAUSE: Duration = Duration::from_millis(500);
+/// A data connection that ended sooner was not parked at all.
+const QUICK: Duration = Duration::from_secs(1);
 
 /// A data connection on which both children have proven to hold the ticket.
 pub(super) struct Dialled {
@@ -26,17 +28,20 @@ pub(super) struct Dialled {
 
 /// Dials until the pair is joined, or is not wanted any more.
 pub(super) fn dial_and_join(desk: &mut Desk, ticket: &Ticket) -> Result<Dialled, Stop> {
+    let mut pause = PAUSE;
     loop {
         let mut wire = dial(desk)?;
+        let dialled = Instant::now();
         let sent = wire.socket().write(&desk.pair.preamble());
-        if !matches!(sent, Ok(n) if n == desk.pair.preamble().len()) {
-            continue;
-        }
-        if park(desk, wire.socket())? {
+        let whole = matches!(sent, Ok(n) if n == desk.pair.preamble().len());
+        if whole && park(desk, wire.socket())? {
             return join_pair(desk, ticket, wire);
         }
-        // A stranger came and went. The pair is as good as before.
+        // A stranger came and went, and the pair is as good as before; or the server takes nobody, and is not to be
+        // dialled without end.
         common::debug!("pair {} dials in again", desk.pair);
+        pause = if dialled.elapsed() > QUICK { PAUSE } else { (pause * 2).min(MAX_PAUSE) };
+        wait_a_moment(desk, pause)?;
     }
 }
 

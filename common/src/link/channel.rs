@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use zeroize::Zeroizing;
 
 /// Largest message, octets.
 const MAX_DATAGRAM: usize = 16 * 1024;
@@ -39,12 +40,18 @@ pub enum ChannelError {
     Io(io::Error),
     /// Not a message of this channel: a bug of ours.
     Message(serde_json::Error),
+    /// A message of so many octets.
+    TooLong(usize),
 }
 
 impl fmt::Display for ChannelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(e) => write!(f, "the channel between parent and child failed: {e}"),
+            Self::TooLong(octets) => write!(
+                f,
+                "a message of {octets} octets is too long for the channel between parent and child ({MAX_DATAGRAM})"
+            ),
             Self::Message(e) => write!(f, "the channel between parent and child carried no message: {e}"),
         }
     }
@@ -56,6 +63,13 @@ impl From<Errno> for ChannelError {
     fn from(e: Errno) -> Self {
         Self::Io(e.into())
     }
+}
+
+/// `message` as one datagram; wiped when dropped, since a ticket may be in it.
+fn datagram(message: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_DATAGRAM));
+    serde_json::to_writer(&mut *text, message).map_err(ChannelError::Message)?;
+    if text.len() > MAX_DATAGRAM { Err(ChannelError::TooLong(text.len())) } else { Ok(text) }
 }
 
 impl Channel {
@@ -72,7 +86,7 @@ impl Channel {
 
     /// Sends one message.
     pub fn send(&self, message: &impl Serialize) -> Result<(), ChannelError> {
-        let text = serde_json::to_vec(message).map_err(ChannelError::Message)?;
+        let text = datagram(message)?;
         send(self.socket.as_raw_fd(), &text, MsgFlags::MSG_NOSIGNAL)?;
         Ok(())
     }
@@ -84,20 +98,19 @@ impl Channel {
         descriptor: Option<&impl AsFd>,
     ) -> Result<(), ChannelError> {
         let Some(descriptor) = descriptor else { return self.send(message) };
-        let text = serde_json::to_vec(message).map_err(ChannelError::Message)?;
+        let text = datagram(message)?;
         sys::send_fd(&self.socket, &text, descriptor).map_err(ChannelError::Io)
     }
 
     /// The next message, if there is one.
     pub fn receive<T: DeserializeOwned>(&self) -> Result<Received<T>, ChannelError> {
-        let mut buffer = vec![0; MAX_DATAGRAM];
+        let mut buffer = Zeroizing::new(vec![0; MAX_DATAGRAM]);
         match sys::recv_fd(&self.socket, &mut buffer) {
             Ok((0, _)) => Ok(Received::Gone),
             Err(e) if e.kind() == ErrorKind::ConnectionReset => Ok(Received::Gone),
             Ok((n, descriptor)) => {
                 let message = serde_json::from_slice(buffer.get(..n).unwrap_or_default())
                     .map_err(ChannelError::Message)?;
-                zeroize::Zeroize::zeroize(&mut buffer);
                 Ok(Received::Message(message, descriptor))
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(Received::Blocked),

@@ -5,13 +5,17 @@ use super::frame::{self, FrameError, MAX_FRAME, Splitter};
 use super::pair::{PairId, Ticket};
 use crate::net::{Conn, Read};
 use crate::rpc::{SessionEvent, SystemLog};
+use crate::secret::Secret;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
 /// Version of the link's protocol; both ends must be of the same.
 pub const VERSION: u32 = 1;
@@ -25,6 +29,9 @@ pub const CHUNK: usize = 256 * 1024;
 pub const MAX_ANSWER: usize = 64 << 20;
 /// Unsent frames that an end may heap up, octets, besides an answer in chunks.
 const MAX_BACKLOG: usize = 4 << 20;
+
+/// Octets read between two calls of `advance`.
+const ALLOWANCE: usize = 512 * 1024;
 
 /// From the server's parent to the client's parent.
 #[derive(Debug, Serialize, Deserialize)]
@@ -81,8 +88,8 @@ pub enum ToServer {
     },
     /// A part of the answer to `GetConfig`: `rpc::ConfigAnswer` as JSON text.
     ConfigPart {
-        /// The next octets of it.
-        text: String,
+        /// The next octets of it; the private key towards partners is in it.
+        text: Secret,
         /// It is whole now.
         last: bool,
     },
@@ -176,10 +183,11 @@ impl From<io::Error> for ControlError {
 pub struct Control<In, Out> {
     conn: Conn,
     splitter: Splitter,
-    urgent: VecDeque<Vec<u8>>,
-    bulk: VecDeque<Vec<u8>>,
+    urgent: VecDeque<Zeroizing<Vec<u8>>>,
+    bulk: VecDeque<Zeroizing<Vec<u8>>>,
     backlog: usize,
-    sending: Vec<u8>,
+    allowance: usize,
+    sending: Zeroizing<Vec<u8>>,
     sent: usize,
     heard: Instant,
     pinged: Instant,
@@ -196,7 +204,8 @@ impl<In: Message, Out: Message> Control<In, Out> {
             urgent: VecDeque::new(),
             bulk: VecDeque::new(),
             backlog: 0,
-            sending: Vec::new(),
+            allowance: ALLOWANCE,
+            sending: Zeroizing::default(),
             sent: 0,
             heard: now,
             pinged: now,
@@ -234,17 +243,22 @@ impl<In: Message, Out: Message> Control<In, Out> {
         !self.bulk.is_empty()
     }
 
-    /// Reads the next message, if there is one. Pings are taken in here.
+    /// Reads the next message, if there is one. Pings are taken in here. Between two calls of `advance` only so much is
+    /// read: whoever sends without end must not keep this process from its other work.
     pub fn receive(&mut self) -> Result<Option<In>, ControlError> {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = Zeroizing::new([0; 16 * 1024]);
         loop {
             while let Some(message) = self.splitter.take::<In>()? {
                 if !message.is_ping() {
                     return Ok(Some(message));
                 }
             }
-            match self.conn.read(&mut chunk) {
+            if self.allowance == 0 {
+                return Ok(None);
+            }
+            match self.conn.read(&mut *chunk) {
                 Read::Octets(n) => {
+                    self.allowance = self.allowance.saturating_sub(n);
                     self.heard = Instant::now();
                     self.splitter.feed(chunk.get(..n).unwrap_or_default());
                 }
@@ -255,8 +269,19 @@ impl<In: Message, Out: Message> Control<In, Out> {
         }
     }
 
+    /// More may be there to read: `receive` has stopped early.
+    pub fn has_more(&self) -> bool {
+        self.allowance == 0
+    }
+
+    /// Octets that are queued and not sent yet, but for an answer in chunks.
+    pub fn backlog(&self) -> usize {
+        self.backlog
+    }
+
     /// Pings when it is time, and sends as much as the other end takes.
     pub fn advance(&mut self) -> Result<(), ControlError> {
+        self.allowance = ALLOWANCE;
         let now = Instant::now();
         if now.duration_since(self.heard) > GONE_AFTER {
             return Err(ControlError::Silent);
@@ -270,11 +295,33 @@ impl<In: Message, Out: Message> Control<In, Out> {
         Ok(())
     }
 
-    /// Ends it in the regular way, so that the other end need not wait for the silence.
-    pub fn close(&mut self) {
+    /// Gets out what is queued, for `patience` at most, and ends in the regular way, so that the other end need not wait
+    /// for the silence.
+    pub fn close(&mut self, patience: Duration) {
+        let until = Instant::now() + patience;
+        while self.advance().is_ok() && !self.is_sent() && Instant::now() < until {
+            let left = until.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+            // Interrupted or not: the loop looks again.
+            let _ = poll(&mut [PollFd::new(self.conn.wire().socket().as_fd(), PollFlags::POLLOUT)], timeout);
+        }
         // Best effort: this process ends, whatever comes of it.
-        let _ = self.advance();
         let _ = self.conn.finish();
+    }
+
+    /// Waits for something to read, until `until` at most, and allows it to be read.
+    pub fn wait_readable(&mut self, until: Instant) {
+        self.allowance = ALLOWANCE;
+        let left = PollTimeout::try_from(until.saturating_duration_since(Instant::now()));
+        // Interrupted or not: the caller looks again.
+        let _ = poll(
+            &mut [PollFd::new(self.conn.wire().socket().as_fd(), PollFlags::POLLIN)],
+            left.unwrap_or(PollTimeout::ZERO),
+        );
+    }
+
+    fn is_sent(&mut self) -> bool {
+        self.urgent.is_empty() && self.sent == self.sending.len() && self.conn.wire().unsent() == 0
     }
 
     /// When `advance` is due next, at the latest.

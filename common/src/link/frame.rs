@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
+use std::io;
+use zeroize::Zeroizing;
 
 /// Largest frame on the control connection, octets of JSON.
 pub const MAX_FRAME: usize = 1 << 20;
@@ -34,10 +36,14 @@ impl std::error::Error for FrameError {
     }
 }
 
-/// `message` as a frame.
-pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
-    let mut frame = vec![0; 4];
-    serde_json::to_writer(&mut frame, message).map_err(FrameError::Json)?;
+/// `message` as a frame. It may hold a secret, so it is wiped when it is dropped, and written into a buffer that never
+/// moves.
+pub fn encode(message: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, FrameError> {
+    let mut size = Size(4);
+    serde_json::to_writer(&mut size, message).map_err(FrameError::Json)?;
+    let mut frame = Zeroizing::new(Vec::with_capacity(size.0));
+    frame.extend_from_slice(&[0; 4]);
+    serde_json::to_writer(&mut *frame, message).map_err(FrameError::Json)?;
     let length = frame.len() - 4;
     let prefix = u32::try_from(length).map_err(|_| FrameError::TooLong(length, u32::MAX as usize))?;
     if let Some(head) = frame.get_mut(..4) {
@@ -46,20 +52,44 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
     Ok(frame)
 }
 
-/// Octets as they come, cut into frames.
+/// Counts what is written.
+struct Size(usize);
+
+impl io::Write for Size {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0 += octets.len();
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Octets as they come, cut into frames. Nothing of them is left in memory once a frame is taken.
 pub struct Splitter {
-    buffer: Vec<u8>,
+    buffer: Zeroizing<Vec<u8>>,
     limit: usize,
 }
 
 impl Splitter {
     /// Refuses frames of more than `limit` octets.
     pub fn new(limit: usize) -> Self {
-        Self { buffer: Vec::new(), limit }
+        Self { buffer: Zeroizing::default(), limit }
     }
 
     /// Takes received octets in.
     pub fn feed(&mut self, octets: &[u8]) {
+        let needed = self.buffer.len() + octets.len();
+        if needed > self.buffer.capacity() {
+            // By hand, because a vector that grows leaves its octets behind.
+            let announced =
+                self.buffer.first_chunk::<4>().map_or(0, |head| 4 + u32::from_be_bytes(*head) as usize);
+            let room = needed.max(announced.min(4 + self.limit).min(2 * needed));
+            let mut larger = Zeroizing::new(Vec::with_capacity(room));
+            larger.extend_from_slice(&self.buffer);
+            self.buffer = larger;
+        }
         self.buffer.extend_from_slice(octets);
     }
 
@@ -72,11 +102,9 @@ impl Splitter {
         }
         let Some(body) = self.buffer.get(4..4 + length) else { return Ok(None) };
         let message = serde_json::from_slice(body).map_err(FrameError::Json)?;
-        self.buffer.drain(..4 + length);
-        if self.buffer.is_empty() {
-            // A large answer must not leave its memory behind: it would be copied at every fork.
-            self.buffer = Vec::new();
-        }
+        // A new buffer: a large answer must not leave its memory behind, it would be copied at every fork.
+        let rest = self.buffer.get(4 + length..).unwrap_or_default().to_vec();
+        self.buffer = Zeroizing::new(rest);
         Ok(Some(message))
     }
 
@@ -96,7 +124,7 @@ mod tests {
 
     #[test]
     fn frames_survive_any_splitting() {
-        let frames = [encode(&"one").unwrap(), encode(&"zwei").unwrap()].concat();
+        let frames = [encode(&"one").unwrap().as_slice(), &encode(&"zwei").unwrap()].concat();
         for cut in 0..frames.len() {
             let mut splitter = Splitter::new(100);
             let mut seen: Vec<String> = Vec::new();
@@ -124,7 +152,7 @@ mod tests {
     fn missing_never_reaches_into_what_follows() {
         let frame = encode(&"one").unwrap();
         let mut splitter = Splitter::new(100);
-        for octet in &frame {
+        for octet in frame.iter() {
             assert!(splitter.missing() >= 1);
             assert!(splitter.take::<String>().unwrap().is_none());
             splitter.feed(&[*octet]);

@@ -7,7 +7,7 @@ use super::tls;
 use crate::config::ProfileName;
 use crate::net::{Conn, Read};
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslVersion};
+use openssl::ssl::{Ssl, SslVerifyMode, SslVersion};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -26,6 +26,8 @@ pub fn initiate(pair: PairId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
     let mut context = tls::hardened(SslVersion::TLS1_3)?;
     context.set_ciphersuites(SUITE)?;
     let (identity, ticket) = (pair.to_string(), ticket.clone());
+    // Whoever does not hold the ticket might offer a certificate instead: there is none that we would take.
+    context.set_verify(SslVerifyMode::PEER);
     context.set_psk_client_callback(move |_, _, identity_out, key_out| {
         // The identity is a C string: its end must be marked.
         for (to, from) in identity_out.iter_mut().zip(identity.bytes().chain([0])) {

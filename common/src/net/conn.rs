@@ -36,6 +36,9 @@ pub struct TlsFailure {
     code: i32,
 }
 
+/// Reads of 16 KiB that a peer may still send after our last words before it is cut off.
+const DISCARD_ROUNDS: usize = 16 * 1024;
+
 /// SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
 const NO_CERTIFICATE: i32 = 199;
 /// SSL_R_UNSUPPORTED_PROTOCOL, _WRONG_VERSION_NUMBER, _HTTP_REQUEST, _HTTPS_PROXY_REQUEST, _NO_SHARED_CIPHER,
@@ -179,6 +182,13 @@ impl Conn {
         self.wire().drain()
     }
 
+    /// Until `finish`, the end of this process resets the connection: a session that breaks off must not look like one
+    /// that has ended.
+    pub fn reset_if_killed(&mut self) {
+        // A socket that is gone already needs no reset.
+        let _ = sys::linger_reset(self.wire().socket().as_fd());
+    }
+
     /// Ends our direction in the regular way: close_notify under TLS, then FIN. Call it when all is drained.
     pub fn finish(&mut self) -> io::Result<()> {
         if let Self::Tls(stream) = self {
@@ -188,25 +198,28 @@ impl Conn {
             }
             stream.get_mut().drain()?;
         }
+        // Of a socket that is gone nothing has to be delivered.
+        let _ = sys::linger_default(self.wire().socket().as_fd());
         self.wire().finish()
     }
 
-    /// Reads and forgets; true once the peer has ended its direction.
+    /// Reads and forgets, under TLS as well: after our last words nothing matters but the end. True once the peer has
+    /// ended its direction, or sends without end.
     pub fn discard(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
-        loop {
-            match self.read(&mut chunk) {
-                Read::Octets(_) => {}
-                Read::Blocked => return false,
-                Read::Clean | Read::Broken(_) => return true,
+        for _ in 0..DISCARD_ROUNDS {
+            match self.wire().read(&mut chunk) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(e) => return e.kind() != ErrorKind::WouldBlock,
             }
         }
+        true
     }
 
     /// Breaks off: the peer sees a reset, no close_notify.
     pub fn reset(mut self) {
-        // A socket that is gone already needs no reset.
-        let _ = sys::linger_reset(self.wire().socket().as_fd());
+        self.reset_if_killed();
     }
 }
 

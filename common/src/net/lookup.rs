@@ -114,12 +114,15 @@ pub fn connect(
     deadline: Instant,
 ) -> Result<Wire, LookupError> {
     let mut last = LookupError::Unknown(String::new());
-    for address in addresses {
-        match connect_one(waiter, *address, source, deadline) {
+    for (tried, address) in addresses.iter().enumerate() {
+        // Each gets its share of the time that is left: a dead address must not use up that of a live one.
+        let left = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        let share = Instant::now() + deadline.saturating_duration_since(Instant::now()) / left;
+        match connect_one(waiter, *address, source, share) {
             Ok(socket) => return Ok(Wire::new(socket)),
             Err(Attempt::Refused(e)) => last = LookupError::Unreachable(*address, e),
             Err(Attempt::Interrupted(Interrupted::Late)) => {
-                return Err(LookupError::Unreachable(*address, ErrorKind::TimedOut.into()));
+                last = LookupError::Unreachable(*address, ErrorKind::TimedOut.into());
             }
             Err(Attempt::Interrupted(e)) => return Err(e.into()),
         }

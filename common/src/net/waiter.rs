@@ -70,6 +70,9 @@ impl Waiter {
 
     /// Waits until any watched source has moved. May wake for nothing.
     pub fn wait(&mut self, deadline: Option<Instant>) -> Result<(), Interrupted> {
+        // Callers try before they wait, so whoever comes too late has tried in vain; a peer that never lets the loop
+        // run empty must not put a deadline off.
+        let late = deadline.is_some_and(|at| at <= Instant::now());
         let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match self.poller.poll(&mut self.events, timeout) {
             Ok(()) => {}
@@ -79,7 +82,7 @@ impl Waiter {
         if self.events.iter().any(|event| event.token() == SIGNALS) {
             self.obey()?;
         }
-        if self.events.is_empty() && deadline.is_some_and(|at| at <= Instant::now()) {
+        if late || (self.events.is_empty() && deadline.is_some_and(|at| at <= Instant::now())) {
             return Err(Interrupted::Late);
         }
         Ok(())

@@ -20,6 +20,7 @@ pub(super) struct Half {
     read: usize,
     /// Nothing is read any more: these are the last octets of the session.
     last: bool,
+    moved: bool,
     /// Since when an unfinished unit has been waiting for its sender.
     pub(super) begun: Option<Instant>,
     /// Octets passed on.
@@ -34,6 +35,7 @@ impl Half {
             judged: 0,
             read: 0,
             last: false,
+            moved: false,
             begun: None,
             passed: 0,
         }
@@ -79,13 +81,17 @@ impl Half {
         self.read += n;
     }
 
-    /// Judges every unit that is whole.
+    /// Judges every unit that is whole; what must not pass is cut out.
     pub(super) fn judge<J: Judge>(&mut self, judge: &mut J, from: Side) -> Result<(), J::Fault> {
         let before = self.judged;
         while let Some(octets) = self.buffer.get(self.judged..self.read).filter(|octets| !octets.is_empty()) {
             let Some(length) = judge.frame(from, octets)? else { break };
-            judge.judge(from, octets.get(..length).unwrap_or(octets))?;
-            self.judged += length;
+            if judge.judge(from, octets.get(..length).unwrap_or(octets))? {
+                self.judged += length;
+            } else {
+                self.buffer.copy_within(self.judged + length..self.read, self.judged);
+                self.read -= length;
+            }
         }
         if self.judged == self.read || self.read == self.buffer.len() {
             // Nothing is unfinished, or it is we who do not read on.
@@ -96,9 +102,14 @@ impl Half {
         Ok(())
     }
 
-    /// Writes what may pass; true if anything moved.
-    pub(super) fn write_to(&mut self, sink: &mut Conn) -> io::Result<bool> {
-        let mut moved = false;
+    /// Whether the last `write_to` wrote anything.
+    pub(super) fn moved(&self) -> bool {
+        self.moved
+    }
+
+    /// Writes what may pass.
+    pub(super) fn write_to(&mut self, sink: &mut Conn) -> io::Result<()> {
+        self.moved = false;
         while self.written < self.judged {
             let n = sink.write(self.buffer.get(self.written..self.judged).unwrap_or_default())?;
             if n == 0 {
@@ -106,10 +117,9 @@ impl Half {
             }
             self.written += n;
             self.passed += n as u64;
-            moved = true;
+            self.moved = true;
         }
-        sink.drain()?;
-        Ok(moved)
+        sink.drain().map(drop)
     }
 
     /// Everything that may pass has left this process.

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// How long the end of a session may take: to get our last words out, and to see the peer close.
 const GOODBYE: Duration = Duration::from_secs(10);
 
+/// After so many rounds without rest the loop looks up.
+const ROUNDS: u32 = 64;
+
 /// One of the two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -56,8 +59,8 @@ pub trait Judge {
     type Fault;
     /// Length of the unit at the start of `octets`, once it is whole; refuses as early as it can.
     fn frame(&self, from: Side, octets: &[u8]) -> Result<Option<usize>, Self::Fault>;
-    /// Judges one whole unit.
-    fn judge(&mut self, from: Side, unit: &[u8]) -> Result<(), Self::Fault>;
+    /// Judges one whole unit; false: it is legal but must not be passed on, because the session is over.
+    fn judge(&mut self, from: Side, unit: &[u8]) -> Result<bool, Self::Fault>;
     /// A close here ends the session in the regular way; elsewhere it breaks off.
     fn may_close(&self) -> bool;
     /// A unit that ends the session has passed; what still comes is drained.
@@ -128,7 +131,16 @@ pub struct Relay<'a, J: Judge> {
 
 impl<'a, J: Judge> Relay<'a, J> {
     /// Nothing moves before `run`.
-    pub fn new(waiter: &'a mut Waiter, judge: &'a mut J, outer: Conn, inner: Conn, times: Timeouts) -> Self {
+    pub fn new(
+        waiter: &'a mut Waiter,
+        judge: &'a mut J,
+        mut outer: Conn,
+        mut inner: Conn,
+        times: Timeouts,
+    ) -> Self {
+        // Were this process to be killed, neither side must see a regular end.
+        outer.reset_if_killed();
+        inner.reset_if_killed();
         let halves = [Half::new(times.largest_unit), Half::new(times.largest_unit)];
         Self { waiter, judge, conns: [Some(outer), Some(inner)], halves, times, moved: Instant::now() }
     }
@@ -164,6 +176,7 @@ impl<'a, J: Judge> Relay<'a, J> {
 
     fn pass_on(&mut self) -> Step<J::Fault> {
         let mut over_since = None;
+        let mut rounds = 1_u32;
         loop {
             let mut moved = false;
             for side in [Side::Outer, Side::Inner] {
@@ -172,16 +185,35 @@ impl<'a, J: Judge> Relay<'a, J> {
                     Err(step) => return step,
                 }
             }
-            if moved {
-                self.moved = Instant::now();
-                continue;
-            }
             if self.judge.over() && over_since.is_none() {
                 over_since = Some(Instant::now());
+            }
+            if moved {
+                self.moved = Instant::now();
+                // Also when both sides never rest, signals and limits have their turn.
+                if rounds.is_multiple_of(ROUNDS)
+                    && let Some(step) = self.look_up(over_since)
+                {
+                    return step;
+                }
+                rounds = rounds.wrapping_add(1);
+                continue;
             }
             if let Some(step) = self.wait(over_since) {
                 return step;
             }
+        }
+    }
+
+    /// Looks at signals and at the goodbye's limit without waiting.
+    fn look_up(&mut self, over_since: Option<Instant>) -> Option<Step<J::Fault>> {
+        if over_since.is_some_and(|since| since.elapsed() > GOODBYE) {
+            return Some(Step::Closed(None));
+        }
+        match self.waiter.wait(Some(Instant::now())) {
+            Ok(()) | Err(Interrupted::Late) => None,
+            Err(Interrupted::Ended) => Some(Step::End(Cause::Told)),
+            Err(Interrupted::Failed(e)) => Some(Step::Failed(e)),
         }
     }
 
@@ -220,10 +252,10 @@ impl<'a, J: Judge> Relay<'a, J> {
             Side::Outer => (outer, inner),
             Side::Inner => (inner, outer),
         };
-        let lost = |judge: &J, e| {
-            if judge.may_close() { Step::Closed(Some(side.other())) } else { Step::Broken(side.other(), e) }
-        };
-        let mut moved = half.write_to(sink).map_err(|e| lost(self.judge, e))?;
+        if let Err(e) = half.write_to(sink) {
+            return Err(self.lost(side.other(), e));
+        }
+        let mut moved = half.moved();
         let ending = loop {
             let Some(room) = half.room() else { break None };
             match source.read(room) {
@@ -241,13 +273,35 @@ impl<'a, J: Judge> Relay<'a, J> {
         if let Err(fault) = half.judge(self.judge, side) {
             return Err(Step::End(Cause::Refused(side, fault)));
         }
-        moved |= half.write_to(sink).map_err(|e| lost(self.judge, e))?;
+        if let Err(e) = half.write_to(sink) {
+            return Err(self.lost(side.other(), e));
+        }
+        moved |= half.moved();
         match ending {
             // All that was judged is delivered before the end is passed on.
             Some(_) if !half.is_written(sink) && self.judge.may_close() => Ok(moved),
             Some(_) if self.judge.may_close() => Err(Step::Closed(Some(side))),
             Some(e) => Err(Step::Broken(side, e)),
             None => Ok(moved),
+        }
+    }
+
+    /// `side` does not take octets any more. What it said last may be its ESID: that is read before this is called a
+    /// break.
+    fn lost(&mut self, side: Side, e: io::Error) -> Step<J::Fault> {
+        let half = &mut self.halves[side.index()];
+        if let Some(conn) = &mut self.conns[side.index()] {
+            while let Some(room) = half.room() {
+                match conn.read(room) {
+                    Read::Octets(n) => half.filled(n),
+                    _ => break,
+                }
+            }
+        }
+        if half.judge(self.judge, side).is_ok() && self.judge.may_close() {
+            Step::Closed(Some(side))
+        } else {
+            Step::Broken(side, e)
         }
     }
 
@@ -281,7 +335,9 @@ impl<'a, J: Judge> Relay<'a, J> {
                     closed[i] = true;
                     gone[i] |= conn.finish().is_err();
                 }
-                gone[i] |= conn.discard();
+                if closed[i] || gone[i] {
+                    gone[i] |= conn.discard();
+                }
             }
             if sides.iter().all(|side| gone[side.index()]) {
                 return;

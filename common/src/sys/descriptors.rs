@@ -78,6 +78,11 @@ pub fn linger_reset(socket: impl AsFd) -> nix::Result<()> {
     setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })
 }
 
+/// Takes [`linger_reset`] back: closing ends the connection in the regular way, and delivers what was written.
+pub fn linger_default(socket: impl AsFd) -> nix::Result<()> {
+    setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 0, l_linger: 0 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::{linger_reset, listen_off, listen_on, recv_fd, send_fd};

@@ -10,10 +10,12 @@ pub mod localtime;
 pub mod title;
 mod x509;
 
-pub use descriptors::{close_inherited, linger_reset, listen_off, listen_on, recv_fd, send_fd};
+pub use descriptors::{
+    close_inherited, linger_default, linger_reset, listen_off, listen_on, recv_fd, send_fd,
+};
 pub use fork::{Fork, exit_now, fork, spawn};
 pub use title::set as set_title;
-pub use x509::{ssl_set_context, x509_store_add_crl};
+pub use x509::{ssl_forget_certificate, verify_result, x509_store_add_crl};
 
 use nix::errno::Errno;
 use nix::sys::prctl;

@@ -2,23 +2,30 @@
 
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslContextRef, SslStream};
-use openssl::x509::X509CrlRef;
+use openssl::ssl::SslStream;
 use openssl::x509::store::X509StoreBuilderRef;
-use openssl_sys::{SSL_set_SSL_CTX, X509_CRL, X509_STORE};
+use openssl::x509::{X509CrlRef, X509VerifyResult};
+use openssl_sys::{SSL, X509_CRL, X509_STORE};
 use std::ffi::c_int;
 
 unsafe extern "C" {
+    fn SSL_certs_clear(ssl: *mut SSL);
     fn X509_STORE_add_crl(store: *mut X509_STORE, crl: *mut X509_CRL) -> c_int;
 }
 
-/// Gives a running connection another context, and with it that one's certificate and private key: with an empty one,
-/// none. The handshake must be done.
-pub fn ssl_set_context<S>(stream: &mut SslStream<S>, context: &SslContextRef) {
-    // SAFETY: both pointers come from live references. OpenSSL takes a reference of its own to the new context and
-    // gives its references to the old one up; nobody can hold a borrow of the old one, because `stream` is borrowed
-    // mutably.
-    unsafe { SSL_set_SSL_CTX(stream.ssl().as_ptr(), context.as_ptr()) };
+/// Takes certificate and private key from a running connection, for good. The handshake must be done. Only what was set
+/// on the connection itself goes; a context that holds them would keep them.
+pub fn ssl_forget_certificate<S>(stream: &mut SslStream<S>) {
+    // SAFETY: the pointer comes from a live connection that is borrowed mutably, so nobody holds a reference to what is
+    // freed here. OpenSSL needs neither after the handshake.
+    unsafe { SSL_certs_clear(stream.ssl().as_ptr()) };
+}
+
+/// OpenSSL's verification result of this number (X509_V_ERR_*), to set it in a verify callback.
+pub fn verify_result(code: c_int) -> X509VerifyResult {
+    // SAFETY: the constructor is unsafe for the sake of texts of unknown numbers in OpenSSL before 1.1.0, which are not
+    // thread-safe; we need 1.1.1 at least.
+    unsafe { X509VerifyResult::from_raw(code) }
 }
 
 /// Adds `crl` to `store`. Of two CRLs of one issuer with the same date the first one added wins: keep one per issuer

@@ -4,7 +4,7 @@
 use super::{CHILDREN, Need, Parent};
 use crate::orders::{ToChild, ToParent};
 use common::exit::Status;
-use common::link::channel::{Channel, Received};
+use common::link::channel::{Channel, ChannelError, Received};
 use common::link::pair::PairId;
 use common::log::{Event, events};
 use common::rpc::{Origin, SessionEvent, SystemLog};
@@ -104,6 +104,10 @@ impl Children {
         }
     }
 
+    pub(super) fn lives(&self, pid: Pid) -> bool {
+        self.table.get(&pid).is_some_and(|child| child.channel.is_some())
+    }
+
     pub(super) fn set_pair(&mut self, pid: Pid, pair: Option<PairId>) {
         if let Some(child) = self.table.get_mut(&pid) {
             child.pair = pair;
@@ -148,6 +152,7 @@ impl Children {
         {
             child.channel = None;
             child.pair = None;
+            self.ready.retain(|ready| *ready != pid);
         }
     }
 
@@ -176,6 +181,9 @@ impl Parent {
             Need::Partner(socket, peer) => {
                 if self.children.send(pid, &ToChild::Work { peer }, Some(&socket)) {
                     self.children.has_work(pid, peer);
+                } else {
+                    self.children.release_parked(pid);
+                    self.turn_away(peer, Status::Capacity, "it could not be handed to a session process");
                 }
             }
         }
@@ -191,6 +199,10 @@ impl Parent {
             match channel.receive::<ToParent>() {
                 Ok(Received::Message(message, _)) => self.take_report(pid, message),
                 Ok(Received::Blocked | Received::Gone) => return,
+                // What follows may still be of use: its end line, above all.
+                Err(ChannelError::Message(e)) => {
+                    common::error!("session process {pid} sent no message of ours: {e}");
+                }
                 Err(e) => {
                     common::error!("session process {pid}: {e}");
                     return;
@@ -207,6 +219,17 @@ impl Parent {
                     // Nobody was parked when it came: the inside hears of it only now.
                     self.make_pair(pid);
                 }
+            }
+            ToParent::DataLost => {
+                if let Some(pair) = self.children.table.get(&pid).and_then(|child| child.pair) {
+                    self.lose_data(pid, pair);
+                }
+            }
+            ToParent::NeedPair => {
+                if let Some(pair) = self.children.table.get(&pid).and_then(|child| child.pair) {
+                    self.retire(pair);
+                }
+                self.make_pair(pid);
             }
             ToParent::Partner { name } => self.answer_admission(pid, name),
             ToParent::Joined => {
@@ -233,7 +256,8 @@ impl Parent {
         self.children.trust(pid);
         let (of_partner, all) = self.children.sessions(&name);
         let limits = self.active.as_ref().map(|active| &active.limits);
-        let open = limits.is_some_and(|limits| {
+        // Without a configuration the client is gone, and a session that is through runs on.
+        let open = limits.is_none_or(|limits| {
             of_partner < limits.sessions_per_partner as usize && all < limits.sessions as usize
         });
         if let (true, Some(child)) = (open, self.children.table.get_mut(&pid)) {
@@ -251,6 +275,7 @@ impl Parent {
             if child.stage == Stage::Stranger {
                 self.children.unverified -= 1;
             }
+            self.children.ready.retain(|ready| *ready != pid);
             if let Some(channel) = &mut child.channel {
                 let _ = self.poller.registry().deregister(channel);
             }
@@ -259,7 +284,7 @@ impl Parent {
                 self.log_crash(&child, &word);
             }
             if let Some(pair) = child.pair {
-                self.inherit(pair, word == Status::PairLost.word());
+                self.inherit(pair);
             }
         }
     }

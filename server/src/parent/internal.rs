@@ -2,6 +2,7 @@
 //! are within 10 s: a client by TLS with its certificate, a data connection by the ID of a pair.
 
 use super::joined::Joined;
+use super::throttle::Throttle;
 use super::{INTERNAL, PENDING};
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
 use common::link::pair::{PREAMBLE, PairId, Ticket, UNKNOWN_PAIR};
@@ -22,6 +23,8 @@ const SLOTS: usize = 10;
 /// How long one may take to prove itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 const BACKLOG: i32 = 64;
+/// After an accept that failed.
+const RETRY: Duration = Duration::from_millis(100);
 /// First octet of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -32,6 +35,9 @@ pub(super) struct InternalPort {
     listening: bool,
     context: SslContext,
     pending: [Option<Pending>; SLOTS],
+    /// After an accept that failed: when to try again.
+    retry_at: Option<Instant>,
+    throttle: Throttle,
 }
 
 struct Pending {
@@ -79,7 +85,15 @@ impl InternalPort {
             .field("listener", "internal")
             .field_display("address", address)
             .info();
-        Ok(Self { listener, address, listening: true, context, pending: [const { None }; SLOTS] })
+        Ok(Self {
+            listener,
+            address,
+            listening: true,
+            context,
+            pending: [const { None }; SLOTS],
+            retry_at: None,
+            throttle: Throttle::default(),
+        })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -88,7 +102,7 @@ impl InternalPort {
 
     /// When the next newcomer runs out of time.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.pending.iter().flatten().map(|pending| pending.until).min()
+        self.pending.iter().flatten().map(|pending| pending.until).chain(self.retry_at).min()
     }
 
     /// Listens, or keeps the port bound without listening.
@@ -116,16 +130,25 @@ impl InternalPort {
                 // The connection was gone before it was accepted.
                 Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                 Err(e) => {
+                    // Out of descriptors, most likely: what has come waits in the kernel, and is not told again.
                     common::error!("the internal port cannot accept: {e}");
+                    self.retry_at = Some(Instant::now() + RETRY);
                     return;
                 }
             }
         }
     }
 
+    pub(super) fn retry_accept(&mut self, registry: &Registry) {
+        if self.retry_at.is_some_and(|at| at <= Instant::now()) {
+            self.retry_at = None;
+            self.accept(registry);
+        }
+    }
+
     fn admit(&mut self, mut socket: TcpStream, peer: SocketAddr, registry: &Registry) {
         let Some(slot) = self.pending.iter().position(Option::is_none) else {
-            return refuse(peer, "too many connections that have not proven themselves");
+            return self.refuse(peer, "too many connections that have not proven themselves");
         };
         let token = Token(PENDING + slot);
         let ready = socket
@@ -133,7 +156,7 @@ impl InternalPort {
             .and_then(|()| net::keepalive(&socket))
             .and_then(|()| registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE));
         if let Err(e) = ready {
-            return refuse(peer, &e.to_string());
+            return self.refuse(peer, &e.to_string());
         }
         if let Some(place) = self.pending.get_mut(slot) {
             *place = Some(Pending { stage: Stage::New(socket), peer, until: Instant::now() + PATIENCE });
@@ -143,12 +166,16 @@ impl InternalPort {
     /// Turns away whoever took too long.
     pub(super) fn expire(&mut self, registry: &Registry) {
         let now = Instant::now();
-        for place in &mut self.pending {
+        for slot in 0..SLOTS {
+            let Some(place) = self.pending.get_mut(slot) else { continue };
             if place.as_ref().is_some_and(|pending| pending.until <= now)
                 && let Some(pending) = place.take()
             {
-                refuse(pending.peer, &format!("it did not prove itself within {} s", PATIENCE.as_secs()));
                 pending.stage.deregister(registry);
+                self.refuse(
+                    pending.peer,
+                    &format!("it did not prove itself within {} s", PATIENCE.as_secs()),
+                );
             }
         }
     }
@@ -176,10 +203,31 @@ impl InternalPort {
                 }
                 Progress::Done(newcomer) => return Some(newcomer),
                 Progress::Refused(reason) => {
-                    refuse(pending.peer, &reason);
+                    self.refuse(pending.peer, &reason);
                     return None;
                 }
             }
+        }
+    }
+}
+
+impl InternalPort {
+    /// Says why nobody came of a connection.
+    fn refuse(&mut self, peer: SocketAddr, reason: &str) {
+        self.tell(events::CLIENT_REFUSED, peer, reason);
+    }
+
+    /// Tells a client's child that its pair is unknown, so that it does not dial again.
+    pub(super) fn refuse_pair(&mut self, mut socket: TcpStream, peer: SocketAddr, reason: &str) {
+        self.tell(events::PAIR_REFUSED, peer, reason);
+        // It may have gone already.
+        let _ = socket.write(&[UNKNOWN_PAIR]);
+    }
+
+    fn tell(&mut self, event: &'static str, peer: SocketAddr, reason: &str) {
+        if let Some(unlogged) = self.throttle.admit(Instant::now()) {
+            let event = Event::new(event).field_display("address", peer).field("reason", reason);
+            if unlogged > 0 { event.field_num("unlogged", unlogged).warn() } else { event.warn() }
         }
     }
 }
@@ -303,15 +351,4 @@ impl Stage {
             Self::Certified(mut control, _) => registry.deregister(control.conn().wire().socket()),
         };
     }
-}
-
-/// Says why nobody came of a connection on the internal port.
-fn refuse(peer: SocketAddr, reason: &str) {
-    Event::new(events::CLIENT_REFUSED).field_display("address", peer).field("reason", reason).warn();
-}
-
-/// Tells a client's child that its pair is unknown, so that it does not dial again.
-pub(super) fn refuse_pair(mut socket: TcpStream, peer: SocketAddr, reason: &str) {
-    Event::new(events::PAIR_REFUSED).field_display("address", peer).field("reason", reason).warn();
-    let _ = socket.write(&[UNKNOWN_PAIR]);
 }

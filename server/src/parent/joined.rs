@@ -10,7 +10,14 @@ use common::startup::Finish;
 use mio::Interest;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
+use zeroize::Zeroizing;
 
+/// Reports are queued for the client while less than this is unsent, octets.
+const REPORT_BACKLOG: usize = 256 * 1024;
+/// How long our end may wait for what is queued.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// An answer in parts may take so long before it is given up.
+const ANSWER: Duration = Duration::from_secs(600);
 /// How long an announced renewal may take.
 const RENEWAL: Duration = Duration::from_secs(10);
 
@@ -21,7 +28,7 @@ pub(super) struct Joined {
     address: SocketAddr,
     renews: bool,
     /// The configuration's text as it comes in.
-    answer: String,
+    answer: Zeroizing<String>,
     renewal: Option<(Ticket, Instant)>,
 }
 
@@ -32,7 +39,7 @@ impl Joined {
         address: SocketAddr,
         renews: bool,
     ) -> Self {
-        Self { control, name, address, renews, answer: String::new(), renewal: None }
+        Self { control, name, address, renews, answer: Zeroizing::default(), renewal: None }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -49,6 +56,8 @@ impl Parent {
     /// A client has proven itself; it takes the place of the one that announced it, if any did.
     pub(super) fn join(&mut self, mut joined: Joined) {
         if let Some(mut old) = self.joined.take() {
+            // What was said to it before goes to the client still: it reads to the end.
+            old.control.close(LAST_WORDS);
             let _ = self.poller.registry().deregister(old.control.conn().wire().socket());
         }
         let socket = joined.control.conn().wire().socket();
@@ -95,7 +104,7 @@ impl Parent {
     fn take(&mut self, message: ToServer) {
         match message {
             ToServer::Ping | ToServer::Hello { .. } => {}
-            ToServer::ConfigPart { text, last } => self.take_config_part(&text, last),
+            ToServer::ConfigPart { text, last } => self.take_config_part(text.expose(), last),
             ToServer::ConfigFailed { reason } => {
                 Event::new(events::BACKEND_ERROR)
                     .field("function", "proxy_config")
@@ -116,10 +125,13 @@ impl Parent {
         if self.joined.is_none() {
             return;
         }
-        for message in self.outbox.take_due() {
-            self.tell_client(&message);
-        }
-        if self.asked.is_none_or(|asked| asked.elapsed() >= REFRESH) {
+        self.send_reports();
+        let wait = if self.joined.as_ref().is_some_and(|joined| joined.answer.is_empty()) {
+            REFRESH
+        } else {
+            ANSWER
+        };
+        if self.asked.is_none_or(|asked| asked.elapsed() >= wait) {
             self.ask_for_config();
         }
         let Some(joined) = &mut self.joined else { return };
@@ -128,6 +140,31 @@ impl Parent {
         }
         if let Err(e) = joined.control.advance() {
             self.lose_client(&e);
+        }
+    }
+
+    /// Sends what is queued on the control connection.
+    pub(super) fn send_to_client(&mut self) {
+        if let Some(joined) = &mut self.joined
+            && let Err(e) = joined.control.advance()
+        {
+            self.lose_client(&e);
+        }
+    }
+
+    /// More of the client's messages may be there than one turn takes.
+    pub(super) fn client_has_more(&self) -> bool {
+        self.joined.as_ref().is_some_and(|joined| joined.control.has_more())
+    }
+
+    /// A report that cannot be sent is dropped and counted; it never costs the connection.
+    fn send_reports(&mut self) {
+        let Some(joined) = &mut self.joined else { return };
+        while joined.control.backlog() < REPORT_BACKLOG {
+            let Some(report) = self.outbox.next_due() else { return };
+            if joined.control.send(&report).is_err() {
+                self.outbox.lost();
+            }
         }
     }
 
@@ -140,18 +177,19 @@ impl Parent {
 
     /// This parent ends: the client hears of it at once, and of what waits to be reported.
     pub(super) fn leave_client(&mut self) {
-        for message in self.outbox.take_all() {
-            self.tell_client(&message);
+        let Some(joined) = &mut self.joined else { return };
+        while let Some(report) = self.outbox.next() {
+            if joined.control.send(&report).is_err() {
+                break;
+            }
         }
-        if let Some(joined) = &mut self.joined {
-            joined.control.close();
-        }
+        joined.control.close(LAST_WORDS);
     }
 
     fn ask_for_config(&mut self) {
         self.asked = Some(Instant::now());
         if let Some(joined) = &mut self.joined {
-            joined.answer = String::new();
+            joined.answer = Zeroizing::default();
         }
         let generation = self.active.as_ref().map(|active| active.generation);
         self.tell_client(&ToClient::GetConfig { generation });
@@ -170,23 +208,22 @@ impl Parent {
         self.active = None;
         self.asked = None;
         self.drop_pairs();
+        self.drop_needs("the client is gone");
         self.show();
     }
 
     fn take_config_part(&mut self, text: &str, last: bool) {
         let Some(joined) = &mut self.joined else { return };
         if joined.answer.len() + text.len() > MAX_ANSWER {
-            joined.answer = String::new();
+            joined.answer = Zeroizing::default();
             return refused(None, &format!("it is larger than {} MiB", MAX_ANSWER >> 20));
         }
-        joined.answer.push_str(text);
+        append(&mut joined.answer, text);
         if !last {
             return;
         }
-        let mut text = zeroize::Zeroizing::new(std::mem::take(&mut joined.answer));
-        let answer = serde_json::from_str::<ConfigAnswer>(&text);
-        zeroize::Zeroize::zeroize(&mut *text);
-        match answer {
+        let text = std::mem::take(&mut joined.answer);
+        match serde_json::from_str::<ConfigAnswer>(&text) {
             Ok(ConfigAnswer::Unchanged { .. }) => common::debug!("the configuration is unchanged"),
             Ok(ConfigAnswer::Changed { config }) => {
                 let generation = config.generation;
@@ -235,6 +272,17 @@ fn refused(generation: Option<u64>, reason: &str) {
         None => event,
     };
     event.field("reason", reason).error();
+}
+
+/// Appends without leaving a copy behind, as a string that grows would: the private key is in it.
+fn append(answer: &mut Zeroizing<String>, text: &str) {
+    let needed = answer.len() + text.len();
+    if needed > answer.capacity() {
+        let mut larger = Zeroizing::new(String::with_capacity(2 * needed));
+        larger.push_str(answer);
+        *answer = larger;
+    }
+    answer.push_str(text);
 }
 
 /// Whether a socket can be bound to `ip` here.

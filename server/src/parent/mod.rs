@@ -15,6 +15,7 @@ mod joined;
 mod outbox;
 mod pool;
 mod public;
+mod throttle;
 
 use crate::active::Active;
 use crate::licence::Licence;
@@ -111,7 +112,8 @@ impl Parent {
         let mut events = Events::with_capacity(256);
         self.show();
         loop {
-            let timeout = self.due().saturating_duration_since(Instant::now());
+            let due = if self.client_has_more() { Instant::now() } else { self.due() };
+            let timeout = due.saturating_duration_since(Instant::now());
             match self.poller.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -128,12 +130,20 @@ impl Parent {
             while let Some(need) = self.needs.pop_front() {
                 self = self.fork(need);
             }
+            // What the new children need is asked for now, not with the next event.
+            self.send_to_client();
         }
     }
 
     /// Forks a session child. In the child everything but its own things is dropped: identity key, control
     /// connection, other children's channels, tickets.
     fn fork(mut self, need: Need) -> Self {
+        if self.active.is_none() {
+            // Nobody can be served any more.
+            self.needs.push_back(need);
+            self.drop_needs("there is no configuration");
+            return self;
+        }
         let (ours, theirs) = match Channel::pair() {
             Ok(ends) => ends,
             Err(e) => return self.no_child(need, e),
@@ -158,6 +168,17 @@ impl Parent {
         }
     }
 
+    /// What was wanted cannot be had any more.
+    fn drop_needs(&mut self, reason: &str) {
+        for need in std::mem::take(&mut self.needs) {
+            match need {
+                Need::Spare => {}
+                Need::Heir(pair) => self.retire(pair),
+                Need::Partner(_, peer) => self.turn_away(peer, Status::ClientDown, reason),
+            }
+        }
+    }
+
     /// Out of processes or descriptors: refuse this one and go on.
     fn no_child(mut self, need: Need, e: nix::Error) -> Self {
         common::error!("no session process can be started: {e}");
@@ -167,7 +188,7 @@ impl Parent {
             Need::Heir(pair) => self.retire(pair),
             Need::Partner(socket, peer) => {
                 drop(socket);
-                self.turn_away(peer, "no session process can be started");
+                self.turn_away(peer, Status::Capacity, "no session process can be started");
             }
         }
         self
@@ -188,6 +209,11 @@ impl Parent {
     fn turn(&mut self, quiet: bool) {
         common::log::reread_if_changed();
         self.internal.expire(self.poller.registry());
+        self.internal.retry_accept(self.poller.registry());
+        if self.public.as_ref().and_then(PublicPort::retry_at).is_some_and(|at| at <= Instant::now()) {
+            self.accept_partners();
+        }
+        self.hear_client();
         self.tend_client();
         self.tend_pool(quiet);
         let awaited = self.joined.is_none() || self.pool.awaits_dial() || self.is_renewing();
@@ -202,7 +228,8 @@ impl Parent {
         // Without a client nothing of these can be done: they wait for it.
         let reports = self.outbox.due().filter(|_| self.joined.is_some());
         let pairs = self.pool.due().filter(|_| self.joined.is_some());
-        [self.internal.due(), self.joined.as_ref().map(Joined::due), pairs, reports, refresh]
+        let accept = self.public.as_ref().and_then(PublicPort::retry_at);
+        [accept, self.internal.due(), self.joined.as_ref().map(Joined::due), pairs, reports, refresh]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)

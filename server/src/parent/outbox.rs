@@ -11,7 +11,7 @@ const MAX_EVENTS: usize = 2000;
 /// Session events are gathered so long.
 const BATCH: Duration = Duration::from_secs(1);
 /// Events in one message: it must stay well below the largest frame.
-const BATCH_SIZE: usize = 200;
+const BATCH_SIZE: usize = 100;
 
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -45,27 +45,36 @@ impl Outbox {
         self.since.map(|since| since + BATCH)
     }
 
-    /// The messages that are due now.
-    pub(super) fn take_due(&mut self) -> Vec<ToClient> {
+    /// The next message that is due. What is left of the batch is due at once.
+    pub(super) fn next_due(&mut self) -> Option<ToClient> {
         if self.due().is_none_or(|due| due > Instant::now()) {
-            return Vec::new();
+            return None;
         }
-        self.take_all()
+        self.next()
     }
 
-    /// The messages of all that is here.
-    pub(super) fn take_all(&mut self) -> Vec<ToClient> {
+    /// The next message, due or not.
+    pub(super) fn next(&mut self) -> Option<ToClient> {
+        if let Some(entry) = self.entries.pop_front() {
+            return Some(ToClient::SystemLog(Box::new(entry)));
+        }
+        if !self.events.is_empty() {
+            let n = self.events.len().min(BATCH_SIZE);
+            return Some(ToClient::Sessions(self.events.drain(..n).collect()));
+        }
         self.since = None;
         if self.dropped > 0 {
-            common::warn!("{} reports for the backend were dropped: it was away for too long", self.dropped);
+            common::warn!(
+                "reports for the backend were dropped, since it was away for too long: {}",
+                self.dropped
+            );
             self.dropped = 0;
         }
-        let mut messages: Vec<ToClient> =
-            self.entries.drain(..).map(|entry| ToClient::SystemLog(Box::new(entry))).collect();
-        while !self.events.is_empty() {
-            let n = self.events.len().min(BATCH_SIZE);
-            messages.push(ToClient::Sessions(self.events.drain(..n).collect()));
-        }
-        messages
+        None
+    }
+
+    /// A report could not be sent.
+    pub(super) fn lost(&mut self) {
+        self.dropped += 1;
     }
 }

@@ -1,7 +1,6 @@
 //! Pairs ahead of need. A pair is a server child and a client child with a data connection between them, parked until
 //! a partner comes. A pair outlives a stranger: only a join uses its ticket up.
 
-use super::internal::refuse_pair;
 use super::{Need, Parent};
 use crate::orders::ToChild;
 use common::link::control::ToClient;
@@ -19,6 +18,8 @@ const QUIET: Duration = Duration::from_millis(5);
 /// ... or this long after it ran low, however busy.
 const BUSY: Duration = Duration::from_millis(250);
 /// After a pair failed, the next one waits so long, doubled each time up to `MAX_BACK_OFF`.
+/// A pair that is lost so soon was of no use.
+const YOUNG: Duration = Duration::from_secs(1);
 const BACK_OFF: Duration = Duration::from_millis(500);
 const MAX_BACK_OFF: Duration = Duration::from_secs(30);
 
@@ -30,6 +31,8 @@ struct Pair {
     generation: u64,
     /// Until when the client's child must dial; none once it has.
     dial_by: Option<Instant>,
+    /// Its data connection, while its next server child is on its way.
+    held: Option<TcpStream>,
 }
 
 #[derive(Default)]
@@ -97,14 +100,21 @@ impl Parent {
 
     /// A new pair for this child; the client is asked to dial in.
     pub(super) fn make_pair(&mut self, child: Pid) {
+        if self.joined.is_none() {
+            let reason = "the client is gone".to_owned();
+            self.children.send(child, &ToChild::NoPair { reason }, None::<&TcpStream>);
+            return;
+        }
         let generation = self.active.as_ref().map_or(0, |active| active.generation);
         match PairId::random().and_then(|id| Ticket::random().map(|ticket| (id, ticket))) {
             Ok((id, ticket)) => {
-                self.tell_client(&ToClient::Pair { pair: id, ticket: ticket.clone() });
                 let now = Instant::now();
-                let pair = Pair { ticket, child, created: now, generation, dial_by: Some(now + DIAL) };
+                let message = ToClient::Pair { pair: id, ticket: ticket.clone() };
+                let pair =
+                    Pair { ticket, child, created: now, generation, dial_by: Some(now + DIAL), held: None };
                 self.pool.pairs.insert(id, pair);
                 self.children.set_pair(child, Some(id));
+                self.tell_client(&message);
             }
             Err(e) => common::error!("no random numbers for a pair: {e}"),
         }
@@ -113,19 +123,44 @@ impl Parent {
     /// A data connection names its pair: its child gets it.
     pub(super) fn connect_pair(&mut self, id: PairId, socket: TcpStream) {
         let peer = socket.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+        // The client's child may be faster to dial again than we are to bury ours.
+        self.bury();
         let Some(pair) = self.pool.pairs.get_mut(&id).filter(|pair| pair.dial_by.is_some()) else {
-            return refuse_pair(socket, peer, "there is no such pair, or it has its data connection");
+            return self.internal.refuse_pair(
+                socket,
+                peer,
+                "there is no such pair, or it has its data connection",
+            );
         };
         pair.dial_by = None;
+        self.pool.failures = 0;
+        pair.held = Some(socket);
+        self.deliver(id);
+    }
+
+    /// Hands a pair's data connection to its child, if that is there by now.
+    fn deliver(&mut self, id: PairId) {
+        let Some(pair) = self.pool.pairs.get_mut(&id) else { return };
+        if !self.children.lives(pair.child) {
+            return;
+        }
+        let Some(socket) = pair.held.take() else { return };
         let message = ToChild::Data { pair: id, ticket: pair.ticket.clone() };
         let child = pair.child;
         if self.children.send(child, &message, Some(&socket)) {
-            self.pool.failures = 0;
             self.children.has_data(child);
         } else {
-            // The child has just died; its burial will find the pair an heir.
-            pair_again(&mut self.pool, id);
+            self.retire(id);
         }
+    }
+
+    /// A parked child's data connection has ended.
+    pub(super) fn lose_data(&mut self, child: Pid, id: PairId) {
+        if self.pool.pairs.get(&id).is_some_and(|pair| pair.created.elapsed() < YOUNG) {
+            self.pool.back_off();
+        }
+        self.children.set_pair(child, None);
+        self.retire(id);
     }
 
     /// The pair's two children are joined: the ticket is used.
@@ -144,14 +179,14 @@ impl Parent {
     }
 
     /// This pair's server child is gone without a join: another one waits in its place, if the pair is worth it.
-    pub(super) fn inherit(&mut self, id: PairId, data_lost: bool) {
+    pub(super) fn inherit(&mut self, id: PairId) {
         let Some(pair) = self.pool.pairs.get(&id) else { return };
         let current = self.active.as_ref().filter(|_| self.joined.is_some());
         let worth = current.is_some_and(|active| {
             active.generation == pair.generation
                 && pair.created.elapsed() < Duration::from_secs(u64::from(active.limits.parked_age))
         });
-        if worth && !data_lost {
+        if worth {
             pair_again(&mut self.pool, id);
             self.needs.push_back(Need::Heir(id));
         } else {
@@ -164,6 +199,7 @@ impl Parent {
         if let Some(pair) = self.pool.pairs.get_mut(&id) {
             pair.child = child;
             self.children.set_pair(child, Some(id));
+            self.deliver(id);
         } else {
             self.children.release_parked(child);
         }

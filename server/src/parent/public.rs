@@ -1,8 +1,10 @@
 //! The TLS listener, open while a client is joined, and admission: who may come in before anything is known of him but
 //! his address. Accepted sockets go to a child at once; nothing is read here.
 
+use super::throttle::Throttle;
 use super::{Need, PUBLIC, Parent};
 use crate::orders::ToChild;
+use common::exit::Status;
 use common::log::{Event, events};
 use mio::Interest;
 use mio::net::{TcpListener, TcpStream};
@@ -12,21 +14,24 @@ use std::time::{Duration, Instant};
 
 /// Connections taken in at a time, so that other work gets its turn.
 const BURST: usize = 64;
-/// Refusals of one kind are logged at most this often; between, they are counted.
-const REFUSAL_LINE: Duration = Duration::from_secs(10);
-
+/// After an accept that failed.
+const RETRY: Duration = Duration::from_millis(100);
 /// The open TLS listener.
 pub(super) struct PublicPort {
     listener: TcpListener,
     address: SocketAddr,
-    /// The last refusal that was logged, and how many since.
-    quiet_since: Option<Instant>,
-    unlogged: u64,
+    throttle: Throttle,
+    /// After an accept that failed: when to try again.
+    retry_at: Option<Instant>,
 }
 
 impl PublicPort {
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
     }
 }
 
@@ -44,16 +49,40 @@ impl Parent {
                 .error();
             format!("the TLS listener cannot be opened on {address}: {e}")
         };
-        let mut listener = TcpListener::bind(address).map_err(failed)?;
-        let old = self.public.take();
-        if let Some(mut old) = old {
-            let _ = self.poller.registry().deregister(&mut old.listener);
-            log_closed(old.address, "moved");
-        }
+        let mut listener = self.bind_beside(address).map_err(failed)?;
         self.poller.registry().register(&mut listener, PUBLIC, Interest::READABLE).map_err(failed)?;
+        self.close_public("moved");
         Event::new(events::LISTENER_OPEN).field("listener", "tls").field_display("address", address).info();
-        self.public = Some(PublicPort { listener, address, quiet_since: None, unlogged: 0 });
+        self.public = Some(PublicPort { listener, address, throttle: Throttle::default(), retry_at: None });
         Ok(())
+    }
+
+    /// Binds the new listener while the old one is open. Another address with the same port may be in its way: then the
+    /// old one steps aside, and is put back if that did not help.
+    fn bind_beside(&mut self, address: SocketAddr) -> std::io::Result<TcpListener> {
+        let taken = match TcpListener::bind(address) {
+            Err(e) if e.kind() == ErrorKind::AddrInUse => e,
+            other => return other,
+        };
+        let Some(old) =
+            self.public.as_ref().map(|public| public.address).filter(|old| old.port() == address.port())
+        else {
+            return Err(taken);
+        };
+        self.close_public("moved");
+        TcpListener::bind(address).inspect_err(|_| {
+            let restored = TcpListener::bind(old).and_then(|mut listener| {
+                self.poller.registry().register(&mut listener, PUBLIC, Interest::READABLE)?;
+                Ok(listener)
+            });
+            match restored {
+                Ok(listener) => {
+                    let throttle = Throttle::default();
+                    self.public = Some(PublicPort { listener, address: old, throttle, retry_at: None });
+                }
+                Err(e) => common::error!("the TLS listener cannot be put back on {old}: {e}"),
+            }
+        })
     }
 
     pub(super) fn close_public(&mut self, reason: &str) {
@@ -66,17 +95,19 @@ impl Parent {
     /// Takes partners in: to a parked child if there is one, to a new one if not.
     pub(super) fn accept_partners(&mut self) {
         for _ in 0..BURST {
-            let Some(public) = &self.public else { return };
+            let Some(public) = &mut self.public else { return };
+            public.retry_at = None;
             match public.listener.accept() {
                 Ok((socket, peer)) => match self.admission(peer.ip()) {
                     Ok(()) => self.hand_over(socket, peer),
-                    Err(reason) => self.turn_away(peer, reason),
+                    Err((status, reason)) => self.turn_away(peer, status, reason),
                 },
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
                 Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
                 Err(e) => {
-                    // Out of descriptors, most likely: what has come waits in the kernel.
+                    // Out of descriptors, most likely: what has come waits in the kernel, and is not told again.
                     common::error!("the TLS listener cannot accept: {e}");
+                    public.retry_at = Some(Instant::now() + RETRY);
                     return;
                 }
             }
@@ -88,22 +119,25 @@ impl Parent {
     }
 
     /// Limits on those who are not verified yet (as OpenSSH's MaxStartups).
-    fn admission(&self, from: IpAddr) -> Result<(), &'static str> {
-        let Some(active) = &self.active else { return Err("no configuration") };
+    fn admission(&self, from: IpAddr) -> Result<(), (Status, &'static str)> {
+        let full = |reason| Err((Status::Capacity, reason));
+        let Some(active) = &self.active else {
+            return Err((Status::ClientDown, "there is no configuration"));
+        };
         let limits = &active.limits;
         if self.licence.expired() {
-            return Err("the licence has expired");
+            return Err((Status::Licence, "the licence has expired"));
         }
         let queued = self.needs.iter().filter(|need| matches!(need, Need::Partner(..))).count();
         let unverified = self.children.unverified() + queued;
         let (soft, hard) = (limits.unverified_soft as usize, limits.unverified_hard as usize);
         if unverified >= hard {
-            return Err("too many connections that are not verified");
+            return full("too many connections that are not verified");
         }
         if unverified >= soft && hard > soft {
             let chance = (unverified - soft) * 256 / (hard - soft);
             if usize::from(random_octet()) < chance {
-                return Err("too many connections that are not verified");
+                return full("too many connections that are not verified");
             }
         }
         let network = network(from);
@@ -111,7 +145,7 @@ impl Parent {
         let queued =
             self.needs.iter().filter(|need| matches!(need, Need::Partner(_, peer) if same(*peer))).count();
         if self.children.unverified_from(same) + queued >= limits.unverified_per_address as usize {
-            return Err("too many connections of this address that are not verified");
+            return full("too many connections of this address that are not verified");
         }
         Ok(())
     }
@@ -126,22 +160,18 @@ impl Parent {
         self.needs.push_back(Need::Partner(socket, peer));
     }
 
-    pub(super) fn turn_away(&mut self, peer: SocketAddr, reason: &str) {
-        let Some(public) = &mut self.public else { return };
-        let now = Instant::now();
-        if public.quiet_since.is_some_and(|since| since + REFUSAL_LINE > now) {
-            public.unlogged += 1;
-            return;
-        }
-        Event::new(events::SESSION_REFUSED)
+    pub(super) fn turn_away(&mut self, peer: SocketAddr, status: Status, reason: &str) {
+        let admitted = match &mut self.public {
+            Some(public) => public.throttle.admit(Instant::now()),
+            None => Some(0),
+        };
+        let Some(unlogged) = admitted else { return };
+        let event = Event::new(events::SESSION_REFUSED)
             .field("direction", "incoming")
-            .field("reason", "capacity")
-            .field_display("address", peer)
-            .field_num("unlogged", public.unlogged)
-            .field("detail", reason)
-            .warn();
-        public.quiet_since = Some(now);
-        public.unlogged = 0;
+            .field("reason", status.word())
+            .field_display("address", peer);
+        let event = if unlogged > 0 { event.field_num("unlogged", unlogged) } else { event };
+        event.field("detail", reason).warn();
     }
 }
 

@@ -2,16 +2,17 @@
 //! under its deadline. Nothing of OFTP2 is read here.
 
 use super::Refusal;
-use super::desk::{Desk, Stop};
+use super::desk::{Data, Desk, Stop};
 use super::encrypted::Encrypted;
+use crate::active::Active;
 use crate::orders::ToParent;
 use crate::trust;
 use common::exit::Status;
-use common::net::{Conn, Interrupted, Read, TlsFailure, Wire};
+use common::net::{Conn, Interrupted, TlsFailure, Wire};
 use common::sys;
 use mio::net::TcpStream;
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslContext, SslMethod, SslRef};
+use openssl::ssl::{Ssl, SslRef};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -31,11 +32,11 @@ pub(super) fn wait_for_work(desk: &mut Desk) -> Result<Accepted, Stop> {
         if desk.orphaned {
             return Err(Stop::Unused(Status::Retired));
         }
-        if let Some(data) = &mut desk.data {
-            // The other child is gone, or sends before its time: this pair is of no use any more.
-            if !matches!(data.conn.read(&mut [0]), Read::Blocked) {
-                return Err(Stop::Unused(Status::PairLost));
-            }
+        if desk.data.as_mut().is_some_and(Data::has_moved) {
+            // The other child is gone, or speaks before its time: this pair is of no use any more. The parent decides
+            // what becomes of this child; a partner may be on his way to it.
+            desk.data = None;
+            desk.tell(&ToParent::DataLost);
         }
         match desk.wait(None) {
             Ok(()) => {}
@@ -49,7 +50,7 @@ impl Accepted {
     /// TLS, the partner's certificate included. The partner-facing private key is gone afterwards.
     pub(super) fn handshake(self, desk: &mut Desk) -> Result<Encrypted, Stop> {
         let deadline = Instant::now() + Duration::from_secs(u64::from(desk.active.limits.handshake_seconds));
-        let ssl = accept_state(&desk.active.tls).map_err(|e| Refusal::internal(&e))?;
+        let ssl = accept_state(&desk.active).map_err(|e| Refusal::internal(&e))?;
         let mut conn = Conn::tls(ssl, Wire::new(self.socket)).map_err(|e| Refusal::internal(&e))?;
         loop {
             desk.listen()?;
@@ -77,7 +78,7 @@ impl Accepted {
                 Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e).into()),
             }
         }
-        forget_key(&mut conn, desk).map_err(|e| Refusal::internal(&e))?;
+        forget_key(&mut conn, desk);
         take_facts(desk, &conn);
         let certificate = conn.ssl().and_then(SslRef::peer_certificate);
         let candidate = desk.active.has_candidate(certificate.as_deref());
@@ -88,20 +89,21 @@ impl Accepted {
     }
 }
 
-fn accept_state(context: &SslContext) -> Result<Ssl, ErrorStack> {
-    let mut ssl = Ssl::new(context)?;
+fn accept_state(active: &Active) -> Result<Ssl, ErrorStack> {
+    let mut ssl = Ssl::new(&active.tls)?;
+    if let Some(own) = &active.own {
+        own.show_on(&mut ssl)?;
+    }
     ssl.set_accept_state();
     Ok(ssl)
 }
 
 /// The handshake is done: no process that reads the partner's octets keeps the key.
-fn forget_key(conn: &mut Conn, desk: &mut Desk) -> Result<(), ErrorStack> {
-    let empty = SslContext::builder(SslMethod::tls())?.build();
+fn forget_key(conn: &mut Conn, desk: &mut Desk) {
     if let Conn::Tls(stream) = conn {
-        sys::ssl_set_context(stream, &empty);
+        sys::ssl_forget_certificate(stream);
     }
-    desk.active.tls = empty;
-    Ok(())
+    desk.active.own = None;
 }
 
 fn take_facts(desk: &mut Desk, conn: &Conn) {

@@ -36,6 +36,13 @@ pub(super) struct Data {
     pub(super) conn: Conn,
 }
 
+impl Data {
+    /// Something came, or it ended. Nothing is read: a parked connection costs no buffer.
+    pub(super) fn has_moved(&mut self) -> bool {
+        !matches!(self.conn.wire().socket().peek(&mut [0]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
 /// The parent's answer on whether the partner may have one more session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -105,7 +112,7 @@ impl Desk {
         match message {
             ToChild::Data { pair, ticket } => {
                 let conn = Conn::Plain(Wire::new(self.adopt(descriptor)?));
-                self.facts.pair = Some(pair);
+                self.no_pair = None;
                 self.data = Some(Data { pair, ticket, conn });
             }
             ToChild::Work { peer } => {

@@ -9,6 +9,7 @@ use common::config::ProfileName;
 use common::exit::Status;
 use common::inspector::Inspector;
 use common::link::join;
+use common::link::pair::PairId;
 use common::net::{Conn, Interrupted, Read};
 use common::oftp::{self, EsidReason, Side};
 use common::relay;
@@ -32,7 +33,7 @@ impl Encrypted {
     pub(super) fn greet(mut self, desk: &mut Desk) -> Result<Greeted, Stop> {
         let mut inspector =
             Inspector::new(ProfileName::Tolerant, desk.active.limits.idle_commands, relay::Side::Outer);
-        let mut join = Join::Waiting;
+        let mut join = Join::new();
         let ssid = match self.exchange(desk, &mut inspector, &mut join) {
             Ok(ssid) => ssid,
             Err(refusal) => return Err(self.refuse(desk, &inspector, refusal).into()),
@@ -146,7 +147,8 @@ impl Encrypted {
 
 /// The join, and the parent's word that this partner may have one more session.
 fn finish_join(desk: &mut Desk, mut join: Join) -> Result<Conn, Refusal> {
-    let deadline = Instant::now() + common::link::join::TIME_LIMIT;
+    // Time for a second attempt as well.
+    let deadline = Instant::now() + 2 * join::TIME_LIMIT;
     loop {
         desk.listen()?;
         join.advance(desk, true)?;
@@ -155,7 +157,7 @@ fn finish_join(desk: &mut Desk, mut join: Join) -> Result<Conn, Refusal> {
                 let refusal = Refusal::new(Status::Capacity, "the partner has as many sessions as it may");
                 return Err(Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal });
             }
-            Admission::Admitted if matches!(join, Join::Done(_)) => {}
+            Admission::Admitted if matches!(join.stage, Stage::Done(_)) => {}
             _ if desk.orphaned => return Err(no_client("the server has ended")),
             _ => {
                 match desk.wait(Some(deadline)) {
@@ -166,44 +168,70 @@ fn finish_join(desk: &mut Desk, mut join: Join) -> Result<Conn, Refusal> {
                 continue;
             }
         }
-        if let Join::Done(conn) = join {
+        if let Stage::Done(conn) = join.stage {
             return Ok(*conn);
         }
     }
 }
 
 /// How far the pair has come.
-enum Join {
+struct Join {
+    stage: Stage,
+    /// A first data connection was of no use; there is one more attempt.
+    tried: bool,
+}
+
+enum Stage {
     /// Not begun: no data connection yet, or no leave.
     Waiting,
     /// TLS with the ticket.
-    Handshake(Box<Conn>),
+    Handshake(PairId, Box<Conn>),
     /// Both children are joined.
     Done(Box<Conn>),
 }
 
 impl Join {
+    fn new() -> Self {
+        Self { stage: Stage::Waiting, tried: false }
+    }
+
     /// One step, if the partner is trusted by now.
     fn advance(&mut self, desk: &mut Desk, trusted: bool) -> Result<(), Refusal> {
-        if let (Self::Waiting, true) = (&*self, trusted) {
+        if let (Stage::Waiting, true) = (&self.stage, trusted) {
             if let Some(Data { pair, ticket, conn }) = desk.data.take() {
                 let ssl = join::initiate(pair, &ticket).map_err(|e| Refusal::internal(&e))?;
-                *self = Self::Handshake(Box::new(conn.encrypt(ssl).map_err(|e| Refusal::internal(&e))?));
+                let conn = conn.encrypt(ssl).map_err(|e| Refusal::internal(&e))?;
+                self.stage = Stage::Handshake(pair, Box::new(conn));
             } else if let Some(reason) = desk.no_pair.take() {
-                return Err(no_client(&reason));
+                self.again(desk, &reason)?;
             }
         }
-        if let Self::Handshake(conn) = self {
-            match conn.handshake() {
-                Ok(Poll::Pending) => {}
-                Ok(Poll::Ready(())) => {
-                    desk.tell(&ToParent::Joined);
-                    let Self::Handshake(conn) = std::mem::replace(self, Self::Waiting) else { return Ok(()) };
-                    *self = Self::Done(conn);
+        let Stage::Handshake(pair, conn) = &mut self.stage else { return Ok(()) };
+        match conn.handshake() {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(())) => {
+                desk.facts.pair = Some(*pair);
+                desk.tell(&ToParent::Joined);
+                if let Stage::Handshake(_, conn) = std::mem::replace(&mut self.stage, Stage::Waiting) {
+                    self.stage = Stage::Done(conn);
                 }
-                Err(e) => return Err(no_client(&format!("the join failed: {e}"))),
+            }
+            Err(e) => {
+                self.stage = Stage::Waiting;
+                self.again(desk, &format!("the join failed: {e}"))?;
             }
         }
+        Ok(())
+    }
+
+    /// A parked connection may have died unseen: one more is tried on demand.
+    fn again(&mut self, desk: &Desk, reason: &str) -> Result<(), Refusal> {
+        if self.tried {
+            return Err(no_client(reason));
+        }
+        self.tried = true;
+        common::debug!("a pair is of no use, another one is asked for: {}", common::log::escape(reason));
+        desk.tell(&ToParent::NeedPair);
         Ok(())
     }
 }

@@ -283,10 +283,10 @@ fn the_worker_answers_in_order_and_ends_with_its_parent() {
     let worker = thread::spawn(move || serve(link, access, LIMITS));
     let task = frame::encode(&Task { call: Call::ProxyClientConfig {} }).unwrap();
     // Both at once: the second finds the server gone.
-    parent.write_all(&[task.clone(), task].concat()).unwrap();
+    parent.write_all(&[task.as_slice(), &task].concat()).unwrap();
     let mut splitter = Splitter::new(4096);
     assert!(
-        matches!(reply(&mut parent, &mut splitter), Reply::Answer { text } if text == r#"{"ok":true,"n":1}"#)
+        matches!(reply(&mut parent, &mut splitter), Reply::Answer { text } if text.expose() == r#"{"ok":true,"n":1}"#)
     );
     let Reply::Failed { reason, fatal } = reply(&mut parent, &mut splitter) else { panic!("answered twice") };
     assert!(!fatal && reason.starts_with("the backend https://127.0.0.1:"), "{reason}");

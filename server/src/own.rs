@@ -1,0 +1,77 @@
+//! Our certificate towards partners and its private key. Set on each connection, never on a context: a connection can
+//! forget them, a context would keep them for as long as the connection lives.
+
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::SslRef;
+use openssl::x509::X509;
+use std::fmt;
+
+/// Certificate, the issuers that go with it, and key.
+pub(crate) struct Own {
+    leaf: X509,
+    issuers: Vec<X509>,
+    key: PKey<Private>,
+}
+
+/// Why certificate and key cannot be used.
+#[derive(Debug)]
+pub(crate) enum OwnError {
+    /// Not in PEM form.
+    Certificate(ErrorStack),
+    /// There is no certificate in it.
+    Missing,
+    /// Not a private key in PEM form.
+    Key(ErrorStack),
+    /// The key belongs to another certificate.
+    Mismatch,
+}
+
+impl fmt::Display for OwnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(_) => {
+                f.write_str("our certificate towards partners is no certificate in PEM form")
+            }
+            Self::Missing => f.write_str("there is no certificate towards partners in the configuration"),
+            Self::Key(_) => f.write_str("our private key towards partners is no private key in PEM form"),
+            Self::Mismatch => {
+                f.write_str("our private key towards partners does not belong to our certificate")
+            }
+        }
+    }
+}
+
+impl std::error::Error for OwnError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Certificate(e) | Self::Key(e) => Some(e),
+            Self::Missing | Self::Mismatch => None,
+        }
+    }
+}
+
+impl Own {
+    /// `chain` in PEM, leaf first; `key` in PEM, without passphrase.
+    pub(crate) fn parse(chain: &str, key: &str) -> Result<Self, OwnError> {
+        let mut certificates =
+            X509::stack_from_pem(chain.as_bytes()).map_err(OwnError::Certificate)?.into_iter();
+        let leaf = certificates.next().ok_or(OwnError::Missing)?;
+        // OpenSSL would ask for a passphrase at the terminal.
+        let key = PKey::private_key_from_pem_callback(key.as_bytes(), |_| Ok(0)).map_err(OwnError::Key)?;
+        if !leaf.public_key().map_err(OwnError::Certificate)?.public_eq(&key) {
+            return Err(OwnError::Mismatch);
+        }
+        Ok(Self { leaf, issuers: certificates.collect(), key })
+    }
+
+    /// Shows them on this connection.
+    pub(crate) fn show_on(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
+        ssl.set_certificate(&self.leaf)?;
+        ssl.set_private_key(&self.key)?;
+        for issuer in &self.issuers {
+            ssl.add_chain_cert(issuer.clone())?;
+        }
+        Ok(())
+    }
+}
