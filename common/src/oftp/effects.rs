@@ -21,10 +21,10 @@ impl Checker {
         match layout.code {
             CommandCode::Ssid => {
                 let ssid = Ssid::read(oeb, layout);
-                if from == Side::Initiator {
-                    return self.offer(ssid);
+                match from {
+                    Side::Initiator => self.initiator = Some(ssid),
+                    Side::Responder => self.answer(ssid),
                 }
-                self.answer(ssid);
                 Ok(())
             }
             CommandCode::Sfid => self.open(from, layout, oeb),
@@ -55,17 +55,6 @@ impl Checker {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Special logic (RFC 5024 §3.2.1, App. C) is for X.25: on TCP an offer cannot be met. Real stacks offer it all
-    /// the same and take no for an answer (C12).
-    fn offer(&mut self, ssid: Ssid) -> Result<(), Fault> {
-        if ssid.special_logic() && self.profile == Profile::Strict {
-            let fault = Fault::content("SSIDSPEC", 43, "\"Y\"".into(), "N, there is no special logic on TCP");
-            return Err(Fault { reason: EsidReason::IncompatibleMode, ..fault });
-        }
-        self.initiator = Some(ssid);
-        Ok(())
     }
 
     fn answer(&mut self, ssid: Ssid) {

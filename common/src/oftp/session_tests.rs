@@ -121,7 +121,7 @@ fn each_deviation_is_tolerated_and_noted_once() {
             (6, "06"),
         ),
         (Deviation::C11, vec![r"R F08000\x0d"], (0, "02")),
-        (Deviation::C12, vec![READY, &special, ANSWER, "I R"], (1, "10")),
+        (Deviation::C12, vec![READY, &special, ANSWER, "I R"], (3, "02")),
     ];
     for (deviation, steps, refused) in &cases {
         let mut tolerant = Checker::new(Profile::Tolerant, 1000);

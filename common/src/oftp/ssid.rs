@@ -181,20 +181,21 @@ impl Terms {
             || !answer.features.within(offer.features);
         let initiator_sends = offer.capability.sends() && answer.capability.receives();
         let responder_sends = answer.capability.sends() && offer.capability.receives();
+        // Special logic is for X.25. Real stacks offer it on TCP all the same and take no for an answer (C12).
+        let declined = offer.special_logic() && !answer.special_logic();
         // Below level 5 there is no secure authentication, so such an answer to one who asks for it is a conflict:
         // the downgrade that interoperability tests look for.
         let conflict = if offer.authentication() != answer.authentication() {
             Some("the two SSIDAUTH differ")
         } else if !initiator_sends && !responder_sends {
             Some("the two SSIDSR leave no direction for files")
-        } else if agreed.has(Features::SPECIAL_LOGIC) {
+        } else if agreed.has(Features::SPECIAL_LOGIC) || (declined && profile == Profile::Strict) {
             Some("special logic on TCP (SSIDSPEC)")
         } else if exceeds && profile == Profile::Strict {
             Some("the Responder's SSID goes beyond the offer")
         } else {
             None
         };
-        let declined = offer.special_logic() && !answer.special_logic();
         Self {
             level: offer.level.min(answer.level),
             buffer_size: usize::try_from(offer.buffer_size.min(answer.buffer_size)).unwrap_or(128),

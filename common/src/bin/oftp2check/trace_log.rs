@@ -77,7 +77,8 @@ impl<'a> Fields<'a> {
         };
         let length = words.next().and_then(|word| word.strip_prefix("octets=")?.parse::<usize>().ok());
         let hex = words.next().and_then(|word| word.strip_prefix("hex="));
-        let stb = hex.and_then(|hex| octets(hex.as_bytes())).ok_or("has no hex= of whole octets")?;
+        let mut stb = hex.and_then(|hex| octets(hex.as_bytes())).ok_or("has no hex= of whole octets")?;
+        restore_password(&mut stb);
         if length != Some(stb.len()) {
             return Err("has an octets= that is not the length of its hex=");
         }
@@ -85,10 +86,22 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The daemons log the password of an SSID as asterisks, which no password may hold: any text that it may takes their
+/// place, so that the rest of the SSID can be judged.
+fn restore_password(stb: &mut [u8]) {
+    let ssid = stb.get(4) == Some(&b'X');
+    if let Some(password) =
+        stb.get_mut(31..39).filter(|password| ssid && password.iter().all(|&octet| octet == b'*'))
+    {
+        password.fill(b'X');
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::traces;
+    use super::{restore_password, traces};
     use crate::input::Kind;
+    use common::oftp::Side;
 
     const LOG: &str = "\
 20261122 09:21:10.167 INFO     os4x_proxyserver[4711] session-start partner=\"x] buffer dir=I\"
@@ -109,6 +122,17 @@ mod tests {
                 ("os4x_proxyserver[4712] 20261122 09:21:10.169", Kind::Fragment, 1)
             ]
         );
+    }
+
+    #[test]
+    fn a_masked_password_is_no_fault() {
+        let mut ssid = *b"\x10\x00\x00\x41X5O0013000000ALPHA   HOST01********02048BYYN010N            \r";
+        restore_password(&mut ssid);
+        let judged = common::oftp::check_message(Side::Initiator, &ssid, None, common::oftp::Profile::Strict);
+        assert_eq!(judged, Ok(vec![]));
+        let mut data = *b"\x10\x00\x00\x28D\x23***********************************";
+        restore_password(&mut data);
+        assert_eq!(data[31..39], *b"********", "in an SSID only");
     }
 
     #[test]
