@@ -80,7 +80,7 @@ catalogue! {
         "A listener cannot be opened, or cannot accept."
     SESSION_BEGIN "session_begin" "session" Info
         ["direction" "session" "address" "partner" "ssid" "subject?" "serial?" "tls?" "station?"]
-        "A session is through to the other side and begins to carry files. The server names certificate and cipher, the client the station."
+        "A session is through to the other side and begins to carry files; the server names certificate and cipher, the client the station."
     SESSION_END "session_end" "session" Info
         ["direction" "session" "address" "partner" "ssid" "reason" "seconds" "octets_in" "octets_out"
          "files" "files_refused" "receipts" "esid?" "detail?"]
