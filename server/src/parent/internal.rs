@@ -37,7 +37,8 @@ pub(super) struct InternalPort {
     pending: [Option<Pending>; SLOTS],
     /// After an accept that failed: when to try again.
     retry_at: Option<Instant>,
-    throttle: Throttle,
+    clients: Throttle,
+    pairs: Throttle,
 }
 
 struct Pending {
@@ -92,7 +93,8 @@ impl InternalPort {
             context,
             pending: [const { None }; SLOTS],
             retry_at: None,
-            throttle: Throttle::default(),
+            clients: Throttle::default(),
+            pairs: Throttle::default(),
         })
     }
 
@@ -214,22 +216,24 @@ impl InternalPort {
 impl InternalPort {
     /// Says why nobody came of a connection.
     fn refuse(&mut self, peer: SocketAddr, reason: &str) {
-        self.tell(events::CLIENT_REFUSED, peer, reason);
+        if let Some(unlogged) = self.clients.admit(Instant::now()) {
+            tell(events::CLIENT_REFUSED, peer, reason, unlogged);
+        }
     }
 
     /// Tells a client's child that its pair is unknown, so that it does not dial again.
     pub(super) fn refuse_pair(&mut self, mut socket: TcpStream, peer: SocketAddr, reason: &str) {
-        self.tell(events::PAIR_REFUSED, peer, reason);
+        if let Some(unlogged) = self.pairs.admit(Instant::now()) {
+            tell(events::PAIR_REFUSED, peer, reason, unlogged);
+        }
         // It may have gone already.
         let _ = socket.write(&[UNKNOWN_PAIR]);
     }
+}
 
-    fn tell(&mut self, event: &'static str, peer: SocketAddr, reason: &str) {
-        if let Some(unlogged) = self.throttle.admit(Instant::now()) {
-            let event = Event::new(event).field_display("address", peer).field("reason", reason);
-            if unlogged > 0 { event.field_num("unlogged", unlogged).warn() } else { event.warn() }
-        }
-    }
+fn tell(event: &'static str, peer: SocketAddr, reason: &str, unlogged: u64) {
+    let event = Event::new(event).field_display("address", peer).field("reason", reason);
+    if unlogged > 0 { event.field_num("unlogged", unlogged).warn() } else { event.warn() }
 }
 
 /// One step of a newcomer's proof.
