@@ -260,6 +260,22 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
 }
 
 #[test]
+fn pairs_are_parked_in_the_quiet_before_anybody_comes() {
+    let site = Site::start("quiet").unwrap();
+    let is_joined = |pid: &Pid| matches!(sockets::of(*pid).as_deref(), Ok([Socket::Established(..)]));
+    wait_for("four pairs", || {
+        let joined = |role| site.titled(role, "parked").iter().filter(|pid| is_joined(pid)).count();
+        (joined(Role::Server) == 4 && joined(Role::Client) == 4).then_some(())
+    });
+    // None was given up on the way, as one is after 10 s.
+    for role in [Role::Server, Role::Client] {
+        let log = site.log(role);
+        assert!(!log.contains(" failed: "), "{log}");
+    }
+    site.end();
+}
+
+#[test]
 fn the_client_comes_from_the_address_chosen_and_ctrl_c_ends_it_in_the_foreground() {
     let mut site = Builder::new("options").prepare().unwrap();
     for (role, up) in [(Role::Api, "listening on"), (Role::Server, "daemon_start")] {
