@@ -127,6 +127,33 @@ fn a_client_that_does_not_reach_its_server_says_so_at_its_start() {
 }
 
 #[test]
+fn a_client_that_does_not_reach_the_backend_says_so_at_its_start() {
+    let site = Builder::new("no-backend").prepare().unwrap();
+    let output = site.detached(Role::Client).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let reason = said.lines().last().unwrap_or_default();
+    assert!(reason.contains("proxy_enrol failed") && reason.contains(&site.api_url), "{said}");
+    wait_for("the PID file to go", || (!site.pid_file(Role::Client).exists()).then_some(()));
+    site.end();
+}
+
+#[test]
+fn sessions_go_on_while_the_backend_is_away() {
+    let mut site = Site::start("backend-away").unwrap();
+    site.signal(Role::Api, Signal::SIGKILL);
+    site.wait_end(Role::Api);
+    for _ in 0..3 {
+        site.assert_works();
+    }
+    // What could not be told is told of.
+    site.wait_log(Role::Client, "backend_error*function=proxy_session");
+    site.restart(Role::Api).unwrap();
+    site.assert_works();
+    site.end();
+}
+
+#[test]
 fn a_file_in_flight_arrives_though_both_parents_end() {
     let mut site = Site::start("in-flight").unwrap();
     let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
@@ -229,6 +256,22 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
         }
     }
     site.assert_works();
+    site.end();
+}
+
+#[test]
+fn pairs_are_parked_in_the_quiet_before_anybody_comes() {
+    let site = Site::start("quiet").unwrap();
+    let is_joined = |pid: &Pid| matches!(sockets::of(*pid).as_deref(), Ok([Socket::Established(..)]));
+    wait_for("four pairs", || {
+        let joined = |role| site.titled(role, "parked").iter().filter(|pid| is_joined(pid)).count();
+        (joined(Role::Server) == 4 && joined(Role::Client) == 4).then_some(())
+    });
+    // None was given up on the way, as one is after 10 s.
+    for role in [Role::Server, Role::Client] {
+        let log = site.log(role);
+        assert!(!log.contains(" failed: "), "{log}");
+    }
     site.end();
 }
 

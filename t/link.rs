@@ -5,11 +5,12 @@ use nix::sys::signal::{Signal, kill};
 use openssl::ssl::SslVersion;
 use serde_json::json;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use t::link::{Control, Identity, Pair, tcp};
-use t::site::{Role, Site};
+use t::site::{Builder, Role, Site, SiteError};
 use t::wait::wait_for;
 
 /// What the server's log says of this address, in the one line that it must have: the reason.
@@ -333,6 +334,62 @@ fn a_client_renews_its_control_connection_and_is_never_gone() {
     // The client of this one is gone, whoever stood for it.
     assert_eq!(session.join().unwrap().ending.reason(), Some(8));
     works_again(site);
+}
+
+/// Starts the client against a server of ours, which lets it in with `identity` and then does `script`; what the client
+/// says on standard error when it has ended with status 1.
+fn meets(site: &Site, identity: &Identity, script: impl FnOnce(Result<Control, SiteError>)) -> String {
+    let listener = TcpListener::bind(site.internal).unwrap();
+    let client = site.detached(Role::Client).stderr(Stdio::piped()).spawn().unwrap();
+    script(Control::accept(&listener, identity));
+    let output = client.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    wait_for("the client's end", || (!site.pid_file(Role::Client).exists()).then_some(()));
+    said
+}
+
+#[test]
+fn the_client_says_nothing_to_a_server_without_a_licence() {
+    let mut site = Builder::new("no-licence").prepare().unwrap();
+    site.restart(Role::Api).unwrap();
+    site.wait_log(Role::Api, "listening on");
+    let foreign = site.authority.issue(&t::ca::Request::new("os4x_proxyserver2")).unwrap();
+    let foreign = Identity { certificate: foreign.certificate, key: foreign.key };
+    // Of the right CA, and of the wrong kind.
+    let client = Identity::enrolled(&site).unwrap();
+    for identity in [foreign, client] {
+        let said = meets(&site, &identity, |control| {
+            let heard = control.and_then(|mut control| control.receive());
+            assert!(heard.is_err(), "{heard:?}");
+        });
+        assert!(said.contains("the TLS handshake with the server failed"), "{said}");
+    }
+    site.end();
+}
+
+#[test]
+fn a_server_that_speaks_another_language_ends_the_client() {
+    let mut site = Builder::new("other-server").prepare().unwrap();
+    site.restart(Role::Api).unwrap();
+    site.wait_log(Role::Api, "listening on");
+    let licence = Identity::licence(&site).unwrap();
+    let cases = [
+        (json!({"welcome": {"version": 9}}), "the server speaks version 9 of the link"),
+        (json!({"refused": {"reason": "not today"}}), "the server refused this client: not today"),
+        (json!({"get-config": {"generation": null}}), "first message was not Welcome"),
+        (json!({"connect": {"host": "192.0.2.1"}}), "no message of this protocol"),
+    ];
+    for (message, why) in cases {
+        let said = meets(&site, &licence, |control| {
+            let mut control = control.unwrap();
+            assert_eq!(control.receive().unwrap(), json!({"hello": {"version": 1}}));
+            control.send(&message).unwrap();
+            assert!(control.receive().is_err());
+        });
+        assert!(said.contains(why), "{why}: {said}");
+    }
+    site.end();
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The client's end of the link, scripted: enrols with the backend as the real client does, then says on the internal
-//! port what a test wants said. Written from the documents; shares no code with the daemons.
+//! An end of the link, scripted: a client that enrols with the backend as the real one does, or a server, and says what a
+//! test wants said. Written from the documents; shares no code with the daemons.
 
 use crate::site::{Role, Site, SiteError};
 use crate::wait::PATIENCE;
@@ -11,7 +11,7 @@ use openssl::x509::X509;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 /// What a data connection begins with, before the 16 octets of its pair's ID.
 const PREAMBLE: &[u8] = b"OS4XPR/1";
@@ -99,6 +99,19 @@ impl Control {
         }
         context.set_verify(SslVerifyMode::NONE);
         Ok(Self { stream: connect(&context.build(), tcp(site.internal)?)? })
+    }
+
+    /// The server's end: the next client that comes to `listener`, which is shown this certificate.
+    pub fn accept(listener: &TcpListener, identity: &Identity) -> Result<Self, SiteError> {
+        let mut context = only(SslVersion::TLS1_3)?;
+        context.set_certificate(&identity.certificate)?;
+        context.set_private_key(&identity.key)?;
+        // Whoever comes is taken.
+        context.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
+        context.set_num_tickets(0)?;
+        let (tcp, _) = listener.accept()?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { stream: Ssl::new(&context.build())?.accept(tcp).map_err(|e| e.to_string())? })
     }
 
     /// A client that is joined.

@@ -144,6 +144,7 @@ impl Parent {
             while let Some(need) = self.needs.pop_front() {
                 self = self.fork(need);
             }
+            // After the forks: a pair that came to nothing is told of before the loop waits.
             self.tend_server();
             if let Some(finish) = self.stop.take() {
                 return self.finish(finish);
@@ -270,7 +271,6 @@ impl Parent {
             self.needs.push_back(Need::Worker);
         }
         common::log::reread_if_changed();
-        self.tend_server();
         if self.joined.is_some() && self.refreshed.elapsed() >= REFRESH {
             self.refreshed = Instant::now();
             self.ask(Asked::ClientConfig);

@@ -120,7 +120,7 @@ impl Parent {
         }
     }
 
-    /// Pings, sends what is queued, asks for a newer generation when it is time.
+    /// Queues the reports that are due, asks for a newer generation when it is time.
     pub(super) fn tend_client(&mut self) {
         if self.joined.is_none() {
             return;
@@ -138,12 +138,9 @@ impl Parent {
         if joined.renewal.as_ref().is_some_and(|(_, until)| *until <= Instant::now()) {
             joined.renewal = None;
         }
-        if let Err(e) = joined.control.advance() {
-            self.lose_client(&e);
-        }
     }
 
-    /// Sends what is queued on the control connection.
+    /// Pings, and sends what is queued.
     pub(super) fn send_to_client(&mut self) {
         if let Some(joined) = &mut self.joined
             && let Err(e) = joined.control.advance()

@@ -123,15 +123,16 @@ impl Parent {
                 self.dispatch(event.token());
             }
             self.turn(events.is_empty());
+            while self.stop.is_none()
+                && let Some(need) = self.needs.pop_front()
+            {
+                self = self.fork(need);
+            }
+            self.settle();
             if let Some(stop) = self.stop.take() {
                 self.leave_client();
                 return stop;
             }
-            while let Some(need) = self.needs.pop_front() {
-                self = self.fork(need);
-            }
-            // What the new children need is asked for now, not with the next event.
-            self.send_to_client();
         }
     }
 
@@ -216,6 +217,18 @@ impl Parent {
         self.hear_client();
         self.tend_client();
         self.tend_pool(quiet);
+    }
+
+    /// The last step before the loop waits: the port listens for whoever is awaited, then the client hears of it. The
+    /// forks come before it, since a new child makes a pair.
+    fn settle(&mut self) {
+        self.listen_for_awaited();
+        self.send_to_client();
+        // The client may have been lost in sending.
+        self.listen_for_awaited();
+    }
+
+    fn listen_for_awaited(&mut self) {
         let awaited = self.joined.is_none() || self.pool.awaits_dial() || self.is_renewing();
         if let Err(e) = self.internal.listen(awaited, self.poller.registry()) {
             self.stop = Some(Finish::Failed(format!("the internal port cannot listen: {e}")));
