@@ -9,8 +9,10 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::ssl::{SslContext, SslVersion};
 use openssl::x509::{X509, X509Ref};
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 /// Cipher suites of TLS 1.2 towards partners: ephemeral keys and AEAD only.
 const CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK";
@@ -32,6 +34,14 @@ pub(crate) struct Active {
     pub(crate) client_certificate: bool,
     /// Limits.
     pub(crate) limits: Limits,
+    /// CRL distribution URLs that the backend knows.
+    pub(crate) crl_urls: HashSet<String>,
+    /// Last second of our certificate towards partners, since 1970-01-01 UTC.
+    pub(crate) certificate_until: i64,
+    /// Without a newer answer it may be used so long.
+    pub(crate) max_age: Duration,
+    /// When the backend last confirmed it.
+    pub(crate) confirmed: Instant,
     partners: Vec<Known>,
 }
 
@@ -98,7 +108,7 @@ impl Active {
         let mut context = tls::hardened(SslVersion::TLS1_2).map_err(of("TLS"))?;
         context.set_cipher_list(CIPHERS).map_err(of("the list of cipher suites"))?;
         context.set_groups_list(GROUPS).map_err(of("the list of groups"))?;
-        set_identity(&mut context, &config.certificate, config.key.expose())?;
+        let certificate_until = set_identity(&mut context, &config.certificate, config.key.expose())?;
         let roots = trusted.iter().filter_map(|root| fingerprint(root).ok()).collect();
         trust::configure(
             &mut context,
@@ -118,6 +128,10 @@ impl Active {
             seen,
             client_certificate: config.tls_check_client_certificate,
             limits: config.limits,
+            crl_urls: config.crl_urls.into_iter().collect(),
+            certificate_until,
+            max_age: Duration::from_secs(u64::from(config.proxy_max_config_age)),
+            confirmed: Instant::now(),
             partners,
         };
         Ok((active, skipped))
@@ -159,11 +173,12 @@ fn of(what: &'static str) -> impl Fn(ErrorStack) -> ConfigError {
     move |e| ConfigError::Tls(what, e)
 }
 
+/// Puts our certificate, its chain and its key into the context; gives its last second.
 fn set_identity(
     context: &mut openssl::ssl::SslContextBuilder,
     chain: &str,
     key: &str,
-) -> Result<(), ConfigError> {
+) -> Result<i64, ConfigError> {
     let chain = X509::stack_from_pem(chain.as_bytes()).map_err(of("our certificate"))?;
     let key = PKey::private_key_from_pem(key.as_bytes()).map_err(of("our private key"))?;
     let mut chain = chain.into_iter();
@@ -174,7 +189,8 @@ fn set_identity(
         context.add_extra_chain_cert(issuer).map_err(of("our certificate's chain"))?;
     }
     context.set_private_key(&key).map_err(of("our private key"))?;
-    context.check_private_key().map_err(of("our private key with our certificate"))
+    context.check_private_key().map_err(of("our private key with our certificate"))?;
+    common::identity::unix_time_of(leaf.not_after()).map_err(of("our certificate's end"))
 }
 
 fn parse_all(pems: &[NamedPem], what: &str, skipped: &mut Vec<String>) -> Vec<X509> {

@@ -267,6 +267,7 @@ impl Parent {
             ToClient::GetConfig { generation } => self.ask(Asked::ServerConfig(generation)),
             ToClient::Pair { pair, ticket } => self.take_pair(pair, ticket),
             ToClient::Retire { pair } => self.children.retire(pair),
+            ToClient::CrlUrl { url } => self.ask(Asked::CrlUrl(url)),
             ToClient::SystemLog(entry) => self.ask(Asked::SystemLog(entry)),
             ToClient::Sessions(events) => self.ask(Asked::Sessions(events)),
         }

@@ -91,7 +91,7 @@ impl Parent {
     fn admission(&self, from: IpAddr) -> Result<(), &'static str> {
         let Some(active) = &self.active else { return Err("no configuration") };
         let limits = &active.limits;
-        if self.licence.expired() {
+        if self.licensing.licence.expired() {
             return Err("the licence has expired");
         }
         let queued = self.needs.iter().filter(|need| matches!(need, Need::Partner(..))).count();
