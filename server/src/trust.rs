@@ -7,8 +7,8 @@ use common::sys;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::stack::StackRef;
 use openssl::ssl::{SslContextBuilder, SslVerifyMode};
+use openssl::stack::StackRef;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{
@@ -163,9 +163,10 @@ fn ends_well(chain: &X509StoreContextRef, roots: &HashSet<Vec<u8>>) -> bool {
 
 /// Whether each certificate bears the signature of the next.
 fn is_signed(chain: &StackRef<X509>) -> bool {
-    chain.iter().zip(chain.iter().skip(1)).all(|(lower, upper)| {
-        upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false)
-    })
+    chain
+        .iter()
+        .zip(chain.iter().skip(1))
+        .all(|(lower, upper)| upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false))
 }
 
 /// A certificate that is trusted itself has no CRL to ask for: the end of a chain, where OpenSSL found it in our store.
