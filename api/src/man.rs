@@ -127,6 +127,7 @@ fn samples() -> Vec<Value> {
         key: common::secret::Secret::default(),
         trusted: vec![pem.clone()],
         crls: vec![pem],
+        crl_urls: Vec::new(),
         partners: vec![partner],
         tls_check_client_certificate: true,
         tls_ignore_crl_unavailability: true,
@@ -149,6 +150,7 @@ fn samples() -> Vec<Value> {
         serde_json::to_value(client),
         serde_json::to_value(enrolment),
         serde_json::to_value(Call::ProxyEnrol { public_key: String::new() }),
+        serde_json::to_value(Call::ProxyCrlUrl { url: String::new() }),
         serde_json::to_value(system_log()),
         serde_json::to_value(session_events()),
     ]

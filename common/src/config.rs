@@ -138,6 +138,9 @@ pub struct ProxyConfig {
     pub trusted: Vec<NamedPem>,
     /// CRLs, one for each issuer and scope.
     pub crls: Vec<NamedPem>,
+    /// CRL distribution URLs that the backend knows: no need to report these.
+    #[serde(default)]
+    pub crl_urls: Vec<String>,
     /// Partner table.
     pub partners: Vec<Partner>,
     /// A partner must show a certificate (`tls_check_client_certificate`).

@@ -1,6 +1,7 @@
 //! Who is who: Proxy IDs, and the three kinds of certificates that the backend's CA issues.
 //! Reads certificates only; files belong to the daemons, issuing to the backend.
 
+use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
 use openssl::pkey::{HasPublic, Id, PKeyRef};
 use openssl::x509::X509Ref;
@@ -87,6 +88,12 @@ impl fmt::Display for ProxyIdError {
 }
 
 impl std::error::Error for ProxyIdError {}
+
+/// A certificate's time in seconds since 1970-01-01 UTC.
+pub fn unix_time_of(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
+    let since = Asn1Time::from_unix(0)?.diff(time)?;
+    Ok(i64::from(since.days) * 86_400 + i64::from(since.secs))
+}
 
 /// What a certificate of the backend's CA is for. Each carries its own URI name, so that none passes for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,9 @@ use crate::config::{ClientConfig, ProxyConfig};
 use crate::identity::ProxyId;
 use serde::{Deserialize, Serialize};
 
+/// Longest CRL distribution URL that is reported, octets.
+pub const MAX_CRL_URL: usize = 1024;
+
 /// Which daemon an entry comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +36,11 @@ pub enum Call {
         /// Generation that the server holds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         generation: Option<u64>,
+    },
+    /// A CRL distribution URL, found in a verified chain, that the configuration does not know.
+    ProxyCrlUrl {
+        /// http or https, at most `MAX_CRL_URL` octets of printable ASCII.
+        url: String,
     },
     /// One system log entry.
     ProxySystemLog(SystemLog),

@@ -9,8 +9,10 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::ssl::{SslContext, SslVersion};
 use openssl::x509::{X509, X509Ref};
+use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 /// Cipher suites of TLS 1.2 towards partners: ephemeral keys and AEAD only.
 const CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK";
@@ -34,6 +36,14 @@ pub(crate) struct Active {
     pub(crate) client_certificate: bool,
     /// Limits.
     pub(crate) limits: Limits,
+    /// CRL distribution URLs that the backend knows.
+    pub(crate) crl_urls: HashSet<String>,
+    /// Last second of our certificate towards partners, since 1970-01-01 UTC.
+    pub(crate) certificate_until: i64,
+    /// Without a newer answer it may be used so long.
+    pub(crate) max_age: Duration,
+    /// When the backend last confirmed it.
+    pub(crate) confirmed: Instant,
     partners: Vec<Known>,
 }
 
@@ -122,10 +132,14 @@ impl Active {
             listen: SocketAddr::new(address, config.tcp_port_tls),
             outgoing_ip: config.tcp_outgoing_ip,
             tls: context.build(),
-            own: Some(own),
             seen,
             client_certificate: config.tls_check_client_certificate,
             limits: config.limits,
+            crl_urls: config.crl_urls.into_iter().collect(),
+            certificate_until: own.until(),
+            own: Some(own),
+            max_age: Duration::from_secs(u64::from(config.proxy_max_config_age)),
+            confirmed: Instant::now(),
             partners,
         };
         Ok((active, skipped))

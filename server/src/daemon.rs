@@ -5,20 +5,18 @@ use crate::licence::{Licence, LicenceError};
 use crate::options::Options;
 use crate::parent::Parent;
 use common::exit::Status;
-use common::link::tls;
 use common::log::{Event, events};
 use common::options::complain;
 use common::pidfile::PidFile;
 use common::site::Site;
 use common::startup;
-use openssl::ssl::SslContext;
 use std::error::Error;
 use std::net::TcpListener;
 use std::time::SystemTime;
 
 /// Becomes the daemon; returns when it was told to end, or could not start.
 pub(crate) fn run(site: &Site, options: &Options) -> Status {
-    let Prepared { listener, licence, context } = match prepare(site, options) {
+    let Prepared { listener, identity, licence } = match prepare(site, options) {
         Ok(prepared) => prepared,
         Err(reason) => return complain(site.program(), &reason, Status::Failed),
     };
@@ -26,7 +24,7 @@ pub(crate) fn run(site: &Site, options: &Options) -> Status {
         Ok(started) => started,
         Err(status) => return status,
     };
-    let parent = match Parent::new(started.signals, listener, context, licence) {
+    let parent = match Parent::new(started.signals, listener, identity, licence, options.licence.clone()) {
         Ok(parent) => parent,
         Err(reason) => return started.ready.fail(&format_args!("{}: {reason}", site.program())),
     };
@@ -42,8 +40,8 @@ pub(crate) fn run(site: &Site, options: &Options) -> Status {
 /// What a start needs before anything is begun.
 struct Prepared {
     listener: TcpListener,
+    identity: Identity,
     licence: Licence,
-    context: SslContext,
 }
 
 /// What can go wrong before anything is begun: the licence, another daemon, the port.
@@ -54,8 +52,7 @@ fn prepare(site: &Site, options: &Options) -> Result<Prepared, Box<dyn Error>> {
     PidFile::check(&site.file("pid"))?;
     let listener = TcpListener::bind(options.internal)
         .map_err(|cause| format!("cannot listen for the client on {} (-i): {cause}", options.internal))?;
-    let context = tls::server_context(&licence.certificate, &identity.key, &licence.ca)?;
-    Ok(Prepared { listener, licence, context })
+    Ok(Prepared { listener, identity, licence })
 }
 
 fn licence(identity: &Identity, options: &Options) -> Result<Licence, LicenceError> {

@@ -2,9 +2,8 @@
 //! certificate. Read at start, by `-V`, and again while the server runs, since a new one may have come. Never written.
 
 use crate::identity::Identity;
-use common::identity::{Kind, ProxyId};
+use common::identity::{Kind, ProxyId, unix_time_of};
 use common::sys::localtime::{CivilTime, utc};
-use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
@@ -120,14 +119,9 @@ impl fmt::Display for Licence {
 }
 
 fn validity(certificate: &X509, ca: &X509) -> Result<(i64, i64), ErrorStack> {
-    let from = unix(certificate.not_before())?.max(unix(ca.not_before())?);
-    let until = unix(certificate.not_after())?.min(unix(ca.not_after())?);
+    let from = unix_time_of(certificate.not_before())?.max(unix_time_of(ca.not_before())?);
+    let until = unix_time_of(certificate.not_after())?.min(unix_time_of(ca.not_after())?);
     Ok((from, until))
-}
-
-fn unix(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
-    let since = Asn1Time::from_unix(0)?.diff(time)?;
-    Ok(i64::from(since.days) * DAY + i64::from(since.secs))
 }
 
 fn seconds(time: SystemTime) -> i64 {

@@ -47,6 +47,8 @@ pub(crate) enum ToParent {
     NeedPair,
     /// The ticket is used: the pair is this child's for good.
     Joined,
+    /// CRL distribution URLs of a chain that leads to a trusted certificate.
+    CrlUrls(Vec<String>),
     /// The session has begun or is over: for the session list.
     Session(SessionEvent),
     /// For the system log.

@@ -1,6 +1,7 @@
 //! Our certificate towards partners and its private key. Set on each connection, never on a context: a connection can
 //! forget them, a context would keep them for as long as the connection lives.
 
+use common::identity::unix_time_of;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::SslRef;
@@ -12,6 +13,7 @@ pub(crate) struct Own {
     leaf: X509,
     issuers: Vec<X509>,
     key: PKey<Private>,
+    until: i64,
 }
 
 /// Why certificate and key cannot be used.
@@ -62,7 +64,13 @@ impl Own {
         if !leaf.public_key().map_err(OwnError::Certificate)?.public_eq(&key) {
             return Err(OwnError::Mismatch);
         }
-        Ok(Self { leaf, issuers: certificates.collect(), key })
+        let until = unix_time_of(leaf.not_after()).map_err(OwnError::Certificate)?;
+        Ok(Self { leaf, issuers: certificates.collect(), key, until })
+    }
+
+    /// Last second of the certificate, since 1970-01-01 UTC.
+    pub(crate) fn until(&self) -> i64 {
+        self.until
     }
 
     /// Shows them on this connection.

@@ -2,11 +2,13 @@
 //! word (`os4x_proxy-log.5`). All in memory; runs inside the handshake of a session child.
 
 use common::config::NamedPem;
+use common::rpc::MAX_CRL_URL;
 use common::sys;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::ssl::{SslContextBuilder, SslVerifyMode};
+use openssl::stack::StackRef;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{
@@ -29,6 +31,8 @@ const NO_CRL: i32 = 3;
 const NO_USABLE_CRL: [i32; 4] = [NO_CRL, 8, 11, 12];
 /// X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
 const NO_ISSUER: i32 = 20;
+/// CRL distribution URLs that are reported of one certificate.
+const URLS_PER_CERTIFICATE: usize = 4;
 
 /// The settings that decide what verification wants.
 #[derive(Clone, Copy)]
@@ -50,6 +54,8 @@ pub(crate) struct Facts {
     pub(crate) subject: String,
     /// Its serial number in hex.
     pub(crate) serial: String,
+    /// CRL distribution URLs of the chain, once it leads to a trusted certificate.
+    pub(crate) crl_urls: Vec<String>,
     /// The first fault: OpenSSL's code, and the subject of the certificate that has it.
     pub(crate) fault: Option<(i32, String)>,
 }
@@ -58,6 +64,15 @@ impl Seen {
     /// A copy of what was seen so far.
     pub(crate) fn facts(&self) -> Facts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The chain leads to a trusted certificate; what its CRLs are is a question of its own. OpenSSL asks for CRLs
+    /// before it checks signatures, so that is done here: anybody can write a chain of names.
+    fn note_urls(&self, context: &X509StoreContextRef) {
+        let mut facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if facts.crl_urls.is_empty() && context.chain().is_some_and(is_signed) {
+            facts.crl_urls = context.chain().into_iter().flatten().flat_map(crl_urls).collect();
+        }
     }
 
     fn note(&self, context: &X509StoreContextRef, fault: Option<i32>) {
@@ -132,6 +147,9 @@ pub(crate) fn configure(
             seen.note(chain, Some(NO_ISSUER));
             return false;
         }
+        if good || NO_USABLE_CRL.contains(&code) {
+            seen.note_urls(chain);
+        }
         let borne = (pinned || policy.ignore_missing_crl) && NO_USABLE_CRL.contains(&code);
         if good || borne || (code == NO_CRL && is_end(chain)) {
             seen.note(chain, None);
@@ -165,9 +183,17 @@ fn print_of(chain: &X509StoreContextRef, end: End) -> Option<Vec<u8>> {
     Some(certificate?.digest(MessageDigest::sha256()).ok()?.to_vec())
 }
 
+/// Whether each certificate bears the signature of the next.
+fn is_signed(chain: &StackRef<X509>) -> bool {
+    chain
+        .iter()
+        .zip(chain.iter().skip(1))
+        .all(|(lower, upper)| upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false))
+}
+
 /// The certificate in question is where the chain ends: it is trusted itself and has no CRL to ask for.
 fn is_end(chain: &X509StoreContextRef) -> bool {
-    let last = chain.chain().map_or(0, openssl::stack::StackRef::len).saturating_sub(1);
+    let last = chain.chain().map_or(0, StackRef::len).saturating_sub(1);
     usize::try_from(chain.error_depth()).is_ok_and(|depth| depth == last)
 }
 
@@ -185,6 +211,27 @@ pub(crate) fn fault_word(code: i32) -> &'static str {
         66..=68 => "weak-key",
         _ => "bad-certificate",
     }
+}
+
+/// Where a certificate says its CRLs are: http and https only, few, and not too long. A peer chose them.
+fn crl_urls(certificate: &X509Ref) -> Vec<String> {
+    let Some(points) = certificate.crl_distribution_points() else { return Vec::new() };
+    let names = points.iter().filter_map(|point| point.distpoint()?.fullname());
+    names
+        .flatten()
+        .filter_map(|name| name.uri())
+        .filter(|url| is_fetchable(url))
+        .take(URLS_PER_CERTIFICATE)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_fetchable(url: &str) -> bool {
+    let http = ["http://", "https://"].iter().any(|scheme| {
+        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+            && url.len() > scheme.len()
+    });
+    http && url.len() <= MAX_CRL_URL && url.bytes().all(|octet| octet.is_ascii_graphic())
 }
 
 /// The subject's serialNumber attribute: the Odette ID (Odette certificate policy 1.4).
@@ -218,4 +265,22 @@ pub(crate) fn serial_text(certificate: &X509Ref) -> String {
         .and_then(|number| number.to_hex_str().map(|hex| hex.to_string()))
         .map(|hex| hex.chars().take(SERIAL_LIMIT).collect())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_fetchable;
+
+    #[test]
+    fn only_web_addresses_are_reported() {
+        for url in ["http://crl.example/ca.crl", "HTTPS://crl.example/ca.crl?x=1"] {
+            assert!(is_fetchable(url), "{url}");
+        }
+        let long = format!("http://{}", "a".repeat(2000));
+        for url in
+            ["", "http://", "ldap://crl.example/", "file:///etc/passwd", "http://a b", "http://a\n", &long]
+        {
+            assert!(!is_fetchable(url), "{url}");
+        }
+    }
 }

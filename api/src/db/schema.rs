@@ -56,6 +56,15 @@ CREATE TABLE os4x_crls (
     next_update BIGINT,
     pem TEXT NOT NULL
 );
+CREATE TABLE os4x_crl_urls (
+    url TEXT PRIMARY KEY,
+    reported BIGINT NOT NULL,
+    due BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    tried BIGINT,
+    fetched BIGINT,
+    error TEXT
+);
 CREATE TABLE os4x_system_log (
     id {identity},
     time BIGINT NOT NULL,

@@ -28,8 +28,14 @@ const LARGEST: usize = 1 << 20;
 const BODY: Duration = Duration::from_secs(30);
 
 /// The functions by name; `Call` has a variant for each.
-const FUNCTIONS: [&str; 5] =
-    ["proxy_enrol", "proxy_client_config", "proxy_config", "proxy_system_log", "proxy_session"];
+const FUNCTIONS: [&str; 6] = [
+    "proxy_enrol",
+    "proxy_client_config",
+    "proxy_config",
+    "proxy_crl_url",
+    "proxy_system_log",
+    "proxy_session",
+];
 
 /// The API at `path`, and nothing anywhere else. No answer may be kept by a cache: some hold keys.
 pub(super) fn router(app: Arc<App>, path: &str) -> Router {
@@ -152,6 +158,7 @@ mod tests {
         for name in FUNCTIONS {
             let mut members = json!({
                 "function": name, "public_key": "", "proxy_id": format!("{}px", "0".repeat(64)), "events": [],
+                "url": "",
             });
             members.as_object_mut().unwrap().extend(log.as_object().unwrap().clone());
             assert_eq!(super::functions::name(&of(members).unwrap()), name);

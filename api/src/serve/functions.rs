@@ -8,13 +8,14 @@ use crate::db;
 use crate::pki::ca::Ca;
 use crate::settings::Values;
 use crate::store::certificates::{self, Usage};
+use crate::store::crl_urls::{self, Noted};
 use crate::store::{configuration, crls, journal, partners, proxies};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig};
 use common::identity::ProxyId;
 use common::log::escape;
-use common::rpc::{Call, ClientConfigAnswer, ConfigAnswer, Enrolment, SessionEvent, SystemLog};
+use common::rpc::{Call, ClientConfigAnswer, ConfigAnswer, Enrolment, MAX_CRL_URL, SessionEvent, SystemLog};
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -40,6 +41,7 @@ pub(super) fn name(call: &Call) -> &'static str {
         Call::ProxyEnrol { .. } => "proxy_enrol",
         Call::ProxyClientConfig {} => "proxy_client_config",
         Call::ProxyConfig { .. } => "proxy_config",
+        Call::ProxyCrlUrl { .. } => "proxy_crl_url",
         Call::ProxySystemLog(_) => "proxy_system_log",
         Call::ProxySession { .. } => "proxy_session",
     }
@@ -56,6 +58,7 @@ pub(super) async fn answer(
         Call::ProxyEnrol { public_key } => enrol(app, client, values, &public_key).await.map(ok),
         Call::ProxyClientConfig {} => client_config(app, client).await.map(ok),
         Call::ProxyConfig { proxy_id, generation } => proxy_config(app, &proxy_id, generation).await.map(ok),
+        Call::ProxyCrlUrl { url } => crl_url(app, client, &url).await.map(ok),
         Call::ProxySystemLog(entry) => system_log(app, client, &entry).await.map(ok),
         Call::ProxySession { events } => sessions(app, client, &events).await.map(ok),
     }
@@ -128,6 +131,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
         key: own.key,
         trusted: certificates::trusted(&mut snapshot).await?,
         crls: crls::all(&mut snapshot).await?.into_iter().map(NamedPem::from).collect(),
+        crl_urls: crl_urls::all(&mut snapshot).await?,
         partners: partners::all(&mut snapshot).await?,
         tls_check_client_certificate: values.yes("tls_check_client_certificate"),
         tls_ignore_crl_unavailability: values.yes("tls_ignore_crl_unavailability"),
@@ -136,6 +140,26 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     };
     log::info!("configuration-handed-out proxy_id={proxy} generation={generation}");
     Ok(ConfigAnswer::Changed { config: Box::new(config) })
+}
+
+/// A URL that is not kept is answered like one that is: the daemon can do nothing about it.
+async fn crl_url(app: &App, client: IpAddr, url: &str) -> Result<Nothing, Refusal> {
+    if !crl_urls::is_fetchable(url) {
+        return Err(Refusal::BadRequest(format!(
+            "A CRL distribution URL is http or https, of at most {MAX_CRL_URL} printable ASCII characters, without a user."
+        )));
+    }
+    let why = match crl_urls::note(&app.db, url).await? {
+        Noted::New => {
+            log::info!("crl-url-new client={client} url={}", escape(url));
+            return Ok(Nothing {});
+        }
+        Noted::Known => return Ok(Nothing {}),
+        Noted::TooFast => "too-many-in-an-hour",
+        Noted::Full => "too-many",
+    };
+    log::warn!("crl-url-not-kept client={client} reason={why} url={}", escape(url));
+    Ok(Nothing {})
 }
 
 async fn system_log(app: &App, client: IpAddr, entry: &SystemLog) -> Result<Nothing, Refusal> {

@@ -4,6 +4,7 @@
 
 pub(crate) mod certificates;
 pub(crate) mod configuration;
+pub(crate) mod crl_urls;
 pub(crate) mod crls;
 pub(crate) mod journal;
 pub(crate) mod partners;

@@ -111,6 +111,14 @@ fn daemons_ask(site: &Site, client: &crate::https::Client, id: &str) -> ProxyCon
     assert_eq!((plain.certificate, plain.host.as_ref()), (CertificateRule::OdetteId, None));
     assert_eq!(plain.outgoing_ip, Some("192.0.2.9".parse().unwrap()));
 
+    assert!(config.crl_urls.is_empty());
+    // A reported URL alone makes no new generation; it comes along with the next one.
+    let url = "http://crl.example/life.crl";
+    client.ok(&json!({"function": "proxy_crl_url", "url": url}));
+    client.ok(&json!({"function": "proxy_crl_url", "url": url}));
+    let again = client.ok(&json!({"function": "proxy_config", "proxy_id": id}));
+    assert_eq!(again["config"]["crl_urls"], json!([url]));
+
     let same = json!({"function": "proxy_config", "proxy_id": id, "generation": config.generation});
     assert_eq!(client.ok(&same), json!({"unchanged": true}));
     let other = json!({"function": "proxy_config", "proxy_id": pki::proxy_id()});

@@ -29,6 +29,8 @@ pub(super) enum Asked {
     ClientConfig,
     /// The server's, which holds this generation.
     ServerConfig(Option<u64>),
+    /// A CRL distribution URL to remember.
+    CrlUrl(String),
     /// Told to the system log.
     SystemLog(Box<SystemLog>),
     /// Told to the session list.
@@ -41,13 +43,14 @@ impl Asked {
             Self::Enrolment => "proxy_enrol",
             Self::ClientConfig => "proxy_client_config",
             Self::ServerConfig(_) => "proxy_config",
+            Self::CrlUrl(_) => "proxy_crl_url",
             Self::SystemLog(_) => "proxy_system_log",
             Self::Sessions(_) => "proxy_session",
         }
     }
 
     fn is_report(&self) -> bool {
-        matches!(self, Self::SystemLog(_) | Self::Sessions(_))
+        matches!(self, Self::CrlUrl(_) | Self::SystemLog(_) | Self::Sessions(_))
     }
 }
 
@@ -135,6 +138,7 @@ impl Parent {
             Asked::ServerConfig(generation) => {
                 Call::ProxyConfig { proxy_id: self.joined.as_ref()?.proxy_id(), generation: *generation }
             }
+            Asked::CrlUrl(url) => Call::ProxyCrlUrl { url: url.clone() },
             Asked::SystemLog(entry) => Call::ProxySystemLog(entry.as_ref().clone()),
             Asked::Sessions(events) => Call::ProxySession { events: events.clone() },
         })
@@ -204,7 +208,7 @@ impl Parent {
                 Err(e) => self.call_failed(asked, wrong(e)),
             },
             Asked::ServerConfig(_) => self.pass_config(text.expose()),
-            Asked::SystemLog(_) | Asked::Sessions(_) => {}
+            Asked::CrlUrl(_) | Asked::SystemLog(_) | Asked::Sessions(_) => {}
         }
     }
 

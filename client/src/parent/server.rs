@@ -293,6 +293,7 @@ impl Parent {
             ToClient::GetConfig { generation } => self.fetch_config(generation),
             ToClient::Pair { pair, ticket } => self.take_pair(pair, ticket),
             ToClient::Retire { pair } => self.children.retire(pair),
+            ToClient::CrlUrl { url } => self.ask(Asked::CrlUrl(url)),
             // Whatever the DMZ says of itself, this comes from there.
             ToClient::SystemLog(entry) => {
                 self.ask(Asked::SystemLog(Box::new(SystemLog { origin: Origin::Server, ..*entry })));

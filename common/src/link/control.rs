@@ -66,6 +66,11 @@ pub enum ToClient {
         /// Names the pair.
         pair: PairId,
     },
+    /// Tell the backend of a CRL distribution URL that the configuration does not know.
+    CrlUrl {
+        /// As found in a verified chain.
+        url: String,
+    },
     /// Tell the backend's system log.
     SystemLog(Box<SystemLog>),
     /// Tell the backend's session list.

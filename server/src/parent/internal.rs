@@ -102,6 +102,11 @@ impl InternalPort {
         self.address
     }
 
+    /// Newcomers from now on meet another licence.
+    pub(super) fn set_context(&mut self, context: SslContext) {
+        self.context = context;
+    }
+
     /// When the next newcomer runs out of time.
     pub(super) fn due(&self) -> Option<Instant> {
         self.pending.iter().flatten().map(|pending| pending.until).chain(self.retry_at).min()

@@ -106,10 +106,12 @@ impl Parent {
             ToServer::Ping | ToServer::Hello { .. } => {}
             ToServer::ConfigPart { text, last } => self.take_config_part(text.expose(), last),
             ToServer::ConfigFailed { reason } => {
-                Event::new(events::BACKEND_ERROR)
-                    .field("function", "proxy_config")
-                    .field("reason", &reason)
-                    .error();
+                if self.is_new_fault(&reason) {
+                    Event::new(events::BACKEND_ERROR)
+                        .field("function", "proxy_config")
+                        .field("reason", &reason)
+                        .error();
+                }
             }
             ToServer::PairFailed { pair, reason } => self.fail_pair(pair, &reason),
             ToServer::Renewing { secret } => {
@@ -213,7 +215,7 @@ impl Parent {
         let Some(joined) = &mut self.joined else { return };
         if joined.answer.len() + text.len() > MAX_ANSWER {
             joined.answer = Zeroizing::default();
-            return refused(None, &format!("it is larger than {} MiB", MAX_ANSWER >> 20));
+            return self.refuse_config(None, &format!("it is larger than {} MiB", MAX_ANSWER >> 20));
         }
         append(&mut joined.answer, text);
         if !last {
@@ -221,15 +223,21 @@ impl Parent {
         }
         let text = std::mem::take(&mut joined.answer);
         match serde_json::from_str::<ConfigAnswer>(&text) {
-            Ok(ConfigAnswer::Unchanged { .. }) => common::debug!("the configuration is unchanged"),
+            Ok(ConfigAnswer::Unchanged { .. }) => {
+                common::debug!("the configuration is unchanged");
+                self.config_fault = None;
+                if let Some(active) = &mut self.active {
+                    active.confirmed = Instant::now();
+                }
+            }
             Ok(ConfigAnswer::Changed { config }) => {
                 let generation = config.generation;
                 match Active::build(*config) {
                     Ok((active, skipped)) => self.take_over(active, &skipped),
-                    Err(e) => self.refuse_config(generation, &e.to_string()),
+                    Err(e) => self.refuse_config(Some(generation), &e.to_string()),
                 }
             }
-            Err(e) => refused(None, &format!("it is not what the protocol says: {e}")),
+            Err(e) => self.refuse_config(None, &format!("it is not what the protocol says: {e}")),
         }
     }
 
@@ -243,32 +251,39 @@ impl Parent {
             return;
         }
         if let Err(reason) = self.open_public(active.listen) {
-            return self.refuse_config(generation, &reason);
+            return self.refuse_config(Some(generation), &reason);
         }
         for what in skipped {
             common::warn!("skipped in generation {generation}: {}", common::log::escape(what));
             self.report("ERROR", "a certificate or CRL of the configuration cannot be used", what);
         }
         self.active = Some(active);
+        self.config_fault = None;
         Event::new(events::CONFIG_TAKEN).field_num("generation", generation).info();
         // Parked children were born with the generation before.
         self.retire_parked("generation changed");
         self.show();
     }
 
-    fn refuse_config(&mut self, generation: u64, reason: &str) {
-        refused(Some(generation), reason);
+    fn is_new_fault(&mut self, reason: &str) -> bool {
+        let new = self.config_fault.as_deref() != Some(reason);
+        self.config_fault = Some(reason.to_owned());
+        new
+    }
+
+    /// The old configuration stays in force to the last octet. Said once, not each minute.
+    fn refuse_config(&mut self, generation: Option<u64>, reason: &str) {
+        if !self.is_new_fault(reason) {
+            return;
+        }
+        let event = Event::new(events::CONFIG_REFUSED);
+        let event = match generation {
+            Some(generation) => event.field_num("generation", generation),
+            None => event,
+        };
+        event.field("reason", reason).error();
         self.report("ERROR", "a generation of the configuration was refused", reason);
     }
-}
-
-fn refused(generation: Option<u64>, reason: &str) {
-    let event = Event::new(events::CONFIG_REFUSED);
-    let event = match generation {
-        Some(generation) => event.field_num("generation", generation),
-        None => event,
-    };
-    event.field("reason", reason).error();
 }
 
 /// Appends without leaving a copy behind, as a string that grows would: the private key is in it.

@@ -5,11 +5,14 @@
 //! * `joined`: the client, once it is joined
 //! * `public`: the TLS listener, and who may come in by it
 //! * `pool`: pairs ahead of need
+//! * `expiry`: what runs out
 //! * `children`: the table of session processes, what they report, how they end
 //!
 //! `run` is the only place that forks: a child gets what it needs by value, the rest of the parent is dropped there.
 
 mod children;
+mod crl_urls;
+mod expiry;
 mod internal;
 mod joined;
 mod outbox;
@@ -18,6 +21,7 @@ mod public;
 mod throttle;
 
 use crate::active::Active;
+use crate::identity::Identity;
 use crate::licence::Licence;
 use crate::session::{self, Born};
 use children::{Child, Children};
@@ -26,11 +30,12 @@ use common::link::channel::Channel;
 use common::signals::{Signal, Signals};
 use common::startup::Finish;
 use common::sys::{self, Fork};
+use crl_urls::CrlUrls;
+use expiry::Licensing;
 use internal::{InternalPort, Newcomer};
 use joined::Joined;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use openssl::ssl::SslContext;
 use outbox::Outbox;
 use pool::Pool;
 use public::PublicPort;
@@ -38,6 +43,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const SIGNALS: Token = Token(0);
@@ -74,7 +80,10 @@ pub(crate) struct Parent {
     children: Children,
     outbox: Outbox,
     needs: VecDeque<Need>,
-    licence: Licence,
+    licensing: Licensing,
+    crl_urls: CrlUrls,
+    /// The last fault of a configuration that was reported.
+    config_fault: Option<String>,
     asked: Option<Instant>,
     stop: Option<Finish>,
 }
@@ -84,9 +93,12 @@ impl Parent {
     pub(crate) fn new(
         mut signals: Signals,
         listener: std::net::TcpListener,
-        context: SslContext,
+        identity: Identity,
         licence: Licence,
+        licence_file: PathBuf,
     ) -> io::Result<Self> {
+        let licensing = Licensing::new(identity, licence, licence_file);
+        let context = licensing.context().map_err(io::Error::other)?;
         let poller = Poll::new()?;
         poller.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
         let internal = InternalPort::new(listener, context, poller.registry())?;
@@ -101,7 +113,9 @@ impl Parent {
             children: Children::default(),
             outbox: Outbox::default(),
             needs: VecDeque::new(),
-            licence,
+            licensing,
+            crl_urls: CrlUrls::default(),
+            config_fault: None,
             asked: None,
             stop: None,
         })
@@ -111,6 +125,7 @@ impl Parent {
     pub(crate) fn run(mut self) -> Finish {
         let mut events = Events::with_capacity(256);
         self.show();
+        self.check_expiry();
         loop {
             let due = if self.client_has_more() { Instant::now() } else { self.due() };
             let timeout = due.saturating_duration_since(Instant::now());
@@ -216,6 +231,7 @@ impl Parent {
         }
         self.hear_client();
         self.tend_client();
+        self.tend_expiry();
         self.tend_pool(quiet);
     }
 

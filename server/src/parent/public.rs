@@ -125,7 +125,7 @@ impl Parent {
             return Err((Status::ClientDown, "there is no configuration"));
         };
         let limits = &active.limits;
-        if self.licence.expired() {
+        if self.licensing.licence.expired() {
             return Err((Status::Licence, "the licence has expired"));
         }
         let queued = self.needs.iter().filter(|need| matches!(need, Need::Partner(..))).count();

@@ -58,6 +58,7 @@ impl Accepted {
                 Ok(Poll::Ready(())) => break,
                 Ok(Poll::Pending) => {}
                 Err(failure) => {
+                    report_urls(desk);
                     let refusal = refused(desk, &failure);
                     desk.say_goodbye(conn);
                     return Err(refusal.into());
@@ -80,6 +81,7 @@ impl Accepted {
         }
         forget_key(&mut conn, desk);
         take_facts(desk, &conn);
+        report_urls(desk);
         let certificate = conn.ssl().and_then(SslRef::peer_certificate);
         let candidate = desk.active.has_candidate(certificate.as_deref());
         if candidate && certificate.is_some() {
@@ -113,6 +115,15 @@ fn take_facts(desk: &mut Desk, conn: &Conn) {
     if let Some(ssl) = conn.ssl() {
         let cipher = ssl.current_cipher().map_or("?", |cipher| cipher.name());
         desk.facts.tls = format!("{} {cipher}", ssl.version_str());
+    }
+}
+
+/// URLs of CRLs that the backend does not know yet; also when the missing CRL is why the partner is refused.
+fn report_urls(desk: &Desk) {
+    let mut urls = desk.active.seen.facts().crl_urls;
+    urls.retain(|url| !desk.active.crl_urls.contains(url));
+    if !urls.is_empty() {
+        desk.tell(&ToParent::CrlUrls(urls));
     }
 }
 
