@@ -12,7 +12,11 @@ mod incoming;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod link;
+#[cfg(test)]
+mod load;
 #[cfg(test)]
 mod logging;
 #[cfg(test)]

@@ -1,0 +1,222 @@
+//! Deadlines and numbers: those who say nothing are let go, those who are too many are refused, and neither keeps
+//! anybody else out or reaches the inside.
+
+use nix::unistd::Pid;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpStream};
+use std::process::Command;
+use t::loglines::Line;
+use t::oftp::report::{Ending, Report, Side};
+use t::oftp::settings::{Act, Mischief, Point};
+use t::peer::Partner;
+use t::site::{Builder, Flight, PartnerEntry, Role, Site};
+use t::wait::{PATIENCE, wait_for};
+
+/// A source address that is this test's own: its sessions are told apart by it.
+fn source(last: u8) -> IpAddr {
+    [127, 0, 9, last].into()
+}
+
+fn from(site: &Site, last: u8, mischief: Option<(Point, Act)>) -> Partner {
+    let mut partner = site.partner("O0013ACME").unwrap();
+    partner.dial.from = Some(source(last));
+    partner.settings.mischief = mischief.map(|(at, act)| Mischief { at, act });
+    partner
+}
+
+/// A connection from there that says only this.
+fn silent(site: &Site, last: u8, octets: &[u8]) -> TcpStream {
+    let mut tcp = from(site, last, None).dial.open_tcp().unwrap();
+    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    tcp.write_all(octets).unwrap();
+    tcp
+}
+
+/// Waits for the other side's end.
+#[track_caller]
+fn wait_closed(mut tcp: TcpStream) {
+    let end = tcp.read_to_end(&mut Vec::new());
+    assert!(!end.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "{end:?}");
+}
+
+/// The values of `keys` in the server's line of `event` for what came from there.
+#[track_caller]
+fn told<const N: usize>(site: &mut Site, event: &str, last: u8, keys: [&str; N]) -> [String; N] {
+    let line = site.wait_log(Role::Server, &format!(" {event} *address=127.0.9.{last}:"));
+    let line = Line::read(&line).unwrap();
+    keys.map(|key| line.field(key).unwrap_or_default())
+}
+
+#[track_caller]
+fn assert_09(report: &Report) {
+    assert!(matches!(report.ending, Ending::Aborted { by: Side::Peer, reason: 9, .. }), "{report:?}");
+}
+
+#[test]
+fn whoever_says_nothing_is_let_go_at_its_deadline() {
+    let seconds = [("handshake", "3"), ("ssid", "4"), ("buffer", "5"), ("silence", "8")];
+    let mut builder = Builder::new("deadlines");
+    for (name, value) in seconds {
+        builder = builder.setting(&format!("proxy_{name}_seconds"), value);
+    }
+    let mut site = builder.start().unwrap();
+    let strangers = [silent(&site, 1, b""), silent(&site, 2, b"\x16\x03\x01\x02")];
+    let calls: Vec<_> = [
+        (Point::Ready, Act::Silence),
+        (Point::Ready, Act::Send(b"\x10\0\0\x41X5O0013ACME".to_vec())),
+        (Point::Started, Act::Send(b"\x10\0".to_vec())),
+        (Point::Started, Act::Silence),
+        (Point::Data(50_000), Act::Silence),
+    ]
+    .into_iter()
+    .zip(3..)
+    .map(|(mischief, last)| {
+        let partner = from(&site, last, Some(mischief));
+        let file = t::oftp::settings::OutFile::octets("FILE", vec![0; 400_000]);
+        std::thread::spawn(move || partner.send([file]))
+    })
+    .collect();
+    for (stranger, last) in strangers.into_iter().zip(1..) {
+        wait_closed(stranger);
+        let [reason, esid, detail] = told(&mut site, "session_refused", last, ["reason", "esid", "detail"]);
+        assert_eq!(
+            [reason.as_str(), &esid, &detail],
+            ["timeout", "", "no complete TLS handshake within 3 s"]
+        );
+    }
+    for (call, last) in calls.into_iter().zip(3..) {
+        assert_09(&call.join().unwrap());
+        if last < 5 {
+            let [reason, esid, detail] =
+                told(&mut site, "session_refused", last, ["reason", "esid", "detail"]);
+            assert_eq!([reason.as_str(), &esid, &detail], ["timeout", "09", "no SSID within 4 s"]);
+            continue;
+        }
+        let [reason, esid, detail] = told(&mut site, "session_end", last, ["reason", "esid", "detail"]);
+        assert_eq!((reason.as_str(), esid.as_str()), ("timeout", "09"));
+        let words = if last == 5 { "began an Exchange Buffer" } else { "nothing moved for too long" };
+        assert!(detail.contains(words), "{detail}");
+        assert_09(&site.station.as_ref().unwrap().next_report(PATIENCE).unwrap());
+    }
+    assert_eq!(site.station.as_ref().unwrap().connections(), 3);
+    site.assert_works();
+    site.end();
+}
+
+#[test]
+fn a_hundred_silent_strangers_start_nothing_inside_and_keep_nobody_out() {
+    let site = Site::start("strangers-100").unwrap();
+    let parked = || {
+        wait_for("four parked pairs, and the client's API worker", || {
+            let children = site.children(Role::Client);
+            (children.len() == 5 && site.children(Role::Server).len() == 4).then_some(children)
+        })
+    };
+    let before = parked();
+    // As many of each address as may be unverified at a time, and as many in all as none is refused at random.
+    let strangers: Vec<TcpStream> = (0..100).map(|at| silent(&site, 1 + at / 20, b"")).collect();
+    wait_for("a process for each stranger", || (site.children(Role::Server).len() >= 100).then_some(()));
+    assert_eq!(site.children(Role::Client), before);
+    let report = from(&site, 100, None).call();
+    assert!(report.ending.is_normal(), "{report:?}");
+    assert_eq!(site.log(Role::Server).matches(" session_refused ").count(), 0);
+    drop(strangers);
+    parked();
+    assert_eq!(site.log(Role::Server).matches(" session_refused ").count(), 100);
+    assert_eq!(site.station.as_ref().unwrap().connections(), 1);
+    site.end();
+}
+
+#[test]
+fn one_address_may_have_so_many_strangers_and_no_more() {
+    let mut site = Builder::new("per-address").setting("proxy_unverified_per_address", "2").start().unwrap();
+    let strangers = [silent(&site, 1, b""), silent(&site, 1, b"")];
+    for _ in 0..60 {
+        wait_closed(silent(&site, 1, b""));
+    }
+    let report = from(&site, 2, None).call();
+    assert!(report.ending.is_normal(), "{report:?}");
+    let [reason, detail] = told(&mut site, "session_refused", 1, ["reason", "detail"]);
+    assert_eq!(reason, "capacity");
+    assert!(detail.contains("of this address"), "{detail}");
+    // A flood of refusals does not become a flood of lines.
+    let lines = site.log(Role::Server).matches(" session_refused ").count();
+    assert!((1..=40).contains(&lines), "{lines}");
+    drop(strangers);
+    wait_for("the address to be let in again", || {
+        from(&site, 1, None).call().ending.is_normal().then_some(())
+    });
+    site.end();
+}
+
+#[test]
+fn strangers_are_limited_in_all() {
+    let settings = ["proxy_unverified_soft", "proxy_unverified_hard"];
+    let mut site = settings
+        .into_iter()
+        .fold(Builder::new("in-all"), |site, name| site.setting(name, "3"))
+        .start()
+        .unwrap();
+    let strangers = [1, 2, 3].map(|last| silent(&site, last, b""));
+    assert!(!from(&site, 4, None).call().ending.is_normal());
+    let [reason, detail] = told(&mut site, "session_refused", 4, ["reason", "detail"]);
+    assert_eq!(
+        (reason.as_str(), detail.as_str()),
+        ("capacity", "too many connections that are not verified")
+    );
+    drop(strangers);
+    wait_for("partners to be let in again", || from(&site, 4, None).call().ending.is_normal().then_some(()));
+    site.end();
+}
+
+#[test]
+fn sessions_are_limited_for_a_partner_and_in_all() {
+    for (name, in_all, other_passes) in [("per-partner", "2", true), ("sessions", "1", false)] {
+        let partners = [("acme", "O0013ACME"), ("other", "O0013OTHER")];
+        let mut site = Builder::new(name)
+            .partners(partners.map(|(name, ssid)| PartnerEntry::new(name, ssid)))
+            .setting("proxy_sessions_per_partner", "1")
+            .setting("proxy_sessions", in_all)
+            .start()
+            .unwrap();
+        let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+        let mut reasons = BTreeMap::new();
+        for (partner, ssid) in partners {
+            reasons.insert(partner, site.partner(ssid).unwrap().call().ending.reason());
+        }
+        let expected = if other_passes { Some(0) } else { Some(8) };
+        assert_eq!(reasons, BTreeMap::from([("acme", Some(8)), ("other", expected)]), "{name}");
+        let line = site.wait_log(Role::Server, "session_refused*reason=capacity");
+        let line = Line::read(&line).unwrap();
+        assert_eq!(
+            (line.field("partner").as_deref(), line.field("esid").as_deref()),
+            (Some("acme"), Some("08"))
+        );
+        assert!(flight.land().unwrap().is_good());
+        let again = || site.partner("O0013ACME").unwrap().call().ending.is_normal().then_some(());
+        wait_for("room for one more session", again);
+        site.end();
+    }
+}
+
+/// Sets how many descriptors process `pid` may have (its hard limit stays).
+fn limit_descriptors(pid: Pid, most: u64) {
+    let done =
+        Command::new("prlimit").args(["--pid", &pid.to_string(), &format!("--nofile={most}:")]).status();
+    assert!(done.unwrap().success());
+}
+
+#[test]
+fn who_comes_while_the_server_is_out_of_descriptors_waits() {
+    let mut site = Site::start("descriptors").unwrap();
+    let partner = site.partner("O0013ACME").unwrap();
+    limit_descriptors(site.pid(Role::Server), 3);
+    let call = std::thread::spawn(move || partner.call());
+    site.wait_log(Role::Server, "the TLS listener cannot accept");
+    // Nobody else connects who would draw its attention to the port.
+    limit_descriptors(site.pid(Role::Server), 1024);
+    let report = call.join().unwrap();
+    assert!(report.ending.is_normal(), "{report:?}");
+    site.end();
+}
