@@ -14,6 +14,43 @@ pub(crate) fn normal(address: IpAddr) -> IpAddr {
     }
 }
 
+/// What is no public address: this host, its networks, and what no host may have (IANA's special-purpose registries).
+const NOT_PUBLIC: [&str; 20] = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/3",
+    "::/3",
+    "2001::/23",
+    "2001:db8::/32",
+    "2002::/16",
+    "3fff::/20",
+    "4000::/2",
+    "8000::/1",
+];
+
+/// Whether `address` is one of the public Internet.
+pub(crate) fn is_public(address: IpAddr) -> bool {
+    let address = match normal(address) {
+        // NAT64 (RFC 6052): the last four octets are the host that is meant.
+        IpAddr::V6(v6) if v6.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]) => {
+            let [.., a, b, c, d] = v6.octets();
+            IpAddr::from([a, b, c, d])
+        }
+        other => other,
+    };
+    !NOT_PUBLIC.iter().any(|text| text.parse().is_ok_and(|network: Network| network.contains(address)))
+}
+
 /// A network in CIDR notation; a bare address is a network of one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Network {
@@ -95,7 +132,7 @@ impl fmt::Display for Network {
 
 #[cfg(test)]
 mod tests {
-    use super::{Network, normal};
+    use super::{NOT_PUBLIC, Network, is_public, normal};
     use std::net::IpAddr;
 
     fn ip(text: &str) -> IpAddr {
@@ -128,6 +165,44 @@ mod tests {
             let parsed: Network = network.parse().unwrap();
             assert!(parsed.contains(ip(inside)), "{network} {inside}");
             assert!(!parsed.contains(ip(outside)), "{network} {outside}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_of_the_public_internet_is_known() {
+        for text in NOT_PUBLIC {
+            assert!(text.parse::<Network>().is_ok(), "{text}");
+        }
+        for public in
+            ["9.255.255.255", "100.128.0.1", "172.32.0.1", "223.255.255.255", "2a00::1", "64:ff9b::808:808"]
+        {
+            assert!(is_public(ip(public)), "{public}");
+        }
+        for other in [
+            "0.0.0.0",
+            "127.0.0.1",
+            "10.1.2.3",
+            "100.64.0.1",
+            "169.254.169.254",
+            "172.31.255.255",
+            "192.168.1.1",
+            "198.19.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::7f00:1",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+        ] {
+            assert!(!is_public(ip(other)), "{other}");
         }
     }
 

@@ -131,6 +131,31 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Commands in a row that move neither a file nor a receipt.",
     ),
     setting(
+        "proxy_crl_automatic",
+        "yes",
+        Kind::YesNo,
+        "Download the CRLs of partners' certificates, from the URLs named in them.",
+    ),
+    setting("proxy_crl_slice_seconds", "60", Kind::Number(5, 3_600), "Length of a time slice, seconds."),
+    setting(
+        "proxy_crl_check_slices",
+        "1",
+        Kind::Number(1, 1_440),
+        "Time slices between two looks for CRLs that are due.",
+    ),
+    setting(
+        "proxy_crl_max_age",
+        "86400",
+        Kind::Number(60, 2_592_000),
+        "Seconds after which a CRL is downloaded again, even if it is valid for longer.",
+    ),
+    setting(
+        "proxy_crl_allow_private",
+        "no",
+        Kind::YesNo,
+        "Download CRLs from hosts with private, loopback or link-local addresses too.",
+    ),
+    setting(
         "api_path",
         "/os4xapi/index.php",
         Kind::UrlPath,

@@ -5,13 +5,17 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
+use crate::causes::on_one_line;
 use crate::clock;
+use crate::crl_fetch::{self, Taken};
+use crate::db::Db;
 use crate::pki::Doing;
 use crate::pki::read::{self, CrlFacts};
-use crate::store::certificates;
-use crate::store::crls::{self, Kept};
-use openssl::x509::{X509, X509Crl};
-use serde_json::json;
+use crate::store::crl_urls::{self, Noted, Source};
+use crate::store::crls::{self, Kept, LARGEST_IN_ALL, Stored};
+use crate::store::{certificates, configuration};
+use openssl::x509::X509Crl;
+use serde_json::{Value, json};
 use std::path::Path;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -28,6 +32,13 @@ pub(super) static COMMANDS: &[Command] = &[
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
         run: |invocation| Box::pin(list(invocation)),
+    },
+    Command {
+        words: "crl fetch",
+        help: FETCH,
+        options: &[],
+        arguments: (0, usize::MAX),
+        run: |invocation| Box::pin(fetch(invocation)),
     },
     Command {
         words: "crl remove",
@@ -48,15 +59,23 @@ certificates, the CRL must bear its signature.
 const LIST: &str = "\
 usage: os4xapi crl list [--json] [--db DB]
 
-Lists the CRLs.
+Lists the CRLs, and the URLs that they are downloaded from, with what was wrong the last time. A CRL is 'current' or
+'expired'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came from elsewhere too.
 
 --json: as JSON, with the CRLs in PEM
 ";
 
-const REMOVE: &str = "\
-usage: os4xapi crl remove ISSUER [--db DB]
+const FETCH: &str = "\
+usage: os4xapi crl fetch [URL...] [--db DB]
 
-Removes the CRLs of an issuer, named as 'os4xapi crl list' shows it.
+Downloads the CRLs from all known URLs now, or from these, which are kept. A running 'os4xapi serve' does it by itself.
+A CRL is taken if a trusted certificate is its issuer and signed it. Fails if a download fails.
+";
+
+const REMOVE: &str = "\
+usage: os4xapi crl remove ISSUER|URL [--db DB]
+
+Removes the CRLs of an issuer, or a URL that CRLs are downloaded from, named as 'os4xapi crl list' shows it.
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -66,12 +85,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     }
     let db = invocation.open().await?;
     let mut change = db.change().await?;
-    let trusted = certificates::trusted(&mut change)
-        .await?
-        .iter()
-        .map(|one| X509::from_pem(one.pem.as_bytes()))
-        .collect::<Result<Vec<_>, _>>()
-        .doing("reading a certificate of the database")?;
+    let trusted = read::of_database(&certificates::trusted(&mut change).await?)?;
     for crl in &found {
         let facts = CrlFacts::of(crl)?;
         if !read::crl_issuer_is_trusted(crl, &trusted)? {
@@ -80,7 +94,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
                 facts.issuer
             ));
         }
-        let kept = crls::offer(&mut change, &facts).await?;
+        let kept = crls::offer(&mut change, &facts, None).await?;
         output::say(&format!("{}: {}", facts.issuer, outcome(&kept, &facts)))?;
     }
     change.commit().await?;
@@ -93,48 +107,162 @@ fn outcome(kept: &Kept, crl: &CrlFacts) -> String {
     match kept {
         Kept::First | Kept::Newer => format!("taken, of {}{note}.", clock::text(crl.last_update)),
         Kept::Same => format!("there already, of {}{note}.", clock::text(crl.last_update)),
+        Kept::NoRoom => format!("not taken, all CRLs together would be larger than {LARGEST_IN_ALL} octets."),
         Kept::Older(newer) => format!("not taken, a newer one is there, of {}.", clock::text(*newer)),
     }
 }
 
+/// Columns of the list for people.
+const HEADING: [&str; 8] = ["ISSUER", "NUMBER", "OF", "NEXT", "STATE", "REVOKED", "URL", "ERROR"];
+
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let all = crls::all(&mut *db.connection().await?).await?;
-    let mut rows = Vec::new();
-    let mut table = output::Table::new(&["ISSUER", "OF", "NEXT", "STATE", "REVOKED"]);
-    for crl in all {
-        let parsed = X509Crl::from_pem(crl.pem.as_bytes()).doing("reading a CRL of the database")?;
-        let revoked = parsed.get_revoked().map_or(0, openssl::stack::StackRef::len);
-        let state = match crl.next_update {
-            Some(next) if next < clock::now() => "expired",
-            _ => "current",
-        };
-        rows.push(json!({
-            "issuer": crl.name,
-            "last_update": crl.last_update,
-            "next_update": crl.next_update,
-            "state": state,
-            "revoked": revoked,
-            "pem": crl.pem,
-        }));
-        table.row(&[
-            crl.name,
-            clock::text(crl.last_update),
-            output::or_dash(crl.next_update.map(clock::text)),
-            state.to_owned(),
-            revoked.to_string(),
-        ]);
+    let mut snapshot = db.snapshot().await?;
+    let all = crls::all(&mut snapshot).await?;
+    let sources = crl_urls::sources(&mut snapshot).await?;
+    drop(snapshot);
+    let (mut rows, mut table) = (Vec::new(), output::Table::new(&HEADING));
+    for crl in &all {
+        let source = sources.iter().find(|source| crl.source.as_ref() == Some(&source.url));
+        let listed = Listed::of(crl)?;
+        table.row(&listed.cells(crl, source));
+        rows.push(listed.json(crl, source));
+    }
+    // URLs that no CRL came from, or only one that another URL had before.
+    for source in
+        sources.iter().filter(|source| all.iter().all(|crl| crl.source.as_ref() != Some(&source.url)))
+    {
+        let state = if source.fetched.is_some() { "double" } else { "missing" };
+        let mut cells = std::array::from_fn(|_| "-".to_owned());
+        state.clone_into(&mut cells[4]);
+        cells[6].clone_from(&source.url);
+        cells[7] = output::or_dash(source.error.as_ref());
+        table.row::<8>(&cells);
+        rows.push(with_source(json!({"issuer": null, "state": state}), source));
     }
     if invocation.flag("json") { output::json(&rows) } else { table.print("There is no CRL.") }
 }
 
+/// What the list shows of a CRL.
+struct Listed {
+    facts: CrlFacts,
+    revoked: usize,
+    state: &'static str,
+}
+
+impl Listed {
+    fn of(crl: &Stored) -> Result<Self, CliError> {
+        let doing = "reading a CRL of the database";
+        let parsed = X509Crl::from_pem(crl.pem.as_bytes()).doing(doing)?;
+        let revoked = parsed.get_revoked().map_or(0, openssl::stack::StackRef::len);
+        let is_over = crl.next_update.is_some_and(|next| next < clock::now());
+        Ok(Self {
+            facts: CrlFacts::of(&parsed)?,
+            revoked,
+            state: if is_over { "expired" } else { "current" },
+        })
+    }
+
+    fn cells(&self, crl: &Stored, source: Option<&Source>) -> [String; 8] {
+        [
+            self.facts.issuer.clone(),
+            output::or_dash(self.facts.number()),
+            clock::text(crl.last_update),
+            output::or_dash(crl.next_update.map(clock::text)),
+            self.state.to_owned(),
+            self.revoked.to_string(),
+            output::or_dash(source.map(|source| source.url.clone())),
+            output::or_dash(source.and_then(|source| source.error.clone())),
+        ]
+    }
+
+    fn json(&self, crl: &Stored, source: Option<&Source>) -> Value {
+        let row = json!({
+            "issuer": self.facts.issuer,
+            "number": self.facts.number(),
+            "last_update": crl.last_update,
+            "next_update": crl.next_update,
+            "state": self.state,
+            "revoked": self.revoked,
+            "url": null,
+            "pem": crl.pem,
+        });
+        match source {
+            Some(source) => with_source(row, source),
+            None => row,
+        }
+    }
+}
+
+fn with_source(mut row: Value, source: &Source) -> Value {
+    if let Some(members) = row.as_object_mut() {
+        members.insert("url".to_owned(), source.url.as_str().into());
+        members.insert("tried".to_owned(), source.tried.into());
+        members.insert("fetched".to_owned(), source.fetched.into());
+        members.insert("due".to_owned(), source.due.into());
+        members.insert("error".to_owned(), source.error.as_deref().into());
+    }
+    row
+}
+
+async fn fetch(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    for url in invocation.arguments() {
+        note(&db, url).await?;
+    }
+    let mut connection = db.connection().await?;
+    let values = configuration::values(&mut connection).await?;
+    let urls = match invocation.arguments() {
+        [] => crl_urls::all(&mut connection).await?,
+        given => given.to_vec(),
+    };
+    drop(connection);
+    if urls.is_empty() {
+        return output::say("There is no CRL distribution URL.");
+    }
+    let (all, mut all_fetched) = (urls.len(), Vec::new());
+    crl_fetch::fetch(&db, &values, urls, |fetched| all_fetched.push(fetched)).await?;
+    let mut good = 0;
+    for fetched in all_fetched {
+        match fetched.outcome {
+            Ok(Taken { crl, kept }) => {
+                good += 1;
+                output::say(&format!("{}: {}: {}", fetched.url, crl.issuer, outcome(&kept, &crl)))?;
+            }
+            Err(why) => output::warn(&format!("{}: {}", fetched.url, on_one_line(&why))),
+        }
+    }
+    if good == all {
+        return Ok(());
+    }
+    Err(CliError::Refused(format!("{} of {all} downloads failed.", all - good)))
+}
+
+/// Keeps a URL that the operator names.
+async fn note(db: &Db, url: &str) -> Result<(), CliError> {
+    if !crl_urls::is_fetchable(url) {
+        return Err(CliError::Refused(format!(
+            "'{url}' is no CRL distribution URL: it takes http or https, without a user."
+        )));
+    }
+    match crl_urls::note(db, url).await? {
+        Noted::New | Noted::Known => Ok(()),
+        Noted::TooFast | Noted::Full => Err(CliError::Refused(
+            "There are too many CRL distribution URLs: remove one with 'os4xapi crl remove', or try again in an hour."
+                .into(),
+        )),
+    }
+}
+
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
-    let issuer = invocation.argument(0);
+    let which = invocation.argument(0);
     let db = invocation.open().await?;
     let mut change = db.change().await?;
-    if !crls::remove(&mut change, issuer).await? {
+    let crl_is_gone = crls::remove(&mut change, which).await?;
+    let url_is_gone = crl_urls::remove(&mut change, which).await?;
+    if !crl_is_gone && !url_is_gone {
         return Err(CliError::Refused(format!(
-            "There is no CRL of '{issuer}': 'os4xapi crl list' shows them."
+            "There is no CRL of '{which}', and no such URL: 'os4xapi crl list' shows them."
         )));
     }
     change.commit().await?;

@@ -2,7 +2,9 @@
 //! those of the command line itself; decides which of them are the command line's fault (exit
 //! status 64). Prints nothing.
 
+use crate::crl_fetch::RoundError;
 use crate::db::{DbError, LocationError};
+use crate::http::HttpError;
 use crate::pki::PkiError;
 use crate::serve::ServeError;
 use crate::settings::SettingError;
@@ -23,6 +25,8 @@ pub(crate) enum CliError {
     Db(DbError),
     /// A certificate, key or CRL.
     Pki(PkiError),
+    /// No HTTP client.
+    Http(HttpError),
     /// A setting.
     Setting(SettingError),
     /// The service.
@@ -49,6 +53,7 @@ impl fmt::Display for CliError {
             Self::Location(error) => error.fmt(f),
             Self::Db(error) => error.fmt(f),
             Self::Pki(error) => error.fmt(f),
+            Self::Http(error) => error.fmt(f),
             Self::Setting(error) => error.fmt(f),
             Self::Serve(error) => error.fmt(f),
             Self::Output(_) => f.write_str("Standard output cannot be written."),
@@ -65,6 +70,7 @@ impl std::error::Error for CliError {
             Self::Location(error) => error.source(),
             Self::Db(error) => error.source(),
             Self::Pki(error) => error.source(),
+            Self::Http(error) => error.source(),
             Self::Setting(error) => error.source(),
             Self::Serve(error) => error.source(),
             Self::Output(cause) | Self::Write(_, cause) | Self::Runtime(cause) => Some(cause),
@@ -87,6 +93,15 @@ impl From<DbError> for CliError {
 impl From<PkiError> for CliError {
     fn from(error: PkiError) -> Self {
         Self::Pki(error)
+    }
+}
+
+impl From<RoundError> for CliError {
+    fn from(error: RoundError) -> Self {
+        match error {
+            RoundError::Db(error) => Self::Db(error),
+            RoundError::Http(error) => Self::Http(error),
+        }
     }
 }
 

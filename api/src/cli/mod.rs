@@ -74,7 +74,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   proxyclient add|list|remove       clients (os4x_proxyclient2): their listeners for the station
   cert set|list|show|https          our certificate towards partners, the CA, the https certificate
   trust add|list|remove             trusted CA and self-signed certificates
-  crl add|list|remove               certificate revocation lists
+  crl add|list|fetch|remove         certificate revocation lists
   token show|rotate                 the clients' security token
   licence issue                     a licence file for a server
 

@@ -54,6 +54,7 @@ CREATE TABLE os4x_crls (
     name TEXT NOT NULL,
     last_update BIGINT NOT NULL,
     next_update BIGINT,
+    source TEXT,
     pem TEXT NOT NULL
 );
 CREATE TABLE os4x_crl_urls (

@@ -1,5 +1,5 @@
-//! The one thing that the openssl crate does not read: the scope of a CRL
-//! (issuingDistributionPoint, RFC 5280 section 5.2.5). A walk over DER that OpenSSL has parsed
+//! What the openssl crate does not read: the scope of a CRL (issuingDistributionPoint, RFC 5280
+//! section 5.2.5), and whether it is a delta CRL (section 5.2.4). A walk over DER that OpenSSL has parsed
 //! already; gives octets, interprets nothing. Never panics on any input.
 
 /// Tag of a SEQUENCE.
@@ -11,18 +11,26 @@ const EXTENSIONS: u8 = 0xa0;
 /// id-ce-issuingDistributionPoint, 2.5.29.28, as an OBJECT IDENTIFIER.
 const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x1c];
 
+/// id-ce-deltaCRLIndicator, 2.5.29.27, as an OBJECT IDENTIFIER.
+const DELTA_CRL_INDICATOR: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x1b];
+
 /// The issuingDistributionPoint of a CRL in DER; empty where there is none, so that the CRL covers its whole issuer.
 pub(super) fn crl_scope(crl: &[u8]) -> &[u8] {
-    scope(crl).unwrap_or_default()
+    extension(crl, ISSUING_DISTRIBUTION_POINT).unwrap_or_default()
 }
 
-fn scope(crl: &[u8]) -> Option<&[u8]> {
+/// Whether a CRL in DER is a delta CRL (RFC 5280 section 5.2.4), which names only what changed since a whole one.
+pub(super) fn is_delta(crl: &[u8]) -> bool {
+    extension(crl, DELTA_CRL_INDICATOR).is_some()
+}
+
+fn extension<'a>(crl: &'a [u8], oid: &[u8]) -> Option<&'a [u8]> {
     let list = inside(crl, SEQUENCE)?;
     let to_be_signed = inside(list, SEQUENCE)?;
     let extensions = elements(to_be_signed).find_map(|element| inside(element, EXTENSIONS))?;
     elements(inside(extensions, SEQUENCE)?)
         .filter_map(|extension| inside(extension, SEQUENCE))
-        .find(|extension| extension.starts_with(ISSUING_DISTRIBUTION_POINT))
+        .find(|extension| extension.starts_with(oid))
         .and_then(|extension| elements(extension).find_map(|part| inside(part, OCTET_STRING)))
 }
 
@@ -57,7 +65,7 @@ fn header(octets: &[u8]) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::crl_scope;
+    use super::{crl_scope, is_delta};
 
     /// An element: tag, length of one or three octets, content.
     fn element(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -86,7 +94,10 @@ mod tests {
         };
         assert_eq!(crl_scope(&crl(&[number.clone(), scope(&[1, 1, 0xff])], 2)), b"SCOPE");
         assert_eq!(crl_scope(&crl(&[scope(&[]), number.clone()], 400)), b"SCOPE");
-        assert_eq!(crl_scope(&crl(&[number], 400)), b"");
+        assert_eq!(crl_scope(&crl(std::slice::from_ref(&number), 400)), b"");
+        let delta = element(0x30, &[vec![0x06, 3, 0x55, 0x1d, 0x1b], element(4, &[2, 1, 6])].concat());
+        assert!(is_delta(&crl(&[number.clone(), delta], 2)));
+        assert!(!is_delta(&crl(&[number, scope(&[])], 2)));
     }
 
     #[test]

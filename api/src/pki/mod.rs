@@ -36,6 +36,8 @@ pub(crate) enum PkiError {
     Holder,
     /// Certificate would outlive its CA, which ends at this time.
     BeyondCa(String),
+    /// A delta CRL; issuer.
+    DeltaCrl(String),
     /// A CRL whose signature is not its issuer's; issuer.
     CrlSignature(String),
 }
@@ -69,6 +71,10 @@ impl fmt::Display for PkiError {
             Self::BeyondCa(until) => {
                 write!(f, "The CA itself is valid until {until} only: choose fewer days.")
             }
+            Self::DeltaCrl(issuer) => write!(
+                f,
+                "The CRL of '{issuer}' is a delta CRL, which names only changes: give the whole one. It was not taken."
+            ),
             Self::CrlSignature(issuer) => write!(
                 f,
                 "The signature of the CRL is not that of the trusted certificate '{issuer}': the CRL was not taken."

@@ -5,8 +5,10 @@
 use super::ca::pem;
 use super::{Doing, PkiError, der, hex};
 use crate::clock;
+use common::config::NamedPem;
 use common::secret::Secret;
 use openssl::bn::BigNum;
+use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{
@@ -64,21 +66,31 @@ fn zeroize_on_drop(octets: Vec<u8>) -> Secret {
 /// All CRLs of a file: any number in PEM, or one in DER.
 pub(crate) fn crls(path: &Path) -> Result<Vec<X509Crl>, PkiError> {
     const KIND: &str = "CRL";
-    let octets = read(path)?;
-    let refused = |cause| PkiError::Parse(path.to_path_buf(), KIND, cause);
-    if !is_pem(&octets) {
-        return Ok(vec![X509Crl::from_der(&octets).map_err(refused)?]);
+    let found = crls_in(&read(path)?).map_err(|cause| PkiError::Parse(path.to_path_buf(), KIND, cause))?;
+    if found.is_empty() { Err(PkiError::Nothing(path.to_path_buf(), KIND)) } else { Ok(found) }
+}
+
+/// All CRLs in `octets`: any number in PEM, or one in DER.
+pub(crate) fn crls_in(octets: &[u8]) -> Result<Vec<X509Crl>, ErrorStack> {
+    if !is_pem(octets) {
+        return Ok(vec![X509Crl::from_der(octets)?]);
     }
-    let text = String::from_utf8_lossy(&octets);
-    let found = text
-        .match_indices(PEM_CRL_BEGIN)
+    let text = String::from_utf8_lossy(octets);
+    text.match_indices(PEM_CRL_BEGIN)
         .filter_map(|(start, _)| {
             let rest = text.get(start..)?;
             rest.get(..rest.find(PEM_CRL_END)? + PEM_CRL_END.len())
         })
-        .map(|one| X509Crl::from_pem(one.as_bytes()).map_err(refused))
-        .collect::<Result<Vec<_>, _>>()?;
-    if found.is_empty() { Err(PkiError::Nothing(path.to_path_buf(), KIND)) } else { Ok(found) }
+        .map(|one| X509Crl::from_pem(one.as_bytes()))
+        .collect()
+}
+
+/// Certificates that the database keeps.
+pub(crate) fn of_database(pems: &[NamedPem]) -> Result<Vec<X509>, PkiError> {
+    pems.iter()
+        .map(|one| X509::from_pem(one.pem.as_bytes()))
+        .collect::<Result<_, _>>()
+        .doing("reading a certificate of the database")
 }
 
 fn is_pem(octets: &[u8]) -> bool {
@@ -188,8 +200,12 @@ impl CrlFacts {
     /// Of a CRL.
     pub(crate) fn of(crl: &X509CrlRef) -> Result<Self, PkiError> {
         let doing = "reading a CRL";
+        let octets = crl.to_der().doing(doing)?;
+        if der::is_delta(&octets) {
+            return Err(PkiError::DeltaCrl(name(crl.issuer_name())));
+        }
         let mut identity = crl.issuer_name().to_der().doing(doing)?;
-        identity.extend_from_slice(der::crl_scope(&crl.to_der().doing(doing)?));
+        identity.extend_from_slice(der::crl_scope(&octets));
         let number = crl.extension::<CrlNumber>().doing(doing)?;
         Ok(Self {
             issuer_key: hex(&openssl::sha::sha256(&identity)),
@@ -206,6 +222,11 @@ impl CrlFacts {
     /// Of a CRL that the database keeps.
     pub(crate) fn of_pem(text: &str) -> Result<Self, PkiError> {
         Self::of(&*X509Crl::from_pem(text.as_bytes()).doing("reading a CRL of the database")?)
+    }
+
+    /// The CRL number in decimal digits, if there is one.
+    pub(crate) fn number(&self) -> Option<String> {
+        Some(self.number.as_ref()?.to_dec_str().ok()?.to_string())
     }
 
     /// Whether this one is newer than `other` of the same issuer: by its time, then by its number.

@@ -7,6 +7,7 @@ use super::guard::Verdict;
 use super::refusal::Refusal;
 use super::{App, functions, source};
 use crate::causes::on_one_line;
+use crate::http::is_too_large;
 use crate::settings::{TOKEN, Values};
 use crate::store::{configuration, journal};
 use axum::body::{Body, Bytes, to_bytes};
@@ -109,11 +110,11 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
         Err(_) => Err(Refusal::Slow),
         Ok(Ok(body)) => Ok(body),
         Ok(Err(cause)) => {
-            let text = on_one_line(&cause);
-            if text.contains("length limit exceeded") {
+            if is_too_large(&cause) {
                 Err(Refusal::TooLarge)
             } else {
-                Err(Refusal::BadRequest(format!("The body did not arrive whole: {text}.")))
+                let why = on_one_line(&cause);
+                Err(Refusal::BadRequest(format!("The body did not arrive whole: {why}.")))
             }
         }
     }

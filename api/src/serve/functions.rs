@@ -6,10 +6,12 @@ use super::App;
 use super::refusal::Refusal;
 use crate::db;
 use crate::pki::ca::Ca;
+use crate::pki::read;
 use crate::settings::Values;
 use crate::store::certificates::{self, Usage};
 use crate::store::crl_urls::{self, Noted};
-use crate::store::{configuration, crls, journal, partners, proxies};
+use crate::store::crls::{self, Stored};
+use crate::store::{configuration, journal, partners, proxies};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig};
@@ -122,6 +124,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
         )
     })?;
     let values = configuration::values(&mut snapshot).await?;
+    let trusted = certificates::trusted(&mut snapshot).await?;
     let config = ProxyConfig {
         generation,
         tcp_port_tls: values.port("tcp_port_tls"),
@@ -129,8 +132,8 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
         tcp_outgoing_ip: values.address("tcp_outgoing_ip"),
         certificate: own.certificate,
         key: own.key,
-        trusted: certificates::trusted(&mut snapshot).await?,
-        crls: crls::all(&mut snapshot).await?.into_iter().map(NamedPem::from).collect(),
+        crls: needed_crls(crls::all(&mut snapshot).await?, &trusted)?,
+        trusted,
         crl_urls: crl_urls::all(&mut snapshot).await?,
         partners: partners::all(&mut snapshot).await?,
         tls_check_client_certificate: values.yes("tls_check_client_certificate"),
@@ -140,6 +143,16 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     };
     log::info!("configuration-handed-out proxy_id={proxy} generation={generation}");
     Ok(ConfigAnswer::Changed { config: Box::new(config) })
+}
+
+/// Those that an operator brought, and the downloaded ones whose issuer is still trusted.
+fn needed_crls(all: Vec<Stored>, trusted: &[NamedPem]) -> Result<Vec<NamedPem>, Refusal> {
+    let issuers: Vec<String> = read::of_database(trusted)?
+        .iter()
+        .map(|certificate| read::name(certificate.subject_name()))
+        .collect();
+    let needed = |crl: &Stored| crl.source.is_none() || issuers.contains(&crl.name);
+    Ok(all.into_iter().filter(needed).map(NamedPem::from).collect())
 }
 
 /// A URL that is not kept is answered like one that is: the daemon can do nothing about it.

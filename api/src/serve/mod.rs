@@ -1,9 +1,10 @@
 //! The service: listener, accept loop, one task for each connection, and the time slice in which settings, the https
-//! certificate and old reports are looked after. One thread; every wait has a deadline. It starts no process and opens
-//! no connection but those to its database.
+//! certificate and old reports are looked after. One thread; every wait has a deadline. It opens no
+//! connection but those to its database and, in `downloads`, to where CRLs are.
 
 mod api;
 mod connection;
+mod downloads;
 mod functions;
 mod guard;
 mod refusal;
@@ -17,6 +18,7 @@ use crate::store::{configuration, journal};
 use crate::{apilog, db};
 use axum::Router;
 use common::log::escape;
+use downloads::Downloads;
 use guard::Guard;
 use std::fmt;
 use std::io;
@@ -104,6 +106,7 @@ pub(crate) struct Server {
     app: Arc<App>,
     router: Router,
     stops: Stops,
+    downloads: Downloads,
     /// The last time slice failed.
     failing: bool,
 }
@@ -125,7 +128,16 @@ impl Server {
         let app = Arc::new(App { db, guard: Guard::default() });
         let router = api::router(Arc::clone(&app), values.text("api_path"));
         log::info!("started address={address} path={}", values.text("api_path"));
-        Ok(Self { listener, address, tls, app, router, stops, failing: false })
+        Ok(Self {
+            listener,
+            address,
+            tls,
+            app,
+            router,
+            stops,
+            downloads: Downloads::default(),
+            failing: false,
+        })
     }
 
     /// Where it listens.
@@ -210,6 +222,7 @@ impl Server {
         }
         let generation = db::generation(&mut connection).await?;
         drop(connection);
+        self.downloads.time_slice(&self.app.db, values);
         self.tls.refresh(&self.app.db, generation).await
     }
 }

@@ -2,9 +2,11 @@
 //! length, number and rate: whoever took a DMZ host over cannot fill the database with them.
 
 use crate::clock::{self, DAY};
-use crate::db::{Db, DbError};
+use crate::db::{Change, Db, DbError};
+use crate::http::Target;
 use common::rpc::MAX_CRL_URL;
-use sqlx::{AnyConnection, Row};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// URLs that are kept.
 const MOST: i64 = 200;
@@ -29,12 +31,8 @@ pub(crate) enum Noted {
 
 /// Whether `url` may be a CRL distribution URL: http or https with a host, no user, bounded length, printable ASCII.
 pub(crate) fn is_fetchable(url: &str) -> bool {
-    let Ok(uri) = url.parse::<axum::http::Uri>() else { return false };
-    let web = uri.scheme_str().is_some_and(|scheme| ["http", "https"].contains(&scheme));
-    let host = uri.authority().is_some_and(|authority| {
-        !authority.host().is_empty() && !authority.as_str().contains('@') && authority.port_u16() != Some(0)
-    });
-    web && host && url.len() <= MAX_CRL_URL && url.bytes().all(|octet| octet.is_ascii_graphic())
+    let printable = url.bytes().all(|octet| octet.is_ascii_graphic());
+    printable && url.len() <= MAX_CRL_URL && Target::parse(url).is_ok()
 }
 
 /// Keeps a URL that `is_fetchable`. The daemons see it with the next change; a report alone makes no new generation.
@@ -67,7 +65,7 @@ pub(crate) async fn note(db: &Db, url: &str) -> Result<Noted, DbError> {
 async fn count(connection: &mut AnyConnection, condition: &'static str, value: i64) -> Result<i64, DbError> {
     // Safe: the condition is a constant of this file.
     let query = format!("SELECT CAST(COUNT(*) AS BIGINT) FROM os4x_crl_urls WHERE {condition}");
-    let row = sqlx::query(sqlx::AssertSqlSafe(query)).bind(value).fetch_one(connection).await?;
+    let row = sqlx::query(AssertSqlSafe(query)).bind(value).fetch_one(connection).await?;
     Ok(row.try_get(0)?)
 }
 
@@ -86,6 +84,90 @@ async fn make_room(connection: &mut AnyConnection) -> Result<bool, DbError> {
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<String>, DbError> {
     let rows = sqlx::query("SELECT url FROM os4x_crl_urls ORDER BY url").fetch_all(connection).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// A URL, and how downloading from it went.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// The URL.
+    pub(crate) url: String,
+    /// When it is tried next, seconds since 1970-01-01 UTC.
+    pub(crate) due: i64,
+    /// Failures in a row.
+    pub(crate) failures: i64,
+    /// When it was tried last.
+    pub(crate) tried: Option<i64>,
+    /// When a CRL came from it last.
+    pub(crate) fetched: Option<i64>,
+    /// What was wrong the last time.
+    pub(crate) error: Option<String>,
+}
+
+const COLUMNS: &str = "SELECT url, due, failures, tried, fetched, error FROM os4x_crl_urls";
+
+fn source(row: &AnyRow) -> Result<Source, DbError> {
+    Ok(Source {
+        url: row.try_get("url")?,
+        due: row.try_get("due")?,
+        failures: row.try_get("failures")?,
+        tried: row.try_get("tried")?,
+        fetched: row.try_get("fetched")?,
+        error: row.try_get("error")?,
+    })
+}
+
+/// All URLs, with how downloading from them went.
+pub(crate) async fn sources(connection: &mut AnyConnection) -> Result<Vec<Source>, DbError> {
+    let query = AssertSqlSafe(format!("{COLUMNS} ORDER BY url"));
+    sqlx::query(query).fetch_all(connection).await?.iter().map(source).collect()
+}
+
+/// One of them.
+pub(crate) async fn get(connection: &mut AnyConnection, url: &str) -> Result<Option<Source>, DbError> {
+    let query = AssertSqlSafe(format!("{COLUMNS} WHERE url = $1"));
+    sqlx::query(query).bind(url).fetch_optional(connection).await?.as_ref().map(source).transpose()
+}
+
+/// URLs whose time has come: those that have had a CRL before those that never had one.
+pub(crate) async fn due(connection: &mut AnyConnection) -> Result<Vec<String>, DbError> {
+    let rows = sqlx::query(
+        "SELECT url FROM os4x_crl_urls WHERE due <= $1 \
+         ORDER BY CASE WHEN fetched IS NULL THEN 1 ELSE 0 END, due, url",
+    )
+    .bind(clock::now())
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Notes how a download went, and when the next one is due.
+pub(crate) async fn tried(
+    connection: &mut AnyConnection,
+    url: &str,
+    due: i64,
+    is_good: bool,
+    error: Option<&str>,
+) -> Result<(), DbError> {
+    let statement = if is_good {
+        "UPDATE os4x_crl_urls SET due = $1, error = $2, tried = $3, fetched = $3, failures = 0 WHERE url = $4"
+    } else {
+        "UPDATE os4x_crl_urls SET due = $1, error = $2, tried = $3, failures = failures + 1 WHERE url = $4"
+    };
+    sqlx::query(statement)
+        .bind(due)
+        .bind(error.map(str::to_owned))
+        .bind(clock::now())
+        .bind(url)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Forgets a URL; false if there is none.
+pub(crate) async fn remove(change: &mut Change, url: &str) -> Result<bool, DbError> {
+    let done =
+        sqlx::query("DELETE FROM os4x_crl_urls WHERE url = $1").bind(url).execute(&mut **change).await?;
+    Ok(done.rows_affected() > 0)
 }
 
 #[cfg(test)]

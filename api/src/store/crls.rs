@@ -16,9 +16,14 @@ pub(crate) struct Stored {
     pub(crate) last_update: i64,
     /// nextUpdate, if any.
     pub(crate) next_update: Option<i64>,
+    /// URL that it was downloaded from; none: an operator brought it.
+    pub(crate) source: Option<String>,
     /// The CRL.
     pub(crate) pem: String,
 }
+
+/// Octets of all CRLs in PEM: the daemons take no configuration of more than 64 MiB.
+pub(crate) const LARGEST_IN_ALL: usize = 40 << 20;
 
 impl From<Stored> for NamedPem {
     fn from(crl: Stored) -> Self {
@@ -37,27 +42,36 @@ pub(crate) enum Kept {
     Same,
     /// One at least as new is there, of this time.
     Older(i64),
+    /// All CRLs together would be larger than `LARGEST_IN_ALL`.
+    NoRoom,
 }
 
 /// All CRLs.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, DbError> {
-    let rows = sqlx::query("SELECT name, last_update, next_update, pem FROM os4x_crls ORDER BY name")
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(
+        "SELECT name, last_update, next_update, source, pem FROM os4x_crls ORDER BY name, issuer_key",
+    )
+    .fetch_all(connection)
+    .await?;
     rows.iter()
         .map(|row| {
             Ok(Stored {
                 name: row.try_get(0)?,
                 last_update: row.try_get(1)?,
                 next_update: row.try_get(2)?,
-                pem: row.try_get(3)?,
+                source: row.try_get(3)?,
+                pem: row.try_get(4)?,
             })
         })
         .collect()
 }
 
-/// Keeps `crl` unless a newer one of its issuer is there.
-pub(crate) async fn offer(change: &mut Change, crl: &CrlFacts) -> Result<Kept, DbError> {
+/// Keeps `crl`, which came from `source`, unless a newer one of its issuer is there.
+pub(crate) async fn offer(
+    change: &mut Change,
+    crl: &CrlFacts,
+    source: Option<&str>,
+) -> Result<Kept, DbError> {
     let row = sqlx::query("SELECT pem FROM os4x_crls WHERE issuer_key = $1")
         .bind(crl.issuer_key.as_str())
         .fetch_optional(&mut **change)
@@ -71,19 +85,35 @@ pub(crate) async fn offer(change: &mut Change, crl: &CrlFacts) -> Result<Kept, D
             _ => Kept::Newer,
         },
     };
+    if size_beside(change, &crl.issuer_key).await? + crl.pem.len() > LARGEST_IN_ALL {
+        return Ok(Kept::NoRoom);
+    }
     sqlx::query(
-        "INSERT INTO os4x_crls (issuer_key, name, last_update, next_update, pem) VALUES ($1, $2, $3, $4, $5) \
+        "INSERT INTO os4x_crls (issuer_key, name, last_update, next_update, source, pem) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (issuer_key) DO UPDATE SET name = excluded.name, last_update = excluded.last_update, \
-         next_update = excluded.next_update, pem = excluded.pem",
+         next_update = excluded.next_update, source = excluded.source, pem = excluded.pem",
     )
     .bind(crl.issuer_key.as_str())
     .bind(crl.issuer.as_str())
     .bind(crl.last_update)
     .bind(crl.next_update)
+    .bind(source.map(str::to_owned))
     .bind(crl.pem.as_str())
     .execute(&mut **change)
     .await?;
     Ok(outcome)
+}
+
+/// Octets of all CRLs but the one of `issuer_key`.
+async fn size_beside(connection: &mut AnyConnection, issuer_key: &str) -> Result<usize, DbError> {
+    let row = sqlx::query(
+        "SELECT CAST(COALESCE(SUM(LENGTH(pem)), 0) AS BIGINT) FROM os4x_crls WHERE issuer_key <> $1",
+    )
+    .bind(issuer_key)
+    .fetch_one(connection)
+    .await?;
+    Ok(usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX))
 }
 
 /// Removes the CRL of an issuer; false if there is none.

@@ -7,6 +7,8 @@ mod abuse;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod downloads;
+#[cfg(test)]
 mod functions;
 #[cfg(test)]
 mod https;
@@ -20,3 +22,5 @@ mod pki;
 mod postgres;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod web;

@@ -75,6 +75,18 @@ impl Identity {
         builder.build().unwrap()
     }
 
+    /// A delta CRL of this CA, made now.
+    pub(crate) fn delta_crl(&self) -> X509Crl {
+        // The openssl crate makes none: the CRL number becomes a deltaCRLIndicator. The signature is wrong then, but
+        // whether a CRL is a delta is asked first.
+        let whole = self.crl_signed_by(0, 9, &self.key).to_der().unwrap();
+        let (number, delta) = (&[0x06, 3, 0x55, 0x1d, 0x14], &[0x06, 3, 0x55, 0x1d, 0x1b]);
+        let at = whole.windows(5).position(|window| window == number).unwrap();
+        let mut altered = whole;
+        altered[at..at + 5].copy_from_slice(delta);
+        X509Crl::from_der(&altered).unwrap()
+    }
+
     /// A CRL of this CA made `age` seconds ago, PEM.
     pub(crate) fn crl(&self, age: i64) -> String {
         String::from_utf8(self.crl_signed_by(age, 1, &self.key).to_pem().unwrap()).unwrap()

@@ -1,0 +1,287 @@
+//! Downloads CRLs from their distribution URLs, checks them against the trusted certificates and
+//! stores the newest. Run by the time slice worker of `serve` and by `crl fetch`, a few downloads
+//! at a time. Never takes a CRL whose issuer is not trusted, whoever named the URL.
+
+use crate::causes::on_one_line;
+use crate::clock;
+use crate::db::{Db, DbError};
+use crate::http::{Client, HttpError, Reach};
+use crate::pki::PkiError;
+use crate::pki::read::{self, CrlFacts};
+use crate::settings::Values;
+use crate::store::crls::{self, Kept};
+use crate::store::{certificates, crl_urls};
+use axum::body::Bytes;
+use openssl::error::ErrorStack;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Largest CRL that is downloaded, octets.
+const LARGEST: usize = 10 << 20;
+/// One download, redirects included.
+const DEADLINE: Duration = Duration::from_mins(1);
+/// Downloads at a time; each may hold `LARGEST` octets.
+const AT_A_TIME: usize = 4;
+/// A CRL of the future is taken if clocks differ by no more, seconds.
+const CLOCK_SKEW: i64 = 300;
+/// Least time between two downloads from a URL that works, seconds.
+const AGAIN: i64 = 900;
+/// First and longest pause after a failure, seconds; it doubles from one to the next.
+const FIRST_PAUSE: i64 = 60;
+const LAST_PAUSE: i64 = 3_600;
+
+/// Why a URL gave no CRL.
+#[derive(Debug)]
+pub(crate) enum FetchError {
+    /// The download failed.
+    Http(HttpError),
+    /// What came is no CRL.
+    Unreadable(ErrorStack),
+    /// PEM without a CRL in it.
+    Nothing,
+    /// Its issuer is not trusted.
+    UnknownIssuer(String),
+    /// Its thisUpdate has not come; when that is.
+    NotYet(String),
+    /// The CRLs are too large in all; octets allowed.
+    NoRoom(usize),
+    /// Its signature is wrong, or it is a delta.
+    Pki(PkiError),
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(error) => error.fmt(f),
+            Self::Unreadable(_) => f.write_str("What is there is no CRL, neither in DER nor in PEM."),
+            Self::Nothing => f.write_str("The PEM file there has no CRL in it."),
+            Self::UnknownIssuer(issuer) => {
+                write!(
+                    f,
+                    "The CRL's issuer '{issuer}' is not trusted: add its certificate with 'os4xapi trust add'."
+                )
+            }
+            Self::NotYet(time) => write!(f, "The CRL is valid from {time} on, so not now."),
+            Self::NoRoom(most) => write!(f, "All CRLs together would be larger than {most} octets."),
+            Self::Pki(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Http(error) => error.source(),
+            Self::Unreadable(cause) => Some(cause),
+            Self::Pki(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<HttpError> for FetchError {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
+    }
+}
+
+impl From<PkiError> for FetchError {
+    fn from(error: PkiError) -> Self {
+        Self::Pki(error)
+    }
+}
+
+/// A CRL that was downloaded, and what became of it.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    /// The CRL.
+    pub(crate) crl: CrlFacts,
+    /// Whether it was kept.
+    pub(crate) kept: Kept,
+}
+
+/// What became of a URL.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// The URL.
+    pub(crate) url: String,
+    /// Its CRL.
+    pub(crate) outcome: Result<Taken, FetchError>,
+    /// It failed just so the last time.
+    pub(crate) is_old_news: bool,
+}
+
+/// Why a round of downloads ended early.
+#[derive(Debug)]
+pub(crate) enum RoundError {
+    /// The database.
+    Db(DbError),
+    /// There is no client.
+    Http(HttpError),
+}
+
+impl fmt::Display for RoundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Db(error) => error.fmt(f),
+            Self::Http(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RoundError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Db(error) => error.source(),
+            Self::Http(error) => error.source(),
+        }
+    }
+}
+
+impl From<DbError> for RoundError {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl From<HttpError> for RoundError {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
+    }
+}
+
+/// Downloads from each of `urls`, and tells what became of each as soon as it is stored.
+pub(crate) async fn fetch(
+    db: &Db,
+    values: &Values,
+    urls: Vec<String>,
+    mut tell: impl FnMut(Fetched),
+) -> Result<(), RoundError> {
+    let reach = if values.yes("proxy_crl_allow_private") { Reach::Anywhere } else { Reach::PublicOnly };
+    let client = Arc::new(Client::new(reach, DEADLINE)?);
+    let mut urls = urls.into_iter();
+    let mut downloads = JoinSet::new();
+    loop {
+        while downloads.len() < AT_A_TIME
+            && let Some(url) = urls.next()
+        {
+            let client = Arc::clone(&client);
+            downloads.spawn(async move {
+                let got = client.get(&url, LARGEST).await;
+                (url, got)
+            });
+        }
+        // A download that panicked is none; the next round tries again.
+        let Some(joined) = downloads.join_next().await else { return Ok(()) };
+        if let Ok((url, got)) = joined {
+            tell(take(db, values, url, got).await?);
+        }
+    }
+}
+
+/// Judges and stores what came from `url`, and notes how that went.
+async fn take(
+    db: &Db,
+    values: &Values,
+    url: String,
+    got: Result<Bytes, HttpError>,
+) -> Result<Fetched, DbError> {
+    let outcome = match got {
+        Err(error) => Err(FetchError::Http(error)),
+        Ok(octets) => store(db, &url, &octets).await?,
+    };
+    let now = clock::now();
+    let mut connection = db.connection().await?;
+    let before = crl_urls::get(&mut connection, &url).await?;
+    let (due, error) = match &outcome {
+        Ok(taken) => {
+            let next = taken.crl.next_update;
+            let over = next.filter(|next| *next < now);
+            let error = over.map(|next| format!("The CRL there expired at {}.", clock::text(next)));
+            let max_age = i64::from(values.number("proxy_crl_max_age"));
+            (next_fetch(now, taken.crl.last_update, next, max_age), error)
+        }
+        Err(why) => (now + pause(before.as_ref().map_or(0, |url| url.failures)), Some(on_one_line(why))),
+    };
+    let is_old_news = before.is_some_and(|url| url.error == error);
+    crl_urls::tried(&mut connection, &url, due, outcome.is_ok(), error.as_deref()).await?;
+    Ok(Fetched { url, outcome, is_old_news })
+}
+
+/// Stores a CRL that its issuer signed and that is the newest. What changes nothing makes no new generation.
+async fn store(db: &Db, url: &str, octets: &[u8]) -> Result<Result<Taken, FetchError>, DbError> {
+    let trusted = certificates::trusted(&mut *db.connection().await?).await?;
+    let crl = match check(octets, &trusted) {
+        Ok(crl) => crl,
+        Err(why) => return Ok(Err(why)),
+    };
+    let mut change = db.change().await?;
+    let kept = crls::offer(&mut change, &crl, Some(url)).await?;
+    if matches!(kept, Kept::First | Kept::Newer) {
+        change.commit().await?;
+    }
+    Ok(match kept {
+        Kept::NoRoom => Err(FetchError::NoRoom(crls::LARGEST_IN_ALL)),
+        kept => Ok(Taken { crl, kept }),
+    })
+}
+
+/// The CRL in `octets`, if one of `trusted` issued and signed it.
+fn check(octets: &[u8], trusted: &[common::config::NamedPem]) -> Result<CrlFacts, FetchError> {
+    let found = read::crls_in(octets).map_err(FetchError::Unreadable)?;
+    // RFC 5280 section 4.2.1.13: there is one CRL at a URL.
+    let crl = found.first().ok_or(FetchError::Nothing)?;
+    let facts = CrlFacts::of(crl)?;
+    if !read::crl_issuer_is_trusted(crl, &read::of_database(trusted)?)? {
+        return Err(FetchError::UnknownIssuer(facts.issuer));
+    }
+    if facts.last_update > clock::now() + CLOCK_SKEW {
+        return Err(FetchError::NotYet(clock::text(facts.last_update)));
+    }
+    Ok(facts)
+}
+
+/// When to download again: at the maximum age, or when a tenth of the CRL's life is left, whichever comes first. A CRL
+/// in its last tenth, or beyond, is looked after every `AGAIN` seconds.
+fn next_fetch(now: i64, last_update: i64, next_update: Option<i64>, max_age: i64) -> i64 {
+    let renewal = next_update.map_or(i64::MAX, |next| next - (next - last_update).max(0) / 10);
+    renewal.min(now + max_age).max(now + AGAIN.min(max_age))
+}
+
+/// The pause after one more failure than `before`.
+fn pause(before: i64) -> i64 {
+    let doublings = u32::try_from(before).unwrap_or(u32::MAX).min(10);
+    (FIRST_PAUSE << doublings).min(LAST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AGAIN, LAST_PAUSE, next_fetch, pause};
+
+    const DAY: i64 = 86_400;
+
+    #[test]
+    fn a_crl_is_downloaded_again_before_it_ends() {
+        let now = 1_000_000;
+        let week = |begun: i64| next_fetch(now, now - begun, Some(now - begun + 10 * DAY), 30 * DAY);
+        assert_eq!(week(0), now + 9 * DAY);
+        assert_eq!(week(8 * DAY), now + DAY);
+        // In its last tenth, and after its end.
+        assert_eq!(week(9 * DAY + 1), now + AGAIN);
+        assert_eq!(week(20 * DAY), now + AGAIN);
+        // The maximum age comes first, and holds alone where there is no nextUpdate.
+        assert_eq!(next_fetch(now, now, Some(now + 10 * DAY), DAY), now + DAY);
+        assert_eq!(next_fetch(now, now, None, DAY), now + DAY);
+        assert_eq!(next_fetch(now, now - DAY, Some(now - 1), 600), now + 600);
+        // Times that contradict each other do no harm.
+        assert_eq!(next_fetch(now, now + DAY, Some(now - DAY), DAY), now + AGAIN);
+    }
+
+    #[test]
+    fn pauses_grow_to_an_hour() {
+        let pauses: Vec<i64> = [0, 1, 2, 5, 6, 60, i64::MAX].map(pause).to_vec();
+        assert_eq!(pauses, [60, 120, 240, 1920, LAST_PAUSE, LAST_PAUSE, LAST_PAUSE]);
+    }
+}

@@ -1,0 +1,189 @@
+//! CRLs that are downloaded: by `serve` when a server reports where they are, by `crl fetch` now. What is at a URL may be
+//! anything; only a CRL that a trusted certificate signed gets into the configuration.
+
+use crate::pki::{self, Identity};
+use crate::site::{Said, Site, await_that};
+use crate::web::{Web, closed_port};
+use nix::sys::signal::Signal;
+use openssl::x509::X509Crl;
+use serde_json::{Value, json};
+
+/// A site that trusts `ca` and may download from loopback.
+fn site_that_trusts(ca: &Identity) -> Site {
+    let site = Site::new();
+    site.ok(&["trust", "add", &site.dir.write("ca.pem", &ca.pem())]);
+    site.ok(&["config", "set", "proxy_crl_allow_private", "yes"]);
+    site.ok(&["config", "set", "proxy_crl_slice_seconds", "5"]);
+    site
+}
+
+/// Makes the site one that hands out a configuration; the Proxy ID of its server.
+fn with_server(site: &Site, ca: &Identity) -> String {
+    let (own, id) = (ca.issue("we.example"), pki::proxy_id());
+    let chain = site.dir.write("chain.pem", &own.pem());
+    let key = site.dir.write("own.key", &own.key_pem());
+    site.ok(&["cert", "set", "--chain", &chain, "--key", &key]);
+    site.ok(&["proxy", "add", &id]);
+    id
+}
+
+fn der(crl: &X509Crl) -> Vec<u8> {
+    crl.to_der().unwrap()
+}
+
+/// What a URL's line of the list says.
+fn listed(site: &Site, url: &str) -> Value {
+    let list = site.json(&["crl", "list"]);
+    let found = list.as_array().unwrap().iter().find(|row| row["url"] == url);
+    found.unwrap_or_else(|| panic!("{url}: {list}")).clone()
+}
+
+#[test]
+fn a_reported_url_brings_its_crl_into_the_configuration() {
+    let ca = Identity::ca("Download CA");
+    let site = site_that_trusts(&ca);
+    let id = with_server(&site, &ca);
+    let web = Web::new();
+    let url = web.put("/ca.crl", &der(&ca.crl_signed_by(60, 7, &ca.key)));
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let config = || client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"].clone();
+    let before = config()["generation"].as_u64();
+    client.ok(&json!({"function": "proxy_crl_url", "url": url}));
+    await_that("the CRL", || config()["crls"].as_array().is_some_and(|crls| crls.len() == 1));
+    assert!(config()["generation"].as_u64() > before);
+    serve.await_line("crl-taken");
+    let row = listed(&site, &url);
+    assert_eq!((&row["issuer"], &row["number"]), (&json!("CN=Download CA"), &json!("7")));
+    assert_eq!((&row["state"], &row["error"]), (&json!("current"), &Value::Null));
+    assert!(row["due"].as_i64() > row["fetched"].as_i64());
+    // The same CRL once more makes no new generation.
+    let held = config()["generation"].clone();
+    assert!(site.ok(&["crl", "fetch"]).contains("there already"));
+    assert_eq!(config()["generation"], held);
+    // Nobody needs the CRL of a CA that is trusted no longer.
+    site.ok(&["trust", "remove", "Download CA"]);
+    assert_eq!(config()["crls"], json!([]));
+    site.ok(&["crl", "remove", &url]);
+    assert_eq!(config()["crl_urls"], json!([]));
+    serve.end(Signal::SIGTERM);
+}
+
+#[test]
+fn without_automatic_handling_nothing_is_downloaded() {
+    let ca = Identity::ca("Manual CA");
+    let site = site_that_trusts(&ca);
+    site.ok(&["config", "set", "proxy_crl_automatic", "no"]);
+    let web = Web::new();
+    let url = web.put("/ca.crl", ca.crl(60).as_bytes());
+    let serve = site.serve();
+    site.client(&serve).ok(&json!({"function": "proxy_crl_url", "url": url}));
+    // A log file that appears again and again shows that time slices pass.
+    let file = site.dir.path("api.log");
+    site.ok(&["config", "set", "api_log_file", file.to_str().unwrap()]);
+    for _ in 0..2 {
+        await_that("a time slice", || std::fs::remove_file(&file).is_ok());
+    }
+    assert_eq!(web.asked(), Vec::<String>::new());
+    assert_eq!(listed(&site, &url)["state"], "missing");
+    assert!(site.ok(&["crl", "fetch"]).contains("taken, of"));
+    assert_eq!(web.asked().len(), 1);
+}
+
+#[test]
+fn a_crl_is_taken_in_der_in_pem_and_over_redirects() {
+    let ca = Identity::ca("Ways CA");
+    let site = site_that_trusts(&ca);
+    let web = Web::new();
+    let pem = web.put("/pem", ca.crl(600).as_bytes());
+    assert!(site.ok(&["crl", "fetch", &pem]).contains("CN=Ways CA: taken"));
+    let newer = web.put("/newer", &der(&ca.crl_signed_by(60, 2, &ca.key)));
+    web.redirect("/b/second", "../newer");
+    web.redirect("/b/../newer", "/newer");
+    let first = web.redirect("/first", &web.url("/b/second"));
+    assert!(site.ok(&["crl", "fetch", &first]).contains("CN=Ways CA: taken"));
+    assert_eq!(listed(&site, &first)["number"], "2");
+    // The older one does not come back, whichever URL has it.
+    assert!(site.ok(&["crl", "fetch", &pem]).contains("a newer one is there"));
+    assert!(site.ok(&["crl", "fetch", &newer]).contains("there already"));
+    assert_eq!(listed(&site, &pem)["state"], "double");
+    assert!(web.asked()[0].starts_with("GET /pem HTTP/1.1\r\n"), "{:?}", web.asked());
+    let table = site.ok(&["crl", "list"]);
+    assert!(table.contains(&first) && table.contains("double"), "{table}");
+}
+
+#[test]
+fn what_is_no_crl_of_a_trusted_issuer_is_refused_with_its_reason() {
+    let (ca, foreign, forger) =
+        (Identity::ca("Good CA"), Identity::ca("Foreign CA"), Identity::ca("Good CA"));
+    let site = site_that_trusts(&ca);
+    let web = Web::new();
+    let endless =
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nB00000\r\n".to_vec(), vec![0x30; 11 << 20]];
+    for (url, reason) in [
+        (web.url("/none"), "404"),
+        (format!("http://127.0.0.1:{}/", closed_port()), "does not accept"),
+        ("http://does-not-exist.invalid/a".to_owned(), "no address"),
+        (web.put("/junk", b"junk"), "neither in DER nor in PEM"),
+        (web.put("/empty", b""), "neither in DER nor in PEM"),
+        (web.put("/certificate", ca.pem().as_bytes()), "no CRL in it"),
+        (web.put("/foreign", foreign.crl(60).as_bytes()), "'CN=Foreign CA' is not trusted"),
+        (web.put("/forged", &der(&ca.crl_signed_by(0, 9, &forger.key))), "signature"),
+        (web.put("/delta", &der(&ca.delta_crl())), "delta"),
+        (web.put("/future", ca.crl(-3_600).as_bytes()), "valid from"),
+        (web.answer("/large", b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"), "larger than"),
+        (web.answer("/endless", &endless.concat()), "larger than"),
+        (web.answer("/torn", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n0"), "broke off"),
+        (web.answer("/ftp", b"220 ready\r\n"), "no HTTP"),
+        (web.redirect("/loop", "/loop"), "redirects"),
+        (web.redirect("/file", "file:///etc/passwd"), "begins with http"),
+        (web.answer("/nowhere", b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"), "redirects"),
+    ] {
+        let said = site.refused(&["crl", "fetch", &url]);
+        assert!(said.contains(reason) && said.contains("1 of 1"), "{url}: {said}");
+        let row = listed(&site, &url);
+        assert!(row["error"].as_str().unwrap().contains(reason), "{row}");
+        assert!(row["due"].as_i64() >= row["tried"].as_i64().map(|tried| tried + 60), "{row}");
+        assert_eq!((&row["state"], &row["issuer"]), (&json!("missing"), &Value::Null));
+    }
+    for url in ["", "ftp://a/", "http://user:password@a/", "a"] {
+        assert!(site.refused(&["crl", "fetch", url]).contains("no CRL distribution URL"), "{url}");
+    }
+}
+
+#[test]
+fn private_addresses_are_out_of_reach_unless_allowed() {
+    let ca = Identity::ca("Private CA");
+    let site = site_that_trusts(&ca);
+    site.ok(&["config", "set", "proxy_crl_allow_private", "no"]);
+    let web = Web::new();
+    let url = web.put("/ca.crl", ca.crl(60).as_bytes());
+    let port = url.rsplit(':').next().unwrap().to_owned();
+    for host in ["localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f.1"] {
+        let said = site.refused(&["crl", "fetch", &format!("http://{host}:{port}")]);
+        assert!(said.contains("not a public one") || said.contains("no address"), "{host}: {said}");
+    }
+    assert_eq!(web.asked(), Vec::<String>::new());
+    site.ok(&["config", "set", "proxy_crl_allow_private", "yes"]);
+    site.ok(&["crl", "fetch", &url]);
+}
+
+#[test]
+fn https_is_checked_against_the_systems_cas() {
+    let (ca, web_ca) = (Identity::ca("Https CA"), Identity::ca("Web CA"));
+    let site = site_that_trusts(&ca);
+    let crl = ca.crl(60);
+    let (good, other) = (Web::https(&web_ca.issue("localhost")), Web::https(&web_ca.issue("other.example")));
+    let url = good.put("/ca.crl", crl.as_bytes());
+    let said = site.refused(&["crl", "fetch", &url]);
+    assert!(said.contains("TLS with the host localhost failed"), "{said}");
+    let cas = site.dir.write("cas.pem", &web_ca.pem());
+    let fetch = |url: &str| {
+        let mut command = std::process::Command::new(crate::site::PROGRAM);
+        command.args(["crl", "fetch", url, "--db", &site.db]).env("SSL_CERT_FILE", &cas);
+        Said::of(&command.output().unwrap())
+    };
+    assert_eq!(fetch(&url).status, 0);
+    let wrong_name = fetch(&other.put("/ca.crl", crl.as_bytes()));
+    assert!(wrong_name.status == 1 && wrong_name.err.contains("ostname mismatch"), "{wrong_name:?}");
+}
