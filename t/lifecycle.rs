@@ -12,22 +12,19 @@ use t::installation::name;
 use t::loglines::Line;
 use t::oftp::report::Fate;
 use t::oftp::settings::{OutFile, Settings};
-use t::site::sockets::{self, Socket};
+use t::site::sockets::{self, Socket, is_open};
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::{PATIENCE, wait_for};
 
-fn is_refused(address: SocketAddr) -> bool {
-    TcpStream::connect(address).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
-}
-
 /// Waits until nobody listens there.
 fn wait_refused(address: SocketAddr) {
-    wait_for(&format!("nobody to listen on {address}"), || is_refused(address).then_some(()));
+    wait_for(&format!("nobody to listen on {address}"), || (!is_open(address)).then_some(()));
+    assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
 /// Waits until somebody listens there.
 fn wait_listening(address: SocketAddr) {
-    wait_for(&format!("somebody to listen on {address}"), || TcpStream::connect(address).ok());
+    wait_for(&format!("somebody to listen on {address}"), || is_open(address).then_some(()));
 }
 
 /// Starts the client anew after its end, and waits until partners can connect again.
@@ -232,7 +229,8 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
     let (SocketAddr::V4(tls), SocketAddr::V4(internal)) = (site.tls, site.internal) else {
         panic!("the site is not on IPv4");
     };
-    // All pairs are parked: nobody is awaited, so the port is bound and refuses.
+    // Nobody is awaited, so the port is bound and refuses.
+    site.wait_pool();
     wait_refused(site.internal);
     assert_eq!(TcpListener::bind(site.internal).unwrap_err().kind(), ErrorKind::AddrInUse);
     let of = |role| sockets::of(site.pid(role)).unwrap();
@@ -262,11 +260,7 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
 #[test]
 fn pairs_are_parked_in_the_quiet_before_anybody_comes() {
     let site = Site::start("quiet").unwrap();
-    let is_joined = |pid: &Pid| matches!(sockets::of(*pid).as_deref(), Ok([Socket::Established(..)]));
-    wait_for("four pairs", || {
-        let joined = |role| site.titled(role, "parked").iter().filter(|pid| is_joined(pid)).count();
-        (joined(Role::Server) == 4 && joined(Role::Client) == 4).then_some(())
-    });
+    site.wait_pool();
     // None was given up on the way, as one is after 10 s.
     for role in [Role::Server, Role::Client] {
         let log = site.log(role);
@@ -290,8 +284,9 @@ fn the_client_comes_from_the_address_chosen_and_ctrl_c_ends_it_in_the_foreground
     assert_eq!(fs::read_to_string(site.pid_file(Role::Client)).unwrap(), format!("{pid}\n"));
     site.assert_works();
     // The control connection and the data connections of all pairs.
-    let parked =
-        wait_for("the pool", || Some(site.titled(Role::Server, "parked")).filter(|all| all.len() == 4));
+    site.wait_pool();
+    let parked = site.titled(Role::Server, "parked");
+    assert_eq!(parked.len(), 4);
     let connected = |pid: Pid| match sockets::of(pid).unwrap()[..] {
         [Socket::Established(_, from)] | [Socket::Listening(_), Socket::Established(_, from)] => {
             Some(IpAddr::from(*from.ip()))

@@ -154,6 +154,20 @@ impl Site {
         processes::of(Path::new("/nonexistent"), &own).into_iter().filter(|pid| !own.contains(pid)).collect()
     }
 
+    /// Waits until four pairs are parked, as many as the default wants, and nobody is awaited.
+    ///
+    /// # Panics
+    /// If that takes too long.
+    #[track_caller]
+    pub fn wait_pool(&self) {
+        let is_full = || {
+            let all = sockets::at(self.internal).unwrap_or_default();
+            // The control connection is one more.
+            all.len() == 5 && all.iter().all(|socket| matches!(socket, sockets::Socket::Established(..)))
+        };
+        wait_for("four parked pairs", || is_full().then_some(()));
+    }
+
     /// All processes of the site's daemons, now.
     pub fn processes(&self) -> BTreeSet<Pid> {
         processes::of(&self.directory, &self.daemons.values().map(Daemon::pid).collect())

@@ -4,7 +4,7 @@
 use nix::unistd::Pid;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 /// One TCP socket, listening or established.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,22 +24,40 @@ pub fn of(pid: Pid) -> io::Result<Vec<Socket>> {
         let name = target.to_string_lossy().into_owned();
         own.extend(name.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).map(str::to_owned));
     }
-    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp"))?;
-    let mut sockets: Vec<Socket> = table.lines().skip(1).filter_map(|line| read(line, &own)).collect();
+    let is_own = |inode: &str| own.iter().any(|own| own == inode);
+    let mut sockets: Vec<Socket> =
+        all()?.into_iter().filter(|(_, inode)| is_own(inode)).map(|(socket, _)| socket).collect();
     sockets.sort_unstable();
     Ok(sockets)
 }
 
+/// The sockets of this machine that listen at `address` or were accepted there. Unlike an attempt to connect, a look
+/// leaves no trace with whoever listens.
+pub fn at(address: SocketAddr) -> io::Result<Vec<Socket>> {
+    let is_there = |socket: &Socket| match socket {
+        Socket::Listening(local) | Socket::Established(local, _) => SocketAddr::V4(*local) == address,
+    };
+    Ok(all()?.into_iter().map(|(socket, _)| socket).filter(is_there).collect())
+}
+
+/// Whether somebody listens at `address`.
+pub fn is_open(address: SocketAddr) -> bool {
+    at(address).is_ok_and(|all| all.iter().any(|socket| matches!(socket, Socket::Listening(_))))
+}
+
+/// All of this machine, each with its inode.
+fn all() -> io::Result<Vec<(Socket, String)>> {
+    Ok(fs::read_to_string("/proc/net/tcp")?.lines().skip(1).filter_map(read).collect())
+}
+
 /// A line of /proc/net/tcp: number, local and remote address, state, ..., inode as the tenth word.
-fn read(line: &str, own: &[String]) -> Option<Socket> {
+fn read(line: &str) -> Option<(Socket, String)> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    if !own.iter().any(|inode| Some(&inode.as_str()) == words.get(9)) {
-        return None;
-    }
+    let inode = (*words.get(9)?).to_owned();
     let (local, remote) = (address(words.get(1)?)?, address(words.get(2)?)?);
     match *words.get(3)? {
-        "0A" => Some(Socket::Listening(local)),
-        "01" => Some(Socket::Established(local, remote)),
+        "0A" => Some((Socket::Listening(local), inode)),
+        "01" => Some((Socket::Established(local, remote), inode)),
         _ => None,
     }
 }
@@ -53,7 +71,7 @@ fn address(text: &str) -> Option<SocketAddrV4> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Socket, of};
+    use super::{Socket, at, is_open, of};
     use nix::unistd::Pid;
     use std::net::{SocketAddr, TcpListener, TcpStream};
 
@@ -68,5 +86,9 @@ mod tests {
         let found = of(Pid::this()).unwrap();
         assert!(found.contains(&Socket::Listening(there)), "{found:?}");
         assert!(found.contains(&Socket::Established(here, there)), "{found:?}");
+        assert!(is_open(address));
+        drop(listener);
+        // It was never accepted, so it went with the listener.
+        assert_eq!(at(address).unwrap(), []);
     }
 }
