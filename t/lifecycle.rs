@@ -258,6 +258,39 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
 }
 
 #[test]
+fn a_session_that_has_its_way_in_begins_though_the_clients_parent_ends() {
+    let mut site = Site::start("way-in").unwrap();
+    let partner = site.partner("O0013ACME").unwrap();
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        site.wait_pool();
+        let mut conn = partner.dial.open().unwrap();
+        conn.set_timeout(Some(PATIENCE)).unwrap();
+        let mut ssrm = [0; 23];
+        conn.read_exact(&mut ssrm).unwrap();
+        assert!(ssrm.ends_with(b"ODETTE FTP READY \r"), "{ssrm:?}");
+        // The partner's certificate is verified, so the pair joins; its SSID is yet to come.
+        wait_for("the join", || site.titled(Role::Client, "joining").pop_first());
+        let mark = site.mark(Role::Server);
+        site.signal(Role::Client, signal);
+        site.wait_end(Role::Client);
+        site.wait_log_after(Role::Server, mark, "client_gone");
+        let ssid = format!("X5{:<25}{:<8}99999BNNN999N{:12}\r", "O0013ACME", "PARTNER", "");
+        conn.write(&[b"\x10\0\0\x41", ssid.as_bytes()].concat()).and_then(|()| conn.flush()).unwrap();
+        let mut answer = [0; 65];
+        conn.read_exact(&mut answer).unwrap();
+        assert!(answer[4..].starts_with(b"X5O0013STATION "), "{answer:?}");
+        drop(conn);
+        site.wait_log_after(Role::Server, mark, "session_end*reason=partner-broke");
+        if signal == Signal::SIGKILL {
+            fs::remove_file(site.pid_file(Role::Client)).unwrap();
+        }
+        start_client(&mut site);
+        site.assert_works();
+    }
+    site.end();
+}
+
+#[test]
 fn pairs_are_parked_in_the_quiet_before_anybody_comes() {
     let site = Site::start("quiet").unwrap();
     site.wait_pool();
