@@ -121,6 +121,8 @@ impl InternalPort {
             sys::listen_on(&self.listener, BACKLOG)?;
             registry.register(&mut self.listener, INTERNAL, Interest::READABLE)?;
         } else {
+            // Whoever has come by now is heard: shutting the port would reset him.
+            self.accept(registry);
             registry.deregister(&mut self.listener)?;
             sys::listen_off(&self.listener)?;
         }
