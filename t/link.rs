@@ -47,6 +47,7 @@ fn without_client(name: &str) -> Site {
     site.signal(Role::Client, Signal::SIGTERM);
     site.wait_end(Role::Client);
     site.wait_log_after(Role::Server, mark, "client_gone");
+    wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
     site
 }
 
