@@ -344,7 +344,13 @@ impl<'a, J: Judge> Relay<'a, J> {
             }
             match self.waiter.wait(deadline) {
                 Ok(()) | Err(Interrupted::Ended) => {}
-                Err(_) => return,
+                Err(_) => break,
+            }
+        }
+        // A side that did not take all of it must not see a regular end behind what the kernel still holds.
+        for side in sides.iter().filter(|side| !closed[side.index()]) {
+            if let Some(conn) = self.conns[side.index()].take() {
+                conn.reset();
             }
         }
     }
