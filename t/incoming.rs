@@ -410,3 +410,17 @@ fn a_session_process_that_is_killed_has_its_line_and_breaks_both_ends() {
     }
     site.end();
 }
+
+#[test]
+fn ipv6_is_spoken_on_every_way() {
+    let mut site = Builder::new("ipv6").address("::1".parse().unwrap()).start().unwrap();
+    let partner = site.partner("O0013ACME").unwrap();
+    carried(&mut site, &partner, vec![OutFile::octets("UP", noise(5_000))], vec![]);
+    let stranger = site.partner("O0013NOBODY").unwrap().call();
+    assert_eq!(stranger.ending.reason(), Some(3));
+    for event in ["session_begin", "session_refused"] {
+        let [address] = told(&mut site, Role::Server, 0, event, ["address"]);
+        assert!(address.starts_with("[::1]:"), "{address}");
+    }
+    end(site, 1);
+}

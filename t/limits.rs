@@ -8,9 +8,10 @@ use std::net::{IpAddr, TcpStream};
 use std::process::Command;
 use t::loglines::Line;
 use t::oftp::report::{Ending, Report, Side};
-use t::oftp::settings::{Act, Mischief, Point};
+use t::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
 use t::peer::Partner;
 use t::site::{Builder, Flight, PartnerEntry, Role, Site};
+use t::transport::Break;
 use t::wait::{PATIENCE, wait_for};
 
 /// A source address that is this test's own: its sessions are told apart by it.
@@ -73,7 +74,7 @@ fn whoever_says_nothing_is_let_go_at_its_deadline() {
     .zip(3..)
     .map(|(mischief, last)| {
         let partner = from(&site, last, Some(mischief));
-        let file = t::oftp::settings::OutFile::octets("FILE", vec![0; 400_000]);
+        let file = OutFile::octets("FILE", vec![0; 400_000]);
         std::thread::spawn(move || partner.send([file]))
     })
     .collect();
@@ -219,4 +220,35 @@ fn who_comes_while_the_server_is_out_of_descriptors_waits() {
     let report = call.join().unwrap();
     assert!(report.ending.is_normal(), "{report:?}");
     site.end();
+}
+
+#[test]
+fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
+    for who in ["partner", "station"] {
+        let stall = |at| Some(Mischief { at, act: Act::Stall });
+        let mut station = Settings::new("O0013STATION", "STATION");
+        station.mischief = stall(Point::Data(50_000)).filter(|_| who == "station");
+        let builder = Builder::new(&format!("{who}-stalls")).station(Some(station));
+        let mut site = builder.setting("proxy_silence_seconds", "3").start().unwrap();
+        let mut partner = from(&site, 1, None);
+        // More than all buffers on the way can hold.
+        let file = OutFile::octets("FILE", vec![0; 30_000_000]);
+        let (ours, theirs) = if who == "partner" {
+            partner.settings.mischief = stall(Point::Data(50_000));
+            site.station.as_ref().unwrap().desk().queue(file);
+            let ours = partner.call();
+            (ours, site.station.as_ref().unwrap().next_report(PATIENCE).unwrap())
+        } else {
+            let ours = partner.send([file]);
+            (ours, site.station.as_ref().unwrap().next_report(PATIENCE).unwrap())
+        };
+        let (stalled, other) = if who == "partner" { (ours, theirs) } else { (theirs, ours) };
+        // What it never read cannot end in order.
+        assert_eq!((stalled.ending, stalled.close), (Ending::Mischief, Some(Break::Reset)), "{who}");
+        assert_09(&other);
+        // Both daemons have the same deadline; the second one may hear the first one's ESID just before its own.
+        let ends = [Role::Server, Role::Client].map(|role| site.wait_log(role, " session_end *esid=09"));
+        assert!(ends.iter().any(|line| line.contains(" reason=timeout ")), "{who}: {ends:?}");
+        site.end();
+    }
 }
