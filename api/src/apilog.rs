@@ -1,7 +1,6 @@
 //! The API's log: lines to standard error, or to the file that the settings name, one write(2)
 //! each. Owned by `serve`, which tells it the settings again and again; a file that was moved
-//! away is then opened anew. It never rolls a file, and never holds a token, a password or a
-//! key.
+//! away is then opened anew. A full file is rolled. Never holds a token, a password or a key.
 
 use common::log::escape;
 use common::sys::localtime;
@@ -9,14 +8,20 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// A file is rolled before it gets larger than this, octets.
+const LARGEST: u64 = 10_000_000;
+/// Files in all: the log itself, and `.1` to `.5`.
+const FILES: u32 = 6;
+
 /// Where lines go.
 struct ApiLog {
     /// None: standard error.
-    file: Mutex<Option<File>>,
+    file: Mutex<Option<LogFile>>,
     /// The file that the settings name could not be opened the last time.
     unusable: AtomicBool,
 }
@@ -36,7 +41,7 @@ pub(crate) fn configure(path: &str, level: &str) {
     log::set_max_level(level.parse().unwrap_or(LevelFilter::Info));
     let opened = match path {
         "" => Ok(None),
-        path => std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(path).map(Some),
+        path => LogFile::open(Path::new(path)).map(Some),
     };
     let failure = opened.as_ref().err().map(ToString::to_string);
     if let Ok(mut file) = LOG.file.lock() {
@@ -62,7 +67,7 @@ impl Log for ApiLog {
         let line = line(record);
         let written = match self.file.lock() {
             Ok(mut file) => match file.as_mut() {
-                Some(file) => file.write_all(line.as_bytes()),
+                Some(file) => file.write(line.as_bytes(), LARGEST),
                 None => io::stderr().write_all(line.as_bytes()),
             },
             Err(_) => io::stderr().write_all(line.as_bytes()),
@@ -72,6 +77,53 @@ impl Log for ApiLog {
     }
 
     fn flush(&self) {}
+}
+
+/// A log file, its octets counted.
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    size: u64,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+        let size = file.metadata()?.len();
+        Ok(Self { path: path.to_owned(), file, size })
+    }
+
+    /// Writes a line; first makes room for it if the file would get larger than `largest`. An empty file takes any line.
+    fn write(&mut self, line: &[u8], largest: u64) -> io::Result<()> {
+        let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        if self.size > 0 && self.size.saturating_add(length) > largest {
+            self.roll();
+        }
+        self.file.write_all(line)?;
+        self.size += length;
+        Ok(())
+    }
+
+    /// Each file moves up by one number, and the oldest goes. What cannot be moved stays, and is written on.
+    fn roll(&mut self) {
+        for number in (0..FILES - 1).rev() {
+            // The first files of a new log are missing.
+            let _ = std::fs::rename(self.numbered(number), self.numbered(number + 1));
+        }
+        if let Ok(fresh) = Self::open(&self.path) {
+            *self = fresh;
+        }
+    }
+
+    /// The file itself is number 0.
+    fn numbered(&self, number: u32) -> PathBuf {
+        if number == 0 {
+            return self.path.clone();
+        }
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        name.into()
+    }
 }
 
 /// A line as the daemons write it: local time, level, process, text.
@@ -95,4 +147,39 @@ fn line(record: &Record) -> String {
     line.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
     line.push('\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LogFile;
+    use crate::db::scratch::Scratch;
+
+    #[test]
+    fn a_full_file_is_rolled_and_six_are_kept() {
+        let scratch = Scratch::new();
+        let path = scratch.path("api.log");
+        // Two lines of two octets fill a file; a line that is too long has one of its own.
+        let mut file = LogFile::open(&path).unwrap();
+        for line in 'a'..='m' {
+            file.write(format!("{line}\n").as_bytes(), 4).unwrap();
+        }
+        file.write(b"too long\n", 4).unwrap();
+        let mut names = scratch.files();
+        names.sort();
+        let expected = ["too long\n", "m\n", "k\nl\n", "i\nj\n", "g\nh\n", "e\nf\n"];
+        assert_eq!(names.len(), expected.len(), "{names:?}");
+        for (name, content) in names.iter().zip(expected) {
+            assert_eq!(std::fs::read_to_string(scratch.path(name)).unwrap(), content, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_file_already_counts() {
+        let scratch = Scratch::new();
+        let path = scratch.path("api.log");
+        std::fs::write(&path, "before\n").unwrap();
+        LogFile::open(&path).unwrap().write(b"x\n", 8).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "x\n");
+        assert_eq!(std::fs::read_to_string(scratch.path("api.log.1")).unwrap(), "before\n");
+    }
 }

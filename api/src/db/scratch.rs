@@ -24,6 +24,11 @@ impl Scratch {
         Location::File(self.0.join("test.db"))
     }
 
+    /// A file in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     /// The names of the files in it.
     pub(crate) fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).unwrap();

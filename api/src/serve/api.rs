@@ -28,6 +28,9 @@ const LARGEST: usize = 1 << 20;
 /// How long a body may take to arrive.
 const BODY: Duration = Duration::from_secs(30);
 
+/// How long a caller waits for its answer when it has had too many refusals.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// The functions by name; `Call` has a variant for each.
 const FUNCTIONS: [&str; 6] = [
     "proxy_enrol",
@@ -55,13 +58,16 @@ async fn call(
 }
 
 async fn no_page(State(app): State<Arc<App>>, Extension(Peer(peer)): Extension<Peer>) -> Refusal {
-    stranger(&app, peer, Refusal::NoPage)
+    stranger(&app, peer, Refusal::NoPage).await
 }
 
 async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, Refusal> {
     let values = configuration::values(&mut *app.db.connection().await?).await?;
     let client = source::address(peer, request.headers(), &values.networks("api_trusted_proxies"));
-    let members = known_caller(request, &values).await.map_err(|refusal| stranger(app, client, refusal))?;
+    let members = match known_caller(request, &values).await {
+        Ok(members) => members,
+        Err(refusal) => return Err(stranger(app, client, refusal).await),
+    };
     let call = of_members(members)?;
     journal::seen(&mut *app.db.connection().await?, &client.to_string()).await?;
     log::debug!("call function={} client={client}", functions::name(&call));
@@ -89,20 +95,22 @@ async fn known_caller(request: Request, values: &Values) -> Result<Map<String, V
     }
 }
 
-/// Logs a call without the right token; the refusal to answer. One address is answered and logged so often only.
-fn stranger(app: &App, address: IpAddr, refusal: Refusal) -> Refusal {
+/// Logs a call without the right token; the refusal to answer. One address is answered and logged so often only; then it
+/// has to wait for each answer.
+async fn stranger(app: &App, address: IpAddr, refusal: Refusal) -> Refusal {
     let code = refusal.code();
     match app.guard.bad_call(address, Instant::now()) {
-        Verdict::Log => log::error!("call-refused address={address} code={code}"),
-        Verdict::LogLast => {
-            log::error!(
-                "call-refused address={address} code={code} further=\"not logged for up to a minute\""
-            );
-            return Refusal::TooMany;
+        Verdict::Log => {
+            log::error!("call-refused address={address} code={code}");
+            return refusal;
         }
-        Verdict::Quiet => return Refusal::TooMany,
+        Verdict::LogLast => log::error!(
+            "call-refused address={address} code={code} further=\"not logged for up to a minute\""
+        ),
+        Verdict::Quiet => {}
     }
-    refusal
+    time::sleep(SLOW).await;
+    Refusal::TooMany
 }
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {

@@ -51,8 +51,9 @@ impl Guard {
         Some(Seat { guard: self, address })
     }
 
-    /// Counts a call without the right token from `address`.
+    /// Counts a call without the right token from `address` (IPv6: from its /64, which is one customer's).
     pub(super) fn bad_call(&self, address: IpAddr, now: Instant) -> Verdict {
+        let address = network(address);
         let Ok(mut bad) = self.bad_calls.lock() else { return Verdict::Log };
         if bad.len() >= ADDRESSES && !bad.contains_key(&address) {
             bad.clear();
@@ -74,6 +75,14 @@ impl Guard {
         if let Ok(mut bad) = self.bad_calls.lock() {
             bad.retain(|_, (since, _)| since.elapsed() < WINDOW);
         }
+    }
+}
+
+/// The address of an IPv4 host, or of an IPv6 host's /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::from((u128::from(v6) & !u128::from(u64::MAX)).to_be_bytes()),
     }
 }
 
@@ -106,6 +115,18 @@ mod tests {
         assert!(guard.admit(OTHER).is_some());
         seats.pop();
         assert!(guard.admit(ONE).is_some());
+    }
+
+    #[test]
+    fn all_addresses_of_one_ipv6_network_count_as_one() {
+        let guard = Guard::default();
+        let now = Instant::now();
+        let host = |text: &str| text.parse::<IpAddr>().unwrap();
+        for number in 0..=BAD_CALLS {
+            guard.bad_call(host(&format!("2001:db8::{number}")), now);
+        }
+        assert_eq!(guard.bad_call(host("2001:db8::ffff"), now), Verdict::Quiet);
+        assert_eq!(guard.bad_call(host("2001:db8:0:1::1"), now), Verdict::Log);
     }
 
     #[test]
