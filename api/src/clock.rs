@@ -23,6 +23,20 @@ pub(crate) fn text(seconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", time.hour, time.minute, time.second)
 }
 
+/// The reverse of `text`; a date alone means its last second.
+pub(crate) fn parse(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once('T').unwrap_or((text, "23:59:59Z"));
+    let digits = |part: &str, lengths: &[usize], separator: char| {
+        let parts: Vec<&str> = part.split(separator).collect();
+        let fits = parts.iter().map(|part| part.len()).eq(lengths.iter().copied())
+            && parts.iter().all(|part| part.bytes().all(|octet| octet.is_ascii_digit()));
+        fits.then(|| parts.concat())
+    };
+    let date = digits(date, &[4, 2, 2], '-')?;
+    let time = digits(time.strip_suffix('Z')?, &[2, 2, 2], ':')?;
+    of_asn1(&*Asn1Time::from_str(&format!("{date}{time}Z")).ok()?).ok()
+}
+
 /// A certificate's or CRL's time in seconds since 1970-01-01 UTC.
 pub(crate) fn of_asn1(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
     let difference = Asn1Time::from_unix(0)?.diff(time)?;
@@ -31,7 +45,7 @@ pub(crate) fn of_asn1(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
 
 #[cfg(test)]
 mod tests {
-    use super::{of_asn1, text};
+    use super::{of_asn1, parse, text};
     use openssl::asn1::Asn1Time;
 
     #[test]
@@ -43,6 +57,23 @@ mod tests {
             (4_107_542_399, "2100-02-28T23:59:59Z"),
         ] {
             assert_eq!(text(seconds), expected);
+            assert_eq!(parse(expected), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn a_date_is_the_whole_day_and_what_is_none_is_refused() {
+        assert_eq!(parse("2100-02-28"), Some(4_107_542_399));
+        for bad in [
+            "",
+            "2026",
+            "2026-2-28",
+            "2026-02-30",
+            "2026-12-31T24:00:00Z",
+            "2026-12-31T12:00:00",
+            "2026-12-3x",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
         }
     }
 

@@ -160,7 +160,7 @@ pub(crate) async fn fetch(
     mut tell: impl FnMut(Fetched),
 ) -> Result<(), RoundError> {
     let reach = if values.yes("proxy_crl_allow_private") { Reach::Anywhere } else { Reach::PublicOnly };
-    let client = Arc::new(Client::new(reach, DEADLINE)?);
+    let client = Arc::new(Client::new(reach)?);
     let mut urls = urls.into_iter();
     let mut downloads = JoinSet::new();
     loop {
@@ -169,7 +169,7 @@ pub(crate) async fn fetch(
         {
             let client = Arc::clone(&client);
             downloads.spawn(async move {
-                let got = client.get(&url, LARGEST).await;
+                let got = client.get(&url, LARGEST, DEADLINE).await;
                 (url, got)
             });
         }

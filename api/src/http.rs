@@ -6,12 +6,13 @@
 use crate::causes::on_one_line;
 use crate::net::is_public;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{Method, Request, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslConnector, SslMethod, SslVersion};
 use std::fmt;
+use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -28,6 +29,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ADDRESSES: usize = 8;
 /// Redirects that are followed.
 const REDIRECTS: usize = 3;
+/// Largest answer to a POST, octets; nobody looks at it.
+const REPLY: usize = 64 << 10;
 /// Largest head of an answer, octets.
 const HEAD: usize = 16 << 10;
 
@@ -115,6 +118,24 @@ pub(crate) fn is_too_large(error: &axum::Error) -> bool {
     on_one_line(error).contains("length limit exceeded")
 }
 
+/// Fields as application/x-www-form-urlencoded.
+pub(crate) fn form(fields: &[(&str, String)]) -> String {
+    let encoded = |text: &str| {
+        text.bytes().fold(String::new(), |mut encoded, octet| {
+            if octet.is_ascii_alphanumeric() || b"-._*".contains(&octet) {
+                encoded.push(octet.into());
+            } else {
+                // Writing to a String does not fail.
+                let _ = write!(encoded, "%{octet:02X}");
+            }
+            encoded
+        })
+    };
+    let pairs: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    pairs.join("&")
+}
+
 /// An http or https URL that can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target(Uri);
@@ -194,7 +215,6 @@ pub(crate) enum Reach {
 pub(crate) struct Client {
     tls: SslConnector,
     reach: Reach,
-    deadline: Duration,
 }
 
 struct Answer {
@@ -204,15 +224,15 @@ struct Answer {
 }
 
 impl Client {
-    /// A client that gives a call up after `deadline`.
-    pub(crate) fn new(reach: Reach, deadline: Duration) -> Result<Self, HttpError> {
+    /// A client for `reach`.
+    pub(crate) fn new(reach: Reach) -> Result<Self, HttpError> {
         let mut builder = SslConnector::builder(SslMethod::tls_client())?;
         builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
-        Ok(Self { tls: builder.build(), reach, deadline })
+        Ok(Self { tls: builder.build(), reach })
     }
 
-    /// What is at `url`, of at most `most` octets.
-    pub(crate) async fn get(&self, url: &str, most: usize) -> Result<Bytes, HttpError> {
+    /// What is at `url`, of at most `most` octets, within `limit`.
+    pub(crate) async fn get(&self, url: &str, most: usize, limit: Duration) -> Result<Bytes, HttpError> {
         let all = async {
             let mut target = Target::parse(url)?;
             for _ in 0..=REDIRECTS {
@@ -228,7 +248,17 @@ impl Client {
             }
             Err(HttpError::Redirect)
         };
-        time::timeout(self.deadline, all).await.unwrap_or(Err(HttpError::Late(self.deadline)))
+        time::timeout(limit, all).await.unwrap_or(Err(HttpError::Late(limit)))
+    }
+
+    /// Posts a form to `url`. A redirect is a refusal; the caller sets the deadline.
+    pub(crate) async fn post(&self, url: &str, form: String) -> Result<(), HttpError> {
+        let target = Target::parse(url)?;
+        let mut request = target.request(Method::POST, Body::from(form))?;
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        let answer = self.call(&target, request, REPLY).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(HttpError::Status(answer.status)) }
     }
 
     async fn call(&self, target: &Target, request: Request<Body>, most: usize) -> Result<Answer, HttpError> {
@@ -299,7 +329,9 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::Target;
+    use super::{Client, HttpError, Reach, Target, form};
+    use crate::db::scratch::run;
+    use std::time::Duration;
 
     #[test]
     fn a_target_has_host_and_port() {
@@ -314,6 +346,23 @@ mod tests {
         }
         for url in ["", "/a", "ftp://a/", "http://a@b/", "http://:80/", "http://a:0/", "http://a:99999/"] {
             assert!(Target::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn fields_are_encoded_whatever_is_in_them() {
+        let fields = [("text", "a b&c=d%\u{fc}\n".to_owned()), ("pid", "7".to_owned())];
+        assert_eq!(form(&fields), "text=a%20b%26c%3Dd%25%C3%BC%0A&pid=7");
+    }
+
+    #[test]
+    fn a_host_that_is_silent_is_given_up() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let limit = Duration::from_millis(50);
+        for scheme in ["http", "https"] {
+            let url = format!("{scheme}://{}/", silent.local_addr().unwrap());
+            let got = run(async { Client::new(Reach::Anywhere).unwrap().get(&url, 10, limit).await });
+            assert!(matches!(got, Err(HttpError::Late(_))), "{got:?}");
         }
     }
 

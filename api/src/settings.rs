@@ -2,6 +2,7 @@
 //! `os4x_configuration` hold what differs from it. The commands check values against it,
 //! `serve` reads through it, the man page is held against it. Touches no database itself.
 
+use crate::http::Target;
 use crate::net::Network;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,6 +25,8 @@ pub(crate) enum Kind {
     UrlPath,
     /// An absolute path of a file, or empty.
     File,
+    /// A program or a URL that is told of events, or empty.
+    Event,
     /// A log level.
     Level,
     /// A secret that has a command of its own; the command.
@@ -156,6 +159,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Download CRLs from hosts with private, loopback or link-local addresses too.",
     ),
     setting(
+        "proxy_event_script",
+        "",
+        Kind::Event,
+        "OS4X API proxy system log event script: a file to run, or a URL to post to, for each entry.",
+    ),
+    setting("proxy_event_seconds", "60", Kind::Number(1, 3_600), "Time limit of the event script, seconds."),
+    setting(
         "api_path",
         "/os4xapi/index.php",
         Kind::UrlPath,
@@ -262,6 +272,8 @@ impl Kind {
             }
             Self::UrlPath => is_url_path(text).then(|| text.to_owned()),
             Self::File => (text.is_empty() || text.starts_with('/')).then(|| text.to_owned()),
+            Self::Event => (text.is_empty() || text.starts_with('/') || Target::parse(text).is_ok())
+                .then(|| text.to_owned()),
             Self::Level => text.parse::<log::Level>().ok().map(|level| level.to_string()),
             Self::Secret(_) => None,
         }
@@ -280,6 +292,9 @@ impl fmt::Display for Kind {
             }
             Self::UrlPath => f.write_str("a path that begins with '/', of letters, digits and . _ - / alone"),
             Self::File => f.write_str("an absolute path, or nothing ('')"),
+            Self::Event => {
+                f.write_str("an absolute path, an http or https URL without a user, or nothing ('')")
+            }
             Self::Level => f.write_str("ERROR, WARN, INFO, DEBUG or TRACE"),
             Self::Secret(command) => write!(f, "what '{command}' makes"),
         }
@@ -443,6 +458,8 @@ mod tests {
             ("api_path", "/{x}"),
             ("api_log_file", "relative"),
             ("api_log_level", "LOUD"),
+            ("proxy_event_script", "script.sh"),
+            ("proxy_event_script", "http://user:password@host/"),
         ] {
             let error = find(name).unwrap().check(value).unwrap_err();
             assert!(matches!(&error, SettingError::Value { .. }), "{name}={value}");

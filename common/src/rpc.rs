@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Longest CRL distribution URL that is reported, octets.
 pub const MAX_CRL_URL: usize = 1024;
 
-/// Which daemon an entry comes from.
+/// Who an entry comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -16,6 +16,8 @@ pub enum Origin {
     Server,
     /// os4x_proxyclient2
     Client,
+    /// The backend itself: never in a call.
+    Api,
 }
 
 /// A call, without the token (the API worker adds it).

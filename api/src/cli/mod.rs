@@ -8,6 +8,7 @@ mod cert;
 mod config;
 mod crl;
 mod error;
+mod ignore;
 mod init;
 mod licence;
 mod output;
@@ -20,6 +21,7 @@ mod token;
 mod trust;
 
 use args::{Invocation, Opt};
+use common::sys;
 use error::CliError;
 use std::ffi::OsString;
 use std::future::Future;
@@ -57,6 +59,7 @@ static COMMANDS: &[&[Command]] = &[
     crl::COMMANDS,
     token::COMMANDS,
     licence::COMMANDS,
+    ignore::COMMANDS,
     reports::COMMANDS,
 ];
 
@@ -78,6 +81,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   token show|rotate                 the clients' security token
   licence issue                     a licence file for a server
 
+  ignore add|list|remove            what the system log and the event script leave out
   log                               what the daemons reported
   sessions                          their sessions
 
@@ -123,6 +127,10 @@ fn run(words: &[String]) -> Result<(), CliError> {
     else {
         return output::print(command.help);
     };
+    if command.words == "serve" {
+        // What its starter left open would pass on to event scripts. Other commands may read from such descriptors.
+        sys::close_inherited();
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     runtime.block_on((command.run)(invocation))

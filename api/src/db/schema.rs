@@ -80,6 +80,12 @@ CREATE TABLE os4x_system_log (
     detail TEXT NOT NULL
 );
 CREATE INDEX os4x_system_log_received ON os4x_system_log (received);
+CREATE TABLE os4x_ignored_messages (
+    id {identity},
+    description TEXT NOT NULL,
+    text TEXT NOT NULL,
+    valid_until BIGINT NOT NULL
+);
 CREATE TABLE os4x_sessions (
     session TEXT PRIMARY KEY,
     client TEXT NOT NULL,

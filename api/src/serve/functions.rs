@@ -2,8 +2,8 @@
 //! from one state of it. The caller's token has been checked; its address decides which
 //! listener it gets. Functions change nothing that the daemons see.
 
-use super::App;
 use super::refusal::Refusal;
+use super::{App, reports};
 use crate::db;
 use crate::pki::ca::Ca;
 use crate::pki::read;
@@ -17,7 +17,9 @@ use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig};
 use common::identity::ProxyId;
 use common::log::escape;
-use common::rpc::{Call, ClientConfigAnswer, ConfigAnswer, Enrolment, MAX_CRL_URL, SessionEvent, SystemLog};
+use common::rpc::{
+    Call, ClientConfigAnswer, ConfigAnswer, Enrolment, MAX_CRL_URL, Origin, SessionEvent, SystemLog,
+};
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -61,7 +63,7 @@ pub(super) async fn answer(
         Call::ProxyClientConfig {} => client_config(app, client).await.map(ok),
         Call::ProxyConfig { proxy_id, generation } => proxy_config(app, &proxy_id, generation).await.map(ok),
         Call::ProxyCrlUrl { url } => crl_url(app, client, &url).await.map(ok),
-        Call::ProxySystemLog(entry) => system_log(app, client, &entry).await.map(ok),
+        Call::ProxySystemLog(entry) => system_log(app, client, values, entry).await.map(ok),
         Call::ProxySession { events } => sessions(app, client, &events).await.map(ok),
     }
 }
@@ -175,14 +177,16 @@ async fn crl_url(app: &App, client: IpAddr, url: &str) -> Result<Nothing, Refusa
     Ok(Nothing {})
 }
 
-async fn system_log(app: &App, client: IpAddr, entry: &SystemLog) -> Result<Nothing, Refusal> {
-    journal::add_entry(&mut *app.db.connection().await?, entry).await?;
-    log::info!(
-        "system-log client={client} level={} text={} detail={}",
-        escape(&entry.level),
-        escape(&entry.text),
-        escape(&entry.detail)
-    );
+async fn system_log(
+    app: &App,
+    client: IpAddr,
+    values: &Values,
+    entry: SystemLog,
+) -> Result<Nothing, Refusal> {
+    if entry.origin == Origin::Api {
+        return Err(Refusal::BadRequest("An entry's origin is server or client.".into()));
+    }
+    reports::take(app, values, &client.to_string(), entry).await?;
     Ok(Nothing {})
 }
 

@@ -1,13 +1,16 @@
 //! The service: listener, accept loop, one task for each connection, and the time slice in which settings, the https
 //! certificate and old reports are looked after. One thread; every wait has a deadline. It opens no
-//! connection but those to its database and, in `downloads`, to where CRLs are.
+//! connection but those to its database and, in `downloads`, to where CRLs are, and
+//! in `events` to whom the operator names; there it starts the one process that it ever does.
 
 mod api;
 mod connection;
 mod downloads;
+mod events;
 mod functions;
 mod guard;
 mod refusal;
+mod reports;
 mod source;
 mod tls;
 
@@ -19,7 +22,9 @@ use crate::{apilog, db};
 use axum::Router;
 use common::log::escape;
 use downloads::Downloads;
+use events::Events;
 use guard::Guard;
+use nix::sys::signal::SigSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -96,6 +101,7 @@ impl From<PkiError> for ServeError {
 pub(crate) struct App {
     db: Db,
     guard: Guard,
+    events: Events,
 }
 
 /// The service, listening.
@@ -118,6 +124,10 @@ impl Server {
         // The CA's key is in this process: no core file, no ptrace by the same user.
         nix::sys::prctl::set_dumpable(false)
             .map_err(|cause| ServeError::System("hiding its memory", cause.into()))?;
+        // What is started from here on, and that is the event script, has no signal blocked.
+        SigSet::empty()
+            .thread_set_mask()
+            .map_err(|cause| ServeError::System("clearing its signal mask", cause.into()))?;
         let stops = Stops::new()?;
         let values = configuration::values(&mut *db.connection().await?).await?;
         apilog::configure(values.text("api_log_file"), values.text("api_log_level"));
@@ -125,7 +135,7 @@ impl Server {
         let bound = |cause| ServeError::Bind(listen, cause);
         let listener = TcpListener::bind(listen).await.map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
-        let app = Arc::new(App { db, guard: Guard::default() });
+        let app = Arc::new(App { db, guard: Guard::default(), events: Events::start() });
         let router = api::router(Arc::clone(&app), values.text("api_path"));
         log::info!("started address={address} path={}", values.text("api_path"));
         Ok(Self {
@@ -222,6 +232,7 @@ impl Server {
         }
         let generation = db::generation(&mut connection).await?;
         drop(connection);
+        reports::expire_ignores(&self.app, &values).await?;
         self.downloads.time_slice(&self.app.db, values);
         self.tls.refresh(&self.app.db, generation).await
     }

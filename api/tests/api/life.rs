@@ -24,6 +24,8 @@ pub(crate) fn whole_life(site: &Site) {
     let config = daemons_ask(site, &client, &id);
     every_change_counts_up(site, &client, &id, config.generation);
     daemons_report(site, &client);
+    lists_are_downloaded(site, &client, &id);
+    entries_are_ignored(site, &client);
     let log = serve.end(Signal::SIGTERM);
     assert!(!log.contains("-failed"), "{log}");
 }
@@ -41,6 +43,8 @@ fn operator_enters_everything(site: &Site) -> String {
     site.ok(&["cert", "set", "--chain", &chain, "--key", &key]);
     site.ok(&["trust", "add", &ca_file]);
     site.ok(&["crl", "add", &crl]);
+    // What is reported here is no place to download from.
+    site.ok(&["config", "set", "proxy_crl_automatic", "no"]);
     site.ok(&["config", "set", "tcp_port_tls", "16619"]);
     site.ok(&["config", "set", "proxy_sessions", "77"]);
     site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--pin", &pin, "--host", "partner.example"]);
@@ -165,6 +169,41 @@ fn every_change_counts_up(site: &Site, client: &crate::https::Client, id: &str, 
     site.ok(&["partner", "list"]);
     site.ok(&["token", "show"]);
     assert_eq!(client.generation(), last);
+}
+
+fn lists_are_downloaded(site: &Site, client: &crate::https::Client, id: &str) {
+    let ca = Identity::ca("Fetched CA");
+    let web = crate::web::Web::new();
+    let url = web.put("/ca.crl", ca.crl(60).as_bytes());
+    site.ok(&["config", "set", "proxy_crl_allow_private", "yes"]);
+    // Twice in vain, because the issuer is not trusted; then for good.
+    for _ in 0..2 {
+        assert!(site.refused(&["crl", "fetch", &url]).contains("not trusted"));
+    }
+    site.ok(&["trust", "add", &site.dir.write("fetched.pem", &ca.pem())]);
+    site.ok(&["crl", "fetch", &url]);
+    let list = site.json(&["crl", "list"]);
+    let row = list.as_array().unwrap().iter().find(|row| row["url"] == url.as_str()).unwrap();
+    assert_eq!((&row["issuer"], &row["error"]), (&json!("CN=Fetched CA"), &Value::Null));
+    let answer = client.ok(&json!({"function": "proxy_config", "proxy_id": id}));
+    assert!(answer["config"]["crl_urls"].as_array().unwrap().contains(&json!(url)));
+    site.ok(&["crl", "remove", &url]);
+}
+
+fn entries_are_ignored(site: &Site, client: &crate::https::Client) {
+    site.ok(&["ignore", "add", "IS Boring", "--description", "why"]);
+    let entry = |text: &str| {
+        json!({"function": "proxy_system_log", "level": "WARN", "text": text, "detail": "", "origin": "client",
+            "host": "inside", "pid": 1, "time": 1})
+    };
+    client.ok(&entry("this is boring"));
+    client.ok(&entry("this is not"));
+    let log = site.json(&["log"]);
+    let texts: Vec<&Value> = log.as_array().unwrap().iter().map(|entry| &entry["text"]).collect();
+    assert_eq!(texts.last(), Some(&&json!("this is not")));
+    assert!(!texts.contains(&&json!("this is boring")), "{log}");
+    let number = site.json(&["ignore", "list"])[0]["id"].to_string();
+    site.ok(&["ignore", "remove", &number]);
 }
 
 fn daemons_report(site: &Site, client: &crate::https::Client) {

@@ -9,6 +9,8 @@ mod commands;
 #[cfg(test)]
 mod downloads;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod functions;
 #[cfg(test)]
 mod https;

@@ -120,8 +120,15 @@ impl Site {
 
     /// Starts `serve` on a free port.
     pub(crate) fn serve(&self) -> Serve {
+        self.serve_under(&[])
+    }
+
+    /// The same, run by another program: its words.
+    pub(crate) fn serve_under(&self, runner: &[&str]) -> Serve {
         let log = self.dir.path("serve.log");
-        let mut child = Command::new(PROGRAM)
+        let words: Vec<&str> = runner.iter().copied().chain([PROGRAM]).collect();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .args(["serve", "--listen", "127.0.0.1:0", "--db", &self.db])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,0 +1,126 @@
+//! `os4xapi ignore add|list|remove`: which entries of the system log nobody wants to hear of, and until when.
+
+use super::args::{Invocation, Opt, wrong};
+use super::error::CliError;
+use super::{Command, output};
+use crate::clock::{self, DAY};
+use crate::store::ignores;
+
+/// Days that an entry is valid unless told otherwise.
+const DAYS: i64 = 30;
+/// Most of them.
+const MOST_DAYS: i64 = 3_650;
+/// Characters of a text: fewer would ignore nearly everything.
+const LENGTH: std::ops::RangeInclusive<usize> = 3..=200;
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "ignore add",
+        help: ADD,
+        options: &[Opt::Value("description"), Opt::Value("days"), Opt::Value("until")],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(add(invocation)),
+    },
+    Command {
+        words: "ignore list",
+        help: LIST,
+        options: &[Opt::Flag("json")],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(list(invocation)),
+    },
+    Command {
+        words: "ignore remove",
+        help: REMOVE,
+        options: &[],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(remove(invocation)),
+    },
+];
+
+const ADD: &str = "\
+usage: os4xapi ignore add TEXT [--description TEXT] [--days N] [--until TIME] [--db DB]
+
+Keeps entries whose words contain TEXT, in whatever case, out of the system log and away from the event script. They go
+to the API's log at INFO. TEXT has 3 to 200 characters and is compared with the daemons' own words alone, never with
+what a peer sent. When its time is over the entry is removed.
+
+--description TEXT: why
+--days N: valid for so many days, 1 to 3650 (default 30)
+--until TIME: valid until then, UTC: YYYY-MM-DD, the whole of that day, or YYYY-MM-DDTHH:MM:SSZ
+";
+
+const LIST: &str = "\
+usage: os4xapi ignore list [--json] [--db DB]
+
+Lists what is ignored.
+
+--json: as JSON
+";
+
+const REMOVE: &str = "\
+usage: os4xapi ignore remove NUMBER [--db DB]
+
+Ignores a text no longer; its number is in 'os4xapi ignore list'.
+";
+
+async fn add(invocation: Invocation) -> Result<(), CliError> {
+    let text = invocation.argument(0).trim();
+    if !LENGTH.contains(&text.chars().count()) || text.chars().any(char::is_control) {
+        return Err(CliError::Refused(
+            "A text to ignore has 3 to 200 characters, none a control character.".into(),
+        ));
+    }
+    let until = valid_until(&invocation)?;
+    let description = invocation.value("description").unwrap_or_default();
+    let db = invocation.open().await?;
+    let id = ignores::add(&mut *db.connection().await?, &description, text, until).await?;
+    output::say(&format!("Ignored as number {id}, until {}.", clock::text(until)))
+}
+
+fn valid_until(invocation: &Invocation) -> Result<i64, CliError> {
+    const TIME: &str = "a time that is to come, as 2026-12-31 or 2026-12-31T12:00:00Z";
+    let days = invocation.parsed::<i64>("days", "a number from 1 to 3650")?;
+    let now = clock::now();
+    match (days, invocation.value("until")) {
+        (Some(_), Some(_)) => Err(CliError::Usage("--days and --until exclude each other.".into())),
+        (_, Some(time)) => {
+            clock::parse(&time).filter(|until| *until >= now).ok_or_else(|| wrong("until", &time, TIME))
+        }
+        (days, None) => {
+            let days = days.unwrap_or(DAYS);
+            if (1..=MOST_DAYS).contains(&days) {
+                Ok(now + days * DAY)
+            } else {
+                Err(wrong("days", &days.to_string(), "a number from 1 to 3650"))
+            }
+        }
+    }
+}
+
+async fn list(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    let all = ignores::all(&mut *db.connection().await?).await?;
+    if invocation.flag("json") {
+        return output::json(&all);
+    }
+    let mut table = output::Table::new(&["NUMBER", "VALID UNTIL", "TEXT", "DESCRIPTION"]);
+    for ignore in all {
+        table.row(&[ignore.id.to_string(), clock::text(ignore.valid_until), ignore.text, ignore.description]);
+    }
+    table.print("Nothing is ignored.")
+}
+
+async fn remove(invocation: Invocation) -> Result<(), CliError> {
+    let which = invocation.argument(0);
+    let db = invocation.open().await?;
+    let removed = match which.parse() {
+        Ok(id) => ignores::remove(&mut *db.connection().await?, id).await?,
+        Err(_) => false,
+    };
+    if removed {
+        return Ok(());
+    }
+    Err(CliError::Refused(format!(
+        "Nothing is ignored as number '{which}': 'os4xapi ignore list' shows all."
+    )))
+}

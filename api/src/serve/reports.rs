@@ -1,0 +1,53 @@
+//! The way of an entry into the system log: past the ignore list, into the table and the API's log,
+//! and to the event script. Run by `serve`, for what daemons report and for what it finds itself.
+
+use super::App;
+use crate::db::DbError;
+use crate::settings::Values;
+use crate::store::{ignores, journal};
+use common::log::escape;
+use common::rpc::{Origin, SystemLog};
+
+/// Takes an entry; `from` says who brought it.
+pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLog) -> Result<(), DbError> {
+    let mut connection = app.db.connection().await?;
+    let told = format!(
+        "from={from} level={} text={} detail={}",
+        escape(&entry.level),
+        escape(&entry.text),
+        escape(&entry.detail)
+    );
+    if let Some(ignore) = ignores::matching(&mut connection, &entry.text).await? {
+        log::info!("system-log-ignored ignore={} {told}", ignore.id);
+        return Ok(());
+    }
+    journal::add_entry(&mut connection, &entry).await?;
+    drop(connection);
+    log::info!("system-log {told}");
+    app.events.offer(values, &entry);
+    Ok(())
+}
+
+/// Removes what is ignored no longer, and reports that.
+pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbError> {
+    for ignore in ignores::expire(&app.db).await? {
+        let entry = SystemLog {
+            level: "INFO".to_owned(),
+            text: "an entry of the ignore list has expired and was removed".to_owned(),
+            detail: format!(
+                "ignore-expired ignore={} text={} description={}",
+                ignore.id,
+                escape(&ignore.text),
+                escape(&ignore.description)
+            ),
+            origin: Origin::Api,
+            host: common::host_name(),
+            pid: std::process::id(),
+            time: common::unix_time(),
+            address: None,
+            partner: None,
+        };
+        take(app, values, "api", entry).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! The system log's way to people: what is ignored and what is not, and the event script, as a file and as a URL, with
+//! whatever a daemon in the DMZ puts into an entry.
+
+use crate::https::Client;
+use crate::site::{Serve, Site, await_text, await_that};
+use crate::web::{Web, closed_port};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// What a shell, or a terminal, would make something of.
+const HOSTILE: &str = "$(touch /tmp/os4x-owned) `id`; 'a' \"b\" * \\ -rf\n\u{1b}[2J\u{0}end";
+
+fn entry(text: &str) -> Value {
+    json!({"function": "proxy_system_log", "level": "ERROR", "text": text, "detail": "event value=the-peer-said-this",
+        "origin": "server", "host": "dmz", "pid": 4711, "time": 1_795_339_270, "address": "203.0.113.9:6619",
+        "partner": "ACME"})
+}
+
+/// Texts in the system log.
+fn logged(site: &Site) -> Vec<String> {
+    let log = site.json(&["log"]);
+    log.as_array().unwrap().iter().map(|entry| entry["text"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A shell script in the site's directory that is the event script from now on.
+fn script(site: &Site, name: &str, body: &str) -> PathBuf {
+    let path = PathBuf::from(site.dir.write(name, &format!("#!/bin/sh\n{body}\n")));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    site.ok(&["config", "set", "proxy_event_script", path.to_str().unwrap()]);
+    path
+}
+
+fn running(site: &Site) -> (Serve, Client) {
+    let serve = site.serve();
+    let client = site.client(&serve);
+    (serve, client)
+}
+
+#[test]
+fn what_is_ignored_reaches_neither_table_nor_script_until_it_expires() {
+    let site = Site::new();
+    let told = site.dir.path("told");
+    script(&site, "event.sh", &format!("printf '%s\\n' \"$3 $2\" >> {}", told.display()));
+    let (serve, client) = running(&site);
+    site.ok(&["ignore", "add", "STATION is down", "--description", "moving house", "--days", "1"]);
+    client.ok(&entry("the station is down again"));
+    serve.await_line("system-log-ignored ignore=1");
+    client.ok(&entry("the station is up"));
+    // What the peer said is in the detail, and matches nothing.
+    site.ok(&["ignore", "add", "the-peer-said-this"]);
+    client.ok(&entry("the peer speaks"));
+    await_text(&told, "server the peer speaks");
+    assert_eq!(logged(&site), ["the station is up", "the peer speaks"]);
+    assert_eq!(site.json(&["ignore", "list"])[0]["description"], "moving house");
+    site.ok(&["ignore", "remove", "1"]);
+    site.ok(&["ignore", "remove", "2"]);
+    assert!(site.refused(&["ignore", "remove", "1"]).contains("ignore list"));
+    client.ok(&entry("the station is down"));
+    // Soon over: the worker removes it and says so.
+    let soon = crate::pki::now() + 1;
+    let until = openssl_time(soon);
+    site.ok(&["ignore", "add", "whatever", "--until", &until, "--description", "short"]);
+    await_that("the end of the entry", || site.json(&["ignore", "list"]) == json!([]));
+    await_text(&told, "api an entry of the ignore list has expired");
+    let log = site.json(&["log"]);
+    let last = log.as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&last["origin"], &last["level"]), (&json!("api"), &json!("INFO")));
+    assert!(last["detail"].as_str().unwrap().contains("description=short"), "{last}");
+    assert!(!std::fs::read_to_string(&told).unwrap().contains("again"));
+    serve.end(Signal::SIGTERM);
+}
+
+/// Seconds since 1970 as `ignore add --until` takes them.
+fn openssl_time(seconds: i64) -> String {
+    let time = common::sys::localtime::utc(seconds);
+    let (date, clock) = ((time.year, time.month, time.day), (time.hour, time.minute, time.second));
+    format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", date.0, date.1, date.2, clock.0, clock.1, clock.2)
+}
+
+#[test]
+fn what_cannot_be_ignored_is_refused() {
+    let site = Site::new();
+    for text in ["", "ab", "  a  ", "a\nb c", &"x".repeat(201)] {
+        assert!(site.refused(&["ignore", "add", text]).contains("3 to 200"), "{text}");
+    }
+    for (option, value) in
+        [("--days", "0"), ("--days", "3651"), ("--until", "2020-01-01"), ("--until", "tomorrow")]
+    {
+        assert_eq!(site.run(&["ignore", "add", "text", option, value]).status, 64, "{option} {value}");
+    }
+    let both = ["ignore", "add", "text", "--days", "1", "--until", "2099-01-01"];
+    assert_eq!(site.run(&both).status, 64);
+    assert_eq!(site.json(&["ignore", "list"]), json!([]));
+}
+
+#[test]
+fn a_script_gets_seven_arguments_as_they_are_and_nothing_else() {
+    let site = Site::new();
+    let told = site.dir.path("told");
+    let body = format!(
+        "{{ echo \"count=$#\"; for a; do printf '[%s]' \"$a\"; done; echo; env; grep SigBlk /proc/self/status; \
+         pwd; ls -l /proc/$$/fd; }} > {told}.part; mv {told}.part {told}",
+        told = told.display()
+    );
+    script(&site, "event.sh", &body);
+    // Started with a blocked signal and a full environment, the program hands down neither.
+    let serve = site.serve_under(&["env", "SECRET_OF_THE_PARENT=1", "--block-signal=USR1"]);
+    let mut hostile = entry(HOSTILE);
+    hostile["partner"] = json!("--help");
+    hostile["address"] = Value::Null;
+    site.client(&serve).ok(&hostile);
+    await_that("the script", || told.exists());
+    let told = std::fs::read_to_string(told).unwrap();
+    assert!(told.starts_with("count=7\n"), "{told}");
+    let text: String = HOSTILE.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    assert!(told.contains(&format!("[ERROR][{text}][server][dmz][4711][][--help]\n")), "{told}");
+    assert!(!told.contains("SECRET_OF_THE_PARENT") && told.contains("\nPATH="), "{told}");
+    assert!(told.contains("SigBlk:\t0000000000000000\n/\n"), "{told}");
+    for foreign in ["socket:", "pipe:", "anon_inode:", "test.db", "serve.log"] {
+        assert!(told.contains("/dev/null") && !told.contains(foreign), "{told}");
+    }
+    assert!(!std::path::Path::new("/tmp/os4x-owned").exists());
+    serve.end(Signal::SIGTERM);
+}
+
+#[test]
+fn a_script_that_cannot_run_fails_or_hangs_is_logged_and_nothing_waits_for_it() {
+    let site = Site::new();
+    let (serve, client) = running(&site);
+    let missing = site.dir.path("missing.sh");
+    site.ok(&["config", "set", "proxy_event_script", missing.to_str().unwrap()]);
+    client.ok(&entry("one"));
+    serve.await_line("missing.sh cause=\"The script was not started");
+    let plain = site.dir.write("plain.sh", "#!/bin/sh\n");
+    site.ok(&["config", "set", "proxy_event_script", &plain]);
+    client.ok(&entry("two"));
+    serve.await_line("plain.sh cause=\"The script was not started");
+    script(&site, "failing.sh", "exit 3");
+    client.ok(&entry("three"));
+    serve.await_line("The script failed with exit status: 3");
+    // One that hangs is ended with what it started.
+    let pids = site.dir.path("pids");
+    site.ok(&["config", "set", "proxy_event_seconds", "1"]);
+    script(
+        &site,
+        "hanging.sh",
+        &format!("sleep 1000 & echo $! > {0}.part; mv {0}.part {0}; wait", pids.display()),
+    );
+    client.ok(&entry("four"));
+    serve.await_line("It took more than 1 seconds");
+    let pid: i32 = std::fs::read_to_string(&pids).unwrap().trim().parse().unwrap();
+    await_that("the end of what the script started", || is_gone(pid));
+    assert_eq!(logged(&site), ["one", "two", "three", "four"]);
+    serve.end(Signal::SIGTERM);
+}
+
+/// Whether a process is gone, or dead and only not waited for yet.
+fn is_gone(pid: i32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Err(_) => true,
+        Ok(stat) => stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')),
+    }
+}
+
+#[test]
+fn a_flood_of_entries_starts_a_few_scripts_and_drops_what_does_not_fit() {
+    let site = Site::new();
+    let (go, begun) = (site.dir.path("go"), site.dir.path("begun"));
+    let body = format!("echo x >> {}; until [ -e {} ]; do sleep 0.05; done", begun.display(), go.display());
+    script(&site, "slow.sh", &body);
+    let (serve, client) = running(&site);
+    for number in 0..110 {
+        client.ok(&entry(&format!("entry {number}")));
+    }
+    serve.await_line("event-dropped");
+    await_that("four scripts", || {
+        std::fs::read_to_string(&begun).is_ok_and(|text| text.lines().count() == 4)
+    });
+    let log = serve.log();
+    assert_eq!(log.matches("event-dropped").count(), 1, "{log}");
+    std::fs::write(&go, "").unwrap();
+    await_that("the scripts that waited", || {
+        std::fs::read_to_string(&begun).is_ok_and(|text| text.lines().count() > 100)
+    });
+    serve.end(Signal::SIGTERM);
+}
+
+#[test]
+fn a_url_is_posted_to() {
+    let site = Site::new();
+    let (serve, client) = running(&site);
+    let web = Web::new();
+    site.ok(&["config", "set", "proxy_event_script", &web.put("/event?key=7", b"thanks")]);
+    client.ok(&entry(HOSTILE));
+    await_that("the POST", || !web.asked().is_empty());
+    let asked = web.asked().remove(0);
+    let (head, body) = asked.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /event?key=7 HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_lowercase().contains("content-type: application/x-www-form-urlencoded"), "{head}");
+    assert!(body.starts_with("level=ERROR&text=%24%28touch%20") && !body.contains('\n'), "{body}");
+    assert!(
+        body.ends_with("&origin=server&host=dmz&pid=4711&address=203.0.113.9%3A6619&partner=ACME"),
+        "{body}"
+    );
+    for (url, reason) in [
+        (web.url("/none"), "The host answered 404"),
+        (web.redirect("/moved", "/event?key=7"), "The host answered 302"),
+        (format!("http://127.0.0.1:{}/", closed_port()), "does not accept a connection"),
+    ] {
+        site.ok(&["config", "set", "proxy_event_script", &url]);
+        client.ok(&entry("next"));
+        serve.await_line(reason);
+    }
+    serve.end(Signal::SIGTERM);
+}
