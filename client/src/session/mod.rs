@@ -192,6 +192,9 @@ impl station::Failure {
         if join::send(&mut data, &answer).is_ok() {
             common::net::goodbye(&mut desk.waiter, data);
         }
+        if let Some(station) = self.told {
+            common::net::goodbye(&mut desk.waiter, station);
+        }
         self.status
     }
 }

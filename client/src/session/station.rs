@@ -6,7 +6,7 @@ use common::exit::Status;
 use common::inspector::Inspector;
 use common::link::join::Open;
 use common::net::{self, Conn, Interrupted, Read};
-use common::oftp;
+use common::oftp::{self, EsidReason};
 use common::sys;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ const GREETING_ROOM: usize = 1010;
 pub(super) struct Failure {
     pub(super) status: Status,
     pub(super) detail: String,
+    /// A station that is told why, and is yet to be closed.
+    pub(super) told: Option<Conn>,
 }
 
 /// A station that has sent its SSRM.
@@ -31,11 +33,38 @@ pub(super) fn connect(desk: &mut Desk, open: &Open) -> Result<(Conn, Inspector),
         Ok(wire) => Conn::Plain(wire),
         Err(e) => return Err(down(format!("the station {host}:{port} was not reached: {e}"))),
     };
-    let wrong = |violation: oftp::Violation| Failure {
-        status: Status::StationViolation,
-        detail: format!("the station {host}:{port} sent no SSRM: {violation}"),
-    };
     let mut inspector = inspector(open, &desk.config);
+    match greeting(desk, &mut conn, &mut inspector, deadline) {
+        Ok(()) => Ok((conn, inspector)),
+        Err(Silence::Gone(what)) => Err(down(format!("the station {host}:{port} {what}"))),
+        Err(Silence::Wrong(reason, what)) => {
+            // If it cannot be taken the station is gone, and the log line says what matters.
+            let _ = conn.write(&inspector.esid(reason));
+            let detail = format!("the station {host}:{port} {what}");
+            Err(Failure { status: Status::StationViolation, detail, told: Some(conn) })
+        }
+        Err(Silence::Told(detail)) => Err(Failure { status: Status::Terminated, detail, told: None }),
+    }
+}
+
+/// Why a connected station has not greeted.
+enum Silence {
+    /// It is not there, or does not want to.
+    Gone(String),
+    /// It said something else, which is answered with an ESID.
+    Wrong(EsidReason, String),
+    /// We are to end.
+    Told(String),
+}
+
+/// Reads the station's SSRM, and nothing else.
+fn greeting(
+    desk: &mut Desk,
+    conn: &mut Conn,
+    inspector: &mut Inspector,
+    deadline: Instant,
+) -> Result<(), Silence> {
+    let wrong = |v: oftp::Violation| Silence::Wrong(v.reason(), format!("sent no SSRM: {v}"));
     let mut buffer = [0; GREETING_ROOM];
     let mut filled = 0;
     loop {
@@ -57,30 +86,28 @@ pub(super) fn connect(desk: &mut Desk, open: &Open) -> Result<(Conn, Inspector),
             if let Some((_, reason)) = inspector.ended() {
                 let code = reason.code();
                 let name = reason.name();
-                return Err(down(format!(
-                    "the station {host}:{port} sent ESID {code} instead of SSRM: {name}"
-                )));
+                return Err(Silence::Gone(format!("sent ESID {code} instead of SSRM: {name}")));
             }
             if length < filled {
-                return Err(down(format!(
-                    "the station {host}:{port} sent more before it had an SSID (RFC 5024 §9.3)"
-                )));
+                let what = "sent more before it had an SSID (RFC 5024 §9.3)";
+                return Err(Silence::Wrong(EsidReason::ProtocolViolation, what.to_owned()));
             }
-            return Ok((conn, inspector));
+            return Ok(());
         }
         if let Some(how) = ended {
-            return Err(down(format!("the station {host}:{port} broke off before its SSRM: {how}")));
+            return Err(Silence::Gone(format!("broke off before its SSRM: {how}")));
         }
         match desk.waiter.wait(Some(deadline)) {
             Ok(()) => {}
             Err(Interrupted::Late) => {
-                return Err(down(format!("the station {host}:{port} sent no SSRM in {limit} s")));
+                let limit = desk.config.limits.station_seconds;
+                return Err(Silence::Gone(format!("sent no SSRM in {limit} s")));
             }
-            Err(e) => return Err(Failure { status: Status::Terminated, detail: e.to_string() }),
+            Err(e) => return Err(Silence::Told(e.to_string())),
         }
     }
 }
 
 fn down(detail: String) -> Failure {
-    Failure { status: Status::StationDown, detail }
+    Failure { status: Status::StationDown, detail, told: None }
 }
