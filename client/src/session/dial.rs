@@ -115,6 +115,11 @@ fn join_pair(desk: &mut Desk, ticket: &Ticket, wire: Wire) -> Result<Dialled, St
         match conn.handshake() {
             Ok(Poll::Ready(())) => return Ok(Dialled { conn }),
             Ok(Poll::Pending) => desk.waiter.wait(Some(deadline))?,
+            // The partner was refused meanwhile: its line is in the DMZ.
+            Err(e) if e.broke_off() => {
+                common::debug!("pair {} ends within its join: {e}", desk.pair);
+                return Err(Stop::Unused(Status::Retired));
+            }
             Err(e) => {
                 let reason = format!("the join of pair {} failed: {e}", desk.pair);
                 Event::new(events::PAIR_REFUSED)

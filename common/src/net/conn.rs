@@ -41,6 +41,8 @@ const DISCARD_ROUNDS: usize = 16 * 1024;
 
 /// SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
 const NO_CERTIFICATE: i32 = 199;
+/// SSL_R_UNEXPECTED_EOF_WHILE_READING
+const UNEXPECTED_EOF: i32 = 294;
 /// SSL_R_UNSUPPORTED_PROTOCOL, _WRONG_VERSION_NUMBER, _HTTP_REQUEST, _HTTPS_PROXY_REQUEST, _NO_SHARED_CIPHER,
 /// _UNKNOWN_PROTOCOL, _VERSION_TOO_LOW, _NO_SUITABLE_KEY_SHARE
 const WRONG_PROTOCOL: [i32; 8] = [258, 267, 156, 155, 193, 252, 396, 101];
@@ -49,6 +51,11 @@ impl TlsFailure {
     /// The peer showed no certificate though it had to.
     pub fn no_certificate(&self) -> bool {
         self.code == NO_CERTIFICATE
+    }
+
+    /// The connection ended within the handshake; TLS itself found no fault.
+    pub fn broke_off(&self) -> bool {
+        matches!(self.code, 0 | UNEXPECTED_EOF)
     }
 
     /// The peer speaks another protocol, or a version or suites that are refused.
