@@ -62,7 +62,7 @@ fn works_again(mut site: Site) {
 
 #[test]
 fn without_a_client_certificate_of_the_backend_nobody_is_the_client() {
-    let site = without_client("certificates");
+    let site = without_client("client-certificates");
     let foreign = site.authority.issue(&t::ca::Request::new("os4x_proxyclient2")).unwrap();
     let foreign = Identity { certificate: foreign.certificate, key: foreign.key };
     let licence = Identity::licence(&site).unwrap();

@@ -64,7 +64,7 @@ fn api_worker(site: &Site) -> Pid {
 
 #[test]
 fn each_process_has_a_level_of_its_own() {
-    let site = Site::start("levels").unwrap();
+    let site = Site::start("log-levels").unwrap();
     let flight = take_off(&site);
     let mut told = vec![(Role::Client, api_worker(&site))];
     for role in DAEMONS {
