@@ -8,6 +8,8 @@ mod fuzz_corpus;
 #[path = "../fuzz/src/lib.rs"]
 pub mod fuzz_targets;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod incoming;
 #[cfg(test)]
 mod lifecycle;
@@ -27,6 +29,8 @@ mod oftp2peer;
 mod quickstart;
 #[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]

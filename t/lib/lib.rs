@@ -1,7 +1,7 @@
 //! Partner, station, daemons and test CA for the black-box tests; also what the binary `oftp2peer` is made of.
 //! Reading order: `transport`, `oftp`, `peer` (Partner, Station), `wire` (scripted peer), `ca`, `cli`; then `binaries`,
 //! `installation`, `licence`, `wait` for single daemons, `site` for all of them,
-//! `link` for a client that misbehaves.
+//! `stage` for traces through a site, `link` for a client that misbehaves.
 #![forbid(unsafe_code)]
 
 pub mod binaries;
@@ -15,6 +15,7 @@ pub mod loglines;
 pub mod oftp;
 pub mod peer;
 pub mod site;
+pub mod stage;
 pub mod transport;
 pub mod wait;
 pub mod wire;

@@ -100,6 +100,17 @@ impl fmt::Display for Departure {
 
 impl std::error::Error for Departure {}
 
+impl Departure {
+    /// The same at this step.
+    #[must_use]
+    pub fn at(self, at: usize) -> Self {
+        match self {
+            Self::Differs(_, label, due, came) => Self::Differs(at, label, due, came),
+            Self::Broken(_, label, end) => Self::Broken(at, label, end),
+        }
+    }
+}
+
 /// Plays `role` of `steps`: sends its buffers, in writes of at most `piece` octets, and reads the other side's.
 pub fn play(conn: &mut Conn, steps: &[Step], role: Role, piece: usize) -> Result<(), Departure> {
     for (at, step) in steps.iter().enumerate() {

@@ -1,0 +1,229 @@
+//! Every row of `t/hostile.txt` live: a partner or a station of the test sends it through both daemons. The offender
+//! gets the ESID of the row, the log its one line, the other side not an octet, and whoever is under way beside it
+//! notices nothing.
+
+use t::hostile;
+use t::loglines::Line;
+use t::oftp::session::Role as Side;
+use t::site::{Builder, PartnerEntry, Role, Site};
+use t::stage::{Ending, Session, Stage};
+use t::transport::Break;
+use t::wire::{Step, Trace};
+
+/// Who calls in all rows.
+const SSID: &str = "O0013000000ALPHA   HOST01";
+
+/// A site that judges by `profile`, and both its ends.
+fn site(name: &str, profile: &str) -> (Site, Stage) {
+    let partner = PartnerEntry::new("alpha", SSID).option("--profile", profile);
+    let site = Builder::new(name).partners([partner]).station(None).start().unwrap();
+    let stage = Stage::new(&site, SSID).unwrap();
+    (site, stage)
+}
+
+/// A session that goes on and on: SFID and SFNA for each call of `go_on`.
+struct Innocent<'a> {
+    session: Session<'a>,
+    steps: std::vec::IntoIter<Step>,
+}
+
+impl<'a> Innocent<'a> {
+    fn begin(stage: &'a Stage) -> Self {
+        let steps = named("refused files without end").steps.into_iter();
+        let mut innocent = Self { session: stage.begin().unwrap(), steps };
+        innocent.go_on(3);
+        innocent
+    }
+
+    fn go_on(&mut self, steps: usize) {
+        let steps: Vec<_> = self.steps.by_ref().take(steps).collect();
+        assert_eq!(self.session.play(&steps, usize::MAX), Ok(()));
+    }
+
+    fn end(mut self) {
+        let step = |by, octets: &[u8]| Step { by, octets: octets.to_owned(), label: String::new() };
+        let last = [step(Side::Initiator, b"\x10\0\0\x05R"), step(Side::Responder, b"\x10\0\0\x0bF00000\r")];
+        assert_eq!(self.session.play(&last, usize::MAX), Ok(()));
+        let station = self.session.close().unwrap();
+        assert_eq!(station, Ending { octets: Vec::new(), how: Break::Fin });
+    }
+}
+
+/// `octets` are one ESID with `reason` in the layout of the level that the SSIDs of `before` agree on.
+fn is_esid(octets: &[u8], reason: &str, before: &[Step]) -> bool {
+    let is_ssid = |step: &&Step| step.octets.get(4) == Some(&b'X');
+    let is_level_5 = before.iter().filter(is_ssid).all(|ssid| ssid.octets[5] == b'5');
+    let Some((header, esid)) = octets.split_at_checked(4) else { return false };
+    let length = u32::try_from(octets.len()).unwrap() | 0x1000_0000;
+    let text = esid.get(6..esid.len() - 1).unwrap_or_default();
+    let tail = if is_level_5 { format!("{:03}{}", text.len(), text.escape_ascii()) } else { String::new() };
+    header == length.to_be_bytes() && esid == format!("F{reason}{tail}\r").as_bytes()
+}
+
+fn is_end(octets: &[u8]) -> bool {
+    octets.get(4) == Some(&b'F')
+}
+
+/// Plays `case` up to the step that is refused, and looks at all that comes of it.
+fn refused(site: &mut Site, stage: &Stage, case: &Trace, (at, reason): &(usize, String)) {
+    let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
+    let (before, rest) = case.steps.split_at(*at);
+    let name = &case.name;
+    let mut session = stage.begin().unwrap();
+    session.play(before, usize::MAX).unwrap_or_else(|departure| panic!("{name}: {departure}"));
+    session.send(rest[0].by, &rest[0].octets);
+    let (partner, station) = session.ending();
+
+    let is_over = before.iter().any(|step| is_end(&step.octets));
+    let is_told = |end: &Ending, how: Break| {
+        assert_eq!(end.how, how, "{name}: {end:?}");
+        let is_good = if is_over { end.octets.is_empty() } else { is_esid(&end.octets, reason, before) };
+        assert!(is_good, "{name}: {end:?}");
+    };
+    is_told(&partner, Break::CloseNotify);
+    let is_inside = before.iter().any(|step| step.by == Side::Initiator);
+    assert_eq!(station.is_some(), is_inside, "{name}");
+    assert!(!stage.is_called(), "{name}");
+    if let Some(station) = &station {
+        is_told(station, Break::Fin);
+    }
+
+    let offender = if rest[0].by == Side::Initiator { Role::Server } else { Role::Client };
+    for (role, mark) in marks {
+        if is_inside {
+            site.wait_log_after(role, mark, " session_end ");
+        } else if role == Role::Server {
+            site.wait_log_after(role, mark, " session_refused ");
+        }
+        let log = site.log(role)[mark..].to_owned();
+        let tells = |line: &Line| ["violation", "session_refused"].contains(&line.event());
+        let told: Vec<_> = log.lines().filter_map(Line::read).filter(tells).collect();
+        assert_eq!(told.len(), usize::from(role == offender), "{name}: {log}");
+        for line in told {
+            is_complete(&line, is_inside, rest[0].by, reason);
+        }
+    }
+}
+
+/// The line of a violation says what was wrong, where, and by which rule.
+fn is_complete(line: &Line, is_inside: bool, by: Side, reason: &str) {
+    let field = |key: &str| line.field(key).unwrap_or_else(|| panic!("no {key}: {}", line.text));
+    assert_eq!((line.level, field("esid").as_str()), ("WARN", reason), "{}", line.text);
+    if is_inside {
+        assert_eq!(line.event(), "violation", "{}", line.text);
+        assert_eq!(field("from"), if by == Side::Initiator { "partner" } else { "station" });
+        assert!(field("offset").parse::<usize>().is_ok() && !field("expected").is_empty(), "{}", line.text);
+        assert!(!field("found").is_empty() && field("rule").starts_with("RFC "), "{}", line.text);
+    } else {
+        assert_eq!(line.event(), "session_refused", "{}", line.text);
+        assert_eq!(field("reason"), "partner-violation", "{}", line.text);
+        let detail = field("detail");
+        assert!(["found ", "asks for ", "(RFC "].iter().all(|part| detail.contains(part)), "{detail}");
+    }
+}
+
+/// Plays all of `case`, which is legal.
+fn passes(site: &mut Site, stage: &Stage, case: &Trace) {
+    let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
+    let mut session = stage.begin().unwrap();
+    session.play(&case.steps, usize::MAX).unwrap_or_else(|departure| panic!("{}: {departure}", case.name));
+    session.close();
+    for (role, mark) in marks {
+        site.wait_log_after(role, mark, " session_end ");
+        assert!(!site.log(role)[mark..].contains(" violation "), "{}", case.name);
+    }
+}
+
+/// The station speaks of its own before it has an SSID: its first buffer goes to the client alone.
+fn is_rude_station(case: &Trace) -> bool {
+    let speaks_first = |step: &Step| step.by == Side::Responder;
+    case.steps.iter().all(speaks_first)
+}
+
+/// The partner speaks before SSRM: by the time its octets are read the DMZ has sent its own.
+fn is_overtaken(case: &Trace) -> bool {
+    case.steps[0].by == Side::Initiator
+}
+
+fn rows(by: Side) -> Vec<Trace> {
+    let mut rows = hostile::cases().unwrap();
+    rows.retain(|case| !is_rude_station(case) && !is_overtaken(case) && case.steps.last().unwrap().by == by);
+    rows
+}
+
+/// A case that the table must have.
+fn named(name: &str) -> Trace {
+    hostile::cases().unwrap().into_iter().find(|case| case.name == name).unwrap()
+}
+
+/// All rows with this offender in the tolerant profile, beside a session that goes on through all of them.
+fn all_rows(name: &str, by: Side) -> usize {
+    let (mut site, stage) = site(name, "tolerant");
+    let mut innocent = Innocent::begin(&stage);
+    let mut refusals = 0;
+    for case in rows(by) {
+        if let Some(verdict) = &case.tolerant {
+            refused(&mut site, &stage, &case, verdict);
+            refusals += 1;
+        } else {
+            passes(&mut site, &stage, &case);
+        }
+        innocent.go_on(2);
+    }
+    innocent.end();
+    site.end();
+    refusals
+}
+
+#[test]
+fn whatever_a_partner_sends_it_gets_its_esid_and_nobody_else_is_harmed() {
+    assert!(all_rows("hostile-partner", Side::Initiator) >= 130);
+}
+
+#[test]
+fn whatever_a_station_sends_it_gets_its_esid_and_nobody_else_is_harmed() {
+    assert!(all_rows("hostile-station", Side::Responder) >= 50);
+}
+
+#[test]
+fn the_strict_profile_refuses_what_the_tolerant_one_bears() {
+    let (mut site, stage) = site("hostile-strict", "strict");
+    let mut innocent = Innocent::begin(&stage);
+    for case in [Side::Initiator, Side::Responder].into_iter().flat_map(rows) {
+        if case.strict != case.tolerant {
+            refused(&mut site, &stage, &case, case.strict.as_ref().unwrap());
+            innocent.go_on(2);
+        }
+    }
+    innocent.end();
+    site.end();
+}
+
+#[test]
+fn a_station_that_speaks_out_of_turn_at_once_is_told_and_the_partner_hears_08() {
+    let (mut site, stage) = site("hostile-greeting", "tolerant");
+    let good = named("CD of two octets").steps;
+    let cases: Vec<_> = hostile::cases().unwrap().into_iter().filter(is_rude_station).collect();
+    assert!(cases.len() >= 7);
+    for case in cases {
+        let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
+        let mut session = stage.begin().unwrap();
+        assert_eq!(session.play(&good[..1], usize::MAX), Ok(()), "{}", case.name);
+        session.send(Side::Initiator, &good[1].octets);
+        let octets: Vec<u8> = case.steps.iter().flat_map(|step| step.octets.clone()).collect();
+        session.send(Side::Responder, &octets);
+        let (partner, station) = session.ending();
+        let station = station.unwrap();
+        let (_, reason) = case.tolerant.unwrap();
+        assert!(is_esid(&station.octets, &reason, &[]) && station.how == Break::Fin, "{station:?}");
+        assert!(
+            is_esid(&partner.octets, "08", &good[..2]) && partner.how == Break::CloseNotify,
+            "{partner:?}"
+        );
+        for ((role, mark), status) in marks.into_iter().zip(["station-down", "station-violation"]) {
+            site.wait_log_after(role, mark, &format!(" session_refused *reason={status}"));
+            assert_eq!(site.log(role)[mark..].matches(" session_refused ").count(), 1, "{}", case.name);
+        }
+    }
+    site.end();
+}

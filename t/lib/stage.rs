@@ -1,0 +1,147 @@
+//! A trace on the stage: one thread plays partner and station at either end of a site, step by step, so that what goes
+//! through both daemons goes in the order of the trace. Whatever a step is, it must arrive unchanged.
+
+use crate::oftp::session::Role;
+use crate::site::{Site, SiteError};
+use crate::transport::dial::Dial;
+use crate::transport::{Break, Conn};
+use crate::wait::wait_for;
+use crate::wire::{Departure, Step, play};
+use std::fmt;
+use std::net::TcpListener;
+use std::time::Duration;
+
+/// Longest silence of a daemon. It is less than the 10 s that a daemon gives a peer to close: whoever waits for that is
+/// found out.
+const LIMIT: Duration = Duration::from_secs(8);
+
+/// A partner and a station that are whoever a trace says they are.
+pub struct Stage {
+    dial: Dial,
+    station: TcpListener,
+}
+
+/// A session on the stage.
+pub struct Session<'a> {
+    station: &'a TcpListener,
+    partner: Conn,
+    inner: Option<Conn>,
+    /// The station's first buffer: the partner has it from the DMZ.
+    ready: Option<Vec<u8>>,
+}
+
+/// What one end saw last.
+#[derive(PartialEq, Eq)]
+pub struct Ending {
+    /// All that came.
+    pub octets: Vec<u8>,
+    /// How the connection ended.
+    pub how: Break,
+}
+
+impl Stage {
+    /// For a site that was built without a station. The partner's certificate names `ssid`.
+    pub fn new(site: &Site, ssid: &str) -> Result<Self, SiteError> {
+        let station = TcpListener::bind(site.station_address)?;
+        station.set_nonblocking(true)?;
+        Ok(Self { dial: site.partner(ssid)?.dial, station })
+    }
+
+    /// The partner connects.
+    pub fn begin(&self) -> Result<Session<'_>, SiteError> {
+        let partner = self.dial.open()?;
+        partner.set_timeout(Some(LIMIT)).map_err(|end| end.to_string())?;
+        Ok(Session { station: &self.station, partner, inner: None, ready: None })
+    }
+
+    /// The station is called, and no session has noticed.
+    pub fn is_called(&self) -> bool {
+        self.station.accept().is_ok()
+    }
+}
+
+impl Session<'_> {
+    /// Plays `steps`, each in writes of at most `piece` octets.
+    pub fn play(&mut self, steps: &[Step], piece: usize) -> Result<(), Departure> {
+        for (at, step) in steps.iter().enumerate() {
+            self.step(step, piece).map_err(|departure| departure.at(at))?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step, piece: usize) -> Result<(), Departure> {
+        let one = std::slice::from_ref(step);
+        if self.ready.is_none() && step.by == Role::Responder {
+            self.ready = Some(step.octets.clone());
+            return play(&mut self.partner, one, Role::Initiator, piece);
+        }
+        if step.by == Role::Responder {
+            play(self.inside(), one, Role::Responder, piece)?;
+            return play(&mut self.partner, one, Role::Initiator, piece);
+        }
+        play(&mut self.partner, one, Role::Initiator, piece)?;
+        if self.inner.is_none() {
+            let octets = self.ready.clone().unwrap_or_default();
+            let ready = Step { by: Role::Responder, octets, label: "SSRM".to_owned() };
+            play(self.inside(), &[ready], Role::Responder, piece)?;
+        }
+        play(self.inside(), one, Role::Responder, piece)
+    }
+
+    /// The station's end; the client connects once the partner is known.
+    ///
+    /// # Panics
+    /// If it does not connect.
+    fn inside(&mut self) -> &mut Conn {
+        let listener = self.station;
+        self.inner.get_or_insert_with(|| {
+            wait_for("a connection to the station", || {
+                let tcp = listener.accept().ok()?.0;
+                tcp.set_nonblocking(false).ok()?;
+                let conn = Conn::plain(tcp).ok()?;
+                conn.set_timeout(Some(LIMIT)).ok()?;
+                Some(conn)
+            })
+        })
+    }
+
+    /// Sends octets that need not arrive. Nobody speaks for a station that has not been called: it is called first.
+    pub fn send(&mut self, by: Role, octets: &[u8]) {
+        let conn = if by == Role::Initiator { &mut self.partner } else { self.inside() };
+        // It may be closed before all is out: what matters is what was said at its end.
+        let _ = conn.write(octets).and_then(|()| conn.flush());
+    }
+
+    /// The partner closes in order, whatever is due; what the station sees until its connection ends.
+    pub fn close(mut self) -> Option<Ending> {
+        self.partner.close();
+        let station = self.inner.as_mut().map(ending);
+        ending(&mut self.partner);
+        station
+    }
+
+    /// What the partner sees until its connection ends, which it then closes as well; afterwards the same of the
+    /// station, if it was ever called.
+    pub fn ending(mut self) -> (Ending, Option<Ending>) {
+        let partner = ending(&mut self.partner);
+        self.partner.close();
+        (partner, self.inner.as_mut().map(ending))
+    }
+}
+
+fn ending(conn: &mut Conn) -> Ending {
+    let mut octets = Vec::new();
+    let mut room = [0; 4096];
+    loop {
+        match conn.read(&mut room) {
+            Ok(count) => octets.extend(&room[..count]),
+            Err(how) => return Ending { octets, how },
+        }
+    }
+}
+
+impl fmt::Debug for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\", then {}", self.octets.escape_ascii(), self.how)
+    }
+}
