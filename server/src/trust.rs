@@ -185,10 +185,13 @@ fn print_of(chain: &X509StoreContextRef, end: End) -> Option<Vec<u8>> {
 
 /// Whether each certificate bears the signature of the next.
 fn is_signed(chain: &StackRef<X509>) -> bool {
-    chain
+    let signed = chain
         .iter()
         .zip(chain.iter().skip(1))
-        .all(|(lower, upper)| upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false))
+        .all(|(lower, upper)| upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false));
+    // A wrong signature leaves its error in OpenSSL's queue, where the handshake would find it.
+    drop(ErrorStack::get());
+    signed
 }
 
 /// The certificate in question is where the chain ends: it is trusted itself and has no CRL to ask for.

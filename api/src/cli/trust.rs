@@ -9,7 +9,7 @@ use crate::clock;
 use crate::db::Change;
 use crate::pki::ca::pem;
 use crate::pki::read::{self, Facts, short_name};
-use crate::store::certificates;
+use crate::store::{certificates, crl_urls};
 use common::config::NamedPem;
 use openssl::x509::{X509, X509VerifyResult};
 use serde_json::json;
@@ -72,6 +72,8 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         let name = invocation.value("name").unwrap_or_else(|| short_name(certificate));
         add_one(&mut change, certificate, &name).await?;
     }
+    // A CRL whose issuer was not trusted may be taken now.
+    crl_urls::try_again(&mut change).await?;
     change.commit().await?;
     Ok(())
 }

@@ -249,6 +249,8 @@ pub(crate) fn crl_issuer_is_trusted(crl: &X509CrlRef, trusted: &[X509]) -> Resul
         if crl.verify(&key).unwrap_or(false) {
             return Ok(true);
         }
+        // A wrong signature leaves its error in OpenSSL's queue, where the next TLS connection would find it.
+        drop(ErrorStack::get());
     }
     if named { Err(PkiError::CrlSignature(name(crl.issuer_name()))) } else { Ok(false) }
 }
@@ -275,4 +277,46 @@ pub(crate) fn short_name(certificate: &X509Ref) -> String {
 /// All certificates as one PEM text, in their order.
 pub(crate) fn chain_pem(chain: &[X509]) -> Result<String, PkiError> {
     chain.iter().map(pem).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crl_issuer_is_trusted;
+    use crate::clock;
+    use crate::pki::PkiError;
+    use crate::pki::ca::Ca;
+    use openssl::asn1::Asn1Time;
+    use openssl::bn::BigNum;
+    use openssl::ec::{EcGroup, EcKey};
+    use openssl::error::ErrorStack;
+    use openssl::hash::MessageDigest;
+    use openssl::nid::Nid;
+    use openssl::pkey::PKey;
+    use openssl::x509::extension::AuthorityKeyIdentifier;
+    use openssl::x509::{CrlNumber, X509, X509CrlBuilder};
+
+    #[test]
+    fn a_forged_crl_is_refused_and_leaves_nothing_in_openssls_error_queue() {
+        let ca = X509::from_pem(Ca::create().unwrap().certificate_pem().unwrap().as_bytes()).unwrap();
+        let mut builder = X509CrlBuilder::new().unwrap();
+        builder.set_issuer_name(ca.subject_name()).unwrap();
+        builder.set_last_update(&Asn1Time::from_unix(0).unwrap()).unwrap();
+        builder.set_next_update(&Asn1Time::from_unix(clock::now() + 60).unwrap()).unwrap();
+        let blank = X509::builder().unwrap();
+        let context = blank.x509v3_context(Some(&ca), None);
+        builder.append_extension(AuthorityKeyIdentifier::new().keyid(true).build(&context).unwrap()).unwrap();
+        builder
+            .append_extension(CrlNumber::new(BigNum::from_u32(1).unwrap()).unwrap().build().unwrap())
+            .unwrap();
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let forger = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+        builder.sign(&forger, MessageDigest::sha256()).unwrap();
+        let crl = builder.build().unwrap();
+        for key in [ca, X509::from_pem(Ca::create().unwrap().certificate_pem().unwrap().as_bytes()).unwrap()]
+        {
+            let outcome = crl_issuer_is_trusted(&crl, &[key]);
+            assert!(matches!(outcome, Err(PkiError::CrlSignature(_)) | Ok(false)), "{outcome:?}");
+            assert!(ErrorStack::get().errors().is_empty());
+        }
+    }
 }

@@ -13,6 +13,8 @@ const MOST: i64 = 200;
 /// New ones in an hour.
 const RATE: i64 = 50;
 const HOUR: i64 = 3_600;
+/// URLs of one round of downloads: strangers' silent hosts cannot hold the others up for long.
+const ROUND: i64 = 40;
 /// A URL that never had a CRL is forgotten after this time, seconds.
 const PATIENCE: i64 = 30 * DAY;
 
@@ -128,16 +130,26 @@ pub(crate) async fn get(connection: &mut AnyConnection, url: &str) -> Result<Opt
     sqlx::query(query).bind(url).fetch_optional(connection).await?.as_ref().map(source).transpose()
 }
 
-/// URLs whose time has come: those that have had a CRL before those that never had one.
+/// URLs whose time has come, at most `ROUND`: those that have had a CRL before those that never had one.
 pub(crate) async fn due(connection: &mut AnyConnection) -> Result<Vec<String>, DbError> {
     let rows = sqlx::query(
         "SELECT url FROM os4x_crl_urls WHERE due <= $1 \
-         ORDER BY CASE WHEN fetched IS NULL THEN 1 ELSE 0 END, due, url",
+         ORDER BY CASE WHEN fetched IS NULL THEN 1 ELSE 0 END, due, url LIMIT $2",
     )
     .bind(clock::now())
+    .bind(ROUND)
     .fetch_all(connection)
     .await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Tries what failed, or never had its turn, as soon as may be: what stood in its way may be gone.
+pub(crate) async fn try_again(change: &mut Change) -> Result<(), DbError> {
+    sqlx::query("UPDATE os4x_crl_urls SET due = $1, failures = 0 WHERE due > $1 AND error IS NOT NULL")
+        .bind(clock::now())
+        .execute(&mut **change)
+        .await?;
+    Ok(())
 }
 
 /// Notes how a download went, and when the next one is due.
@@ -172,7 +184,7 @@ pub(crate) async fn remove(change: &mut Change, url: &str) -> Result<bool, DbErr
 
 #[cfg(test)]
 mod tests {
-    use super::{HOUR, MOST, Noted, PATIENCE, RATE, all, is_fetchable, note};
+    use super::{HOUR, MOST, Noted, PATIENCE, RATE, all, due, get, is_fetchable, note, tried, try_again};
     use crate::clock;
     use crate::db::Db;
     use crate::db::scratch::{Scratch, run};
@@ -224,6 +236,30 @@ mod tests {
             sql(&db, "UPDATE os4x_crl_urls SET reported = $1", clock::now() - PATIENCE - 1).await;
             assert_eq!(note(&db, "http://c/").await.unwrap(), Noted::New);
             assert_eq!(urls(&db).await, ["http://c/"]);
+        });
+    }
+
+    #[test]
+    fn what_worked_comes_first_and_what_failed_waits_until_trust_changes() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            for url in ["http://a/", "http://b/", "http://c/"] {
+                note(&db, url).await.unwrap();
+            }
+            let (now, mut connection) = (clock::now(), db.connection().await.unwrap());
+            tried(&mut connection, "http://c/", now - 1, true, None).await.unwrap();
+            assert_eq!(due(&mut connection).await.unwrap(), ["http://c/", "http://a/", "http://b/"]);
+            tried(&mut connection, "http://a/", now + 1_000, false, Some("why")).await.unwrap();
+            tried(&mut connection, "http://b/", now + 1_000, true, None).await.unwrap();
+            assert_eq!(due(&mut connection).await.unwrap(), ["http://c/"]);
+            assert_eq!(get(&mut connection, "http://a/").await.unwrap().unwrap().failures, 1);
+            drop(connection);
+            let mut change = db.change().await.unwrap();
+            try_again(&mut change).await.unwrap();
+            change.commit().await.unwrap();
+            let mut connection = db.connection().await.unwrap();
+            assert_eq!(due(&mut connection).await.unwrap(), ["http://c/", "http://a/"]);
         });
     }
 
