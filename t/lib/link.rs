@@ -1,8 +1,10 @@
 //! An end of the link, scripted: a client that enrols with the backend as the real one does, or a server, and says what a
 //! test wants said. Written from the documents; shares no code with the daemons.
 
+use crate::oftp::codec::hex;
 use crate::site::{Role, Site, SiteError};
-use crate::wait::PATIENCE;
+use crate::transport::{Conn, tls};
+use crate::wait::{PATIENCE, wait_for};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
@@ -153,7 +155,7 @@ impl Control {
     pub fn pass_config(&mut self, site: &Site) -> Result<(), SiteError> {
         let certificate = self.stream.ssl().peer_certificate().ok_or("the server showed no certificate")?;
         let octets = certificate.public_key()?.raw_public_key()?;
-        let members = json!({"proxy_id": format!("{}px", crate::oftp::codec::hex(&octets))});
+        let members = json!({"proxy_id": format!("{}px", hex(&octets))});
         loop {
             let message = self.receive()?;
             if message.get("get-config").is_some() {
@@ -237,6 +239,62 @@ impl Data {
     }
 }
 
+/// A server of ours that the client has joined: a DMZ host in wrong hands, which knows all that the real one knows.
+pub struct Dmz {
+    listener: TcpListener,
+    control: Control,
+    pairs: u128,
+}
+
+impl Dmz {
+    /// Starts the site's client and lets it in.
+    pub fn take_over(site: &mut Site) -> Result<Self, SiteError> {
+        let listener = TcpListener::bind(site.internal)?;
+        site.restart(Role::Client)?;
+        let mut control = Control::accept(&listener, &Identity::licence(site)?)?;
+        control.receive()?;
+        control.send(&json!({"welcome": {"version": VERSION}}))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener, control, pairs: 0 })
+    }
+
+    /// A joined data connection on which the station was asked for; the client now calls the station.
+    pub fn open(&mut self, ssid: &str) -> Result<Conn, SiteError> {
+        self.pairs += 1;
+        let (id, ticket) = (format!("{:032x}", self.pairs), vec![0x5a; 32]);
+        // Also a sign of life, so that however long it takes the client stays.
+        self.control.send(&json!("ping"))?;
+        self.control.send(&json!({"pair": {"pair": id, "ticket": hex(&ticket)}}))?;
+        let mut tcp = wait_for("the data connection", || self.listener.accept().ok()).0;
+        tcp.set_nonblocking(false)?;
+        tcp.set_read_timeout(Some(PATIENCE))?;
+        let mut preamble = [0; 24];
+        tcp.read_exact(&mut preamble)?;
+        let mut context = only(SslVersion::TLS1_3)?;
+        context.set_ciphersuites("TLS_AES_128_GCM_SHA256")?;
+        context.set_psk_client_callback(move |_, _, identity, key| {
+            identity[..id.len()].copy_from_slice(id.as_bytes());
+            identity[id.len()] = 0;
+            key[..ticket.len()].copy_from_slice(&ticket);
+            Ok(ticket.len())
+        });
+        let mut data = tls::connect(tcp, &context.build(), None, PATIENCE)?;
+        let open =
+            json!({"address": "192.0.2.1:6619", "partner": "any", "ssid": ssid, "profile": "tolerant"});
+        data.write(&frame(&open)?)?;
+        data.flush()?;
+        Ok(data)
+    }
+
+    /// Hears on `data` that the station has greeted.
+    pub fn hear_ready(data: &mut Conn) -> Result<(), SiteError> {
+        let due = frame(&json!("ready"))?;
+        let mut came = vec![0; due.len()];
+        data.read_exact(&mut came)?;
+        if came == due { Ok(()) } else { Err(format!("not ready but {}", came.escape_ascii()).into()) }
+    }
+}
+
 /// A connection that no read or write keeps for long.
 pub fn tcp(to: SocketAddr) -> Result<TcpStream, SiteError> {
     let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
@@ -257,10 +315,13 @@ fn connect(context: &SslContext, tcp: TcpStream) -> Result<SslStream<TcpStream>,
 }
 
 /// A frame: its length in four octets, then JSON.
-fn send(to: &mut impl Write, message: &Value) -> Result<(), SiteError> {
+fn frame(message: &Value) -> Result<Vec<u8>, SiteError> {
     let text = message.to_string();
-    to.write_all(&[&u32::try_from(text.len())?.to_be_bytes(), text.as_bytes()].concat())?;
-    Ok(())
+    Ok([&u32::try_from(text.len())?.to_be_bytes(), text.as_bytes()].concat())
+}
+
+fn send(to: &mut impl Write, message: &Value) -> Result<(), SiteError> {
+    Ok(to.write_all(&frame(message)?)?)
 }
 
 fn receive(from: &mut impl Read) -> Result<Value, SiteError> {

@@ -1,6 +1,7 @@
 //! A trace on the stage: one thread plays partner and station at either end of a site, step by step, so that what goes
 //! through both daemons goes in the order of the trace. Whatever a step is, it must arrive unchanged.
 
+use crate::link::Dmz;
 use crate::oftp::session::Role;
 use crate::site::{Site, SiteError};
 use crate::transport::dial::Dial;
@@ -52,6 +53,17 @@ impl Stage {
         let partner = self.dial.open()?;
         partner.set_timeout(Some(LIMIT)).map_err(|end| end.to_string())?;
         Ok(Session { station: &self.station, partner, inner: None, ready: None })
+    }
+
+    /// The same from the DMZ itself: `data` is a data connection on which the station was asked for, and `ready` what
+    /// the station says first.
+    pub fn begin_in_dmz(&self, data: Conn, ready: Step) -> Result<Session<'_>, SiteError> {
+        data.set_timeout(Some(LIMIT)).map_err(|end| end.to_string())?;
+        let octets = Some(ready.octets.clone());
+        let mut session = Session { station: &self.station, partner: data, inner: None, ready: octets };
+        play(session.inside(), &[ready], Role::Responder, usize::MAX)?;
+        Dmz::hear_ready(&mut session.partner)?;
+        Ok(session)
     }
 
     /// The station is called, and no session has noticed.
