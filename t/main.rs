@@ -26,6 +26,8 @@ mod model;
 #[cfg(test)]
 mod oftp2peer;
 #[cfg(test)]
+mod outgoing;
+#[cfg(test)]
 mod quickstart;
 #[cfg(test)]
 mod refusals;

@@ -4,9 +4,9 @@
 //! keeps no cookie and no connection, sends no password.
 
 use crate::causes::on_one_line;
-use crate::net::is_public;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use common::net::is_public;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use openssl::error::ErrorStack;

@@ -12,7 +12,6 @@ mod db;
 mod http;
 #[cfg(test)]
 mod man;
-mod net;
 mod pki;
 mod serve;
 mod settings;

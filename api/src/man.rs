@@ -4,7 +4,9 @@
 //! here.
 
 use crate::settings::{SETTINGS, Setting};
-use common::config::{CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig};
+use common::config::{
+    CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
+};
 use common::rpc::{Call, Enrolment, Origin, SessionEvent, SystemLog};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -131,6 +133,7 @@ fn samples() -> Vec<Value> {
         partners: vec![partner],
         tls_check_client_certificate: true,
         tls_ignore_crl_unavailability: true,
+        outgoing_allow_local: true,
         proxy_max_config_age: 1,
         limits: Limits::default(),
     };
@@ -141,6 +144,7 @@ fn samples() -> Vec<Value> {
         listen_ip: None,
         listen_port: None,
         networks: Vec::new(),
+        tied: vec![Tied { listen_ip: None, listen_port: 1, partner: String::new() }],
         limits: Limits::default(),
     };
     let enrolment =

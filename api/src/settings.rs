@@ -3,7 +3,7 @@
 //! `serve` reads through it, the man page is held against it. Touches no database itself.
 
 use crate::http::Target;
-use crate::net::Network;
+use common::net::Network;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -79,6 +79,12 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "no",
         Kind::YesNo,
         "Accept a certificate whose issuer has no usable CRL here.",
+    ),
+    setting(
+        "proxy_outgoing_allow_local",
+        "no",
+        Kind::YesNo,
+        "Partners may have loopback, link-local, multicast or the server's own addresses.",
     ),
     setting("proxy_station_host", "localhost", Kind::Host, "Host of the station's receive daemon."),
     setting(TOKEN, "", Kind::Secret("os4xapi token"), "Security token of the clients."),

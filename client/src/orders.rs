@@ -1,12 +1,38 @@
 //! What the client's parent and its session children say to each other over their channel.
 
+use common::link::pair::{PairId, Ticket};
 use common::rpc::SystemLog;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// From the parent to a child for an outgoing session.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToChild {
+    /// A station's connection; its descriptor comes along.
+    Station {
+        /// The station's address and port.
+        peer: SocketAddr,
+        /// The partner that the listener is tied to.
+        tied: Option<String>,
+    },
+    /// The answer to `WantPair`: dial in for this one.
+    Pair {
+        /// Names the pair.
+        pair: PairId,
+        /// For the join.
+        ticket: Ticket,
+    },
+    /// No pair can be had.
+    NoPair {
+        /// A finished sentence.
+        reason: String,
+    },
+}
 
 /// From a child to the parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToParent {
-    /// The pair is joined: this child is parked no more.
+    /// The pair is joined, and whose session it is: this child is parked no more.
     Joined {
         /// The partner's short name, as the server's child told it.
         partner: String,
@@ -16,6 +42,8 @@ pub(crate) enum ToParent {
         /// A finished sentence.
         reason: String,
     },
+    /// The pair was of no use, and a station waits: another one is wanted.
+    WantPair,
     /// For the system log.
     SystemLog(Box<SystemLog>),
     /// This child has written the session's end line.

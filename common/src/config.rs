@@ -147,6 +147,10 @@ pub struct ProxyConfig {
     pub tls_check_client_certificate: bool,
     /// A certificate whose issuer has no CRL here is accepted (`tls_ignore_crl_unavailability`).
     pub tls_ignore_crl_unavailability: bool,
+    /// Loopback, link-local, multicast and the server's own addresses may be partners
+    /// (`proxy_outgoing_allow_local`).
+    #[serde(default)]
+    pub outgoing_allow_local: bool,
     /// How long this configuration may be used without a newer one, seconds (`proxy_max_config_age`).
     pub proxy_max_config_age: u32,
     /// Limits; the client is handed the same ones.
@@ -167,9 +171,23 @@ pub struct ClientConfig {
     pub listen_ip: Option<IpAddr>,
     /// Its port; none: this client has no listener.
     pub listen_port: Option<u16>,
-    /// Networks that may use it, in CIDR notation.
+    /// Networks that may use it and the tied listeners, in CIDR notation; none: loopback and private ones.
     pub networks: Vec<String>,
+    /// Listeners for stations that know no proxies.
+    #[serde(default)]
+    pub tied: Vec<Tied>,
     /// Limits.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// A listener that leads to one partner; nothing is asked on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tied {
+    /// Its address; none: all.
+    pub listen_ip: Option<IpAddr>,
+    /// Its port.
+    pub listen_port: u16,
+    /// Short name of the partner.
+    pub partner: String,
 }

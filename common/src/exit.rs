@@ -88,6 +88,10 @@ statuses! {
     Destination = 24 "destination",
     /// The licence has expired.
     Licence = 25 "licence",
+    /// The station's address is not in the networks that may use the listener (outgoing).
+    NotAllowed = 26 "not-allowed",
+    /// The station did not say in a protocol we know where to (outgoing).
+    BadRequest = 27 "bad-request",
     /// The partner showed no certificate.
     NoCertificate = 30 "no-certificate",
     /// No trusted certificate leads to the partner's.

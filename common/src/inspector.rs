@@ -24,6 +24,8 @@ pub struct Inspector {
     initiator: relay::Side,
     idle_commands: u32,
     data: [Run; 2],
+    /// The SSIDCODE that the Responder must have.
+    responder: Option<String>,
     /// What passed so far.
     pub tally: Tally,
 }
@@ -43,6 +45,7 @@ impl Inspector {
             initiator,
             idle_commands,
             data: [Run::default(); 2],
+            responder: None,
             tally: Tally::default(),
         }
     }
@@ -57,6 +60,11 @@ impl Inspector {
         Ok(())
     }
 
+    /// Whoever answers must have this SSIDCODE: another one's SSID does not pass.
+    pub fn expect(&mut self, responder: &str) {
+        self.responder = Some(responder.to_owned());
+    }
+
     /// Length of the buffer at the start of `octets`, once it is whole.
     pub fn whole(&self, from: oftp::Side, octets: &[u8]) -> Result<Option<usize>, Violation> {
         self.checker.frame(from, octets)
@@ -69,6 +77,9 @@ impl Inspector {
         }
         let level = self.checker.level();
         let command = self.checker.judge(from, buffer)?;
+        if command.code == Some(oftp::CommandCode::Ssid) && from == oftp::Side::Responder {
+            self.check_responder()?;
+        }
         if enabled(Priority::Debug) {
             if command.code == Some(oftp::CommandCode::Data) {
                 self.sum_up(from, buffer.len());
@@ -106,6 +117,15 @@ impl Inspector {
     /// Which of ours this side of OFTP2 is: `partner` or `station`.
     pub fn name(&self, side: oftp::Side) -> relay::Side {
         if side == oftp::Side::Initiator { self.initiator } else { self.initiator.other() }
+    }
+
+    fn check_responder(&self) -> Result<(), Violation> {
+        let Some(expected) = &self.responder else { return Ok(()) };
+        let found = self.ssid_code(oftp::Side::Responder).unwrap_or_default();
+        if found == *expected {
+            return Ok(());
+        }
+        Err(Violation::stranger(oftp::Side::Responder, &found, expected))
     }
 
     fn side(&self, side: relay::Side) -> oftp::Side {

@@ -6,6 +6,7 @@
 pub mod config;
 pub mod exit;
 pub mod file;
+pub mod greeting;
 pub mod identity;
 pub mod inspector;
 pub mod link;

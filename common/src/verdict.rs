@@ -68,6 +68,9 @@ impl Verdict {
             Outcome::Ended(Cause::Refused(side, violation)) => {
                 log_violation(*side, violation);
                 let status = match side {
+                    Side::Outer if violation.reason() == EsidReason::UserCodeNotKnown => {
+                        Status::NotThisPartner
+                    }
                     Side::Outer => Status::PartnerViolation,
                     Side::Inner => Status::StationViolation,
                 };

@@ -2,8 +2,9 @@
 //! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
 
 use crate::own::{Own, OwnError};
-use crate::trust::{self, Seen};
+use crate::trust::{self, Peer, Seen};
 use common::config::{CertificateRule, Limits, NamedPem, Partner, ProxyConfig};
+use common::link::join::Target;
 use common::link::tls;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -28,6 +29,10 @@ pub(crate) struct Active {
     pub(crate) outgoing_ip: Option<IpAddr>,
     /// TLS towards partners who connect.
     pub(crate) tls: SslContext,
+    /// TLS towards partners whom we connect.
+    pub(crate) tls_outgoing: SslContext,
+    /// Local addresses may be partners (`proxy_outgoing_allow_local`).
+    pub(crate) allow_local: bool,
     /// What we show them; gone in a child once its handshake is done.
     pub(crate) own: Option<Own>,
     /// What verification saw of the partner's certificates, in a child.
@@ -111,27 +116,20 @@ impl Active {
             client_certificate: config.tls_check_client_certificate,
             ignore_missing_crl: config.tls_ignore_crl_unavailability,
         };
-        let mut context = tls::hardened(SslVersion::TLS1_2).map_err(of("TLS"))?;
-        context.set_cipher_list(CIPHERS).map_err(of("the list of cipher suites"))?;
-        context.set_groups_list(GROUPS).map_err(of("the list of groups"))?;
         let own = Own::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Own)?;
         let roots = trusted.iter().filter_map(|root| fingerprint(root).ok()).collect();
         let pins = partners.iter().flat_map(|known: &Known| known.pins.clone()).collect();
-        trust::configure(
-            &mut context,
-            trust::Anchors { all: anchors, roots, pins },
-            &config.crls,
-            policy,
-            seen.clone(),
-            &mut skipped,
-        )
-        .map_err(of("the trusted certificates"))?;
+        let crls = trust::parse_crls(&config.crls, &mut skipped);
+        let anchors = trust::Anchors { all: anchors, roots, pins, crls };
+        let context = |peer| partner_context(peer, &anchors, policy, seen.clone());
         let address = config.tcp_incoming_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let active = Self {
             generation: config.generation,
             listen: SocketAddr::new(address, config.tcp_port_tls),
             outgoing_ip: config.tcp_outgoing_ip,
-            tls: context.build(),
+            tls: context(Peer::Client)?,
+            tls_outgoing: context(Peer::Server)?,
+            allow_local: config.outgoing_allow_local,
             seen,
             client_certificate: config.tls_check_client_certificate,
             limits: config.limits,
@@ -155,6 +153,37 @@ impl Active {
         self.partners.iter().any(|known| known.accepts(certificate, self.client_certificate))
     }
 
+    /// The one partner that a station means, or why there is none.
+    pub(crate) fn destination(&self, target: &Target) -> Result<&Partner, &'static str> {
+        let all = || self.partners.iter().map(|known| &known.partner);
+        let (name, port) = match target {
+            Target::Partner(name) => (name, None),
+            Target::Host { host, port } => (host, *port),
+        };
+        let at_port = |partner: &&Partner| port.is_none_or(|port| port == partner.port);
+        let named = all().find(|partner| partner.short_name == *name);
+        let named = named.or_else(|| all().find(|partner| partner.short_name.eq_ignore_ascii_case(name)));
+        if let Some(partner) = named.filter(at_port) {
+            return Ok(partner);
+        }
+        if matches!(target, Target::Partner(_)) {
+            return Err("there is no partner of this name");
+        }
+        let here = |partner: &&Partner| partner.host.as_deref().is_some_and(|host| is_same_host(host, name));
+        let mut found = all().filter(here).filter(at_port);
+        match (found.next(), found.next()) {
+            (Some(partner), None) => Ok(partner),
+            (Some(_), Some(_)) => Err("several partners are there: name the one by its short name"),
+            (None, _) => Err("it is not in the partner table"),
+        }
+    }
+
+    /// Whether this is one of the partner's pinned certificates.
+    pub(crate) fn is_pinned(&self, partner: &Partner, certificate: &X509Ref) -> bool {
+        let known = self.partners.iter().find(|known| known.partner.short_name == partner.short_name);
+        known.is_some_and(|known| fingerprint(certificate).is_ok_and(|print| known.pins.contains(&print)))
+    }
+
     /// Whether this certificate may speak for the partner (design 5.2).
     pub(crate) fn may_speak(&self, certificate: Option<&X509Ref>, ssid: &str) -> bool {
         self.partners
@@ -174,6 +203,29 @@ impl Known {
             }
             CertificateRule::Pinned => fingerprint(certificate).is_ok_and(|print| self.pins.contains(&print)),
         }
+    }
+}
+
+/// TLS towards partners who connect, or whom we connect. Our own certificate is shown on each connection.
+fn partner_context(
+    peer: Peer,
+    anchors: &trust::Anchors,
+    policy: trust::Policy,
+    seen: Seen,
+) -> Result<SslContext, ConfigError> {
+    let mut context = tls::hardened(SslVersion::TLS1_2).map_err(of("TLS"))?;
+    context.set_cipher_list(CIPHERS).map_err(of("the list of cipher suites"))?;
+    context.set_groups_list(GROUPS).map_err(of("the list of groups"))?;
+    trust::configure(&mut context, peer, anchors, policy, seen).map_err(of("the trusted certificates"))?;
+    Ok(context.build())
+}
+
+/// Host names are compared as DNS does, addresses by their value.
+fn is_same_host(listed: &str, asked: &str) -> bool {
+    match (listed.parse::<IpAddr>(), asked.parse::<IpAddr>()) {
+        (Ok(listed), Ok(asked)) => listed.to_canonical() == asked.to_canonical(),
+        (Err(_), Err(_)) => listed.trim_end_matches('.').eq_ignore_ascii_case(asked.trim_end_matches('.')),
+        _ => false,
     }
 }
 

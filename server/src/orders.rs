@@ -24,6 +24,8 @@ pub(crate) enum ToChild {
     Admitted,
     /// The answer to `Partner`: this partner has as many sessions as it may.
     Full,
+    /// The answer to `Partner`: the licence has expired (outgoing; nobody comes in then).
+    Unlicensed,
     /// No data connection can be had.
     NoPair {
         /// A finished sentence.

@@ -95,7 +95,7 @@ impl Seen {
     }
 }
 
-/// Where chains may end.
+/// Where chains may end, and who is revoked.
 pub(crate) struct Anchors {
     /// Trusted and pinned certificates.
     pub(crate) all: Vec<X509>,
@@ -104,38 +104,60 @@ pub(crate) struct Anchors {
     /// SHA-256 of the pinned ones: each vouches for itself alone, or its owner could issue certificates in another
     /// partner's name.
     pub(crate) pins: HashSet<Vec<u8>>,
+    /// Revocation lists.
+    pub(crate) crls: Vec<X509Crl>,
 }
 
-/// Puts anchors, CRLs and the policy into the context for partners who connect.
-pub(crate) fn configure(
-    context: &mut SslContextBuilder,
-    anchors: Anchors,
-    crls: &[NamedPem],
-    policy: Policy,
-    seen: Seen,
-    skipped: &mut Vec<String>,
-) -> Result<(), ErrorStack> {
-    context.set_security_level(SECURITY_LEVEL);
-    let mut store = X509StoreBuilder::new()?;
-    let Anchors { all, roots, pins } = anchors;
-    for anchor in all {
-        store.add_cert(anchor)?;
-    }
+/// What a partner is at the TLS handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// It connects to us.
+    Client,
+    /// We connect to it. It has to show a certificate, whatever the settings say.
+    Server,
+}
+
+/// The lists of the configuration; one that cannot be read is skipped.
+pub(crate) fn parse_crls(crls: &[NamedPem], skipped: &mut Vec<String>) -> Vec<X509Crl> {
+    let mut parsed = Vec::with_capacity(crls.len());
     for NamedPem { name, pem } in crls {
         match X509Crl::from_pem(pem.as_bytes()) {
-            Ok(crl) => sys::x509_store_add_crl(&mut store, &crl)?,
+            Ok(crl) => parsed.push(crl),
             Err(_) => skipped.push(format!("CRL {name} is no CRL in PEM form")),
         }
     }
-    store.set_purpose(X509PurposeId::SSL_CLIENT)?;
+    parsed
+}
+
+/// Puts anchors, CRLs and the policy into the context for partners of this kind.
+pub(crate) fn configure(
+    context: &mut SslContextBuilder,
+    peer: Peer,
+    anchors: &Anchors,
+    policy: Policy,
+    seen: Seen,
+) -> Result<(), ErrorStack> {
+    context.set_security_level(SECURITY_LEVEL);
+    let mut store = X509StoreBuilder::new()?;
+    for anchor in &anchors.all {
+        store.add_cert(anchor.clone())?;
+    }
+    for crl in &anchors.crls {
+        sys::x509_store_add_crl(&mut store, crl)?;
+    }
+    store.set_purpose(match peer {
+        Peer::Client => X509PurposeId::SSL_CLIENT,
+        Peer::Server => X509PurposeId::SSL_SERVER,
+    })?;
     store.set_flags(
         X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL | X509VerifyFlags::PARTIAL_CHAIN,
     )?;
     context.set_cert_store(store.build());
-    if !policy.client_certificate {
+    if peer == Peer::Client && !policy.client_certificate {
         context.set_verify(SslVerifyMode::NONE);
         return Ok(());
     }
+    let (roots, pins) = (anchors.roots.clone(), anchors.pins.clone());
     let wanted = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
     context.set_verify_callback(wanted, move |good, chain| {
         let pinned = print_of(chain, First).is_some_and(|print| pins.contains(&print));
@@ -211,6 +233,7 @@ pub(crate) fn fault_word(code: i32) -> &'static str {
         11 | 12 | 15 | 16 => "crl-expired",
         23 => "revoked",
         26 | 32 | 37 | 81..=93 => "wrong-usage",
+        62 | 64 => "wrong-name",
         66..=68 => "weak-key",
         _ => "bad-certificate",
     }

@@ -5,8 +5,8 @@
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::{Command, output};
-use crate::net::{Network, normal};
 use crate::store::proxies::{self, ProxyClient};
+use common::net::{Network, normal};
 use serde_json::json;
 use std::net::IpAddr;
 

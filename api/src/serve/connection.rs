@@ -3,10 +3,10 @@
 //! no function of the API.
 
 use super::App;
-use crate::net::normal;
 use axum::Router;
 use axum::extract::Extension;
 use common::log::escape;
+use common::net::normal;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use openssl::ssl::{Ssl, SslAcceptor};

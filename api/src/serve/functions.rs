@@ -103,6 +103,7 @@ async fn client_config(app: &App, client: IpAddr) -> Result<ClientConfigAnswer, 
         listen_ip,
         listen_port,
         networks,
+        tied: Vec::new(),
         limits: values.limits(),
     };
     Ok(ClientConfigAnswer { config })
@@ -140,6 +141,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
         partners: partners::all(&mut snapshot).await?,
         tls_check_client_certificate: values.yes("tls_check_client_certificate"),
         tls_ignore_crl_unavailability: values.yes("tls_ignore_crl_unavailability"),
+        outgoing_allow_local: values.yes("proxy_outgoing_allow_local"),
         proxy_max_config_age: values.number("proxy_max_config_age"),
         limits: values.limits(),
     };

@@ -2,8 +2,8 @@
 //! that server names in X-Forwarded-For. What an untrusted caller says of itself counts for
 //! nothing. Pure: headers and settings in, address out.
 
-use crate::net::{Network, normal};
 use axum::http::HeaderMap;
+use common::net::{Network, normal};
 use std::net::{IpAddr, SocketAddr};
 
 const FORWARDED: &str = "x-forwarded-for";

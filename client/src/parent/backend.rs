@@ -268,5 +268,8 @@ impl Parent {
         if self.joined.is_none() {
             self.join_server();
         }
+        if self.joined.is_some() {
+            self.tend_listeners();
+        }
     }
 }

@@ -3,9 +3,10 @@
 
 use super::backend::Asked;
 use super::{CHILDREN, Parent};
-use crate::orders::ToParent;
+use crate::orders::{ToChild, ToParent};
+use crate::session::{Station, Work};
 use common::link::channel::{Channel, ChannelError, Received};
-use common::link::pair::PairId;
+use common::link::pair::{Direction, PairId, Ticket};
 use common::log::{Event, events};
 use common::sys;
 use mio::{Interest, Token};
@@ -16,18 +17,30 @@ use std::collections::HashMap;
 pub(super) struct Child {
     pid: Pid,
     channel: Option<Channel>,
-    pair: PairId,
+    direction: Direction,
+    pair: Option<PairId>,
+    /// It has a station (outgoing).
+    station: bool,
     partner: Option<String>,
     end_logged: bool,
 }
 
 impl Child {
-    pub(super) fn new(pid: Pid, channel: Channel, pair: PairId) -> Self {
-        Self { pid, channel: Some(channel), pair, partner: None, end_logged: false }
+    pub(super) fn new(pid: Pid, channel: Channel, work: &Work) -> Self {
+        let (direction, pair, station) = match work {
+            Work::Partner(pair, _) => (Direction::Incoming, Some(*pair), false),
+            Work::Parked(pair, _) => (Direction::Outgoing, Some(*pair), false),
+            Work::Station(_) => (Direction::Outgoing, None, true),
+        };
+        Self { pid, channel: Some(channel), direction, pair, station, partner: None, end_logged: false }
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
     }
 
     fn is_parked(&self) -> bool {
-        self.partner.is_none()
+        self.partner.is_none() && !self.station
     }
 }
 
@@ -37,13 +50,60 @@ pub(super) struct Children {
 }
 
 impl Children {
-    pub(super) fn count(&self) -> usize {
-        self.table.len()
+    /// Processes for incoming sessions, parked ones too.
+    pub(super) fn incoming(&self) -> usize {
+        self.table.values().filter(|child| child.direction == Direction::Incoming).count()
+    }
+
+    /// Parked ones that were not let go yet.
+    pub(super) fn parked(&self, direction: Direction) -> usize {
+        let that_way = self.table.values().filter(|child| child.direction == direction);
+        that_way.filter(|child| child.is_parked() && child.channel.is_some()).count()
+    }
+
+    /// Stations that are served.
+    pub(super) fn stations(&self) -> usize {
+        self.table.values().filter(|child| child.station).count()
+    }
+
+    /// A parked child for a station.
+    pub(super) fn take_parked(&mut self) -> Option<Pid> {
+        let parked = |child: &&mut Child| {
+            child.direction == Direction::Outgoing && child.is_parked() && child.channel.is_some()
+        };
+        let child = self.table.values_mut().find(parked)?;
+        child.station = true;
+        Some(child.pid)
+    }
+
+    /// Hands a station to a child; false if the child is gone.
+    pub(super) fn hand_over(&mut self, pid: Pid, station: &Station) -> bool {
+        let Some(channel) = self.table.get(&pid).and_then(|child| child.channel.as_ref()) else {
+            return false;
+        };
+        let message = ToChild::Station { peer: station.peer, tied: station.tied.clone() };
+        channel.hand_over(&message, Some(&station.socket)).is_ok()
+    }
+
+    /// Sends; false if the child is gone.
+    pub(super) fn send(&mut self, pid: Pid, message: &ToChild) -> bool {
+        let channel = self.table.get(&pid).and_then(|child| child.channel.as_ref());
+        channel.is_some_and(|channel| channel.send(message).is_ok())
+    }
+
+    /// The pair that a child has asked for; false if the child is gone.
+    pub(super) fn give_pair(&mut self, pid: Pid, pair: PairId, ticket: Ticket) -> bool {
+        if let Some(child) = self.table.get_mut(&pid) {
+            child.pair = Some(pair);
+        }
+        self.send(pid, &ToChild::Pair { pair, ticket })
     }
 
     /// The server does not want this pair any more: a parked child ends with its channel.
     pub(super) fn retire(&mut self, pair: PairId) {
-        if let Some(child) = self.table.values_mut().find(|child| child.pair == pair && child.is_parked()) {
+        if let Some(child) =
+            self.table.values_mut().find(|child| child.pair == Some(pair) && child.is_parked())
+        {
             child.channel = None;
         }
     }
@@ -78,9 +138,11 @@ impl Parent {
                 Ok(Received::Message(ToParent::Joined { partner }, _)) => child.partner = Some(partner),
                 Ok(Received::Message(ToParent::EndLogged, _)) => child.end_logged = true,
                 Ok(Received::Message(ToParent::Failed { reason }, _)) => {
-                    let pair = child.pair;
-                    self.pair_failed(pair, &reason);
+                    if let Some(pair) = child.pair {
+                        self.pair_failed(pair, &reason);
+                    }
                 }
+                Ok(Received::Message(ToParent::WantPair, _)) => self.want_pair_for(pid),
                 Ok(Received::Message(ToParent::SystemLog(entry), _)) => self.ask(Asked::SystemLog(entry)),
                 Ok(Received::Blocked | Received::Gone) => return,
                 // What follows may still be of use: its end line, above all.
@@ -107,10 +169,14 @@ impl Parent {
             if let Some(channel) = &mut child.channel {
                 let _ = self.poller.registry().deregister(channel);
             }
-            if child.partner.is_some() && !child.end_logged {
+            if child.direction == Direction::Outgoing && child.is_parked() && child.channel.is_some() {
+                // It ended by itself: the pair was of no use.
+                self.pool.pause.failed();
+            }
+            if !child.is_parked() && !child.end_logged {
                 Event::new(events::SESSION_CRASHED)
-                    .field("direction", "incoming")
-                    .field_display("session", child.pair)
+                    .field("direction", child.direction.word())
+                    .field("session", child.pair.map(|pair| pair.to_string()).unwrap_or_default())
                     .field("partner", child.partner.as_deref().unwrap_or_default())
                     .field_num("pid", pid.as_raw())
                     .field("reason", common::exit::word_of(status))

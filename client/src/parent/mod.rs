@@ -4,16 +4,20 @@
 //! * `server`: joining the server, renewing, and what the server asks
 //! * `backend`: the API worker process, and what is asked of the backend
 //! * `children`: session processes
+//! * `local`: the listeners for the station's outgoing sessions
+//! * `outgoing`: pairs for them
 //!
 //! `run` is the only place that forks.
 
 mod backend;
 mod children;
+mod local;
+mod outgoing;
 mod rate;
 mod server;
 
 use crate::backend::{Access, Task};
-use crate::session::{self, Born};
+use crate::session::{self, Born, Station, Work};
 use backend::{Asked, Backend};
 use children::{Child, Children};
 use common::config::ClientConfig;
@@ -24,8 +28,10 @@ use common::log::{Event, events};
 use common::signals::{Signal, Signals};
 use common::startup::{Finish, Ready};
 use common::sys::{self, Fork};
+use local::Listeners;
 use mio::{Events, Interest, Poll, Token};
 use openssl::pkey::{PKey, Private};
+use outgoing::Pool;
 use rate::Rate;
 use server::{Joined, Membership};
 use std::collections::VecDeque;
@@ -39,6 +45,8 @@ use std::time::{Duration, Instant};
 const SIGNALS: Token = Token(0);
 const CONTROL: Token = Token(1);
 const BACKEND: Token = Token(2);
+/// Local listeners: `LISTENERS` and the slots after it.
+const LISTENERS: usize = 16;
 /// A child's channel: `CHILDREN` plus its process ID.
 const CHILDREN: usize = 1024;
 
@@ -73,8 +81,12 @@ impl fmt::Display for Route {
 enum Need {
     /// The API worker.
     Worker,
-    /// A session child for this pair.
+    /// A session child for this pair, which waits for a partner.
     Pair(PairId, Ticket),
+    /// A session child for this pair, which waits for a station.
+    Spare(PairId, Ticket),
+    /// A session child for this station.
+    Station(Station),
 }
 
 /// All that the parent owns.
@@ -94,6 +106,8 @@ pub(crate) struct Parent {
     pair_rate: Rate,
     /// When the last API worker was started.
     worker_started: Option<Instant>,
+    listeners: Listeners,
+    pool: Pool,
     needs: VecDeque<Need>,
     program: String,
     ready: Option<Ready>,
@@ -127,6 +141,8 @@ impl Parent {
             key: None,
             pair_rate: Rate::new(PAIRS_AT_ONCE, PAIRS_PER_SECOND),
             worker_started: None,
+            listeners: Listeners::default(),
+            pool: Pool::default(),
             needs: VecDeque::from([Need::Worker]),
             program: program.to_owned(),
             ready: Some(ready),
@@ -182,7 +198,9 @@ impl Parent {
     fn fork(self, need: Need) -> Self {
         match need {
             Need::Worker => self.fork_worker(),
-            Need::Pair(pair, ticket) => self.fork_child(pair, ticket),
+            Need::Pair(pair, ticket) => self.fork_child(Work::Partner(pair, ticket)),
+            Need::Spare(pair, ticket) => self.fork_child(Work::Parked(pair, ticket)),
+            Need::Station(station) => self.fork_child(Work::Station(station)),
         }
     }
 
@@ -216,39 +234,49 @@ impl Parent {
         self.access
     }
 
-    fn fork_child(mut self, pair: PairId, ticket: Ticket) -> Self {
+    fn fork_child(mut self, work: Work) -> Self {
         let (Some(config), Some(joined)) = (self.config.clone(), self.joined.as_ref()) else {
-            self.pair_failed(pair, "this client is not ready for sessions");
-            return self;
+            return self.no_child(&work, "this client is not ready for sessions");
         };
         let address = joined.address();
         let (ours, theirs) = match Channel::pair() {
             Ok(ends) => ends,
-            Err(e) => {
-                self.pair_failed(pair, &format!("no session process can be started: {e}"));
-                return self;
-            }
+            Err(e) => return self.no_child(&work, &format!("no session process can be started: {e}")),
         };
         match sys::fork() {
             Ok(Fork::Parent(pid)) => {
                 drop(theirs);
-                self.adopt(Child::new(pid, ours, pair));
+                let child = Child::new(pid, ours, &work);
+                match work {
+                    Work::Station(_) => self.adopt_for_station(child),
+                    Work::Partner(..) | Work::Parked(..) => self.adopt(child),
+                }
                 self
             }
             Ok(Fork::Child) => {
                 drop(ours);
                 let source = self.route.source;
                 drop(self);
-                let born = Born { channel: theirs, server: address, source, pair, ticket, config };
+                let born = Born { channel: theirs, server: address, source, config, work };
                 let status =
                     catch_unwind(AssertUnwindSafe(|| session::run(born))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
             }
-            Err(e) => {
-                self.pair_failed(pair, &format!("no session process can be started: {e}"));
-                self
-            }
+            Err(e) => self.no_child(&work, &format!("no session process can be started: {e}")),
         }
+    }
+
+    /// Out of processes or descriptors: refuse this one and go on.
+    fn no_child(mut self, work: &Work, reason: &str) -> Self {
+        match work {
+            Work::Partner(pair, _) => self.pair_failed(*pair, reason),
+            Work::Parked(pair, _) => {
+                self.pool.pause.failed();
+                self.pair_failed(*pair, reason);
+            }
+            Work::Station(station) => self.turn_away(station.peer, Status::Capacity, reason),
+        }
+        self
     }
 
     fn fail(mut self, reason: String) -> Self {
@@ -261,6 +289,7 @@ impl Parent {
             SIGNALS => self.obey_signals(),
             CONTROL => self.hear_server(),
             BACKEND => self.hear_backend(),
+            Token(number) if number < CHILDREN => self.accept_stations(number.saturating_sub(LISTENERS)),
             Token(number) => self.hear_child(number.saturating_sub(CHILDREN)),
         }
     }
@@ -275,6 +304,7 @@ impl Parent {
             self.refreshed = Instant::now();
             self.ask(Asked::ClientConfig);
         }
+        self.tend_outgoing();
         self.renew_when_due();
         if self.joined.is_none() && self.start_by <= Instant::now() && self.stop.is_none() {
             let reason = format!("the server was not joined within {} s", START.as_secs());
@@ -288,6 +318,7 @@ impl Parent {
             Some(joined) => [joined.due(), self.refreshed + REFRESH]
                 .into_iter()
                 .chain(self.worker_due())
+                .chain(self.pool.due())
                 .chain(self.membership.as_ref().map(Membership::renew_at))
                 .fold(Instant::now() + REFRESH, Instant::min),
         }

@@ -5,7 +5,7 @@ use super::backend::{Asked, Backend};
 use super::{CONTROL, Need, Parent, Route};
 use common::identity::ProxyId;
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
-use common::link::pair::{PairId, Ticket};
+use common::link::pair::{Direction, PairId, Ticket};
 use common::link::tls;
 use common::log::{Event, events};
 use common::net::{self, Conn, Interrupted, LookupError, Waiter};
@@ -291,7 +291,11 @@ impl Parent {
                 self.stop = Some(Finish::Failed(format!("the server refused this client: {reason}")));
             }
             ToClient::GetConfig { generation } => self.fetch_config(generation),
-            ToClient::Pair { pair, ticket } => self.take_pair(pair, ticket),
+            ToClient::Pair { pair, ticket, direction: Direction::Incoming } => self.take_pair(pair, ticket),
+            ToClient::Pair { pair, ticket, direction: Direction::Outgoing } => {
+                self.take_outgoing(pair, ticket);
+            }
+            ToClient::NoOutgoing { reason } => self.no_outgoing(reason),
             ToClient::Retire { pair } => self.children.retire(pair),
             ToClient::CrlUrl { url } => self.ask(Asked::CrlUrl(url)),
             // Whatever the DMZ says of itself, this comes from there.
@@ -322,7 +326,8 @@ impl Parent {
                 "the server asks for session processes faster than this client makes them",
             );
         }
-        if self.children.count() + self.needs.len() >= most {
+        let queued = self.needs.iter().filter(|need| matches!(need, Need::Pair(..))).count();
+        if self.children.incoming() + queued >= most {
             return self.pair_failed(pair, "this client has as many session processes as it may");
         }
         self.needs.push_back(Need::Pair(pair, ticket));

@@ -5,7 +5,7 @@ use super::Desk;
 use crate::orders::ToParent;
 use common::exit::Status;
 use common::inspector::Inspector;
-use common::link::join::{self, Open, Opened};
+use common::link::join::{Open, OpeningError};
 use common::log::events;
 use common::net::Conn;
 use common::relay::Relay;
@@ -25,14 +25,6 @@ impl Attached {
     pub(super) fn relay(mut self, desk: &mut Desk) -> Status {
         let begun = Instant::now();
         let station = self.station.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        if let Err(e) = join::send(&mut self.data, &Opened::Ready) {
-            desk.event(events::SESSION_REFUSED, &self.open)
-                .field("reason", Status::LinkBroke.word())
-                .field_display("detail", e)
-                .warn();
-            desk.tell(&ToParent::EndLogged);
-            return Status::LinkBroke;
-        }
         desk.event(events::SESSION_BEGIN, &self.open).field("station", &station).info();
         let times = verdict::timeouts(&desk.config.limits);
         let relay = Relay::new(&mut desk.waiter, &mut self.inspector, self.data, self.station, times);
@@ -41,11 +33,21 @@ impl Attached {
         let event = desk.event(events::SESSION_END, &self.open);
         let event = verdict.describe(event, totals, &self.inspector, begun.elapsed());
         if verdict.grave() {
-            let text = format!("incoming session ended: {}", verdict.status.word());
+            let text = format!("{} session ended: {}", desk.direction.word(), verdict.status.word());
             desk.tell_operator(&self.open, &text, event.text().to_owned());
         }
         event.info();
         desk.tell(&ToParent::EndLogged);
         verdict.status
+    }
+
+    /// The server's child could not be told that the station is there.
+    pub(super) fn give_up(self, desk: &mut Desk, e: &OpeningError) -> Status {
+        desk.event(events::SESSION_REFUSED, &self.open)
+            .field("reason", Status::LinkBroke.word())
+            .field_display("detail", e)
+            .warn();
+        desk.tell(&ToParent::EndLogged);
+        Status::LinkBroke
     }
 }

@@ -4,7 +4,7 @@
 use super::{Desk, Stop};
 use common::exit::Status;
 use common::link::join;
-use common::link::pair::{Ticket, UNKNOWN_PAIR};
+use common::link::pair::{PairId, Ticket, UNKNOWN_PAIR};
 use common::log::{Event, events};
 use common::net::{self, Conn, Interrupted, LookupError, Wire};
 use common::sys;
@@ -27,25 +27,30 @@ pub(super) struct Dialled {
 }
 
 /// Dials until the pair is joined, or is not wanted any more.
-pub(super) fn dial_and_join(desk: &mut Desk, ticket: &Ticket) -> Result<Dialled, Stop> {
+pub(super) fn dial_and_join(desk: &mut Desk, pair: PairId, ticket: &Ticket) -> Result<Dialled, Stop> {
     let mut pause = PAUSE;
     loop {
         let mut wire = dial(desk)?;
         let dialled = Instant::now();
-        let sent = wire.socket().write(&desk.pair.preamble());
-        let whole = matches!(sent, Ok(n) if n == desk.pair.preamble().len());
-        if whole && park(desk, wire.socket())? {
-            return join_pair(desk, ticket, wire);
+        if present(&mut wire, pair) && park(desk, wire.socket())? {
+            return join_pair(desk, pair, ticket, wire);
         }
         // A stranger came and went, and the pair is as good as before; or the server takes nobody, and is not to be
         // dialled without end.
-        common::debug!("pair {} dials in again", desk.pair);
+        common::debug!("pair {pair} dials in again");
         pause = if dialled.elapsed() > QUICK { PAUSE } else { (pause * 2).min(MAX_PAUSE) };
         wait_a_moment(desk, pause)?;
     }
 }
 
-fn dial(desk: &mut Desk) -> Result<Wire, Stop> {
+/// Says whose data connection it is; false if the connection is gone already.
+pub(super) fn present(wire: &mut Wire, pair: PairId) -> bool {
+    let preamble = pair.preamble();
+    matches!(wire.socket().write(&preamble), Ok(n) if n == preamble.len())
+}
+
+/// Connects the server, again and again while it does not listen yet.
+pub(super) fn dial(desk: &mut Desk) -> Result<Wire, Stop> {
     let give_up = Instant::now() + DIAL;
     let mut pause = PAUSE;
     loop {
@@ -78,7 +83,7 @@ fn wait_a_moment(desk: &mut Desk, time: Duration) -> Result<(), Stop> {
 }
 
 /// A parked child that is told to end has nothing to report.
-fn unused(e: Interrupted) -> Stop {
+pub(super) fn unused(e: Interrupted) -> Stop {
     match e {
         Interrupted::Failed(e) => Stop::internal(&e),
         _ => Stop::Unused(Status::Retired),
@@ -106,10 +111,10 @@ fn park(desk: &mut Desk, socket: &mut TcpStream) -> Result<bool, Stop> {
     }
 }
 
-fn join_pair(desk: &mut Desk, ticket: &Ticket, wire: Wire) -> Result<Dialled, Stop> {
+fn join_pair(desk: &mut Desk, pair: PairId, ticket: &Ticket, wire: Wire) -> Result<Dialled, Stop> {
     sys::set_title("joining");
     let deadline = Instant::now() + join::TIME_LIMIT;
-    let ssl = join::accept(desk.pair, ticket).map_err(|e| Stop::internal(&e))?;
+    let ssl = join::accept(pair, ticket).map_err(|e| Stop::internal(&e))?;
     let mut conn = Conn::tls(ssl, wire).map_err(|e| Stop::internal(&e))?;
     loop {
         match conn.handshake() {
@@ -117,11 +122,11 @@ fn join_pair(desk: &mut Desk, ticket: &Ticket, wire: Wire) -> Result<Dialled, St
             Ok(Poll::Pending) => desk.waiter.wait(Some(deadline))?,
             // The partner was refused meanwhile: its line is in the DMZ.
             Err(e) if e.broke_off() => {
-                common::debug!("pair {} ends within its join: {e}", desk.pair);
+                common::debug!("pair {pair} ends within its join: {e}");
                 return Err(Stop::Unused(Status::Retired));
             }
             Err(e) => {
-                let reason = format!("the join of pair {} failed: {e}", desk.pair);
+                let reason = format!("the join of pair {pair} failed: {e}");
                 Event::new(events::PAIR_REFUSED)
                     .field_display("address", desk.server)
                     .field("reason", &reason)

@@ -1,9 +1,17 @@
-//! A session child of the client: dials in for its pair, waits parked, connects the station when the server's child
-//! asks for it, relays one session, exits. It knows its station from the client's own configuration; nothing that comes
-//! from the server names an address.
+//! A session child of the client: dials in for its pair, waits parked, relays one session, exits.
+//!
+//! * incoming: when the server's child asks for it, it connects the station (`station`). It knows its station from the
+//!   client's own configuration; nothing that comes from the server names an address.
+//! * outgoing: a station has come by a local listener (`outgoing`) and says where to (`request`: `connect`, `socks`);
+//!   the server's child calls the partner.
 
 mod attached;
+mod connect;
+mod desk;
 mod dial;
+mod outgoing;
+mod request;
+mod socks;
 mod station;
 
 use crate::orders::ToParent;
@@ -11,15 +19,16 @@ use attached::Attached;
 use common::config::ClientConfig;
 use common::exit::Status;
 use common::inspector::Inspector;
-use common::link::channel::{Channel, Received};
+use common::link::channel::Channel;
 use common::link::join::{self, Open, Opened, Opening};
-use common::link::pair::{PairId, Ticket};
-use common::log::{Event, events};
-use common::net::{Conn, Interrupted, Waiter};
+use common::link::pair::{Direction, PairId, Ticket};
+use common::log::events;
+use common::net::{Conn, Interrupted};
 use common::relay::Side;
-use common::rpc::{Origin, SystemLog};
 use common::sys;
+use desk::Desk;
 use dial::Dialled;
+use mio::net::TcpStream;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
@@ -33,22 +42,30 @@ pub(crate) struct Born {
     pub(crate) server: SocketAddr,
     /// `-o`
     pub(crate) source: Option<IpAddr>,
-    /// The pair this child is one half of.
-    pub(crate) pair: PairId,
-    /// For the join.
-    pub(crate) ticket: Ticket,
     /// The station and the limits.
     pub(crate) config: ClientConfig,
+    /// What it is for.
+    pub(crate) work: Work,
 }
 
-/// The process's own things, all the way.
-struct Desk {
-    waiter: Waiter,
-    channel: Channel,
-    server: SocketAddr,
-    source: Option<IpAddr>,
-    pair: PairId,
-    config: ClientConfig,
+/// What a child is for.
+pub(crate) enum Work {
+    /// One half of this pair, until a partner comes.
+    Partner(PairId, Ticket),
+    /// One half of this pair, until a station comes.
+    Parked(PairId, Ticket),
+    /// This station. Its pair is yet to be had.
+    Station(Station),
+}
+
+/// A station that has come by a local listener.
+pub(crate) struct Station {
+    /// Nothing was read yet.
+    pub(crate) socket: TcpStream,
+    /// Its address and port.
+    pub(crate) peer: SocketAddr,
+    /// The partner that the listener is tied to.
+    pub(crate) tied: Option<String>,
 }
 
 /// Why a child ends before it relays.
@@ -84,11 +101,12 @@ pub(crate) fn run(born: Born) -> Status {
     // A signal to the parent's group (a terminal, a service manager) is not meant for a running session.
     let _ = sys::own_process_group();
     sys::set_title("parked");
-    let Born { mut channel, server, source, pair, ticket, config } = born;
-    let desk = Waiter::new().and_then(|waiter| {
-        waiter.watch(&mut channel)?;
-        Ok(Desk { waiter, channel, server, source, pair, config })
-    });
+    let Born { channel, server, source, config, work } = born;
+    let direction = match work {
+        Work::Partner(..) => Direction::Incoming,
+        Work::Parked(..) | Work::Station(_) => Direction::Outgoing,
+    };
+    let desk = Desk::new(channel, server, source, config, direction);
     let mut desk = match desk {
         Ok(desk) => desk,
         Err(e) => {
@@ -96,7 +114,12 @@ pub(crate) fn run(born: Born) -> Status {
             return Status::Internal;
         }
     };
-    match serve(&mut desk, &ticket) {
+    let outcome = match work {
+        Work::Partner(pair, ticket) => serve_partner(&mut desk, pair, &ticket),
+        Work::Parked(pair, ticket) => outgoing::park(&mut desk, pair, ticket),
+        Work::Station(station) => Ok(outgoing::serve(&mut desk, station, None)),
+    };
+    match outcome {
         Ok(status) | Err(Stop::Unused(status)) => status,
         Err(Stop::Failed(status, detail)) => {
             desk.tell(&ToParent::Failed { reason: detail });
@@ -105,13 +128,17 @@ pub(crate) fn run(born: Born) -> Status {
     }
 }
 
-fn serve(desk: &mut Desk, ticket: &Ticket) -> Result<Status, Stop> {
-    let joined = dial::dial_and_join(desk, ticket)?;
+fn serve_partner(desk: &mut Desk, pair: PairId, ticket: &Ticket) -> Result<Status, Stop> {
+    desk.pair = Some(pair);
+    let joined = dial::dial_and_join(desk, pair, ticket)?;
     let (data, open) = joined.question(desk)?;
     match station::connect(desk, &open) {
         Ok((station, inspector)) => {
-            let attached = Attached { data, station, inspector, open };
-            Ok(attached.relay(desk))
+            let mut attached = Attached { data, station, inspector, open };
+            match join::send(&mut attached.data, &Opened::Ready) {
+                Ok(()) => Ok(attached.relay(desk)),
+                Err(e) => Ok(attached.give_up(desk, &e)),
+            }
         }
         Err(failure) => Ok(failure.report(desk, data, &open)),
     }
@@ -131,50 +158,13 @@ impl Dialled {
                 Ok(Poll::Pending) => desk.waiter.wait(deadline)?,
                 // The partner was refused in the DMZ: its SSID was not to be had, or not its own.
                 Err(e) => {
-                    common::debug!("pair {} ends without a session: {e}", desk.pair);
+                    common::debug!("a pair ends without a session: {e}");
                     return Err(Stop::Unused(Status::Retired));
                 }
             }
         };
         desk.tell(&ToParent::Joined { partner: open.partner.clone() });
         Ok((data, open))
-    }
-}
-
-impl Desk {
-    /// True once the parent has let this child go.
-    fn released(&self) -> bool {
-        matches!(self.channel.receive::<()>(), Ok(Received::Gone) | Err(_))
-    }
-
-    fn tell(&self, message: &ToParent) {
-        if let Err(e) = self.channel.send(message) {
-            common::debug!("telling the parent failed: {e}");
-        }
-    }
-
-    fn tell_operator(&self, open: &Open, text: &str, detail: String) {
-        self.tell(&ToParent::SystemLog(Box::new(SystemLog {
-            level: "ERROR".to_owned(),
-            text: text.to_owned(),
-            detail,
-            origin: Origin::Client,
-            host: common::host_name(),
-            pid: std::process::id(),
-            time: common::unix_time(),
-            address: Some(open.address.clone()),
-            partner: Some(open.partner.clone()),
-        })));
-    }
-
-    /// What every line of this session begins with.
-    fn event(&self, name: &'static str, open: &Open) -> Event {
-        Event::new(name)
-            .field("direction", "incoming")
-            .field_display("session", self.pair)
-            .field("address", &open.address)
-            .field("partner", &open.partner)
-            .field("ssid", &open.ssid)
     }
 }
 

@@ -2,7 +2,7 @@
 //! Frames of up to 1 MiB; an answer that is larger goes in chunks, between which pings get through.
 
 use super::frame::{self, FrameError, MAX_FRAME, Splitter};
-use super::pair::{PairId, Ticket};
+use super::pair::{Direction, PairId, Ticket};
 use crate::net::{Conn, Read};
 use crate::rpc::{SessionEvent, SystemLog};
 use crate::secret::Secret;
@@ -60,6 +60,13 @@ pub enum ToClient {
         pair: PairId,
         /// Lets it join.
         ticket: Ticket,
+        /// Outgoing: the answer to `WantOutgoing`.
+        direction: Direction,
+    },
+    /// The other answer to `WantOutgoing`.
+    NoOutgoing {
+        /// A finished sentence.
+        reason: String,
     },
     /// This pair is not wanted any more.
     Retire {
@@ -110,6 +117,8 @@ pub enum ToServer {
         /// A finished sentence.
         reason: String,
     },
+    /// One more pair for outgoing sessions, please. Each gets one answer, in order: `Pair` or `NoOutgoing`.
+    WantOutgoing,
     /// A new control connection with a new certificate will take this one's place: listen for it.
     Renewing {
         /// Proves that both come from the same client.

@@ -61,8 +61,9 @@ fn put_key(ticket: &Ticket, out: &mut [u8]) -> usize {
     key.len()
 }
 
-/// Server's child to client's child: open the way inward. No address, no port: the client knows its station.
-#[derive(Debug, Serialize, Deserialize)]
+/// Who the partner of a session is, as the server's child tells the client's. In an incoming session it asks to open
+/// the way inward: no address, no port, the client knows its station.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Open {
     /// The partner's address and port, for the log.
     pub address: String,
@@ -82,6 +83,53 @@ pub enum Opened {
     Ready,
     /// It is not.
     Failed {
+        /// A finished sentence.
+        reason: String,
+    },
+}
+
+/// Client's child to server's child: open the way to a partner.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Dial {
+    /// As the station said it; what it stands for is looked up in the partner table alone.
+    pub target: Target,
+}
+
+/// Whom a station wants to reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// The partner with this short name (a listener that is tied to it).
+    Partner(String),
+    /// What a proxy request named.
+    Host {
+        /// Host name, IP address or short name.
+        host: String,
+        /// Port; none: the one in the partner table.
+        port: Option<u16>,
+    },
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Partner(name) | Self::Host { host: name, port: None } => f.write_str(name),
+            Self::Host { host, port: Some(port) } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Host { host, port: Some(port) } => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// The answer to `Dial`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reached {
+    /// The partner is connected and verified, its first message is here; the session's octets follow.
+    Ready(Open),
+    /// It is not.
+    Failed {
+        /// One word of `os4x_proxy-log.5`.
+        word: String,
         /// A finished sentence.
         reason: String,
     },

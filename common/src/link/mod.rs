@@ -7,8 +7,10 @@
 //! * `pair`: pair IDs, tickets, and the preamble of a data connection.
 //! * `join`: TLS with the ticket on a data connection, and the few frames that open a session on it.
 //! * `tls`: the TLS contexts of the control connection.
+//! * `backoff`: when a pair that came to nothing is tried again.
 //! * `channel`: a parent and its child, on one host.
 
+pub mod backoff;
 pub mod channel;
 pub mod control;
 pub mod frame;

@@ -68,6 +68,26 @@ impl TryFrom<String> for PairId {
     }
 }
 
+/// Which way a session goes, and with it the pair that carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// A partner opens it.
+    Incoming,
+    /// The station opens it.
+    Outgoing,
+}
+
+impl Direction {
+    /// Its word in log lines, titles and the session list.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Incoming => "incoming",
+            Self::Outgoing => "outgoing",
+        }
+    }
+}
+
 /// 256 random bits, known to both parents and to the two children of one pair; good for one join.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Ticket([u8; 32]);

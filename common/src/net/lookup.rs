@@ -10,7 +10,7 @@ use nix::sys::socket::{
 };
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::task::Poll;
 use std::time::Instant;
@@ -105,8 +105,8 @@ fn read_all(waiter: &mut Waiter, read: OwnedFd, deadline: Instant) -> Result<Str
     outcome.map(|()| text)
 }
 
-/// Connects to the first of `addresses` that answers, from `source` if given, before `deadline`. The socket is
-/// watched by `waiter` afterwards.
+/// Connects to the first of `addresses` that answers, from `source` if given, before `deadline`: each of them gets an
+/// equal share of the time that is left. The socket is watched by `waiter` afterwards.
 pub fn connect(
     waiter: &mut Waiter,
     addresses: &[SocketAddr],
@@ -128,6 +128,11 @@ pub fn connect(
         }
     }
     Err(last)
+}
+
+/// Whether `ip` is an address of this host: a socket can be bound to it.
+pub fn is_own(ip: IpAddr) -> bool {
+    UdpSocket::bind((ip, 0)).is_ok()
 }
 
 enum Attempt {

@@ -6,11 +6,13 @@
 
 mod conn;
 mod lookup;
+mod network;
 mod waiter;
 mod wire;
 
 pub use conn::{Conn, Read, TlsFailure};
-pub use lookup::{LookupError, connect, resolve};
+pub use lookup::{LookupError, connect, is_own, resolve};
+pub use network::{Network, NetworkError, is_public, normal};
 pub use waiter::{Interrupted, Waiter};
 pub use wire::Wire;
 

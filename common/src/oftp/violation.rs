@@ -21,6 +21,20 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// The SSID of `side` names somebody else than `expected`: ESID 03.
+    pub fn stranger(side: Side, found: &str, expected: &str) -> Self {
+        Self {
+            reason: EsidReason::UserCodeNotKnown,
+            side,
+            command: Some(CommandCode::Ssid),
+            field: Some("SSIDCODE"),
+            offset: 2,
+            found: format!("{found:?}"),
+            expected: Cow::Owned(format!("{expected:?}, as in the partner table")),
+            rule: CommandCode::Ssid.section(),
+        }
+    }
+
     /// The ESID reason that answers it (RFC 5024 §5.3.11).
     pub fn reason(&self) -> EsidReason {
         self.reason

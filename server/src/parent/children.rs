@@ -5,7 +5,7 @@ use super::{CHILDREN, Need, Parent};
 use crate::orders::{ToChild, ToParent};
 use common::exit::Status;
 use common::link::channel::{Channel, ChannelError, Received};
-use common::link::pair::PairId;
+use common::link::pair::{Direction, PairId};
 use common::log::{Event, events};
 use common::rpc::{Origin, SessionEvent, SystemLog};
 use common::sys;
@@ -25,7 +25,7 @@ enum Stage {
     Ready,
     /// Serves a partner who is not verified yet.
     Stranger,
-    /// Serves a partner whose certificate is verified.
+    /// Serves a partner whose certificate is verified, or a station.
     Trusted,
 }
 
@@ -33,6 +33,7 @@ enum Stage {
 pub(super) struct Child {
     pid: Pid,
     channel: Option<Channel>,
+    direction: Direction,
     stage: Stage,
     peer: Option<SocketAddr>,
     partner: Option<String>,
@@ -42,10 +43,11 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub(super) fn new(pid: Pid, channel: Channel) -> Self {
+    pub(super) fn new(pid: Pid, channel: Channel, direction: Direction) -> Self {
         Self {
             pid,
             channel: Some(channel),
+            direction,
             stage: Stage::Waiting,
             peer: None,
             partner: None,
@@ -119,7 +121,9 @@ impl Children {
             && child.stage == Stage::Waiting
         {
             child.stage = Stage::Ready;
-            self.ready.push(pid);
+            if child.direction == Direction::Incoming {
+                self.ready.push(pid);
+            }
         }
     }
 
@@ -156,9 +160,24 @@ impl Children {
         }
     }
 
-    /// Sessions of this partner, and in all.
-    fn sessions(&self, partner: &str) -> (usize, usize) {
-        let known = self.table.values().filter_map(|child| child.partner.as_deref());
+    /// Of an outgoing pair: the client's child has joined, for a station has come.
+    fn serves_station(&mut self, pid: Pid) {
+        if let Some(child) = self.table.get_mut(&pid)
+            && child.direction == Direction::Outgoing
+        {
+            child.stage = Stage::Trusted;
+        }
+    }
+
+    /// Processes for outgoing sessions, parked ones too.
+    pub(super) fn outgoing(&self) -> usize {
+        self.table.values().filter(|child| child.direction == Direction::Outgoing).count()
+    }
+
+    /// Sessions that way with this partner, and in all.
+    fn sessions(&self, direction: Direction, partner: &str) -> (usize, usize) {
+        let that_way = self.table.values().filter(|child| child.direction == direction);
+        let known = that_way.filter_map(|child| child.partner.as_deref());
         known.fold((0, 0), |(of, all), name| (of + usize::from(name == partner), all + 1))
     }
 }
@@ -176,7 +195,8 @@ impl Parent {
         }
         self.children.table.insert(pid, child);
         match need {
-            Need::Spare => self.make_pair(pid),
+            Need::Spare => self.make_pair(pid, Direction::Incoming),
+            Need::Outgoing => self.make_pair(pid, Direction::Outgoing),
             Need::Heir(pair) => self.bequeath(pair, pid),
             Need::Partner(socket, peer) => {
                 if self.children.send(pid, &ToChild::Work { peer }, Some(&socket)) {
@@ -217,7 +237,7 @@ impl Parent {
                 self.children.trust(pid);
                 if self.children.table.get(&pid).is_some_and(|child| child.pair.is_none()) {
                     // Nobody was parked when it came: the inside hears of it only now.
-                    self.make_pair(pid);
+                    self.make_pair(pid, Direction::Incoming);
                 }
             }
             ToParent::DataLost => {
@@ -229,10 +249,11 @@ impl Parent {
                 if let Some(pair) = self.children.table.get(&pid).and_then(|child| child.pair) {
                     self.retire(pair);
                 }
-                self.make_pair(pid);
+                self.make_pair(pid, Direction::Incoming);
             }
             ToParent::Partner { name } => self.answer_admission(pid, name),
             ToParent::Joined => {
+                self.children.serves_station(pid);
                 if let Some(pair) = self.children.table.get(&pid).and_then(|child| child.pair) {
                     self.joined_pair(pair);
                 }
@@ -255,17 +276,27 @@ impl Parent {
 
     fn answer_admission(&mut self, pid: Pid, name: String) {
         self.children.trust(pid);
-        let (of_partner, all) = self.children.sessions(&name);
-        let limits = self.active.as_ref().map(|active| &active.limits);
-        // Without a configuration the client is gone, and a session that is through runs on.
-        let open = limits.is_none_or(|limits| {
-            of_partner < limits.sessions_per_partner as usize && all < limits.sessions as usize
-        });
-        if let (true, Some(child)) = (open, self.children.table.get_mut(&pid)) {
+        let answer = self.admit(pid, &name);
+        if let (ToChild::Admitted, Some(child)) = (&answer, self.children.table.get_mut(&pid)) {
             child.partner = Some(name);
         }
-        let answer = if open { ToChild::Admitted } else { ToChild::Full };
         self.children.send(pid, &answer, None::<&TcpStream>);
+    }
+
+    fn admit(&self, pid: Pid, partner: &str) -> ToChild {
+        let Some(child) = self.children.table.get(&pid) else { return ToChild::Full };
+        // Without a configuration the client is gone, and a session that is through runs on.
+        let Some(active) = &self.active else { return ToChild::Admitted };
+        let (of_partner, all) = self.children.sessions(child.direction, partner);
+        let limits = &active.limits;
+        let open = match child.direction {
+            Direction::Incoming => {
+                of_partner < limits.sessions_per_partner as usize && all < limits.sessions as usize
+            }
+            Direction::Outgoing if self.licensing.licence.expired() => return ToChild::Unlicensed,
+            Direction::Outgoing => all < limits.outgoing_sessions as usize,
+        };
+        if open { ToChild::Admitted } else { ToChild::Full }
     }
 
     /// Children have ended: read their last reports, write the line that one could not write, free what they held.
@@ -281,7 +312,8 @@ impl Parent {
                 let _ = self.poller.registry().deregister(channel);
             }
             let word = common::exit::word_of(status);
-            if child.peer.is_some() && !child.end_logged {
+            let served = matches!(child.stage, Stage::Stranger | Stage::Trusted);
+            if served && !child.end_logged {
                 self.log_crash(&child, &word);
             }
             if let Some(pair) = child.pair {
@@ -294,7 +326,7 @@ impl Parent {
         let address = child.peer.map(|peer| peer.to_string()).unwrap_or_default();
         let session = child.pair.map(|pair| pair.to_string()).unwrap_or_default();
         let event = Event::new(events::SESSION_CRASHED)
-            .field("direction", "incoming")
+            .field("direction", child.direction.word())
             .field("session", &session)
             .field("address", &address)
             .field("partner", child.partner.as_deref().unwrap_or_default())

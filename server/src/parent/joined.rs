@@ -8,7 +8,7 @@ use common::log::{Event, events};
 use common::rpc::ConfigAnswer;
 use common::startup::Finish;
 use mio::Interest;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -114,6 +114,7 @@ impl Parent {
                 }
             }
             ToServer::PairFailed { pair, reason } => self.fail_pair(pair, &reason),
+            ToServer::WantOutgoing => self.want_outgoing(),
             ToServer::Renewing { secret } => {
                 if let Some(joined) = &mut self.joined {
                     joined.renewal = Some((secret, Instant::now() + RENEWAL));
@@ -244,7 +245,7 @@ impl Parent {
     /// All or nothing: the new listener is bound before anything old is given up.
     fn take_over(&mut self, active: Active, skipped: &[String]) {
         let generation = active.generation;
-        if let Some(ip) = active.outgoing_ip.filter(|ip| !is_local(*ip)) {
+        if let Some(ip) = active.outgoing_ip.filter(|ip| !common::net::is_own(*ip)) {
             let reason = format!("the outgoing IP address {ip} is not an address of this host");
             self.report("ERROR", "the outgoing IP address is not available on this host", &reason);
             self.stop = Some(Finish::Failed(reason));
@@ -295,9 +296,4 @@ fn append(answer: &mut Zeroizing<String>, text: &str) {
         *answer = larger;
     }
     answer.push_str(text);
-}
-
-/// Whether a socket can be bound to `ip` here.
-fn is_local(ip: IpAddr) -> bool {
-    UdpSocket::bind((ip, 0)).is_ok()
 }

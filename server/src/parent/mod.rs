@@ -5,6 +5,7 @@
 //! * `joined`: the client, once it is joined
 //! * `public`: the TLS listener, and who may come in by it
 //! * `pool`: pairs ahead of need
+//! * `outgoing`: pairs that the client asks for
 //! * `expiry`: what runs out
 //! * `children`: the table of session processes, what they report, how they end
 //!
@@ -16,6 +17,7 @@ mod expiry;
 mod internal;
 mod joined;
 mod outbox;
+mod outgoing;
 mod pool;
 mod public;
 mod throttle;
@@ -27,6 +29,8 @@ use crate::session::{self, Born};
 use children::{Child, Children};
 use common::exit::Status;
 use common::link::channel::Channel;
+use common::link::control::ToClient;
+use common::link::pair::{Direction, PairId};
 use common::signals::{Signal, Signals};
 use common::startup::Finish;
 use common::sys::{self, Fork};
@@ -63,9 +67,17 @@ pub(super) enum Need {
     /// To wait in the pool.
     Spare,
     /// To take over a pair whose first child met a stranger.
-    Heir(common::link::pair::PairId),
+    Heir(PairId),
     /// For this partner, because no child was parked.
     Partner(TcpStream, SocketAddr),
+    /// The client wants one for its station.
+    Outgoing,
+}
+
+impl Need {
+    fn direction(&self) -> Direction {
+        if matches!(self, Self::Outgoing) { Direction::Outgoing } else { Direction::Incoming }
+    }
 }
 
 /// All that the parent owns.
@@ -164,10 +176,11 @@ impl Parent {
             Ok(ends) => ends,
             Err(e) => return self.no_child(need, e),
         };
+        let direction = need.direction();
         match sys::fork() {
             Ok(Fork::Parent(pid)) => {
                 drop(theirs);
-                self.adopt(Child::new(pid, ours), need);
+                self.adopt(Child::new(pid, ours, direction), need);
                 self
             }
             Ok(Fork::Child) => {
@@ -175,7 +188,7 @@ impl Parent {
                 let active = self.active.take();
                 drop(self);
                 let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
-                let born = Born { channel: theirs, active };
+                let born = Born { channel: theirs, active, direction };
                 let status =
                     catch_unwind(AssertUnwindSafe(|| session::run(born))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
@@ -189,6 +202,7 @@ impl Parent {
         for need in std::mem::take(&mut self.needs) {
             match need {
                 Need::Spare => {}
+                Need::Outgoing => self.tell_client(&ToClient::NoOutgoing { reason: reason.to_owned() }),
                 Need::Heir(pair) => self.retire(pair),
                 Need::Partner(_, peer) => self.turn_away(peer, Status::ClientDown, reason),
             }
@@ -198,9 +212,12 @@ impl Parent {
     /// Out of processes or descriptors: refuse this one and go on.
     fn no_child(mut self, need: Need, e: nix::Error) -> Self {
         common::error!("no session process can be started: {e}");
-        self.pool.back_off();
+        self.pool.pause.failed();
         match need {
             Need::Spare => {}
+            Need::Outgoing => {
+                self.tell_client(&ToClient::NoOutgoing { reason: format!("no session process: {e}") });
+            }
             Need::Heir(pair) => self.retire(pair),
             Need::Partner(socket, peer) => {
                 drop(socket);

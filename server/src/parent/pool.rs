@@ -1,10 +1,12 @@
 //! Pairs ahead of need. A pair is a server child and a client child with a data connection between them, parked until
-//! a partner comes. A pair outlives a stranger: only a join uses its ticket up.
+//! a partner comes, or a station. A pair outlives a stranger: only a join uses its ticket up. How many there are for
+//! incoming sessions is decided here, for outgoing ones in the client.
 
 use super::{Need, Parent};
 use crate::orders::ToChild;
+use common::link::backoff::BackOff;
 use common::link::control::ToClient;
-use common::link::pair::{PairId, Ticket};
+use common::link::pair::{Direction, PairId, Ticket};
 use mio::net::TcpStream;
 use nix::unistd::Pid;
 use std::collections::HashMap;
@@ -17,16 +19,14 @@ const DIAL: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_millis(5);
 /// ... or this long after it ran low, however busy.
 const BUSY: Duration = Duration::from_millis(250);
-/// After a pair failed, the next one waits so long, doubled each time up to `MAX_BACK_OFF`.
 /// A pair that is lost so soon was of no use.
 const YOUNG: Duration = Duration::from_secs(1);
-const BACK_OFF: Duration = Duration::from_millis(500);
-const MAX_BACK_OFF: Duration = Duration::from_secs(30);
 
 /// A pair that is not joined yet.
 struct Pair {
     ticket: Ticket,
     child: Pid,
+    direction: Direction,
     created: Instant,
     generation: u64,
     /// Until when the client's child must dial; none once it has.
@@ -39,8 +39,7 @@ struct Pair {
 pub(super) struct Pool {
     pairs: HashMap<PairId, Pair>,
     low_since: Option<Instant>,
-    failures: u32,
-    pause_until: Option<Instant>,
+    pub(super) pause: BackOff,
 }
 
 impl Pool {
@@ -51,15 +50,12 @@ impl Pool {
 
     pub(super) fn due(&self) -> Option<Instant> {
         let dial = self.pairs.values().filter_map(|pair| pair.dial_by).min();
-        let refill = self.low_since.map(|since| since.max(self.pause_until.unwrap_or(since)) + QUIET);
+        let refill = self.low_since.map(|since| self.pause.not_before(since) + QUIET);
         [dial, refill].into_iter().flatten().min()
     }
 
-    /// Something went wrong on the way to a pair: do not try again at once.
-    pub(super) fn back_off(&mut self) {
-        let pause = BACK_OFF.saturating_mul(1 << self.failures.min(6)).min(MAX_BACK_OFF);
-        self.failures = self.failures.saturating_add(1);
-        self.pause_until = Some(Instant::now() + pause);
+    fn incoming(&self) -> usize {
+        self.pairs.values().filter(|pair| pair.direction == Direction::Incoming).count()
     }
 }
 
@@ -84,14 +80,14 @@ impl Parent {
         let max_age = Duration::from_secs(u64::from(active.limits.parked_age));
         let wanted = active.limits.parked_pairs as usize;
         self.retire_aged(max_age);
-        let spares = self.needs.iter().filter(|need| !matches!(need, Need::Partner(..))).count();
-        let missing = wanted.saturating_sub(self.pool.pairs.len() + spares);
+        let spares = self.needs.iter().filter(|need| matches!(need, Need::Spare | Need::Heir(_))).count();
+        let missing = wanted.saturating_sub(self.pool.incoming() + spares);
         if missing == 0 {
             self.pool.low_since = None;
             return;
         }
         let low_since = *self.pool.low_since.get_or_insert(now);
-        let paused = self.pool.pause_until.is_some_and(|until| until > now);
+        let paused = self.pool.pause.is_on(now);
         if !paused && ((quiet && low_since + QUIET <= now) || low_since + BUSY <= now) {
             self.pool.low_since = None;
             self.needs.extend((0..missing).map(|_| Need::Spare));
@@ -99,7 +95,7 @@ impl Parent {
     }
 
     /// A new pair for this child; the client is asked to dial in.
-    pub(super) fn make_pair(&mut self, child: Pid) {
+    pub(super) fn make_pair(&mut self, child: Pid, direction: Direction) {
         if self.joined.is_none() {
             let reason = "the client is gone".to_owned();
             self.children.send(child, &ToChild::NoPair { reason }, None::<&TcpStream>);
@@ -109,14 +105,20 @@ impl Parent {
         match PairId::random().and_then(|id| Ticket::random().map(|ticket| (id, ticket))) {
             Ok((id, ticket)) => {
                 let now = Instant::now();
-                let message = ToClient::Pair { pair: id, ticket: ticket.clone() };
-                let pair =
-                    Pair { ticket, child, created: now, generation, dial_by: Some(now + DIAL), held: None };
+                let message = ToClient::Pair { pair: id, ticket: ticket.clone(), direction };
+                let dial_by = Some(now + DIAL);
+                let pair = Pair { ticket, child, direction, created: now, generation, dial_by, held: None };
                 self.pool.pairs.insert(id, pair);
                 self.children.set_pair(child, Some(id));
                 self.tell_client(&message);
             }
-            Err(e) => common::error!("no random numbers for a pair: {e}"),
+            Err(e) => {
+                common::error!("no random numbers for a pair: {e}");
+                if direction == Direction::Outgoing {
+                    self.tell_client(&ToClient::NoOutgoing { reason: "no random numbers".to_owned() });
+                    self.children.release_parked(child);
+                }
+            }
         }
     }
 
@@ -133,7 +135,7 @@ impl Parent {
             );
         };
         pair.dial_by = None;
-        self.pool.failures = 0;
+        self.pool.pause.succeeded();
         pair.held = Some(socket);
         self.deliver(id);
     }
@@ -156,8 +158,9 @@ impl Parent {
 
     /// A parked child's data connection has ended.
     pub(super) fn lose_data(&mut self, child: Pid, id: PairId) {
-        if self.pool.pairs.get(&id).is_some_and(|pair| pair.created.elapsed() < YOUNG) {
-            self.pool.back_off();
+        let lost = self.pool.pairs.get(&id);
+        if lost.is_some_and(|pair| pair.created.elapsed() < YOUNG && pair.direction == Direction::Incoming) {
+            self.pool.pause.failed();
         }
         self.children.set_pair(child, None);
         self.retire(id);
@@ -172,7 +175,9 @@ impl Parent {
     pub(super) fn fail_pair(&mut self, id: PairId, reason: &str) {
         let Some(pair) = self.pool.pairs.remove(&id) else { return };
         common::warn!("pair {id} failed: {}", common::log::escape(reason));
-        self.pool.back_off();
+        if pair.direction == Direction::Incoming {
+            self.pool.pause.failed();
+        }
         self.tell_client(&ToClient::Retire { pair: id });
         self.children.send(pair.child, &ToChild::NoPair { reason: reason.to_owned() }, None::<&TcpStream>);
         self.children.release_parked(pair.child);
@@ -183,7 +188,9 @@ impl Parent {
         let Some(pair) = self.pool.pairs.get(&id) else { return };
         let current = self.active.as_ref().filter(|_| self.joined.is_some());
         let worth = current.is_some_and(|active| {
-            active.generation == pair.generation
+            // A parked child of an outgoing pair meets no strangers: if it is gone, something is wrong with it.
+            pair.direction == Direction::Incoming
+                && active.generation == pair.generation
                 && pair.created.elapsed() < Duration::from_secs(u64::from(active.limits.parked_age))
         });
         if worth {

@@ -17,7 +17,8 @@ pub(super) struct Attached {
     pub(super) conn: Conn,
     pub(super) data: Conn,
     pub(super) inspector: Inspector,
-    pub(super) ssid: Vec<u8>,
+    /// What the partner has said already, judged.
+    pub(super) first: Vec<u8>,
 }
 
 impl Attached {
@@ -27,7 +28,7 @@ impl Attached {
         begin(desk);
         let times = verdict::timeouts(&desk.active.limits);
         let mut relay = Relay::new(&mut desk.waiter, &mut self.inspector, self.conn, self.data, times);
-        relay.preload(Side::Outer, &self.ssid);
+        relay.preload(Side::Outer, &self.first);
         let (outcome, totals) = relay.run();
         let verdict = Verdict::of(&outcome, &self.inspector);
         end(desk, &verdict, totals, &self.inspector, begun);
@@ -37,10 +38,10 @@ impl Attached {
 
 fn begin(desk: &Desk) {
     let facts = &desk.facts;
-    let address = facts.peer.map(|peer| peer.to_string()).unwrap_or_default();
+    let address = facts.address();
     let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
     Event::new(events::SESSION_BEGIN)
-        .field("direction", "incoming")
+        .field("direction", facts.direction.word())
         .field("session", &session)
         .field("address", &address)
         .field("partner", &facts.partner)
@@ -51,7 +52,7 @@ fn begin(desk: &Desk) {
         .info();
     desk.tell(&ToParent::Session(SessionEvent::Begin {
         session,
-        direction: "incoming".to_owned(),
+        direction: facts.direction.word().to_owned(),
         pid: std::process::id(),
         time: common::unix_time(),
         address,
@@ -65,15 +66,15 @@ fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, be
     let facts = &desk.facts;
     let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
     let event = Event::new(events::SESSION_END)
-        .field("direction", "incoming")
+        .field("direction", facts.direction.word())
         .field("session", &session)
-        .field("address", facts.peer.map(|peer| peer.to_string()).unwrap_or_default())
+        .field("address", facts.address())
         .field("partner", &facts.partner)
         .field("ssid", &facts.ssid);
     let event = verdict.describe(event, totals, inspector, begun.elapsed());
     if verdict.grave() {
         desk.tell_operator(
-            &format!("incoming session ended: {}", verdict.status.word()),
+            &format!("{} session ended: {}", facts.direction.word(), verdict.status.word()),
             event.text().to_owned(),
         );
     }

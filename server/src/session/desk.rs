@@ -6,7 +6,7 @@ use crate::active::Active;
 use crate::orders::{ToChild, ToParent};
 use common::exit::Status;
 use common::link::channel::{Channel, Received};
-use common::link::pair::{PairId, Ticket};
+use common::link::pair::{Direction, PairId, Ticket};
 use common::net::{Conn, Interrupted, Waiter, Wire};
 use common::rpc::{Origin, SystemLog};
 use mio::net::TcpStream;
@@ -49,11 +49,14 @@ pub(super) enum Admission {
     Open,
     Admitted,
     Full,
+    Unlicensed,
 }
 
 /// What is known of the session.
-#[derive(Default)]
 pub(super) struct Facts {
+    pub(super) direction: Direction,
+    /// Whom the station asked for (outgoing).
+    pub(super) target: String,
     pub(super) peer: Option<SocketAddr>,
     pub(super) pair: Option<PairId>,
     pub(super) tls: String,
@@ -61,6 +64,28 @@ pub(super) struct Facts {
     pub(super) serial: String,
     pub(super) ssid: String,
     pub(super) partner: String,
+}
+
+impl Facts {
+    fn new(direction: Direction) -> Self {
+        let unknown = String::new;
+        Self {
+            direction,
+            target: unknown(),
+            peer: None,
+            pair: None,
+            tls: unknown(),
+            subject: unknown(),
+            serial: unknown(),
+            ssid: unknown(),
+            partner: unknown(),
+        }
+    }
+
+    /// The partner's address and port; before there is one, what the station called it.
+    pub(super) fn address(&self) -> String {
+        self.peer.map_or_else(|| self.target.clone(), |peer| peer.to_string())
+    }
 }
 
 pub(super) struct Desk {
@@ -77,13 +102,13 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(born: Born) -> io::Result<Self> {
-        let Born { mut channel, active } = born;
+        let Born { mut channel, active, direction } = born;
         let waiter = Waiter::new()?;
         waiter.watch(&mut channel)?;
         Ok(Self {
             waiter,
             active,
-            facts: Facts::default(),
+            facts: Facts::new(direction),
             data: None,
             admission: Admission::Open,
             no_pair: None,
@@ -122,6 +147,7 @@ impl Desk {
             }
             ToChild::Admitted => self.admission = Admission::Admitted,
             ToChild::Full => self.admission = Admission::Full,
+            ToChild::Unlicensed => self.admission = Admission::Unlicensed,
             ToChild::NoPair { reason } => self.no_pair = Some(reason),
         }
         Ok(())

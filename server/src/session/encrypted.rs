@@ -157,6 +157,7 @@ fn finish_join(desk: &mut Desk, mut join: Join) -> Result<Conn, Refusal> {
                 let refusal = Refusal::new(Status::Capacity, "the partner has as many sessions as it may");
                 return Err(Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal });
             }
+            Admission::Unlicensed => return Err(Refusal::new(Status::Licence, "the licence has expired")),
             Admission::Admitted if matches!(join.stage, Stage::Done(_)) => {}
             _ if desk.orphaned => return Err(no_client("the server has ended")),
             _ => {

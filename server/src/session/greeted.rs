@@ -29,7 +29,7 @@ impl Greeted {
     pub(super) fn attach(mut self, desk: &mut Desk) -> Result<Attached, Stop> {
         match self.ask(desk) {
             Ok(()) => {
-                Ok(Attached { conn: self.conn, data: self.data, inspector: self.inspector, ssid: self.ssid })
+                Ok(Attached { conn: self.conn, data: self.data, inspector: self.inspector, first: self.ssid })
             }
             Err(refusal) => {
                 if let Some(reason) = refusal.esid {

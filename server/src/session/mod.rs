@@ -1,21 +1,27 @@
 //! A session child of the server: one partner connection, one data connection, one session, then exit.
 //!
 //! ```text
-//! parked -> Accepted -> Encrypted -> Greeted -> Attached -> relay
+//! parked -> Accepted -> Encrypted -> Greeted -> Attached -> relay     a partner has come
+//! parked -> Requested -> Chosen -> Called -> Attached -> relay        a station has come
 //! ```
 //! Each step consumes the one before, so that nothing relays that was not verified. Waits for nothing but its own
 //! two connections, its channel to the parent, and its signals.
 
 mod accepted;
 mod attached;
+mod called;
+mod chosen;
 mod desk;
 mod encrypted;
 mod greeted;
+mod handshake;
 mod refusal;
+mod requested;
 
 use crate::active::Active;
 use common::exit::Status;
 use common::link::channel::Channel;
+use common::link::pair::Direction;
 use common::sys;
 use desk::{Desk, Stop};
 use refusal::Refusal;
@@ -26,6 +32,8 @@ pub(crate) struct Born {
     pub(crate) channel: Channel,
     /// The configuration in force at the fork.
     pub(crate) active: Active,
+    /// Whom it waits for.
+    pub(crate) direction: Direction,
 }
 
 /// The whole life of a session child; gives its exit status.
@@ -40,16 +48,27 @@ pub(crate) fn run(born: Born) -> Status {
             return Status::Internal;
         }
     };
-    match serve(&mut desk) {
+    let outcome = match desk.facts.direction {
+        Direction::Incoming => serve_partner(&mut desk),
+        Direction::Outgoing => serve_station(&mut desk),
+    };
+    match outcome {
         Ok(status) | Err(Stop::Unused(status)) => status,
         Err(Stop::Refused(refusal)) => refusal.report(&desk),
     }
 }
 
-fn serve(desk: &mut Desk) -> Result<Status, Stop> {
+fn serve_partner(desk: &mut Desk) -> Result<Status, Stop> {
     let accepted = accepted::wait_for_work(desk)?;
     let encrypted = accepted.handshake(desk)?;
     let greeted = encrypted.greet(desk)?;
     let attached = greeted.attach(desk)?;
+    Ok(attached.relay(desk))
+}
+
+fn serve_station(desk: &mut Desk) -> Result<Status, Stop> {
+    let requested = requested::wait_for_station(desk)?;
+    let chosen = requested.choose(desk)?;
+    let attached = chosen.call(desk)?;
     Ok(attached.relay(desk))
 }

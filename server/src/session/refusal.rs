@@ -37,9 +37,9 @@ impl Refusal {
     pub(super) fn report(&self, desk: &Desk) -> Status {
         let facts = &desk.facts;
         let mut event = Event::new(events::SESSION_REFUSED)
-            .field("direction", "incoming")
+            .field("direction", facts.direction.word())
             .field("reason", self.status.word())
-            .field("address", facts.peer.map(|peer| peer.to_string()).unwrap_or_default());
+            .field("address", facts.address());
         if let Some(pair) = facts.pair {
             event = event.field_display("session", pair);
         }
@@ -53,7 +53,7 @@ impl Refusal {
         }
         event = event.field("detail", &self.detail);
         if self.grave {
-            let text = format!("incoming session refused: {}", self.status.word());
+            let text = format!("{} session refused: {}", facts.direction.word(), self.status.word());
             desk.tell_operator(&text, event.text().to_owned());
         }
         event.warn();

@@ -47,6 +47,7 @@ pub struct Builder {
     partners: Vec<PartnerEntry>,
     station: Option<Settings>,
     address: Option<IpAddr>,
+    outgoing: bool,
     files: Vec<(Role, String, String)>,
 }
 
@@ -59,6 +60,7 @@ impl Builder {
             partners: vec![PartnerEntry::new("acme", "O0013ACME")],
             station: Some(Settings::new("O0013STATION", "STATION")),
             address: None,
+            outgoing: false,
             files: Vec::new(),
         }
     }
@@ -91,6 +93,13 @@ impl Builder {
         self
     }
 
+    /// With a listener for the station's outgoing sessions, and partners that may have loopback addresses.
+    #[must_use]
+    pub fn outgoing(mut self) -> Self {
+        self.outgoing = true;
+        self.setting("proxy_outgoing_allow_local", "yes")
+    }
+
     /// With a file in a daemon's folder before it starts, such as a `.logrc`.
     #[must_use]
     pub fn file(mut self, role: Role, name: &str, text: &str) -> Self {
@@ -118,6 +127,10 @@ impl Builder {
             site.station = Some(running);
         }
         configure(&mut site, &self.settings, &self.partners)?;
+        if self.outgoing {
+            let (ip, port) = (site.outgoing.ip().to_string(), site.outgoing.port().to_string());
+            site.api(&["proxyclient", "add", "127.0.0.1", "--listen-ip", &ip, "--port", &port])?;
+        }
         for (role, name, text) in &self.files {
             fs::write(site.folder(*role).join(name), text)?;
         }
@@ -206,8 +219,6 @@ fn configure(
         arguments.extend(options.iter().map(String::as_str));
         site.api(&arguments)?;
     }
-    let port = site.outgoing.port().to_string();
-    site.api(&["proxyclient", "add", "127.0.0.1", "--listen-ip", &address, "--port", &port])?;
     licence_and_token(site)
 }
 

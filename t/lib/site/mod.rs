@@ -40,7 +40,7 @@ pub struct Site {
     pub tls: SocketAddr,
     /// Where the client connects to the server.
     pub internal: SocketAddr,
-    /// Where the station's outgoing sessions go in.
+    /// Where the station's outgoing sessions go in, if the site was built for them.
     pub outgoing: SocketAddr,
     /// The backend's URL.
     pub api_url: String,

@@ -1,13 +1,12 @@
-//! Addresses as the backend compares them: one spelling for each host, and networks in CIDR
-//! notation. Used for the rows of clients, for who may use their listeners, and for trusted web
-//! servers. Opens no socket, resolves no name.
+//! Addresses as backend and daemons compare them: one spelling for each host, and networks in CIDR notation. Used for
+//! the rows of clients, for who may use their listeners, and for trusted web servers. Opens no socket, resolves no name.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 /// One spelling for each host: `::ffff:a.b.c.d` is `a.b.c.d`, and `::1` counts as `127.0.0.1`.
-pub(crate) fn normal(address: IpAddr) -> IpAddr {
+pub fn normal(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) if v6.is_loopback() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         other => other,
@@ -39,7 +38,7 @@ const NOT_PUBLIC: [&str; 20] = [
 ];
 
 /// Whether `address` is one of the public Internet.
-pub(crate) fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     let address = match normal(address) {
         // NAT64 (RFC 6052): the last four octets are the host that is meant.
         IpAddr::V6(v6) if v6.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]) => {
@@ -53,14 +52,14 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 
 /// A network in CIDR notation; a bare address is a network of one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Network {
+pub struct Network {
     address: IpAddr,
     prefix: u8,
 }
 
 /// The text is no network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NetworkError;
+pub struct NetworkError;
 
 impl fmt::Display for NetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,7 +73,7 @@ impl std::error::Error for NetworkError {}
 
 impl Network {
     /// Whether `host` is in it, in any spelling.
-    pub(crate) fn contains(&self, host: IpAddr) -> bool {
+    pub fn contains(&self, host: IpAddr) -> bool {
         bits(normal(host)) == bits(self.address)
             && octets(normal(host))
                 .iter()

@@ -1,0 +1,262 @@
+//! An outgoing session: a station that has come by a local listener, its request, the join with the server's child,
+//! and the answer once the partner was called, or why it was not. The DMZ decides where the name leads.
+
+use super::attached::Attached;
+use super::desk::Desk;
+use super::dial::{dial, present, unused};
+use super::request::{self, Manner, Unheard};
+use super::{Station, Stop, connect, socks};
+use crate::orders::ToParent;
+use common::exit::Status;
+use common::inspector::Inspector;
+use common::link::join::{self, Dial, Open, Opening, Reached, Target};
+use common::link::pair::{PairId, Ticket};
+use common::log::events;
+use common::net::{self, Conn, Interrupted, Wire};
+use common::relay::Side;
+use common::sys;
+use std::io::ErrorKind;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// What the server's child may need beyond its own limits to call a partner.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// A data connection that was dialled and is not joined yet.
+pub(super) struct Parked {
+    wire: Wire,
+    pair: PairId,
+    ticket: Ticket,
+}
+
+/// Why a session did not come about.
+struct Failure {
+    status: Status,
+    detail: String,
+    /// The server's child knows of it, and has told the operator.
+    told: bool,
+}
+
+impl Failure {
+    fn ours(status: Status, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), told: false }
+    }
+}
+
+impl From<Interrupted> for Failure {
+    fn from(e: Interrupted) -> Self {
+        match e {
+            Interrupted::Late => Self::ours(Status::LinkBroke, "the server did not answer in time"),
+            Interrupted::Ended => Self::ours(Status::Terminated, "the session process was told to end"),
+            Interrupted::Failed(e) => Self::ours(Status::Internal, e.to_string()),
+        }
+    }
+}
+
+/// Dials in for its pair and waits for a station.
+pub(super) fn park(desk: &mut Desk, pair: PairId, ticket: Ticket) -> Result<Status, Stop> {
+    let mut wire = match dial(desk) {
+        Ok(mut wire) => present(&mut wire, pair).then_some(wire),
+        // A station may be here already; another pair is to be had.
+        Err(_) if desk.station.is_some() => None,
+        Err(stop) => return Err(stop),
+    };
+    loop {
+        if let Some(station) = desk.station.take() {
+            let parked = wire.map(|wire| Parked { wire, pair, ticket });
+            return Ok(serve(desk, station, parked));
+        }
+        if desk.released() {
+            return Err(Stop::Unused(Status::Retired));
+        }
+        if desk.station.is_some() {
+            continue;
+        }
+        match wire.as_mut().map(|wire| wire.socket().peek(&mut [0])) {
+            Some(Err(e)) if e.kind() == ErrorKind::WouldBlock => {}
+            // The server's child is gone: this pair is of no use any more.
+            _ => return Err(Stop::Unused(Status::Retired)),
+        }
+        desk.waiter.wait(None).map_err(unused)?;
+    }
+}
+
+/// The whole of a session; gives the exit status.
+pub(super) fn serve(desk: &mut Desk, station: Station, parked: Option<Parked>) -> Status {
+    sys::set_title(&format!("outgoing, station {}", station.peer));
+    let Station { mut socket, peer, tied } = station;
+    let ready = socket
+        .set_nodelay(true)
+        .and_then(|()| net::keepalive(&socket))
+        .and_then(|()| desk.waiter.watch(&mut socket));
+    if let Err(e) = ready {
+        return refuse(desk, &peer.to_string(), &Failure::ours(Status::Internal, e.to_string()));
+    }
+    let mut conn = Conn::Plain(Wire::new(socket));
+    let deadline = Instant::now() + Duration::from_secs(u64::from(desk.config.limits.station_seconds));
+    let (manner, target) = request::read(desk, &mut conn, tied, deadline);
+    let target = match target {
+        Ok(target) => target,
+        Err(Unheard { status, detail, answer }) => {
+            answer_and_close(desk, conn, &answer);
+            return refuse(desk, &peer.to_string(), &Failure::ours(status, detail));
+        }
+    };
+    sys::set_title(&format!("outgoing {target}"));
+    match reach(desk, &mut conn, &target, parked) {
+        Ok((data, open)) => attach(desk, conn, data, open, manner, &target),
+        Err(failure) => {
+            turn_down(desk, conn, manner, &failure);
+            refuse(desk, &target.to_string(), &failure)
+        }
+    }
+}
+
+/// The station is through: from here on it speaks OFTP2.
+fn attach(
+    desk: &mut Desk,
+    mut station: Conn,
+    data: Conn,
+    open: Open,
+    manner: Manner,
+    target: &Target,
+) -> Status {
+    let ready = match manner {
+        Manner::Silent => &[][..],
+        Manner::Connect => connect::READY,
+        Manner::Socks => &socks::READY[..],
+    };
+    if let Err(e) = station.write(ready).and_then(|_| station.drain()) {
+        data.reset();
+        let detail = format!("the station broke off before its answer: {e}");
+        return refuse(desk, &target.to_string(), &Failure::ours(Status::StationBroke, detail));
+    }
+    sys::set_title(&format!("outgoing {target} {}", open.ssid));
+    let inspector = Inspector::new(open.profile, desk.config.limits.idle_commands, Side::Inner);
+    Attached { data, station, inspector, open }.relay(desk)
+}
+
+/// Joins with a server's child and has it call the target.
+fn reach(
+    desk: &mut Desk,
+    station: &mut Conn,
+    target: &Target,
+    parked: Option<Parked>,
+) -> Result<(Conn, Open), Failure> {
+    let mut data = join_any(desk, parked)?;
+    let lost = |e: join::OpeningError| Failure::ours(Status::LinkBroke, e.to_string());
+    join::send(&mut data, &Dial { target: target.clone() }).map_err(lost)?;
+    let limits = &desk.config.limits;
+    let seconds = 2 * u64::from(limits.handshake_seconds) + u64::from(limits.ssid_seconds);
+    let deadline = Some(Instant::now() + Duration::from_secs(seconds) + MARGIN);
+    let mut opening = Opening::default();
+    loop {
+        match opening.receive::<Reached>(&mut data).map_err(lost)? {
+            Poll::Ready(Reached::Ready(open)) => {
+                desk.tell(&ToParent::Joined { partner: open.partner.clone() });
+                return Ok((data, open));
+            }
+            Poll::Ready(Reached::Failed { word, reason }) => {
+                let status = Status::from_word(&word).unwrap_or(Status::PartnerDown);
+                return Err(Failure { status, detail: reason, told: true });
+            }
+            Poll::Pending => {}
+        }
+        if matches!(station.wire().socket().peek(&mut [0]), Ok(0)) {
+            return Err(Failure::ours(Status::StationBroke, "the station went before the partner answered"));
+        }
+        desk.waiter.wait(deadline)?;
+    }
+}
+
+/// Joins the parked pair; was that of no use, or is there none, one that is asked for.
+fn join_any(desk: &mut Desk, parked: Option<Parked>) -> Result<Conn, Failure> {
+    if let Some(parked) = parked {
+        match join_pair(desk, parked) {
+            Ok(conn) => return Ok(conn),
+            Err(Failure { status: Status::LinkBroke, detail, .. }) => {
+                common::debug!("another pair is asked for: {}", common::log::escape(&detail));
+                desk.tell(&ToParent::WantPair);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    let deadline = Some(Instant::now() + join::TIME_LIMIT);
+    let (pair, ticket) = loop {
+        if desk.released() {
+            return Err(Failure::ours(Status::LinkBroke, "the client is ending"));
+        }
+        if let Some(reason) = desk.no_pair.take() {
+            return Err(Failure::ours(Status::Capacity, reason));
+        }
+        if let Some(given) = desk.given.take() {
+            break given;
+        }
+        desk.waiter.wait(deadline)?;
+    };
+    let wire = dial(desk).map_err(|stop| match stop {
+        Stop::Unused(status) => Failure::ours(status, "the session process was told to end"),
+        Stop::Failed(status, detail) => Failure::ours(status, detail),
+    })?;
+    let mut parked = Parked { wire, pair, ticket };
+    if !present(&mut parked.wire, pair) {
+        return Err(Failure::ours(Status::LinkBroke, "the data connection was gone at once"));
+    }
+    join_pair(desk, parked)
+}
+
+/// TLS with the ticket; this side begins.
+fn join_pair(desk: &mut Desk, parked: Parked) -> Result<Conn, Failure> {
+    let Parked { wire, pair, ticket } = parked;
+    desk.pair = Some(pair);
+    let internal = |e: openssl::error::ErrorStack| Failure::ours(Status::Internal, e.to_string());
+    let deadline = Some(Instant::now() + join::TIME_LIMIT);
+    let ssl = join::initiate(pair, &ticket).map_err(internal)?;
+    let mut conn = Conn::tls(ssl, wire).map_err(internal)?;
+    loop {
+        match conn.handshake() {
+            Ok(Poll::Ready(())) => return Ok(conn),
+            Ok(Poll::Pending) => desk.waiter.wait(deadline)?,
+            Err(e) => {
+                let detail = format!("the join of pair {pair} failed: {e}");
+                return Err(Failure::ours(Status::LinkBroke, detail));
+            }
+        }
+    }
+}
+
+/// Tells the station why not, in its protocol.
+fn turn_down(desk: &mut Desk, conn: Conn, manner: Manner, failure: &Failure) {
+    let Failure { status, detail, .. } = failure;
+    match manner {
+        Manner::Silent => conn.reset(),
+        Manner::Connect => {
+            answer_and_close(desk, conn, &connect::answer(connect::code(*status), *status, detail));
+        }
+        Manner::Socks => answer_and_close(desk, conn, &socks::reply(socks::code(*status))),
+    }
+}
+
+fn answer_and_close(desk: &mut Desk, mut conn: Conn, answer: &[u8]) {
+    if answer.is_empty() {
+        conn.reset();
+    } else if conn.write(answer).is_ok() {
+        net::goodbye(&mut desk.waiter, conn);
+    }
+}
+
+/// The one line of a session that did not come about.
+fn refuse(desk: &mut Desk, address: &str, failure: &Failure) -> Status {
+    let event = desk
+        .event(events::SESSION_REFUSED, &Open { address: address.to_owned(), ..Open::default() })
+        .field("reason", failure.status.word())
+        .field("detail", &failure.detail);
+    let grave = matches!(failure.status, Status::LinkBroke | Status::Capacity | Status::Internal);
+    if grave && !failure.told {
+        let text = format!("outgoing session refused: {}", failure.status.word());
+        desk.tell_operator(&Open::default(), &text, event.text().to_owned());
+    }
+    event.warn();
+    desk.tell(&ToParent::EndLogged);
+    failure.status
+}

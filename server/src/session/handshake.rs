@@ -1,0 +1,91 @@
+//! TLS with a partner, whichever side opened the connection: one deadline, one word for each fault, and afterwards no
+//! private key in this process.
+
+use super::Refusal;
+use super::desk::Desk;
+use crate::orders::ToParent;
+use crate::trust;
+use common::exit::Status;
+use common::net::{Conn, Interrupted, TlsFailure, Wire};
+use common::sys;
+use openssl::ssl::Ssl;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// The handshake, the partner's certificate included; `ssl` has its role set.
+pub(super) fn run(desk: &mut Desk, ssl: Ssl, wire: Wire) -> Result<Conn, Refusal> {
+    let limit = desk.active.limits.handshake_seconds;
+    let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
+    let mut conn = Conn::tls(ssl, wire).map_err(|e| Refusal::internal(&e))?;
+    loop {
+        desk.listen()?;
+        match conn.handshake() {
+            Ok(Poll::Ready(())) => break,
+            Ok(Poll::Pending) => {}
+            Err(failure) => {
+                report_urls(desk);
+                let refusal = refused(desk, &failure);
+                desk.say_goodbye(conn);
+                return Err(refusal);
+            }
+        }
+        match desk.wait(Some(deadline)) {
+            Ok(()) => {}
+            Err(Interrupted::Late) => {
+                let detail = format!("no complete TLS handshake within {limit} s");
+                return Err(Refusal::new(Status::Timeout, detail));
+            }
+            Err(Interrupted::Ended) => {
+                return Err(Refusal::new(Status::Terminated, "told to end during the TLS handshake"));
+            }
+            Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e)),
+        }
+    }
+    forget_key(&mut conn, desk);
+    take_facts(desk, &conn);
+    report_urls(desk);
+    Ok(conn)
+}
+
+/// No process that reads a partner's octets keeps our private key.
+pub(super) fn forget_key(conn: &mut Conn, desk: &mut Desk) {
+    if let Conn::Tls(stream) = conn {
+        sys::ssl_forget_certificate(stream);
+    }
+    desk.active.own = None;
+}
+
+fn take_facts(desk: &mut Desk, conn: &Conn) {
+    let seen = desk.active.seen.facts();
+    desk.facts.subject = seen.subject;
+    desk.facts.serial = seen.serial;
+    if let Some(ssl) = conn.ssl() {
+        let cipher = ssl.current_cipher().map_or("?", |cipher| cipher.name());
+        desk.facts.tls = format!("{} {cipher}", ssl.version_str());
+    }
+}
+
+/// URLs of CRLs that the backend does not know yet; also when the missing CRL is why the partner is refused.
+fn report_urls(desk: &Desk) {
+    let mut urls = desk.active.seen.facts().crl_urls;
+    urls.retain(|url| !desk.active.crl_urls.contains(url));
+    if !urls.is_empty() {
+        desk.tell(&ToParent::CrlUrls(urls));
+    }
+}
+
+fn refused(desk: &mut Desk, failure: &TlsFailure) -> Refusal {
+    let seen = desk.active.seen.facts();
+    desk.facts.subject = seen.subject;
+    desk.facts.serial = seen.serial;
+    let status = match &seen.fault {
+        Some((code, _)) => Status::from_word(trust::fault_word(*code)).unwrap_or(Status::BadCertificate),
+        None if failure.no_certificate() => Status::NoCertificate,
+        None if failure.wrong_protocol() => Status::Protocol,
+        None => Status::Tls,
+    };
+    match seen.fault {
+        Some((_, subject)) => Refusal::new(status, format!("{failure}: certificate of {subject}")).grave(),
+        None => Refusal::new(status, failure.to_string()),
+    }
+}
