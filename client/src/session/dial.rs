@@ -28,18 +28,37 @@ pub(super) struct Dialled {
 
 /// Dials until the pair is joined, or is not wanted any more.
 pub(super) fn dial_and_join(desk: &mut Desk, pair: PairId, ticket: &Ticket) -> Result<Dialled, Stop> {
-    let mut pause = PAUSE;
+    let mut redial = Redial::default();
     loop {
         let mut wire = dial(desk)?;
-        let dialled = Instant::now();
         if present(&mut wire, pair) && park(desk, wire.socket())? {
             return join_pair(desk, pair, ticket, wire);
         }
-        // A stranger came and went, and the pair is as good as before; or the server takes nobody, and is not to be
-        // dialled without end.
+        // A stranger came and went, and the pair is as good as before.
+        redial.pause(desk, pair)?;
+    }
+}
+
+/// How long to wait before the same pair is dialled again: a server that takes nobody is not dialled without end.
+pub(super) struct Redial {
+    pause: Duration,
+    since: Instant,
+}
+
+impl Default for Redial {
+    fn default() -> Self {
+        Self { pause: PAUSE, since: Instant::now() }
+    }
+}
+
+impl Redial {
+    /// The connection has ended: waits.
+    pub(super) fn pause(&mut self, desk: &mut Desk, pair: PairId) -> Result<(), Stop> {
         common::debug!("pair {pair} dials in again");
-        pause = if dialled.elapsed() > QUICK { PAUSE } else { (pause * 2).min(MAX_PAUSE) };
-        wait_a_moment(desk, pause)?;
+        self.pause = if self.since.elapsed() > QUICK { PAUSE } else { (self.pause * 2).min(MAX_PAUSE) };
+        wait_a_moment(desk, self.pause)?;
+        self.since = Instant::now();
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::attached::Attached;
 use super::desk::Desk;
-use super::dial::{dial, present, unused};
+use super::dial::{Redial, dial, present, unused};
 use super::request::{self, Manner, Unheard};
 use super::{Station, Stop, connect, socks};
 use crate::orders::ToParent;
@@ -43,6 +43,15 @@ impl Failure {
     }
 }
 
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Unused(_) => Self::ours(Status::Terminated, "the session process was told to end"),
+            Stop::Failed(status, detail) => Self::ours(status, detail),
+        }
+    }
+}
+
 impl From<Interrupted> for Failure {
     fn from(e: Interrupted) -> Self {
         match e {
@@ -55,27 +64,44 @@ impl From<Interrupted> for Failure {
 
 /// Dials in for its pair and waits for a station.
 pub(super) fn park(desk: &mut Desk, pair: PairId, ticket: Ticket) -> Result<Status, Stop> {
-    let mut wire = match dial(desk) {
-        Ok(mut wire) => present(&mut wire, pair).then_some(wire),
-        // A station may be here already; another pair is to be had.
-        Err(_) if desk.station.is_some() => None,
-        Err(stop) => return Err(stop),
-    };
+    let mut redial = Redial::default();
     loop {
-        if let Some(station) = desk.station.take() {
-            let parked = wire.map(|wire| Parked { wire, pair, ticket });
-            return Ok(serve(desk, station, parked));
+        let mut wire = match dial(desk) {
+            Ok(wire) => wire,
+            // A station is here already; another pair is to be had for it.
+            Err(_) if desk.station.is_some() => break,
+            Err(stop) => return Err(stop),
+        };
+        if present(&mut wire, pair) && wait_for_station(desk, &mut wire)? {
+            return Ok(match desk.station.take() {
+                Some(station) => serve(desk, station, Some(Parked { wire, pair, ticket })),
+                None => Status::Retired,
+            });
         }
-        if desk.released() {
+        redial.pause(desk, pair)?;
+    }
+    desk.tell(&ToParent::WantPair);
+    Ok(match desk.station.take() {
+        Some(station) => serve(desk, station, None),
+        None => Status::Retired,
+    })
+}
+
+/// True when a station has come, false when the data connection has ended: the server was too busy to take it.
+fn wait_for_station(desk: &mut Desk, wire: &mut Wire) -> Result<bool, Stop> {
+    loop {
+        if desk.released() && desk.station.is_none() {
             return Err(Stop::Unused(Status::Retired));
         }
         if desk.station.is_some() {
-            continue;
+            return Ok(true);
         }
-        match wire.as_mut().map(|wire| wire.socket().peek(&mut [0])) {
-            Some(Err(e)) if e.kind() == ErrorKind::WouldBlock => {}
-            // The server's child is gone: this pair is of no use any more.
-            _ => return Err(Stop::Unused(Status::Retired)),
+        match wire.socket().peek(&mut [0]) {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(false),
+            Ok(0) => return Ok(false),
+            // The server does not know this pair any more.
+            Ok(_) | Err(_) => return Err(Stop::Unused(Status::Retired)),
         }
         desk.waiter.wait(None).map_err(unused)?;
     }
@@ -172,13 +198,12 @@ fn reach(
 /// Joins the parked pair; was that of no use, or is there none, one that is asked for.
 fn join_any(desk: &mut Desk, parked: Option<Parked>) -> Result<Conn, Failure> {
     if let Some(parked) = parked {
-        match join_pair(desk, parked) {
-            Ok(conn) => return Ok(conn),
-            Err(Failure { status: Status::LinkBroke, detail, .. }) => {
+        match join_pair(desk, parked)? {
+            Joined::Yes(conn) => return Ok(conn),
+            Joined::CutOff(detail) | Joined::No(detail) => {
                 common::debug!("another pair is asked for: {}", common::log::escape(&detail));
                 desk.tell(&ToParent::WantPair);
             }
-            Err(failure) => return Err(failure),
         }
     }
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
@@ -194,19 +219,35 @@ fn join_any(desk: &mut Desk, parked: Option<Parked>) -> Result<Conn, Failure> {
         }
         desk.waiter.wait(deadline)?;
     };
-    let wire = dial(desk).map_err(|stop| match stop {
-        Stop::Unused(status) => Failure::ours(status, "the session process was told to end"),
-        Stop::Failed(status, detail) => Failure::ours(status, detail),
-    })?;
-    let mut parked = Parked { wire, pair, ticket };
-    if !present(&mut parked.wire, pair) {
-        return Err(Failure::ours(Status::LinkBroke, "the data connection was gone at once"));
+    let mut redial = Redial::default();
+    loop {
+        let mut wire = dial(desk)?;
+        if present(&mut wire, pair) {
+            match join_pair(desk, Parked { wire, pair, ticket: ticket.clone() })? {
+                Joined::Yes(conn) => return Ok(conn),
+                Joined::No(detail) => return Err(Failure::ours(Status::LinkBroke, detail)),
+                Joined::CutOff(detail) if deadline.is_some_and(|at| at <= Instant::now()) => {
+                    return Err(Failure::ours(Status::LinkBroke, detail));
+                }
+                // The server was too busy to take the connection.
+                Joined::CutOff(_) => {}
+            }
+        }
+        redial.pause(desk, pair)?;
     }
-    join_pair(desk, parked)
+}
+
+/// What became of a join.
+enum Joined {
+    Yes(Conn),
+    /// The data connection ended within it.
+    CutOff(String),
+    /// The other end does not hold the ticket, or takes its time.
+    No(String),
 }
 
 /// TLS with the ticket; this side begins.
-fn join_pair(desk: &mut Desk, parked: Parked) -> Result<Conn, Failure> {
+fn join_pair(desk: &mut Desk, parked: Parked) -> Result<Joined, Failure> {
     let Parked { wire, pair, ticket } = parked;
     desk.pair = Some(pair);
     let internal = |e: openssl::error::ErrorStack| Failure::ours(Status::Internal, e.to_string());
@@ -215,12 +256,19 @@ fn join_pair(desk: &mut Desk, parked: Parked) -> Result<Conn, Failure> {
     let mut conn = Conn::tls(ssl, wire).map_err(internal)?;
     loop {
         match conn.handshake() {
-            Ok(Poll::Ready(())) => return Ok(conn),
-            Ok(Poll::Pending) => desk.waiter.wait(deadline)?,
+            Ok(Poll::Ready(())) => return Ok(Joined::Yes(conn)),
+            Ok(Poll::Pending) => {}
             Err(e) => {
                 let detail = format!("the join of pair {pair} failed: {e}");
-                return Err(Failure::ours(Status::LinkBroke, detail));
+                return Ok(if e.broke_off() { Joined::CutOff(detail) } else { Joined::No(detail) });
             }
+        }
+        match desk.waiter.wait(deadline) {
+            Ok(()) => {}
+            Err(Interrupted::Late) => {
+                return Ok(Joined::No(format!("the join of pair {pair} took too long")));
+            }
+            Err(e) => return Err(e.into()),
         }
     }
 }
