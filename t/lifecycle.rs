@@ -14,7 +14,7 @@ use t::oftp::report::Fate;
 use t::oftp::settings::{OutFile, Settings};
 use t::site::sockets::{self, Socket, is_open};
 use t::site::{Builder, Flight, Role, Site};
-use t::wait::{PATIENCE, wait_for};
+use t::wait::{PATIENCE, wait_for, wait_slow};
 
 /// Waits until nobody listens there.
 fn wait_refused(address: SocketAddr) {
@@ -340,18 +340,6 @@ fn the_client_comes_from_the_address_chosen_and_ctrl_c_ends_it_in_the_foreground
 
 /// How long a change may take, as documented: 60 s between two looks, and a little for the way.
 const REFRESH: Duration = Duration::from_secs(65);
-
-/// Waits for what comes by a clock of the daemons' own, which is no setting.
-fn wait_slow<T>(due: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + due + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < until, "'{what}' not within {due:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
 
 /// Waits out one refresh of the configuration.
 fn wait_refresh(site: &Site, mark: usize, line: &str) {

@@ -218,17 +218,11 @@ fn letter(side: oftp::Side) -> &'static str {
     }
 }
 
-/// A buffer in hex; SSIDPSWD (octets 27 to 34 of SSID, RFC 5024 §5.3.2) is masked.
+/// A buffer in hex, as a log may hold it.
 fn hex(buffer: &[u8]) -> String {
-    const HEADER: usize = 4;
-    let secret = if buffer.get(HEADER) == Some(&b'X') { HEADER + 27..HEADER + 35 } else { 0..0 };
     let mut text = String::with_capacity(2 * buffer.len());
-    for (at, octet) in buffer.iter().enumerate() {
-        if secret.contains(&at) {
-            text.push_str("2a");
-        } else {
-            let _ = write!(text, "{octet:02x}");
-        }
+    for octet in oftp::masked(buffer).iter() {
+        let _ = write!(text, "{octet:02x}");
     }
     text
 }

@@ -13,13 +13,21 @@ const NAP: Duration = Duration::from_millis(5);
 ///
 /// # Panics
 /// If that takes longer than [`PATIENCE`]: the test has failed.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_slow(Duration::ZERO, what, look)
+}
+
+/// The same for something that is not due before `due` has passed.
+///
+/// # Panics
+/// If it takes [`PATIENCE`] more: the test has failed.
+pub fn wait_slow<T>(due: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + due + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {:?}", due + PATIENCE);
         thread::sleep(NAP);
     }
 }

@@ -1,0 +1,61 @@
+//! A CRL finds its way by itself: found in a partner's certificate, told to the backend, fetched, in force.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+use t::ca::{Authority, Request};
+use t::site::{Builder, PartnerEntry, Role};
+use t::wait::wait_slow;
+
+/// `proxy_crl_slice_seconds` of this test.
+const SLICE: Duration = Duration::from_secs(5);
+/// How often the server asks for a newer configuration.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// Serves `body` to whoever asks for anything, for as long as this test process lives; gives the URL.
+fn publish(body: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/other-ca.crl", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut request = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            while request.next().is_some_and(|line| !line.is_empty()) {}
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    url
+}
+
+/// The documented latency is a time slice and the minute until the server asks again; nothing makes it shorter.
+#[test]
+fn the_crl_of_a_new_ca_is_found_fetched_and_in_force() {
+    let mut other = Authority::new("Other CA").unwrap();
+    let url = publish(other.crl(30).unwrap());
+    let mut site = Builder::new("crls")
+        .setting("proxy_crl_allow_private", "yes")
+        .setting("proxy_crl_slice_seconds", "5")
+        .partners([PartnerEntry::new("beta", "O0013BETA")])
+        .prepare()
+        .unwrap();
+    let certificate = other.certificate_pem().unwrap();
+    site.api(&["trust", "add", &site.file("other-ca.pem", &certificate).unwrap()]).unwrap();
+    site.launch().unwrap();
+    let mut request = Request::new("beta").ssid("O0013BETA");
+    request.crl_url = Some(url.clone());
+    let beta = other.issue(&request).unwrap();
+    let partner = site.partner_with("O0013BETA", Some(&beta)).unwrap();
+
+    let mark = site.mark(Role::Server);
+    assert!(!partner.call().is_good());
+    site.wait_log_after(Role::Server, mark, "session_refused*reason=crl-missing");
+    wait_slow(SLICE, &format!("the CRL of {url} in the backend's list"), || {
+        site.api(&["crl", "list"]).unwrap().contains("Other CA").then_some(())
+    });
+    wait_slow(REFRESH, "the generation with the CRL", || {
+        site.log(Role::Server)[mark..].contains(" config_taken ").then_some(())
+    });
+    assert!(partner.call().is_good());
+    site.end();
+}
