@@ -291,7 +291,7 @@ fn a_station_that_does_not_answer_as_it_should_is_esid_08() {
     case(Some(&send(b"\x10\0\0\x08F08\r")), "station-down", "sent ESID 08 instead of SSRM");
     case(Some(&send(b"\x10\0\0\x0fF08004BUSY\r")), "station-down", "sent ESID 08 instead of SSRM");
     case(Some(&send(b"220 mail.example ESMTP\r\n")), "station-violation", "SSRM");
-    case(Some(&send(b"\x10\0\0\x17IODETTE FTP READY \rmore")), "station-down", "sent more before");
+    case(Some(&send(b"\x10\0\0\x17IODETTE FTP READY \rmore")), "station-violation", "sent more before");
     assert_eq!(site.log(Role::Server).matches(" session_refused ").count(), 7);
     end(site, 0);
 }

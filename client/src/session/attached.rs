@@ -10,7 +10,10 @@ use common::log::events;
 use common::net::Conn;
 use common::relay::Relay;
 use common::verdict::{self, Verdict};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How much longer than the server's child this one is patient.
+const LATER: Duration = Duration::from_secs(2);
 
 /// A station that answers, and the partner's octets on their way.
 pub(super) struct Attached {
@@ -26,7 +29,10 @@ impl Attached {
         let begun = Instant::now();
         let station = self.station.peer_addr().map(|address| address.to_string()).unwrap_or_default();
         desk.event(events::SESSION_BEGIN, &self.open).field("station", &station).info();
-        let times = verdict::timeouts(&desk.config.limits);
+        // Both daemons watch the same session by the same limits: in the DMZ they are found to be passed first.
+        let mut times = verdict::timeouts(&desk.config.limits);
+        times.silence += LATER;
+        times.unit += LATER;
         let relay = Relay::new(&mut desk.waiter, &mut self.inspector, self.data, self.station, times);
         let (outcome, totals) = relay.run();
         let verdict = Verdict::of(&outcome, &self.inspector);
