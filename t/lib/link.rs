@@ -264,7 +264,7 @@ impl Dmz {
         let (id, ticket) = (format!("{:032x}", self.pairs), vec![0x5a; 32]);
         // Also a sign of life, so that however long it takes the client stays.
         self.control.send(&json!("ping"))?;
-        self.control.send(&json!({"pair": {"pair": id, "ticket": hex(&ticket)}}))?;
+        self.control.send(&json!({"pair": {"pair": id, "ticket": hex(&ticket), "direction": "incoming"}}))?;
         let mut tcp = wait_for("the data connection", || self.listener.accept().ok()).0;
         tcp.set_nonblocking(false)?;
         tcp.set_read_timeout(Some(PATIENCE))?;
