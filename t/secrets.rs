@@ -1,0 +1,109 @@
+//! Secrets stay where they belong: canaries are planted, everything is driven at TRACE, and nothing of them is found in
+//! a log or on the disk of the DMZ.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use t::site::{Builder, PartnerEntry, Role, Site};
+
+/// SSIDPSWD of a partner, and what it is in a TRACE line.
+const PASSWORD: &str = "CANARY42";
+const PASSWORD_IN_HEX: &str = "43414e4152593432";
+
+fn rc(stem: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?>\n<log4c version=\"1.2.4\">\n\
+         <category name=\"{stem}\" priority=\"trace\" appender=\"daily\"/>\n\
+         <appender name=\"daily\" type=\"os4x_appender\" layout=\"os4x\"/>\n\
+         <layout name=\"os4x\" type=\"os4x_layout\"/>\n</log4c>\n"
+    )
+}
+
+/// A site whose daemons log at TRACE from the first line on.
+fn traced() -> Site {
+    Builder::new("secrets")
+        .partners([PartnerEntry::new("acme", "O0013ACME"), PartnerEntry::new("beta", "O0013BETA")])
+        .file(Role::Server, "os4x_proxyserver.logrc", &rc("os4x_proxyserver"))
+        .file(Role::Client, "os4x_proxyclient.logrc", &rc("os4x_proxyclient"))
+        .start()
+        .unwrap()
+}
+
+/// Every file below `folder`.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+/// The inner lines of every private key in PEM form that this site keeps in files of its own, and the token.
+fn canaries(site: &Site) -> Vec<String> {
+    let token = site.api(&["token", "show"]).unwrap();
+    let mut all =
+        vec![token.trim().split('.').next().unwrap().to_owned(), PASSWORD.into(), PASSWORD_IN_HEX.into()];
+    for text in files(site.directory()).iter().filter_map(|file| fs::read_to_string(file).ok()) {
+        let keys = text.split("PRIVATE KEY-----").skip(1).step_by(2);
+        all.extend(keys.flat_map(str::lines).filter(|line| line.len() >= 40).map(str::to_owned));
+    }
+    all
+}
+
+#[test]
+fn nothing_secret_is_in_a_log_or_on_the_dmz_disk() {
+    let site = traced();
+    let mut acme = site.partner("O0013ACME").unwrap();
+    acme.settings.password = PASSWORD.into();
+    assert!(acme.call().is_good());
+    // Refused ones are told of with what they said.
+    let beta = site.certificate("beta", "O0013BETA").unwrap();
+    let mut foreign = site.partner_with("O0013ACME", Some(&beta)).unwrap();
+    foreign.settings.password = PASSWORD.into();
+    assert!(!foreign.call().is_good());
+
+    let canaries = canaries(&site);
+    assert!(canaries.len() >= 5, "token, password and keys: {}", canaries.len());
+    let own = fs::read_to_string(site.folder(Role::Server).join("os4x_proxyserver.key")).unwrap();
+    for role in [Role::Server, Role::Client, Role::Api] {
+        let log = site.log(role) + &site.output(role);
+        for canary in &canaries {
+            assert!(!log.contains(canary), "{} wrote {canary}", role.binary());
+        }
+    }
+    for role in [Role::Server, Role::Client] {
+        let buffers = site.log(role).matches(" TRACE    ").count();
+        assert!(buffers > 4, "{} wrote {buffers} TRACE lines", role.binary());
+    }
+    let dmz = files(&site.folder(Role::Server));
+    for file in &dmz {
+        let octets = fs::read(file).unwrap();
+        let text = String::from_utf8_lossy(&octets);
+        for canary in canaries.iter().filter(|canary| !own.contains(*canary)) {
+            assert!(!text.contains(canary.as_str()), "{} holds {canary}", file.display());
+        }
+    }
+    let names: BTreeSet<String> = dmz
+        .iter()
+        .map(|file| file.file_name().unwrap().to_string_lossy().trim_end_matches(char::is_numeric).to_owned())
+        .filter(|name| !matches!(name.as_str(), "output" | "stdout" | "stderr"))
+        .collect();
+    let ours =
+        ["os4x_proxyserver.key", "os4x_proxyserver.log.", "os4x_proxyserver.logrc", "os4x_proxyserver.pid"];
+    for name in ours {
+        assert!(names.contains(name), "{names:?}");
+    }
+    let known: Vec<&str> = names.iter().map(String::as_str).filter(|name| !ours.contains(name)).collect();
+    // The binary (its name ends in a digit), the licence, and what the test's harness keeps of standard output.
+    assert!(
+        known
+            .iter()
+            .all(|name| name.contains("os4x_proxyserver") || name.contains("lic") || name.contains("out")),
+        "{known:?}"
+    );
+    site.end();
+}
