@@ -1,10 +1,15 @@
 //! Secrets stay where they belong: canaries are planted, everything is driven at TRACE, and nothing of them is found in
 //! a log or on the disk of the DMZ.
 
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use openssl::pkey::PKey;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use t::site::{Builder, PartnerEntry, Role, Site};
+use t::site::{Builder, Flight, PartnerEntry, Role, Site};
+use t::wait::wait_for;
 
 /// SSIDPSWD of a partner, and what it is in a TRACE line.
 const PASSWORD: &str = "CANARY42";
@@ -105,5 +110,52 @@ fn nothing_secret_is_in_a_log_or_on_the_dmz_disk() {
             .all(|name| name.contains("os4x_proxyserver") || name.contains("lic") || name.contains("out")),
         "{known:?}"
     );
+    site.end();
+}
+
+/// Whether one of `needles` is anywhere in the writable memory of a process. Reading it takes root.
+fn holds(pid: Pid, needles: &[Vec<u8>]) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    let writable =
+        maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|rights| rights.starts_with("rw")));
+    writable.filter_map(|line| line.split(' ').next()?.split_once('-')).any(|(from, to)| {
+        let [from, to] = [from, to].map(|address| u64::from_str_radix(address, 16).unwrap());
+        let mut octets = vec![0; usize::try_from(to - from).unwrap()];
+        // Guard pages and the like cannot be read.
+        let read = memory.read_at(&mut octets, from).unwrap_or(0);
+        needles.iter().any(|needle| octets[..read].windows(needle.len()).any(|window| window == needle))
+    })
+}
+
+#[test]
+fn the_private_key_towards_partners_is_only_where_it_is_needed() {
+    let mut site = Site::start("key-in-memory").unwrap();
+    let pem = fs::read(site.directory().join("ca/proxy.key")).unwrap();
+    let scalar = PKey::private_key_from_pem(&pem).unwrap().ec_key().unwrap().private_key().to_vec();
+    // As it travels, and as OpenSSL computes with it.
+    let needles = [scalar.clone(), scalar.into_iter().rev().collect()];
+    site.wait_pool();
+    assert!(holds(site.pid(Role::Server), &needles), "the parent serves partners with it");
+    let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    let session = wait_for("the session's process", || {
+        let mut incoming = site.children(Role::Server);
+        incoming.retain(|pid| Site::title(*pid).contains("O0013ACME"));
+        incoming.pop_first()
+    });
+    assert!(!holds(session, &needles), "a process that reads a partner's octets");
+    for pid in site.children(Role::Client).into_iter().chain([site.pid(Role::Client)]) {
+        if !Site::title(pid).ends_with("API worker") {
+            assert!(!holds(pid, &needles), "{}", Site::title(pid));
+        }
+    }
+    assert!(flight.land().unwrap().is_good());
+    site.signal(Role::Client, Signal::SIGKILL);
+    site.wait_end(Role::Client);
+    site.wait_log(Role::Server, "client_gone");
+    wait_for("the key to be gone from the server", || {
+        let all = site.children(Role::Server).into_iter().chain([site.pid(Role::Server)]);
+        all.filter(|pid| !Site::title(*pid).is_empty()).all(|pid| !holds(pid, &needles)).then_some(())
+    });
     site.end();
 }
