@@ -233,7 +233,7 @@ fn ps_shows_what_each_process_does() {
         format!("os4x_proxyserver2: client 127.0.0.1 joined, partners on {}", site.tls),
         format!("os4x_proxyserver2: incoming {} O0013ACME", partner.split(':').next().unwrap()),
         "os4x_proxyclient2: API worker".to_owned(),
-        format!("os4x_proxyclient2: incoming {partner} O0013ACME"),
+        format!("os4x_proxyclient2: incoming {} O0013ACME", partner.split(':').next().unwrap()),
         format!("os4x_proxyclient2: joined {}", site.internal),
     ];
     due.extend(vec!["os4x_proxyserver2: parked".to_owned(); 4]);

@@ -181,6 +181,8 @@ impl Parent {
 
     /// Why the server is not joined any more, and the starting process's answer if it still waits for one.
     fn finish(mut self, finish: Finish) -> Finish {
+        // Parked children first, or they would dial again when the server lets theirs go.
+        self.children.release_parked();
         self.leave_server();
         if let Finish::Failed(reason) = &finish {
             Event::new(events::SERVER_LOST)

@@ -8,6 +8,7 @@ use common::link::join::Open;
 use common::net::{self, Conn, Interrupted, Read};
 use common::oftp::{self, EsidReason};
 use common::sys;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Nothing longer is legal before the second SSID (oftp2 sheet, section 11).
@@ -23,7 +24,9 @@ pub(super) struct Failure {
 
 /// A station that has sent its SSRM.
 pub(super) fn connect(desk: &mut Desk, open: &Open) -> Result<(Conn, Inspector), Failure> {
-    sys::set_title(&format!("incoming {} {}", open.address, open.ssid));
+    let address =
+        open.address.parse::<SocketAddr>().map_or_else(|_| open.address.clone(), |at| at.ip().to_string());
+    sys::set_title(&format!("incoming {address} {}", open.ssid));
     let limit = desk.config.limits.station_seconds;
     let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
     let (host, port) = (desk.config.station_host.clone(), desk.config.station_port);

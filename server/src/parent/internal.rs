@@ -229,13 +229,18 @@ impl InternalPort {
     }
 
     /// Tells a client's child that its pair is unknown, so that it does not dial again.
-    pub(super) fn refuse_pair(&mut self, mut socket: TcpStream, peer: SocketAddr, reason: &str) {
+    pub(super) fn refuse_pair(&mut self, socket: TcpStream, peer: SocketAddr, reason: &str) {
         if let Some(unlogged) = self.pairs.admit(Instant::now()) {
             tell(events::PAIR_REFUSED, peer, reason, unlogged);
         }
-        // It may have gone already.
-        let _ = socket.write(&[UNKNOWN_PAIR]);
+        decline_pair(socket);
     }
+}
+
+/// Tells a client's child that its pair is not wanted.
+pub(super) fn decline_pair(mut socket: TcpStream) {
+    // It may have gone already.
+    let _ = socket.write(&[UNKNOWN_PAIR]);
 }
 
 fn tell(event: &'static str, peer: SocketAddr, reason: &str, unlogged: u64) {

@@ -2,6 +2,7 @@
 //! a partner comes, or a station. A pair outlives a stranger: only a join uses its ticket up. How many there are for
 //! incoming sessions is decided here, for outgoing ones in the client.
 
+use super::internal::decline_pair;
 use super::{Need, Parent};
 use crate::orders::ToChild;
 use common::link::backoff::BackOff;
@@ -38,6 +39,8 @@ struct Pair {
 #[derive(Default)]
 pub(super) struct Pool {
     pairs: HashMap<PairId, Pair>,
+    /// Pairs that we gave up lately: their client's children may dial once more before they hear of it.
+    given_up: HashMap<PairId, Instant>,
     low_since: Option<Instant>,
     pub(super) pause: BackOff,
 }
@@ -46,6 +49,11 @@ impl Pool {
     /// A data connection is awaited: the internal port must listen.
     pub(super) fn awaits_dial(&self) -> bool {
         self.pairs.values().any(|pair| pair.dial_by.is_some())
+    }
+
+    fn give_up(&mut self, id: PairId) {
+        self.given_up.retain(|_, since| since.elapsed() < DIAL);
+        self.given_up.insert(id, Instant::now());
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
@@ -128,6 +136,10 @@ impl Parent {
         // The client's child may be faster to dial again than we are to bury ours.
         self.bury();
         let Some(pair) = self.pool.pairs.get_mut(&id).filter(|pair| pair.dial_by.is_some()) else {
+            if self.pool.given_up.contains_key(&id) {
+                common::debug!("pair {id} was given up before it was dialled again");
+                return decline_pair(socket);
+            }
             return self.internal.refuse_pair(
                 socket,
                 peer,
@@ -174,6 +186,7 @@ impl Parent {
     /// No data connection came of this pair: its child hears why.
     pub(super) fn fail_pair(&mut self, id: PairId, reason: &str) {
         let Some(pair) = self.pool.pairs.remove(&id) else { return };
+        self.pool.give_up(id);
         common::warn!("pair {id} failed: {}", common::log::escape(reason));
         if pair.direction == Direction::Incoming {
             self.pool.pause.failed();
@@ -215,6 +228,7 @@ impl Parent {
     /// This pair is not wanted any more. A child that serves a partner meanwhile is left alone.
     pub(super) fn retire(&mut self, id: PairId) {
         if let Some(pair) = self.pool.pairs.remove(&id) {
+            self.pool.give_up(id);
             self.tell_client(&ToClient::Retire { pair: id });
             self.children.release_parked(pair.child);
         }
@@ -252,12 +266,14 @@ impl Parent {
 
     /// The client is gone, and its children with it.
     pub(super) fn drop_pairs(&mut self) {
-        for (_, pair) in std::mem::take(&mut self.pool.pairs) {
+        for (id, pair) in std::mem::take(&mut self.pool.pairs) {
+            self.pool.give_up(id);
             let reason = "the client is gone".to_owned();
             self.children.send(pair.child, &ToChild::NoPair { reason }, None::<&TcpStream>);
             self.children.release_parked(pair.child);
         }
-        self.pool = Pool::default();
+        let given_up = std::mem::take(&mut self.pool.given_up);
+        self.pool = Pool { given_up, ..Pool::default() };
     }
 }
 

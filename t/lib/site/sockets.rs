@@ -40,6 +40,22 @@ pub fn at(address: SocketAddr) -> io::Result<Vec<Socket>> {
     Ok(all()?.into_iter().map(|(socket, _)| socket).filter(is_there).collect())
 }
 
+/// Whether a connection of `address` is closed with octets unsent: a regular end is queued behind them (FIN-WAIT-1).
+pub fn ends_behind_octets(address: SocketAddr) -> io::Result<bool> {
+    Ok(fs::read_to_string("/proc/net/tcp")?.lines().skip(1).any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_its = |at: usize| {
+            words
+                .get(at)
+                .and_then(|text| self::address(text))
+                .is_some_and(|own| SocketAddr::V4(own) == address)
+        };
+        let unsent = words.get(4).and_then(|queues| u32::from_str_radix(queues.split_once(':')?.0, 16).ok());
+        // The FIN itself counts as one.
+        words.get(3) == Some(&"04") && unsent.is_some_and(|octets| octets > 1) && (is_its(1) || is_its(2))
+    }))
+}
+
 /// Whether somebody listens at `address`.
 pub fn is_open(address: SocketAddr) -> bool {
     at(address).is_ok_and(|all| all.iter().any(|socket| matches!(socket, Socket::Listening(_))))
