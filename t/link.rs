@@ -237,10 +237,15 @@ fn open_port(control: &mut Control, site: &Site) {
     wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
 }
 
+/// Dials for a pair while the port listens for another reason.
+fn dial_again(control: &mut Control, site: &Site, pair: &Pair) -> TcpStream {
+    open_port(control, site);
+    pair.dial(site).unwrap()
+}
+
 /// Dials once more for a pair that is not waited for: refused.
 fn dial_in_vain(control: &mut Control, site: &Site, pair: &Pair) {
-    open_port(control, site);
-    let again = pair.dial(site).unwrap();
+    let again = dial_again(control, site, pair);
     assert_eq!(read_to_end(&again), b"N");
     let reason = refusal(site, "pair_refused", again.local_addr().unwrap());
     assert!(reason.contains("no such pair, or it has its data connection"), "{reason}");
@@ -252,8 +257,8 @@ fn park(control: &mut Control, site: &Site) -> (Pair, TcpStream) {
         let pair = control.next_pair().unwrap();
         open_port(control, site);
         let data = pair.dial(site).unwrap();
-        // Once this one is refused, the server has the first.
-        dial_in_vain(control, site, &pair);
+        // Once this one is declined, the server has the first.
+        assert_eq!(read_to_end(&dial_again(control, site, &pair)), b"N");
         data.set_nonblocking(true).unwrap();
         // On a slow machine the pair may have been given up before we dialled.
         if data.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
