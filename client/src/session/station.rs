@@ -3,16 +3,14 @@
 
 use super::{Desk, inspector};
 use common::exit::Status;
+use common::greeting::{Greeting, Heard};
 use common::inspector::Inspector;
 use common::link::join::Open;
-use common::net::{self, Conn, Interrupted, Read};
+use common::net::{self, Conn, Interrupted};
 use common::oftp::{self, EsidReason};
 use common::sys;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-
-/// Nothing longer is legal before the second SSID (oftp2 sheet, section 11).
-const GREETING_ROOM: usize = 1010;
 
 /// Why there is no station.
 pub(super) struct Failure {
@@ -68,37 +66,20 @@ fn greeting(
     deadline: Instant,
 ) -> Result<(), Silence> {
     let wrong = |v: oftp::Violation| Silence::Wrong(v.reason(), format!("sent no SSRM: {v}"));
-    let mut buffer = [0; GREETING_ROOM];
-    let mut filled = 0;
+    let mut greeting = Greeting::default();
     loop {
-        let ended = loop {
-            match conn.read(buffer.get_mut(filled..).unwrap_or_default()) {
-                Read::Octets(n) => filled += n,
-                Read::Blocked => break None,
-                Read::Clean => break Some("closed the connection".to_owned()),
-                Read::Broken(e) => break Some(e.to_string()),
-            }
-            if filled == buffer.len() {
-                break None;
-            }
-        };
-        let read = buffer.get(..filled).unwrap_or_default();
-        if let Some(length) = inspector.whole(oftp::Side::Responder, read).map_err(wrong)? {
-            let unit = read.get(..length).unwrap_or_default();
-            inspector.pass(oftp::Side::Responder, unit).map_err(wrong)?;
-            if let Some((_, reason)) = inspector.ended() {
-                let code = reason.code();
-                let name = reason.name();
+        match greeting.step(conn, inspector, oftp::Side::Responder).map_err(wrong)? {
+            Heard::Message(_) => {
+                let Some((_, reason)) = inspector.ended() else { return Ok(()) };
+                let (code, name) = (reason.code(), reason.name());
                 return Err(Silence::Gone(format!("sent ESID {code} instead of SSRM: {name}")));
             }
-            if length < filled {
+            Heard::TooMuch => {
                 let what = "sent more before it had an SSID (RFC 5024 §9.3)";
                 return Err(Silence::Wrong(EsidReason::ProtocolViolation, what.to_owned()));
             }
-            return Ok(());
-        }
-        if let Some(how) = ended {
-            return Err(Silence::Gone(format!("broke off before its SSRM: {how}")));
+            Heard::Ended(how) => return Err(Silence::Gone(format!("{how} before its SSRM"))),
+            Heard::Nothing => {}
         }
         match desk.waiter.wait(Some(deadline)) {
             Ok(()) => {}

@@ -7,10 +7,11 @@ use super::greeted::Greeted;
 use crate::orders::ToParent;
 use common::config::ProfileName;
 use common::exit::Status;
+use common::greeting::{Greeting, Heard};
 use common::inspector::Inspector;
 use common::link::join;
 use common::link::pair::PairId;
-use common::net::{Conn, Interrupted, Read};
+use common::net::{Conn, Interrupted};
 use common::oftp::{self, EsidReason, Side};
 use common::relay;
 use openssl::x509::X509;
@@ -24,9 +25,6 @@ pub(super) struct Encrypted {
     /// Some partner may come with this certificate.
     pub(super) candidate: bool,
 }
-
-/// Octets read before the second SSID: nothing longer is legal there (oftp2 sheet, section 11).
-const GREETING_ROOM: usize = 1010;
 
 impl Encrypted {
     /// SSRM out, SSID in, and who it is.
@@ -58,37 +56,21 @@ impl Encrypted {
         let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
         inspector.pass(Side::Responder, &oftp::SSRM).map_err(|v| Refusal::internal(&v))?;
         self.conn.write(&oftp::SSRM).map_err(|e| Refusal::internal(&e))?;
-        let mut buffer = [0; GREETING_ROOM];
-        let mut filled = 0;
+        let mut greeting = Greeting::default();
         loop {
             desk.listen()?;
             self.conn.drain().map_err(|e| gone(&e))?;
-            let ended = loop {
-                match self.conn.read(buffer.get_mut(filled..).unwrap_or_default()) {
-                    Read::Octets(n) => filled += n,
-                    Read::Blocked => break None,
-                    Read::Clean => break Some("closed the connection".to_owned()),
-                    Read::Broken(e) => break Some(e.to_string()),
-                }
-                if filled == buffer.len() {
-                    break None;
-                }
-            };
-            let read = buffer.get(..filled).unwrap_or_default();
-            if let Some(length) = inspector.whole(Side::Initiator, read).map_err(|v| violation(&v))? {
-                let unit = read.get(..length).unwrap_or_default();
-                inspector.pass(Side::Initiator, unit).map_err(|v| violation(&v))?;
-                if inspector.ended().is_some() {
+            match greeting.step(&mut self.conn, inspector, Side::Initiator).map_err(|v| violation(&v))? {
+                Heard::Message(_) if inspector.ended().is_some() => {
                     return Err(Refusal::new(Status::ErrorEsid, "the partner sent ESID instead of SSID"));
                 }
-                if length < filled {
-                    // Half duplex: the Initiator has nothing to say before our SSID.
-                    return Err(eager());
+                Heard::Message(ssid) => return Ok(ssid),
+                // Half duplex: the Initiator has nothing to say before our SSID.
+                Heard::TooMuch => return Err(eager()),
+                Heard::Ended(how) => {
+                    return Err(Refusal::new(Status::NoSsid, format!("the partner {how} before its SSID")));
                 }
-                return Ok(unit.to_vec());
-            }
-            if let Some(how) = ended {
-                return Err(Refusal::new(Status::NoSsid, format!("the partner {how} before its SSID")));
+                Heard::Nothing => {}
             }
             join.advance(desk, self.candidate && self.certificate.is_some())?;
             match desk.wait(Some(deadline)) {
