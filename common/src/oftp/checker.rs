@@ -82,11 +82,6 @@ impl Checker {
         }
     }
 
-    /// Judges by another profile from now on: who the partner is, only its SSID tells.
-    pub fn set_profile(&mut self, profile: Profile) {
-        self.profile = profile;
-    }
-
     /// Where the session stands.
     pub fn state(&self) -> State {
         self.state
