@@ -4,6 +4,7 @@
 pub mod dial;
 pub mod tls;
 
+use nix::errno::Errno;
 use nix::libc::{POLLRDHUP, linger};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -117,11 +118,11 @@ impl Read for Buffered {
         if self.taken == self.ahead.len() {
             self.flush()?;
             if into.len() >= BUFFER / 2 {
-                return self.tcp.read(into);
+                return uninterrupted(|| self.tcp.read(into));
             }
             self.taken = 0;
             self.ahead.resize(BUFFER, 0);
-            let read = self.tcp.read(&mut self.ahead);
+            let read = uninterrupted(|| self.tcp.read(&mut self.ahead));
             self.ahead.truncate(*read.as_ref().unwrap_or(&0));
             read?;
         }
@@ -140,7 +141,7 @@ impl Write for Buffered {
         }
         if octets.len() >= BUFFER / 2 {
             self.flush()?;
-            return self.tcp.write(octets);
+            return uninterrupted(|| self.tcp.write(octets));
         }
         self.held.extend_from_slice(octets);
         Ok(octets.len())
@@ -154,8 +155,24 @@ impl Write for Buffered {
     }
 }
 
+/// A read with a time limit ends early when the process was stopped and continued, even without a signal handler
+/// (signal(7)).
+fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 fn has_event(tcp: &TcpStream, event: PollFlags, limit: PollTimeout) -> bool {
-    poll(&mut [PollFd::new(tcp.as_fd(), event)], limit).is_ok_and(|ready| ready > 0)
+    loop {
+        match poll(&mut [PollFd::new(tcp.as_fd(), event)], limit) {
+            Err(Errno::EINTR) => {}
+            ready => return ready.is_ok_and(|ready| ready > 0),
+        }
+    }
 }
 
 #[derive(Debug)]
