@@ -42,4 +42,6 @@ mod signals;
 #[cfg(test)]
 mod startup;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod transfer;
