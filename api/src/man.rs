@@ -144,7 +144,7 @@ fn samples() -> Vec<Value> {
         listen_ip: None,
         listen_port: None,
         networks: Vec::new(),
-        tied: vec![Tied { listen_ip: None, listen_port: 1, partner: String::new() }],
+        tied: vec![Tied { listen_ip: None, listen_port: 1, partner: String::new(), networks: Vec::new() }],
         limits: Limits::default(),
     };
     let enrolment =

@@ -171,9 +171,9 @@ pub struct ClientConfig {
     pub listen_ip: Option<IpAddr>,
     /// Its port; none: this client has no listener.
     pub listen_port: Option<u16>,
-    /// Networks that may use it and the tied listeners, in CIDR notation; none: loopback and private ones.
+    /// Networks that may use it, in CIDR notation; none: loopback and private ones.
     pub networks: Vec<String>,
-    /// Listeners for stations that know no proxies.
+    /// Listeners for stations that know no proxies, at most `MAX_TIED`.
     #[serde(default)]
     pub tied: Vec<Tied>,
     /// Limits.
@@ -190,4 +190,10 @@ pub struct Tied {
     pub listen_port: u16,
     /// Short name of the partner.
     pub partner: String,
+    /// Networks that may use it, in CIDR notation; none: loopback and private ones.
+    #[serde(default)]
+    pub networks: Vec<String>,
 }
+
+/// Tied listeners of one client: what the backend keeps, and what a client opens.
+pub const MAX_TIED: usize = 255;

@@ -112,7 +112,7 @@ Lists the partners.
 const REMOVE: &str = "\
 usage: os4xapi partner remove NAME [--db DB]
 
-Removes a partner. Its sessions in progress run to their end.
+Removes a partner, and the listeners tied to it. Its sessions in progress run to their end.
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -273,11 +273,13 @@ fn checked_ssid(text: &str) -> Result<String, CliError> {
     Ok(code.to_owned())
 }
 
-async fn existing(change: &mut Change, name: &str) -> Result<Option<Partner>, CliError> {
+/// The partner of this short name.
+pub(super) async fn existing(change: &mut Change, name: &str) -> Result<Option<Partner>, CliError> {
     Ok(partners::all(change).await?.into_iter().find(|partner| partner.short_name == name))
 }
 
-fn no_such(name: &str) -> CliError {
+/// There is none of this short name.
+pub(super) fn no_such(name: &str) -> CliError {
     CliError::Refused(format!("There is no partner '{name}': 'os4xapi partner list' shows them."))
 }
 

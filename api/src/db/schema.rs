@@ -34,12 +34,14 @@ CREATE TABLE os4x_partner_pins (
 );
 CREATE TABLE os4x_proxies (proxy_id TEXT PRIMARY KEY, name TEXT NOT NULL, added BIGINT NOT NULL);
 CREATE TABLE os4x_proxy_clients (
-    address TEXT PRIMARY KEY,
+    address TEXT NOT NULL,
+    partner TEXT REFERENCES os4x_partners (short_name) ON DELETE CASCADE,
     listen_ip TEXT,
     listen_port BIGINT NOT NULL,
     networks TEXT NOT NULL,
     name TEXT NOT NULL
 );
+CREATE UNIQUE INDEX os4x_proxy_clients_listener ON os4x_proxy_clients (address, (COALESCE(partner, '')));
 CREATE TABLE os4x_certificates (
     usage TEXT NOT NULL,
     name TEXT NOT NULL,

@@ -11,12 +11,14 @@ use crate::settings::Values;
 use crate::store::certificates::{self, Usage};
 use crate::store::crl_urls::{self, Noted};
 use crate::store::crls::{self, Stored};
-use crate::store::{configuration, journal, partners, proxies};
+use crate::store::proxies::{self, ProxyClient};
+use crate::store::{configuration, journal, partners};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use common::config::{ClientConfig, NamedPem, ProxyConfig};
+use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
 use common::log::escape;
+use common::net::Network;
 use common::rpc::{
     Call, ClientConfigAnswer, ConfigAnswer, Enrolment, MAX_CRL_URL, Origin, SessionEvent, SystemLog,
 };
@@ -88,25 +90,35 @@ async fn client_config(app: &App, client: IpAddr) -> Result<ClientConfigAnswer, 
     let mut snapshot = app.db.snapshot().await?;
     let generation = db::generation(&mut snapshot).await?;
     let values = configuration::values(&mut snapshot).await?;
-    let listed = proxies::clients(&mut snapshot).await?.into_iter().find(|row| row.address == client);
-    if listed.is_none() {
+    let mut listeners = proxies::clients(&mut snapshot).await?;
+    listeners.retain(|listener| listener.address == client);
+    if listeners.is_empty() {
         log::debug!("client-without-listener client={client}");
     }
-    let (listen_ip, listen_port, networks) = match listed {
-        Some(row) => (row.listen_ip, Some(row.listen_port), row.networks),
-        None => (None, None, Vec::new()),
-    };
+    let (proxy, tied): (Vec<_>, Vec<_>) =
+        listeners.into_iter().partition(|listener| listener.partner.is_none());
+    let proxy = proxy.into_iter().next();
     let config = ClientConfig {
         generation,
         station_host: values.text("proxy_station_host").to_owned(),
         station_port: values.port("tcp_port"),
-        listen_ip,
-        listen_port,
-        networks,
-        tied: Vec::new(),
+        listen_ip: proxy.as_ref().and_then(|listener| listener.listen_ip),
+        listen_port: proxy.as_ref().map(|listener| listener.listen_port),
+        networks: proxy.map(|listener| texts(&listener.networks)).unwrap_or_default(),
+        tied: tied.into_iter().filter_map(as_tied).collect(),
         limits: values.limits(),
     };
     Ok(ClientConfigAnswer { config })
+}
+
+/// A listener as it travels, if it is tied to a partner.
+fn as_tied(listener: ProxyClient) -> Option<Tied> {
+    let ProxyClient { partner, listen_ip, listen_port, networks, .. } = listener;
+    Some(Tied { listen_ip, listen_port, partner: partner?, networks: texts(&networks) })
+}
+
+fn texts(networks: &[Network]) -> Vec<String> {
+    networks.iter().map(Network::to_string).collect()
 }
 
 async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<ConfigAnswer, Refusal> {

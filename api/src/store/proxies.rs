@@ -1,10 +1,10 @@
-//! The servers that clients may talk to (Proxy IDs), and the clients: address, listener,
-//! networks that may use it. Read by the API for each call, written by the commands. Decides
-//! nobody's admission.
+//! The servers that clients may talk to (Proxy IDs), and the clients' listeners: where, for whom, and to which partner if
+//! tied to one. Read by the API for each call, written by the commands. Decides nobody's admission.
 
 use crate::clock;
 use crate::db::{Change, DbError};
 use common::identity::ProxyId;
+use common::net::Network;
 use sqlx::{AnyConnection, Row};
 use std::net::IpAddr;
 
@@ -19,19 +19,36 @@ pub(crate) struct Proxy {
     pub(crate) added: i64,
 }
 
-/// A listed client.
+/// A listener of a client.
 #[derive(Debug)]
 pub(crate) struct ProxyClient {
-    /// The address it calls from.
+    /// The address that the client calls from.
     pub(crate) address: IpAddr,
-    /// Address of its listener; none: all.
+    /// Short name of the partner that it leads to; none: it takes proxy requests.
+    pub(crate) partner: Option<String>,
+    /// Its address; none: all.
     pub(crate) listen_ip: Option<IpAddr>,
-    /// Port of its listener.
+    /// Its port.
     pub(crate) listen_port: u16,
-    /// Networks that may use it, CIDR.
-    pub(crate) networks: Vec<String>,
+    /// Networks that may use it; none: loopback and private ones.
+    pub(crate) networks: Vec<Network>,
     /// A name for people.
     pub(crate) name: String,
+}
+
+impl ProxyClient {
+    /// The same row: an addition takes its place.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.address == other.address && self.partner == other.partner
+    }
+
+    /// Another listener of the same client, at the same place.
+    pub(crate) fn is_in_the_way_of(&self, other: &Self) -> bool {
+        let all = |ip: Option<IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
+        let same_ip = all(self.listen_ip) || all(other.listen_ip) || self.listen_ip == other.listen_ip;
+        let same_place = same_ip && self.listen_port == other.listen_port;
+        same_place && self.address == other.address && !self.is_same(other)
+    }
 }
 
 /// All servers.
@@ -78,10 +95,11 @@ pub(crate) async fn remove(change: &mut Change, id: &ProxyId) -> Result<bool, Db
     Ok(done.rows_affected() > 0)
 }
 
-/// All clients.
+/// All listeners of all clients.
 pub(crate) async fn clients(connection: &mut AnyConnection) -> Result<Vec<ProxyClient>, DbError> {
     let rows = sqlx::query(
-        "SELECT address, listen_ip, listen_port, networks, name FROM os4x_proxy_clients ORDER BY address",
+        "SELECT address, partner, listen_ip, listen_port, networks, name FROM os4x_proxy_clients \
+         ORDER BY address, COALESCE(partner, '')",
     )
     .fetch_all(connection)
     .await?;
@@ -89,41 +107,52 @@ pub(crate) async fn clients(connection: &mut AnyConnection) -> Result<Vec<ProxyC
         .map(|row| {
             let address: String = row.try_get(0)?;
             let corrupt = || DbError::Corrupt(format!("proxy client '{address}'"));
-            let listen_ip: Option<String> = row.try_get(1)?;
-            let networks: String = row.try_get(3)?;
+            let listen_ip: Option<String> = row.try_get(2)?;
+            let networks: String = row.try_get(4)?;
+            let networks = networks.split(',').filter(|text| !text.is_empty());
             Ok(ProxyClient {
                 address: address.parse().map_err(|_| corrupt())?,
+                partner: row.try_get(1)?,
                 listen_ip: listen_ip.map(|text| text.parse()).transpose().map_err(|_| corrupt())?,
-                listen_port: u16::try_from(row.try_get::<i64, _>(2)?).map_err(|_| corrupt())?,
-                networks: networks.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect(),
-                name: row.try_get(4)?,
+                listen_port: u16::try_from(row.try_get::<i64, _>(3)?).map_err(|_| corrupt())?,
+                networks: networks.map(str::parse).collect::<Result<_, _>>().map_err(|_| corrupt())?,
+                name: row.try_get(5)?,
             })
         })
         .collect()
 }
 
-/// Adds a client, or takes the place of the one with its address.
+/// Adds a listener, or takes the place of the one of its client that leads to the same partner, or takes proxy requests
+/// as it does.
 pub(crate) async fn put_client(change: &mut Change, client: &ProxyClient) -> Result<(), DbError> {
+    remove_client(change, client.address, client.partner.as_deref()).await?;
+    let networks: Vec<String> = client.networks.iter().map(Network::to_string).collect();
     sqlx::query(
-        "INSERT INTO os4x_proxy_clients (address, listen_ip, listen_port, networks, name) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (address) DO UPDATE SET listen_ip = excluded.listen_ip, \
-         listen_port = excluded.listen_port, networks = excluded.networks, name = excluded.name",
+        "INSERT INTO os4x_proxy_clients (address, partner, listen_ip, listen_port, networks, name) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(client.address.to_string())
+    .bind(client.partner.clone())
     .bind(client.listen_ip.map(|address| address.to_string()))
     .bind(i64::from(client.listen_port))
-    .bind(client.networks.join(","))
+    .bind(networks.join(","))
     .bind(client.name.as_str())
     .execute(&mut **change)
     .await?;
     Ok(())
 }
 
-/// Removes a client; false if it is not listed.
-pub(crate) async fn remove_client(change: &mut Change, address: IpAddr) -> Result<bool, DbError> {
-    let done = sqlx::query("DELETE FROM os4x_proxy_clients WHERE address = $1")
-        .bind(address.to_string())
-        .execute(&mut **change)
-        .await?;
+/// Removes a listener; false if there is no such one.
+pub(crate) async fn remove_client(
+    change: &mut Change,
+    address: IpAddr,
+    partner: Option<&str>,
+) -> Result<bool, DbError> {
+    let done =
+        sqlx::query("DELETE FROM os4x_proxy_clients WHERE address = $1 AND COALESCE(partner, '') = $2")
+            .bind(address.to_string())
+            .bind(partner.unwrap_or_default())
+            .execute(&mut **change)
+            .await?;
     Ok(done.rows_affected() > 0)
 }

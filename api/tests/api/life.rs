@@ -71,6 +71,17 @@ fn operator_enters_everything(site: &Site) -> String {
         "--listen-ip",
         "192.0.2.1",
     ]);
+    site.ok(&[
+        "proxyclient",
+        "add",
+        "127.0.0.1",
+        "--partner",
+        "ACME",
+        "--port",
+        "4712",
+        "--network",
+        "10.1.0.5",
+    ]);
     let licence = site.ok(&["licence", "issue", &id, "--holder", "Life GmbH", "--days", "10"]);
     let chain = X509::stack_from_pem(licence.as_bytes()).unwrap();
     assert_eq!(chain.len(), 2);
@@ -95,6 +106,9 @@ fn daemons_ask(site: &Site, client: &crate::https::Client, id: &str) -> ProxyCon
     assert_eq!(own["config"]["listen_ip"], "192.0.2.1");
     assert_eq!(own["config"]["listen_port"], 4711);
     assert_eq!(own["config"]["networks"], json!(["10.0.0.0/8"]));
+    let tied =
+        json!([{"listen_ip": null, "listen_port": 4712, "partner": "ACME", "networks": ["10.1.0.5/32"]}]);
+    assert_eq!(own["config"]["tied"], tied);
     assert_eq!(own["config"]["station_port"], 3305);
     assert_eq!(own["config"]["limits"]["sessions"], 77);
 
@@ -144,6 +158,9 @@ fn every_change_counts_up(site: &Site, client: &crate::https::Client, id: &str, 
         &["config", "set", "proxy_station_host", "station.example"],
         &["partner", "add", "NEW", "--ssid", "O0013NEW"],
         &["partner", "set", "NEW", "--ssid", "O0013NEWER"],
+        &["proxyclient", "add", "192.0.2.50", "--partner", "NEW", "--port", "1"],
+        &["proxyclient", "remove", "192.0.2.50", "--partner", "NEW"],
+        &["proxyclient", "add", "192.0.2.50", "--partner", "NEW", "--port", "2"],
         &["partner", "remove", "NEW"],
         &["trust", "add", &ca_file, "--name", "second"],
         &["crl", "add", &crl],
@@ -162,6 +179,8 @@ fn every_change_counts_up(site: &Site, client: &crate::https::Client, id: &str, 
         assert!(now > last, "{words:?}: {last} -> {now}");
         last = now;
     }
+    // The listener has gone with its partner.
+    assert!(!site.ok(&["proxyclient", "list"]).contains("192.0.2.50"));
     // What is refused, or only read, changes nothing.
     site.refused(&["config", "set", "tcp_port", "0"]);
     site.refused(&["partner", "remove", "NEW"]);

@@ -23,6 +23,8 @@ mod pki;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod proxyclients;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod web;

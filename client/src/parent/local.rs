@@ -4,41 +4,63 @@
 use super::backend::Asked;
 use super::{LISTENERS, Parent};
 use crate::session::Station;
-use common::config::ClientConfig;
+use common::config::{ClientConfig, MAX_TIED};
 use common::exit::Status;
 use common::log::{Event, events};
-use common::net::Network;
+use common::net::{self, Network};
 use common::rpc::{Origin, SystemLog};
+use common::sys;
 use mio::net::TcpListener;
 use mio::{Interest, Token};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// Listeners at most: one for proxy requests, the others tied.
-pub(super) const MOST: usize = 256;
 /// Connections taken in at a time, so that other work gets its turn.
 const BURST: usize = 32;
 /// Beyond the limit of sessions so many stations are told so; all further ones are cut off.
 const TOLD: usize = 20;
 /// Refusals are logged at most this often; between, they are counted.
 const REFUSAL_LINE: Duration = Duration::from_secs(10);
-/// Who may use a listener unless the configuration says so.
-const PRIVATE: [&str; 5] = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
-struct Listener {
-    socket: TcpListener,
+/// A listener as the configuration wants it.
+#[derive(Clone)]
+struct Door {
     address: SocketAddr,
     /// The partner it leads to; none: it takes proxy requests.
     tied: Option<String>,
+    /// Who may use it.
+    networks: Vec<Network>,
+}
+
+impl Door {
+    /// The same place for the same purpose; who may use it can change while it is open.
+    fn is_same(&self, other: &Self) -> bool {
+        self.address == other.address && self.tied == other.tied
+    }
+
+    /// What each line about it begins with.
+    fn event(&self, name: &'static str) -> Event {
+        Event::new(name)
+            .field("listener", "local")
+            .field_display("address", self.address)
+            .field_opt("partner", self.tied.as_deref())
+    }
+}
+
+struct Listener {
+    socket: TcpListener,
+    door: Door,
 }
 
 #[derive(Default)]
 pub(super) struct Listeners {
+    /// What is wanted, and the generation that says so.
+    wanted: (Option<u64>, Vec<Door>),
     /// By slot: `LISTENERS` and the tokens after it.
     open: Vec<Option<Listener>>,
-    networks: Vec<Network>,
     /// Addresses that could not be bound, and were told of.
     faulty: HashSet<SocketAddr>,
     quiet_since: Option<Instant>,
@@ -50,8 +72,12 @@ impl Listeners {
         self.open.iter().any(Option::is_some)
     }
 
-    fn has(&self, address: SocketAddr, tied: Option<&str>) -> bool {
-        self.open.iter().flatten().any(|open| open.address == address && open.tied.as_deref() == tied)
+    /// What is wanted under this configuration; read once for each generation.
+    fn wanted_by(&mut self, config: &ClientConfig) -> Vec<Door> {
+        if self.wanted.0 != Some(config.generation) {
+            self.wanted = (Some(config.generation), wanted(config));
+        }
+        self.wanted.1.clone()
     }
 }
 
@@ -59,55 +85,47 @@ impl Parent {
     /// Brings the listeners to what the configuration says; what failed is tried again.
     pub(super) fn tend_listeners(&mut self) {
         let Some(config) = &self.config else { return };
-        let wanted = wanted(config);
-        self.listeners.networks = networks(&config.networks);
+        let wanted = self.listeners.wanted_by(config);
+        self.listeners.faulty.retain(|address| wanted.iter().any(|door| door.address == *address));
+        // Closed first: a new one may want the place of an old one.
         for place in &mut self.listeners.open {
-            let kept = place.as_ref().is_some_and(|open| {
-                wanted.iter().any(|(address, tied)| open.address == *address && open.tied == *tied)
-            });
-            if let (false, Some(mut closed)) = (kept, if kept { None } else { place.take() }) {
-                let _ = self.poller.registry().deregister(&mut closed.socket);
-                Event::new(events::LISTENER_CLOSED)
-                    .field("listener", "local")
-                    .field_display("address", closed.address)
-                    .field("reason", "the configuration has changed")
-                    .info();
+            let Some(listener) = place else { continue };
+            if let Some(door) = wanted.iter().find(|door| door.is_same(&listener.door)) {
+                listener.door.networks.clone_from(&door.networks);
+                continue;
             }
+            let _ = self.poller.registry().deregister(&mut listener.socket);
+            let event = listener.door.event(events::LISTENER_CLOSED);
+            event.field("reason", "the configuration has changed").info();
+            *place = None;
         }
-        for (address, tied) in wanted {
-            if !self.listeners.has(address, tied.as_deref()) {
-                self.open_listener(address, tied);
+        for door in wanted {
+            if !self.listeners.open.iter().flatten().any(|open| open.door.is_same(&door)) {
+                self.open_listener(door);
             }
         }
     }
 
-    fn open_listener(&mut self, address: SocketAddr, tied: Option<String>) {
+    fn open_listener(&mut self, door: Door) {
         let free = self.listeners.open.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.listeners.open.len());
-        let opened = TcpListener::bind(address).and_then(|mut socket| {
+        let opened = TcpListener::bind(door.address).and_then(|mut socket| {
             self.poller.registry().register(&mut socket, Token(LISTENERS + slot), Interest::READABLE)?;
             Ok(socket)
         });
         match opened {
             Ok(socket) => {
-                self.listeners.faulty.remove(&address);
-                Event::new(events::LISTENER_OPEN)
-                    .field("listener", "local")
-                    .field_display("address", address)
-                    .field_opt("partner", tied.as_deref())
-                    .info();
-                let listener = Some(Listener { socket, address, tied });
+                self.listeners.faulty.remove(&door.address);
+                door.event(events::LISTENER_OPEN).info();
+                let listener = Some(Listener { socket, door });
                 match self.listeners.open.get_mut(slot) {
                     Some(place) => *place = listener,
                     None => self.listeners.open.push(listener),
                 }
             }
             Err(e) => {
-                if self.listeners.faulty.insert(address) {
-                    let event = Event::new(events::LISTENER_ERROR)
-                        .field("listener", "local")
-                        .field_display("address", address)
-                        .field_display("reason", e);
+                if self.listeners.faulty.insert(door.address) {
+                    let event = door.event(events::LISTENER_ERROR).field_display("reason", e);
                     self.report("the local listener cannot be opened", event.text());
                     event.error();
                 }
@@ -121,10 +139,10 @@ impl Parent {
             let Some(Some(listener)) = self.listeners.open.get(slot) else { return };
             match listener.socket.accept() {
                 Ok((socket, peer)) => {
-                    let tied = listener.tied.clone();
-                    match self.admission(peer.ip()) {
-                        Ok(()) => self.serve(Station { socket, peer, tied }),
-                        Err((status, reason)) => self.turn_away(peer, status, reason),
+                    let station = Station { socket, peer, tied: listener.door.tied.clone() };
+                    match self.admission(&listener.door, peer.ip()) {
+                        Ok(()) => self.serve(station),
+                        Err((status, reason)) => self.turn_away(&station, status, reason),
                     }
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
@@ -143,8 +161,8 @@ impl Parent {
         }
     }
 
-    fn admission(&self, from: IpAddr) -> Result<(), (Status, &'static str)> {
-        if !self.listeners.networks.iter().any(|network| network.contains(from)) {
+    fn admission(&self, door: &Door, from: IpAddr) -> Result<(), (Status, &'static str)> {
+        if !door.networks.iter().any(|network| network.contains(from)) {
             return Err((
                 Status::NotAllowed,
                 "its address is not in the networks that may use this listener",
@@ -157,7 +175,10 @@ impl Parent {
         Ok(())
     }
 
-    pub(super) fn turn_away(&mut self, peer: SocketAddr, status: Status, reason: &str) {
+    /// Breaks a station's connection off. A regular end would look like that of a session.
+    pub(super) fn turn_away(&mut self, station: &Station, status: Status, reason: &str) {
+        // One that is gone already needs no reset.
+        let _ = sys::linger_reset(station.socket.as_fd());
         let now = Instant::now();
         if self.listeners.quiet_since.is_some_and(|since| since + REFUSAL_LINE > now) {
             self.listeners.unlogged += 1;
@@ -166,7 +187,8 @@ impl Parent {
         Event::new(events::SESSION_REFUSED)
             .field("direction", "outgoing")
             .field("reason", status.word())
-            .field_display("address", peer)
+            .field_display("address", station.peer)
+            .field_opt("partner", station.tied.as_deref())
             .field_num("unlogged", self.listeners.unlogged)
             .field("detail", reason)
             .warn();
@@ -190,19 +212,23 @@ impl Parent {
     }
 }
 
-/// Where to listen, and for which partner.
-fn wanted(config: &ClientConfig) -> Vec<(SocketAddr, Option<String>)> {
-    let at =
-        |ip: Option<IpAddr>, port| SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
-    let proxy = config.listen_port.map(|port| (at(config.listen_ip, port), None));
-    let tied =
-        config.tied.iter().map(|tied| (at(tied.listen_ip, tied.listen_port), Some(tied.partner.clone())));
-    proxy.into_iter().chain(tied).take(MOST).collect()
+/// The listener for proxy requests, and the tied ones.
+fn wanted(config: &ClientConfig) -> Vec<Door> {
+    let door = |ip: Option<IpAddr>, port, tied: Option<&String>, listed: &[String]| Door {
+        address: SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port),
+        tied: tied.cloned(),
+        networks: networks(listed),
+    };
+    let proxy = config.listen_port.map(|port| door(config.listen_ip, port, None, &config.networks));
+    let tied = config.tied.iter().take(MAX_TIED);
+    let tied = tied.map(|row| door(row.listen_ip, row.listen_port, Some(&row.partner), &row.networks));
+    proxy.into_iter().chain(tied).collect()
 }
 
 fn networks(listed: &[String]) -> Vec<Network> {
-    let default: Vec<String> = PRIVATE.map(str::to_owned).to_vec();
-    let listed = if listed.is_empty() { &default } else { listed };
+    if listed.is_empty() {
+        return net::private_networks();
+    }
     let parse = |text: &String| {
         let network = text.parse();
         if let Err(e) = &network {
@@ -215,20 +241,53 @@ fn networks(listed: &[String]) -> Vec<Network> {
 
 #[cfg(test)]
 mod tests {
-    use super::networks;
-    use std::net::IpAddr;
+    use super::{Door, networks, wanted};
+    use common::config::{ClientConfig, Limits, Tied};
+
+    fn may_use(door: &Door, from: &str) -> bool {
+        door.networks.iter().any(|network| network.contains(from.parse().unwrap()))
+    }
 
     #[test]
-    fn without_a_list_the_neighbourhood_may_use_it() {
-        let allowed = networks(&[]);
-        let may = |ip: &str| allowed.iter().any(|network| network.contains(ip.parse::<IpAddr>().unwrap()));
-        for inside in
-            ["127.0.0.1", "::1", "10.1.2.3", "172.31.0.1", "192.168.0.9", "::ffff:10.0.0.1", "fd12::1"]
-        {
-            assert!(may(inside), "{inside}");
-        }
-        for outside in ["172.32.0.1", "192.0.2.1", "2001:db8::1", "169.254.1.1"] {
-            assert!(!may(outside), "{outside}");
-        }
+    fn each_listener_has_networks_of_its_own() {
+        let tied = |port, networks: &[&str]| Tied {
+            listen_ip: Some([127, 0, 0, 2].into()),
+            listen_port: port,
+            partner: "acme".to_owned(),
+            networks: networks.iter().map(|&text| text.to_owned()).collect(),
+        };
+        let config = ClientConfig {
+            generation: 1,
+            station_host: "localhost".to_owned(),
+            station_port: 3305,
+            listen_ip: None,
+            listen_port: Some(65_433),
+            networks: vec!["192.0.2.0/24".to_owned()],
+            tied: vec![tied(3306, &[]), tied(3307, &["192.0.2.9"])],
+            limits: Limits::default(),
+        };
+        let doors = wanted(&config);
+        let seen: Vec<_> = doors
+            .iter()
+            .map(|door| {
+                let may = ["192.0.2.1", "192.0.2.9", "10.0.0.1"].map(|from| may_use(door, from));
+                (door.address.to_string(), door.tied.as_deref(), may)
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("0.0.0.0:65433".to_owned(), None, [true, true, false]),
+                ("127.0.0.2:3306".to_owned(), Some("acme"), [false, false, true]),
+                ("127.0.0.2:3307".to_owned(), Some("acme"), [false, true, false]),
+            ]
+        );
+        let none = ClientConfig { listen_port: None, tied: Vec::new(), ..config };
+        assert!(wanted(&none).is_empty());
+    }
+
+    #[test]
+    fn a_list_of_nothing_but_rubbish_lets_nobody_in() {
+        assert!(networks(&["nonsense".to_owned()]).is_empty());
     }
 }

@@ -276,7 +276,7 @@ impl Parent {
                 self.pool.pause.failed();
                 self.pair_failed(*pair, reason);
             }
-            Work::Station(station) => self.turn_away(station.peer, Status::Capacity, reason),
+            Work::Station(station) => self.turn_away(station, Status::Capacity, reason),
         }
         self
     }
@@ -305,6 +305,8 @@ impl Parent {
         if self.joined.is_some() && self.refreshed.elapsed() >= REFRESH {
             self.refreshed = Instant::now();
             self.ask(Asked::ClientConfig);
+            // A port that was taken may be free by now, whether the backend answers or not.
+            self.tend_listeners();
         }
         self.tend_outgoing();
         self.renew_when_due();

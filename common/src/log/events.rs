@@ -72,11 +72,11 @@ catalogue! {
         "A generation of the configuration is in force."
     CONFIG_REFUSED "config_refused" "config" Error ["generation?" "reason"]
         "A generation of the configuration is faulty; the one before stays in force."
-    LISTENER_OPEN "listener_open" "listener" Info ["listener" "address"]
-        "A listener accepts connections."
-    LISTENER_CLOSED "listener_closed" "listener" Info ["listener" "address" "reason"]
+    LISTENER_OPEN "listener_open" "listener" Info ["listener" "address" "partner?"]
+        "A listener accepts connections; a local one that is tied to a partner names it."
+    LISTENER_CLOSED "listener_closed" "listener" Info ["listener" "address" "partner?" "reason"]
         "A listener is closed; sessions go on."
-    LISTENER_ERROR "listener_error" "listener" Error ["listener" "address" "reason"]
+    LISTENER_ERROR "listener_error" "listener" Error ["listener" "address" "partner?" "reason"]
         "A listener cannot be opened, or cannot accept."
     SESSION_BEGIN "session_begin" "session" Info
         ["direction" "session" "address" "partner" "ssid" "subject?" "serial?" "tls?" "station?"]

@@ -12,7 +12,7 @@ mod wire;
 
 pub use conn::{Conn, Read, TlsFailure};
 pub use lookup::{LookupError, connect, is_own, resolve};
-pub use network::{Network, NetworkError, is_public, normal};
+pub use network::{Network, NetworkError, is_public, normal, private_networks};
 pub use waiter::{Interrupted, Waiter};
 pub use wire::Wire;
 

@@ -37,6 +37,14 @@ const NOT_PUBLIC: [&str; 20] = [
     "8000::/1",
 ];
 
+/// Loopback (`::1` counts as 127.0.0.1), and what a site may give its own hosts (RFC 1918, RFC 4193).
+const PRIVATE: [&str; 5] = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
+/// Loopback and private networks: who may use a client's listener unless the backend's entry says so.
+pub fn private_networks() -> Vec<Network> {
+    PRIVATE.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
 /// Whether `address` is one of the public Internet.
 pub fn is_public(address: IpAddr) -> bool {
     let address = match normal(address) {
@@ -131,7 +139,7 @@ impl fmt::Display for Network {
 
 #[cfg(test)]
 mod tests {
-    use super::{NOT_PUBLIC, Network, is_public, normal};
+    use super::{NOT_PUBLIC, Network, PRIVATE, is_public, normal, private_networks};
     use std::net::IpAddr;
 
     fn ip(text: &str) -> IpAddr {
@@ -164,6 +172,21 @@ mod tests {
             let parsed: Network = network.parse().unwrap();
             assert!(parsed.contains(ip(inside)), "{network} {inside}");
             assert!(!parsed.contains(ip(outside)), "{network} {outside}");
+        }
+    }
+
+    #[test]
+    fn private_networks_are_those_of_the_neighbourhood() {
+        let all = private_networks();
+        assert_eq!(all.len(), PRIVATE.len());
+        let private = |text: &str| all.iter().any(|network| network.contains(ip(text)));
+        for inside in
+            ["127.0.0.1", "::1", "10.1.2.3", "172.31.0.1", "192.168.0.9", "::ffff:10.0.0.1", "fd12::1"]
+        {
+            assert!(private(inside), "{inside}");
+        }
+        for outside in ["172.32.0.1", "192.0.2.1", "2001:db8::1", "169.254.1.1", "fe80::1"] {
+            assert!(!private(outside), "{outside}");
         }
     }
 
