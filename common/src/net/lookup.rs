@@ -180,3 +180,56 @@ fn begin_connect(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream
     }
     Ok(TcpStream::from_std(std::net::TcpStream::from(fd)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{Backlog, getsockname, listen};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    fn loopback() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    }
+
+    /// A listener whose queue is full, and what fills it: the kernel takes nobody else, and says nothing.
+    fn silent() -> (SocketAddr, Vec<OwnedFd>, Vec<TcpStream>) {
+        let listener = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(listener.as_raw_fd(), &SockaddrStorage::from(loopback())).unwrap();
+        listen(&listener, Backlog::new(0).unwrap()).unwrap();
+        let address: SockaddrStorage = getsockname(listener.as_raw_fd()).unwrap();
+        let address = SocketAddr::from(*address.as_sockaddr_in().unwrap());
+        let queued = (0..4).map(|_| begin_connect(address, None).unwrap()).collect();
+        (address, vec![listener], queued)
+    }
+
+    #[test]
+    fn addresses_are_tried_in_turn_and_none_uses_up_the_time_of_the_next() {
+        let mut waiter = Waiter::new().unwrap();
+        let good = TcpListener::bind(loopback()).unwrap();
+        let refused = { TcpListener::bind(loopback()).unwrap().local_addr().unwrap() };
+        let (silent, _listener, _queued) = silent();
+        let all = [refused, silent, good.local_addr().unwrap()];
+        // The silent one has half of what is left to it.
+        let deadline = Instant::now() + Duration::from_secs(4);
+        let mut wire = connect(&mut waiter, &all, None, deadline).unwrap();
+        assert_eq!(wire.socket().peer_addr().unwrap(), all[2]);
+    }
+
+    #[test]
+    fn the_last_address_says_why() {
+        let mut waiter = Waiter::new().unwrap();
+        let refused = { TcpListener::bind(loopback()).unwrap().local_addr().unwrap() };
+        let (silent, _listener, _queued) = silent();
+        for (all, kind) in
+            [([silent, refused], ErrorKind::ConnectionRefused), ([refused, silent], ErrorKind::TimedOut)]
+        {
+            let deadline = Instant::now() + Duration::from_secs(1);
+            match connect(&mut waiter, &all, None, deadline) {
+                Err(LookupError::Unreachable(at, e)) => assert_eq!((at, e.kind()), (all[1], kind)),
+                Err(e) => panic!("{e}"),
+                Ok(_) => panic!("connected"),
+            }
+        }
+    }
+}
