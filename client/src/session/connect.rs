@@ -85,7 +85,12 @@ pub(super) fn code(status: Status) -> u16 {
     match status {
         Status::Destination | Status::Disabled => 403,
         Status::Timeout => 504,
-        Status::Capacity | Status::Licence | Status::LinkBroke | Status::Terminated | Status::Internal => 503,
+        Status::Capacity
+        | Status::Licence
+        | Status::LinkBroke
+        | Status::Retired
+        | Status::Terminated
+        | Status::Internal => 503,
         _ => 502,
     }
 }

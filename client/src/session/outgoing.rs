@@ -162,8 +162,24 @@ fn attach(
     Attached { data, station, inspector, open }.relay(desk)
 }
 
-/// Joins with a server's child and has it call the target.
+/// Joins with a server's child and has it call the target. A parked pair may be retired while the station comes: then
+/// there is one more.
 fn reach(
+    desk: &mut Desk,
+    station: &mut Conn,
+    target: &Target,
+    parked: Option<Parked>,
+) -> Result<(Conn, Open), Failure> {
+    match call(desk, station, target, parked) {
+        Err(Failure { status: Status::Retired, .. }) => {
+            desk.tell(&ToParent::WantPair);
+            call(desk, station, target, None)
+        }
+        other => other,
+    }
+}
+
+fn call(
     desk: &mut Desk,
     station: &mut Conn,
     target: &Target,
@@ -188,10 +204,18 @@ fn reach(
             }
             Poll::Pending => {}
         }
-        if matches!(station.wire().socket().peek(&mut [0]), Ok(0)) {
+        if has_gone(station) {
             return Err(Failure::ours(Status::StationBroke, "the station went before the partner answered"));
         }
         desk.waiter.wait(deadline)?;
+    }
+}
+
+/// Ended or broke off. It has nothing to say before the partner's SSRM; what it says all the same is judged later.
+fn has_gone(station: &mut Conn) -> bool {
+    match station.wire().socket().peek(&mut [0]) {
+        Ok(octets) => octets == 0,
+        Err(e) => !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
     }
 }
 

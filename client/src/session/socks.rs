@@ -38,6 +38,7 @@ pub(super) fn code(status: Status) -> u8 {
         Status::Capacity
         | Status::Licence
         | Status::LinkBroke
+        | Status::Retired
         | Status::Terminated
         | Status::BadRequest
         | Status::Internal => FAILURE,

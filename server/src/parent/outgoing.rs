@@ -13,12 +13,10 @@ impl Parent {
         }
     }
 
-    /// How many there may be is the configuration's to say, whatever the client asks for.
+    /// How many there may be is the configuration's to say, whatever the client asks for. Whether the licence holds is
+    /// asked when a station has come: then there is somebody to tell.
     fn may_have_outgoing(&self) -> Result<(), &'static str> {
         let active = self.active.as_ref().ok_or("the server has no configuration yet")?;
-        if self.licensing.licence.expired() {
-            return Err("the server's licence has expired");
-        }
         let queued = self.needs.iter().filter(|need| matches!(need, Need::Outgoing)).count();
         let most = active.limits.outgoing_sessions as usize + active.limits.parked_pairs as usize;
         if self.children.outgoing() + queued >= most {

@@ -47,7 +47,7 @@ impl Accepted {
     /// TLS, the partner's certificate included. The partner-facing private key is gone afterwards.
     pub(super) fn handshake(self, desk: &mut Desk) -> Result<Encrypted, Stop> {
         let ssl = accept_state(&desk.active).map_err(|e| Refusal::internal(&e))?;
-        let conn = handshake::run(desk, ssl, Wire::new(self.socket))?;
+        let conn = handshake::run(desk, ssl, Wire::new(self.socket)).map_err(|parting| parting.part(desk))?;
         let certificate = conn.ssl().and_then(SslRef::peer_certificate);
         let candidate = desk.active.has_candidate(certificate.as_deref());
         if candidate && certificate.is_some() {

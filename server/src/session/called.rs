@@ -4,6 +4,7 @@
 use super::attached::Attached;
 use super::chosen::{Chosen, addresses, tell_station, unreached};
 use super::desk::{Desk, Stop};
+use super::refusal::Parting;
 use super::requested::interrupted;
 use super::{Refusal, handshake};
 use common::config::CertificateRule;
@@ -27,14 +28,9 @@ impl Chosen {
         if self.partner.check_ssid {
             inspector.expect(&self.partner.ssid);
         }
-        let reached =
-            self.connect(desk).and_then(|mut conn| match self.greeting(desk, &mut conn, &mut inspector) {
-                Ok(first) => Ok((conn, first)),
-                Err(refusal) => Err(take_leave(desk, conn, &inspector, refusal)),
-            });
-        let (conn, first) = match reached {
+        let (conn, first) = match self.reach(desk, &mut inspector) {
             Ok(reached) => reached,
-            Err(refusal) => return Err(tell_station(desk, self.data, refusal)),
+            Err(parting) => return Err(tell_station(desk, self.data, parting)),
         };
         let answer = Reached::Ready(Open {
             address: desk.facts.address(),
@@ -44,13 +40,22 @@ impl Chosen {
         });
         if let Err(e) = join::send(&mut self.data, &answer) {
             let refusal = Refusal::new(Status::LinkBroke, e.to_string());
-            return Err(take_leave(desk, conn, &inspector, refusal).into());
+            return Err(take_leave(conn, &inspector, refusal).part(desk).into());
         }
         Ok(Attached { conn, data: self.data, inspector, first })
     }
 
+    /// The partner, verified, and its first message.
+    fn reach(&mut self, desk: &mut Desk, inspector: &mut Inspector) -> Result<(Conn, Vec<u8>), Parting> {
+        let mut conn = self.connect(desk)?;
+        match self.greeting(desk, &mut conn, inspector) {
+            Ok(first) => Ok((conn, first)),
+            Err(refusal) => Err(take_leave(conn, inspector, refusal)),
+        }
+    }
+
     /// TCP, then TLS if the partner has it.
-    fn connect(&mut self, desk: &mut Desk) -> Result<Conn, Refusal> {
+    fn connect(&mut self, desk: &mut Desk) -> Result<Conn, Parting> {
         let limit = Duration::from_secs(u64::from(desk.active.limits.handshake_seconds));
         let deadline = Instant::now() + limit;
         let addresses = addresses(desk, &self.host, self.partner.port, deadline)?;
@@ -67,16 +72,17 @@ impl Chosen {
         self.encrypt(desk, wire)
     }
 
-    fn encrypt(&self, desk: &mut Desk, wire: Wire) -> Result<Conn, Refusal> {
+    fn encrypt(&self, desk: &mut Desk, wire: Wire) -> Result<Conn, Parting> {
         let pinned = self.partner.certificate == CertificateRule::Pinned;
         let ssl = connect_state(desk, &self.host, !pinned).map_err(|e| Refusal::internal(&e))?;
         // Who cannot prove itself is a matter for the operator: the table says that it should.
-        let conn = handshake::run(desk, ssl, wire).map_err(Refusal::grave)?;
+        let conn = handshake::run(desk, ssl, wire)
+            .map_err(|parting| Parting { refusal: parting.refusal.grave(), ..parting })?;
         let certificate = conn.ssl().and_then(SslRef::peer_certificate);
         if pinned && !certificate.is_some_and(|shown| desk.active.is_pinned(&self.partner, &shown)) {
-            desk.say_goodbye(conn);
             let detail = "its certificate is none of the partner's pinned ones";
-            return Err(Refusal::new(Status::NotThisPartner, detail).grave());
+            let refusal = Refusal::new(Status::NotThisPartner, detail).grave();
+            return Err(Parting { refusal, conn: Some(conn) });
         }
         Ok(conn)
     }
@@ -132,14 +138,13 @@ impl Chosen {
     }
 }
 
-/// Tells the partner, if there is something to tell, and closes.
-fn take_leave(desk: &mut Desk, mut conn: Conn, inspector: &Inspector, refusal: Refusal) -> Refusal {
+/// Tells the partner, if there is something to tell.
+fn take_leave(mut conn: Conn, inspector: &Inspector, refusal: Refusal) -> Parting {
     if let Some(reason) = refusal.esid {
         // If it cannot be taken the partner is gone, and the log line says what matters.
-        let _ = conn.write(&inspector.esid(reason));
+        let _ = conn.write(&inspector.esid(reason)).and_then(|_| conn.drain());
     }
-    desk.say_goodbye(conn);
-    refusal
+    Parting { refusal, conn: Some(conn) }
 }
 
 fn violation(violation: &oftp::Violation) -> Refusal {

@@ -3,6 +3,7 @@
 
 use super::Refusal;
 use super::desk::{Admission, Desk, Stop};
+use super::refusal::Parting;
 use super::requested::{Requested, interrupted};
 use crate::orders::ToParent;
 use common::config::Partner;
@@ -26,7 +27,7 @@ impl Requested {
     pub(super) fn choose(mut self, desk: &mut Desk) -> Result<Chosen, Stop> {
         match self.look_up(desk) {
             Ok((partner, host)) => Ok(Chosen { data: self.data, partner, host }),
-            Err(refusal) => Err(tell_station(desk, self.data, refusal)),
+            Err(refusal) => Err(tell_station(desk, self.data, refusal.into())),
         }
     }
 
@@ -67,7 +68,8 @@ fn admission(desk: &mut Desk, partner: &Partner) -> Result<(), Refusal> {
                 return Err(Refusal::new(Status::Licence, "the server's licence has expired").grave());
             }
             Admission::Open if desk.orphaned => {
-                return Err(Refusal::new(Status::Terminated, "the server is ending"));
+                // The parent has retired this pair just when it came to be used, or is gone.
+                return Err(Refusal::new(Status::Retired, "the pair was retired before its station came"));
             }
             Admission::Open => desk.wait(deadline).map_err(interrupted)?,
         }
@@ -110,13 +112,16 @@ pub(super) fn unreached(host: &str, e: LookupError) -> Refusal {
     }
 }
 
-/// Tells the client's child, and through it the station, why not; gives the refusal back for the log.
-pub(super) fn tell_station(desk: &mut Desk, mut data: Conn, refusal: Refusal) -> Stop {
-    let answer = Reached::Failed { word: refusal.status.word().to_owned(), reason: refusal.detail.clone() };
+/// Tells the client's child, and through it the station, why not; then parts from the partner, who may take its time.
+pub(super) fn tell_station(desk: &mut Desk, mut data: Conn, parting: Parting) -> Stop {
+    let Refusal { status, ref detail, .. } = parting.refusal;
+    let answer = Reached::Failed { word: status.word().to_owned(), reason: detail.clone() };
     if join::send(&mut data, &answer).is_ok() {
         desk.say_goodbye(data);
     }
-    refusal.into()
+    let refusal = parting.part(desk);
+    // The station is served by another pair: nothing of it is to be told here.
+    if refusal.status == Status::Retired { Stop::Unused(Status::Retired) } else { refusal.into() }
 }
 
 /// Neither this host, nor its link, nor a group.

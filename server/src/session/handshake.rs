@@ -3,9 +3,11 @@
 
 use super::Refusal;
 use super::desk::Desk;
+use super::refusal::Parting;
 use crate::orders::ToParent;
 use crate::trust;
 use common::exit::Status;
+use common::link::pair::Direction;
 use common::net::{Conn, Interrupted, TlsFailure, Wire};
 use common::sys;
 use openssl::ssl::Ssl;
@@ -13,7 +15,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// The handshake, the partner's certificate included; `ssl` has its role set.
-pub(super) fn run(desk: &mut Desk, ssl: Ssl, wire: Wire) -> Result<Conn, Refusal> {
+pub(super) fn run(desk: &mut Desk, ssl: Ssl, wire: Wire) -> Result<Conn, Parting> {
     let limit = desk.active.limits.handshake_seconds;
     let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
     let mut conn = Conn::tls(ssl, wire).map_err(|e| Refusal::internal(&e))?;
@@ -25,20 +27,19 @@ pub(super) fn run(desk: &mut Desk, ssl: Ssl, wire: Wire) -> Result<Conn, Refusal
             Err(failure) => {
                 report_urls(desk);
                 let refusal = refused(desk, &failure);
-                desk.say_goodbye(conn);
-                return Err(refusal);
+                return Err(Parting { refusal, conn: Some(conn) });
             }
         }
         match desk.wait(Some(deadline)) {
             Ok(()) => {}
             Err(Interrupted::Late) => {
                 let detail = format!("no complete TLS handshake within {limit} s");
-                return Err(Refusal::new(Status::Timeout, detail));
+                return Err(Refusal::new(Status::Timeout, detail).into());
             }
             Err(Interrupted::Ended) => {
-                return Err(Refusal::new(Status::Terminated, "told to end during the TLS handshake"));
+                return Err(Refusal::new(Status::Terminated, "told to end during the TLS handshake").into());
             }
-            Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e)),
+            Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e).into()),
         }
     }
     forget_key(&mut conn, desk);
@@ -82,6 +83,8 @@ fn refused(desk: &mut Desk, failure: &TlsFailure) -> Refusal {
         Some((code, _)) => Status::from_word(trust::fault_word(*code)).unwrap_or(Status::BadCertificate),
         None if failure.no_certificate() => Status::NoCertificate,
         None if failure.wrong_protocol() => Status::Protocol,
+        // Whom we call is no scanner that just looks what is here.
+        None if failure.broke_off() && desk.facts.direction == Direction::Outgoing => Status::PartnerBroke,
         None => Status::Tls,
     };
     match seen.fault {

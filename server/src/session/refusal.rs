@@ -4,8 +4,32 @@ use super::desk::Desk;
 use crate::orders::ToParent;
 use common::exit::Status;
 use common::log::{Event, events};
+use common::net::Conn;
 use common::oftp::EsidReason;
 use std::fmt;
+
+/// A refusal while a partner is still connected: our last words, an alert or an ESID, are on their way to it. Who waits
+/// for an answer hears of the refusal first, then `part`.
+pub(super) struct Parting {
+    pub(super) refusal: Refusal,
+    pub(super) conn: Option<Conn>,
+}
+
+impl From<Refusal> for Parting {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, conn: None }
+    }
+}
+
+impl Parting {
+    /// Closes once our last words are out, which may take some seconds.
+    pub(super) fn part(self, desk: &mut Desk) -> Refusal {
+        if let Some(conn) = self.conn {
+            desk.say_goodbye(conn);
+        }
+        self.refusal
+    }
+}
 
 /// Why a partner was refused. Dropped connections and last words are dealt with before it is made.
 #[derive(Debug)]
