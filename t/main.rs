@@ -30,6 +30,12 @@ mod oftp2peer;
 #[cfg(test)]
 mod outgoing;
 #[cfg(test)]
+mod outgoing_faults;
+#[cfg(test)]
+mod outgoing_limits;
+#[cfg(test)]
+mod outward;
+#[cfg(test)]
 mod quickstart;
 #[cfg(test)]
 mod refusals;

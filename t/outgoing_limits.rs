@@ -1,0 +1,229 @@
+//! Outgoing sessions as processes: how many there may be, pairs and data connections that are lost under a waiting
+//! station, signals to a session's processes, and what `ps` shows of them.
+
+use crate::outward::{
+    acme, add, certificate, connect, faulty, launch, launch_as_it_is, listening, prepare, refusal, socks,
+    station, tls,
+};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
+use std::thread::{JoinHandle, spawn};
+use t::installation::runs;
+use t::loglines::Line;
+use t::oftp::report::{Ending, Report};
+use t::oftp::settings::{Act, Mischief, OutFile, Point};
+use t::peer::Running;
+use t::site::{Builder, Flight, Role, Site, sockets};
+use t::wait::{PATIENCE, wait_for};
+
+const DAEMONS: [Role; 2] = [Role::Server, Role::Client];
+
+/// A site with a good partner `acme`, launched.
+fn site(builder: Builder) -> (Site, Running) {
+    let site = builder.outgoing().prepare().unwrap();
+    let partner = listening(acme(), Some(tls(&site, &certificate(&site))));
+    (launch(site, &partner, &[]), partner)
+}
+
+/// A call of the station in a thread of its own.
+fn call(site: &Site, to: &str) -> JoinHandle<Report> {
+    let own = station(&to, connect(site));
+    spawn(move || own.call())
+}
+
+/// The one process of `role` that serves a station, as `ps` shows it.
+fn serving(site: &Site, role: Role, title: &str) -> Pid {
+    wait_for(&format!("a process '{title}'"), || site.titled(role, title).first().copied())
+}
+
+fn assert_goes_out(site: &Site) {
+    let report = station(&"acme", connect(site)).send([OutFile::octets("FILE", *b"hello")]);
+    assert!(report.is_good(), "{report:?}");
+}
+
+#[test]
+fn outgoing_sessions_are_limited_on_their_own() {
+    let builder = Builder::new("out-limits");
+    let builder = ["proxy_outgoing_sessions", "proxy_sessions_per_partner", "proxy_sessions"]
+        .into_iter()
+        .fold(builder, |builder, setting| builder.setting(setting, "1"));
+    let (mut site, partner) = site(builder);
+    let outward = Flight::take_off(station(&"acme", connect(&site))).unwrap();
+    let report = station(&"acme", connect(&site)).call();
+    assert!(refusal(&report).contains("HTTP/1.1 503 capacity: "), "{report:?}");
+    let report = station(&partner.address(), socks(&site)).call();
+    assert!(refusal(&report).contains("SOCKS5 code 1"), "{report:?}");
+    site.wait_log(Role::Client, "session_refused direction=outgoing*reason=capacity");
+    wait_for("the system log to tell of it", || {
+        site.api(&["log", "--json"]).unwrap().contains("outgoing session refused: capacity").then_some(())
+    });
+    // The other way there is room for one, and no more.
+    let inward = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    assert_eq!(site.partner("O0013ACME").unwrap().call().ending.reason(), Some(8));
+    assert!(outward.land().unwrap().is_good());
+    wait_for("room for one more station", || station(&"acme", connect(&site)).call().is_good().then_some(()));
+    assert!(inward.land().unwrap().is_good());
+    site.end();
+}
+
+#[test]
+fn a_station_whose_pair_is_of_no_use_gets_another() {
+    let (site, _partner) = site(Builder::new("stale").setting("proxy_parked_age", "10"));
+    let parked = wait_for("eight parked processes", || {
+        Some(site.titled(Role::Server, "parked")).filter(|parked| parked.len() == 8)
+    });
+    // None of them joins any more; the station's pair gets too old meanwhile.
+    let all = |signal| {
+        for pid in &parked {
+            kill(*pid, signal).unwrap();
+        }
+    };
+    all(Signal::SIGSTOP);
+    assert_goes_out(&site);
+    all(Signal::SIGCONT);
+    wait_for("the end of the old ones", || parked.iter().all(|pid| !runs(*pid)).then_some(()));
+    for role in DAEMONS {
+        assert!(
+            !site.log(role).contains(" session_refused ") && !site.log(role).contains(" session_crashed ")
+        );
+    }
+    assert_goes_out(&site);
+    site.end();
+}
+
+/// A site whose partner `mute` says nothing, and a station that waits for it.
+fn waiting(name: &str) -> (Site, Running, JoinHandle<Report>) {
+    let mut site = prepare(name);
+    let silence = faulty(Mischief { at: Point::Connected, act: Act::Silence });
+    let partner = listening(silence, Some(tls(&site, &certificate(&site))));
+    add(&site, "mute", partner.address().port(), &[]);
+    launch_as_it_is(&mut site);
+    let call = call(&site, "mute");
+    serving(&site, Role::Server, "outgoing mute O0013MUTE");
+    serving(&site, Role::Client, "outgoing mute");
+    (site, partner, call)
+}
+
+#[test]
+fn a_process_lost_under_a_waiting_station_is_a_status_and_no_hang() {
+    for (name, role, signal, status, theirs) in [
+        ("server-kill", Role::Server, Signal::SIGKILL, "HTTP/1.1 503 link-broke: ", "link-broke"),
+        ("server-term", Role::Server, Signal::SIGTERM, "HTTP/1.1 503 terminated: ", "terminated"),
+        ("client-term", Role::Client, Signal::SIGTERM, "HTTP/1.1 503 terminated: ", "station-broke"),
+        // Nobody is left who could tell it.
+        ("client-kill", Role::Client, Signal::SIGKILL, "(no answer)", "station-broke"),
+    ] {
+        let (mut site, partner, call) = waiting(name);
+        let title = if role == Role::Server { "outgoing mute O0013MUTE" } else { "outgoing mute" };
+        kill(serving(&site, role, title), signal).unwrap();
+        let report = call.join().unwrap();
+        assert!(refusal(&report).contains(status), "{name}: {report:?}");
+        let other = if role == Role::Server { Role::Client } else { Role::Server };
+        site.wait_log(other, &format!("session_refused direction=outgoing*reason={theirs}"));
+        let own = if signal == Signal::SIGKILL { "session_crashed" } else { "session_refused" };
+        site.wait_log(role, &format!("{own} direction=outgoing"));
+        assert!(!partner.next_report(PATIENCE).unwrap().ending.is_normal(), "{name}");
+        for role in DAEMONS {
+            let log = site.log(role);
+            let lines =
+                ["session_refused", "session_crashed"].map(|line| log.matches(&format!(" {line} ")).count());
+            assert_eq!(lines.iter().sum::<usize>(), 1, "{name}: {log}");
+        }
+        site.end();
+    }
+}
+
+#[test]
+fn a_server_that_dies_under_a_waiting_station_is_a_status() {
+    let (mut site, partner) = site(Builder::new("server-dies"));
+    // The control connection, and four parked pairs each way.
+    wait_for("all pairs", || sockets::at(site.internal).is_ok_and(|all| all.len() == 9).then_some(()));
+    // The parent is asked for leave and does not answer.
+    kill(site.pid(Role::Server), Signal::SIGSTOP).unwrap();
+    let call = call(&site, "acme");
+    serving(&site, Role::Server, "outgoing acme O0013ACME");
+    kill(site.pid(Role::Server), Signal::SIGKILL).unwrap();
+    let report = call.join().unwrap();
+    assert!(refusal(&report).contains("HTTP/1.1 503 link-broke: "), "{report:?}");
+    site.wait_log(Role::Client, "session_refused direction=outgoing*reason=link-broke");
+    for role in DAEMONS {
+        site.wait_end(role);
+    }
+    assert_eq!(partner.connections(), 0);
+    site.end();
+}
+
+#[test]
+fn signals_to_an_outgoing_session_are_for_it_alone_and_ps_shows_whom_it_reaches() {
+    let (mut site, partner) = site(Builder::new("out-signals"));
+    for (role, signal) in [
+        (Role::Server, Signal::SIGHUP),
+        (Role::Server, Signal::SIGTERM),
+        (Role::Client, Signal::SIGHUP),
+        (Role::Client, Signal::SIGTERM),
+    ] {
+        let mark = DAEMONS.map(|role| site.mark(role));
+        let flight = Flight::take_off(station(&partner.address(), connect(&site))).unwrap();
+        let title = format!("outgoing {} O0013ACME", partner.address());
+        let processes = DAEMONS.map(|role| serving(&site, role, &title));
+        for (role, (pid, mark)) in DAEMONS.into_iter().zip(processes.into_iter().zip(mark)) {
+            let levels = [
+                (Signal::SIGTSTP, "TRACE"),
+                (Signal::SIGTTIN, "DEBUG"),
+                (Signal::SIGXCPU, "FATAL"),
+                (Signal::SIGURG, "ERROR"),
+                (Signal::SIGTTOU, "INFO"),
+            ];
+            for (at, (signal, level)) in levels.into_iter().enumerate() {
+                kill(pid, signal).unwrap();
+                site.wait_log_after(role, mark, &format!("[{pid}] level level={level}"));
+                let changes = site.log(role)[mark..].matches(" level level=").count();
+                assert_eq!(changes, at + 1, "another process has changed its level too");
+            }
+        }
+        let child = processes[usize::from(role == Role::Client)];
+        kill(child, signal).unwrap();
+        let ended = flight.land().unwrap();
+        let theirs = partner.next_report(PATIENCE).unwrap();
+        assert_eq!((ended.ending.reason(), theirs.ending.reason()), (Some(5), Some(5)), "{role:?} {signal}");
+        for (at, pid) in DAEMONS.into_iter().zip(processes) {
+            let end = format!("[{pid}] session_end ");
+            let line = site.wait_log(at, &format!("{end}direction=outgoing*esid=05"));
+            let reason = Line::read(&line).unwrap().field("reason");
+            let due = if at == role { "terminated" } else { "error-esid" };
+            assert_eq!(reason.as_deref(), Some(due), "{role:?} {signal}");
+            assert_eq!(site.log(at).matches(&end).count(), 1);
+        }
+        wait_for("the end of both", || processes.iter().all(|pid| !runs(*pid)).then_some(()));
+        assert_goes_out(&site);
+        assert!(partner.next_report(PATIENCE).unwrap().is_good());
+    }
+    site.end();
+}
+
+#[test]
+fn an_outgoing_process_that_dies_is_a_break_to_both_sides_and_one_line() {
+    let (mut site, partner) = site(Builder::new("out-crash"));
+    for (role, other) in [(Role::Server, Role::Client), (Role::Client, Role::Server)] {
+        let flight = Flight::take_off(station(&"acme", connect(&site))).unwrap();
+        let child = serving(&site, role, "outgoing acme O0013ACME");
+        let mark = DAEMONS.map(|role| site.mark(role));
+        kill(child, Signal::SIGKILL).unwrap();
+        let ended = flight.land().unwrap();
+        let theirs = partner.next_report(PATIENCE).unwrap();
+        let broken = |report: &Report| matches!(report.ending, Ending::Broken(_));
+        assert!(broken(&ended) && broken(&theirs), "{ended:?} {theirs:?}");
+        let [own, others] = if role == Role::Server { mark } else { [mark[1], mark[0]] };
+        let crashed =
+            format!("session_crashed direction=outgoing*partner=acme pid={child} *reason=killed-by-SIGKILL");
+        site.wait_log_after(role, own, &crashed);
+        site.wait_log_after(other, others, "session_end direction=outgoing");
+        assert_goes_out(&site);
+        assert!(partner.next_report(PATIENCE).unwrap().is_good());
+    }
+    let left: BTreeSet<String> =
+        DAEMONS.iter().flat_map(|role| site.children(*role)).map(Site::title).collect();
+    assert!(!left.iter().any(|title| title.contains("outgoing")), "{left:?}");
+    site.end();
+}
