@@ -1,29 +1,36 @@
 //! Many sessions, at a time and in a row: all files whole, and nothing left over of any of them.
 
+use crate::outward;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 use t::oftp::codec::hex;
-use t::oftp::settings::OutFile;
-use t::peer::Partner;
+use t::oftp::report::Report;
+use t::oftp::settings::{OutFile, Settings};
+use t::peer::{Partner, Running};
 use t::site::{Builder, Role, Site};
 use t::wait::{PATIENCE, wait_for};
 
 /// How long all sessions together may take to be there at a time.
 const GATHERING: Duration = Duration::from_secs(90);
 
+/// So many callers may be on their way in at a time: a join has a time limit of its own, however slow the machine.
+const AT_THE_DOOR: u32 = 24;
+/// What the peers of many sessions bear.
+const LONG: Duration = Duration::from_secs(180);
+
 /// A site that takes this many sessions of one partner at a time, from few addresses and all unverified at first.
-fn site(name: &str, sessions: u32) -> Site {
+fn busy(name: &str, sessions: u32) -> Builder {
     let most = sessions.to_string();
     ["sessions", "sessions_per_partner", "unverified_hard", "unverified_soft", "unverified_per_address"]
         .into_iter()
         .fold(Builder::new(name), |site, setting| site.setting(&format!("proxy_{setting}"), &most))
-        .start()
-        .unwrap()
 }
 
 /// What a parent has: its children and its open descriptors.
@@ -31,45 +38,49 @@ fn site(name: &str, sessions: u32) -> Site {
 struct Holdings([(usize, usize); 2]);
 
 impl Holdings {
-    /// Of both daemons, once the pool is full: four pairs, and the client's API worker.
-    fn at_rest(site: &Site) -> Self {
+    /// Of both daemons, once the pool is full: so many pairs, and the client's API worker.
+    fn at_rest(site: &Site, pairs: usize) -> Self {
         let descriptors = |pid: Pid| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
         wait_for("the pool to be full and nothing else to run", || {
             let of = |role| (site.children(role).len(), descriptors(site.pid(role)));
             let now = [of(Role::Server), of(Role::Client)];
-            let is_parked = |role| site.titled(role, "parked").len() == 4;
+            let is_parked = |role| site.titled(role, "parked").len() == pairs;
             let is_full = is_parked(Role::Server) && is_parked(Role::Client);
-            (is_full && now.map(|(children, _)| children) == [4, 5]).then_some(Self(now))
+            (is_full && now.map(|(children, _)| children) == [pairs, pairs + 1]).then_some(Self(now))
         })
     }
 }
 
-/// Waits until the daemons hold what they held before, and have an end line for each session; holds the station's files
-/// against the ones sent.
-fn assert_all_arrived(site: &Site, before: &Holdings, sent: &BTreeMap<String, String>) {
-    let station = site.station.as_ref().unwrap();
+/// Holds the files that a Responder got, one in each session, against the ones sent.
+fn assert_all_arrived(responder: &Running, sent: &BTreeMap<String, String>) {
     let received: BTreeMap<String, String> = sent
         .iter()
         .map(|_| {
-            let report = station.next_report(PATIENCE).unwrap();
+            let report = responder.next_report(PATIENCE).unwrap();
             assert!(report.is_good() && report.received.len() == 1, "{report:?}");
             (report.received[0].id.name.clone(), report.received[0].sha256.clone())
         })
         .collect();
     assert_eq!(received, *sent);
+}
+
+/// Waits until the daemons have an end line for each session, and hold what they held before.
+fn assert_nothing_is_left(site: &Site, sessions: usize, before: &Holdings, pairs: usize) {
     for role in [Role::Server, Role::Client] {
         wait_for("an end line of each session", || {
             let log = site.log(role);
-            (log.matches(" session_end ").count() == sent.len()).then_some(())
+            (log.matches(" session_end ").count() == sessions).then_some(())
         });
         let log = site.log(role);
-        assert_eq!(log.matches(" session_begin ").count(), sent.len());
-        assert_eq!(log.matches(" reason=normal ").count(), sent.len());
-        for bad in [" session_refused ", " session_crashed ", " ERROR "] {
+        assert_eq!(log.matches(" session_begin ").count(), sessions);
+        assert_eq!(log.matches(" reason=normal ").count(), sessions);
+        for bad in [" session_refused ", " session_crashed ", " ERROR ", " FATAL "] {
             assert!(!log.contains(bad), "{bad}");
         }
     }
-    wait_for("what was held before, and no more", || (Holdings::at_rest(site) == *before).then_some(()));
+    wait_for("what was held before, and no more", || {
+        (Holdings::at_rest(site, pairs) == *before).then_some(())
+    });
 }
 
 fn file(number: u32) -> OutFile {
@@ -77,9 +88,9 @@ fn file(number: u32) -> OutFile {
 }
 
 /// The name and SHA-256 of each file.
-fn files(count: u32) -> BTreeMap<String, String> {
+fn files(numbers: Range<u32>) -> BTreeMap<String, String> {
     let sha = |number: u32| hex(&openssl::sha::sha256(&number.to_le_bytes().repeat(1_000)));
-    (0..count).map(|number| (format!("FILE{number}"), sha(number))).collect()
+    numbers.map(|number| (format!("FILE{number}"), sha(number))).collect()
 }
 
 /// The same partner at another address.
@@ -89,51 +100,113 @@ fn from(partner: &Partner, last: u8) -> Partner {
     partner
 }
 
+/// Callers who come in a few at a time, and of whom none ends before all are there.
+struct Crowd {
+    size: u32,
+    /// Callers that were let go, callers whose file has begun.
+    counts: Mutex<(u32, u32)>,
+    changed: Condvar,
+}
+
+impl Crowd {
+    fn new(size: u32) -> Arc<Self> {
+        Arc::new(Self { size, counts: Mutex::default(), changed: Condvar::new() })
+    }
+
+    fn come_in(&self) {
+        let few = |(gone, here): &mut (u32, u32)| *gone - *here >= AT_THE_DOOR;
+        let counts = self.counts.lock().unwrap();
+        let (mut counts, _) = self.changed.wait_timeout_while(counts, GATHERING, few).unwrap();
+        counts.0 += 1;
+    }
+
+    fn gather(&self) {
+        let mut counts = self.counts.lock().unwrap();
+        counts.1 += 1;
+        self.changed.notify_all();
+        let _ = self.changed.wait_timeout_while(counts, GATHERING, |(_, here)| *here < self.size).unwrap();
+    }
+
+    fn is_complete(&self) -> bool {
+        self.counts.lock().unwrap().1 >= self.size
+    }
+}
+
+/// A call with this file that ends when the whole crowd is there.
+fn join(crowd: &Arc<Crowd>, mut caller: Partner, number: u32) -> JoinHandle<Report> {
+    caller.dial.timeout = LONG;
+    caller.settings.timeout = LONG;
+    let (own, at_file) = (Arc::clone(crowd), Arc::clone(crowd));
+    caller.settings.watch = Some(Arc::new(move |progress| {
+        if progress.sending {
+            at_file.gather();
+        }
+    }));
+    spawn(move || {
+        own.come_in();
+        caller.send([file(number)])
+    })
+}
+
 #[test]
-fn two_hundred_sessions_at_a_time() {
-    const SESSIONS: u32 = 200;
-    let site = site("parallel-200", SESSIONS);
-    let before = Holdings::at_rest(&site);
-    let partner = site.partner("O0013ACME").unwrap();
-    let gathered = Arc::new((Mutex::new(0), Condvar::new()));
-    let calls: Vec<JoinHandle<_>> = (0..SESSIONS)
+fn two_hundred_sessions_inward_and_a_hundred_outward_at_a_time() {
+    const INWARD: u32 = 200;
+    const OUTWARD: u32 = 100;
+    // Each session costs this process three descriptors.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most.min(16_384), most).unwrap();
+    let station = Settings { timeout: LONG, ..Settings::new("O0013STATION", "STATION") };
+    let seconds = ["handshake", "ssid", "station"].map(|limit| format!("proxy_{limit}_seconds"));
+    let site =
+        seconds.iter().fold(busy("crowd", INWARD).outgoing(), |site, limit| site.setting(limit, "120"));
+    let site = site.station(Some(station)).setting("proxy_outgoing_sessions", &OUTWARD.to_string());
+    let site = site.prepare().unwrap();
+    let acme = Settings { timeout: LONG, ..outward::acme() };
+    let partner = outward::listening(acme, Some(outward::tls(&site, &outward::certificate(&site))));
+    let site = outward::launch(site, &partner, &[]);
+    let before = Holdings::at_rest(&site, 8);
+    let crowd = Crowd::new(INWARD + OUTWARD);
+    let inward = site.partner("O0013ACME").unwrap();
+    let calls: Vec<JoinHandle<Report>> = (0..INWARD + OUTWARD)
         .map(|number| {
-            let mut own = from(&partner, 1 + u8::try_from(number % 10).unwrap());
-            let gathered = Arc::clone(&gathered);
-            own.settings.watch = Some(Arc::new(move |_| {
-                // No file ends before each session has begun one.
-                let (count, changed) = &*gathered;
-                let mut here = count.lock().unwrap();
-                *here += 1;
-                changed.notify_all();
-                let _ = changed.wait_timeout_while(here, GATHERING, |here| *here < SESSIONS).unwrap();
-            }));
-            spawn(move || own.send([file(number)]))
+            // In turn, so that both kinds come all the time.
+            let caller = if number % 3 == 0 {
+                outward::station(&"acme", outward::connect(&site))
+            } else {
+                from(&inward, 1 + u8::try_from(number % 10).unwrap())
+            };
+            join(&crowd, caller, number)
         })
         .collect();
-    let mut receipts = 0;
-    for call in calls {
+    let mut receipts = [0, 0];
+    for (number, call) in calls.into_iter().enumerate() {
         let report = call.join().unwrap();
         assert!(report.is_good(), "{report:?}");
-        // It is one partner in many sessions: the station sends its receipts in any of them.
-        receipts += report.receipts.len();
+        // It is one peer in many sessions: it sends its receipts in any of them.
+        receipts[usize::from(number % 3 == 0)] += report.receipts.len();
     }
-    assert_eq!(receipts, SESSIONS as usize);
-    assert!(*gathered.0.lock().unwrap() >= SESSIONS);
-    assert_all_arrived(&site, &before, &files(SESSIONS));
+    assert!(crowd.is_complete());
+    assert_eq!(receipts, [INWARD as usize, OUTWARD as usize]);
+    let (out, into): (BTreeMap<_, _>, BTreeMap<_, _>) = files(0..INWARD + OUTWARD)
+        .into_iter()
+        .partition(|(name, _)| name.trim_start_matches("FILE").parse::<u32>().unwrap() % 3 == 0);
+    assert_all_arrived(site.station.as_ref().unwrap(), &into);
+    assert_all_arrived(&partner, &out);
+    assert_nothing_is_left(&site, (INWARD + OUTWARD) as usize, &before, 8);
     site.end();
 }
 
 #[test]
 fn two_thousand_sessions_in_a_row() {
     const SESSIONS: u32 = 2_000;
-    let site = site("row-2000", 200);
-    let before = Holdings::at_rest(&site);
+    let site = busy("row-2000", 200).start().unwrap();
+    let before = Holdings::at_rest(&site, 4);
     let partner = site.partner("O0013ACME").unwrap();
     for number in 0..SESSIONS {
         let report = from(&partner, 1 + u8::try_from(number % 4).unwrap()).send([file(number)]);
         assert!(report.is_good() && report.receipts.len() == 1, "{report:?}");
     }
-    assert_all_arrived(&site, &before, &files(SESSIONS));
+    assert_all_arrived(site.station.as_ref().unwrap(), &files(0..SESSIONS));
+    assert_nothing_is_left(&site, SESSIONS as usize, &before, 4);
     site.end();
 }
