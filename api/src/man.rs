@@ -7,7 +7,7 @@ use crate::settings::{SETTINGS, Setting};
 use common::config::{
     CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
 };
-use common::rpc::{Call, Enrolment, Origin, SessionEvent, SystemLog};
+use common::rpc::{Call, Enrolment, Origin, SessionEvent, SystemLog, Transfer, TransferResult};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -153,7 +153,7 @@ fn samples() -> Vec<Value> {
         serde_json::to_value(config),
         serde_json::to_value(client),
         serde_json::to_value(enrolment),
-        serde_json::to_value(Call::ProxyEnrol { public_key: String::new() }),
+        serde_json::to_value(Call::ProxyEnrol { public_key: String::new(), renewal: true }),
         serde_json::to_value(Call::ProxyCrlUrl { url: String::new() }),
         serde_json::to_value(system_log()),
         serde_json::to_value(session_events()),
@@ -188,8 +188,28 @@ fn session_events() -> [SessionEvent; 2] {
             partner: word(),
             ssid: word(),
             subject: word(),
+            serial: word(),
+            tls: word(),
+            station: word(),
         },
-        SessionEvent::End { session: word(), time: 1, octets_in: 1, octets_out: 1, files: 1, reason: word() },
+        SessionEvent::End {
+            session: word(),
+            time: 1,
+            octets_in: 1,
+            octets_out: 1,
+            files: 1,
+            files_refused: 1,
+            receipts: 1,
+            reason: word(),
+            detail: word(),
+            transfers: vec![Transfer {
+                sender: word(),
+                name: word(),
+                octets: 1,
+                result: TransferResult::Refused,
+                reason: Some(1),
+            }],
+        },
     ]
 }
 

@@ -36,6 +36,8 @@ pub(crate) enum ToParent {
     Joined {
         /// The partner's short name, as the server's child told it.
         partner: String,
+        /// The station: where it has called from, or where it is called.
+        station: String,
     },
     /// The server turned the data connection away, or it could not be dialled.
     Failed {

@@ -5,6 +5,8 @@ use crate::config::ProfileName;
 use crate::log::{Event, Priority, enabled, events};
 use crate::oftp::{self, Checker, EsidReason, Note, Profile, Violation};
 use crate::relay::{self, Cause, Judge};
+use crate::rpc::{MAX_TRANSFERS, Transfer, TransferResult};
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 /// What passed, for the end line and the session list.
@@ -28,6 +30,8 @@ pub struct Inspector {
     responder: Option<String>,
     /// What passed so far.
     pub tally: Tally,
+    /// The last files that have ended.
+    transfers: VecDeque<Transfer>,
 }
 
 /// DATA buffers in a row, summed up in one line of the story.
@@ -47,6 +51,7 @@ impl Inspector {
             data: [Run::default(); 2],
             responder: None,
             tally: Tally::default(),
+            transfers: VecDeque::new(),
         }
     }
 
@@ -114,6 +119,15 @@ impl Inspector {
         self.checker.state().to_string()
     }
 
+    /// The last files, `MAX_TRANSFERS` at most; the one that is under way is the last.
+    pub fn transfers(&self) -> Vec<Transfer> {
+        let under_way = self.checker.file_under_way().map(|(sender, name, octets)| {
+            self.transfer(sender, name, octets, (TransferResult::Broken, None))
+        });
+        let all: Vec<Transfer> = self.transfers.iter().cloned().chain(under_way).collect();
+        all.into_iter().rev().take(MAX_TRANSFERS).rev().collect()
+    }
+
     /// Which of ours this side of OFTP2 is: `partner` or `station`.
     pub fn name(&self, side: oftp::Side) -> relay::Side {
         if side == oftp::Side::Initiator { self.initiator } else { self.initiator.other() }
@@ -147,17 +161,41 @@ impl Inspector {
         }
     }
 
+    fn transfer(
+        &self,
+        sender: oftp::Side,
+        name: oftp::Label,
+        octets: u64,
+        (result, reason): (TransferResult, Option<u8>),
+    ) -> Transfer {
+        let (sender, name) = (self.name(sender).to_string(), name.to_string());
+        Transfer { sender, name, octets, result, reason }
+    }
+
+    fn keep(&mut self, transfer: Transfer) {
+        if self.transfers.len() == MAX_TRANSFERS {
+            self.transfers.pop_front();
+        }
+        self.transfers.push_back(transfer);
+    }
+
     fn take(&mut self, note: &Note) {
-        match note {
-            Note::FileAccepted { .. } => self.tally.files += 1,
-            Note::FileRefused { .. } => self.tally.refused += 1,
+        match *note {
+            Note::FileAccepted { sender, name, octets, .. } => {
+                self.tally.files += 1;
+                self.keep(self.transfer(sender, name, octets, (TransferResult::Accepted, None)));
+            }
+            Note::FileRefused { sender, name, octets, reason, .. } => {
+                self.tally.refused += 1;
+                self.keep(self.transfer(sender, name, octets, (TransferResult::Refused, Some(reason))));
+            }
             Note::Receipt { .. } => self.tally.receipts += 1,
             Note::Tolerated { deviation, side, command, field } => {
                 Event::new(events::DEVIATION)
                     .field_display("number", deviation)
-                    .field("dir", letter(*side))
+                    .field("dir", letter(side))
                     .field_display("command", command)
-                    .field_opt("field", *field)
+                    .field_opt("field", field)
                     .field("detail", deviation.text())
                     .notice();
                 return;

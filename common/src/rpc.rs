@@ -5,6 +5,9 @@ use crate::config::{ClientConfig, ProxyConfig};
 use crate::identity::ProxyId;
 use serde::{Deserialize, Serialize};
 
+/// Files of one session that are reported by name: the last ones. So many fit a message of a session process.
+pub const MAX_TRANSFERS: usize = 40;
+
 /// Longest CRL distribution URL that is reported, octets.
 pub const MAX_CRL_URL: usize = 1024;
 
@@ -28,6 +31,9 @@ pub enum Call {
     ProxyEnrol {
         /// The client's public key: SubjectPublicKeyInfo, PEM.
         public_key: String,
+        /// The client has been running for a while: what it reported before is still its own.
+        #[serde(default)]
+        renewal: bool,
     },
     /// The client's own configuration.
     ProxyClientConfig {},
@@ -136,6 +142,15 @@ pub enum SessionEvent {
         ssid: String,
         /// Subject of its certificate, empty without.
         subject: String,
+        /// Serial number of its certificate in hex, empty without.
+        #[serde(default)]
+        serial: String,
+        /// TLS version and cipher suite, empty without.
+        #[serde(default)]
+        tls: String,
+        /// The station: its address, or as it is configured. The client adds it; the DMZ does not know it.
+        #[serde(default)]
+        station: String,
     },
     /// A session is over.
     End {
@@ -149,9 +164,49 @@ pub enum SessionEvent {
         octets_out: u64,
         /// Files accepted, both ways.
         files: u32,
+        /// Files refused, both ways.
+        #[serde(default)]
+        files_refused: u32,
+        /// Receipts, EERP and NERP, both ways.
+        #[serde(default)]
+        receipts: u32,
         /// Why it ended, one word of `os4x_proxy-log.5`.
         reason: String,
+        /// The same in a sentence, where there is more to say.
+        #[serde(default)]
+        detail: String,
+        /// The last `MAX_TRANSFERS` files, in their order.
+        #[serde(default)]
+        transfers: Vec<Transfer>,
     },
+}
+
+/// One file of a session, as far as the session carried it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Who sent it: `partner` or `station`.
+    pub sender: String,
+    /// Virtual file name, odd octets escaped.
+    pub name: String,
+    /// Octets that this session carried.
+    pub octets: u64,
+    /// What became of it.
+    pub result: TransferResult,
+    /// SFNAREAS or EFNAREAS, if it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<u8>,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferResult {
+    /// The receiver has it (EFPA).
+    Accepted,
+    /// The receiver did not want it (SFNA, EFNA).
+    Refused,
+    /// The session ended before the file did.
+    Broken,
 }
 
 /// What every failed call answers beside its HTTP status.

@@ -52,7 +52,7 @@ pub(crate) enum ToParent {
     /// CRL distribution URLs of a chain that leads to a trusted certificate.
     CrlUrls(Vec<String>),
     /// The session has begun or is over: for the session list.
-    Session(SessionEvent),
+    Session(Box<SessionEvent>),
     /// For the system log.
     SystemLog(Box<SystemLog>),
     /// This child has written the session's end line.

@@ -8,6 +8,7 @@ use super::{Command, output};
 use crate::clock;
 use crate::store::journal;
 use crate::store::partners::word;
+use crate::store::sessions::{self, Session};
 
 /// Lines shown unless told otherwise.
 const LIMIT: u32 = 100;
@@ -23,9 +24,9 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "sessions",
         help: SESSIONS,
-        options: &[Opt::Value("limit"), Opt::Flag("json")],
+        options: &[Opt::Value("limit"), Opt::Flag("files"), Opt::Flag("json")],
         arguments: (0, 0),
-        run: |invocation| Box::pin(sessions(invocation)),
+        run: |invocation| Box::pin(list_sessions(invocation)),
     },
 ];
 
@@ -39,13 +40,14 @@ Lists the newest entries of the system log, oldest first.
 ";
 
 const SESSIONS: &str = "\
-usage: os4xapi sessions [--limit N] [--json] [--db DB]
+usage: os4xapi sessions [--limit N] [--files] [--json] [--db DB]
 
 Lists the newest sessions, oldest first. A session is 'running', 'ended', or 'orphaned': without an end, and its client
-has not called for three minutes.
+has been started again since or has not called for three minutes.
 
 --limit N: so many (default 100)
---json: as JSON
+--files: lists their files instead, the last 40 of each that has ended
+--json: as JSON, with all that is known of each, its files too
 ";
 
 fn limit(invocation: &Invocation) -> Result<u32, CliError> {
@@ -76,13 +78,17 @@ async fn log(invocation: Invocation) -> Result<(), CliError> {
     table.print("The system log is empty.")
 }
 
-async fn sessions(invocation: Invocation) -> Result<(), CliError> {
+async fn list_sessions(invocation: Invocation) -> Result<(), CliError> {
     let limit = limit(&invocation)?;
     let db = invocation.open().await?;
-    let all = journal::sessions(&mut *db.connection().await?, limit).await?;
+    let all = sessions::newest(&mut *db.connection().await?, limit).await?;
     if invocation.flag("json") {
         return output::json(&all);
     }
+    if invocation.flag("files") { print_files(all) } else { print_sessions(all) }
+}
+
+fn print_sessions(all: Vec<Session>) -> Result<(), CliError> {
     let mut table = output::Table::new(&[
         "BEGAN",
         "ENDED",
@@ -91,6 +97,7 @@ async fn sessions(invocation: Invocation) -> Result<(), CliError> {
         "PARTNER",
         "SSIDCODE",
         "ADDRESS",
+        "STATION",
         "PID",
         "IN",
         "OUT",
@@ -106,6 +113,7 @@ async fn sessions(invocation: Invocation) -> Result<(), CliError> {
             output::or_dash(session.partner),
             output::or_dash(session.ssid),
             output::or_dash(session.address),
+            output::or_dash(session.station.filter(|station| !station.is_empty())),
             output::or_dash(session.pid),
             output::or_dash(session.octets_in),
             output::or_dash(session.octets_out),
@@ -114,4 +122,24 @@ async fn sessions(invocation: Invocation) -> Result<(), CliError> {
         ]);
     }
     table.print("There was no session.")
+}
+
+fn print_files(all: Vec<Session>) -> Result<(), CliError> {
+    let mut table =
+        output::Table::new(&["BEGAN", "DIRECTION", "PARTNER", "FROM", "NAME", "OCTETS", "RESULT", "REASON"]);
+    for session in all {
+        for file in session.transfers {
+            table.row(&[
+                output::or_dash(session.began.map(clock::text)),
+                output::or_dash(session.direction.clone()),
+                output::or_dash(session.partner.clone()),
+                file.sender,
+                file.name,
+                file.octets.to_string(),
+                word(&file.result),
+                output::or_dash(file.reason),
+            ]);
+        }
+    }
+    table.print("There was no file.")
 }

@@ -99,13 +99,30 @@ CREATE TABLE os4x_sessions (
     partner TEXT,
     ssid TEXT,
     subject TEXT,
+    serial TEXT,
+    tls TEXT,
+    station TEXT,
     ended BIGINT,
     octets_in BIGINT,
     octets_out BIGINT,
     files BIGINT,
-    reason TEXT
+    files_refused BIGINT,
+    receipts BIGINT,
+    reason TEXT,
+    detail TEXT,
+    orphaned BIGINT NOT NULL
 );
 CREATE INDEX os4x_sessions_received ON os4x_sessions (received);
+CREATE TABLE os4x_session_transfers (
+    session TEXT NOT NULL REFERENCES os4x_sessions (session) ON DELETE CASCADE,
+    position BIGINT NOT NULL,
+    sender TEXT NOT NULL,
+    name TEXT NOT NULL,
+    octets BIGINT NOT NULL,
+    result TEXT NOT NULL,
+    reason BIGINT,
+    PRIMARY KEY (session, position)
+);
 CREATE TABLE os4x_clients_seen (address TEXT PRIMARY KEY, seen BIGINT NOT NULL);
 ";
 

@@ -12,7 +12,7 @@ use crate::store::certificates::{self, Usage};
 use crate::store::crl_urls::{self, Noted};
 use crate::store::crls::{self, Stored};
 use crate::store::proxies::{self, ProxyClient};
-use crate::store::{configuration, journal, partners};
+use crate::store::{configuration, partners, sessions};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
@@ -61,12 +61,18 @@ pub(super) async fn answer(
     call: Call,
 ) -> Result<Response, Refusal> {
     match call {
-        Call::ProxyEnrol { public_key } => enrol(app, client, values, &public_key).await.map(ok),
+        Call::ProxyEnrol { public_key, renewal } => {
+            let enrolment = enrol(app, client, values, &public_key).await?;
+            if !renewal {
+                sessions::orphan(&mut *app.db.connection().await?, &client.to_string()).await?;
+            }
+            Ok(ok(enrolment))
+        }
         Call::ProxyClientConfig {} => client_config(app, client).await.map(ok),
         Call::ProxyConfig { proxy_id, generation } => proxy_config(app, &proxy_id, generation).await.map(ok),
         Call::ProxyCrlUrl { url } => crl_url(app, client, &url).await.map(ok),
         Call::ProxySystemLog(entry) => system_log(app, client, values, entry).await.map(ok),
-        Call::ProxySession { events } => sessions(app, client, &events).await.map(ok),
+        Call::ProxySession { events } => session_events(app, client, &events).await.map(ok),
     }
 }
 
@@ -204,11 +210,11 @@ async fn system_log(
     Ok(Nothing {})
 }
 
-async fn sessions(app: &App, client: IpAddr, events: &[SessionEvent]) -> Result<Nothing, Refusal> {
+async fn session_events(app: &App, client: IpAddr, events: &[SessionEvent]) -> Result<Nothing, Refusal> {
     let mut batch = app.db.batch().await?;
     let client = client.to_string();
     for event in events {
-        journal::add_event(&mut batch, &client, event).await?;
+        sessions::add(&mut batch, &client, event).await?;
     }
     batch.commit().await.map_err(db::DbError::from)?;
     Ok(Nothing {})

@@ -10,3 +10,4 @@ pub(crate) mod ignores;
 pub(crate) mod journal;
 pub(crate) mod partners;
 pub(crate) mod proxies;
+pub(crate) mod sessions;

@@ -133,7 +133,9 @@ impl Parent {
     /// The call that asks for it; none if it cannot be asked now.
     pub(super) fn call_for(&mut self, asked: &Asked) -> Option<Call> {
         Some(match asked {
-            Asked::Enrolment => Call::ProxyEnrol { public_key: self.new_key()? },
+            Asked::Enrolment => {
+                Call::ProxyEnrol { public_key: self.new_key()?, renewal: self.joined.is_some() }
+            }
             Asked::ClientConfig => Call::ProxyClientConfig {},
             Asked::ServerConfig(generation) => {
                 Call::ProxyConfig { proxy_id: self.joined.as_ref()?.proxy_id(), generation: *generation }

@@ -8,10 +8,14 @@ use crate::session::{Station, Work};
 use common::link::channel::{Channel, ChannelError, Received};
 use common::link::pair::{Direction, PairId, Ticket};
 use common::log::{Event, events};
+use common::rpc::SessionEvent;
 use common::sys;
 use mio::{Interest, Token};
 use nix::unistd::Pid;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+
+/// Sessions that are over and whose station is remembered: reports come a second or so late.
+const MOST_LEFT: usize = 1000;
 
 /// One session process.
 pub(super) struct Child {
@@ -22,6 +26,8 @@ pub(super) struct Child {
     /// It has a station (outgoing).
     station: bool,
     partner: Option<String>,
+    /// The station's address, for the session list.
+    address: String,
     end_logged: bool,
 }
 
@@ -32,7 +38,16 @@ impl Child {
             Work::Parked(pair, _) => (Direction::Outgoing, Some(*pair), false),
             Work::Station(_) => (Direction::Outgoing, None, true),
         };
-        Self { pid, channel: Some(channel), direction, pair, station, partner: None, end_logged: false }
+        Self {
+            pid,
+            channel: Some(channel),
+            direction,
+            pair,
+            station,
+            partner: None,
+            address: String::new(),
+            end_logged: false,
+        }
     }
 
     pub(super) fn pid(&self) -> Pid {
@@ -47,6 +62,8 @@ impl Child {
 #[derive(Default)]
 pub(super) struct Children {
     table: HashMap<Pid, Child>,
+    /// Stations of sessions that are over and may not be in the session list yet.
+    left: VecDeque<(PairId, String)>,
 }
 
 impl Children {
@@ -99,6 +116,25 @@ impl Children {
         self.send(pid, &ToChild::Pair { pair, ticket })
     }
 
+    /// The station of a session; the DMZ does not know it.
+    fn station_of(&mut self, session: &str) -> String {
+        let is_it = |pair: &PairId| pair.to_string() == session;
+        if let Some(child) = self.table.values().find(|child| child.pair.as_ref().is_some_and(is_it)) {
+            return child.address.clone();
+        }
+        let at = self.left.iter().position(|(pair, _)| is_it(pair));
+        at.and_then(|at| self.left.remove(at)).map(|(_, station)| station).unwrap_or_default()
+    }
+
+    fn keep_station(&mut self, child: &Child) {
+        if let Some(pair) = child.pair.filter(|_| child.partner.is_some()) {
+            if self.left.len() == MOST_LEFT {
+                self.left.pop_front();
+            }
+            self.left.push_back((pair, child.address.clone()));
+        }
+    }
+
     /// The server does not want this pair any more: a parked child ends with its channel.
     pub(super) fn retire(&mut self, pair: PairId) {
         if let Some(child) =
@@ -117,6 +153,15 @@ impl Children {
 }
 
 impl Parent {
+    /// Adds to the server's reports what the inside alone knows.
+    pub(super) fn name_stations(&mut self, events: &mut [SessionEvent]) {
+        for event in events {
+            if let SessionEvent::Begin { session, station, .. } = event {
+                *station = self.children.station_of(session);
+            }
+        }
+    }
+
     pub(super) fn adopt(&mut self, mut child: Child) {
         let token = usize::try_from(child.pid.as_raw()).map_or(CHILDREN, |pid| CHILDREN + pid);
         if let Some(channel) = &mut child.channel
@@ -135,7 +180,10 @@ impl Parent {
             let Some(child) = self.children.table.get_mut(&pid) else { return };
             let Some(channel) = &child.channel else { return };
             match channel.receive::<ToParent>() {
-                Ok(Received::Message(ToParent::Joined { partner }, _)) => child.partner = Some(partner),
+                Ok(Received::Message(ToParent::Joined { partner, station }, _)) => {
+                    child.partner = Some(partner);
+                    child.address = station;
+                }
                 Ok(Received::Message(ToParent::EndLogged, _)) => child.end_logged = true,
                 Ok(Received::Message(ToParent::Failed { reason }, _)) => {
                     if let Some(pair) = child.pair {
@@ -166,6 +214,7 @@ impl Parent {
             }
             self.hear_child(usize::try_from(pid.as_raw()).unwrap_or_default());
             let Some(mut child) = self.children.table.remove(&pid) else { continue };
+            self.children.keep_station(&child);
             if let Some(channel) = &mut child.channel {
                 let _ = self.poller.registry().deregister(channel);
             }

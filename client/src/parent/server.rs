@@ -302,7 +302,10 @@ impl Parent {
             ToClient::SystemLog(entry) => {
                 self.ask(Asked::SystemLog(Box::new(SystemLog { origin: Origin::Server, ..*entry })));
             }
-            ToClient::Sessions(events) => self.ask(Asked::Sessions(events)),
+            ToClient::Sessions(mut events) => {
+                self.name_stations(&mut events);
+                self.ask(Asked::Sessions(events));
+            }
         }
     }
 

@@ -163,7 +163,8 @@ impl Dialled {
                 }
             }
         };
-        desk.tell(&ToParent::Joined { partner: open.partner.clone() });
+        let station = station::address(&desk.config);
+        desk.tell(&ToParent::Joined { partner: open.partner.clone(), station });
         Ok((data, open))
     }
 }

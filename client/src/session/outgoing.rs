@@ -195,7 +195,8 @@ fn call(
     loop {
         match opening.receive::<Reached>(&mut data).map_err(lost)? {
             Poll::Ready(Reached::Ready(open)) => {
-                desk.tell(&ToParent::Joined { partner: open.partner.clone() });
+                let station = station.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+                desk.tell(&ToParent::Joined { partner: open.partner.clone(), station });
                 return Ok((data, open));
             }
             Poll::Ready(Reached::Failed { word, reason }) => {

@@ -2,6 +2,7 @@
 //! SSRM read, judged and kept back: the partner has had one from the DMZ.
 
 use super::{Desk, inspector};
+use common::config::ClientConfig;
 use common::exit::Status;
 use common::greeting::{Greeting, Heard};
 use common::inspector::Inspector;
@@ -18,6 +19,12 @@ pub(super) struct Failure {
     pub(super) detail: String,
     /// A station that is told why, and is yet to be closed.
     pub(super) told: Option<Conn>,
+}
+
+/// Where the station is, for the session list.
+pub(super) fn address(config: &ClientConfig) -> String {
+    let ClientConfig { station_host: host, station_port: port, .. } = config;
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// A station that has sent its SSRM.

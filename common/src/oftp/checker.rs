@@ -6,7 +6,7 @@
 
 use super::layout::Layout;
 use super::message::{self, Finding};
-use super::note::{Deviation, Note};
+use super::note::{Deviation, Label, Note};
 use super::order::{Event, Move, Next, State};
 use super::ssid::{Ssid, Terms};
 use super::transfer::Transfer;
@@ -103,6 +103,11 @@ impl Checker {
             Side::Initiator => self.initiator.as_ref(),
             Side::Responder => self.responder.as_ref(),
         }
+    }
+
+    /// The file on its way: who sends it, its name, and the octets that have come so far.
+    pub fn file_under_way(&self) -> Option<(Side, Label, u64)> {
+        self.transfer.as_ref().map(|file| (file.sender, file.name, file.progress.octets))
     }
 
     /// The first ESID that passed: who sent it and why. A close is due then; before, it is a break.

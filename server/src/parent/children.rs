@@ -261,9 +261,9 @@ impl Parent {
             ToParent::CrlUrls(urls) => self.report_crl_urls(urls),
             ToParent::Session(event) => {
                 if let Some(child) = self.children.table.get_mut(&pid) {
-                    child.listed = matches!(event, SessionEvent::Begin { .. });
+                    child.listed = matches!(*event, SessionEvent::Begin { .. });
                 }
-                self.outbox.event(event);
+                self.outbox.event(*event);
             }
             ToParent::SystemLog(entry) => self.outbox.entry(*entry),
             ToParent::EndLogged => {
@@ -341,7 +341,11 @@ impl Parent {
                 octets_in: 0,
                 octets_out: 0,
                 files: 0,
+                files_refused: 0,
+                receipts: 0,
                 reason: "crashed".to_owned(),
+                detail: format!("the server's session process {} ended: {word}", child.pid),
+                transfers: Vec::new(),
             });
         }
     }

@@ -10,8 +10,8 @@ const MAX_ENTRIES: usize = 500;
 const MAX_EVENTS: usize = 2000;
 /// Session events are gathered so long.
 const BATCH: Duration = Duration::from_secs(1);
-/// Events in one message: it must stay well below the largest frame.
-const BATCH_SIZE: usize = 100;
+/// Events and files in one message: it must stay well below the largest frame, and below what the backend takes.
+const BATCH_SIZE: usize = 500;
 
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -59,8 +59,7 @@ impl Outbox {
             return Some(ToClient::SystemLog(Box::new(entry)));
         }
         if !self.events.is_empty() {
-            let n = self.events.len().min(BATCH_SIZE);
-            return Some(ToClient::Sessions(self.events.drain(..n).collect()));
+            return Some(ToClient::Sessions(self.batch()));
         }
         self.since = None;
         if self.dropped > 0 {
@@ -73,8 +72,82 @@ impl Outbox {
         None
     }
 
+    /// As many of the oldest events as fit a message, one at least.
+    fn batch(&mut self) -> Vec<SessionEvent> {
+        let mut size = 0;
+        let fits = |event: &&SessionEvent| {
+            size += weight(event);
+            size <= BATCH_SIZE
+        };
+        let count = self.events.iter().take_while(fits).count().max(1).min(self.events.len());
+        self.events.drain(..count).collect()
+    }
+
     /// A report could not be sent.
     pub(super) fn lost(&mut self) {
         self.dropped += 1;
+    }
+}
+
+fn weight(event: &SessionEvent) -> usize {
+    match event {
+        SessionEvent::Begin { .. } => 1,
+        SessionEvent::End { transfers, .. } => 1 + transfers.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BATCH_SIZE, MAX_EVENTS, Outbox};
+    use crate::orders::ToParent;
+    use common::link::channel::Channel;
+    use common::link::control::ToClient;
+    use common::link::frame::MAX_FRAME;
+    use common::rpc::{MAX_TRANSFERS, SessionEvent, Transfer, TransferResult};
+
+    /// As large as an end can be.
+    fn end() -> SessionEvent {
+        let transfer = Transfer {
+            sender: "station".to_owned(),
+            name: "\\x00".repeat(26),
+            octets: u64::MAX,
+            result: TransferResult::Accepted,
+            reason: Some(99),
+        };
+        SessionEvent::End {
+            session: "0".repeat(32),
+            time: u64::MAX,
+            octets_in: u64::MAX,
+            octets_out: u64::MAX,
+            files: u32::MAX,
+            files_refused: u32::MAX,
+            receipts: u32::MAX,
+            reason: "partner-violation".to_owned(),
+            detail: "x".repeat(1000),
+            transfers: vec![transfer; MAX_TRANSFERS],
+        }
+    }
+
+    #[test]
+    fn the_largest_end_fits_the_channel_to_the_parent() {
+        let (ours, _theirs) = Channel::pair().unwrap();
+        ours.send(&ToParent::Session(Box::new(end()))).unwrap();
+    }
+
+    #[test]
+    fn every_batch_fits_a_message_and_nothing_is_lost_of_what_was_taken() {
+        let mut outbox = Outbox::default();
+        for _ in 0..MAX_EVENTS + 7 {
+            outbox.event(end());
+        }
+        assert_eq!(outbox.dropped, 7);
+        let mut count = 0;
+        while let Some(message) = outbox.next() {
+            assert!(serde_json::to_vec(&message).unwrap().len() < MAX_FRAME / 2);
+            let ToClient::Sessions(events) = message else { panic!("no other report was taken") };
+            assert!((1..=BATCH_SIZE).contains(&events.len()));
+            count += events.len();
+        }
+        assert_eq!((count, outbox.dropped), (MAX_EVENTS, 0));
     }
 }

@@ -50,7 +50,7 @@ fn begin(desk: &Desk) {
         .field("serial", &facts.serial)
         .field("tls", &facts.tls)
         .info();
-    desk.tell(&ToParent::Session(SessionEvent::Begin {
+    desk.tell(&ToParent::Session(Box::new(SessionEvent::Begin {
         session,
         direction: facts.direction.word().to_owned(),
         pid: std::process::id(),
@@ -59,7 +59,10 @@ fn begin(desk: &Desk) {
         partner: facts.partner.clone(),
         ssid: facts.ssid.clone(),
         subject: facts.subject.clone(),
-    }));
+        serial: facts.serial.clone(),
+        tls: facts.tls.clone(),
+        station: String::new(),
+    })));
 }
 
 fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, begun: Instant) {
@@ -79,13 +82,17 @@ fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, be
         );
     }
     event.info();
-    desk.tell(&ToParent::Session(SessionEvent::End {
+    desk.tell(&ToParent::Session(Box::new(SessionEvent::End {
         session,
         time: common::unix_time(),
         octets_in: totals.from(Side::Outer),
         octets_out: totals.from(Side::Inner),
         files: inspector.tally.files,
+        files_refused: inspector.tally.refused,
+        receipts: inspector.tally.receipts,
         reason: verdict.status.word().to_owned(),
-    }));
+        detail: verdict.detail.clone(),
+        transfers: inspector.transfers(),
+    })));
     desk.tell(&ToParent::EndLogged);
 }

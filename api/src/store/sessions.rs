@@ -1,0 +1,391 @@
+//! The session list: who was connected, when, with which certificate, what passed, and how it ended. Written by the API
+//! from what the daemons report, read by `sessions`; kept and trimmed as `journal` does.
+
+use super::journal::{clean, seconds};
+use crate::clock;
+use crate::db::DbError;
+use crate::store::partners::{of_word, word};
+use common::rpc::{MAX_TRANSFERS, SessionEvent, Transfer, TransferResult};
+use serde::Serialize;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
+use std::collections::HashMap;
+
+/// A session without an end counts as orphaned when its client has been silent for this long, seconds: three of the
+/// 60-second intervals at which a client asks for the configuration.
+pub(crate) const ORPHANED_AFTER: i64 = 180;
+
+/// Notes what `client` reports of its sessions. Both daemons may report the same thing; the first report of it counts.
+pub(crate) async fn add(
+    connection: &mut AnyConnection,
+    client: &str,
+    event: &SessionEvent,
+) -> Result<(), DbError> {
+    match event {
+        SessionEvent::Begin { .. } => begin(connection, client, event).await,
+        SessionEvent::End { .. } => end(connection, client, event).await,
+    }
+}
+
+async fn begin(connection: &mut AnyConnection, client: &str, event: &SessionEvent) -> Result<(), DbError> {
+    let SessionEvent::Begin {
+        session,
+        direction,
+        pid,
+        time,
+        address,
+        partner,
+        ssid,
+        subject,
+        serial,
+        tls,
+        station,
+    } = event
+    else {
+        return Ok(());
+    };
+    sqlx::query(
+        "INSERT INTO os4x_sessions \
+         (session, client, received, direction, pid, began, address, partner, ssid, subject, serial, tls, station, \
+         orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0) ON CONFLICT (session) DO UPDATE SET \
+         direction = excluded.direction, pid = excluded.pid, began = excluded.began, \
+         address = excluded.address, partner = excluded.partner, ssid = excluded.ssid, \
+         subject = excluded.subject, serial = excluded.serial, tls = excluded.tls, station = excluded.station \
+         WHERE os4x_sessions.began IS NULL",
+    )
+    .bind(clean(session))
+    .bind(client.to_owned())
+    .bind(clock::now())
+    .bind(clean(direction))
+    .bind(i64::from(*pid))
+    .bind(seconds(*time))
+    .bind(clean(address))
+    .bind(clean(partner))
+    .bind(clean(ssid))
+    .bind(clean(subject))
+    .bind(clean(serial))
+    .bind(clean(tls))
+    .bind(clean(station))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn end(connection: &mut AnyConnection, client: &str, event: &SessionEvent) -> Result<(), DbError> {
+    let SessionEvent::End {
+        session,
+        time,
+        octets_in,
+        octets_out,
+        files,
+        files_refused,
+        receipts,
+        reason,
+        detail,
+        transfers,
+    } = event
+    else {
+        return Ok(());
+    };
+    let written = sqlx::query(
+        "INSERT INTO os4x_sessions (session, client, received, ended, octets_in, octets_out, files, files_refused, \
+         receipts, reason, detail, orphaned) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0) ON CONFLICT (session) DO UPDATE SET \
+         ended = excluded.ended, octets_in = excluded.octets_in, octets_out = excluded.octets_out, \
+         files = excluded.files, files_refused = excluded.files_refused, receipts = excluded.receipts, \
+         reason = excluded.reason, detail = excluded.detail WHERE os4x_sessions.ended IS NULL",
+    )
+    .bind(clean(session))
+    .bind(client.to_owned())
+    .bind(clock::now())
+    .bind(seconds(*time))
+    .bind(seconds(*octets_in))
+    .bind(seconds(*octets_out))
+    .bind(i64::from(*files))
+    .bind(i64::from(*files_refused))
+    .bind(i64::from(*receipts))
+    .bind(clean(reason))
+    .bind(clean(detail))
+    .execute(&mut *connection)
+    .await?;
+    if written.rows_affected() > 0 {
+        for (transfer, position) in transfers.iter().take(MAX_TRANSFERS).zip(1..) {
+            add_transfer(connection, session, position, transfer).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn add_transfer(
+    connection: &mut AnyConnection,
+    session: &str,
+    position: i64,
+    transfer: &Transfer,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO os4x_session_transfers (session, position, sender, name, octets, result, reason) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(clean(session))
+    .bind(position)
+    .bind(clean(&transfer.sender))
+    .bind(clean(&transfer.name))
+    .bind(seconds(transfer.octets))
+    .bind(word(&transfer.result))
+    .bind(transfer.reason.map(i64::from))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// `client` has been started: sessions that it had before outlive it. One that ends later is heard of by way of the
+/// server.
+pub(crate) async fn orphan(connection: &mut AnyConnection, client: &str) -> Result<(), DbError> {
+    sqlx::query("UPDATE os4x_sessions SET orphaned = 1 WHERE client = $1 AND ended IS NULL")
+        .bind(client)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// One line of the session list.
+#[derive(Debug, Serialize)]
+pub(crate) struct Session {
+    #[serde(rename = "session")]
+    pub(crate) id: String,
+    pub(crate) client: String,
+    pub(crate) state: &'static str,
+    pub(crate) direction: Option<String>,
+    pub(crate) pid: Option<i64>,
+    pub(crate) began: Option<i64>,
+    pub(crate) ended: Option<i64>,
+    pub(crate) address: Option<String>,
+    pub(crate) partner: Option<String>,
+    pub(crate) ssid: Option<String>,
+    pub(crate) subject: Option<String>,
+    pub(crate) serial: Option<String>,
+    pub(crate) tls: Option<String>,
+    pub(crate) station: Option<String>,
+    pub(crate) octets_in: Option<i64>,
+    pub(crate) octets_out: Option<i64>,
+    pub(crate) files: Option<i64>,
+    pub(crate) files_refused: Option<i64>,
+    pub(crate) receipts: Option<i64>,
+    pub(crate) reason: Option<String>,
+    pub(crate) detail: Option<String>,
+    pub(crate) transfers: Vec<Transfer>,
+}
+
+/// The newest `limit` sessions, oldest first.
+pub(crate) async fn newest(connection: &mut AnyConnection, limit: u32) -> Result<Vec<Session>, DbError> {
+    let rows = sqlx::query(
+        "SELECT s.session, s.client, s.direction, s.pid, s.began, s.ended, s.address, s.partner, s.ssid, \
+         s.subject, s.serial, s.tls, s.station, s.octets_in, s.octets_out, s.files, s.files_refused, s.receipts, \
+         s.reason, s.detail, s.orphaned, c.seen FROM os4x_sessions s \
+         LEFT JOIN os4x_clients_seen c ON c.address = s.client ORDER BY s.received DESC, s.session LIMIT $1",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut transfers = transfers(connection, limit).await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows.iter().rev() {
+        let id: String = row.try_get("session")?;
+        let transfers = transfers.remove(&id).unwrap_or_default();
+        all.push(session(row, id, transfers)?);
+    }
+    Ok(all)
+}
+
+fn session(row: &AnyRow, id: String, transfers: Vec<Transfer>) -> Result<Session, DbError> {
+    Ok(Session {
+        id,
+        client: row.try_get("client")?,
+        state: state(row)?,
+        direction: row.try_get("direction")?,
+        pid: row.try_get("pid")?,
+        began: row.try_get("began")?,
+        ended: row.try_get("ended")?,
+        address: row.try_get("address")?,
+        partner: row.try_get("partner")?,
+        ssid: row.try_get("ssid")?,
+        subject: row.try_get("subject")?,
+        serial: row.try_get("serial")?,
+        tls: row.try_get("tls")?,
+        station: row.try_get("station")?,
+        octets_in: row.try_get("octets_in")?,
+        octets_out: row.try_get("octets_out")?,
+        files: row.try_get("files")?,
+        files_refused: row.try_get("files_refused")?,
+        receipts: row.try_get("receipts")?,
+        reason: row.try_get("reason")?,
+        detail: row.try_get("detail")?,
+        transfers,
+    })
+}
+
+/// What outlives its client is nobody's any more, unless its end is heard of all the same.
+fn state(row: &AnyRow) -> Result<&'static str, DbError> {
+    let ended: Option<i64> = row.try_get("ended")?;
+    let seen: Option<i64> = row.try_get("seen")?;
+    let orphaned: i64 = row.try_get("orphaned")?;
+    let calls = seen.is_some_and(|seen| seen >= clock::now() - ORPHANED_AFTER);
+    Ok(match ended {
+        Some(_) => "ended",
+        None if calls && orphaned == 0 => "running",
+        None => "orphaned",
+    })
+}
+
+/// The files of the newest `limit` sessions, by session.
+async fn transfers(
+    connection: &mut AnyConnection,
+    limit: u32,
+) -> Result<HashMap<String, Vec<Transfer>>, DbError> {
+    let rows = sqlx::query(
+        "SELECT session, sender, name, octets, result, reason FROM os4x_session_transfers WHERE session IN \
+         (SELECT session FROM os4x_sessions ORDER BY received DESC, session LIMIT $1) ORDER BY session, position",
+    )
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await?;
+    let mut all: HashMap<String, Vec<Transfer>> = HashMap::new();
+    for row in &rows {
+        let reason: Option<i64> = row.try_get("reason")?;
+        all.entry(row.try_get("session")?).or_default().push(Transfer {
+            sender: row.try_get("sender")?,
+            name: row.try_get("name")?,
+            octets: row.try_get::<i64, _>("octets")?.try_into().unwrap_or_default(),
+            result: of_word(row.try_get("result")?).unwrap_or(TransferResult::Broken),
+            reason: reason.and_then(|reason| reason.try_into().ok()),
+        });
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ORPHANED_AFTER, add, newest, orphan};
+    use crate::clock;
+    use crate::db::scratch::{Scratch, run};
+    use crate::store::journal::{forget, seen, trim};
+    use common::rpc::{MAX_TRANSFERS, SessionEvent, Transfer, TransferResult};
+    use sqlx::AnyConnection;
+
+    const CLIENT: &str = "192.0.2.1";
+
+    async fn begin(connection: &mut AnyConnection, session: &str) {
+        let event = SessionEvent::Begin {
+            session: session.to_owned(),
+            direction: "incoming".to_owned(),
+            pid: 1,
+            time: 1,
+            address: String::new(),
+            partner: String::new(),
+            ssid: String::new(),
+            subject: String::new(),
+            serial: String::new(),
+            tls: String::new(),
+            station: String::new(),
+        };
+        add(connection, CLIENT, &event).await.unwrap();
+    }
+
+    fn end(session: &str, transfers: Vec<Transfer>) -> SessionEvent {
+        SessionEvent::End {
+            session: session.to_owned(),
+            time: 2,
+            octets_in: 3,
+            octets_out: 4,
+            files: 1,
+            files_refused: 1,
+            receipts: 1,
+            reason: "partner-broke".to_owned(),
+            detail: "it broke off".to_owned(),
+            transfers,
+        }
+    }
+
+    fn transfer(number: usize) -> Transfer {
+        Transfer {
+            sender: "partner".to_owned(),
+            name: format!("FILE{number}"),
+            octets: 5,
+            result: TransferResult::Refused,
+            reason: Some(13),
+        }
+    }
+
+    async fn states(connection: &mut AnyConnection) -> Vec<(String, &'static str)> {
+        newest(connection, 10).await.unwrap().into_iter().map(|one| (one.id, one.state)).collect()
+    }
+
+    async fn received(connection: &mut AnyConnection, session: &str, at: i64) {
+        let update = sqlx::query("UPDATE os4x_sessions SET received = $1 WHERE session = $2");
+        update.bind(at).bind(session.to_owned()).execute(connection).await.unwrap();
+    }
+
+    #[test]
+    fn a_session_is_orphaned_when_its_client_is_silent_or_was_started_again() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let mut connection = db.connection().await.unwrap();
+            let one = |state| [("one".to_owned(), state)];
+            seen(&mut connection, CLIENT).await.unwrap();
+            begin(&mut connection, "one").await;
+            assert_eq!(states(&mut connection).await, one("running"));
+            let silent = sqlx::query("UPDATE os4x_clients_seen SET seen = $1");
+            silent.bind(clock::now() - ORPHANED_AFTER - 1).execute(&mut *connection).await.unwrap();
+            assert_eq!(states(&mut connection).await, one("orphaned"));
+            seen(&mut connection, CLIENT).await.unwrap();
+            assert_eq!(states(&mut connection).await, one("running"));
+            orphan(&mut connection, "192.0.2.2").await.unwrap();
+            assert_eq!(states(&mut connection).await, one("running"));
+            orphan(&mut connection, CLIENT).await.unwrap();
+            assert_eq!(states(&mut connection).await, one("orphaned"));
+            add(&mut connection, CLIENT, &end("one", Vec::new())).await.unwrap();
+            assert_eq!(states(&mut connection).await, one("ended"));
+        });
+    }
+
+    #[test]
+    fn the_first_end_counts_with_its_files() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let mut connection = db.connection().await.unwrap();
+            begin(&mut connection, "one").await;
+            let many: Vec<Transfer> = (0..MAX_TRANSFERS + 5).map(transfer).collect();
+            add(&mut connection, CLIENT, &end("one", many.clone())).await.unwrap();
+            add(&mut connection, CLIENT, &end("one", vec![transfer(99)])).await.unwrap();
+            add(&mut connection, CLIENT, &end("two", vec![transfer(1)])).await.unwrap();
+            let listed = newest(&mut connection, 10).await.unwrap();
+            let of = |id: &str| listed.iter().find(|one| one.id == id).unwrap();
+            assert_eq!(of("one").transfers, many[..MAX_TRANSFERS]);
+            assert_eq!(of("two").transfers, [transfer(1)]);
+            assert_eq!(of("one").detail.as_deref(), Some("it broke off"));
+        });
+    }
+
+    #[test]
+    fn reports_go_when_they_are_old_or_too_many() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let mut connection = db.connection().await.unwrap();
+            for (session, age) in [("old", 100), ("middle", 50), ("new", 10)] {
+                begin(&mut connection, session).await;
+                add(&mut connection, CLIENT, &end(session, vec![transfer(1)])).await.unwrap();
+                received(&mut connection, session, clock::now() - age * clock::DAY).await;
+            }
+            assert_eq!(trim(&mut connection, 3).await.unwrap(), 0);
+            assert_eq!(forget(&mut connection, 90).await.unwrap(), 1);
+            assert_eq!(trim(&mut connection, 2).await.unwrap(), 0);
+            assert_eq!(trim(&mut connection, 1).await.unwrap(), 1);
+            assert_eq!(states(&mut connection).await, [("new".to_owned(), "ended")]);
+            let left = sqlx::query("SELECT session FROM os4x_session_transfers").fetch_all(&mut *connection);
+            assert_eq!(left.await.unwrap().len(), 1);
+        });
+    }
+}
