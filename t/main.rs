@@ -44,6 +44,8 @@ mod replay;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod startup;
