@@ -4,14 +4,15 @@
 
 use serde_json::Value;
 use std::fs;
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use t::binaries;
 use t::ca::{Key, Request};
+use t::s_client::s_client;
 use t::site::{Builder, Role, Site};
 
-/// A site with an RSA key, which is the one that weak suites could be had with, and what a partner shows to it.
+/// A site with an RSA key, which is the one that weak suites could be had with, and what is shown to it: a good
+/// certificate of nobody in the partner table, so that nothing else goes on in the session.
 struct Target {
     site: Site,
     certificate: String,
@@ -30,41 +31,17 @@ impl Target {
         let chain = site.file("rsa.pem", &own.certificate_pem().unwrap()).unwrap();
         let key = site.file("rsa.key", &own.key_pem().unwrap()).unwrap();
         site.api(&["cert", "set", "--chain", &chain, "--key", &key]).unwrap();
-        let partner = site.certificate("acme", "O0013ACME").unwrap();
-        let certificate = site.file("acme.pem", &partner.certificate_pem().unwrap()).unwrap();
-        let key = site.file("acme.key", &partner.key_pem().unwrap()).unwrap();
+        let stranger = site.certificate("stranger", "O0013STRANGER").unwrap();
+        let certificate = site.file("stranger.pem", &stranger.certificate_pem().unwrap()).unwrap();
+        let key = site.file("stranger.key", &stranger.key_pem().unwrap()).unwrap();
         site.launch().unwrap();
         Self { site, certificate, key }
     }
 
-    /// What `openssl s_client` says with `options`. Once the server has spoken OFTP2, `input` is typed and the keyboard
-    /// is put away.
+    /// What `openssl s_client` says with `options`; see there.
     fn s_client(&self, options: &str, input: &str) -> String {
-        let mut client = Command::new("timeout")
-            .args(["60", "openssl", "s_client", "-connect", &self.site.tls.to_string()])
-            .args(["-cert", &self.certificate, "-key", &self.key])
-            .args(options.split(' '))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (mut keyboard, mut screen) = (client.stdin.take(), client.stdout.take().unwrap());
-        let (mut said, mut part) = (Vec::new(), [0; 4096]);
-        loop {
-            match screen.read(&mut part).unwrap() {
-                0 => break,
-                length => said.extend(&part[..length]),
-            }
-            let ready = said.windows(16).any(|octets| octets == b"ODETTE FTP READY");
-            if let Some(mut keyboard) = keyboard.take_if(|_| ready) {
-                keyboard.write_all(input.as_bytes()).unwrap();
-            }
-        }
-        let end = client.wait_with_output().unwrap();
-        assert_ne!(end.status.code(), Some(124), "{options}: s_client did not end");
-        said.extend(end.stderr);
-        String::from_utf8_lossy(&said).into_owned()
+        let shown = ["-cert", &self.certificate, "-key", &self.key];
+        s_client(self.site.tls, &options.split(' ').chain(shown).collect::<Vec<_>>(), input).unwrap()
     }
 
     /// Ends the site, which is as well as before.

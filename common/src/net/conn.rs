@@ -154,15 +154,16 @@ impl Conn {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => Read::Blocked,
                 Err(e) => Read::Broken(e),
             },
-            Self::Tls(stream) => match stream.ssl_read(into) {
-                Ok(0) => Read::Broken(ErrorKind::UnexpectedEof.into()),
-                Ok(n) => Read::Octets(n),
-                Err(e) => match e.code() {
-                    ErrorCode::WANT_READ | ErrorCode::WANT_WRITE => Read::Blocked,
-                    ErrorCode::ZERO_RETURN => Read::Clean,
-                    _ => Read::Broken(io_error(e)),
-                },
-            },
+            Self::Tls(stream) => {
+                let before = stream.get_ref().unsent();
+                let read = stream.ssl_read(into);
+                if stream.get_ref().unsent() > before {
+                    // An alert that answers what was read: nobody else knows that there is something to send. If it
+                    // cannot go out, the next step tells.
+                    let _ = stream.get_mut().drain();
+                }
+                of_tls(read)
+            }
         }
     }
 
@@ -227,6 +228,18 @@ impl Conn {
     /// Breaks off: the peer sees a reset, no close_notify.
     pub fn reset(mut self) {
         self.reset_if_killed();
+    }
+}
+
+fn of_tls(read: Result<usize, openssl::ssl::Error>) -> Read {
+    match read {
+        Ok(0) => Read::Broken(ErrorKind::UnexpectedEof.into()),
+        Ok(n) => Read::Octets(n),
+        Err(e) => match e.code() {
+            ErrorCode::WANT_READ | ErrorCode::WANT_WRITE => Read::Blocked,
+            ErrorCode::ZERO_RETURN => Read::Clean,
+            _ => Read::Broken(io_error(e)),
+        },
     }
 }
 

@@ -1,0 +1,42 @@
+//! `openssl s_client`, the partner whom administrators call with: shows what TLS itself says, such as the number of an
+//! alert. Bounded; speaks no OFTP2.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+/// What the server says first, once TLS stands.
+const GREETING: &[u8] = b"ODETTE FTP READY";
+
+/// All that it prints when it connects `to`. Once the server has spoken OFTP2, `input` is typed and the keyboard is put
+/// away, which ends it. Fails if there is no openssl, and if it does not end.
+pub fn s_client(to: SocketAddr, options: &[&str], input: &str) -> io::Result<String> {
+    let mut client = Command::new("timeout")
+        .args(["60", "openssl", "s_client", "-connect", &to.to_string()])
+        .args(options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut keyboard = client.stdin.take();
+    let (mut said, mut part) = (Vec::new(), [0; 4096]);
+    let mut screen = client.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    while let length @ 1.. = screen.read(&mut part)? {
+        said.extend(part.iter().take(length));
+        let greeted = said.windows(GREETING.len()).any(|octets| octets == GREETING);
+        if let Some(mut keyboard) = keyboard.take_if(|_| greeted) {
+            // Where it has ended meanwhile, what it said tells.
+            let _ = keyboard.write_all(input.as_bytes());
+        }
+    }
+    let end = client.wait_with_output()?;
+    said.extend(end.stderr);
+    let said = String::from_utf8_lossy(&said).into_owned();
+    match end.status.code() {
+        // As timeout(1) documents it.
+        Some(124..=127) => {
+            Err(io::Error::other(format!("openssl s_client {options:?}: {}: {said}", end.status)))
+        }
+        _ => Ok(said),
+    }
+}
