@@ -1,6 +1,8 @@
 //! Black-box tests on the real binaries.
 
 #[cfg(test)]
+mod chains;
+#[cfg(test)]
 mod crls;
 #[cfg(test)]
 mod documents;

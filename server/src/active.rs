@@ -2,21 +2,22 @@
 //! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
 
 use crate::own::{Own, OwnError};
-use crate::trust::{self, Peer, Seen};
+use crate::trust::{self, Peer, Seen, fingerprint};
 use common::config::{CertificateRule, Limits, NamedPem, Partner, ProxyConfig};
 use common::link::join::Target;
 use common::link::tls;
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
 use openssl::ssl::{SslContext, SslVersion};
 use openssl::x509::{X509, X509Ref};
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Cipher suites of TLS 1.2 towards partners: ephemeral keys and AEAD only.
 const CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK";
+const DAY: i64 = 86_400;
 const GROUPS: &str = "X25519:P-256:P-384:P-521";
 
 /// One generation of the configuration, ready to use.
@@ -44,11 +45,13 @@ pub(crate) struct Active {
     /// CRL distribution URLs that the backend knows.
     pub(crate) crl_urls: HashSet<String>,
     /// Last second of our certificate towards partners, since 1970-01-01 UTC.
-    pub(crate) certificate_until: i64,
+    certificate_until: i64,
     /// Without a newer answer it may be used so long.
     pub(crate) max_age: Duration,
     /// When the backend last confirmed it.
     pub(crate) confirmed: Instant,
+    /// When a trusted certificate begins or ceases to be valid, seconds since 1970-01-01 UTC.
+    trust_changes_at: i64,
     partners: Vec<Known>,
 }
 
@@ -102,13 +105,12 @@ impl Active {
         let mut skipped = Vec::new();
         let mut partners = Vec::with_capacity(config.partners.len());
         let trusted = parse_all(&config.trusted, "trusted certificate", &mut skipped);
-        let mut anchors = trusted.clone();
+        let mut all_pinned = Vec::new();
         for mut partner in config.partners {
             let pinned = parse_all(&partner.pins, "pinned certificate", &mut skipped);
             partner.pins = Vec::new();
             let pins = pinned.iter().filter_map(|pin| fingerprint(pin).ok()).collect();
-            // A pinned certificate is trusted by itself, and for nobody but itself.
-            anchors.extend(pinned);
+            all_pinned.extend(pinned);
             partners.push(Known { partner, pins });
         }
         let seen = Seen::default();
@@ -117,10 +119,10 @@ impl Active {
             ignore_missing_crl: config.tls_ignore_crl_unavailability,
         };
         let own = Own::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Own)?;
-        let roots = trusted.iter().filter_map(|root| fingerprint(root).ok()).collect();
-        let pins = partners.iter().flat_map(|known: &Known| known.pins.clone()).collect();
         let crls = trust::parse_crls(&config.crls, &mut skipped);
-        let anchors = trust::Anchors { all: anchors, roots, pins, crls };
+        let anchors = trust::Anchors::new(trusted, all_pinned, crls, unix_now())
+            .map(Arc::new)
+            .map_err(of("the trusted certificates"))?;
         let context = |peer| partner_context(peer, &anchors, policy, seen.clone());
         let address = config.tcp_incoming_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let active = Self {
@@ -138,9 +140,20 @@ impl Active {
             own: Some(own),
             max_age: Duration::from_secs(u64::from(config.proxy_max_config_age)),
             confirmed: Instant::now(),
+            trust_changes_at: anchors.change_at,
             partners,
         };
         Ok((active, skipped))
+    }
+
+    /// Time alone has made another configuration of the same one: it has to be built anew.
+    pub(crate) fn is_outdated(&self) -> bool {
+        unix_now() >= self.trust_changes_at
+    }
+
+    /// Whole days that our certificate towards partners is still valid; negative once it is over.
+    pub(crate) fn certificate_days(&self) -> i64 {
+        (self.certificate_until - unix_now()).div_euclid(DAY)
     }
 
     /// The partner with this SSIDCODE.
@@ -209,7 +222,7 @@ impl Known {
 /// TLS towards partners who connect, or whom we connect. Our own certificate is shown on each connection.
 fn partner_context(
     peer: Peer,
-    anchors: &trust::Anchors,
+    anchors: &Arc<trust::Anchors>,
     policy: trust::Policy,
     seen: Seen,
 ) -> Result<SslContext, ConfigError> {
@@ -236,14 +249,15 @@ fn of(what: &'static str) -> impl Fn(ErrorStack) -> ConfigError {
 fn parse_all(pems: &[NamedPem], what: &str, skipped: &mut Vec<String>) -> Vec<X509> {
     let mut certificates = Vec::with_capacity(pems.len());
     for NamedPem { name, pem } in pems {
-        match X509::from_pem(pem.as_bytes()) {
-            Ok(certificate) => certificates.push(certificate),
-            Err(_) => skipped.push(format!("{what} {name} is no certificate in PEM form")),
+        let certificate = X509::from_pem(pem.as_bytes()).ok().filter(|one| trust::validity(one).is_ok());
+        match certificate {
+            Some(certificate) => certificates.push(certificate),
+            None => skipped.push(format!("{what} {name} is no certificate in PEM form")),
         }
     }
     certificates
 }
 
-fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, ErrorStack> {
-    Ok(certificate.digest(MessageDigest::sha256())?.to_vec())
+fn unix_now() -> i64 {
+    i64::try_from(common::unix_time()).unwrap_or(i64::MAX)
 }

@@ -2,6 +2,7 @@
 //! word (`os4x_proxy-log.5`). All in memory; runs inside the handshake of a session child.
 
 use common::config::NamedPem;
+use common::identity::unix_time_of;
 use common::rpc::MAX_CRL_URL;
 use common::sys;
 use openssl::error::ErrorStack;
@@ -12,7 +13,7 @@ use openssl::stack::StackRef;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{
-    X509, X509Crl, X509NameRef, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult,
+    CrlStatus, X509, X509Crl, X509NameRef, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult,
 };
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -31,6 +32,15 @@ const NO_CRL: i32 = 3;
 const NO_USABLE_CRL: [i32; 4] = [NO_CRL, 8, 11, 12];
 /// X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
 const NO_ISSUER: i32 = 20;
+/// What is said where no trusted issuer is found: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, of a self-signed certificate,
+/// of a chain that ends with one, and `NO_ISSUER`.
+const UNTRUSTED: [i32; 4] = [2, 18, 19, NO_ISSUER];
+/// X509_V_ERR_CERT_NOT_YET_VALID
+const NOT_YET_VALID: i32 = 9;
+/// X509_V_ERR_CERT_HAS_EXPIRED
+const EXPIRED: i32 = 10;
+/// X509_V_ERR_CERT_REVOKED
+const REVOKED: i32 = 23;
 /// CRL distribution URLs that are reported of one certificate.
 const URLS_PER_CERTIFICATE: usize = 4;
 
@@ -75,37 +85,108 @@ impl Seen {
         }
     }
 
-    fn note(&self, context: &X509StoreContextRef, fault: Option<i32>) {
-        let Some(certificate) = context.current_cert() else { return };
+    /// What is known of the partner's certificate, and the first fault with the certificate that has it.
+    fn note(&self, context: &X509StoreContextRef, fault: Option<(i32, &X509Ref)>) {
         let mut facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if context.error_depth() == 0 {
-            facts.subject = name_text(certificate.subject_name());
-            facts.serial = serial_text(certificate);
+        // A fault higher up comes before the leaf is looked at.
+        if facts.subject.is_empty()
+            && let Some(leaf) = context.chain().and_then(|chain| chain.iter().next())
+        {
+            facts.subject = name_text(leaf.subject_name());
+            facts.serial = serial_text(leaf);
         }
-        if let (Some(code), None) = (fault, &facts.fault) {
+        if let (Some((code, certificate)), None) = (fault, &facts.fault) {
             facts.fault = Some((code, name_text(certificate.subject_name())));
-        }
-        if facts.subject.is_empty() {
-            // A fault higher up comes before the leaf is looked at.
-            if let Some(leaf) = context.chain().and_then(|chain| chain.iter().next()) {
-                facts.subject = name_text(leaf.subject_name());
-                facts.serial = serial_text(leaf);
-            }
         }
     }
 }
 
 /// Where chains may end, and who is revoked.
 pub(crate) struct Anchors {
-    /// Trusted and pinned certificates.
-    pub(crate) all: Vec<X509>,
-    /// SHA-256 of the trusted ones: these may be issuers.
-    pub(crate) roots: HashSet<Vec<u8>>,
-    /// SHA-256 of the pinned ones: each vouches for itself alone, or its owner could issue certificates in another
-    /// partner's name.
-    pub(crate) pins: HashSet<Vec<u8>>,
+    /// Trusted certificates that are valid now: these may be issuers.
+    trusted: Vec<X509>,
+    /// SHA-256 of them.
+    roots: HashSet<Vec<u8>>,
+    /// Trusted certificates that are not valid yet or no more, and OpenSSL's code for that. Kept away from OpenSSL, which
+    /// would take such an issuer and look for no other path: another CA may have certified the same key.
+    outdated: Vec<(X509, i32)>,
+    /// SHA-256 of trusted certificates that their issuers, which we hold too, have revoked. Where a chain ends OpenSSL
+    /// asks for no CRL.
+    revoked: HashSet<Vec<u8>>,
+    /// Pinned certificates: each vouches for itself alone, or its owner could issue certificates in another partner's
+    /// name.
+    pinned: Vec<X509>,
+    /// SHA-256 of them.
+    pins: HashSet<Vec<u8>>,
     /// Revocation lists.
-    pub(crate) crls: Vec<X509Crl>,
+    crls: Vec<X509Crl>,
+    /// When one of the trusted begins or ceases to be valid next, seconds since 1970-01-01 UTC.
+    pub(crate) change_at: i64,
+}
+
+impl Anchors {
+    /// Sorts them by what they are at `now`, seconds since 1970-01-01 UTC.
+    pub(crate) fn new(
+        trusted: Vec<X509>,
+        pinned: Vec<X509>,
+        crls: Vec<X509Crl>,
+        now: i64,
+    ) -> Result<Self, ErrorStack> {
+        let is_revoked =
+            |certificate: &&X509| trusted.iter().any(|issuer| revokes(issuer, certificate, &crls));
+        let revoked =
+            trusted.iter().filter(is_revoked).map(|one| fingerprint(one)).collect::<Result<_, _>>()?;
+        let mut anchors = Self {
+            trusted: Vec::with_capacity(trusted.len()),
+            roots: HashSet::new(),
+            outdated: Vec::new(),
+            revoked,
+            pins: pinned.iter().map(|one| fingerprint(one)).collect::<Result<_, _>>()?,
+            pinned,
+            crls,
+            change_at: i64::MAX,
+        };
+        for certificate in trusted {
+            let (from, until) = validity(&certificate)?;
+            let changes = [from, until.saturating_add(1)].into_iter().filter(|at| *at > now);
+            anchors.change_at = changes.fold(anchors.change_at, i64::min);
+            if (from..=until).contains(&now) {
+                anchors.roots.insert(fingerprint(&certificate)?);
+                anchors.trusted.push(certificate);
+            } else {
+                anchors.outdated.push((certificate, if now < from { NOT_YET_VALID } else { EXPIRED }));
+            }
+        }
+        Ok(anchors)
+    }
+
+    /// The outdated certificate, if any, that has issued the last one of `chain`, and OpenSSL's code for its state.
+    fn outdated_issuer(&self, chain: &StackRef<X509>) -> Option<(i32, &X509)> {
+        let last = chain.iter().last()?;
+        let (issuer, code) = self.outdated.iter().find(|(outdated, _)| has_issued(outdated, last))?;
+        Some((*code, issuer))
+    }
+}
+
+/// Whether a list of `crls` that `issuer` has signed names `certificate`.
+fn revokes(issuer: &X509, certificate: &X509, crls: &[X509Crl]) -> bool {
+    has_issued(issuer, certificate)
+        && crls.iter().any(|crl| {
+            matches!(crl.get_by_cert(certificate), CrlStatus::Revoked(_))
+                && issuer.public_key().and_then(|key| crl.verify(&key)).unwrap_or(false)
+        })
+}
+
+/// By name and by signature: anybody can write names.
+fn has_issued(issuer: &X509Ref, certificate: &X509Ref) -> bool {
+    issuer.issued(certificate) == X509VerifyResult::OK && is_signed_by(certificate, issuer)
+}
+
+fn is_signed_by(lower: &X509Ref, upper: &X509Ref) -> bool {
+    let signed = upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false);
+    // A wrong signature leaves its error in OpenSSL's queue, where the handshake would find it.
+    drop(ErrorStack::get());
+    signed
 }
 
 /// What a partner is at the TLS handshake.
@@ -133,13 +214,13 @@ pub(crate) fn parse_crls(crls: &[NamedPem], skipped: &mut Vec<String>) -> Vec<X5
 pub(crate) fn configure(
     context: &mut SslContextBuilder,
     peer: Peer,
-    anchors: &Anchors,
+    anchors: &Arc<Anchors>,
     policy: Policy,
     seen: Seen,
 ) -> Result<(), ErrorStack> {
     context.set_security_level(SECURITY_LEVEL);
     let mut store = X509StoreBuilder::new()?;
-    for anchor in &anchors.all {
+    for anchor in anchors.trusted.iter().chain(&anchors.pinned) {
         store.add_cert(anchor.clone())?;
     }
     for crl in &anchors.crls {
@@ -157,31 +238,53 @@ pub(crate) fn configure(
         context.set_verify(SslVerifyMode::NONE);
         return Ok(());
     }
-    let (roots, pins) = (anchors.roots.clone(), anchors.pins.clone());
+    let anchors = Arc::clone(anchors);
     let wanted = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
-    context.set_verify_callback(wanted, move |good, chain| {
-        let pinned = print_of(chain, First).is_some_and(|print| pins.contains(&print));
-        let anchored = pinned || print_of(chain, Last).is_some_and(|print| roots.contains(&print));
-        let code = chain.error().as_raw();
-        if !anchored && (good || NO_USABLE_CRL.contains(&code)) {
-            // The chain ends at a certificate that is only pinned. Said before any CRL: one would not help.
-            chain.set_error(sys::verify_result(NO_ISSUER));
-            seen.note(chain, Some(NO_ISSUER));
-            return false;
-        }
-        if good || NO_USABLE_CRL.contains(&code) {
-            seen.note_urls(chain);
-        }
-        let borne = (pinned || policy.ignore_missing_crl) && NO_USABLE_CRL.contains(&code);
-        if good || borne || (code == NO_CRL && is_end(chain)) {
-            seen.note(chain, None);
-            chain.set_error(X509VerifyResult::OK);
-            return true;
-        }
-        seen.note(chain, Some(code));
-        false
-    });
+    context.set_verify_callback(wanted, move |good, chain| judge(good, chain, &anchors, policy, &seen));
     Ok(())
+}
+
+/// OpenSSL's verdict on one certificate of the chain, `good` or a fault, and ours.
+fn judge(
+    good: bool,
+    context: &mut X509StoreContextRef,
+    anchors: &Anchors,
+    policy: Policy,
+    seen: &Seen,
+) -> bool {
+    let code = context.error().as_raw();
+    let no_crl = !good && NO_USABLE_CRL.contains(&code);
+    let pinned = print_of(context, First).is_some_and(|print| anchors.pins.contains(&print));
+    if good || no_crl {
+        // Said before any CRL: one would not help.
+        let last = print_of(context, Last).unwrap_or_default();
+        if !pinned && !anchors.roots.contains(&last) {
+            // The chain ends at a certificate that is only pinned.
+            return refuse(context, NO_ISSUER, None, seen);
+        }
+        if anchors.revoked.contains(&last) {
+            return refuse(context, REVOKED, None, seen);
+        }
+        seen.note_urls(context);
+    }
+    if good || (no_crl && (pinned || policy.ignore_missing_crl || is_end(context))) {
+        seen.note(context, None);
+        context.set_error(X509VerifyResult::OK);
+        return true;
+    }
+    let outdated = context.chain().filter(|_| UNTRUSTED.contains(&code));
+    match outdated.and_then(|chain| anchors.outdated_issuer(chain)) {
+        Some((code, issuer)) => refuse(context, code, Some(issuer), seen),
+        None => refuse(context, code, None, seen),
+    }
+}
+
+/// Refuses for OpenSSL's `code`, which chooses the alert; `faulty` has the fault, or else the certificate looked at.
+fn refuse(context: &mut X509StoreContextRef, code: i32, faulty: Option<&X509>, seen: &Seen) -> bool {
+    context.set_error(sys::verify_result(code));
+    let faulty = faulty.map(AsRef::as_ref).or_else(|| context.current_cert());
+    seen.note(context, faulty.map(|certificate| (code, certificate)));
+    false
 }
 
 use End::{First, Last};
@@ -202,18 +305,22 @@ fn print_of(chain: &X509StoreContextRef, end: End) -> Option<Vec<u8>> {
         First => chain.iter().next(),
         Last => chain.iter().last(),
     };
-    Some(certificate?.digest(MessageDigest::sha256()).ok()?.to_vec())
+    fingerprint(certificate?).ok()
+}
+
+/// First and last second of a certificate, since 1970-01-01 UTC.
+pub(crate) fn validity(certificate: &X509Ref) -> Result<(i64, i64), ErrorStack> {
+    Ok((unix_time_of(certificate.not_before())?, unix_time_of(certificate.not_after())?))
+}
+
+/// SHA-256 of a certificate.
+pub(crate) fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, ErrorStack> {
+    Ok(certificate.digest(MessageDigest::sha256())?.to_vec())
 }
 
 /// Whether each certificate bears the signature of the next.
 fn is_signed(chain: &StackRef<X509>) -> bool {
-    let signed = chain
-        .iter()
-        .zip(chain.iter().skip(1))
-        .all(|(lower, upper)| upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false));
-    // A wrong signature leaves its error in OpenSSL's queue, where the handshake would find it.
-    drop(ErrorStack::get());
-    signed
+    chain.iter().zip(chain.iter().skip(1)).all(|(lower, upper)| is_signed_by(lower, upper))
 }
 
 /// The certificate in question is where the chain ends: it is trusted itself and has no CRL to ask for.

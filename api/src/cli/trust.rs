@@ -42,7 +42,8 @@ pub(super) static COMMANDS: &[Command] = &[
 const ADD: &str = "\
 usage: os4xapi trust add FILE... [--name NAME] [--db DB]
 
-Trusts all certificates in the files (PEM or DER): CAs, or self-signed certificates of partners.
+Trusts all certificates in the files (PEM or DER): CAs, intermediate ones that partners do not send, or self-signed
+certificates of partners.
 
 --name NAME: a name for lists and log lines (default: its common name)
 ";

@@ -11,7 +11,6 @@ use openssl::ssl::SslContext;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
-const DAY: i64 = 86_400;
 /// Days ahead at which an operator is told.
 const AHEAD: [i64; 3] = [7, 30, 60];
 
@@ -116,8 +115,7 @@ impl Parent {
             self.tell_licence(days);
         }
         let Some(active) = &self.active else { return };
-        let days = (active.certificate_until - i64::try_from(common::unix_time()).unwrap_or(i64::MAX))
-            .div_euclid(DAY);
+        let days = active.certificate_days();
         if self.licensing.certificate.is_news(days) {
             let text = if days < 0 { "our certificate has expired" } else { "our certificate expires soon" };
             common::warn!("{text}: {days} days left of the certificate towards partners");

@@ -191,7 +191,8 @@ impl Parent {
         if let Some(joined) = &mut self.joined {
             joined.answer = Zeroizing::default();
         }
-        let generation = self.active.as_ref().map(|active| active.generation);
+        let held = self.active.as_ref().filter(|active| !active.is_outdated());
+        let generation = held.map(|active| active.generation);
         self.tell_client(&ToClient::GetConfig { generation });
     }
 

@@ -45,6 +45,17 @@ impl Key {
     }
 }
 
+/// What a certificate may have in place of what all have today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oddity {
+    /// X.509 version 1: no extensions.
+    FirstVersion,
+    /// Its key usage forbids what it is for: a CA may issue nothing, anybody else may not sign.
+    KeyUsage,
+    /// Its signature is over a SHA-1 hash.
+    Sha1,
+}
+
 /// What a certificate is to be.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -68,6 +79,8 @@ pub struct Request {
     pub key: Key,
     /// Where its issuer's CRL is published.
     pub crl_url: Option<String>,
+    /// What else is to be unusual.
+    pub oddity: Option<Oddity>,
 }
 
 impl Request {
@@ -84,7 +97,13 @@ impl Request {
             to_day: 365,
             key: Key::P256,
             crl_url: None,
+            oddity: None,
         }
+    }
+
+    /// For a CA, from yesterday for ten years.
+    pub fn authority(name: &str) -> Self {
+        Self { authority: true, server: false, client: false, to_day: 3650, ..Self::new(name) }
     }
 
     /// The same, for this SSIDCODE.
@@ -98,6 +117,13 @@ impl Request {
     #[must_use]
     pub fn host(mut self, host: &str) -> Self {
         self.hosts.push(host.to_owned());
+        self
+    }
+
+    /// The same with something unusual.
+    #[must_use]
+    pub fn odd(mut self, oddity: Oddity) -> Self {
+        self.oddity = Some(oddity);
         self
     }
 
@@ -149,6 +175,11 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// One that issues with this certificate and key, whether it may or not.
+    pub fn of(own: Issued) -> Self {
+        Self { own, revoked: Vec::new(), crl_number: 0 }
+    }
+
     /// A new root for ten years.
     pub fn new(name: &str) -> Result<Self, ErrorStack> {
         Self::with_key(name, Key::P256)
@@ -156,23 +187,28 @@ impl Authority {
 
     /// A new root with a key of this kind.
     pub fn with_key(name: &str, key: Key) -> Result<Self, ErrorStack> {
-        let request = Request {
-            authority: true,
-            server: false,
-            client: false,
-            to_day: 3650,
-            key,
-            ..Request::new(name)
-        };
-        let own = build(&request, None)?;
-        Ok(Self { own, revoked: Vec::new(), crl_number: 0 })
+        Self::root(&Request { key, ..Request::authority(name) })
+    }
+
+    /// A new root as asked for.
+    pub fn root(request: &Request) -> Result<Self, ErrorStack> {
+        Ok(Self::of(build(request, None)?))
     }
 
     /// An authority beneath this one.
     pub fn beneath(&self, name: &str) -> Result<Self, ErrorStack> {
-        let request =
-            Request { authority: true, server: false, client: false, to_day: 3000, ..Request::new(name) };
-        Ok(Self { own: self.issue(&request)?, revoked: Vec::new(), crl_number: 0 })
+        self.beneath_as(&Request { to_day: 3000, ..Request::authority(name) })
+    }
+
+    /// An authority beneath this one as asked for.
+    pub fn beneath_as(&self, request: &Request) -> Result<Self, ErrorStack> {
+        Ok(Self::of(self.issue(request)?))
+    }
+
+    /// Certifies the key of another authority under its own name, which is `request`'s: what that one has issued then
+    /// leads here too.
+    pub fn certify(&self, other: &Self, request: &Request) -> Result<X509, ErrorStack> {
+        Ok(build_for(other.own.key.clone(), request, Some(&self.own))?.certificate)
     }
 
     /// Issues a certificate.
@@ -236,22 +272,30 @@ fn subject(request: &Request) -> Result<X509Name, ErrorStack> {
 }
 
 fn build(request: &Request, issuer: Option<&Issued>) -> Result<Issued, ErrorStack> {
-    let key = request.key.generate()?;
+    build_for(request.key.generate()?, request, issuer)
+}
+
+fn build_for(key: PKey<Private>, request: &Request, issuer: Option<&Issued>) -> Result<Issued, ErrorStack> {
     let name = subject(request)?;
     let mut serial = BigNum::new()?;
     serial.rand(127, openssl::bn::MsbOption::ONE, false)?;
     let (not_before, not_after) = (day(request.from_day)?, day(request.to_day)?);
     let serial = Asn1Integer::from_bn(&serial)?;
     let mut builder = X509::builder()?;
-    builder.set_version(2)?;
+    let first_version = request.oddity == Some(Oddity::FirstVersion);
+    builder.set_version(if first_version { 0 } else { 2 })?;
     builder.set_serial_number(&serial)?;
     builder.set_subject_name(&name)?;
     builder.set_issuer_name(issuer.map_or(&*name, |issuer| issuer.certificate.subject_name()))?;
     builder.set_not_before(&not_before)?;
     builder.set_not_after(&not_after)?;
     builder.set_pubkey(&key)?;
-    extend(&mut builder, request, issuer)?;
-    builder.sign(issuer.map_or(&key, |issuer| &issuer.key), MessageDigest::sha256())?;
+    if !first_version {
+        extend(&mut builder, request, issuer)?;
+    }
+    let digest =
+        if request.oddity == Some(Oddity::Sha1) { MessageDigest::sha1() } else { MessageDigest::sha256() };
+    builder.sign(issuer.map_or(&key, |issuer| &issuer.key), digest)?;
     Ok(Issued { certificate: builder.build(), key })
 }
 
@@ -259,11 +303,19 @@ fn extend(builder: &mut X509Builder, request: &Request, issuer: Option<&Issued>)
     let mut usage = KeyUsage::new();
     let mut basic = BasicConstraints::new();
     basic.critical();
+    usage.critical();
     if request.authority {
         basic.ca();
-        usage.critical().key_cert_sign().crl_sign();
+        usage.crl_sign();
     } else {
-        usage.critical().digital_signature().key_encipherment();
+        usage.key_encipherment();
+    }
+    if request.oddity != Some(Oddity::KeyUsage) {
+        if request.authority {
+            usage.key_cert_sign()
+        } else {
+            usage.digital_signature()
+        };
     }
     builder.append_extension(basic.build()?)?;
     builder.append_extension(usage.build()?)?;
@@ -282,7 +334,7 @@ fn extend(builder: &mut X509Builder, request: &Request, issuer: Option<&Issued>)
         SubjectKeyIdentifier::new().build(&context)?
     };
     builder.append_extension(identifier)?;
-    if issuer.is_some() {
+    if issuer.is_some_and(|issuer| issuer.certificate.subject_key_id().is_some()) {
         let context = builder.x509v3_context(issuer.map(|issuer| &*issuer.certificate), None);
         let identifier = AuthorityKeyIdentifier::new().keyid(true).build(&context)?;
         builder.append_extension(identifier)?;
