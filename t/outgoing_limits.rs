@@ -7,9 +7,11 @@ use crate::outward::{
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::thread::{JoinHandle, spawn};
 use t::installation::runs;
+use t::link::Control;
 use t::loglines::Line;
 use t::oftp::report::{Ending, Report};
 use t::oftp::settings::{Act, Mischief, OutFile, Point};
@@ -64,6 +66,37 @@ fn outgoing_sessions_are_limited_on_their_own() {
     assert!(outward.land().unwrap().is_good());
     wait_for("room for one more station", || station(&"acme", connect(&site)).call().is_good().then_some(()));
     assert!(inward.land().unwrap().is_good());
+    site.end();
+}
+
+#[test]
+fn the_server_counts_outgoing_sessions_whatever_its_client_asks_for() {
+    let builder = Builder::new("out-counts").setting("proxy_outgoing_sessions", "1");
+    let (mut site, _partner) = site(builder.setting("proxy_parked_pairs", "1"));
+    let mark = site.mark(Role::Server);
+    site.signal(Role::Client, Signal::SIGTERM);
+    site.wait_end(Role::Client);
+    site.wait_log_after(Role::Server, mark, "client_gone");
+    wait_for("the internal port to listen", || sockets::is_open(site.internal).then_some(()));
+    let mut client = Control::join(&site).unwrap();
+    client.pass_config(&site).unwrap();
+    site.wait_log_after(Role::Server, mark, "listener_open*tls");
+    // One for a session, one to be parked.
+    let pairs = [(); 2].map(|()| client.outgoing_pair().unwrap().unwrap());
+    let refused = client.outgoing_pair().unwrap().unwrap_err();
+    assert_eq!(refused, "the server has as many processes for outgoing sessions as it may");
+    let [mut first, mut second] = pairs.map(|pair| pair.begin(pair.dial(&site).unwrap()).unwrap());
+    let dial = json!({"target": {"partner": "acme"}});
+    first.send(&dial).unwrap();
+    assert_eq!(first.receive().unwrap()["ready"]["ssid"], "O0013ACME");
+    second.send(&dial).unwrap();
+    assert_eq!(second.receive().unwrap()["failed"]["word"], "capacity");
+    drop((first, second));
+    for line in
+        ["session_refused*reason=capacity*partner=acme", "session_end*partner=acme*reason=station-broke"]
+    {
+        site.wait_log_after(Role::Server, mark, line);
+    }
     site.end();
 }
 

@@ -135,6 +135,10 @@ fn files_are_listed_with_what_became_of_them() {
             {"sender": "partner", "name": "BACK", "octets": 3_000, "result": "accepted"},
         ])
     );
+    // Too short to be known while they ran, but not too short to be known.
+    for one in &ended {
+        assert!(one["station"].as_str().is_some_and(|station| station.starts_with("127.0.0.1:")), "{one}");
+    }
     let broken = of("breaks");
     assert_eq!((&broken["files"], &broken["reason"]), (&0.into(), &"partner-broke".into()));
     assert!(broken["detail"].as_str().is_some_and(|detail| detail.contains("broke off")), "{broken}");

@@ -175,6 +175,20 @@ impl Control {
         }
     }
 
+    /// The server's answer to a wish for an outgoing pair: the pair, or why there is none.
+    pub fn outgoing_pair(&mut self) -> Result<Result<Pair, String>, SiteError> {
+        self.send(&json!("want-outgoing"))?;
+        loop {
+            let message = self.receive()?;
+            if let Some(reason) = message["no-outgoing"]["reason"].as_str() {
+                return Ok(Err(reason.to_owned()));
+            }
+            if let Some(pair) = message.get("pair").filter(|pair| pair["direction"] == "outgoing") {
+                return Ok(Ok(Pair::read(pair).ok_or("this is no pair")?));
+            }
+        }
+    }
+
     /// The address from which this one comes, as the server logs it.
     pub fn address(&self) -> Result<SocketAddr, SiteError> {
         Ok(self.stream.get_ref().local_addr()?)
@@ -218,6 +232,24 @@ impl Pair {
             Ok(ticket.len())
         });
         Ok(Data { stream: Ssl::new(&context.build())?.accept(data).map_err(|e| e.to_string())? })
+    }
+
+    /// Begins the join on the data connection, as the child does that has a station.
+    pub fn begin(&self, data: TcpStream) -> Result<Data, SiteError> {
+        Ok(Data { stream: connect(&self.initiator()?, data)? })
+    }
+
+    fn initiator(&self) -> Result<SslContext, SiteError> {
+        let mut context = only(SslVersion::TLS1_3)?;
+        context.set_ciphersuites("TLS_AES_128_GCM_SHA256")?;
+        let Self { id, ticket } = self.clone();
+        context.set_psk_client_callback(move |_, _, identity, key| {
+            identity[..id.len()].copy_from_slice(id.as_bytes());
+            identity[id.len()] = 0;
+            key[..ticket.len()].copy_from_slice(&ticket);
+            Ok(ticket.len())
+        });
+        Ok(context.build())
     }
 }
 
@@ -270,15 +302,8 @@ impl Dmz {
         tcp.set_read_timeout(Some(PATIENCE))?;
         let mut preamble = [0; 24];
         tcp.read_exact(&mut preamble)?;
-        let mut context = only(SslVersion::TLS1_3)?;
-        context.set_ciphersuites("TLS_AES_128_GCM_SHA256")?;
-        context.set_psk_client_callback(move |_, _, identity, key| {
-            identity[..id.len()].copy_from_slice(id.as_bytes());
-            identity[id.len()] = 0;
-            key[..ticket.len()].copy_from_slice(&ticket);
-            Ok(ticket.len())
-        });
-        let mut data = tls::connect(tcp, &context.build(), None, PATIENCE)?;
+        let context = Pair { id, ticket }.initiator()?;
+        let mut data = tls::connect(tcp, &context, None, PATIENCE)?;
         let open =
             json!({"address": "192.0.2.1:6619", "partner": "any", "ssid": ssid, "profile": "tolerant"});
         data.write(&frame(&open)?)?;
