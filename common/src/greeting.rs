@@ -4,6 +4,7 @@
 use crate::inspector::Inspector;
 use crate::net::{Conn, Read};
 use crate::oftp::{Side, Violation};
+use std::io::ErrorKind;
 
 /// Nothing longer is legal before the second SSID (oftp2 sheet, section 11).
 const ROOM: usize = 1010;
@@ -20,8 +21,13 @@ pub enum Heard {
     Nothing,
     /// The message, judged.
     Message(Vec<u8>),
-    /// The connection ended before it; how.
-    Ended(String),
+    /// The connection ended before it.
+    Ended {
+        /// How, to be read after its subject.
+        how: String,
+        /// By an alert or other trouble of TLS, not of the network.
+        tls: bool,
+    },
     /// More came after it.
     TooMuch,
 }
@@ -44,8 +50,13 @@ impl Greeting {
             match conn.read(self.buffer.get_mut(self.filled..).unwrap_or_default()) {
                 Read::Octets(n) => self.filled += n,
                 Read::Blocked => break None,
-                Read::Clean => break Some("closed the connection".to_owned()),
-                Read::Broken(e) => break Some(format!("broke off ({e})")),
+                Read::Clean => {
+                    break Some(Heard::Ended { how: "closed the connection".to_owned(), tls: false });
+                }
+                Read::Broken(e) => {
+                    let tls = e.kind() == ErrorKind::InvalidData;
+                    break Some(Heard::Ended { how: format!("broke off ({e})"), tls });
+                }
             }
             if self.filled == self.buffer.len() {
                 break None;
@@ -53,7 +64,7 @@ impl Greeting {
         };
         let read = self.buffer.get(..self.filled).unwrap_or_default();
         let Some(length) = inspector.whole(from, read)? else {
-            return Ok(ended.map_or(Heard::Nothing, Heard::Ended));
+            return Ok(ended.unwrap_or(Heard::Nothing));
         };
         let message = read.get(..length).unwrap_or_default();
         inspector.pass(from, message)?;

@@ -16,6 +16,7 @@ use common::net::{self, Conn, Interrupted, Wire};
 use common::relay::Side;
 use common::sys;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -116,7 +117,7 @@ pub(super) fn serve(desk: &mut Desk, station: Station, parked: Option<Parked>) -
         .and_then(|()| net::keepalive(&socket))
         .and_then(|()| desk.waiter.watch(&mut socket));
     if let Err(e) = ready {
-        return refuse(desk, &peer.to_string(), &Failure::ours(Status::Internal, e.to_string()));
+        return refuse(desk, peer, None, &Failure::ours(Status::Internal, e.to_string()));
     }
     let mut conn = Conn::Plain(Wire::new(socket));
     let deadline = Instant::now() + Duration::from_secs(u64::from(desk.config.limits.station_seconds));
@@ -125,15 +126,15 @@ pub(super) fn serve(desk: &mut Desk, station: Station, parked: Option<Parked>) -
         Ok(target) => target,
         Err(Unheard { status, detail, answer }) => {
             answer_and_close(desk, conn, &answer);
-            return refuse(desk, &peer.to_string(), &Failure::ours(status, detail));
+            return refuse(desk, peer, None, &Failure::ours(status, detail));
         }
     };
     sys::set_title(&format!("outgoing {target}"));
     match reach(desk, &mut conn, &target, parked) {
-        Ok((data, open)) => attach(desk, conn, data, open, manner, &target),
+        Ok((data, open)) => attach(desk, (conn, peer), data, open, manner, &target),
         Err(failure) => {
             turn_down(desk, conn, manner, &failure);
-            refuse(desk, &target.to_string(), &failure)
+            refuse(desk, peer, Some(&target), &failure)
         }
     }
 }
@@ -141,7 +142,7 @@ pub(super) fn serve(desk: &mut Desk, station: Station, parked: Option<Parked>) -
 /// The station is through: from here on it speaks OFTP2.
 fn attach(
     desk: &mut Desk,
-    mut station: Conn,
+    (mut station, peer): (Conn, SocketAddr),
     data: Conn,
     open: Open,
     manner: Manner,
@@ -155,7 +156,7 @@ fn attach(
     if let Err(e) = station.write(ready).and_then(|_| station.drain()) {
         data.reset();
         let detail = format!("the station broke off before its answer: {e}");
-        return refuse(desk, &target.to_string(), &Failure::ours(Status::StationBroke, detail));
+        return refuse(desk, peer, Some(target), &Failure::ours(Status::StationBroke, detail));
     }
     sys::set_title(&format!("outgoing {target} {}", open.ssid));
     let inspector = Inspector::new(open.profile, desk.config.limits.idle_commands, Side::Inner);
@@ -318,10 +319,12 @@ fn answer_and_close(desk: &mut Desk, mut conn: Conn, answer: &[u8]) {
     }
 }
 
-/// The one line of a session that did not come about.
-fn refuse(desk: &mut Desk, address: &str, failure: &Failure) -> Status {
+/// The one line of a session that did not come about: who wanted to go where, if it said so.
+fn refuse(desk: &mut Desk, station: SocketAddr, target: Option<&Target>, failure: &Failure) -> Status {
+    let address = target.map_or_else(|| station.to_string(), Target::to_string);
     let event = desk
-        .event(events::SESSION_REFUSED, &Open { address: address.to_owned(), ..Open::default() })
+        .event(events::SESSION_REFUSED, &Open { address, ..Open::default() })
+        .field_display("station", station)
         .field("reason", failure.status.word())
         .field("detail", &failure.detail);
     let grave = matches!(failure.status, Status::LinkBroke | Status::Capacity | Status::Internal);

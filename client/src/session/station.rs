@@ -85,7 +85,7 @@ fn greeting(
                 let what = "sent more before it had an SSID (RFC 5024 §9.3)";
                 return Err(Silence::Wrong(EsidReason::ProtocolViolation, what.to_owned()));
             }
-            Heard::Ended(how) => return Err(Silence::Gone(format!("{how} before its SSRM"))),
+            Heard::Ended { how, .. } => return Err(Silence::Gone(format!("{how} before its SSRM"))),
             Heard::Nothing => {}
         }
         match desk.waiter.wait(Some(deadline)) {

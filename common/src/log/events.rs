@@ -86,7 +86,7 @@ catalogue! {
          "files" "files_refused" "receipts" "esid?" "detail?"]
         "A session has ended; one line for each session that began, whatever ended it."
     SESSION_REFUSED "session_refused" "session" Warn
-        ["direction" "reason" "address" "session?" "subject?" "serial?" "ssid?" "partner?" "esid?" "unlogged?" "detail"]
+        ["direction" "reason" "address" "session?" "subject?" "serial?" "ssid?" "partner?" "station?" "esid?" "unlogged?" "detail"]
         "A session was refused before the other side heard of it."
     SESSION_CRASHED "session_crashed" "session" Error
         ["direction" "session" "address?" "partner" "pid" "reason"]

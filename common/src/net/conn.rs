@@ -21,7 +21,7 @@ pub enum Read {
     Blocked,
     /// The peer ended its direction in the regular way.
     Clean,
-    /// The peer broke off.
+    /// The peer broke off; `InvalidData` is TLS's own trouble, such as an alert.
     Broken(io::Error),
 }
 
@@ -250,7 +250,7 @@ fn io_error(e: openssl::ssl::Error) -> io::Error {
     }
     match e.into_io_error() {
         Ok(io) => io,
-        Err(e) => io::Error::other(openssl_reason(&e)),
+        Err(e) => io::Error::new(ErrorKind::InvalidData, openssl_reason(&e)),
     }
 }
 

@@ -100,9 +100,11 @@ impl Chosen {
         loop {
             match greeting.step(conn, inspector, oftp::Side::Responder).map_err(|v| violation(&v))? {
                 Heard::Message(first) => return Ok(first),
-                Heard::Ended(how) => {
+                Heard::Ended { how, tls } => {
                     let detail = format!("the partner {how} before its SSRM");
-                    return Err(Refusal::new(Status::PartnerBroke, detail).grave());
+                    // In TLS 1.3 a partner that refuses our certificate says so after the handshake.
+                    let status = if tls { Status::Tls } else { Status::PartnerBroke };
+                    return Err(Refusal::new(status, detail).grave());
                 }
                 Heard::TooMuch => {
                     let detail = "the partner sent more before it had an SSID (RFC 5024 §9.3)";

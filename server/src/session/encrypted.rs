@@ -67,7 +67,7 @@ impl Encrypted {
                 Heard::Message(ssid) => return Ok(ssid),
                 // Half duplex: the Initiator has nothing to say before our SSID.
                 Heard::TooMuch => return Err(eager()),
-                Heard::Ended(how) => {
+                Heard::Ended { how, .. } => {
                     return Err(Refusal::new(Status::NoSsid, format!("the partner {how} before its SSID")));
                 }
                 Heard::Nothing => {}
