@@ -66,7 +66,10 @@ fn nobody_but_partners_can_be_reached() {
     let site = prepare("table");
     let partner = listening(acme(), None);
     let site_station = site.station_address;
-    let mut site = launch(site, &partner, &["--tls", "no", "--enabled", "yes"]);
+    add(&site, "off", partner.address().port(), &["--tls", "no", "--enabled", "no"]);
+    add(&site, "homeless", 1, &["--tls", "no"]);
+    site.api(&["partner", "set", "homeless", "--host", ""]).unwrap();
+    let mut site = launch(site, &partner, &["--tls", "no"]);
     let other_port = format!("{HOST}:{}", site.tls.port());
     for to in [other_port.as_str(), "acme:1", "localhost:22", "nobody", &site_station.to_string()] {
         let report = station(&to, connect(&site)).call();
@@ -76,6 +79,13 @@ fn nobody_but_partners_can_be_reached() {
             assert!(refusal(&report).contains("SOCKS5 code 2"), "{to}: {report:?}");
         }
     }
+    for (to, told) in [("off", "disabled: "), ("homeless", "destination: the partner homeless has no host")] {
+        let report = station(&to, connect(&site)).call();
+        assert!(refusal(&report).contains(&format!("HTTP/1.1 403 {told}")), "{to}: {report:?}");
+        let report = station(&format!("{to}:0"), socks(&site)).call();
+        assert!(refusal(&report).contains("SOCKS5 code 2"), "{to}: {report:?}");
+    }
+    site.wait_log(Role::Server, "session_refused direction=outgoing reason=disabled*partner=off");
     site.wait_log(Role::Server, "session_refused direction=outgoing reason=destination address=nobody");
     wait_for("the system log to tell of it", || {
         site.api(&["log", "--json"]).unwrap().contains("outgoing session refused: destination").then_some(())

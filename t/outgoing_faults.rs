@@ -237,20 +237,59 @@ fn a_pinned_partner_may_have_any_name_and_no_other_certificate() {
     site.end();
 }
 
-#[test]
-fn a_partner_that_breaks_off_in_a_file_is_a_break_to_the_station() {
-    for (name, act) in [("cut", Act::Cut), ("reset", Act::Reset), ("close", Act::Close)] {
-        let site = prepare(&format!("out-{name}"));
-        let settings = Settings { mischief: Some(Mischief { at: Point::Data(500_000), act }), ..acme() };
-        let partner = listening(settings, Some(tls(&site, &certificate(&site))));
-        let mut site = launch(site, &partner, &[]);
-        let report = station(&"acme", connect(&site)).send([OutFile::octets("BREAK", vec![3; 3_000_000])]);
-        assert_eq!(report.ending, Ending::Broken(Break::Reset), "{name}");
-        for role in [Role::Server, Role::Client] {
-            site.wait_log(role, "session_end direction=outgoing*reason=partner-broke");
-        }
-        site.end();
+/// The ways to break off, and where.
+fn breaks() -> [(&'static str, Mischief); 3] {
+    [("cut", Act::Cut), ("reset", Act::Reset), ("close", Act::Close)]
+        .map(|(name, act)| (name, Mischief { at: Point::Data(500_000), act }))
+}
+
+/// The reason in both end lines after these marks.
+#[track_caller]
+fn assert_ended(site: &mut Site, marks: [usize; 2], partner: &str, reason: &str) {
+    for (role, mark) in [Role::Server, Role::Client].into_iter().zip(marks) {
+        let line = format!("session_end direction=outgoing*partner={partner} *reason={reason} ");
+        site.wait_log_after(role, mark, &line);
     }
+}
+
+#[test]
+fn a_side_that_breaks_off_in_a_file_is_a_break_to_the_other() {
+    let mut site = prepare("breaks");
+    let context = tls(&site, &certificate(&site));
+    let file = || OutFile::octets("BREAK", vec![3; 3_000_000]);
+    let mut partners = Vec::new();
+    for tls in [Some(context), None] {
+        let sound = listening(acme(), tls.clone());
+        let rude = breaks().map(|(name, mischief)| (name, listening(faulty(mischief), tls.clone())));
+        let (suffix, flag) = if tls.is_some() { ("tls", "yes") } else { ("plain", "no") };
+        for (name, partner) in rude.iter().map(|(name, partner)| (*name, partner)).chain([("sound", &sound)])
+        {
+            let options = ["--tls", flag, "--check-ssid", "no"];
+            add(&site, &format!("{name}{suffix}"), partner.address().port(), &options);
+        }
+        partners.push((suffix, sound, rude));
+    }
+    launch_as_it_is(&mut site);
+    for (suffix, sound, rude) in &partners {
+        for (name, _) in rude {
+            let (marks, name) =
+                ([Role::Server, Role::Client].map(|role| site.mark(role)), format!("{name}{suffix}"));
+            let report = station(&name, connect(&site)).send([file()]);
+            assert_eq!(report.ending, Ending::Broken(Break::Reset), "{name}");
+            assert_ended(&mut site, marks, &name, "partner-broke");
+        }
+        for (act, mischief) in breaks() {
+            let (marks, name) =
+                ([Role::Server, Role::Client].map(|role| site.mark(role)), format!("sound{suffix}"));
+            let mut station = station(&name, connect(&site));
+            station.settings.mischief = Some(mischief);
+            station.send([file()]);
+            let report = sound.next_report(PATIENCE).unwrap();
+            assert_eq!(report.ending, Ending::Broken(Break::Reset), "{act} {name}");
+            assert_ended(&mut site, marks, &name, "station-broke");
+        }
+    }
+    site.end();
 }
 
 #[test]
