@@ -22,6 +22,11 @@ pub(crate) enum ToChild {
         /// For the join.
         ticket: Ticket,
     },
+    /// The server has given this pair up: if it is not joined yet, another one is to be had.
+    Retired {
+        /// Names the pair.
+        pair: PairId,
+    },
     /// No pair can be had.
     NoPair {
         /// A finished sentence.

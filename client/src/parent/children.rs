@@ -135,12 +135,17 @@ impl Children {
         }
     }
 
-    /// The server does not want this pair any more: a parked child ends with its channel.
+    /// The server does not want this pair any more: a parked child ends with its channel, one that has a station may
+    /// still be on its way to the join.
     pub(super) fn retire(&mut self, pair: PairId) {
-        if let Some(child) =
-            self.table.values_mut().find(|child| child.pair == Some(pair) && child.is_parked())
-        {
+        let Some(child) = self.table.values_mut().find(|child| child.pair == Some(pair)) else { return };
+        if child.is_parked() {
             child.channel = None;
+        } else if child.station
+            && let Some(channel) = &child.channel
+        {
+            // A child that is gone needs no pair.
+            let _ = channel.send(&ToChild::Retired { pair });
         }
     }
 

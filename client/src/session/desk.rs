@@ -29,6 +29,8 @@ pub(super) struct Desk {
     pub(super) given: Option<(PairId, Ticket)>,
     /// Why there is none.
     pub(super) no_pair: Option<String>,
+    /// One that the server has given up.
+    retired: Option<PairId>,
     released: bool,
     channel: Channel,
 }
@@ -53,6 +55,7 @@ impl Desk {
             station: None,
             given: None,
             no_pair: None,
+            retired: None,
             released: false,
             channel,
         })
@@ -74,6 +77,11 @@ impl Desk {
         self.released
     }
 
+    /// Whether the server has given this pair up, as far as `released` has heard.
+    pub(super) fn is_retired(&self, pair: PairId) -> bool {
+        self.retired == Some(pair)
+    }
+
     fn obey(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
         match message {
             ToChild::Station { peer, tied } => {
@@ -84,6 +92,7 @@ impl Desk {
                 self.station = Some(Station { socket: TcpStream::from_std(stream), peer, tied });
             }
             ToChild::Pair { pair, ticket } => self.given = Some((pair, ticket)),
+            ToChild::Retired { pair } => self.retired = Some(pair),
             ToChild::NoPair { reason } => self.no_pair = Some(reason),
         }
         Ok(())

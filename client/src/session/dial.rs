@@ -30,7 +30,7 @@ pub(super) struct Dialled {
 pub(super) fn dial_and_join(desk: &mut Desk, pair: PairId, ticket: &Ticket) -> Result<Dialled, Stop> {
     let mut redial = Redial::default();
     loop {
-        let mut wire = dial(desk)?;
+        let mut wire = dial(desk, pair)?;
         if present(&mut wire, pair) && park(desk, wire.socket())? {
             return join_pair(desk, pair, ticket, wire);
         }
@@ -69,11 +69,11 @@ pub(super) fn present(wire: &mut Wire, pair: PairId) -> bool {
 }
 
 /// Connects the server, again and again while it does not listen yet.
-pub(super) fn dial(desk: &mut Desk) -> Result<Wire, Stop> {
+pub(super) fn dial(desk: &mut Desk, pair: PairId) -> Result<Wire, Stop> {
     let give_up = Instant::now() + DIAL;
     let mut pause = PAUSE;
     loop {
-        if desk.released() {
+        if desk.released() || desk.is_retired(pair) {
             return Err(Stop::Unused(Status::Retired));
         }
         match net::connect(&mut desk.waiter, &[desk.server], desk.source, give_up) {

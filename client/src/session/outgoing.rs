@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// What the server's child may need beyond its own limits to call a partner.
 const MARGIN: Duration = Duration::from_secs(10);
 
+/// Pairs that are asked for for one station: a change of the configuration retires all that nobody has joined yet.
+const PAIRS: u32 = 3;
+
 /// A data connection that was dialled and is not joined yet.
 pub(super) struct Parked {
     wire: Wire,
@@ -67,7 +70,7 @@ impl From<Interrupted> for Failure {
 pub(super) fn park(desk: &mut Desk, pair: PairId, ticket: Ticket) -> Result<Status, Stop> {
     let mut redial = Redial::default();
     loop {
-        let mut wire = match dial(desk) {
+        let mut wire = match dial(desk, pair) {
             Ok(wire) => wire,
             // A station is here already; another pair is to be had for it.
             Err(_) if desk.station.is_some() => break,
@@ -223,16 +226,32 @@ fn has_gone(station: &mut Conn) -> bool {
 
 /// Joins the parked pair; was that of no use, or is there none, one that is asked for.
 fn join_any(desk: &mut Desk, parked: Option<Parked>) -> Result<Conn, Failure> {
+    let useless = |desk: &mut Desk, detail: &str| {
+        common::debug!("another pair is asked for: {}", common::log::escape(detail));
+        desk.tell(&ToParent::WantPair);
+    };
     if let Some(parked) = parked {
         match join_pair(desk, parked)? {
             Joined::Yes(conn) => return Ok(conn),
+            Joined::CutOff(detail) | Joined::No(detail) => useless(desk, &detail),
+        }
+    }
+    let deadline = Instant::now() + join::TIME_LIMIT;
+    let mut left = PAIRS;
+    loop {
+        left -= 1;
+        match join_given(desk, deadline)? {
+            Joined::Yes(conn) => return Ok(conn),
+            Joined::CutOff(detail) | Joined::No(detail) if left > 0 => useless(desk, &detail),
             Joined::CutOff(detail) | Joined::No(detail) => {
-                common::debug!("another pair is asked for: {}", common::log::escape(&detail));
-                desk.tell(&ToParent::WantPair);
+                return Err(Failure::ours(Status::LinkBroke, detail));
             }
         }
     }
-    let deadline = Some(Instant::now() + join::TIME_LIMIT);
+}
+
+/// Waits for the pair that was asked for, dials in for it and joins it.
+fn join_given(desk: &mut Desk, deadline: Instant) -> Result<Joined, Failure> {
     let (pair, ticket) = loop {
         if desk.released() {
             return Err(Failure::ours(Status::LinkBroke, "the client is ending"));
@@ -243,20 +262,21 @@ fn join_any(desk: &mut Desk, parked: Option<Parked>) -> Result<Conn, Failure> {
         if let Some(given) = desk.given.take() {
             break given;
         }
-        desk.waiter.wait(deadline)?;
+        desk.waiter.wait(Some(deadline))?;
     };
     let mut redial = Redial::default();
     loop {
-        let mut wire = dial(desk)?;
+        let mut wire = match dial(desk, pair) {
+            Err(Stop::Unused(_)) if desk.is_retired(pair) => {
+                return Ok(Joined::No(format!("the server has given pair {pair} up")));
+            }
+            other => other?,
+        };
         if present(&mut wire, pair) {
             match join_pair(desk, Parked { wire, pair, ticket: ticket.clone() })? {
-                Joined::Yes(conn) => return Ok(conn),
-                Joined::No(detail) => return Err(Failure::ours(Status::LinkBroke, detail)),
-                Joined::CutOff(detail) if deadline.is_some_and(|at| at <= Instant::now()) => {
-                    return Err(Failure::ours(Status::LinkBroke, detail));
-                }
                 // The server was too busy to take the connection.
-                Joined::CutOff(_) => {}
+                Joined::CutOff(_) if Instant::now() < deadline => {}
+                outcome => return Ok(outcome),
             }
         }
         redial.pause(desk, pair)?;
