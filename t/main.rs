@@ -22,6 +22,8 @@ mod limits;
 #[cfg(test)]
 mod link;
 #[cfg(test)]
+mod listener;
+#[cfg(test)]
 mod load;
 #[cfg(test)]
 mod logging;
@@ -37,6 +39,8 @@ mod outgoing_faults;
 mod outgoing_limits;
 #[cfg(test)]
 mod outward;
+#[cfg(test)]
+mod programs;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
