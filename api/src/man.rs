@@ -7,7 +7,9 @@ use crate::settings::{SETTINGS, Setting};
 use common::config::{
     CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
 };
-use common::rpc::{Call, Enrolment, Origin, SessionEvent, SystemLog, Transfer, TransferResult};
+use common::rpc::{
+    Call, Enrolment, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer, TransferResult,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -177,39 +179,18 @@ fn system_log() -> SystemLog {
 }
 
 fn session_events() -> [SessionEvent; 2] {
-    let word = String::new;
     [
-        SessionEvent::Begin {
-            session: word(),
-            direction: word(),
-            pid: 1,
-            time: 1,
-            address: word(),
-            partner: word(),
-            ssid: word(),
-            subject: word(),
-            serial: word(),
-            tls: word(),
-            station: word(),
-        },
-        SessionEvent::End {
-            session: word(),
-            time: 1,
-            octets_in: 1,
-            octets_out: 1,
-            files: 1,
-            files_refused: 1,
-            receipts: 1,
-            reason: word(),
-            detail: word(),
+        SessionEvent::Begin(SessionBegin::default()),
+        SessionEvent::End(SessionEnd {
             transfers: vec![Transfer {
-                sender: word(),
-                name: word(),
+                sender: String::new(),
+                name: String::new(),
                 octets: 1,
                 result: TransferResult::Refused,
                 reason: Some(1),
             }],
-        },
+            ..SessionEnd::default()
+        }),
     ]
 }
 

@@ -124,61 +124,69 @@ pub struct SystemLog {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub enum SessionEvent {
-    /// A session has begun: partner and station are joined.
-    Begin {
-        /// The pair's ID in hex: the same on both daemons, unique.
-        session: String,
-        /// `incoming` or `outgoing`.
-        direction: String,
-        /// Server process.
-        pid: u32,
-        /// Seconds since 1970-01-01 UTC.
-        time: u64,
-        /// The partner's address and port.
-        address: String,
-        /// Short name of the partner.
-        partner: String,
-        /// The partner's SSIDCODE.
-        ssid: String,
-        /// Subject of its certificate, empty without.
-        subject: String,
-        /// Serial number of its certificate in hex, empty without.
-        #[serde(default)]
-        serial: String,
-        /// TLS version and cipher suite, empty without.
-        #[serde(default)]
-        tls: String,
-        /// The station: its address, or as it is configured. The client adds it; the DMZ does not know it.
-        #[serde(default)]
-        station: String,
-    },
-    /// A session is over.
-    End {
-        /// As in `Begin`.
-        session: String,
-        /// Seconds since 1970-01-01 UTC.
-        time: u64,
-        /// Octets from the partner.
-        octets_in: u64,
-        /// Octets to the partner.
-        octets_out: u64,
-        /// Files accepted, both ways.
-        files: u32,
-        /// Files refused, both ways.
-        #[serde(default)]
-        files_refused: u32,
-        /// Receipts, EERP and NERP, both ways.
-        #[serde(default)]
-        receipts: u32,
-        /// Why it ended, one word of `os4x_proxy-log.5`.
-        reason: String,
-        /// The same in a sentence, where there is more to say.
-        #[serde(default)]
-        detail: String,
-        /// The last `MAX_TRANSFERS` files, in their order.
-        #[serde(default)]
-        transfers: Vec<Transfer>,
-    },
+    /// Partner and station are joined.
+    Begin(SessionBegin),
+    /// The session is over.
+    End(SessionEnd),
+}
+
+/// What is known of a session when it begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionBegin {
+    /// The pair's ID in hex: the same on both daemons, unique.
+    pub session: String,
+    /// `incoming` or `outgoing`.
+    pub direction: String,
+    /// Server process.
+    pub pid: u32,
+    /// Seconds since 1970-01-01 UTC.
+    pub time: u64,
+    /// The partner's address and port.
+    pub address: String,
+    /// Short name of the partner.
+    pub partner: String,
+    /// The partner's SSIDCODE.
+    pub ssid: String,
+    /// Subject of its certificate, empty without.
+    pub subject: String,
+    /// Serial number of its certificate in hex, empty without.
+    #[serde(default)]
+    pub serial: String,
+    /// TLS version and cipher suite, empty without.
+    #[serde(default)]
+    pub tls: String,
+    /// The station: its address, or as it is configured. The client adds it; the DMZ does not know it.
+    #[serde(default)]
+    pub station: String,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEnd {
+    /// As in `SessionBegin`.
+    pub session: String,
+    /// Seconds since 1970-01-01 UTC.
+    pub time: u64,
+    /// Octets from the partner.
+    pub octets_in: u64,
+    /// Octets to the partner.
+    pub octets_out: u64,
+    /// Files accepted, both ways.
+    pub files: u32,
+    /// Files refused, both ways.
+    #[serde(default)]
+    pub files_refused: u32,
+    /// Receipts, EERP and NERP, both ways.
+    #[serde(default)]
+    pub receipts: u32,
+    /// Why it ended, one word of `os4x_proxy-log.5`.
+    pub reason: String,
+    /// The same in a sentence, where there is more to say.
+    #[serde(default)]
+    pub detail: String,
+    /// The last `MAX_TRANSFERS` files, in their order.
+    #[serde(default)]
+    pub transfers: Vec<Transfer>,
 }
 
 /// One file of a session, as far as the session carried it.

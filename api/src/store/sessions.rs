@@ -5,7 +5,7 @@ use super::journal::{clean, seconds};
 use crate::clock;
 use crate::db::DbError;
 use crate::store::partners::{of_word, word};
-use common::rpc::{MAX_TRANSFERS, SessionEvent, Transfer, TransferResult};
+use common::rpc::{MAX_TRANSFERS, SessionBegin, SessionEnd, SessionEvent, Transfer, TransferResult};
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -15,6 +15,9 @@ use std::collections::HashMap;
 /// 60-second intervals at which a client asks for the configuration.
 pub(crate) const ORPHANED_AFTER: i64 = 180;
 
+/// Longest name of a file that is kept, characters: 26 octets, each escaped. There are many of them.
+const LONGEST_NAME: usize = 26 * 4;
+
 /// Notes what `client` reports of its sessions. Both daemons may report the same thing; the first report of it counts.
 pub(crate) async fn add(
     connection: &mut AnyConnection,
@@ -22,28 +25,16 @@ pub(crate) async fn add(
     event: &SessionEvent,
 ) -> Result<(), DbError> {
     match event {
-        SessionEvent::Begin { .. } => begin(connection, client, event).await,
-        SessionEvent::End { .. } => end(connection, client, event).await,
+        SessionEvent::Begin(begin) => add_begin(connection, client, begin).await,
+        SessionEvent::End(end) => add_end(connection, client, end).await,
     }
 }
 
-async fn begin(connection: &mut AnyConnection, client: &str, event: &SessionEvent) -> Result<(), DbError> {
-    let SessionEvent::Begin {
-        session,
-        direction,
-        pid,
-        time,
-        address,
-        partner,
-        ssid,
-        subject,
-        serial,
-        tls,
-        station,
-    } = event
-    else {
-        return Ok(());
-    };
+async fn add_begin(
+    connection: &mut AnyConnection,
+    client: &str,
+    begin: &SessionBegin,
+) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO os4x_sessions \
          (session, client, received, direction, pid, began, address, partner, ssid, subject, serial, tls, station, \
@@ -53,40 +44,25 @@ async fn begin(connection: &mut AnyConnection, client: &str, event: &SessionEven
          subject = excluded.subject, serial = excluded.serial, tls = excluded.tls, station = excluded.station \
          WHERE os4x_sessions.began IS NULL",
     )
-    .bind(clean(session))
+    .bind(clean(&begin.session))
     .bind(client.to_owned())
     .bind(clock::now())
-    .bind(clean(direction))
-    .bind(i64::from(*pid))
-    .bind(seconds(*time))
-    .bind(clean(address))
-    .bind(clean(partner))
-    .bind(clean(ssid))
-    .bind(clean(subject))
-    .bind(clean(serial))
-    .bind(clean(tls))
-    .bind(clean(station))
+    .bind(clean(&begin.direction))
+    .bind(i64::from(begin.pid))
+    .bind(seconds(begin.time))
+    .bind(clean(&begin.address))
+    .bind(clean(&begin.partner))
+    .bind(clean(&begin.ssid))
+    .bind(clean(&begin.subject))
+    .bind(clean(&begin.serial))
+    .bind(clean(&begin.tls))
+    .bind(clean(&begin.station))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn end(connection: &mut AnyConnection, client: &str, event: &SessionEvent) -> Result<(), DbError> {
-    let SessionEvent::End {
-        session,
-        time,
-        octets_in,
-        octets_out,
-        files,
-        files_refused,
-        receipts,
-        reason,
-        detail,
-        transfers,
-    } = event
-    else {
-        return Ok(());
-    };
+async fn add_end(connection: &mut AnyConnection, client: &str, end: &SessionEnd) -> Result<(), DbError> {
     let written = sqlx::query(
         "INSERT INTO os4x_sessions (session, client, received, ended, octets_in, octets_out, files, files_refused, \
          receipts, reason, detail, orphaned) \
@@ -95,22 +71,22 @@ async fn end(connection: &mut AnyConnection, client: &str, event: &SessionEvent)
          files = excluded.files, files_refused = excluded.files_refused, receipts = excluded.receipts, \
          reason = excluded.reason, detail = excluded.detail WHERE os4x_sessions.ended IS NULL",
     )
-    .bind(clean(session))
+    .bind(clean(&end.session))
     .bind(client.to_owned())
     .bind(clock::now())
-    .bind(seconds(*time))
-    .bind(seconds(*octets_in))
-    .bind(seconds(*octets_out))
-    .bind(i64::from(*files))
-    .bind(i64::from(*files_refused))
-    .bind(i64::from(*receipts))
-    .bind(clean(reason))
-    .bind(clean(detail))
+    .bind(seconds(end.time))
+    .bind(seconds(end.octets_in))
+    .bind(seconds(end.octets_out))
+    .bind(i64::from(end.files))
+    .bind(i64::from(end.files_refused))
+    .bind(i64::from(end.receipts))
+    .bind(clean(&end.reason))
+    .bind(clean(&end.detail))
     .execute(&mut *connection)
     .await?;
     if written.rows_affected() > 0 {
-        for (transfer, position) in transfers.iter().take(MAX_TRANSFERS).zip(1..) {
-            add_transfer(connection, session, position, transfer).await?;
+        for (transfer, position) in end.transfers.iter().take(MAX_TRANSFERS).zip(1..) {
+            add_transfer(connection, &end.session, position, transfer).await?;
         }
     }
     Ok(())
@@ -128,8 +104,8 @@ async fn add_transfer(
     )
     .bind(clean(session))
     .bind(position)
-    .bind(clean(&transfer.sender))
-    .bind(clean(&transfer.name))
+    .bind(clean(&transfer.sender).chars().take(LONGEST_NAME).collect::<String>())
+    .bind(clean(&transfer.name).chars().take(LONGEST_NAME).collect::<String>())
     .bind(seconds(transfer.octets))
     .bind(word(&transfer.result))
     .bind(transfer.reason.map(i64::from))
@@ -265,45 +241,29 @@ async fn transfers(
 
 #[cfg(test)]
 mod tests {
-    use super::{ORPHANED_AFTER, add, newest, orphan};
+    use super::{LONGEST_NAME, ORPHANED_AFTER, add, newest, orphan};
     use crate::clock;
     use crate::db::scratch::{Scratch, run};
     use crate::store::journal::{forget, seen, trim};
-    use common::rpc::{MAX_TRANSFERS, SessionEvent, Transfer, TransferResult};
+    use common::rpc::{MAX_TRANSFERS, SessionBegin, SessionEnd, SessionEvent, Transfer, TransferResult};
     use sqlx::AnyConnection;
 
     const CLIENT: &str = "192.0.2.1";
 
     async fn begin(connection: &mut AnyConnection, session: &str) {
-        let event = SessionEvent::Begin {
-            session: session.to_owned(),
-            direction: "incoming".to_owned(),
-            pid: 1,
-            time: 1,
-            address: String::new(),
-            partner: String::new(),
-            ssid: String::new(),
-            subject: String::new(),
-            serial: String::new(),
-            tls: String::new(),
-            station: String::new(),
-        };
+        let event =
+            SessionEvent::Begin(SessionBegin { session: session.to_owned(), ..SessionBegin::default() });
         add(connection, CLIENT, &event).await.unwrap();
     }
 
     fn end(session: &str, transfers: Vec<Transfer>) -> SessionEvent {
-        SessionEvent::End {
+        SessionEvent::End(SessionEnd {
             session: session.to_owned(),
-            time: 2,
-            octets_in: 3,
-            octets_out: 4,
-            files: 1,
-            files_refused: 1,
-            receipts: 1,
             reason: "partner-broke".to_owned(),
             detail: "it broke off".to_owned(),
             transfers,
-        }
+            ..SessionEnd::default()
+        })
     }
 
     fn transfer(number: usize) -> Transfer {
@@ -360,10 +320,13 @@ mod tests {
             add(&mut connection, CLIENT, &end("one", many.clone())).await.unwrap();
             add(&mut connection, CLIENT, &end("one", vec![transfer(99)])).await.unwrap();
             add(&mut connection, CLIENT, &end("two", vec![transfer(1)])).await.unwrap();
+            let long = Transfer { name: "x".repeat(LONGEST_NAME + 1), ..transfer(1) };
+            add(&mut connection, CLIENT, &end("three", vec![long])).await.unwrap();
             let listed = newest(&mut connection, 10).await.unwrap();
             let of = |id: &str| listed.iter().find(|one| one.id == id).unwrap();
             assert_eq!(of("one").transfers, many[..MAX_TRANSFERS]);
             assert_eq!(of("two").transfers, [transfer(1)]);
+            assert_eq!(of("three").transfers[0].name.len(), LONGEST_NAME);
             assert_eq!(of("one").detail.as_deref(), Some("it broke off"));
         });
     }

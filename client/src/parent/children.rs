@@ -161,8 +161,8 @@ impl Parent {
     /// Adds to the server's reports what the inside alone knows.
     pub(super) fn name_stations(&mut self, events: &mut [SessionEvent]) {
         for event in events {
-            if let SessionEvent::Begin { session, station, .. } = event {
-                *station = self.children.station_of(session);
+            if let SessionEvent::Begin(begin) = event {
+                begin.station = self.children.station_of(&begin.session);
             }
         }
     }

@@ -7,7 +7,7 @@ use common::exit::Status;
 use common::link::channel::{Channel, ChannelError, Received};
 use common::link::pair::{Direction, PairId};
 use common::log::{Event, events};
-use common::rpc::{Origin, SessionEvent, SystemLog};
+use common::rpc::{Origin, SessionEnd, SessionEvent, SystemLog};
 use common::sys;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
@@ -261,7 +261,7 @@ impl Parent {
             ToParent::CrlUrls(urls) => self.report_crl_urls(urls),
             ToParent::Session(event) => {
                 if let Some(child) = self.children.table.get_mut(&pid) {
-                    child.listed = matches!(*event, SessionEvent::Begin { .. });
+                    child.listed = matches!(*event, SessionEvent::Begin(_));
                 }
                 self.outbox.event(*event);
             }
@@ -335,18 +335,13 @@ impl Parent {
         self.report("ERROR", "a session process crashed", event.text());
         event.error();
         if child.listed {
-            self.outbox.event(SessionEvent::End {
+            self.outbox.event(SessionEvent::End(SessionEnd {
                 session,
                 time: common::unix_time(),
-                octets_in: 0,
-                octets_out: 0,
-                files: 0,
-                files_refused: 0,
-                receipts: 0,
                 reason: "crashed".to_owned(),
                 detail: format!("the server's session process {} ended: {word}", child.pid),
-                transfers: Vec::new(),
-            });
+                ..SessionEnd::default()
+            }));
         }
     }
 

@@ -91,8 +91,8 @@ impl Outbox {
 
 fn weight(event: &SessionEvent) -> usize {
     match event {
-        SessionEvent::Begin { .. } => 1,
-        SessionEvent::End { transfers, .. } => 1 + transfers.len(),
+        SessionEvent::Begin(_) => 1,
+        SessionEvent::End(end) => 1 + end.transfers.len(),
     }
 }
 
@@ -103,7 +103,7 @@ mod tests {
     use common::link::channel::Channel;
     use common::link::control::ToClient;
     use common::link::frame::MAX_FRAME;
-    use common::rpc::{MAX_TRANSFERS, SessionEvent, Transfer, TransferResult};
+    use common::rpc::{MAX_TRANSFERS, SessionEnd, SessionEvent, Transfer, TransferResult};
 
     /// As large as an end can be.
     fn end() -> SessionEvent {
@@ -114,7 +114,7 @@ mod tests {
             result: TransferResult::Accepted,
             reason: Some(99),
         };
-        SessionEvent::End {
+        SessionEvent::End(SessionEnd {
             session: "0".repeat(32),
             time: u64::MAX,
             octets_in: u64::MAX,
@@ -125,7 +125,7 @@ mod tests {
             reason: "partner-violation".to_owned(),
             detail: "x".repeat(1000),
             transfers: vec![transfer; MAX_TRANSFERS],
-        }
+        })
     }
 
     #[test]

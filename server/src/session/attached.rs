@@ -8,7 +8,7 @@ use common::inspector::Inspector;
 use common::log::{Event, events};
 use common::net::Conn;
 use common::relay::{Relay, Side, Totals};
-use common::rpc::SessionEvent;
+use common::rpc::{SessionBegin, SessionEnd, SessionEvent};
 use common::verdict::{self, Verdict};
 use std::time::Instant;
 
@@ -50,7 +50,7 @@ fn begin(desk: &Desk) {
         .field("serial", &facts.serial)
         .field("tls", &facts.tls)
         .info();
-    desk.tell(&ToParent::Session(Box::new(SessionEvent::Begin {
+    desk.tell(&ToParent::Session(Box::new(SessionEvent::Begin(SessionBegin {
         session,
         direction: facts.direction.word().to_owned(),
         pid: std::process::id(),
@@ -62,7 +62,7 @@ fn begin(desk: &Desk) {
         serial: facts.serial.clone(),
         tls: facts.tls.clone(),
         station: String::new(),
-    })));
+    }))));
 }
 
 fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, begun: Instant) {
@@ -82,7 +82,7 @@ fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, be
         );
     }
     event.info();
-    desk.tell(&ToParent::Session(Box::new(SessionEvent::End {
+    desk.tell(&ToParent::Session(Box::new(SessionEvent::End(SessionEnd {
         session,
         time: common::unix_time(),
         octets_in: totals.from(Side::Outer),
@@ -93,6 +93,6 @@ fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, be
         reason: verdict.status.word().to_owned(),
         detail: verdict.detail.clone(),
         transfers: inspector.transfers(),
-    })));
+    }))));
     desk.tell(&ToParent::EndLogged);
 }
