@@ -7,6 +7,8 @@ mod crls;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod fuzz_corpus;
 #[cfg(test)]
 #[path = "../fuzz/src/lib.rs"]

@@ -75,6 +75,8 @@ pub struct Request {
     pub from_day: i64,
     /// Valid to, days from today.
     pub to_day: i64,
+    /// Its last second, in place of `to_day`.
+    pub until: Option<SystemTime>,
     /// Its key.
     pub key: Key,
     /// Where its issuer's CRL is published.
@@ -95,6 +97,7 @@ impl Request {
             authority: false,
             from_day: -1,
             to_day: 365,
+            until: None,
             key: Key::P256,
             crl_url: None,
             oddity: None,
@@ -256,9 +259,11 @@ pub fn self_signed(request: &Request) -> Result<Issued, ErrorStack> {
 }
 
 fn day(from_now: i64) -> Result<Asn1Time, ErrorStack> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let seconds = i64::try_from(now).unwrap_or(i64::MAX) + from_now * 86_400;
-    Asn1Time::from_unix(seconds)
+    Asn1Time::from_unix(seconds(SystemTime::now()) + from_now * 86_400)
+}
+
+fn seconds(when: SystemTime) -> i64 {
+    when.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).cast_signed()
 }
 
 fn subject(request: &Request) -> Result<X509Name, ErrorStack> {
@@ -279,7 +284,11 @@ fn build_for(key: PKey<Private>, request: &Request, issuer: Option<&Issued>) -> 
     let name = subject(request)?;
     let mut serial = BigNum::new()?;
     serial.rand(127, openssl::bn::MsbOption::ONE, false)?;
-    let (not_before, not_after) = (day(request.from_day)?, day(request.to_day)?);
+    let not_before = day(request.from_day)?;
+    let not_after = match request.until {
+        Some(when) => Asn1Time::from_unix(seconds(when))?,
+        None => day(request.to_day)?,
+    };
     let serial = Asn1Integer::from_bn(&serial)?;
     let mut builder = X509::builder()?;
     let first_version = request.oddity == Some(Oddity::FirstVersion);
