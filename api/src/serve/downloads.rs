@@ -1,14 +1,20 @@
 //! The time slice worker: looks every x time slices which CRLs are due and downloads them, one round
-//! at a time, beside the calls of the daemons. Run by `serve`. Downloads nothing when the settings
-//! say so; what a download must fulfil is the business of `crl_fetch`.
+//! at a time, beside the calls of the daemons; reports those that run out all the same. Run by
+//! `serve`. Downloads nothing when the settings say so; what a download must fulfil is the business
+//! of `crl_fetch`.
 
+use super::functions::needed_crls;
+use super::{App, ServeError, reports};
 use crate::causes::on_one_line;
+use crate::clock;
 use crate::crl_fetch::{self, Fetched, RoundError, Taken};
 use crate::db::Db;
 use crate::settings::Values;
-use crate::store::crl_urls;
-use crate::store::crls::Kept;
+use crate::store::crl_urls::Source;
+use crate::store::crls::{Kept, Stored};
+use crate::store::{certificates, crl_urls, crls};
 use common::log::escape;
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -19,6 +25,8 @@ pub(super) struct Downloads {
     /// When the last round began.
     last: Option<Instant>,
     round: JoinSet<()>,
+    /// Expired CRLs that were reported, by issuer and scope.
+    reported: HashSet<String>,
 }
 
 impl Downloads {
@@ -38,6 +46,50 @@ impl Downloads {
                 log::error!("crl-round-failed cause={}", escape(&on_one_line(&why)));
             }
         });
+    }
+
+    /// Reports to the system log which CRLs have expired and were not to be had anew: once each, and again when it was
+    /// well in between. Partners of their issuers are refused.
+    pub(super) async fn report_expired(&mut self, app: &App, values: &Values) -> Result<(), ServeError> {
+        let mut connection = app.db.connection().await?;
+        let mut expired = crls::expired(&mut connection, clock::now()).await?;
+        if !expired.is_empty() {
+            expired = needed_crls(expired, &certificates::trusted(&mut connection).await?)?;
+        }
+        self.reported.retain(|key| expired.iter().any(|crl| crl.issuer_key == *key));
+        expired.retain(|crl| !self.reported.contains(&crl.issuer_key));
+        let sources =
+            if expired.is_empty() { Vec::new() } else { crl_urls::sources(&mut connection).await? };
+        drop(connection);
+        for crl in expired {
+            let source = sources.iter().find(|source| crl.source.as_ref() == Some(&source.url));
+            let Some(cause) = cause(&crl, source, values.yes("proxy_crl_automatic")) else { continue };
+            let detail = format!(
+                "crl-expired issuer={} until={} url={} cause={}",
+                escape(&crl.name),
+                escape(&crl.next_update.map(clock::text).unwrap_or_default()),
+                escape(crl.source.as_deref().unwrap_or_default()),
+                escape(cause)
+            );
+            reports::report(app, values, "ERROR", "a CRL has expired and could not be renewed", detail)
+                .await?;
+            self.reported.insert(crl.issuer_key);
+        }
+        Ok(())
+    }
+}
+
+/// Why an expired CRL is still there; none while its next download is yet to come.
+fn cause<'a>(crl: &Stored, source: Option<&'a Source>, automatic: bool) -> Option<&'a str> {
+    let Some(source) = source else { return Some("An operator brought it: add a newer one.") };
+    if let Some(error) = &source.error {
+        return Some(error);
+    }
+    let was_tried = source.tried.is_some_and(|tried| crl.next_update.is_some_and(|until| tried > until));
+    match (automatic, was_tried) {
+        (true, false) => None,
+        (true, true) => Some("No newer one is at its URL."),
+        (false, _) => Some("Automatic downloads are off: see proxy_crl_automatic."),
     }
 }
 

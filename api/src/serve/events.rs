@@ -1,6 +1,6 @@
 //! The event script: what an operator wants to run, or to be posted, for each system log entry. A
 //! bounded queue and a few at a time, each under a time limit; beside the calls of the daemons,
-//! which never wait for it. Run by `serve`. Starts no shell, hands down no environment.
+//! which never wait for it. Run by `serve`, and ended with it. Starts no shell, hands down no environment.
 
 use crate::causes::on_one_line;
 use crate::http::{Client, HttpError, Reach, form};
@@ -9,19 +9,25 @@ use crate::store::partners::word;
 use common::log::escape;
 use common::rpc::SystemLog;
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use std::fmt;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time;
 
 /// Events that run at a time.
 const AT_A_TIME: usize = 4;
+/// How long a script that is to end may take for it, before it is killed.
+const GRACE: Duration = Duration::from_secs(3);
+/// Between two looks whether it has ended.
+const LOOK: Duration = Duration::from_millis(20);
 /// Events that wait.
 const QUEUE: usize = 100;
 /// Longest value, characters.
@@ -43,6 +49,8 @@ enum EventError {
     Status(ExitStatus),
     /// Not done within this time; it was ended.
     Late(Duration),
+    /// Not done when the service ended; it was ended too.
+    Stopped,
     /// Posting failed.
     Http(HttpError),
 }
@@ -58,6 +66,7 @@ impl fmt::Display for EventError {
             Self::Late(limit) => {
                 write!(f, "It took more than {} seconds and was ended: see proxy_event_seconds.", limit.as_secs())
             }
+            Self::Stopped => f.write_str("It was not done when the service ended, and was ended too."),
             Self::Http(error) => error.fmt(f),
         }
     }
@@ -68,7 +77,7 @@ impl std::error::Error for EventError {
         match self {
             Self::Start(cause) | Self::Wait(cause) => Some(cause),
             Self::Http(error) => error.source(),
-            Self::Status(_) | Self::Late(_) => None,
+            Self::Status(_) | Self::Late(_) | Self::Stopped => None,
         }
     }
 }
@@ -84,14 +93,27 @@ pub(super) struct Events {
     queue: mpsc::Sender<Event>,
     /// The last event found the queue full.
     full: AtomicBool,
+    stop: watch::Sender<bool>,
+    worker: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Events {
-    /// An empty queue, and the task that works on it until the queue is gone.
+    /// An empty queue, and the task that works on it until `stop`.
     pub(super) fn start() -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(work(waiting));
-        Self { queue, full: AtomicBool::new(false) }
+        let (stop, stopped) = watch::channel(false);
+        let worker = tokio::spawn(work(waiting, stopped));
+        Self { queue, full: AtomicBool::new(false), stop, worker: Mutex::new(Some(worker)) }
+    }
+
+    /// Ends what runs, gives up what waits. Takes little more than `GRACE`.
+    pub(super) async fn stop(&self) {
+        let _ = self.stop.send(true);
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(worker) = worker {
+            // One that panicked has nothing left to end: its tasks went with it.
+            let _ = worker.await;
+        }
     }
 
     /// Has the event script told of `entry`, if there is one.
@@ -110,39 +132,60 @@ impl Events {
     }
 }
 
-async fn work(mut waiting: mpsc::Receiver<Event>) {
+async fn work(mut waiting: mpsc::Receiver<Event>, mut stopped: watch::Receiver<bool>) {
     let mut running = JoinSet::new();
-    while let Some(event) = waiting.recv().await {
-        while running.len() >= AT_A_TIME {
-            running.join_next().await;
-        }
-        running.spawn(async move {
-            // What stands in a URL's query may be a key.
-            let target = escape(event.target.split('?').next().unwrap_or_default());
-            match run(&event).await {
-                Ok(()) => log::debug!("event-done target={target}"),
-                Err(why) => log::error!("event-failed target={target} cause={}", escape(&on_one_line(&why))),
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopped.changed() => break,
+            Some(_) = running.join_next() => {}
+            Some(event) = waiting.recv(), if running.len() < AT_A_TIME => {
+                running.spawn(tell(event, stopped.clone()));
             }
-        });
+        }
+    }
+    if !waiting.is_empty() {
+        log::warn!("events-given-up waiting={} cause=\"The service ends.\"", waiting.len());
+    }
+    while running.join_next().await.is_some() {}
+}
+
+/// Runs one, and logs what came of it.
+async fn tell(event: Event, stopped: watch::Receiver<bool>) {
+    // What stands in a URL's query may be a key.
+    let target = escape(event.target.split('?').next().unwrap_or_default());
+    match run(&event, stopped).await {
+        Ok(()) => log::debug!("event-done target={target}"),
+        Err(why) => log::error!("event-failed target={target} cause={}", escape(&on_one_line(&why))),
     }
 }
 
-async fn run(event: &Event) -> Result<(), EventError> {
+async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), EventError> {
+    // Waits no longer than this, whatever comes first.
+    let over = async {
+        tokio::select! {
+            () = time::sleep(event.limit) => EventError::Late(event.limit),
+            _ = stopped.changed() => EventError::Stopped,
+        }
+    };
     if !event.target.starts_with('/') {
         let post = async { Client::new(Reach::Anywhere)?.post(&event.target, form(&event.fields)).await };
-        let posted = time::timeout(event.limit, post).await;
-        return posted.map_err(|_| EventError::Late(event.limit))?.map_err(EventError::Http);
+        return tokio::select! {
+            posted = post => posted.map_err(EventError::Http),
+            why = over => Err(why),
+        };
     }
     let mut script = start(event).map_err(EventError::Start)?;
-    match time::timeout(event.limit, script.wait()).await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(EventError::Status(status)),
-        Ok(Err(cause)) => Err(EventError::Wait(cause)),
-        Err(_) => {
-            end(&mut script).await;
-            Err(EventError::Late(event.limit))
-        }
-    }
+    let why = tokio::select! {
+        ended = script.wait() => return match ended {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(EventError::Status(status)),
+            Err(cause) => Err(EventError::Wait(cause)),
+        },
+        why = over => why,
+    };
+    end(&mut script).await;
+    Err(why)
 }
 
 /// Starts the script as the leader of a process group, so that it can be ended with all that it started. Its signal mask
@@ -160,12 +203,27 @@ fn start(event: &Event) -> io::Result<Child> {
         .spawn()
 }
 
+/// Ends the script with all that it started: asks first, kills what is left.
 async fn end(script: &mut Child) {
-    if let Some(group) = script.id().and_then(|id| i32::try_from(id).ok()) {
-        // It has not been waited for, so the number is still its own.
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    if let Some(number) = script.id().and_then(|id| i32::try_from(id).ok()) {
+        let group = Pid::from_raw(number);
+        // It is waited for last of all: until then the number is its own.
+        let _ = killpg(group, Signal::SIGTERM);
+        let _ = time::timeout(GRACE, async {
+            while is_running(group) {
+                time::sleep(LOOK).await;
+            }
+        })
+        .await;
+        let _ = killpg(group, Signal::SIGKILL);
     }
     let _ = script.wait().await;
+}
+
+/// Whether a child runs; one that has ended stays to be waited for.
+fn is_running(child: Pid) -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    matches!(waitid(Id::Pid(child), flags), Ok(WaitStatus::StillAlive))
 }
 
 fn fields(entry: &SystemLog) -> Fields {

@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 use super::{App, reports};
 use crate::db;
 use crate::pki::ca::Ca;
-use crate::pki::read;
+use crate::pki::{PkiError, read};
 use crate::settings::Values;
 use crate::store::certificates::{self, Usage};
 use crate::store::crl_urls::{self, Noted};
@@ -153,7 +153,10 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
         tcp_outgoing_ip: values.address("tcp_outgoing_ip"),
         certificate: own.certificate,
         key: own.key,
-        crls: needed_crls(crls::all(&mut snapshot).await?, &trusted)?,
+        crls: needed_crls(crls::all(&mut snapshot).await?, &trusted)?
+            .into_iter()
+            .map(NamedPem::from)
+            .collect(),
         trusted,
         crl_urls: crl_urls::all(&mut snapshot).await?,
         partners: partners::all(&mut snapshot).await?,
@@ -168,13 +171,13 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
 }
 
 /// Those that an operator brought, and the downloaded ones whose issuer is still trusted.
-fn needed_crls(all: Vec<Stored>, trusted: &[NamedPem]) -> Result<Vec<NamedPem>, Refusal> {
+pub(super) fn needed_crls(mut all: Vec<Stored>, trusted: &[NamedPem]) -> Result<Vec<Stored>, PkiError> {
     let issuers: Vec<String> = read::of_database(trusted)?
         .iter()
         .map(|certificate| read::name(certificate.subject_name()))
         .collect();
-    let needed = |crl: &Stored| crl.source.is_none() || issuers.contains(&crl.name);
-    Ok(all.into_iter().filter(needed).map(NamedPem::from).collect())
+    all.retain(|crl| crl.source.is_none() || issuers.contains(&crl.name));
+    Ok(all)
 }
 
 /// A URL that is not kept is answered like one that is: the daemon can do nothing about it.

@@ -198,6 +198,7 @@ impl Server {
         if time::timeout(FAREWELL, seats.acquire_many(all)).await.is_err() {
             log::warn!("stopped-with-open-connections");
         }
+        self.app.events.stop().await;
         self.app.db.clone().close().await;
         log::info!("stopped");
         Ok(())
@@ -233,6 +234,7 @@ impl Server {
         let generation = db::generation(&mut connection).await?;
         drop(connection);
         reports::expire_ignores(&self.app, &values).await?;
+        self.downloads.report_expired(&self.app, &values).await?;
         self.downloads.time_slice(&self.app.db, values);
         self.tls.refresh(&self.app.db, generation).await
     }

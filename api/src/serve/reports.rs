@@ -31,23 +31,36 @@ pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLo
 /// Removes what is ignored no longer, and reports that.
 pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbError> {
     for ignore in ignores::expire(&app.db).await? {
-        let entry = SystemLog {
-            level: "INFO".to_owned(),
-            text: "an entry of the ignore list has expired and was removed".to_owned(),
-            detail: format!(
-                "ignore-expired ignore={} text={} description={}",
-                ignore.id,
-                escape(&ignore.text),
-                escape(&ignore.description)
-            ),
-            origin: Origin::Api,
-            host: common::host_name(),
-            pid: std::process::id(),
-            time: common::unix_time(),
-            address: None,
-            partner: None,
-        };
-        take(app, values, "api", entry).await?;
+        let detail = format!(
+            "ignore-expired ignore={} text={} description={}",
+            ignore.id,
+            escape(&ignore.text),
+            escape(&ignore.description)
+        );
+        report(app, values, "INFO", "an entry of the ignore list has expired and was removed", detail)
+            .await?;
     }
     Ok(())
+}
+
+/// Reports what this process has found itself.
+pub(super) async fn report(
+    app: &App,
+    values: &Values,
+    level: &str,
+    text: &str,
+    detail: String,
+) -> Result<(), DbError> {
+    let entry = SystemLog {
+        level: level.to_owned(),
+        text: text.to_owned(),
+        detail,
+        origin: Origin::Api,
+        host: common::host_name(),
+        pid: std::process::id(),
+        time: common::unix_time(),
+        address: None,
+        partner: None,
+    };
+    take(app, values, "api", entry).await
 }

@@ -5,11 +5,14 @@
 use crate::db::{Change, DbError};
 use crate::pki::read::CrlFacts;
 use common::config::NamedPem;
-use sqlx::{AnyConnection, Row};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// A CRL in the database.
 #[derive(Debug)]
 pub(crate) struct Stored {
+    /// Issuer and scope: there is one CRL of each.
+    pub(crate) issuer_key: String,
     /// Issuer on one line.
     pub(crate) name: String,
     /// thisUpdate, seconds since 1970-01-01 UTC.
@@ -46,24 +49,29 @@ pub(crate) enum Kept {
     NoRoom,
 }
 
+const COLUMNS: &str = "SELECT issuer_key, name, last_update, next_update, source, pem FROM os4x_crls";
+
+fn stored(row: &AnyRow) -> Result<Stored, DbError> {
+    Ok(Stored {
+        issuer_key: row.try_get("issuer_key")?,
+        name: row.try_get("name")?,
+        last_update: row.try_get("last_update")?,
+        next_update: row.try_get("next_update")?,
+        source: row.try_get("source")?,
+        pem: row.try_get("pem")?,
+    })
+}
+
 /// All CRLs.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, DbError> {
-    let rows = sqlx::query(
-        "SELECT name, last_update, next_update, source, pem FROM os4x_crls ORDER BY name, issuer_key",
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Stored {
-                name: row.try_get(0)?,
-                last_update: row.try_get(1)?,
-                next_update: row.try_get(2)?,
-                source: row.try_get(3)?,
-                pem: row.try_get(4)?,
-            })
-        })
-        .collect()
+    let query = AssertSqlSafe(format!("{COLUMNS} ORDER BY name, issuer_key"));
+    sqlx::query(query).fetch_all(connection).await?.iter().map(stored).collect()
+}
+
+/// Those whose nextUpdate has passed at `now`, seconds since 1970-01-01 UTC.
+pub(crate) async fn expired(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stored>, DbError> {
+    let query = AssertSqlSafe(format!("{COLUMNS} WHERE next_update < $1 ORDER BY name, issuer_key"));
+    sqlx::query(query).bind(now).fetch_all(connection).await?.iter().map(stored).collect()
 }
 
 /// Keeps `crl`, which came from `source`, unless a newer one of its issuer is there.

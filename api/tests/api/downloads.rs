@@ -31,6 +31,16 @@ fn der(crl: &X509Crl) -> Vec<u8> {
     crl.to_der().unwrap()
 }
 
+/// Waits until `serve` has looked after everything: a log file that appears again and again shows that time slices pass.
+fn await_time_slices(site: &Site) {
+    let file = site.dir.path("api.log");
+    site.ok(&["config", "set", "api_log_file", file.to_str().unwrap()]);
+    for _ in 0..2 {
+        await_that("a time slice", || std::fs::remove_file(&file).is_ok());
+    }
+    site.ok(&["config", "set", "api_log_file", ""]);
+}
+
 /// What a URL's line of the list says.
 fn listed(site: &Site, url: &str) -> Value {
     let list = site.json(&["crl", "list"]);
@@ -78,12 +88,7 @@ fn without_automatic_handling_nothing_is_downloaded() {
     let url = web.put("/ca.crl", ca.crl(60).as_bytes());
     let serve = site.serve();
     site.client(&serve).ok(&json!({"function": "proxy_crl_url", "url": url}));
-    // A log file that appears again and again shows that time slices pass.
-    let file = site.dir.path("api.log");
-    site.ok(&["config", "set", "api_log_file", file.to_str().unwrap()]);
-    for _ in 0..2 {
-        await_that("a time slice", || std::fs::remove_file(&file).is_ok());
-    }
+    await_time_slices(&site);
     assert_eq!(web.asked(), Vec::<String>::new());
     assert_eq!(listed(&site, &url)["state"], "missing");
     assert!(site.ok(&["crl", "fetch"]).contains("taken, of"));
@@ -187,4 +192,49 @@ fn https_is_checked_against_the_systems_cas() {
     assert_eq!(fetch(&url).status, 0);
     let wrong_name = fetch(&other.put("/ca.crl", crl.as_bytes()));
     assert!(wrong_name.status == 1 && wrong_name.err.contains("ostname mismatch"), "{wrong_name:?}");
+}
+
+/// Details of the system log's entries on CRLs that have expired.
+fn expired(site: &Site) -> Vec<String> {
+    let log = site.json(&["log"]);
+    let entries = log.as_array().unwrap().iter();
+    let told = entries.filter(|entry| entry["text"] == "a CRL has expired and could not be renewed");
+    told.map(|entry| {
+        assert_eq!((&entry["level"], &entry["origin"]), (&json!("ERROR"), &json!("api")));
+        entry["detail"].as_str().unwrap().to_owned()
+    })
+    .collect()
+}
+
+/// Slow: about 40 s, since a CRL has to expire twice and time slices have to pass.
+#[test]
+fn slow_a_crl_that_expires_is_reported_once_and_again_when_it_was_well_in_between() {
+    let (ca, other) = (Identity::ca("Late CA"), Identity::ca("Brought CA"));
+    let site = site_that_trusts(&ca);
+    site.ok(&["trust", "add", &site.dir.write("other.pem", &other.pem())]);
+    let web = Web::new();
+    let url = web.put("/ca.crl", &der(&ca.crl_lasting(4, 60, 1)));
+    site.ok(&["crl", "fetch", &url]);
+    let brought = other.crl_lasting(4, 60, 1).to_pem().unwrap();
+    site.ok(&["crl", "add", &site.dir.write("brought.crl", &String::from_utf8(brought).unwrap())]);
+    let serve = site.serve();
+    await_that("the end of the CRL", || listed(&site, &url)["state"] == "expired");
+    // Its URL gives nothing newer.
+    site.ok(&["crl", "fetch", &url]);
+    await_that("the entries", || expired(&site).len() == 2);
+    let told = expired(&site).join("\n");
+    assert!(told.contains("crl-expired issuer=\"CN=Late CA\" until=") && told.contains(&url), "{told}");
+    assert!(told.contains("cause=\"The CRL there expired at ") && told.contains("Brought CA"), "{told}");
+    await_time_slices(&site);
+    assert_eq!(expired(&site).len(), 2, "each once");
+    web.put("/ca.crl", &der(&ca.crl_signed_by(30, 2, &ca.key)));
+    site.ok(&["crl", "fetch", &url]);
+    await_time_slices(&site);
+    web.put("/ca.crl", &der(&ca.crl_lasting(4, 0, 3)));
+    site.ok(&["crl", "fetch", &url]);
+    await_that("the end of the CRL", || listed(&site, &url)["state"] == "expired");
+    site.ok(&["crl", "fetch", &url]);
+    await_that("one more entry", || expired(&site).len() == 3);
+    assert_eq!(expired(&site).iter().filter(|detail| detail.contains("Late CA")).count(), 2);
+    serve.end(Signal::SIGTERM);
 }

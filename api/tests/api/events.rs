@@ -156,6 +156,34 @@ fn a_script_that_cannot_run_fails_or_hangs_is_logged_and_nothing_waits_for_it() 
     serve.end(Signal::SIGTERM);
 }
 
+#[test]
+fn nothing_of_a_script_outlives_the_service() {
+    let site = Site::new();
+    let (serve, client) = running(&site);
+    let (polite, stubborn, bye) = (site.dir.path("polite"), site.dir.path("stubborn"), site.dir.path("bye"));
+    let pids = |path: &PathBuf| -> Vec<i32> {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+    };
+    // One that says goodbye, and three that will not hear of it; each with a child of its own. Two more have to wait.
+    let rest = |path: &PathBuf| format!("sleep 1000 & echo $$ $! >> {}; wait", path.display());
+    script(&site, "polite.sh", &format!("trap 'echo > {}; exit' TERM; {}", bye.display(), rest(&polite)));
+    client.ok(&entry("one"));
+    await_that("the polite one", || pids(&polite).len() == 2);
+    script(&site, "stubborn.sh", &format!("trap '' TERM; {}", rest(&stubborn)));
+    for _ in 0..5 {
+        client.ok(&entry("more"));
+    }
+    await_that("the stubborn ones", || pids(&stubborn).len() == 6);
+    let log = serve.end(Signal::SIGTERM);
+    for pid in [pids(&polite), pids(&stubborn)].concat() {
+        await_that("its end", || is_gone(pid));
+    }
+    assert!(bye.exists(), "it was asked first");
+    assert_eq!(log.matches("It was not done when the service ended").count(), 4, "{log}");
+    assert!(log.contains("events-given-up waiting=2"), "{log}");
+}
+
 /// Whether a process is gone, or dead and only not waited for yet.
 fn is_gone(pid: i32) -> bool {
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {

@@ -57,10 +57,19 @@ impl Identity {
 
     /// A CRL of this CA made `age` seconds ago, with this number, signed with `key`.
     pub(crate) fn crl_signed_by(&self, age: i64, number: u32, key: &PKey<Private>) -> X509Crl {
+        self.crl_of(age, 86_400, number, key)
+    }
+
+    /// A CRL of this CA made `age` seconds ago, with this number, that lasts for so many seconds from now.
+    pub(crate) fn crl_lasting(&self, seconds: i64, age: i64, number: u32) -> X509Crl {
+        self.crl_of(age, seconds, number, &self.key)
+    }
+
+    fn crl_of(&self, age: i64, lasts: i64, number: u32, key: &PKey<Private>) -> X509Crl {
         let mut builder = X509CrlBuilder::new().unwrap();
         builder.set_issuer_name(self.certificate.subject_name()).unwrap();
         builder.set_last_update(&Asn1Time::from_unix(now() - age).unwrap()).unwrap();
-        builder.set_next_update(&Asn1Time::from_unix(now() + 86_400).unwrap()).unwrap();
+        builder.set_next_update(&Asn1Time::from_unix(now() + lasts).unwrap()).unwrap();
         let blank = X509::builder().unwrap();
         let context = blank.x509v3_context(Some(&self.certificate), None);
         let key_id = AuthorityKeyIdentifier::new().issuer(true).build(&context).unwrap();
