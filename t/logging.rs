@@ -1,10 +1,16 @@
-//! The log of a running daemon: what its rc file chooses, and what a change of that file does.
+//! The log of a running daemon: what its rc file chooses, what a change of that file does, and that each process says
+//! what it does from its start to its end.
 
+use crate::outward::{acme, connect, launch, listening, prepare, station};
 use nix::sys::signal::{Signal, kill};
+use openssl::ssl::SslVersion;
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpStream;
+use t::ca::{Authority, Request};
 use t::installation::Installation;
 use t::loglines::Line;
+use t::site::Role;
 use t::wait::wait_for;
 
 const STEM: &str = "os4x_proxyserver";
@@ -67,4 +73,109 @@ fn a_changed_rc_file_takes_effect_in_the_running_daemon_and_a_broken_one_does_no
     installation.wait_for_log(STEM, "logrc_taken");
     kill(installation.pid(STEM).unwrap(), Signal::SIGHUP).unwrap();
     installation.wait_for_log(STEM, "daemon_stop");
+}
+
+/// Asserts that process `pid` wrote lines that begin with these texts, in this order; others may be between them.
+#[track_caller]
+fn in_order(log: &[Line], pid: u32, expected: &[&str]) {
+    let mut own = log.iter().filter(|line| line.pid == pid);
+    for text in expected {
+        assert!(
+            own.any(|line| line.text.starts_with(text)),
+            "'{text}' of {pid} is not there, or not here: {log:#?}"
+        );
+    }
+}
+
+/// The one line of a session child, not of `parent`, that begins with `event` and has these fields.
+#[track_caller]
+fn of_a_child<'a>(log: &'a [Line], parent: u32, event: &str, fields: &[(&str, &str)]) -> &'a Line<'a> {
+    let has = |line: &&Line| fields.iter().all(|(key, value)| line.field(key).as_deref() == Some(*value));
+    let found: Vec<&Line> = log.iter().filter(|line| line.event() == event).filter(has).collect();
+    let [line] = found[..] else { panic!("{event} {fields:?}: {found:#?} of {log:#?}") };
+    assert_ne!(line.pid, parent, "{line:?}");
+    line
+}
+
+#[test]
+fn every_process_says_what_it_does_from_start_to_end() {
+    let partner = listening(acme(), None);
+    let mut site = launch(prepare("activities"), &partner, &["--tls", "no"]);
+    let parents = [Role::Server, Role::Client].map(|role| site.pid(role).as_raw().cast_unsigned());
+    site.assert_works();
+    assert!(station(&"acme", connect(&site)).call().is_good());
+    // Refused at TLS, by certificate, by SSID, and at the client's listener.
+    let identity = site.certificate("acme", "O0013ACME").unwrap();
+    let tls = identity.tls(&site.authority).unwrap().only(SslVersion::TLS1_1);
+    let mut old = site.partner("O0013ACME").unwrap();
+    old.dial.tls = Some((tls.context().unwrap(), None));
+    let foreign = Authority::new("Foreign CA").unwrap().issue(&Request::new("x").ssid("O0013ACME")).unwrap();
+    let foreign = site.partner_with("O0013ACME", Some(&foreign)).unwrap();
+    let nobody = site.partner("O0013NOBODY").unwrap();
+    for (partner, reason) in [(old, "protocol"), (foreign, "unknown-ca"), (nobody, "unknown-partner")] {
+        let mark = site.mark(Role::Server);
+        partner.call();
+        site.wait_log_after(Role::Server, mark, &format!("session_refused*reason={reason}"));
+    }
+    assert!(!station(&"nowhere", connect(&site)).call().is_good());
+    site.wait_log(Role::Api, "system-log from=*unknown-ca");
+    for role in [Role::Client, Role::Server, Role::Api] {
+        if role != Role::Api {
+            site.signal(role, Signal::SIGTTIN);
+            site.wait_log(role, "level level=DEBUG");
+        }
+        site.signal(role, Signal::SIGTERM);
+        site.wait_end(role);
+    }
+
+    let texts = [Role::Server, Role::Client].map(|role| site.log(role));
+    let [server, client] =
+        texts.each_ref().map(|text| text.lines().filter_map(Line::read).collect::<Vec<_>>());
+    let begins = ["listener_open listener=internal", "daemon_start", "client_joined", "config_taken"];
+    let ends = ["level level=DEBUG", "daemon_stop signal=SIGTERM"];
+    in_order(&server, parents[0], &[&begins[..], &ends].concat());
+    in_order(
+        &server,
+        parents[0],
+        &["listener_open listener=tls", "client_gone", "listener_closed listener=tls"],
+    );
+    in_order(
+        &client,
+        parents[1],
+        &[&["daemon_start", "enrolled", "config_taken", "server_joined"][..], &ends].concat(),
+    );
+    in_order(&client, parents[1], &["listener_open listener=local", "level level=DEBUG"]);
+    let mut children = BTreeSet::new();
+    for direction in ["incoming", "outgoing"] {
+        let begin = of_a_child(&server, parents[0], "session_begin", &[("direction", direction)]);
+        let session = begin.field("session").unwrap();
+        for (log, parent) in [(&server, parents[0]), (&client, parents[1])] {
+            let same = [("direction", direction), ("session", session.as_str()), ("partner", "acme")];
+            let begin = of_a_child(log, parent, "session_begin", &same);
+            let end = of_a_child(log, parent, "session_end", &same);
+            assert_eq!((begin.pid, end.field("reason").as_deref()), (end.pid, Some("normal")));
+            children.insert(begin.pid);
+        }
+    }
+    assert_eq!(children.len(), 4, "a process each");
+    for reason in ["protocol", "unknown-ca", "unknown-partner"] {
+        let refusal = [("direction", "incoming"), ("reason", reason)];
+        of_a_child(&server, parents[0], "session_refused", &refusal);
+    }
+    for (log, parent) in [(&server, parents[0]), (&client, parents[1])] {
+        let refusal = [("direction", "outgoing"), ("reason", "destination"), ("address", "nowhere")];
+        of_a_child(log, parent, "session_refused", &refusal);
+    }
+    let backend = site.log(Role::Api);
+    let lines: Vec<Line> = backend.lines().filter_map(Line::read).collect();
+    let told = [
+        "started ",
+        "client-enrolled ",
+        "configuration-handed-out ",
+        "system-log ",
+        "stopping signal=TERM",
+        "stopped",
+    ];
+    in_order(&lines, lines[0].pid, &told);
+    site.end();
 }
