@@ -47,6 +47,7 @@ impl Mode {
 /// them). Gives the arguments after the program's name. `stem` as for [`Site::of_this_binary`].
 pub fn begin(stem: &'static str) -> Result<(Site, Vec<OsString>), StartError> {
     signals::block_all().map_err(|cause| StartError::System(cause.into()))?;
+    sys::wipe_what_openssl_frees().map_err(StartError::System)?;
     sys::close_inherited();
     let site = Site::of_this_binary(stem).map_err(StartError::Site)?;
     let arguments = std::env::args_os().skip(1).collect();

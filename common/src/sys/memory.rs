@@ -1,0 +1,97 @@
+//! What OpenSSL frees is wiped first. Its decoders free the private key's DER as it is, and a block that was freed stays
+//! in the memory of every process forked later, until something else happens to be written over it.
+
+// Links the library that the function below is in.
+use openssl_sys as _;
+use std::ffi::{c_char, c_int, c_void};
+use std::io;
+use std::ptr;
+
+type Allocate = unsafe extern "C" fn(usize, *const c_char, c_int) -> *mut c_void;
+type Resize = unsafe extern "C" fn(*mut c_void, usize, *const c_char, c_int) -> *mut c_void;
+type Release = unsafe extern "C" fn(*mut c_void, *const c_char, c_int);
+
+unsafe extern "C" {
+    /// CRYPTO_set_mem_functions(3): how OpenSSL allocates (`None`: as before), resizes and frees.
+    fn CRYPTO_set_mem_functions(
+        allocate: Option<Allocate>,
+        resize: Option<Resize>,
+        release: Option<Release>,
+    ) -> c_int;
+}
+
+/// Larger blocks are the buffers of TLS records and the like: there is no key in them, and they come and go all the time.
+const LARGEST: usize = 16 * 1024;
+
+/// From now on, in this process and its children. Call it before anything of OpenSSL is used.
+pub fn wipe_what_openssl_frees() -> io::Result<()> {
+    // SAFETY: both functions keep the contracts of realloc(3) and free(3) for blocks of malloc(3), which OpenSSL goes on
+    // to use; it refuses the change once it has allocated anything.
+    let taken = unsafe { CRYPTO_set_mem_functions(None, Some(resize), Some(release)) };
+    if taken == 1 { Ok(()) } else { Err(io::Error::other("OpenSSL has allocated memory already")) }
+}
+
+/// free(3), the block wiped.
+unsafe extern "C" fn release(block: *mut c_void, _: *const c_char, _: c_int) {
+    // SAFETY: OpenSSL hands over null, which both calls take, or a block of malloc(3) that it does not use any more; the
+    // size asked for is that block's own.
+    unsafe {
+        let size = libc::malloc_usable_size(block);
+        if size <= LARGEST && !block.is_null() {
+            libc::explicit_bzero(block, size);
+        }
+        libc::free(block);
+    }
+}
+
+/// realloc(3), the old block wiped. Like OpenSSL's own, it frees a block that is to have no size.
+unsafe extern "C" fn resize(
+    block: *mut c_void,
+    size: usize,
+    file: *const c_char,
+    line: c_int,
+) -> *mut c_void {
+    // SAFETY: as above. As many octets are copied as both blocks have, and they are two, so they do not overlap.
+    unsafe {
+        let old = libc::malloc_usable_size(block);
+        if size == 0 {
+            release(block, file, line);
+            return ptr::null_mut();
+        }
+        if block.is_null() || old > LARGEST {
+            return libc::realloc(block, size);
+        }
+        let new = libc::malloc(size);
+        if !new.is_null() {
+            ptr::copy_nonoverlapping(block.cast::<u8>(), new.cast::<u8>(), old.min(size));
+            release(block, file, line);
+        }
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LARGEST, release, resize};
+    use std::ptr;
+
+    #[test]
+    fn a_block_keeps_its_octets_when_it_grows_and_shrinks() {
+        let sizes = [1, 16, 100, LARGEST, 3 * LARGEST, LARGEST, 40, 3];
+        let mut block = ptr::null_mut();
+        for size in sizes {
+            // SAFETY: a block of our own, and no octet beyond its size.
+            unsafe {
+                block = resize(block, size, ptr::null(), 0);
+                let octets = block.cast::<u8>();
+                assert!(size == 1 || *octets == 7, "{size}");
+                octets.write_bytes(7, size);
+            }
+        }
+        // SAFETY: as above; both take null.
+        unsafe {
+            assert!(resize(block, 0, ptr::null(), 0).is_null());
+            release(ptr::null_mut(), ptr::null(), 0);
+        }
+    }
+}
