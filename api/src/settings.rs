@@ -3,6 +3,7 @@
 //! `serve` reads through it, the man page is held against it. Touches no database itself.
 
 use crate::http::Target;
+use common::config::{IDLE_COMMANDS, LEAST_PARKED_AGE, MOST_COUNT, MOST_PARKED, MOST_SECONDS};
 use common::net::Network;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,8 +52,8 @@ const fn setting(name: &'static str, default: &'static str, kind: Kind, help: &'
 }
 
 const PORT: Kind = Kind::Number(1, 65_535);
-const COUNT: Kind = Kind::Number(1, 100_000);
-const SECONDS: Kind = Kind::Number(1, 86_400);
+const COUNT: Kind = Kind::Number(1, MOST_COUNT);
+const SECONDS: Kind = Kind::Number(1, MOST_SECONDS);
 
 /// Name of the row that holds the token's secret half.
 pub(crate) const TOKEN: &str = "proxy_client_token";
@@ -106,10 +107,15 @@ pub(crate) static SETTINGS: &[Setting] = &[
     setting(
         "proxy_parked_pairs",
         "4",
-        Kind::Number(0, 1_000),
+        Kind::Number(0, MOST_PARKED),
         "Pairs of processes parked ahead of need, in each direction.",
     ),
-    setting("proxy_parked_age", "300", Kind::Number(10, 86_400), "Maximum age of a parked pair, seconds."),
+    setting(
+        "proxy_parked_age",
+        "300",
+        Kind::Number(LEAST_PARKED_AGE, MOST_SECONDS),
+        "Maximum age of a parked pair, seconds.",
+    ),
     setting(
         "proxy_unverified_per_address",
         "20",
@@ -136,7 +142,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     setting(
         "proxy_idle_commands",
         "1000",
-        Kind::Number(10, 1_000_000),
+        Kind::Number(*IDLE_COMMANDS.start(), *IDLE_COMMANDS.end()),
         "Commands in a row that move neither a file nor a receipt.",
     ),
     setting(

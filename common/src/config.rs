@@ -1,9 +1,60 @@
 //! The configuration that the backend hands to the daemons, as it travels (JSON). Owned by nobody: plain values.
 //! Field names are those of the backend's settings (table `os4x_configuration`) where there is one.
 
+use crate::net::Network;
+use crate::rpc::shortened;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+/// Most sessions, or connections, that a limit may allow.
+pub const MOST_COUNT: u32 = 100_000;
+/// Longest deadline, seconds.
+pub const MOST_SECONDS: u32 = 86_400;
+/// Most pairs parked ahead of need, in each direction.
+pub const MOST_PARKED: u32 = 1_000;
+/// Least age at which a parked pair may be given up, seconds.
+pub const LEAST_PARKED_AGE: u32 = 10;
+/// What `Limits::idle_commands` may be.
+pub const IDLE_COMMANDS: RangeInclusive<u32> = 10..=1_000_000;
+
+/// Why a configuration is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ConfigFault {
+    /// A number that cannot be; its name, it, least and most.
+    Range(&'static str, u32, u32, u32),
+    /// Not a network.
+    Network(String),
+    /// There is no station to connect to.
+    NoStation,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range(name, value, least, most) => {
+                write!(f, "{name} is {value}; it must be {least} to {most}")
+            }
+            Self::Network(text) => write!(f, "networks holds '{text}', which is no network in CIDR notation"),
+            Self::NoStation => f.write_str("station_host is empty; it must be a name or an address"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigFault {}
+
+fn check(name: &'static str, value: u32, allowed: RangeInclusive<u32>) -> Result<(), ConfigFault> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigFault::Range(name, value, *allowed.start(), *allowed.end()))
+}
+
+fn check_port(name: &'static str, port: u16) -> Result<(), ConfigFault> {
+    check(name, port.into(), 1..=u16::MAX.into())
+}
 
 /// One PEM object (certificate or CRL) and the name an operator knows it by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +170,33 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Each within what the backend's settings allow: a backend whose answer was garbled must not start a thousand
+    /// processes, nor let nobody in.
+    fn check(&self) -> Result<(), ConfigFault> {
+        let counts = [
+            ("sessions", self.sessions),
+            ("sessions_per_partner", self.sessions_per_partner),
+            ("outgoing_sessions", self.outgoing_sessions),
+            ("unverified_per_address", self.unverified_per_address),
+            ("unverified_soft", self.unverified_soft),
+            ("unverified_hard", self.unverified_hard),
+        ];
+        let seconds = [
+            ("handshake_seconds", self.handshake_seconds),
+            ("ssid_seconds", self.ssid_seconds),
+            ("buffer_seconds", self.buffer_seconds),
+            ("silence_seconds", self.silence_seconds),
+            ("station_seconds", self.station_seconds),
+        ];
+        counts.into_iter().try_for_each(|(name, value)| check(name, value, 1..=MOST_COUNT))?;
+        seconds.into_iter().try_for_each(|(name, value)| check(name, value, 1..=MOST_SECONDS))?;
+        check("parked_pairs", self.parked_pairs, 0..=MOST_PARKED)?;
+        check("parked_age", self.parked_age, LEAST_PARKED_AGE..=MOST_SECONDS)?;
+        check("idle_commands", self.idle_commands, IDLE_COMMANDS)
+    }
+}
+
 /// Everything the server needs, one generation of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxyConfig {
@@ -158,6 +236,15 @@ pub struct ProxyConfig {
     pub limits: Limits,
 }
 
+impl ProxyConfig {
+    /// Whether all numbers can be; what OpenSSL has to read is judged where it is read.
+    pub fn check(&self) -> Result<(), ConfigFault> {
+        check_port("tcp_port_tls", self.tcp_port_tls)?;
+        check("proxy_max_config_age", self.proxy_max_config_age, 1..=u32::MAX)?;
+        self.limits.check()
+    }
+}
+
 /// Everything the client needs, one generation of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientConfig {
@@ -181,6 +268,23 @@ pub struct ClientConfig {
     pub limits: Limits,
 }
 
+impl ClientConfig {
+    /// Whether it can be worked with.
+    pub fn check(&self) -> Result<(), ConfigFault> {
+        if self.station_host.is_empty() {
+            return Err(ConfigFault::NoStation);
+        }
+        check_port("station_port", self.station_port)?;
+        self.listen_port.map_or(Ok(()), |port| check_port("listen_port", port))?;
+        self.tied.iter().try_for_each(|tied| check_port("listen_port", tied.listen_port))?;
+        let mut networks = self.networks.iter().chain(self.tied.iter().flat_map(|tied| &tied.networks));
+        match networks.find(|text| text.parse::<Network>().is_err()) {
+            Some(text) => Err(ConfigFault::Network(shortened(text.clone(), 60))),
+            None => self.limits.check(),
+        }
+    }
+}
+
 /// A listener that leads to one partner; nothing is asked on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tied {
@@ -197,3 +301,57 @@ pub struct Tied {
 
 /// Tied listeners of one client: what the backend keeps, and what a client opens.
 pub const MAX_TIED: usize = 255;
+
+#[cfg(test)]
+mod tests {
+    use super::{ClientConfig, ConfigFault, Limits, Tied};
+
+    fn config() -> ClientConfig {
+        ClientConfig {
+            generation: 1,
+            station_host: "station".to_owned(),
+            station_port: 3305,
+            listen_ip: None,
+            listen_port: None,
+            networks: vec!["10.0.0.0/8".to_owned()],
+            tied: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        assert_eq!(config().check(), Ok(()));
+        let limits = |change: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            change(&mut limits);
+            ClientConfig { limits, ..config() }
+        };
+        let tied = |listen_port, networks: &[&str]| {
+            let networks = networks.iter().map(|&text| text.to_owned()).collect();
+            vec![Tied { listen_ip: None, listen_port, partner: "acme".to_owned(), networks }]
+        };
+        for (wrong, name) in [
+            (ClientConfig { station_port: 0, ..config() }, "station_port"),
+            (ClientConfig { listen_port: Some(0), ..config() }, "listen_port"),
+            (ClientConfig { tied: tied(0, &[]), ..config() }, "listen_port"),
+            (limits(|limits| limits.sessions = 0), "sessions"),
+            (limits(|limits| limits.silence_seconds = 86_401), "silence_seconds"),
+            (limits(|limits| limits.parked_pairs = 1_001), "parked_pairs"),
+            (limits(|limits| limits.parked_age = 9), "parked_age"),
+            (limits(|limits| limits.idle_commands = 9), "idle_commands"),
+        ] {
+            assert!(matches!(wrong.check(), Err(ConfigFault::Range(found, ..)) if found == name), "{name}");
+        }
+        let networks = vec!["10.0.0.0/8".to_owned(), "nowhere/40".to_owned()];
+        let tied = tied(1, &["nowhere/40"]);
+        for wrong in [ClientConfig { networks, ..config() }, ClientConfig { tied, ..config() }] {
+            let fault = wrong.check().unwrap_err().to_string();
+            assert_eq!(fault, "networks holds 'nowhere/40', which is no network in CIDR notation");
+        }
+        assert_eq!(
+            ClientConfig { station_host: String::new(), ..config() }.check(),
+            Err(ConfigFault::NoStation)
+        );
+    }
+}

@@ -59,6 +59,13 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// Tells the backend something, and waits for no content of its answer.
+    pub fn is_report(&self) -> bool {
+        matches!(self, Self::ProxyCrlUrl { .. } | Self::ProxySystemLog(_) | Self::ProxySession { .. })
+    }
+}
+
 /// `proxy_enrol`'s answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Enrolment {
@@ -74,7 +81,7 @@ pub struct Enrolment {
 
 /// `proxy_config`'s answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "ConfigMembers")]
 pub enum ConfigAnswer {
     /// A generation that the server does not hold yet.
     Changed {
@@ -86,6 +93,26 @@ pub enum ConfigAnswer {
         /// Always true.
         unchanged: bool,
     },
+}
+
+/// Either of the two, as it comes: what is wrong in `config` is told of it, not that nothing fits.
+#[derive(Deserialize)]
+struct ConfigMembers {
+    config: Option<Box<ProxyConfig>>,
+    #[serde(default)]
+    unchanged: bool,
+}
+
+impl TryFrom<ConfigMembers> for ConfigAnswer {
+    type Error = &'static str;
+
+    fn try_from(members: ConfigMembers) -> Result<Self, Self::Error> {
+        match members {
+            ConfigMembers { config: Some(config), unchanged: false } => Ok(Self::Changed { config }),
+            ConfigMembers { config: None, unchanged: true } => Ok(Self::Unchanged { unchanged: true }),
+            _ => Err("it takes either a configuration or 'unchanged'"),
+        }
+    }
 }
 
 /// `proxy_client_config`'s answer.
@@ -226,9 +253,58 @@ pub struct ApiError {
     pub message: String,
 }
 
+/// Longest text of `without_values`, octets.
+const MAX_WORDS: usize = 300;
+
+/// What is wrong with an answer, without the text that serde quotes from it: that may be a secret, and of any length.
+pub fn without_values(e: &serde_json::Error) -> String {
+    let text = e.to_string();
+    let quoted = text.split_once('"').and_then(|(before, rest)| Some((before, rest.rsplit_once('"')?.1)));
+    let text = match quoted {
+        Some((before, after)) => format!("{before}...{after}"),
+        None => text,
+    };
+    shortened(text, MAX_WORDS)
+}
+
+/// `text`, or as much of it as fits into `most` octets.
+pub fn shortened(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let mut cut = most.saturating_sub(3);
+        while !text.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        text.truncate(cut);
+        text.push_str("...");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Call;
+    use super::{Call, ClientConfigAnswer, ConfigAnswer, shortened, without_values};
+
+    #[test]
+    fn an_answer_is_a_configuration_or_says_that_nothing_has_changed() {
+        let parse = |text: &str| serde_json::from_str::<ConfigAnswer>(text);
+        assert!(matches!(parse(r#"{"ok":true,"unchanged":true}"#), Ok(ConfigAnswer::Unchanged { .. })));
+        for text in ["{}", r#"{"unchanged":false}"#, r#"{"config":null}"#] {
+            let fault = parse(text).unwrap_err().to_string();
+            assert!(fault.starts_with("it takes either a configuration or"), "{text}: {fault}");
+        }
+        let fault = parse(r#"{"config":{"generation":1,"tcp_port_tls":70000}}"#).unwrap_err().to_string();
+        assert!(fault.contains("integer `70000`, expected u16"), "{fault}");
+        assert!(parse(r#"{"config":{}}"#).unwrap_err().to_string().contains("missing field `generation`"));
+    }
+
+    #[test]
+    fn no_fault_shows_a_text_of_the_answer() {
+        let fault = serde_json::from_str::<ClientConfigAnswer>(r#"{"config":{"generation":"s\"3cret"}}"#);
+        let words = without_values(&fault.unwrap_err());
+        assert!(words.starts_with("invalid type: string ..., expected u64 at line 1"), "{words}");
+        assert_eq!(shortened("\u{e4}\u{e4}\u{e4}\u{e4}".to_owned(), 6), "\u{e4}...");
+        assert_eq!(shortened("short".to_owned(), 5), "short");
+    }
 
     #[test]
     fn the_function_stands_beside_its_members() {

@@ -3,7 +3,7 @@
 
 use crate::own::{Own, OwnError};
 use crate::trust::{self, Peer, Seen, fingerprint};
-use common::config::{CertificateRule, Limits, NamedPem, Partner, ProxyConfig};
+use common::config::{CertificateRule, ConfigFault, Limits, NamedPem, Partner, ProxyConfig};
 use common::link::join::Target;
 use common::link::tls;
 use openssl::error::ErrorStack;
@@ -68,8 +68,10 @@ pub(crate) enum ConfigError {
     Tls(&'static str, ErrorStack),
     /// Our certificate or key.
     Own(OwnError),
-    /// The TLS port is 0.
-    Port,
+    /// A number that cannot be.
+    Value(ConfigFault),
+    /// None of these is in PEM form; how many there are.
+    Garbage(&'static str, usize),
 }
 
 impl fmt::Display for ConfigError {
@@ -81,7 +83,8 @@ impl fmt::Display for ConfigError {
                 write!(f, "{what} cannot be used: {why}")
             }
             Self::Own(e) => e.fmt(f),
-            Self::Port => f.write_str("tcp_port_tls is 0; it must be 1 to 65535"),
+            Self::Value(e) => e.fmt(f),
+            Self::Garbage(what, count) => write!(f, "none of the {count} {what} is in PEM form"),
         }
     }
 }
@@ -91,7 +94,8 @@ impl std::error::Error for ConfigError {
         match self {
             Self::Tls(_, e) => Some(e),
             Self::Own(e) => Some(e),
-            Self::Port => None,
+            Self::Value(e) => Some(e),
+            Self::Garbage(..) => None,
         }
     }
 }
@@ -99,12 +103,11 @@ impl std::error::Error for ConfigError {
 impl Active {
     /// Checks `config` whole. Also gives what was skipped: single certificates or CRLs that cannot be read.
     pub(crate) fn build(config: ProxyConfig) -> Result<(Self, Vec<String>), ConfigError> {
-        if config.tcp_port_tls == 0 {
-            return Err(ConfigError::Port);
-        }
+        config.check().map_err(ConfigError::Value)?;
         let mut skipped = Vec::new();
         let mut partners = Vec::with_capacity(config.partners.len());
         let trusted = parse_all(&config.trusted, "trusted certificate", &mut skipped);
+        none_is_garbage("trusted certificates", config.trusted.len(), trusted.len())?;
         let mut all_pinned = Vec::new();
         for mut partner in config.partners {
             let pinned = parse_all(&partner.pins, "pinned certificate", &mut skipped);
@@ -120,6 +123,7 @@ impl Active {
         };
         let own = Own::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Own)?;
         let crls = trust::parse_crls(&config.crls, &mut skipped);
+        none_is_garbage("CRLs", config.crls.len(), crls.len())?;
         let anchors = trust::Anchors::new(trusted, all_pinned, crls, unix_now())
             .map(Arc::new)
             .map_err(of("the trusted certificates"))?;
@@ -260,4 +264,9 @@ fn parse_all(pems: &[NamedPem], what: &str, skipped: &mut Vec<String>) -> Vec<X5
 
 fn unix_now() -> i64 {
     i64::try_from(common::unix_time()).unwrap_or(i64::MAX)
+}
+
+/// A list of which nothing is left was not meant so: an empty one refuses everybody, or lets the revoked in.
+fn none_is_garbage(what: &'static str, came: usize, read: usize) -> Result<(), ConfigError> {
+    if came > 0 && read == 0 { Err(ConfigError::Garbage(what, came)) } else { Ok(()) }
 }
