@@ -67,11 +67,17 @@ catalogue! {
     ENROLLED "enrolled" "backend" Info ["seconds"]
         "The backend has certified this client's key."
     BACKEND_ERROR "backend_error" "backend" Error ["function" "reason"]
-        "A call of the backend has failed."
+        "A function of the backend fails; once for each reason, and again after it was well between."
+    BACKEND_RECOVERED "backend_recovered" "backend" Info ["function" "failures" "seconds" "lost?"]
+        "A function of the backend that failed is well again; what was to be told by it meanwhile and is lost is counted."
     CONFIG_TAKEN "config_taken" "config" Info ["generation"]
         "A generation of the configuration is in force."
     CONFIG_REFUSED "config_refused" "config" Error ["generation?" "reason"]
-        "A generation of the configuration is faulty; the one before stays in force."
+        "A generation of the configuration is faulty; the one before stays in force. Once for each reason, as backend_error."
+    CONFIG_CONFIRMED "config_confirmed" "config" Info ["generation"]
+        "After a fault the backend confirms the generation in force."
+    CONFIG_EXPIRED "config_expired" "config" Error ["generation" "seconds"]
+        "The backend has not confirmed the generation in force for so long: partners are refused until it does."
     LISTENER_OPEN "listener_open" "listener" Info ["listener" "address" "partner?"]
         "A listener accepts connections; a local one that is tied to a partner names it."
     LISTENER_CLOSED "listener_closed" "listener" Info ["listener" "address" "partner?" "reason"]
@@ -110,6 +116,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("direction", "Of a session: incoming or outgoing."),
     ("esid", "Reason code of the ESID that was sent or received."),
     ("expected", "What would have been right."),
+    ("failures", "Calls that failed, one after the other."),
     ("field", "Name of the field in the OFTP2 command."),
     ("file", "Path of the rc file."),
     ("files", "Files that were accepted."),
@@ -123,6 +130,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("lines", "Number of lines."),
     ("listen", "IP address and port for internal connections."),
     ("listener", "Which one: internal, tls or local."),
+    ("lost", "Reports that did not reach the backend and are not sent again."),
     ("number", "Of the tolerated deviation."),
     ("octets_in", "Octets from the partner."),
     ("octets_out", "Octets from the station."),

@@ -166,10 +166,13 @@ impl Parent {
         else {
             return;
         };
-        let hours = active.max_age.as_secs() / 3600;
-        let reason = format!("the backend has not confirmed the configuration for {hours} h");
-        common::error!("{reason}: partners are refused until it does");
-        self.report("ERROR", "the configuration is too old and not in force any more", &reason);
+        let seconds = active.max_age.as_secs();
+        let event = Event::new(events::CONFIG_EXPIRED)
+            .field_num("generation", active.generation)
+            .field_num("seconds", seconds);
+        let reason = format!("the backend has not confirmed the configuration for {seconds} s");
+        self.report("ERROR", "the configuration is too old and not in force any more", event.text());
+        event.error();
         self.close_public(&reason);
         self.active = None;
         self.retire_parked("configuration too old");

@@ -5,7 +5,7 @@ use crate::active::Active;
 use common::link::control::{Control, ControlError, MAX_ANSWER, ToClient, ToServer, VERSION};
 use common::link::pair::Ticket;
 use common::log::{Event, events};
-use common::rpc::ConfigAnswer;
+use common::rpc::{ConfigAnswer, without_values};
 use common::startup::Finish;
 use mio::Interest;
 use std::net::SocketAddr;
@@ -227,10 +227,7 @@ impl Parent {
         match serde_json::from_str::<ConfigAnswer>(&text) {
             Ok(ConfigAnswer::Unchanged { .. }) => {
                 common::debug!("the configuration is unchanged");
-                self.config_fault = None;
-                if let Some(active) = &mut self.active {
-                    active.confirmed = Instant::now();
-                }
+                self.confirm_config();
             }
             Ok(ConfigAnswer::Changed { config }) => {
                 let generation = config.generation;
@@ -239,7 +236,22 @@ impl Parent {
                     Err(e) => self.refuse_config(Some(generation), &e.to_string()),
                 }
             }
-            Err(e) => self.refuse_config(None, &format!("it is not what the protocol says: {e}")),
+            Err(e) => {
+                let reason = format!("it is not what the protocol says: {}", without_values(&e));
+                self.refuse_config(None, &reason);
+            }
+        }
+    }
+
+    /// The generation in force is the backend's newest.
+    fn confirm_config(&mut self) {
+        let Some(active) = &mut self.active else {
+            return self
+                .refuse_config(None, "the backend says that nothing has changed, but none is in force");
+        };
+        active.confirmed = Instant::now();
+        if self.config_fault.take().is_some() {
+            Event::new(events::CONFIG_CONFIRMED).field_num("generation", active.generation).info();
         }
     }
 
@@ -252,8 +264,8 @@ impl Parent {
             self.stop = Some(Finish::Failed(reason));
             return;
         }
-        if let Err(reason) = self.open_public(active.listen) {
-            return self.refuse_config(Some(generation), &reason);
+        if let Err(e) = self.open_public(active.listen) {
+            return self.refuse_listener(generation, active.listen, &e);
         }
         for what in skipped {
             common::warn!("skipped in generation {generation}: {}", common::log::escape(what));
@@ -265,6 +277,19 @@ impl Parent {
         // Parked children were born with the generation before.
         self.retire_parked("generation changed");
         self.show();
+    }
+
+    /// The new listener cannot be had.
+    fn refuse_listener(&mut self, generation: u64, address: SocketAddr, e: &std::io::Error) {
+        let reason = format!("the TLS listener cannot be opened on {address}: {e}");
+        if self.config_fault.as_deref() != Some(&reason) {
+            Event::new(events::LISTENER_ERROR)
+                .field("listener", "tls")
+                .field_display("address", address)
+                .field_display("reason", e)
+                .error();
+        }
+        self.refuse_config(Some(generation), &reason);
     }
 
     fn is_new_fault(&mut self, reason: &str) -> bool {

@@ -37,50 +37,48 @@ impl PublicPort {
 
 impl Parent {
     /// Opens the listener at `address`, or moves it there; the old one stays if that fails.
-    pub(super) fn open_public(&mut self, address: SocketAddr) -> Result<(), String> {
+    pub(super) fn open_public(&mut self, address: SocketAddr) -> std::io::Result<()> {
         if self.public.as_ref().is_some_and(|public| public.address == address) {
             return Ok(());
         }
-        let failed = |e: std::io::Error| {
-            Event::new(events::LISTENER_ERROR)
-                .field("listener", "tls")
-                .field_display("address", address)
-                .field_display("reason", &e)
-                .error();
-            format!("the TLS listener cannot be opened on {address}: {e}")
-        };
-        let mut listener = self.bind_beside(address).map_err(failed)?;
-        self.poller.registry().register(&mut listener, PUBLIC, Interest::READABLE).map_err(failed)?;
+        let mut listener = self.bind_beside(address)?;
+        self.poller.registry().register(&mut listener, PUBLIC, Interest::READABLE)?;
+        // Who has come by the old way is let in still.
+        self.accept_partners();
         self.close_public("moved");
         Event::new(events::LISTENER_OPEN).field("listener", "tls").field_display("address", address).info();
         self.public = Some(PublicPort { listener, address, throttle: Throttle::default(), retry_at: None });
         Ok(())
     }
 
-    /// Binds the new listener while the old one is open. Another address with the same port may be in its way: then the
+    /// Binds the new listener while the old one is open. A wildcard address with the same port is in its way: then the
     /// old one steps aside, and is put back if that did not help.
     fn bind_beside(&mut self, address: SocketAddr) -> std::io::Result<TcpListener> {
         let taken = match TcpListener::bind(address) {
             Err(e) if e.kind() == ErrorKind::AddrInUse => e,
             other => return other,
         };
-        let Some(old) =
-            self.public.as_ref().map(|public| public.address).filter(|old| old.port() == address.port())
-        else {
-            return Err(taken);
+        let in_the_way = |old: SocketAddr| {
+            old.port() == address.port() && (old.ip().is_unspecified() || address.ip().is_unspecified())
         };
-        self.close_public("moved");
-        TcpListener::bind(address).inspect_err(|_| {
-            let restored = TcpListener::bind(old).and_then(|mut listener| {
+        if !self.public.as_ref().is_some_and(|public| in_the_way(public.address)) {
+            return Err(taken);
+        }
+        self.accept_partners();
+        let Some(old) = self.public.take() else { return Err(taken) };
+        let PublicPort { mut listener, address: before, throttle, retry_at } = old;
+        let _ = self.poller.registry().deregister(&mut listener);
+        drop(listener);
+        TcpListener::bind(address).inspect(|_| log_closed(before, "moved")).inspect_err(|_| {
+            let restored = TcpListener::bind(before).and_then(|mut listener| {
                 self.poller.registry().register(&mut listener, PUBLIC, Interest::READABLE)?;
                 Ok(listener)
             });
             match restored {
                 Ok(listener) => {
-                    let throttle = Throttle::default();
-                    self.public = Some(PublicPort { listener, address: old, throttle, retry_at: None });
+                    self.public = Some(PublicPort { listener, address: before, throttle, retry_at });
                 }
-                Err(e) => common::error!("the TLS listener cannot be put back on {old}: {e}"),
+                Err(e) => log_closed(before, &format!("it stepped aside and cannot be put back: {e}")),
             }
         })
     }
