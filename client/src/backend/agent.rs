@@ -22,13 +22,20 @@ pub(super) struct Limits {
     pub(super) connect: Duration,
     /// The whole call, name lookup included.
     pub(super) call: Duration,
+    /// The same where the backend is only told something: it must not keep for long what the parent waits for.
+    pub(super) report: Duration,
     /// The answer, octets.
     pub(super) answer: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), call: Duration::from_secs(30), answer: MAX_ANSWER }
+        Self {
+            connect: Duration::from_secs(5),
+            call: Duration::from_secs(30),
+            report: Duration::from_secs(10),
+            answer: MAX_ANSWER,
+        }
     }
 }
 
@@ -79,7 +86,6 @@ impl Agent {
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .timeout_connect(Some(limits.connect))
-            .timeout_global(Some(limits.call))
             .max_idle_connections(0)
             .max_idle_connections_per_host(0)
             .user_agent(concat!("os4x_proxyclient2/", env!("CARGO_PKG_VERSION")))
@@ -100,29 +106,33 @@ impl Agent {
 
     /// The backend's answer to `call`, as it came.
     pub(super) fn call(&self, call: &Call) -> Result<Zeroizing<String>, Fault> {
+        let patience = if call.is_report() { self.limits.report } else { self.limits.call };
         let request = Request { call, token: self.token.expose() };
         let body = Zeroizing::new(serde_json::to_vec(&request).map_err(Fault::Json)?);
         let mut post = self
             .http
             .post(&self.url)
+            .config()
+            .timeout_global(Some(patience))
+            .build()
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
             .header(header::CONNECTION, "close");
         if let Some(authorization) = &self.authorization {
             post = post.header(header::AUTHORIZATION, authorization);
         }
-        let mut response = post.send(&body[..]).map_err(|e| self.fault(e))?;
+        let mut response = post.send(&body[..]).map_err(|e| self.fault(e, patience))?;
         let limit = self.limits.answer as u64;
         let answer = response.body_mut().with_config().limit(limit).read_to_vec();
-        judge(response.status().as_u16(), answer.map_err(|e| self.fault(e))?)
+        judge(response.status().as_u16(), answer.map_err(|e| self.fault(e, patience))?)
     }
 
     /// What ureq's error means.
-    fn fault(&self, error: ureq::Error) -> Fault {
+    fn fault(&self, error: ureq::Error, patience: Duration) -> Fault {
         use ureq::{Error, Timeout};
         match error {
             Error::Timeout(Timeout::Resolve | Timeout::Connect) => Fault::NoConnection(self.limits.connect),
-            Error::Timeout(_) => Fault::NoAnswer(self.limits.call),
+            Error::Timeout(_) => Fault::NoAnswer(patience),
             Error::Other(inner) => match inner.downcast::<Fault>() {
                 Ok(fault) => *fault,
                 Err(other) => Fault::Http(Error::Other(other)),

@@ -3,7 +3,7 @@
 
 use common::identity::Kind;
 use common::net::TlsFailure;
-use common::rpc::ApiError;
+use common::rpc::{ApiError, without_values};
 use openssl::error::ErrorStack;
 use std::error::Error;
 use std::fmt;
@@ -47,14 +47,19 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether trying again is of no use before an administrator has changed something.
-    pub(super) fn is_fatal(&self) -> bool {
-        match self {
-            Self::OpenSsl(_) | Self::NoCertificate | Self::Kind(_) => true,
-            Self::Handshake(failure, _) => failure.verify != openssl::x509::X509VerifyResult::OK,
-            Self::Refused(status, _) | Self::Foreign(status) => matches!(status, 300..=399 | 401 | 403 | 404),
-            _ => false,
-        }
+    /// Whether the backend has not heard of the call: it may be told again without being told twice.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(
+            self,
+            Self::Ended
+                | Self::OpenSsl(_)
+                | Self::UnknownHost(_)
+                | Self::Unreachable(..)
+                | Self::NoConnection(_)
+                | Self::Handshake(..)
+                | Self::NoCertificate
+                | Self::Kind(_)
+        )
     }
 }
 
@@ -100,6 +105,7 @@ impl fmt::Display for Fault {
             Self::Refused(status, error) => refused(f, *status, error),
             Self::Foreign(status) => foreign(f, *status),
             Self::Json(e) => {
+                let e = without_values(e);
                 write!(f, "sent an answer that is not of the protocol: {e}; check -U and both versions")
             }
             Self::Http(e) => write!(f, "cannot be spoken to: {e}; check that -U leads to os4xapi"),

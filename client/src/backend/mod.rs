@@ -1,5 +1,5 @@
 //! The API worker: the only process that calls the backend and uses the token. The client's parent forks it, hands it
-//! tasks over a socket pair and reads the replies in the same order. It starts no thread, and sends neither token nor
+//! tasks over a socket pair and reads the replies. It starts no thread, and sends neither token nor
 //! password before the backend's certificate is verified.
 //!
 //! * `worker`: the process: tasks in, replies out
@@ -16,7 +16,7 @@ mod tests;
 mod trust;
 mod worker;
 
-pub(crate) use worker::{Reply, Task, run};
+pub(crate) use worker::{Done, Reply, Task, run};
 
 use common::secret::Secret;
 

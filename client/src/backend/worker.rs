@@ -1,5 +1,5 @@
 //! The life of the API worker process: takes tasks from the client's parent, calls the backend for each, hands the
-//! replies back in the same order. Ends with the parent, or when it is told to. Writes no line about a failed call at
+//! replies back. What the parent waits for goes ahead of what it only reports. Ends with the parent, or when it is told to. Writes no line about a failed call at
 //! INFO or above: the parent does, which knows what the call was for.
 
 use super::Access;
@@ -9,11 +9,12 @@ use super::fault::Fault;
 use common::exit::Status;
 use common::link::frame::{self, FrameError, Splitter};
 use common::net::{Interrupted, Waiter};
-use common::rpc::Call;
+use common::rpc::{Call, shortened};
 use common::secret::Secret;
 use common::sys;
 use mio::net::UnixStream;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::task::Poll;
@@ -22,11 +23,25 @@ use std::time::Instant;
 /// Largest task, octets of JSON: a batch of session events.
 const MAX_TASK: usize = 4 << 20;
 
+/// Longest reason of a failure, octets: the backend's own words may be in it, of any length.
+const MAX_REASON: usize = 1000;
+
 /// What the parent asks for.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Task {
+    /// Names it in its reply.
+    pub(crate) number: u64,
     /// The call; the worker adds the token.
     pub(crate) call: Call,
+}
+
+/// A task that is done.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// Which one.
+    pub(crate) number: u64,
+    /// What became of it.
+    pub(crate) reply: Reply,
 }
 
 /// What became of a task.
@@ -41,8 +56,8 @@ pub(crate) enum Reply {
     Failed {
         /// A sentence that names the backend, what is wrong and what to do.
         reason: String,
-        /// Trying again is of no use before an administrator has changed something.
-        fatal: bool,
+        /// The backend has not heard of it.
+        unsent: bool,
     },
 }
 
@@ -134,7 +149,7 @@ pub(super) fn serve(
         common::log::reread_if_changed();
         let reply = perform(&agent, &task.call)?;
         let failed = matches!(reply, Reply::Failed { .. });
-        let taken = parent.send(reply)?;
+        let taken = parent.send(Done { number: task.number, reply })?;
         // What a parent asked before it went is still done, unless the backend is away as well.
         if failed && !taken {
             break;
@@ -153,10 +168,8 @@ fn perform(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
         Err(Fault::Ended) => Err(WorkerError::Ended),
         Err(fault) => {
             common::debug!("a call has failed after {:?}", begun.elapsed());
-            Ok(Reply::Failed {
-                reason: format!("the backend {} {fault}", agent.url()),
-                fatal: fault.is_fatal(),
-            })
+            let reason = shortened(format!("the backend {} {fault}", agent.url()), MAX_REASON);
+            Ok(Reply::Failed { reason, unsent: fault.is_unsent() })
         }
     }
 }
@@ -165,6 +178,8 @@ fn perform(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
 struct Parent {
     socket: UnixStream,
     splitter: Splitter,
+    /// Read, and not done yet.
+    tasks: VecDeque<Task>,
     waiter: Shared,
 }
 
@@ -173,34 +188,44 @@ impl Parent {
         link.set_nonblocking(true)?;
         let mut socket = UnixStream::from_std(link);
         waiter.lock().watch(&mut socket)?;
-        Ok(Self { socket, splitter: Splitter::new(MAX_TASK), waiter })
+        Ok(Self { socket, splitter: Splitter::new(MAX_TASK), tasks: VecDeque::new(), waiter })
     }
 
-    /// The next task; none once the parent has closed its end.
+    /// The next task: questions go ahead, reports follow in their order. None once the parent has closed its end and
+    /// all is done.
     fn next_task(&mut self) -> Result<Option<Task>, WorkerError> {
-        let (socket, splitter) = (&mut self.socket, &mut self.splitter);
+        let Self { socket, splitter, tasks, waiter } = self;
         let mut chunk = [0; 16 * 1024];
-        self.waiter.lock().drive(None, || {
-            loop {
-                if let Some(task) = splitter.take()? {
-                    return Ok(Poll::Ready(Some(task)));
-                }
+        waiter.lock().drive(None, || {
+            let is_over = loop {
                 match socket.read(&mut chunk) {
-                    Ok(0) => return Ok(Poll::Ready(None)),
+                    Ok(0) => break true,
                     Ok(count) => splitter.feed(chunk.get(..count).unwrap_or_default()),
-                    Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => break false,
                     Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                    Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(Poll::Ready(None)),
+                    Err(e) if e.kind() == ErrorKind::ConnectionReset => break true,
                     Err(e) => return Err(e.into()),
                 }
+                while let Some(task) = splitter.take::<Task>()? {
+                    tasks.push_back(task);
+                }
+            };
+            if is_over {
+                // Nobody waits for an answer any more.
+                tasks.retain(|task| task.call.is_report());
+            }
+            let question = tasks.iter().position(|task| !task.call.is_report());
+            match tasks.remove(question.unwrap_or_default()) {
+                None if !is_over => Ok(Poll::Pending),
+                next => Ok(Poll::Ready(next)),
             }
         })
     }
 
-    /// Hands `reply` over; false if the parent is gone.
-    fn send(&mut self, reply: Reply) -> Result<bool, WorkerError> {
-        let frame = frame::encode(&reply)?;
-        drop(reply);
+    /// Hands a reply over; false if the parent is gone.
+    fn send(&mut self, done: Done) -> Result<bool, WorkerError> {
+        let frame = frame::encode(&done)?;
+        drop(done);
         let socket = &mut self.socket;
         let mut rest = frame.as_slice();
         self.waiter.lock().drive(None, || {

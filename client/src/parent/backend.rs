@@ -1,23 +1,21 @@
-//! The API worker as the parent sees it: tasks go out in order, answers come back in the same order. The parent never
+//! The API worker as the parent sees it: numbered tasks go out, replies come back, questions first. The parent never
 //! waits for one.
 
 use super::{BACKEND, Parent};
-use crate::backend::{Reply, Task};
+use crate::backend::{Done, Reply, Task};
 use common::link::control::{CHUNK, MAX_ANSWER, ToServer};
 use common::link::frame::{self, FrameError, Splitter};
 use common::log::{Event, events};
-use common::rpc::{Call, ClientConfigAnswer, Enrolment, SessionEvent, SystemLog};
+use common::rpc::{Call, ClientConfigAnswer, Enrolment, SessionEvent, SystemLog, without_values};
 use common::secret::Secret;
 use common::startup::Finish;
 use mio::Interest;
 use mio::net::UnixStream;
 use nix::unistd::Pid;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
 use zeroize::Zeroizing;
 
-/// Tasks that may wait for the worker; reports beyond that are dropped.
-const MAX_WAITING: usize = 200;
 /// A reply is the answer's text once more as a JSON text: every octet may need an escape.
 const MAX_REPLY: usize = 2 * MAX_ANSWER + 1024;
 
@@ -38,7 +36,7 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    fn function(&self) -> &'static str {
+    pub(super) fn function(&self) -> &'static str {
         match self {
             Self::Enrolment => "proxy_enrol",
             Self::ClientConfig => "proxy_client_config",
@@ -52,6 +50,14 @@ impl Asked {
     fn is_report(&self) -> bool {
         matches!(self, Self::CrlUrl(_) | Self::SystemLog(_) | Self::Sessions(_))
     }
+
+    /// How many reports it is.
+    pub(super) fn weight(&self) -> u64 {
+        match self {
+            Self::Sessions(events) => events.len() as u64,
+            _ => 1,
+        }
+    }
 }
 
 /// The API worker and what it was asked.
@@ -59,9 +65,9 @@ pub(super) struct Backend {
     pid: Pid,
     socket: UnixStream,
     splitter: Splitter,
-    waiting: VecDeque<Asked>,
+    /// Asked and not answered yet, by number.
+    waiting: BTreeMap<u64, Asked>,
     output: Zeroizing<Vec<u8>>,
-    dropped: u64,
 }
 
 impl Backend {
@@ -69,20 +75,21 @@ impl Backend {
         self.pid
     }
 
-    pub(super) fn ask(&mut self, asked: Asked, task: &Task) -> Result<(), FrameError> {
-        if asked.is_report() && self.waiting.len() >= MAX_WAITING {
-            self.dropped += 1;
-            return Ok(());
-        }
+    fn ask(&mut self, asked: Asked, task: &Task) -> Result<(), FrameError> {
         self.output.extend_from_slice(&frame::encode(task)?);
-        self.waiting.push_back(asked);
+        self.waiting.insert(task.number, asked);
         self.flush();
         Ok(())
     }
 
-    /// The server's configuration is being fetched.
-    pub(super) fn fetches_config(&self) -> bool {
-        self.waiting.iter().any(|asked| matches!(asked, Asked::ServerConfig(_)))
+    /// Whether this function was called and has not answered yet.
+    pub(super) fn waits_for(&self, function: &str) -> bool {
+        self.waiting.values().any(|asked| asked.function() == function)
+    }
+
+    /// Reports that wait for the worker.
+    pub(super) fn reports(&self) -> usize {
+        self.waiting.values().filter(|asked| asked.is_report()).count()
     }
 
     fn flush(&mut self) {
@@ -120,9 +127,8 @@ impl Parent {
             pid,
             socket,
             splitter: Splitter::new(MAX_REPLY),
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
             output: Zeroizing::default(),
-            dropped: 0,
         });
         if self.membership.is_none() {
             self.ask(Asked::Enrolment);
@@ -130,8 +136,33 @@ impl Parent {
         Ok(())
     }
 
+    /// Asks the backend, unless it is being asked already; or tells it, if this is a report.
+    pub(super) fn ask(&mut self, asked: Asked) {
+        if asked.is_report() {
+            self.tell_backend(asked);
+        } else if !self.is_asked(asked.function()) {
+            let number = self.next_number();
+            self.hand_over(number, asked);
+        }
+    }
+
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.calls += 1;
+        self.calls
+    }
+
+    /// Hands a task to the API worker.
+    pub(super) fn hand_over(&mut self, number: u64, asked: Asked) {
+        let Some(call) = self.call_for(&asked) else { return };
+        if let Some(backend) = &mut self.backend
+            && let Err(e) = backend.ask(asked, &Task { number, call })
+        {
+            common::error!("the API worker cannot be asked: {e}");
+        }
+    }
+
     /// The call that asks for it; none if it cannot be asked now.
-    pub(super) fn call_for(&mut self, asked: &Asked) -> Option<Call> {
+    fn call_for(&mut self, asked: &Asked) -> Option<Call> {
         Some(match asked {
             Asked::Enrolment => {
                 Call::ProxyEnrol { public_key: self.new_key()?, renewal: self.joined.is_some() }
@@ -153,10 +184,10 @@ impl Parent {
         let alive = backend.read();
         loop {
             let Some(backend) = &mut self.backend else { return };
-            match backend.splitter.take::<Reply>() {
-                Ok(Some(reply)) => {
-                    if let Some(asked) = backend.waiting.pop_front() {
-                        self.take_reply(&asked, reply);
+            match backend.splitter.take::<Done>() {
+                Ok(Some(Done { number, reply })) => {
+                    if let Some(asked) = backend.waiting.remove(&number) {
+                        self.take_reply(number, asked, reply);
                     }
                 }
                 Ok(None) => break,
@@ -185,59 +216,64 @@ impl Parent {
             self.stop = Some(Finish::Failed("the API worker ended during the start".to_owned()));
             return;
         }
-        for asked in backend.waiting {
+        for asked in backend.waiting.into_values() {
             if let Asked::ServerConfig(_) = asked {
                 let reason = "the API worker has ended".to_owned();
                 self.tell_server(&ToServer::ConfigFailed { reason });
+            } else if asked.is_report() {
+                // It may have been told, or not.
+                self.lose(&asked);
             }
         }
     }
 
-    fn take_reply(&mut self, asked: &Asked, reply: Reply) {
-        self.tell_dropped();
-        let text = match reply {
-            Reply::Answer { text } => text,
-            Reply::Failed { reason, .. } => return self.call_failed(asked, reason),
+    fn take_reply(&mut self, number: u64, asked: Asked, reply: Reply) {
+        let taken = match reply {
+            Reply::Answer { text } => self.take_answer(&asked, &text),
+            Reply::Failed { reason, unsent } => Err((reason, unsent)),
         };
-        let wrong = |e: serde_json::Error| format!("the backend's answer is not what the protocol says: {e}");
-        match asked {
-            Asked::Enrolment => match serde_json::from_str::<Enrolment>(text.expose()) {
-                Ok(enrolment) => self.take_enrolment(&enrolment),
-                Err(e) => self.call_failed(asked, wrong(e)),
-            },
-            Asked::ClientConfig => match serde_json::from_str::<ClientConfigAnswer>(text.expose()) {
-                Ok(answer) => self.take_config(answer.config),
-                Err(e) => self.call_failed(asked, wrong(e)),
-            },
-            Asked::ServerConfig(_) => self.pass_config(text.expose()),
-            Asked::CrlUrl(_) | Asked::SystemLog(_) | Asked::Sessions(_) => {}
+        match taken {
+            Ok(()) => self.note_success(&asked),
+            Err((reason, unsent)) => {
+                self.note_fault(&asked, &reason, unsent);
+                self.call_failed(number, asked, reason, unsent);
+            }
         }
     }
 
-    fn call_failed(&mut self, asked: &Asked, reason: String) {
-        Event::new(events::BACKEND_ERROR)
-            .field("function", asked.function())
-            .field("reason", &reason)
-            .error();
+    /// Takes an answer over; or says why it is none, and that the backend has heard the question.
+    fn take_answer(&mut self, asked: &Asked, text: &Secret) -> Result<(), (String, bool)> {
+        let wrong = |e: &dyn std::fmt::Display| {
+            (format!("the backend's answer is not what the protocol says: {e}"), false)
+        };
+        match asked {
+            Asked::Enrolment => {
+                let enrolment = serde_json::from_str::<Enrolment>(text.expose());
+                let enrolment = enrolment.map_err(|e| wrong(&without_values(&e)))?;
+                self.take_enrolment(&enrolment).map_err(|reason| (reason, false))?;
+            }
+            Asked::ClientConfig => {
+                let answer = serde_json::from_str::<ClientConfigAnswer>(text.expose());
+                let config = answer.map_err(|e| wrong(&without_values(&e)))?.config;
+                config.check().map_err(|e| wrong(&e))?;
+                self.take_config(config);
+            }
+            Asked::ServerConfig(_) => self.pass_config(text.expose()),
+            Asked::CrlUrl(_) | Asked::SystemLog(_) | Asked::Sessions(_) => {}
+        }
+        Ok(())
+    }
+
+    fn call_failed(&mut self, number: u64, asked: Asked, reason: String, unsent: bool) {
         match asked {
             Asked::ServerConfig(_) => self.tell_server(&ToServer::ConfigFailed { reason }),
             Asked::Enrolment | Asked::ClientConfig if self.joined.is_none() => {
                 self.stop = Some(Finish::Failed(format!("{} failed: {reason}", asked.function())));
             }
             Asked::Enrolment => self.renewal_failed(),
-            _ => {}
-        }
-    }
-
-    fn tell_dropped(&mut self) {
-        if let Some(backend) = &mut self.backend
-            && backend.dropped > 0
-        {
-            common::warn!(
-                "{} reports for the backend were dropped: it was away for too long",
-                backend.dropped
-            );
-            backend.dropped = 0;
+            Asked::ClientConfig => {}
+            Asked::CrlUrl(_) | Asked::SystemLog(_) | Asked::Sessions(_) if unsent => self.hold(number, asked),
+            Asked::CrlUrl(_) | Asked::SystemLog(_) | Asked::Sessions(_) => self.lose(&asked),
         }
     }
 

@@ -1,14 +1,12 @@
 //! The listeners for the station's outgoing sessions: opened, moved and closed as the configuration says, without
 //! touching running sessions. Nothing is read here; whoever may not use them is turned away.
 
-use super::backend::Asked;
 use super::{LISTENERS, Parent};
 use crate::session::Station;
 use common::config::{ClientConfig, MAX_TIED};
 use common::exit::Status;
 use common::log::{Event, events};
 use common::net::{self, Network};
-use common::rpc::{Origin, SystemLog};
 use common::sys;
 use mio::net::TcpListener;
 use mio::{Interest, Token};
@@ -195,21 +193,6 @@ impl Parent {
         self.listeners.quiet_since = Some(now);
         self.listeners.unlogged = 0;
     }
-
-    /// An entry of the parent's own for the backend's system log.
-    fn report(&mut self, text: &str, detail: &str) {
-        self.ask(Asked::SystemLog(Box::new(SystemLog {
-            level: "ERROR".to_owned(),
-            text: text.to_owned(),
-            detail: detail.to_owned(),
-            origin: Origin::Client,
-            host: common::host_name(),
-            pid: std::process::id(),
-            time: common::unix_time(),
-            address: None,
-            partner: None,
-        })));
-    }
 }
 
 /// The listener for proxy requests, and the tied ones.
@@ -229,14 +212,8 @@ fn networks(listed: &[String]) -> Vec<Network> {
     if listed.is_empty() {
         return net::private_networks();
     }
-    let parse = |text: &String| {
-        let network = text.parse();
-        if let Err(e) = &network {
-            common::warn!("{} may not use the local listener: {e}", common::log::escape(text));
-        }
-        network.ok()
-    };
-    listed.iter().filter_map(parse).collect()
+    // A configuration with one that cannot be read was refused.
+    listed.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //!
 //! * `server`: joining the server, renewing, and what the server asks
 //! * `backend`: the API worker process, and what is asked of the backend
+//! * `reports`: what the backend is told
+//! * `faults`: which of its functions fail
 //! * `children`: session processes
 //! * `local`: the listeners for the station's outgoing sessions
 //! * `outgoing`: pairs for them
@@ -11,12 +13,14 @@
 
 mod backend;
 mod children;
+mod faults;
 mod local;
 mod outgoing;
 mod rate;
+mod reports;
 mod server;
 
-use crate::backend::{Access, Task};
+use crate::backend::Access;
 use crate::session::{self, Born, Station, Work};
 use backend::{Asked, Backend};
 use children::{Child, Children};
@@ -28,11 +32,13 @@ use common::log::{Event, events};
 use common::signals::{Signal, Signals};
 use common::startup::{Finish, Ready};
 use common::sys::{self, Fork};
+use faults::Faults;
 use local::Listeners;
 use mio::{Events, Interest, Poll, Token};
 use openssl::pkey::{PKey, Private};
 use outgoing::Pool;
 use rate::Rate;
+use reports::Held;
 use server::{Joined, Membership};
 use std::collections::VecDeque;
 use std::fmt;
@@ -96,6 +102,10 @@ pub(crate) struct Parent {
     access: Access,
     route: Route,
     backend: Option<Backend>,
+    /// Calls of the backend so far.
+    calls: u64,
+    faults: Faults,
+    held: Held,
     membership: Option<Membership>,
     joined: Option<Joined>,
     config: Option<ClientConfig>,
@@ -134,6 +144,9 @@ impl Parent {
             access,
             route,
             backend: None,
+            calls: 0,
+            faults: Faults::default(),
+            held: Held::default(),
             membership: None,
             joined: None,
             config: None,
@@ -184,6 +197,7 @@ impl Parent {
         // Parked children first, or they would dial again when the server lets theirs go.
         self.children.release_parked();
         self.leave_server();
+        self.release_held();
         if let Finish::Failed(reason) = &finish {
             Event::new(events::SERVER_LOST)
                 .field("address", self.route.to_string())
@@ -308,6 +322,7 @@ impl Parent {
             // A port that was taken may be free by now, whether the backend answers or not.
             self.tend_listeners();
         }
+        self.tend_held();
         self.tend_outgoing();
         self.renew_when_due();
         if self.joined.is_none() && self.start_by <= Instant::now() && self.stop.is_none() {
@@ -323,6 +338,7 @@ impl Parent {
                 .into_iter()
                 .chain(self.worker_due())
                 .chain(self.pool.due())
+                .chain(self.held.due())
                 .chain(self.membership.as_ref().map(Membership::renew_at))
                 .fold(Instant::now() + REFRESH, Instant::min),
         }
@@ -352,16 +368,6 @@ impl Parent {
                     return;
                 }
             }
-        }
-    }
-
-    /// Hands a task to the API worker.
-    fn ask(&mut self, asked: Asked) {
-        let Some(call) = self.call_for(&asked) else { return };
-        if let Some(backend) = &mut self.backend
-            && let Err(e) = backend.ask(asked, &Task { call })
-        {
-            common::error!("the API worker cannot be asked: {e}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The server as the client's parent sees it: joining it, renewing the certificate, and what it asks. Its messages ask
 //! and report; none names an address, a path or a command.
 
-use super::backend::{Asked, Backend};
+use super::backend::Asked;
 use super::{CONTROL, Need, Parent, Route};
 use common::identity::ProxyId;
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
@@ -31,6 +31,8 @@ const JOIN: Duration = Duration::from_secs(10);
 const RENEW_AGAIN: Duration = Duration::from_secs(300);
 /// How long our end may wait for what is queued.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// A certificate of a shorter life would be renewed all the time, seconds.
+const LEAST_VALID: u32 = 60;
 /// While the server opens its port for a renewal.
 const DIAL_AGAIN: Duration = Duration::from_millis(50);
 
@@ -131,24 +133,18 @@ impl Parent {
     }
 
     /// Our certificate has come. At the start the configuration is next; later, the control connection is renewed.
-    pub(super) fn take_enrolment(&mut self, enrolment: &Enrolment) {
-        let Some(key) = self.key.take() else { return };
-        match membership(enrolment, &key) {
-            Ok(membership) => {
-                Event::new(events::ENROLLED).field_num("seconds", enrolment.valid_seconds).info();
-                self.membership = Some(membership);
-                if self.joined.is_some() { self.renew() } else { self.ask(Asked::ClientConfig) }
-            }
-            Err(e) => {
-                let reason = format!("the certificate that the backend issued cannot be used: {e}");
-                if self.joined.is_some() {
-                    common::error!("{reason}");
-                    self.renewal_failed();
-                } else {
-                    self.stop = Some(Finish::Failed(reason));
-                }
-            }
+    pub(super) fn take_enrolment(&mut self, enrolment: &Enrolment) -> Result<(), String> {
+        let Some(key) = self.key.take() else { return Ok(()) };
+        let membership = membership(enrolment, &key)
+            .map_err(|e| format!("the certificate that the backend issued cannot be used: {e}"))?;
+        Event::new(events::ENROLLED).field_num("seconds", enrolment.valid_seconds).info();
+        self.membership = Some(membership);
+        if self.joined.is_some() {
+            self.renew();
+        } else {
+            self.ask(Asked::ClientConfig);
         }
+        Ok(())
     }
 
     /// The first join: straight through, nothing else is under way yet.
@@ -312,7 +308,7 @@ impl Parent {
     /// One at a time: a server that asks again before it has its answer asks in vain.
     fn fetch_config(&mut self, generation: Option<u64>) {
         let busy = self.joined.as_ref().is_some_and(|joined| joined.control.bulk_pending());
-        if busy || self.backend.as_ref().is_some_and(Backend::fetches_config) {
+        if busy || self.is_asked("proxy_config") {
             common::debug!("the server asks for its configuration while it is on its way");
             return;
         }
@@ -386,15 +382,19 @@ fn make_key() -> Result<(PKey<Private>, String), ErrorStack> {
     Ok((key, public))
 }
 
-fn membership(enrolment: &Enrolment, key: &PKey<Private>) -> Result<Membership, ErrorStack> {
-    let certificate = X509::from_pem(enrolment.certificate.as_bytes())?;
-    let ca = X509::from_pem(enrolment.ca.as_bytes())?;
-    let half = Duration::from_secs(u64::from(enrolment.valid_seconds / 2).max(1));
-    Ok(Membership {
-        context: tls::client_context(&certificate, key, &ca)?,
-        proxies: enrolment.proxies.clone(),
-        renew_at: Instant::now() + half,
-    })
+fn membership(enrolment: &Enrolment, key: &PKey<Private>) -> Result<Membership, String> {
+    let readable = |what: &str, pem: &str| {
+        X509::from_pem(pem.as_bytes()).map_err(|_| format!("{what} is no certificate in PEM form"))
+    };
+    let certificate = readable("it", &enrolment.certificate)?;
+    let ca = readable("that of its CA", &enrolment.ca)?;
+    if enrolment.valid_seconds < LEAST_VALID {
+        return Err(format!("it is valid for {} s, {LEAST_VALID} are needed", enrolment.valid_seconds));
+    }
+    let context = tls::client_context(&certificate, key, &ca)
+        .map_err(|_| "it does not belong to this client's key".to_owned())?;
+    let half = Duration::from_secs(u64::from(enrolment.valid_seconds / 2));
+    Ok(Membership { context, proxies: enrolment.proxies.clone(), renew_at: Instant::now() + half })
 }
 
 fn reach(waiter: &mut Waiter, route: &Route, deadline: Instant) -> Result<Conn, JoinError> {

@@ -5,7 +5,7 @@ mod site;
 use super::agent::{Agent, Limits};
 use super::connector::Shared;
 use super::fault::Fault;
-use super::worker::{Reply, Task, serve};
+use super::worker::{Done, Reply, Task, serve};
 use super::{Access, trust};
 use common::identity::Kind;
 use common::link::frame::{self, Splitter};
@@ -25,8 +25,12 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 /// Generous: a loaded machine must not fail a test.
-const LIMITS: Limits =
-    Limits { connect: Duration::from_secs(60), call: Duration::from_secs(60), answer: 1000 };
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(60),
+    call: Duration::from_secs(60),
+    report: Duration::from_secs(60),
+    answer: 1000,
+};
 
 /// Every name leads here.
 #[derive(Debug)]
@@ -60,14 +64,16 @@ fn called(leaf: Leaf, conduct: Conduct) -> (Result<String, Fault>, String) {
 fn refusal(leaf: Leaf) -> String {
     let (outcome, sent) = called(leaf, json(200, r#"{"ok":true}"#));
     let fault = outcome.unwrap_err();
-    assert!(fault.is_fatal(), "{fault}");
+    assert!(fault.is_unsent(), "{fault}");
     assert_eq!(sent, "", "{fault}");
     fault.to_string()
 }
 
-fn fault(conduct: Conduct) -> (String, bool) {
+/// What becomes of a call that the backend hears.
+fn fault(conduct: Conduct) -> String {
     let fault = called(SOUND, conduct).0.unwrap_err();
-    (fault.to_string(), fault.is_fatal())
+    assert!(!fault.is_unsent(), "{fault}");
+    fault.to_string()
 }
 
 #[test]
@@ -146,7 +152,7 @@ fn only_the_tokens_ca_counts() {
         let server = Server::start(&ca, SOUND, json(200, r#"{"ok":true}"#));
         let access = server.access(&token);
         let fault = call(access, LIMITS).unwrap_err();
-        assert!(fault.is_fatal() && fault.to_string().contains(words), "{fault}");
+        assert!(fault.is_unsent() && fault.to_string().contains(words), "{fault}");
         assert_eq!(server.received(), "");
     }
 }
@@ -158,38 +164,36 @@ fn a_forged_chain_below_the_right_ca_is_refused() {
     let forger = site::Pair { certificate: ca.certificate.clone(), key: authority().key };
     let server = Server::start(&forger, SOUND, json(200, r#"{"ok":true}"#));
     let fault = call(server.access(&token(&ca)), LIMITS).unwrap_err();
-    assert!(fault.is_fatal() && fault.to_string().contains("certificate signature failure"), "{fault}");
+    assert!(fault.is_unsent() && fault.to_string().contains("certificate signature failure"), "{fault}");
     assert_eq!(server.received(), "");
 }
 
 #[test]
 fn what_the_backend_refuses_is_told_in_its_words() {
-    let (text, fatal) = fault(json(401, r#"{"ok":false,"error":{"code":"bad-token","message":"No."}}"#));
-    assert!(fatal && text.starts_with("refuses the token (bad-token: No.); -T must be"), "{text}");
-    let (text, fatal) =
-        fault(json(500, r#"{"ok":false,"error":{"code":"internal","message":"Disk full."}}"#));
-    assert_eq!((text.as_str(), fatal), ("answers 500 internal: Disk full.", false));
+    let text = fault(json(401, r#"{"ok":false,"error":{"code":"bad-token","message":"No."}}"#));
+    assert!(text.starts_with("refuses the token (bad-token: No.); -T must be"), "{text}");
+    let text = fault(json(500, r#"{"ok":false,"error":{"code":"internal","message":"Disk full."}}"#));
+    assert_eq!(text, "answers 500 internal: Disk full.");
     // An error is one whatever the status says, and the other way round.
-    assert!(fault(json(200, r#"{"ok":false,"error":{"code":"x","message":"y"}}"#)).0.ends_with("200 x: y"));
-    assert!(fault(json(500, r#"{"ok":true}"#)).0.starts_with("answers with status 500: "));
+    assert!(fault(json(200, r#"{"ok":false,"error":{"code":"x","message":"y"}}"#)).ends_with("200 x: y"));
+    assert!(fault(json(500, r#"{"ok":true}"#)).starts_with("answers with status 500: "));
 }
 
 #[test]
 fn what_is_not_the_backends_answer_is_told_apart() {
-    for (status, body, words, fatal) in [
-        (200, "<html>", "an answer that is not os4xapi's", false),
-        (200, "[]", "an answer that is not of the protocol", false),
-        (200, r#"{"ok":true"#, "an answer that is not os4xapi's", false),
-        (302, "", "a redirect, which is not followed", true),
-        (401, "<html>", "give them in the URL of -U", true),
-        (404, "<html>", "nothing at this path", true),
-        (502, "<html>", "a web server in front", false),
+    for (status, body, words) in [
+        (200, "<html>", "an answer that is not os4xapi's"),
+        (200, "[]", "an answer that is not of the protocol"),
+        (200, r#"{"ok":true"#, "an answer that is not os4xapi's"),
+        (302, "", "a redirect, which is not followed"),
+        (401, "<html>", "give them in the URL of -U"),
+        (404, "<html>", "nothing at this path"),
+        (502, "<html>", "a web server in front"),
     ] {
-        let (text, found) = fault(json(status, body));
+        let text = fault(json(status, body));
         assert!(text.contains(words), "{status}: {text}");
-        assert_eq!(found, fatal, "{status}: {text}");
     }
-    let (text, _) = fault(Conduct::Answer(b"220 smtp ready\r\n\r\n".to_vec()));
+    let text = fault(Conduct::Answer(b"220 smtp ready\r\n\r\n".to_vec()));
     assert!(text.starts_with("cannot be spoken to: "), "{text}");
 }
 
@@ -197,12 +201,11 @@ fn what_is_not_the_backends_answer_is_told_apart() {
 fn a_cut_or_oversized_answer_is_none() {
     for head in ["Content-Length: 99\r\n", ""] {
         let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n{{\"ok\":true}}").into_bytes();
-        let (text, fatal) = fault(Conduct::Break(answer));
-        assert!(!fatal && text.starts_with("broke the connection off"), "{text}");
+        let text = fault(Conduct::Break(answer));
+        assert!(text.starts_with("broke the connection off"), "{text}");
     }
     let body = format!(r#"{{"ok":true,"text":"{}"}}"#, "x".repeat(LIMITS.answer));
-    let (text, fatal) = fault(json(200, &body));
-    assert_eq!((text.as_str(), fatal), ("sent an answer of more than 1000 octets, which is refused", false));
+    assert_eq!(fault(json(200, &body)), "sent an answer of more than 1000 octets, which is refused");
 }
 
 #[test]
@@ -229,7 +232,7 @@ fn a_closed_port_is_told_with_its_address() {
     bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
     let port = getsockname::<SockaddrIn>(held.as_raw_fd()).unwrap().port();
     let fault = call(access(&format!("https://127.0.0.1:{port}/"), "x"), LIMITS).unwrap_err();
-    assert!(!fault.is_fatal());
+    assert!(fault.is_unsent());
     let text = fault.to_string();
     assert!(
         text.starts_with(&format!("cannot be reached at 127.0.0.1:{port}: Connection refused")),
@@ -250,7 +253,7 @@ fn a_port_without_tls_is_told() {
         sent
     });
     let fault = call(access(&url, TOKEN), LIMITS).unwrap_err();
-    assert!(!fault.is_fatal() && fault.to_string().contains("-U leads to an https port"), "{fault}");
+    assert!(fault.is_unsent() && fault.to_string().contains("-U leads to an https port"), "{fault}");
     assert!(!String::from_utf8_lossy(&plain.join().unwrap()).contains(TOKEN));
 }
 
@@ -262,11 +265,15 @@ fn no_text_holds_a_secret() {
     assert!(!["user", "p4ss", "t0ken"].iter().any(|secret| shown.contains(secret)), "{shown}");
 }
 
-fn reply(parent: &mut UnixStream, splitter: &mut Splitter) -> Reply {
+/// The next task that is done: its number, and its answer or why there is none.
+fn done(parent: &mut UnixStream, splitter: &mut Splitter) -> (u64, Result<String, (String, bool)>) {
     let mut chunk = [0; 4096];
     loop {
-        if let Some(reply) = splitter.take().unwrap() {
-            return reply;
+        if let Some(Done { number, reply }) = splitter.take().unwrap() {
+            return match reply {
+                Reply::Answer { text } => (number, Ok(text.expose().to_owned())),
+                Reply::Failed { reason, unsent } => (number, Err((reason, unsent))),
+            };
         }
         let count = parent.read(&mut chunk).unwrap();
         assert_ne!(count, 0, "the worker has ended");
@@ -274,23 +281,50 @@ fn reply(parent: &mut UnixStream, splitter: &mut Splitter) -> Reply {
     }
 }
 
+fn tasks(calls: impl IntoIterator<Item = Call>) -> Vec<u8> {
+    let tasks = calls.into_iter().zip(1..).map(|(call, number)| Task { number, call });
+    tasks.flat_map(|task| frame::encode(&task).unwrap().to_vec()).collect()
+}
+
 #[test]
-fn the_worker_answers_in_order_and_ends_with_its_parent() {
+fn the_worker_answers_questions_first_and_ends_with_its_parent() {
     let ca = authority();
     let server = Server::start(&ca, SOUND, json(200, r#"{"ok":true,"n":1}"#));
     let access = server.access(&token(&ca));
     let (mut parent, link) = UnixStream::pair().unwrap();
+    let report = || Call::ProxySession { events: Vec::new() };
+    // All at once, and all but the first call find the server gone.
+    parent.write_all(&tasks([report(), report(), Call::ProxyClientConfig {}])).unwrap();
     let worker = thread::spawn(move || serve(link, access, LIMITS));
-    let task = frame::encode(&Task { call: Call::ProxyClientConfig {} }).unwrap();
-    // Both at once: the second finds the server gone.
-    parent.write_all(&[task.as_slice(), &task].concat()).unwrap();
     let mut splitter = Splitter::new(4096);
+    assert_eq!(done(&mut parent, &mut splitter), (3, Ok(r#"{"ok":true,"n":1}"#.to_owned())));
+    for number in [1, 2] {
+        let (found, reply) = done(&mut parent, &mut splitter);
+        let (reason, unsent) = reply.unwrap_err();
+        assert_eq!((found, unsent), (number, true));
+        assert!(reason.starts_with("the backend https://127.0.0.1:"), "{reason}");
+        assert!(!reason.contains(TOKEN));
+    }
+    drop(parent);
+    worker.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_reason_is_short_whatever_the_backend_says() {
+    let ca = authority();
+    let body = format!(r#"{{"ok":false,"error":{{"code":"x","message":"{}"}}}}"#, "y".repeat(3_000_000));
+    let server = Server::start(&ca, SOUND, json(500, &body));
+    let access = server.access(&token(&ca));
+    let (mut parent, link) = UnixStream::pair().unwrap();
+    parent.write_all(&tasks([Call::ProxyClientConfig {}])).unwrap();
+    let limits = Limits { answer: 4_000_000, ..LIMITS };
+    let worker = thread::spawn(move || serve(link, access, limits));
+    let (_, reply) = done(&mut parent, &mut Splitter::new(4096));
+    let (reason, _) = reply.unwrap_err();
     assert!(
-        matches!(reply(&mut parent, &mut splitter), Reply::Answer { text } if text.expose() == r#"{"ok":true,"n":1}"#)
+        reason.contains("answers 500 x: yyy") && reason.ends_with("...") && reason.len() <= 1000,
+        "{reason}"
     );
-    let Reply::Failed { reason, fatal } = reply(&mut parent, &mut splitter) else { panic!("answered twice") };
-    assert!(!fatal && reason.starts_with("the backend https://127.0.0.1:"), "{reason}");
-    assert!(!reason.contains(TOKEN));
     drop(parent);
     worker.join().unwrap().unwrap();
 }

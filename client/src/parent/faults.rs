@@ -1,0 +1,87 @@
+//! What fails at the backend, by function: each fault is told once, not at each call; its end is told, with what was
+//! lost meanwhile. Only counts; the parent writes the lines.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// One function that is not well.
+struct Trouble {
+    since: Instant,
+    /// Why the last call failed; none: there was no such call yet.
+    reason: Option<String>,
+    failures: u64,
+    lost: u64,
+}
+
+/// What there is to tell when a function is well again.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Recovery {
+    pub(super) failures: u64,
+    pub(super) lasted: Duration,
+    /// Reports that are not sent again.
+    pub(super) lost: u64,
+}
+
+/// All functions that are not well.
+#[derive(Default)]
+pub(super) struct Faults(HashMap<&'static str, Trouble>);
+
+impl Faults {
+    fn trouble(&mut self, function: &'static str, now: Instant) -> &mut Trouble {
+        self.0.entry(function).or_insert(Trouble { since: now, reason: None, failures: 0, lost: 0 })
+    }
+
+    /// A call has failed: whether that is news.
+    pub(super) fn failed(&mut self, function: &'static str, reason: &str, now: Instant) -> bool {
+        let trouble = self.trouble(function, now);
+        trouble.failures += 1;
+        let news = trouble.reason.as_deref() != Some(reason);
+        trouble.reason = Some(reason.to_owned());
+        news
+    }
+
+    /// So many reports are lost: whether they are the first.
+    pub(super) fn lost(&mut self, function: &'static str, count: u64, now: Instant) -> bool {
+        let trouble = self.trouble(function, now);
+        trouble.lost += count;
+        trouble.lost == count
+    }
+
+    /// A call has succeeded: what there is to tell, if it was not well before.
+    pub(super) fn well(&mut self, function: &'static str, now: Instant) -> Option<Recovery> {
+        let Trouble { since, failures, lost, .. } = self.0.remove(function)?;
+        Some(Recovery { failures, lasted: now.duration_since(since), lost })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Faults, Recovery};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_fault_is_news_once_and_again_when_it_changes_or_was_gone() {
+        let mut faults = Faults::default();
+        let start = Instant::now();
+        let failed = |faults: &mut Faults, reason| faults.failed("f", reason, start);
+        assert!(failed(&mut faults, "away"));
+        assert!(!failed(&mut faults, "away"));
+        assert!(failed(&mut faults, "garbage"));
+        assert!(faults.failed("g", "garbage", start), "each function is on its own");
+        let lasted = Duration::from_secs(9);
+        assert_eq!(faults.well("f", start + lasted), Some(Recovery { failures: 3, lasted, lost: 0 }));
+        assert_eq!(faults.well("f", start), None);
+        assert!(failed(&mut faults, "garbage"));
+    }
+
+    #[test]
+    fn what_is_lost_is_counted() {
+        let mut faults = Faults::default();
+        let start = Instant::now();
+        assert!(faults.lost("f", 2, start));
+        assert!(!faults.lost("f", 3, start));
+        assert!(faults.failed("f", "away", start));
+        let lost = faults.well("f", start).map(|recovery| recovery.lost);
+        assert_eq!(lost, Some(5));
+    }
+}

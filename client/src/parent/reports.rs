@@ -1,0 +1,143 @@
+//! What the backend is told: entries of the system log, sessions, CRL URLs. Nothing waits for it. While the backend cannot
+//! be reached, reports are held here, bounded, and sent in their order when it is back; what is lost is counted. Also the
+//! lines about functions that fail and recover: one for each fault, not one for each call.
+
+use super::Parent;
+use super::backend::{Asked, Backend};
+use super::faults::Recovery;
+use common::log::{Event, events};
+use common::rpc::{Origin, SystemLog};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Reports that may wait for the API worker, and that may be held.
+const MOST: usize = 200;
+/// While reports are held, one of them is tried this often.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// Reports that the backend could not be told yet, by their number.
+#[derive(Default)]
+pub(super) struct Held {
+    reports: BTreeMap<u64, Asked>,
+    tried: Option<Instant>,
+}
+
+impl Held {
+    /// When one is to be tried again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.tried.filter(|_| !self.reports.is_empty()).map(|tried| tried + TRY_AGAIN)
+    }
+}
+
+impl Parent {
+    /// Tells the backend, as soon as it can be told.
+    pub(super) fn tell_backend(&mut self, report: Asked) {
+        let number = self.next_number();
+        match &self.backend {
+            Some(backend) if self.held.reports.is_empty() => {
+                if backend.reports() < MOST {
+                    self.hand_over(number, report);
+                } else {
+                    self.lose(&report);
+                }
+            }
+            _ => self.hold(number, report),
+        }
+    }
+
+    /// Keeps a report that the backend has not heard of.
+    pub(super) fn hold(&mut self, number: u64, report: Asked) {
+        if self.held.reports.len() >= MOST {
+            return self.lose(&report);
+        }
+        self.held.tried = Some(Instant::now());
+        self.held.reports.insert(number, report);
+    }
+
+    /// A report that nobody will hear of: counted, and told when the function is well again.
+    pub(super) fn lose(&mut self, report: &Asked) {
+        let function = report.function();
+        if self.faults.lost(function, report.weight(), Instant::now()) {
+            common::warn!("reports for the backend are lost: it takes none by {function}");
+        }
+    }
+
+    /// Tries whether the backend is back.
+    pub(super) fn tend_held(&mut self) {
+        let is_due = self.held.due().is_some_and(|at| at <= Instant::now());
+        if is_due && self.backend.as_ref().is_some_and(|backend| backend.reports() == 0) {
+            self.held.tried = Some(Instant::now());
+            if let Some((number, report)) = self.held.reports.pop_first() {
+                self.hand_over(number, report);
+            }
+        }
+    }
+
+    /// The backend is there, or this parent ends: all that is held is on its way.
+    pub(super) fn release_held(&mut self) {
+        for (number, report) in std::mem::take(&mut self.held.reports) {
+            self.hand_over(number, report);
+        }
+    }
+
+    /// A call has failed: one line and one entry for each fault.
+    pub(super) fn note_fault(&mut self, asked: &Asked, reason: &str, unsent: bool) {
+        let function = asked.function();
+        if !self.faults.failed(function, reason, Instant::now()) {
+            return;
+        }
+        let event = Event::new(events::BACKEND_ERROR).field("function", function).field("reason", reason);
+        let told = entry("ERROR", "a function of the backend fails", event.text());
+        event.error();
+        if unsent {
+            // It would fail as well.
+            let number = self.next_number();
+            self.hold(number, told);
+        } else if !matches!(asked, Asked::SystemLog(_)) {
+            self.tell_backend(told);
+        }
+    }
+
+    /// A call has succeeded.
+    pub(super) fn note_success(&mut self, asked: &Asked) {
+        let function = asked.function();
+        if self.backend.as_ref().is_some_and(|backend| backend.reports() > MOST / 2) {
+            // It may be slow rather than well: more would be lost at once, and told of each time.
+            return;
+        }
+        if let Some(Recovery { failures, lasted, lost }) = self.faults.well(function, Instant::now()) {
+            let event = Event::new(events::BACKEND_RECOVERED)
+                .field("function", function)
+                .field_num("failures", failures)
+                .field_num("seconds", lasted.as_secs());
+            let event = if lost > 0 { event.field_num("lost", lost) } else { event };
+            self.tell_backend(entry("INFO", "a function of the backend is well again", event.text()));
+            event.info();
+        }
+        self.release_held();
+    }
+
+    /// An entry of the parent's own for the backend's system log.
+    pub(super) fn report(&mut self, text: &str, detail: &str) {
+        self.tell_backend(entry("ERROR", text, detail));
+    }
+
+    /// Whether the API worker has this question already.
+    pub(super) fn is_asked(&self, function: &str) -> bool {
+        self.backend.as_ref().is_some_and(|backend: &Backend| backend.waits_for(function))
+    }
+}
+
+fn entry(level: &str, text: &str, detail: &str) -> Asked {
+    Asked::SystemLog(Box::new(SystemLog {
+        level: level.to_owned(),
+        text: text.to_owned(),
+        detail: detail.to_owned(),
+        origin: Origin::Client,
+        host: common::host_name(),
+        pid: std::process::id(),
+        time: common::unix_time(),
+        address: None,
+        partner: None,
+    }))
+}
