@@ -136,21 +136,6 @@ fn a_client_that_does_not_reach_the_backend_says_so_at_its_start() {
 }
 
 #[test]
-fn sessions_go_on_while_the_backend_is_away() {
-    let mut site = Site::start("backend-away").unwrap();
-    site.signal(Role::Api, Signal::SIGKILL);
-    site.wait_end(Role::Api);
-    for _ in 0..3 {
-        site.assert_works();
-    }
-    // What could not be told is told of.
-    site.wait_log(Role::Client, "backend_error*function=proxy_session");
-    site.restart(Role::Api).unwrap();
-    site.assert_works();
-    site.end();
-}
-
-#[test]
 fn a_file_in_flight_arrives_though_both_parents_end() {
     let mut site = Site::start("in-flight").unwrap();
     let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();

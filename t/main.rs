@@ -1,6 +1,8 @@
 //! Black-box tests on the real binaries.
 
 #[cfg(test)]
+mod backend;
+#[cfg(test)]
 mod chains;
 #[cfg(test)]
 mod crls;
@@ -45,6 +47,8 @@ mod outward;
 mod programs;
 #[cfg(test)]
 mod quickstart;
+#[cfg(test)]
+mod refresh;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use crate::oftp::codec::hex;
 use crate::site::{Role, Site, SiteError};
+use crate::tamper::address_of;
 use crate::transport::{Conn, tls};
 use crate::wait::{PATIENCE, wait_for};
 use openssl::ec::{EcGroup, EcKey};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 /// What a data connection begins with, before the 16 octets of its pair's ID.
 const PREAMBLE: &[u8] = b"OS4XPR/1";
@@ -23,18 +25,24 @@ const VERSION: u32 = 1;
 /// Calls a function of the site's backend with the client's token; the text of its answer.
 pub fn call(site: &Site, function: &str, members: &Value) -> Result<String, SiteError> {
     let mut body = members.clone();
+    let token = fs::read_to_string(site.folder(Role::Client).join("token"))?;
+    // What follows the dot names the backend's CA.
+    body["token"] = json!(token.split('.').next().unwrap_or_default());
     body["function"] = json!(function);
-    body["token"] = json!(fs::read_to_string(site.folder(Role::Client).join("token"))?.trim());
-    let body = body.to_string();
-    let (host, path) =
-        site.api_url.trim_start_matches("https://").split_once('/').ok_or("no path in the URL")?;
+    let (status, text) = post(&site.api_url, &body.to_string())?;
+    if status == 200 { Ok(text) } else { Err(format!("{status} {text}").into()) }
+}
+
+/// Posts `body` to `url`, an address with https: status and body of the answer.
+pub fn post(url: &str, body: &str) -> Result<(u16, String), SiteError> {
+    let (address, path) = address_of(url)?;
     let mut context = SslContext::builder(SslMethod::tls())?;
     // Whom it talks to is the real client's concern.
     context.set_verify(SslVerifyMode::NONE);
-    let mut stream = connect(&context.build(), tcp(host.parse()?)?)?;
+    let mut stream = connect(&context.build(), tcp(address)?)?;
     write!(
         stream,
-        "POST /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+        "POST /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
@@ -43,7 +51,8 @@ pub fn call(site: &Site, function: &str, members: &Value) -> Result<String, Site
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8(answer)?;
     let (head, text) = answer.split_once("\r\n\r\n").ok_or("the backend gave no whole answer")?;
-    if head.split(' ').nth(1) == Some("200") { Ok(text.to_owned()) } else { Err(answer.into()) }
+    let status = head.split(' ').nth(1).ok_or("the backend gave no status")?;
+    Ok((status.parse()?, text.to_owned()))
 }
 
 /// A certificate and its key.
@@ -153,16 +162,27 @@ impl Control {
 
     /// Answers the server's question for its configuration as the real client does.
     pub fn pass_config(&mut self, site: &Site) -> Result<(), SiteError> {
+        let text = self.config(site)?;
+        while self.receive()?.get("get-config").is_none() {}
+        self.hand_config(&text)
+    }
+
+    /// The backend's answer to the server that is joined.
+    pub fn config(&self, site: &Site) -> Result<String, SiteError> {
         let certificate = self.stream.ssl().peer_certificate().ok_or("the server showed no certificate")?;
         let octets = certificate.public_key()?.raw_public_key()?;
-        let members = json!({"proxy_id": format!("{}px", hex(&octets))});
-        loop {
-            let message = self.receive()?;
-            if message.get("get-config").is_some() {
-                let text = call(site, "proxy_config", &members)?;
-                return self.send(&json!({"config-part": {"text": text, "last": true}}));
-            }
+        call(site, "proxy_config", &json!({"proxy_id": format!("{}px", hex(&octets))}))
+    }
+
+    /// Hands the server an answer of the backend, in parts as the real client does.
+    pub fn hand_config(&mut self, text: &str) -> Result<(), SiteError> {
+        let octets: Vec<char> = text.chars().collect();
+        let mut parts = octets.chunks(100_000).peekable();
+        while let Some(part) = parts.next() {
+            let (part, last) = (String::from_iter(part), parts.peek().is_none());
+            self.send(&json!({"config-part": {"text": part, "last": last}}))?;
         }
+        Ok(())
     }
 
     /// The next pair that the server asks for.
@@ -288,6 +308,36 @@ impl Dmz {
         control.send(&json!({"welcome": {"version": VERSION}}))?;
         listener.set_nonblocking(true)?;
         Ok(Self { listener, control, pairs: 0 })
+    }
+
+    /// Tells the client this.
+    pub fn tell(&mut self, message: &Value) -> Result<(), SiteError> {
+        self.control.send(message)
+    }
+
+    /// Asks for the configuration: the backend's answer, or why there is none.
+    pub fn ask_config(&mut self) -> Result<Result<String, String>, SiteError> {
+        self.control.send(&json!({"get-config": {"generation": null}}))?;
+        let mut whole = String::new();
+        // The client's own time limit, and a report that goes ahead.
+        let deadline = Instant::now() + Duration::from_secs(40) + PATIENCE;
+        loop {
+            let message = receive(&mut self.control.stream)?;
+            if Instant::now() > deadline {
+                return Err("the client has not answered".into());
+            }
+            if message == "ping" {
+                // An answer may be late: this end gives signs of life too.
+                self.control.send(&json!("ping"))?;
+            } else if let Some(reason) = message["config-failed"]["reason"].as_str() {
+                return Ok(Err(reason.to_owned()));
+            } else if let Some(part) = message["config-part"]["text"].as_str() {
+                whole.push_str(part);
+                if message["config-part"]["last"] == true {
+                    return Ok(Ok(whole));
+                }
+            }
+        }
     }
 
     /// A joined data connection on which the station was asked for; the client now calls the station.

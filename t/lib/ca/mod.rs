@@ -63,7 +63,7 @@ pub struct Request {
     pub name: String,
     /// The subject's serialNumber attribute: the SSIDCODE (Odette certificate policy 1.4).
     pub ssid: Option<String>,
-    /// Host names and addresses in the subjectAltName.
+    /// Host names, addresses and `urn:` URIs in the subjectAltName.
     pub hosts: Vec<String>,
     /// EKU serverAuth.
     pub server: bool,
@@ -353,6 +353,8 @@ fn extend(builder: &mut X509Builder, request: &Request, issuer: Option<&Issued>)
         for host in &request.hosts {
             if host.parse::<IpAddr>().is_ok() {
                 names.ip(host)
+            } else if host.starts_with("urn:") {
+                names.uri(host)
             } else {
                 names.dns(host)
             };

@@ -156,6 +156,7 @@ impl Builder {
             internal,
             outgoing,
             api_url: format!("https://{api}/os4xapi/index.php"),
+            asked_url: format!("https://{api}/os4xapi/index.php"),
             authority: Authority::new("Partner CA")?,
             station: None,
             station_address: station,

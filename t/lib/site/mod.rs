@@ -44,6 +44,8 @@ pub struct Site {
     pub outgoing: SocketAddr,
     /// The backend's URL.
     pub api_url: String,
+    /// Where the client looks for the backend: the same, unless something stands between.
+    pub asked_url: String,
     /// The CA of partners and of the site's own certificate towards them.
     pub authority: Authority,
     /// The station behind the client; none: nobody listens there.
@@ -280,7 +282,7 @@ impl Site {
                 command.arg(folder.join("os4x_proxy.lic"));
             }
             Role::Client => {
-                command.args(["--foreground", "-U", &self.api_url, "-S", &self.internal.to_string(), "-T"]);
+                command.args(["--foreground", "-U", &self.asked_url, "-S", &self.internal.to_string(), "-T"]);
                 command.arg(format!("@{}", folder.join("token").display()));
             }
         }
