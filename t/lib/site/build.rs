@@ -121,7 +121,8 @@ impl Builder {
         // From here on the site's Drop cleans up.
         let mut site = self.place(directory)?;
         if let Some(station) = self.station {
-            let listen = format!("{}:0", bracketed(site.address));
+            // A port chosen now might be one that another of the site's daemons is to have.
+            let listen = site.station_address.to_string();
             let running = Station { listen, ..Station::new(station) }.spawn()?;
             site.station_address = running.address();
             site.station = Some(running);
@@ -172,10 +173,6 @@ fn ports<const N: usize>(address: IpAddr) -> Result<[SocketAddr; N], SiteError> 
         (0..N).map(|_| TcpListener::bind((address, 0))).collect::<Result<_, _>>()?;
     let ports: Vec<SocketAddr> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
     ports.try_into().map_err(|_| "not as many ports as asked for".into())
-}
-
-fn bracketed(address: IpAddr) -> String {
-    if address.is_ipv6() { format!("[{address}]") } else { address.to_string() }
 }
 
 /// Runs `os4xapi` on the site's database.
