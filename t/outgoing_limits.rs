@@ -10,14 +10,17 @@ use nix::unistd::Pid;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::thread::{JoinHandle, spawn};
+use std::time::{Duration, SystemTime};
 use t::installation::runs;
+use t::licence;
 use t::link::Control;
 use t::loglines::Line;
 use t::oftp::report::{Ending, Report};
 use t::oftp::settings::{Act, Mischief, OutFile, Point};
 use t::peer::Running;
 use t::site::{Builder, Flight, Role, Site, sockets};
-use t::wait::{PATIENCE, wait_for};
+use t::transport::Break;
+use t::wait::{PATIENCE, wait_for, wait_slow};
 
 const DAEMONS: [Role; 2] = [Role::Server, Role::Client];
 
@@ -97,6 +100,31 @@ fn the_server_counts_outgoing_sessions_whatever_its_client_asks_for() {
     {
         site.wait_log_after(Role::Server, mark, line);
     }
+    site.end();
+}
+
+#[test]
+fn each_station_is_told_that_the_licence_has_expired() {
+    const LIFE: Duration = Duration::from_secs(15);
+    let site = Builder::new("out-licence").outgoing().prepare().unwrap();
+    let partner = listening(acme(), Some(tls(&site, &certificate(&site))));
+    let end = SystemTime::now() + LIFE;
+    licence::renew(&site, LIFE).unwrap();
+    let mut site = launch(site, &partner, &[]);
+    assert_goes_out(&site);
+    wait_slow(LIFE, "the end of the licence", || {
+        (SystemTime::now() > end + Duration::from_secs(1)).then_some(())
+    });
+    let calls = partner.connections();
+    // More than there are parked pairs, one after the other.
+    for _ in 0..6 {
+        let report = station(&"acme", connect(&site)).call();
+        assert!(refusal(&report).contains("HTTP/1.1 503 licence: "), "{report:?}");
+    }
+    let report = station(&partner.address(), socks(&site)).call();
+    assert!(refusal(&report).contains("SOCKS5 code 1"), "{report:?}");
+    site.wait_log(Role::Server, "session_refused direction=outgoing reason=licence*partner=acme");
+    assert_eq!(partner.connections(), calls);
     site.end();
 }
 
@@ -245,8 +273,8 @@ fn an_outgoing_process_that_dies_is_a_break_to_both_sides_and_one_line() {
         kill(child, Signal::SIGKILL).unwrap();
         let ended = flight.land().unwrap();
         let theirs = partner.next_report(PATIENCE).unwrap();
-        let broken = |report: &Report| matches!(report.ending, Ending::Broken(_));
-        assert!(broken(&ended) && broken(&theirs), "{ended:?} {theirs:?}");
+        let reset = Ending::Broken(Break::Reset);
+        assert_eq!((&ended.ending, &theirs.ending), (&reset, &reset), "{role:?}");
         let [own, others] = if role == Role::Server { mark } else { [mark[1], mark[0]] };
         let crashed =
             format!("session_crashed direction=outgoing*partner=acme pid={child} *reason=killed-by-SIGKILL");

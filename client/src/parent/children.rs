@@ -117,12 +117,11 @@ impl Children {
     }
 
     /// The station of a session; the DMZ does not know it.
-    fn station_of(&mut self, session: &str) -> String {
-        let is_it = |pair: &PairId| pair.to_string() == session;
-        if let Some(child) = self.table.values().find(|child| child.pair.as_ref().is_some_and(is_it)) {
+    fn station_of(&mut self, session: PairId) -> String {
+        if let Some(child) = self.table.values().find(|child| child.pair == Some(session)) {
             return child.address.clone();
         }
-        let at = self.left.iter().position(|(pair, _)| is_it(pair));
+        let at = self.left.iter().position(|(pair, _)| *pair == session);
         at.and_then(|at| self.left.remove(at)).map(|(_, station)| station).unwrap_or_default()
     }
 
@@ -162,7 +161,8 @@ impl Parent {
     pub(super) fn name_stations(&mut self, events: &mut [SessionEvent]) {
         for event in events {
             if let SessionEvent::Begin(begin) = event {
-                begin.station = self.children.station_of(&begin.session);
+                let session = PairId::try_from(begin.session.clone());
+                begin.station = session.map_or_else(|_| String::new(), |pair| self.children.station_of(pair));
             }
         }
     }
