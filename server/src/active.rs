@@ -6,7 +6,10 @@ use crate::trust::{self, Peer, Seen, fingerprint};
 use common::config::{CertificateRule, ConfigFault, Limits, NamedPem, Partner, ProxyConfig};
 use common::link::join::Target;
 use common::link::tls;
+use openssl::bn::BigNum;
+use openssl::dh::Dh;
 use openssl::error::ErrorStack;
+use openssl::pkey::Params;
 use openssl::ssl::{SslContext, SslVersion};
 use openssl::x509::{X509, X509Ref};
 use std::collections::HashSet;
@@ -233,8 +236,16 @@ fn partner_context(
     let mut context = tls::hardened(SslVersion::TLS1_2).map_err(of("TLS"))?;
     context.set_cipher_list(CIPHERS).map_err(of("the list of cipher suites"))?;
     context.set_groups_list(GROUPS).map_err(of("the list of groups"))?;
+    let group = finite_field().map_err(of("the Diffie-Hellman group"))?;
+    context.set_tmp_dh(&group).map_err(of("the Diffie-Hellman group"))?;
     trust::configure(&mut context, peer, anchors, policy, seen).map_err(of("the trusted certificates"))?;
     Ok(context.build())
+}
+
+/// For suites with DHE, which without a group of ours are none: group 14 of RFC 3526, the 2048 bits that old systems
+/// can do too.
+fn finite_field() -> Result<Dh<Params>, ErrorStack> {
+    Dh::from_pqg(BigNum::get_rfc3526_prime_2048()?, None, BigNum::from_u32(2)?)
 }
 
 /// Host names are compared as DNS does, addresses by their value.
