@@ -234,9 +234,10 @@ impl Server {
         let generation = db::generation(&mut connection).await?;
         drop(connection);
         reports::expire_ignores(&self.app, &values).await?;
-        self.downloads.report_expired(&self.app, &values).await?;
+        self.tls.refresh(&self.app.db, generation).await?;
+        let reported = self.downloads.report_expired(&self.app, &values).await;
         self.downloads.time_slice(&self.app.db, values);
-        self.tls.refresh(&self.app.db, generation).await
+        reported
     }
 }
 
