@@ -46,7 +46,7 @@ fn runs(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-const PIDS: [&str; 4] = ["SERVER_PID", "CLIENT_PID", "API_PID", "STATION_PID"];
+const PIDS: [&str; 5] = ["SERVER_PID", "CLIENT_PID", "API_PID", "STATION_PID", "PARTNER_PID"];
 
 #[test]
 fn two_sites_side_by_side_carry_files_and_stop() {
@@ -56,14 +56,18 @@ fn two_sites_side_by_side_carry_files_and_stop() {
         let output = child.wait_with_output().unwrap();
         let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{said}\n{told}");
-        assert!(said.contains("receipt EERP") && told.contains("SHA-256 on both ends: "), "{said}\n{told}");
+        for way in ["partner -> server -> client -> station", "station -> client -> server -> partner"] {
+            assert!(told.contains(way), "{told}");
+        }
+        assert_eq!(said.matches("receipt EERP").count(), 2, "{said}");
+        assert_eq!(told.matches("SHA-256 on both ends: ").count(), 2, "{told}");
     }
-    let ports = ["TLS_PORT", "INTERNAL_PORT", "OUTGOING_PORT", "STATION_PORT"];
+    let ports = ["TLS_PORT", "INTERNAL_PORT", "OUTGOING_PORT", "STATION_PORT", "PARTNER_PORT"];
     let mut taken: Vec<String> =
         sites.iter().flat_map(|site| ports.map(|port| site.variable(port))).collect();
     taken.sort_unstable();
     taken.dedup();
-    assert_eq!(taken.len(), 8, "no port is shared: {taken:?}");
+    assert_eq!(taken.len(), 10, "no port is shared: {taken:?}");
 
     let site = &sites[0];
     send_another(site);

@@ -3,8 +3,8 @@
 # A quickstart site: everything in one folder, nothing outside of it. Sourced after say.sh and process.sh; the caller
 # has set site, the folder's absolute path, and bin, the folder of the built binaries.
 #
-#   dmz/      os4x_proxyserver2, its licence, key, log          station/  oftp2peer as the station, files it received
-#   inside/   os4x_proxyclient2, the token, its log             partner/  oftp2peer as a partner, test CA, files to send
+#   dmz/      os4x_proxyserver2, its licence, key, log          station/  oftp2peer as the station, its files
+#   inside/   os4x_proxyclient2, the token, its log             partner/  oftp2peer as a partner, its files, test CA
 #   api/      os4xapi, its database and log                     bin/      all of them, to try things with
 : "${site:?is the folder of the site}"
 
@@ -13,7 +13,7 @@ programs=(os4x_proxyserver2 os4x_proxyclient2 os4xapi oftp2peer oftp2check)
 # What site.env holds; the first line is asked for by people and scripts, the second by ourselves.
 site_variables=(TLS_PORT INTERNAL_PORT OUTGOING_PORT STATION_PORT API_URL API_DB PARTNER_CERT PARTNER_KEY CA_CERT
     PARTNER_SSID STATION_SSID SERVER_PID CLIENT_PID API_PID BIN
-    PARTNER_PASSWORD STATION_PASSWORD STATION_PID)
+    PARTNER_PASSWORD STATION_PASSWORD STATION_PID PARTNER_PORT PARTNER_PID)
 
 PARTNER_SSID=O0013007000PARTNER
 PARTNER_PASSWORD=PARTNER1
@@ -56,7 +56,7 @@ check_site() {
 
 make_site() {
     rm -rf "${site_parts[@]/#/$site/}" "$site/site.env"
-    mkdir -p "${site_parts[@]/#/$site/}" "$site/station/received"
+    mkdir -p "${site_parts[@]/#/$site/}" "$site/station/received" "$site/partner/received"
     # Keys and tokens are here.
     chmod 700 "$site"
     BIN=$site/bin
@@ -81,7 +81,7 @@ load_site() {
 
 site_runs() {
     runs "$SERVER_PID" os4x_proxyserver2 || runs "$CLIENT_PID" os4x_proxyclient2 || runs "$API_PID" os4xapi ||
-        runs "$STATION_PID" oftp2peer
+        runs "$STATION_PID" oftp2peer || runs "$PARTNER_PID" oftp2peer
 }
 
 # Ends every process of the site: first who asks, then who answers.
@@ -89,6 +89,7 @@ stop_site() {
     end_process "${CLIENT_PID:-}" os4x_proxyclient2
     end_process "${SERVER_PID:-}" os4x_proxyserver2
     end_process "${STATION_PID:-}" oftp2peer
+    end_process "${PARTNER_PID:-}" oftp2peer
     end_process "${API_PID:-}" os4xapi
 }
 
@@ -114,6 +115,8 @@ start_api() {
     api partner add partner --ssid "$PARTNER_SSID"
     api config set proxy_station_host 127.0.0.1
     api config set tcp_incoming_ip 127.0.0.1
+    # The partner is on this machine, which no partner is in earnest.
+    api config set proxy_outgoing_allow_local yes
     background "$log" "$site/api/os4xapi" serve --listen 127.0.0.1:0 --db "$API_DB"
     API_PID=$!
     wait_for_line 20 "$API_PID" '^listening on https://' "$log" || failed 'The backend does not listen.' "$log"
@@ -121,14 +124,25 @@ start_api() {
     (umask 077 && api token show >"$site/inside/token")
 }
 
+# start_peer FOLDER OPTION...: an OFTP2 system that serves sessions; sets its PID and port.
+start_peer() {
+    local folder=$1 log=$site/$1/$1.log
+    shift
+    background "$log" "$site/$folder/oftp2peer" receive --listen 127.0.0.1:0 --into "$site/$folder/received" "$@"
+    printf -v "${folder^^}_PID" %s $!
+    wait_for_line 20 $! '^listening on ' "$log" || failed "The $folder does not listen." "$log"
+    printf -v "${folder^^}_PORT" %s "$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$log")"
+}
+
 start_station() {
-    local log=$site/station/station.log
-    background "$log" "$site/station/oftp2peer" receive --listen 127.0.0.1:0 --ssid "$STATION_SSID" \
-        --password "$STATION_PASSWORD" --into "$site/station/received"
-    STATION_PID=$!
-    wait_for_line 20 "$STATION_PID" '^listening on ' "$log" || failed 'The station does not listen.' "$log"
-    STATION_PORT=$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$log")
+    start_peer station --ssid "$STATION_SSID" --password "$STATION_PASSWORD"
     api config set tcp_port "$STATION_PORT"
+}
+
+start_partner() {
+    start_peer partner --ssid "$PARTNER_SSID" --password "$PARTNER_PASSWORD" \
+        --cert "$PARTNER_CERT" --key "$PARTNER_KEY" --ca "$CA_CERT"
+    api partner set partner --host 127.0.0.1 --port "$PARTNER_PORT"
 }
 
 # background LOG COMMAND...: a process that outlives this script and its terminal.
@@ -143,13 +157,13 @@ start_daemons() {
     local id
     id=$("$site/dmz/os4x_proxyserver2" -L)
     api licence issue "${id##* }" --holder 'Quickstart' -o "$site/dmz/os4x_proxy.lic" >/dev/null
-    OUTGOING_PORT=$(free_port)
-    api proxyclient add 127.0.0.1 --port "$OUTGOING_PORT" --listen-ip 127.0.0.1
     local try
     for try in 1 2 3 4 5; do
         INTERNAL_PORT=$(free_port)
         TLS_PORT=$(free_port)
+        OUTGOING_PORT=$(free_port)
         api config set tcp_port_tls "$TLS_PORT"
+        api proxyclient add 127.0.0.1 --port "$OUTGOING_PORT" --listen-ip 127.0.0.1
         start_server && start_client && return 0
         note "a port was taken by another program meanwhile; attempt $try of 5 has failed"
         end_process "${CLIENT_PID:-}" os4x_proxyclient2
@@ -168,16 +182,22 @@ start_server() {
     SERVER_PID=$(<"$site/dmz/os4x_proxyserver.pid")
 }
 
-# Fails if the TLS port is taken; every other fault ends the script.
+# Fails if the TLS port or the station's is taken; every other fault ends the script.
 start_client() {
-    local said=$site/inside/start.log logs
+    local said=$site/inside/start.log
     "$site/inside/os4x_proxyclient2" -U "$API_URL" -S "127.0.0.1:$INTERNAL_PORT" -T "@$site/inside/token" \
         >"$said" 2>&1 || failed 'The client does not start.' "$said"
     CLIENT_PID=$(<"$site/inside/os4x_proxyclient.pid")
-    mapfile -t logs < <(logs_of os4x_proxyserver)
-    wait_for_line 30 "$SERVER_PID" "\[$SERVER_PID\] listener_(open|error) listener=tls " "${logs[@]}" ||
-        failed 'The server does not open its TLS port.'
-    ! grep -qs "\[$SERVER_PID\] listener_error listener=tls " "${logs[@]}"
+    opened os4x_proxyserver "$SERVER_PID" tls && opened os4x_proxyclient "$CLIENT_PID" local
+}
+
+# opened STEM PID LISTENER: waits until a daemon has opened a listener; fails if its port is taken.
+opened() {
+    local logs
+    mapfile -t logs < <(logs_of "$1")
+    wait_for_line 30 "$2" "\[$2\] listener_(open|error) listener=$3 " "${logs[@]}" ||
+        failed "The listener '$3' does not open."
+    ! grep -qs "\[$2\] listener_error listener=$3 " "${logs[@]}"
 }
 
 # failed TEXT [FILE...]: shows the logs, then dies; the caller's exit handler ends the processes.
@@ -185,6 +205,6 @@ failed() {
     local text=$1 logs
     shift
     mapfile -t logs < <(logs_of os4x_proxyserver && logs_of os4x_proxyclient)
-    show_tail "$@" "${logs[@]}" "$site/api/os4xapi.log" "$site/station/station.log"
+    show_tail "$@" "${logs[@]}" "$site/api/os4xapi.log" "$site/station/station.log" "$site/partner/partner.log"
     die "$text" "All logs are in $site; each line of the daemons is explained in man/os4x_proxy-log.5."
 }
