@@ -13,7 +13,12 @@ mod session;
 use common::exit::Status;
 use common::options::{complain, print};
 use common::startup;
+use common::sys;
 use options::Action;
+
+/// No secret outlives its use in freed memory.
+#[global_allocator]
+static HEAP: sys::WipedHeap = sys::WipedHeap;
 
 fn main() -> Status {
     let (site, arguments) = match startup::begin("os4x_proxyclient") {

@@ -17,11 +17,16 @@ use common::exit::Status;
 use common::options::{complain, print};
 use common::site::Site;
 use common::startup;
+use common::sys;
 use identity::Identity;
 use licence::Licence;
 use options::Action;
 use std::path::Path;
 use std::time::SystemTime;
+
+/// No secret outlives its use in freed memory.
+#[global_allocator]
+static HEAP: sys::WipedHeap = sys::WipedHeap;
 
 fn main() -> Status {
     let (site, arguments) = match startup::begin("os4x_proxyserver") {

@@ -4,7 +4,7 @@
 
 use super::fault::Fault;
 use common::identity::Kind;
-use common::link::tls::hardened;
+use common::link::tls::hardened_for_secrets;
 use common::secret::Secret;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -50,7 +50,7 @@ pub(super) struct Trust {
 impl Trust {
     /// Trusts the CA with this SHA-256 alone, or the system's store.
     pub(super) fn new(pin: Option<Pin>) -> Result<Self, ErrorStack> {
-        let mut context = hardened(SslVersion::TLS1_2)?;
+        let mut context = hardened_for_secrets(SslVersion::TLS1_2)?;
         if let Some(pin) = pin {
             context
                 .set_verify_callback(SslVerifyMode::PEER, move |good, chain| good || is_pinned(chain, &pin));

@@ -13,6 +13,9 @@ use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509PurposeId, X509Ref};
 use std::fmt;
 
+/// SSL_OP_CLEANSE_PLAINTEXT of OpenSSL 3.0, which the openssl crate does not name.
+const CLEANSE_PLAINTEXT: SslOptions = SslOptions::from_bits_retain(1 << 1);
+
 /// What every context of ours has in common: write modes for a relay, and no resumption, because a resumed session
 /// would skip the certificate and its CRL.
 pub fn hardened(min: SslVersion) -> Result<SslContextBuilder, ErrorStack> {
@@ -24,6 +27,13 @@ pub fn hardened(min: SslVersion) -> Result<SslContextBuilder, ErrorStack> {
     context.set_options(SslOptions::NO_TICKET | SslOptions::NO_RENEGOTIATION | SslOptions::NO_COMPRESSION);
     context.set_num_tickets(0)?;
     context.set_session_cache_mode(SslSessionCacheMode::OFF);
+    Ok(context)
+}
+
+/// The same for connections that keys and tokens travel on: what was read is wiped from OpenSSL's buffers, too.
+pub fn hardened_for_secrets(min: SslVersion) -> Result<SslContextBuilder, ErrorStack> {
+    let mut context = hardened(min)?;
+    context.set_options(CLEANSE_PLAINTEXT);
     Ok(context)
 }
 
@@ -54,7 +64,7 @@ pub fn client_context(
 }
 
 fn mutual(ca: &X509Ref, purpose: X509PurposeId) -> Result<SslContextBuilder, ErrorStack> {
-    let mut context = hardened(SslVersion::TLS1_3)?;
+    let mut context = hardened_for_secrets(SslVersion::TLS1_3)?;
     let mut store = X509StoreBuilder::new()?;
     store.add_cert(ca.to_owned())?;
     store.set_purpose(purpose)?;

@@ -1,11 +1,39 @@
-//! What OpenSSL frees is wiped first. Its decoders free the private key's DER as it is, and a block that was freed stays
-//! in the memory of every process forked later, until something else happens to be written over it.
+//! What is freed is wiped first, on Rust's heap and on OpenSSL's: a block that was freed stays in the memory of every
+//! process forked later, until something else happens to be written over it. Secrets pass through memory that no type of
+//! ours owns: a parser's scratch space, a grown vector's old place, an option's text; OpenSSL's decoders free the private
+//! key's DER as it is.
 
 // Links the library that the function below is in.
 use openssl_sys as _;
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{c_char, c_int, c_void};
 use std::io;
 use std::ptr;
+
+/// The system's allocator; what is freed is overwritten first. Memory that moves as it grows is freed, too.
+pub struct WipedHeap;
+
+// SAFETY: each call is passed on to the system's allocator with the layout it came with. `realloc` is the trait's own:
+// allocate, copy, deallocate, because the system's would leave the old place as it was.
+unsafe impl GlobalAlloc for WipedHeap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps to GlobalAlloc's contract, which is System's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: `place` was allocated with this layout and nobody uses it any more. Unlike writes of ours, this call
+        // is not optimised away before a free.
+        unsafe { libc::explicit_bzero(place.cast(), layout.size()) };
+        // SAFETY: as above.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
 
 type Allocate = unsafe extern "C" fn(usize, *const c_char, c_int) -> *mut c_void;
 type Resize = unsafe extern "C" fn(*mut c_void, usize, *const c_char, c_int) -> *mut c_void;
