@@ -3,6 +3,7 @@
 use crate::outward;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
@@ -100,6 +101,18 @@ fn from(partner: &Partner, last: u8) -> Partner {
     partner
 }
 
+/// Waits until the backend lists each session with its one file and a regular end.
+fn assert_listed(site: &Site, sessions: usize) {
+    let good = |one: &&Value| {
+        (&one["state"], &one["reason"], &one["files"]) == (&"ended".into(), &"normal".into(), &1.into())
+    };
+    wait_for("all sessions in the list", || {
+        let listed = site.api(&["sessions", "--limit", "1000", "--json"]).unwrap();
+        let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+        (listed.len() == sessions && listed.iter().filter(good).count() == sessions).then_some(())
+    });
+}
+
 /// Callers who come in a few at a time, and of whom none ends before all are there.
 struct Crowd {
     size: u32,
@@ -193,6 +206,7 @@ fn two_hundred_sessions_inward_and_a_hundred_outward_at_a_time() {
     assert_all_arrived(site.station.as_ref().unwrap(), &into);
     assert_all_arrived(&partner, &out);
     assert_nothing_is_left(&site, (INWARD + OUTWARD) as usize, &before, 8);
+    assert_listed(&site, (INWARD + OUTWARD) as usize);
     site.end();
 }
 

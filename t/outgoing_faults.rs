@@ -71,8 +71,8 @@ fn each_fault_of_a_partner_has_its_own_word() {
     const PLAIN: &[&str] = &["--tls", "no"];
     let mut site = Builder::new("faults")
         .outgoing()
-        .setting("proxy_handshake_seconds", "5")
-        .setting("proxy_ssid_seconds", "5")
+        .setting("proxy_handshake_seconds", "8")
+        .setting("proxy_ssid_seconds", "8")
         .prepare()
         .unwrap();
     let good = tls(&site, &certificate(&site));
