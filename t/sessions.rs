@@ -180,6 +180,28 @@ fn what_outlives_its_client_is_orphaned_until_its_end_is_heard_of() {
 }
 
 #[test]
+fn a_backend_that_stands_still_holds_nobody_up_and_hears_of_it_later() {
+    let (mut site, _partner) = site(Builder::new("still"));
+    let goes_out = |site: &Site| {
+        let report = station(&"acme", connect(site)).send([OutFile::octets("OUT", *b"hello")]);
+        assert!(report.is_good(), "{report:?}");
+    };
+    site.signal(Role::Api, Signal::SIGSTOP);
+    let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    for _ in 0..5 {
+        site.assert_works();
+        goes_out(&site);
+    }
+    assert!(flight.land().unwrap().is_good());
+    site.wait_log(Role::Client, "backend_error function=proxy_session ");
+    site.assert_works();
+    goes_out(&site);
+    site.signal(Role::Api, Signal::SIGCONT);
+    wait_listed(&site, "ended", 13);
+    site.end();
+}
+
+#[test]
 fn a_process_that_dies_has_its_end_in_the_list() {
     let (site, _partner) = site(Builder::new("dead"));
     let flight = Flight::take_off(station(&"acme", connect(&site))).unwrap();
