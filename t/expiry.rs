@@ -17,7 +17,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// How often the server looks.
 const LOOK: Duration = Duration::from_secs(60);
 /// What runs out in the test lasts so long from its beginning.
-const LIFE: Duration = Duration::from_secs(30);
+const LIFE: Duration = Duration::from_secs(40);
 
 /// Waits until the system log has an entry with this text, whose detail has `detail`.
 #[track_caller]
