@@ -120,6 +120,13 @@ impl Builder {
         fs::create_dir(&directory)?;
         // From here on the site's Drop cleans up.
         let mut site = self.place(directory)?;
+        let filled = self.fill(&mut site);
+        // Whoever gets the error has no site to end.
+        site.is_over = filled.is_err();
+        filled.map(|()| site)
+    }
+
+    fn fill(self, site: &mut Site) -> Result<(), SiteError> {
         if let Some(station) = self.station {
             // A port chosen now might be one that another of the site's daemons is to have.
             let listen = site.station_address.to_string();
@@ -127,7 +134,7 @@ impl Builder {
             site.station_address = running.address();
             site.station = Some(running);
         }
-        configure(&mut site, &self.settings, &self.partners)?;
+        configure(site, &self.settings, &self.partners)?;
         if self.outgoing {
             let (ip, port) = (site.outgoing.ip().to_string(), site.outgoing.port().to_string());
             site.api(&["proxyclient", "add", "127.0.0.1", "--listen-ip", &ip, "--port", &port])?;
@@ -135,7 +142,7 @@ impl Builder {
         for (role, name, text) in &self.files {
             fs::write(site.folder(*role).join(name), text)?;
         }
-        Ok(site)
+        Ok(())
     }
 
     fn place(&self, directory: PathBuf) -> Result<Site, SiteError> {
