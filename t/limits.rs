@@ -1,11 +1,9 @@
 //! Deadlines and numbers: those who say nothing are let go, those who are too many are refused, and neither keeps
 //! anybody else out or reaches the inside.
 
-use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -204,24 +202,19 @@ fn sessions_are_limited_for_a_partner_and_in_all() {
     }
 }
 
-/// Sets how many descriptors process `pid` may have (its hard limit stays).
-fn limit_descriptors(pid: Pid, most: u64) {
-    let done =
-        Command::new("prlimit").args(["--pid", &pid.to_string(), &format!("--nofile={most}:")]).status();
-    assert!(done.unwrap().success());
-}
-
 #[test]
 fn who_comes_while_the_server_is_out_of_descriptors_waits() {
     let mut site = Site::start("descriptors").unwrap();
     let partner = site.partner("O0013ACME").unwrap();
-    limit_descriptors(site.pid(Role::Server), 3);
+    site.limit_descriptors(Role::Server, 3);
     let call = std::thread::spawn(move || partner.call());
-    site.wait_log(Role::Server, "the TLS listener cannot accept");
+    site.wait_log(Role::Server, "listener_error listener=tls*it cannot accept");
+    site.wait_rests(Role::Server, 10);
     // Nobody else connects who would draw its attention to the port.
-    limit_descriptors(site.pid(Role::Server), 1024);
+    site.limit_descriptors(Role::Server, 1024);
     let report = call.join().unwrap();
     assert!(report.ending.is_normal(), "{report:?}");
+    assert_eq!(site.log(Role::Server).matches("it cannot accept").count(), 1);
     site.end();
 }
 

@@ -73,6 +73,21 @@ fn outgoing_sessions_are_limited_on_their_own() {
 }
 
 #[test]
+fn a_station_that_comes_while_the_client_is_out_of_descriptors_waits() {
+    let (mut site, _partner) = site(Builder::new("out-descriptors"));
+    site.limit_descriptors(Role::Client, 3);
+    let call = call(&site, "acme");
+    site.wait_log(Role::Client, "listener_error listener=local*it cannot accept");
+    // Meanwhile it neither spins nor fills its log.
+    site.wait_rests(Role::Client, 10);
+    site.limit_descriptors(Role::Client, 1024);
+    let report = call.join().unwrap();
+    assert!(report.is_good(), "{report:?}");
+    assert_eq!(site.log(Role::Client).matches("it cannot accept").count(), 1);
+    site.end();
+}
+
+#[test]
 fn the_server_counts_outgoing_sessions_whatever_its_client_asks_for() {
     let builder = Builder::new("out-counts").setting("proxy_outgoing_sessions", "1");
     let (mut site, _partner) = site(builder.setting("proxy_parked_pairs", "1"));

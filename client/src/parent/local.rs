@@ -5,23 +5,20 @@ use super::{LISTENERS, Parent};
 use crate::session::Station;
 use common::config::{ClientConfig, MAX_TIED};
 use common::exit::Status;
-use common::log::{Event, events};
-use common::net::{self, Network};
+use common::log::{Event, Throttle, events};
+use common::net::{self, Accepting, Network};
 use common::sys;
 use mio::net::TcpListener;
 use mio::{Interest, Token};
 use std::collections::HashSet;
-use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Connections taken in at a time, so that other work gets its turn.
 const BURST: usize = 32;
 /// Beyond the limit of sessions so many stations are told so; all further ones are cut off.
 const TOLD: usize = 20;
-/// Refusals are logged at most this often; between, they are counted.
-const REFUSAL_LINE: Duration = Duration::from_secs(10);
 
 /// A listener as the configuration wants it.
 #[derive(Clone)]
@@ -51,6 +48,7 @@ impl Door {
 struct Listener {
     socket: TcpListener,
     door: Door,
+    accepting: Accepting,
 }
 
 #[derive(Default)]
@@ -61,13 +59,17 @@ pub(super) struct Listeners {
     open: Vec<Option<Listener>>,
     /// Addresses that could not be bound, and were told of.
     faulty: HashSet<SocketAddr>,
-    quiet_since: Option<Instant>,
-    unlogged: u64,
+    refusals: Throttle,
 }
 
 impl Listeners {
     pub(super) fn are_open(&self) -> bool {
         self.open.iter().any(Option::is_some)
+    }
+
+    /// After an accept that failed: when to try again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.open.iter().flatten().filter_map(|listener| listener.accepting.retry_at()).min()
     }
 
     /// What is wanted under this configuration; read once for each generation.
@@ -115,7 +117,7 @@ impl Parent {
             Ok(socket) => {
                 self.listeners.faulty.remove(&door.address);
                 door.event(events::LISTENER_OPEN).info();
-                let listener = Some(Listener { socket, door });
+                let listener = Some(Listener { socket, door, accepting: Accepting::default() });
                 match self.listeners.open.get_mut(slot) {
                     Some(place) => *place = listener,
                     None => self.listeners.open.push(listener),
@@ -134,21 +136,18 @@ impl Parent {
     /// Takes stations in.
     pub(super) fn accept_stations(&mut self, slot: usize) {
         for _ in 0..BURST {
-            let Some(Some(listener)) = self.listeners.open.get(slot) else { return };
-            match listener.socket.accept() {
-                Ok((socket, peer)) => {
+            let Some(Some(listener)) = self.listeners.open.get_mut(slot) else { return };
+            match listener.accepting.next(&listener.socket) {
+                Ok(Some((socket, peer))) => {
                     let station = Station { socket, peer, tied: listener.door.tied.clone() };
-                    match self.admission(&listener.door, peer.ip()) {
-                        Ok(()) => self.serve(station),
-                        Err((status, reason)) => self.turn_away(&station, status, reason),
-                    }
+                    self.meet(slot, station);
                 }
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
-                Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                Ok(None) => return,
                 Err(e) => {
-                    // Out of descriptors, most likely: what has come waits in the kernel.
-                    common::error!("the local listener cannot accept: {e}");
-                    break;
+                    let event = listener.door.event(events::LISTENER_ERROR);
+                    let event = event.field("reason", format!("it cannot accept: {e}"));
+                    self.report("the local listener cannot accept", event.text());
+                    return event.error();
                 }
             }
         }
@@ -156,6 +155,25 @@ impl Parent {
         if let Some(Some(listener)) = self.listeners.open.get_mut(slot) {
             let token = Token(LISTENERS + slot);
             let _ = self.poller.registry().reregister(&mut listener.socket, token, Interest::READABLE);
+        }
+    }
+
+    /// A station has come by the listener in this slot.
+    fn meet(&mut self, slot: usize, station: Station) {
+        let Some(Some(listener)) = self.listeners.open.get(slot) else { return };
+        match self.admission(&listener.door, station.peer.ip()) {
+            Ok(()) => self.serve(station),
+            Err((status, reason)) => self.turn_away(&station, status, reason),
+        }
+    }
+
+    /// Tries again where an accept has failed, once it is time.
+    pub(super) fn retry_accepts(&mut self) {
+        for slot in 0..self.listeners.open.len() {
+            let listener = self.listeners.open.get(slot).and_then(Option::as_ref);
+            if listener.is_some_and(|listener| listener.accepting.is_due()) {
+                self.accept_stations(slot);
+            }
         }
     }
 
@@ -177,21 +195,15 @@ impl Parent {
     pub(super) fn turn_away(&mut self, station: &Station, status: Status, reason: &str) {
         // One that is gone already needs no reset.
         let _ = sys::linger_reset(station.socket.as_fd());
-        let now = Instant::now();
-        if self.listeners.quiet_since.is_some_and(|since| since + REFUSAL_LINE > now) {
-            self.listeners.unlogged += 1;
-            return;
-        }
+        let Some(unlogged) = self.listeners.refusals.admit(Instant::now()) else { return };
         Event::new(events::SESSION_REFUSED)
             .field("direction", "outgoing")
             .field("reason", status.word())
             .field_display("address", station.peer)
             .field_opt("partner", station.tied.as_deref())
-            .field_num("unlogged", self.listeners.unlogged)
+            .unlogged(unlogged)
             .field("detail", reason)
             .warn();
-        self.listeners.quiet_since = Some(now);
-        self.listeners.unlogged = 0;
     }
 }
 

@@ -322,6 +322,7 @@ impl Parent {
             // A port that was taken may be free by now, whether the backend answers or not.
             self.tend_listeners();
         }
+        self.retry_accepts();
         self.tend_held();
         self.tend_outgoing();
         self.renew_when_due();
@@ -339,6 +340,7 @@ impl Parent {
                 .chain(self.worker_due())
                 .chain(self.pool.due())
                 .chain(self.held.due())
+                .chain(self.listeners.due())
                 .chain(self.membership.as_ref().map(Membership::renew_at))
                 .fold(Instant::now() + REFRESH, Instant::min),
         }

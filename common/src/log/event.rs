@@ -48,6 +48,11 @@ impl Event {
         }
     }
 
+    /// Adds how many like lines a `Throttle` has kept back, if any.
+    pub fn unlogged(self, lines: u64) -> Self {
+        if lines > 0 { self.field_num("unlogged", lines) } else { self }
+    }
+
     fn push(&mut self, key: &str, value: &dyn Display) {
         // Writing to a String cannot fail.
         let _ = write!(self.text, " {key}={value}");

@@ -56,13 +56,13 @@ catalogue! {
         "A client has proven itself on the internal port and is joined."
     CLIENT_GONE "client_gone" "link" Warn ["address" "reason"]
         "The client that was joined is gone; the server listens on the internal port again."
-    CLIENT_REFUSED "client_refused" "link" Warn ["address" "reason"]
+    CLIENT_REFUSED "client_refused" "link" Warn ["address" "reason" "unlogged?"]
         "A connection on the internal port did not prove to be our client, or one is joined already."
     SERVER_JOINED "server_joined" "link" Info ["address" "proxy_id"]
         "The client has joined a server that the backend lists."
     SERVER_LOST "server_lost" "link" Error ["address" "reason"]
         "The control connection to the server has ended or was not to be had; the client ends with status 1."
-    PAIR_REFUSED "pair_refused" "link" Warn ["address" "reason"]
+    PAIR_REFUSED "pair_refused" "link" Warn ["address" "reason" "unlogged?"]
         "A data connection named an unknown pair, or did not hold its ticket."
     ENROLLED "enrolled" "backend" Info ["seconds"]
         "The backend has certified this client's key."
@@ -83,7 +83,7 @@ catalogue! {
     LISTENER_CLOSED "listener_closed" "listener" Info ["listener" "address" "partner?" "reason"]
         "A listener is closed; sessions go on."
     LISTENER_ERROR "listener_error" "listener" Error ["listener" "address" "partner?" "reason"]
-        "A listener cannot be opened, or cannot accept."
+        "A listener cannot be opened; or it cannot accept, then once until it can again."
     SESSION_BEGIN "session_begin" "session" Info
         ["direction" "session" "address" "partner" "ssid" "subject?" "serial?" "tls?" "station?"]
         "A session is through to the other side and begins to carry files; the server names certificate and cipher, the client the station."

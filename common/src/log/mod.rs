@@ -3,7 +3,8 @@
 //! Every process runs it: a parent sets it up, its children inherit it by fork, and each has its own level from then
 //! on. It never ends a session or a process: a line that cannot be written is counted and reported.
 //!
-//! Reading order: `priority`, `macros`, `event`, `events`, `threshold`, `router`, `wiring`, `rc`, `layout`, `appender`.
+//! Reading order: `priority`, `macros`, `event`, `events`, `threshold`, `router`, `wiring`, `rc`, `layout`, `appender`;
+//! `throttle` on its own.
 
 mod appender;
 mod error;
@@ -21,6 +22,7 @@ mod router;
 #[cfg(test)]
 mod tests;
 mod threshold;
+mod throttle;
 mod watch;
 mod wiring;
 
@@ -29,6 +31,7 @@ pub use error::LogError;
 pub use escape::{Escaped, escape};
 pub use event::Event;
 pub use priority::Priority;
+pub use throttle::Throttle;
 
 use crate::sys::localtime;
 use log4rs::config::{Appender, Config, Root};

@@ -4,12 +4,14 @@
 //! the process waits for any event and tries again (`Waiter::drive`). mio is edge-triggered, so nothing waits
 //! before it has tried.
 
+mod accept;
 mod conn;
 mod lookup;
 mod network;
 mod waiter;
 mod wire;
 
+pub use accept::Accepting;
 pub use conn::{Conn, Read, TlsFailure};
 pub use lookup::{LookupError, connect, is_own, resolve};
 pub use network::{Network, NetworkError, is_public, normal, private_networks};

@@ -2,13 +2,12 @@
 //! are within 10 s: a client by TLS with its certificate, a data connection by the ID of a pair.
 
 use super::joined::Joined;
-use super::throttle::Throttle;
 use super::{INTERNAL, PENDING};
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
 use common::link::pair::{PREAMBLE, PairId, Ticket, UNKNOWN_PAIR};
 use common::link::tls;
-use common::log::{Event, events};
-use common::net::{self, Conn, Wire};
+use common::log::{Event, Throttle, events};
+use common::net::{self, Accepting, Conn, Wire};
 use common::sys;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
@@ -23,8 +22,6 @@ const SLOTS: usize = 10;
 /// How long one may take to prove itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 const BACKLOG: i32 = 64;
-/// After an accept that failed.
-const RETRY: Duration = Duration::from_millis(100);
 /// First octet of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -35,8 +32,7 @@ pub(super) struct InternalPort {
     listening: bool,
     context: SslContext,
     pending: [Option<Pending>; SLOTS],
-    /// After an accept that failed: when to try again.
-    retry_at: Option<Instant>,
+    accepting: Accepting,
     clients: Throttle,
     pairs: Throttle,
 }
@@ -92,7 +88,7 @@ impl InternalPort {
             listening: true,
             context,
             pending: [const { None }; SLOTS],
-            retry_at: None,
+            accepting: Accepting::default(),
             clients: Throttle::default(),
             pairs: Throttle::default(),
         })
@@ -109,7 +105,7 @@ impl InternalPort {
 
     /// When the next newcomer runs out of time.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.pending.iter().flatten().map(|pending| pending.until).chain(self.retry_at).min()
+        self.pending.iter().flatten().map(|pending| pending.until).chain(self.accepting.retry_at()).min()
     }
 
     /// Listens, or keeps the port bound without listening.
@@ -133,24 +129,22 @@ impl InternalPort {
     /// Takes in whoever has connected.
     pub(super) fn accept(&mut self, registry: &Registry) {
         while self.listening {
-            match self.listener.accept() {
-                Ok((socket, peer)) => self.admit(socket, peer, registry),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
-                // The connection was gone before it was accepted.
-                Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+            match self.accepting.next(&self.listener) {
+                Ok(Some((socket, peer))) => self.admit(socket, peer, registry),
+                Ok(None) => return,
                 Err(e) => {
-                    // Out of descriptors, most likely: what has come waits in the kernel, and is not told again.
-                    common::error!("the internal port cannot accept: {e}");
-                    self.retry_at = Some(Instant::now() + RETRY);
-                    return;
+                    return Event::new(events::LISTENER_ERROR)
+                        .field("listener", "internal")
+                        .field_display("address", self.address)
+                        .field("reason", format!("it cannot accept: {e}"))
+                        .error();
                 }
             }
         }
     }
 
     pub(super) fn retry_accept(&mut self, registry: &Registry) {
-        if self.retry_at.is_some_and(|at| at <= Instant::now()) {
-            self.retry_at = None;
+        if self.accepting.is_due() {
             self.accept(registry);
         }
     }
@@ -244,8 +238,7 @@ pub(super) fn decline_pair(mut socket: TcpStream) {
 }
 
 fn tell(event: &'static str, peer: SocketAddr, reason: &str, unlogged: u64) {
-    let event = Event::new(event).field_display("address", peer).field("reason", reason);
-    if unlogged > 0 { event.field_num("unlogged", unlogged).warn() } else { event.warn() }
+    Event::new(event).field_display("address", peer).field("reason", reason).unlogged(unlogged).warn();
 }
 
 /// One step of a newcomer's proof.

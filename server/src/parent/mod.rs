@@ -20,7 +20,6 @@ mod outbox;
 mod outgoing;
 mod pool;
 mod public;
-mod throttle;
 
 use crate::active::Active;
 use crate::identity::Identity;
@@ -243,7 +242,7 @@ impl Parent {
         common::log::reread_if_changed();
         self.internal.expire(self.poller.registry());
         self.internal.retry_accept(self.poller.registry());
-        if self.public.as_ref().and_then(PublicPort::retry_at).is_some_and(|at| at <= Instant::now()) {
+        if self.public.as_ref().is_some_and(PublicPort::must_retry) {
             self.accept_partners();
         }
         self.hear_client();

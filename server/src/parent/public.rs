@@ -1,28 +1,28 @@
 //! The TLS listener, open while a client is joined, and admission: who may come in before anything is known of him but
 //! his address. Accepted sockets go to a child at once; nothing is read here.
 
-use super::throttle::Throttle;
 use super::{Need, PUBLIC, Parent};
 use crate::orders::ToChild;
 use common::exit::Status;
-use common::log::{Event, events};
+use common::log::{Event, Throttle, events};
+use common::net::Accepting;
 use mio::Interest;
 use mio::net::{TcpListener, TcpStream};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Connections taken in at a time, so that other work gets its turn.
 const BURST: usize = 64;
-/// After an accept that failed.
-const RETRY: Duration = Duration::from_millis(100);
+/// Connections taken in before a listener closes: more than its queue can hold.
+const LAST_CALL: usize = 4096;
+
 /// The open TLS listener.
 pub(super) struct PublicPort {
     listener: TcpListener,
     address: SocketAddr,
     throttle: Throttle,
-    /// After an accept that failed: when to try again.
-    retry_at: Option<Instant>,
+    accepting: Accepting,
 }
 
 impl PublicPort {
@@ -30,8 +30,13 @@ impl PublicPort {
         self.address
     }
 
+    /// After an accept that failed: when to try again.
     pub(super) fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+        self.accepting.retry_at()
+    }
+
+    pub(super) fn must_retry(&self) -> bool {
+        self.accepting.is_due()
     }
 }
 
@@ -41,20 +46,20 @@ impl Parent {
         if self.public.as_ref().is_some_and(|public| public.address == address) {
             return Ok(());
         }
-        let mut listener = self.bind_beside(address)?;
-        self.poller.registry().register(&mut listener, PUBLIC, Interest::READABLE)?;
-        // Who has come by the old way is let in still.
-        self.accept_partners();
+        let listener = self.bind_beside(address)?;
+        // Who has come by the old way is let in still: closing would reset him.
+        self.accept_up_to(LAST_CALL);
         self.close_public("moved");
         Event::new(events::LISTENER_OPEN).field("listener", "tls").field_display("address", address).info();
-        self.public = Some(PublicPort { listener, address, throttle: Throttle::default(), retry_at: None });
+        let (throttle, accepting) = (Throttle::default(), Accepting::default());
+        self.public = Some(PublicPort { listener, address, throttle, accepting });
         Ok(())
     }
 
     /// Binds the new listener while the old one is open. A wildcard address with the same port is in its way: then the
     /// old one steps aside, and is put back if that did not help.
     fn bind_beside(&mut self, address: SocketAddr) -> std::io::Result<TcpListener> {
-        let taken = match TcpListener::bind(address) {
+        let taken = match self.bind_public(address) {
             Err(e) if e.kind() == ErrorKind::AddrInUse => e,
             other => return other,
         };
@@ -64,23 +69,26 @@ impl Parent {
         if !self.public.as_ref().is_some_and(|public| in_the_way(public.address)) {
             return Err(taken);
         }
-        self.accept_partners();
+        self.accept_up_to(LAST_CALL);
         let Some(old) = self.public.take() else { return Err(taken) };
-        let PublicPort { mut listener, address: before, throttle, retry_at } = old;
+        let PublicPort { mut listener, address: before, throttle, accepting } = old;
         let _ = self.poller.registry().deregister(&mut listener);
         drop(listener);
-        TcpListener::bind(address).inspect(|_| log_closed(before, "moved")).inspect_err(|_| {
-            let restored = TcpListener::bind(before).and_then(|mut listener| {
-                self.poller.registry().register(&mut listener, PUBLIC, Interest::READABLE)?;
-                Ok(listener)
-            });
-            match restored {
+        self.bind_public(address).inspect(|_| log_closed(before, "moved")).inspect_err(|_| {
+            match self.bind_public(before) {
                 Ok(listener) => {
-                    self.public = Some(PublicPort { listener, address: before, throttle, retry_at });
+                    self.public = Some(PublicPort { listener, address: before, throttle, accepting });
                 }
                 Err(e) => log_closed(before, &format!("it stepped aside and cannot be put back: {e}")),
             }
         })
+    }
+
+    /// A listener that the loop watches.
+    fn bind_public(&self, address: SocketAddr) -> std::io::Result<TcpListener> {
+        let mut listener = TcpListener::bind(address)?;
+        self.poller.registry().register(&mut listener, PUBLIC, Interest::READABLE)?;
+        Ok(listener)
     }
 
     pub(super) fn close_public(&mut self, reason: &str) {
@@ -92,28 +100,35 @@ impl Parent {
 
     /// Takes partners in: to a parked child if there is one, to a new one if not.
     pub(super) fn accept_partners(&mut self) {
-        for _ in 0..BURST {
+        self.accept_up_to(BURST);
+    }
+
+    fn accept_up_to(&mut self, most: usize) {
+        for _ in 0..most {
             let Some(public) = &mut self.public else { return };
-            public.retry_at = None;
-            match public.listener.accept() {
-                Ok((socket, peer)) => match self.admission(peer.ip()) {
+            let address = public.address;
+            match public.accepting.next(&public.listener) {
+                Ok(Some((socket, peer))) => match self.admission(peer.ip()) {
                     Ok(()) => self.hand_over(socket, peer),
                     Err((status, reason)) => self.turn_away(peer, status, reason),
                 },
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
-                Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
-                Err(e) => {
-                    // Out of descriptors, most likely: what has come waits in the kernel, and is not told again.
-                    common::error!("the TLS listener cannot accept: {e}");
-                    public.retry_at = Some(Instant::now() + RETRY);
-                    return;
-                }
+                Ok(None) => return,
+                Err(e) => return self.tell_unable(address, &e),
             }
         }
         // Edge-triggered: what is left is not told again.
         if let Some(public) = &mut self.public {
             let _ = self.poller.registry().reregister(&mut public.listener, PUBLIC, Interest::READABLE);
         }
+    }
+
+    fn tell_unable(&mut self, address: SocketAddr, e: &std::io::Error) {
+        let event = Event::new(events::LISTENER_ERROR)
+            .field("listener", "tls")
+            .field_display("address", address)
+            .field("reason", format!("it cannot accept: {e}"));
+        self.report("ERROR", "the TLS listener cannot accept", event.text());
+        event.error();
     }
 
     /// Limits on those who are not verified yet (as OpenSSH's MaxStartups).
@@ -164,12 +179,13 @@ impl Parent {
             None => Some(0),
         };
         let Some(unlogged) = admitted else { return };
-        let event = Event::new(events::SESSION_REFUSED)
+        Event::new(events::SESSION_REFUSED)
             .field("direction", "incoming")
             .field("reason", status.word())
-            .field_display("address", peer);
-        let event = if unlogged > 0 { event.field_num("unlogged", unlogged) } else { event };
-        event.field("detail", reason).warn();
+            .field_display("address", peer)
+            .unlogged(unlogged)
+            .field("detail", reason)
+            .warn();
     }
 }
 

@@ -237,6 +237,30 @@ impl Site {
         }
     }
 
+    /// Sets how many descriptors a daemon's parent process may have (its hard limit stays).
+    ///
+    /// # Panics
+    /// If prlimit(1) cannot do it.
+    #[track_caller]
+    pub fn limit_descriptors(&self, role: Role, most: u32) {
+        let (pid, limit) = (self.pid(role).to_string(), format!("--nofile={most}:"));
+        let done = Command::new("prlimit").args(["--pid", &pid, &limit]).status();
+        assert!(done.is_ok_and(|status| status.success()), "prlimit --pid {pid} {limit}");
+    }
+
+    /// Waits until a daemon's parent process has had nothing to do, and was woken again, so many times.
+    ///
+    /// # Panics
+    /// If that takes too long: it never rests.
+    #[track_caller]
+    pub fn wait_rests(&self, role: Role, times: u64) {
+        let rests = || processes::rests(self.pid(role));
+        let before = rests().unwrap_or_default();
+        wait_for(&format!("{} to rest", role.binary()), || {
+            rests().is_some_and(|now| now >= before + times).then_some(())
+        });
+    }
+
     /// Waits until a daemon's parent process has ended.
     ///
     /// # Panics

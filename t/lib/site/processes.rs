@@ -46,3 +46,10 @@ pub(super) fn parent(pid: Pid) -> Option<Pid> {
 pub(super) fn kill_now(pid: Pid) {
     let _ = kill(pid, Signal::SIGKILL);
 }
+
+/// How often a process has waited of its own accord.
+pub(super) fn rests(pid: Pid) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+    line.trim().parse().ok()
+}

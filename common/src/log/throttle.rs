@@ -1,0 +1,62 @@
+//! Lines of one kind at a limited rate: a flood of strangers must not become a flood of lines. Only counts; whoever
+//! writes the line asks first.
+
+use std::time::{Duration, Instant};
+
+/// Lines in one `WINDOW`, unless it is said otherwise.
+const LINES: u32 = 20;
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Counts lines of one kind.
+pub struct Throttle {
+    most: u32,
+    since: Option<Instant>,
+    written: u32,
+    unlogged: u64,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self::new(LINES)
+    }
+}
+
+impl Throttle {
+    /// At most `most` lines in 10 s.
+    pub fn new(most: u32) -> Self {
+        Self { most, since: None, written: 0, unlogged: 0 }
+    }
+
+    /// Whether the next line may be written; then with how many were not since the last one.
+    pub fn admit(&mut self, now: Instant) -> Option<u64> {
+        if self.since.is_none_or(|since| now.duration_since(since) >= WINDOW) {
+            self.since = Some(now);
+            self.written = 0;
+        }
+        if self.written >= self.most {
+            self.unlogged += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.unlogged))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LINES, Throttle, WINDOW};
+    use std::time::Instant;
+
+    #[test]
+    fn what_was_not_written_is_counted() {
+        for (mut throttle, lines) in [(Throttle::default(), LINES), (Throttle::new(1), 1)] {
+            let start = Instant::now();
+            for _ in 0..lines {
+                assert_eq!(throttle.admit(start), Some(0));
+            }
+            assert_eq!(throttle.admit(start), None);
+            assert_eq!(throttle.admit(start), None);
+            assert_eq!(throttle.admit(start + WINDOW), Some(2));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Taking in who has come to a listener. A parent that is out of descriptors leaves them in the kernel's queue and tries
+//! again in a moment: it neither spins nor fills its log meanwhile.
+
+use crate::log::Throttle;
+use mio::net::{TcpListener, TcpStream};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// After an accept that failed.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// How a listener's accepts go.
+pub struct Accepting {
+    retry_at: Option<Instant>,
+    /// That it fails was told, and it has not worked since.
+    told: bool,
+    /// Where each second accept fails, every change is not worth a line.
+    lines: Throttle,
+}
+
+impl Default for Accepting {
+    fn default() -> Self {
+        Self { retry_at: None, told: false, lines: Throttle::new(1) }
+    }
+}
+
+impl Accepting {
+    /// The next connection, if there is one. An error is to be told: it comes once, until an accept has worked again.
+    pub fn next(&mut self, listener: &TcpListener) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        loop {
+            match listener.accept() {
+                // The connection was gone before it was accepted.
+                Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                came => return self.judge(came, Instant::now()),
+            }
+        }
+    }
+
+    fn judge<T>(&mut self, came: io::Result<T>, now: Instant) -> io::Result<Option<T>> {
+        let came = match came {
+            Ok(connection) => Some(connection),
+            // Without a free descriptor it fails before it looks whether anybody is there.
+            Err(e) if e.kind() == ErrorKind::WouldBlock => None,
+            Err(e) => {
+                // What has come waits in the kernel, and is not told again.
+                self.retry_at = Some(now + RETRY);
+                if self.told || self.lines.admit(now).is_none() {
+                    return Ok(None);
+                }
+                self.told = true;
+                return Err(e);
+            }
+        };
+        (self.retry_at, self.told) = (None, false);
+        Ok(came)
+    }
+
+    /// After an accept that failed: when to try again.
+    pub fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Whether that time has come.
+    pub fn is_due(&self) -> bool {
+        self.retry_at.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Accepting, RETRY};
+    use std::io::{self, ErrorKind};
+    use std::time::{Duration, Instant};
+
+    fn failed() -> io::Result<()> {
+        Err(nix::errno::Errno::EMFILE.into())
+    }
+
+    #[test]
+    fn a_shortage_is_told_once_and_tried_again_until_it_is_over() {
+        let mut accepting = Accepting::default();
+        let mut now = Instant::now();
+        assert!(accepting.judge(failed(), now).is_err());
+        for _ in 0..1000 {
+            now += RETRY;
+            assert!(accepting.judge(failed(), now).unwrap().is_none());
+            assert_eq!(accepting.retry_at(), Some(now + RETRY));
+        }
+        assert!(accepting.judge(Ok(()), now).unwrap().is_some());
+        assert_eq!(accepting.retry_at(), None);
+        assert!(accepting.judge(failed(), now).is_err());
+    }
+
+    #[test]
+    fn one_that_comes_and_goes_does_not_flood_the_log() {
+        let mut accepting = Accepting::default();
+        let start = Instant::now();
+        let nobody = || Err::<(), _>(io::Error::from(ErrorKind::WouldBlock));
+        let told = (0..1000)
+            .filter(|ms| {
+                let now = start + Duration::from_millis(*ms);
+                assert!(accepting.judge(nobody(), now).unwrap().is_none());
+                accepting.judge(failed(), now).is_err()
+            })
+            .count();
+        assert_eq!(told, 1);
+    }
+}
