@@ -99,9 +99,7 @@ impl Desk {
     }
 
     pub(super) fn tell(&self, message: &ToParent) {
-        if let Err(e) = self.channel.send(message) {
-            common::debug!("telling the parent failed: {e}");
-        }
+        self.channel.tell_parent(message);
     }
 
     pub(super) fn tell_operator(&self, open: &Open, text: &str, detail: String) {

@@ -6,16 +6,20 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socketpair};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// Largest message, octets.
 const MAX_DATAGRAM: usize = 16 * 1024;
+/// How long a child waits for a parent that does not read.
+const PARENT_BUSY: Duration = Duration::from_secs(5);
 
 /// One end of a channel.
 pub struct Channel {
@@ -72,6 +76,11 @@ fn datagram(message: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, ChannelError
     if text.len() > MAX_DATAGRAM { Err(ChannelError::TooLong(text.len())) } else { Ok(text) }
 }
 
+/// The other end is closed; a reset, if it left messages unread.
+fn is_gone(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
 impl Channel {
     /// Both ends, non-blocking.
     pub fn pair() -> nix::Result<(Self, Self)> {
@@ -91,6 +100,35 @@ impl Channel {
         Ok(())
     }
 
+    /// A child's word to its parent, which counts on it: a parent that is busy is waited for. That it is gone is no
+    /// fault here; the child learns it when it listens.
+    pub fn tell_parent(&self, message: &impl Serialize) {
+        match self.send_patiently(message, PARENT_BUSY) {
+            Ok(()) => {}
+            Err(ChannelError::Io(e)) if is_gone(&e) => {
+                crate::debug!("the parent is gone and was not told");
+            }
+            Err(e) => crate::error!("the parent was not told: {e}"),
+        }
+    }
+
+    /// Sends one message; while the other end has not read what is there, waits for that, for `patience` at most.
+    fn send_patiently(&self, message: &impl Serialize, patience: Duration) -> Result<(), ChannelError> {
+        let until = Instant::now() + patience;
+        loop {
+            match self.send(message) {
+                Err(ChannelError::Io(e)) if e.kind() == ErrorKind::WouldBlock && Instant::now() < until => {}
+                sent => return sent,
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            // Interrupted or not: it is tried again.
+            let _ = poll(
+                &mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLOUT)],
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO),
+            );
+        }
+    }
+
     /// Sends one message, with a copy of a descriptor if there is one to hand over.
     pub fn hand_over(
         &self,
@@ -107,7 +145,7 @@ impl Channel {
         let mut buffer = Zeroizing::new(vec![0; MAX_DATAGRAM]);
         match sys::recv_fd(&self.socket, &mut buffer) {
             Ok((0, _)) => Ok(Received::Gone),
-            Err(e) if e.kind() == ErrorKind::ConnectionReset => Ok(Received::Gone),
+            Err(e) if is_gone(&e) => Ok(Received::Gone),
             Ok((n, descriptor)) => {
                 let message = serde_json::from_slice(buffer.get(..n).unwrap_or_default())
                     .map_err(ChannelError::Message)?;
@@ -130,5 +168,47 @@ impl Source for Channel {
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         SourceFd(&self.socket.as_raw_fd()).deregister(registry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Channel, ChannelError, Received, is_gone};
+    use std::io::ErrorKind;
+    use std::thread::scope;
+    use std::time::Duration;
+
+    /// A channel that takes no more, and how many messages are in it.
+    fn full() -> (Channel, Channel, usize) {
+        let (ours, theirs) = Channel::pair().unwrap();
+        let sent = (0..100_000).take_while(|number| ours.send(number).is_ok()).count();
+        (ours, theirs, sent)
+    }
+
+    #[test]
+    fn a_message_that_must_not_be_lost_waits_for_room() {
+        let (ours, theirs, sent) = full();
+        scope(|scope| {
+            let patient = scope.spawn(|| ours.send_patiently(&"last", Duration::from_secs(60)));
+            for number in 0..sent {
+                assert!(matches!(theirs.receive::<usize>(), Ok(Received::Message(got, _)) if got == number));
+            }
+            patient.join().unwrap().unwrap();
+        });
+        assert!(matches!(theirs.receive::<String>(), Ok(Received::Message(text, _)) if text == "last"));
+    }
+
+    #[test]
+    fn it_does_not_wait_for_ever() {
+        let (ours, theirs, _) = full();
+        match ours.send_patiently(&"last", Duration::from_millis(10)) {
+            Err(ChannelError::Io(e)) => assert_eq!(e.kind(), ErrorKind::WouldBlock),
+            other => panic!("{other:?}"),
+        }
+        drop(theirs);
+        match ours.send_patiently(&"last", Duration::from_secs(60)) {
+            Err(ChannelError::Io(e)) => assert!(is_gone(&e), "{e}"),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -167,9 +167,7 @@ impl Desk {
 
     /// Tells the parent. That it is gone shows when we listen.
     pub(super) fn tell(&self, message: &ToParent) {
-        if let Err(e) = self.channel.send(message) {
-            common::debug!("telling the parent failed: {e}");
-        }
+        self.channel.tell_parent(message);
     }
 
     /// An entry for the backend's system log: our words, and the line with the peer's values.
