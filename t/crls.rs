@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 use t::ca::{Authority, Request};
 use t::site::{Builder, PartnerEntry, Role};
+use t::transport::tls::Tls;
 use t::wait::wait_slow;
 
 /// `proxy_crl_slice_seconds` of this test.
@@ -57,5 +58,39 @@ fn the_crl_of_a_new_ca_is_found_fetched_and_in_force() {
         site.log(Role::Server)[mark..].contains(" config_taken ").then_some(())
     });
     assert!(partner.call().is_good());
+    site.end();
+}
+
+/// More than one message of a session process can hold.
+#[test]
+fn every_crl_of_a_long_chain_is_asked_for() {
+    let url = |number: usize| format!("http://192.0.2.1/{number:02}/{}", "x".repeat(990));
+    let mut site = Builder::new("crl-chain")
+        .setting("tls_ignore_crl_unavailability", "yes")
+        .partners([PartnerEntry::new("beta", "O0013BETA")])
+        .prepare()
+        .unwrap();
+    let mut issuer = Authority::new("Root CA").unwrap();
+    let root = site.file("root.pem", &issuer.certificate_pem().unwrap()).unwrap();
+    site.api(&["trust", "add", &root]).unwrap();
+    site.launch().unwrap();
+    let mut chain = Vec::new();
+    for number in 0..20 {
+        let mut request = Request { to_day: 3000, ..Request::authority(&format!("CA {number}")) };
+        request.crl_url = Some(url(number));
+        issuer = issuer.beneath_as(&request).unwrap();
+        chain = [issuer.certificate_pem().unwrap(), chain].concat();
+    }
+    let leaf = issuer.issue(&Request::new("beta").ssid("O0013BETA")).unwrap();
+    let identity = Some(([leaf.certificate_pem().unwrap(), chain].concat(), leaf.key_pem().unwrap()));
+    let trust = Some(site.authority.certificate_pem().unwrap());
+    let mut partner = site.partner("O0013BETA").unwrap();
+    let context = Tls { identity, trust, ..Tls::default() }.context().unwrap();
+    partner.dial.tls = Some((context, Some(site.address.to_string())));
+    let report = partner.call();
+    assert!(report.is_good(), "{report:?}");
+    for number in 0..20 {
+        site.wait_log(Role::Server, &format!("a CRL distribution URL is new*{}", url(number)));
+    }
     site.end();
 }

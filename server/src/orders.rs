@@ -49,8 +49,8 @@ pub(crate) enum ToParent {
     NeedPair,
     /// The ticket is used: the pair is this child's for good.
     Joined,
-    /// CRL distribution URLs of a chain that leads to a trusted certificate.
-    CrlUrls(Vec<String>),
+    /// A CRL distribution URL of a chain that leads to a trusted certificate; one a message, so that it fits.
+    CrlUrl(String),
     /// The session has begun or is over: for the session list.
     Session(Box<SessionEvent>),
     /// For the system log.

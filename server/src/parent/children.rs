@@ -258,7 +258,7 @@ impl Parent {
                     self.joined_pair(pair);
                 }
             }
-            ToParent::CrlUrls(urls) => self.report_crl_urls(urls),
+            ToParent::CrlUrl(url) => self.report_crl_url(url),
             ToParent::Session(event) => {
                 if let Some(child) = self.children.table.get_mut(&pid) {
                     child.listed = matches!(*event, SessionEvent::Begin(_));

@@ -33,14 +33,12 @@ impl CrlUrls {
 }
 
 impl Parent {
-    /// A child has found these.
-    pub(super) fn report_crl_urls(&mut self, urls: Vec<String>) {
-        for url in urls {
-            let known = self.active.as_ref().is_some_and(|active| active.crl_urls.contains(&url));
-            if !known && self.joined.is_some() && self.crl_urls.take(&url, Instant::now()) {
-                common::info!("a CRL distribution URL is new: {}", common::log::escape(&url));
-                self.tell_client(&ToClient::CrlUrl { url });
-            }
+    /// A child has found this one.
+    pub(super) fn report_crl_url(&mut self, url: String) {
+        let known = self.active.as_ref().is_some_and(|active| active.crl_urls.contains(&url));
+        if !known && self.joined.is_some() && self.crl_urls.take(&url, Instant::now()) {
+            common::info!("a CRL distribution URL is new: {}", common::log::escape(&url));
+            self.tell_client(&ToClient::CrlUrl { url });
         }
     }
 }

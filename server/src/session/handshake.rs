@@ -68,10 +68,10 @@ fn take_facts(desk: &mut Desk, conn: &Conn) {
 
 /// URLs of CRLs that the backend does not know yet; also when the missing CRL is why the partner is refused.
 fn report_urls(desk: &Desk) {
-    let mut urls = desk.active.seen.facts().crl_urls;
-    urls.retain(|url| !desk.active.crl_urls.contains(url));
-    if !urls.is_empty() {
-        desk.tell(&ToParent::CrlUrls(urls));
+    for url in desk.active.seen.facts().crl_urls {
+        if !desk.active.crl_urls.contains(&url) {
+            desk.tell(&ToParent::CrlUrl(url));
+        }
     }
 }
 
