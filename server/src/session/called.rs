@@ -5,7 +5,6 @@ use super::attached::Attached;
 use super::chosen::{Chosen, addresses, tell_station, unreached};
 use super::desk::{Desk, Stop};
 use super::refusal::Parting;
-use super::requested::interrupted;
 use super::{Refusal, handshake};
 use common::config::CertificateRule;
 use common::exit::Status;
@@ -98,7 +97,7 @@ impl Chosen {
         let deadline = Some(Instant::now() + Duration::from_secs(u64::from(limit)));
         let mut greeting = Greeting::default();
         loop {
-            match greeting.step(conn, inspector, oftp::Side::Responder).map_err(|v| violation(&v))? {
+            match greeting.step(conn, inspector, oftp::Side::Responder).map_err(|v| Refusal::violation(&v))? {
                 Heard::Message(first) => return Ok(first),
                 Heard::Ended { how, tls } => {
                     let detail = format!("the partner {how} before its SSRM");
@@ -121,7 +120,7 @@ impl Chosen {
                     let refusal = Refusal::new(Status::Timeout, detail).grave();
                     return Err(Refusal { esid: Some(EsidReason::TimeOut), ..refusal });
                 }
-                Err(e) => return Err(interrupted(e)),
+                Err(e) => return Err(Refusal::interrupted(e)),
             }
         }
     }
@@ -147,11 +146,6 @@ fn take_leave(mut conn: Conn, inspector: &Inspector, refusal: Refusal) -> Partin
         let _ = conn.write(&inspector.esid(reason)).and_then(|_| conn.drain());
     }
     Parting { refusal, conn: Some(conn) }
-}
-
-fn violation(violation: &oftp::Violation) -> Refusal {
-    let esid = Some(violation.reason());
-    Refusal { esid, ..Refusal::new(Status::PartnerViolation, violation.to_string()).grave() }
 }
 
 /// The side that begins; `named`: the certificate must be for this host.

@@ -4,7 +4,7 @@
 use super::Refusal;
 use super::desk::{Admission, Desk, Stop};
 use super::refusal::Parting;
-use super::requested::{Requested, interrupted};
+use super::requested::Requested;
 use crate::orders::ToParent;
 use common::config::Partner;
 use common::exit::Status;
@@ -71,7 +71,7 @@ fn admission(desk: &mut Desk, partner: &Partner) -> Result<(), Refusal> {
                 // The parent has retired this pair just when it came to be used, or is gone.
                 return Err(Refusal::new(Status::Retired, "the pair was retired before its station came"));
             }
-            Admission::Open => desk.wait(deadline).map_err(interrupted)?,
+            Admission::Open => desk.wait(deadline).map_err(Refusal::interrupted)?,
         }
     }
 }
@@ -104,7 +104,7 @@ pub(super) fn unreached(host: &str, e: LookupError) -> Refusal {
         LookupError::Interrupted(net::Interrupted::Late) => {
             Refusal::new(Status::Timeout, format!("{host} was not found in time")).grave()
         }
-        LookupError::Interrupted(e) => interrupted(e),
+        LookupError::Interrupted(e) => Refusal::interrupted(e),
         LookupError::Unreachable(_, ref cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
             Refusal::new(Status::Timeout, e.to_string()).grave()
         }

@@ -60,7 +60,10 @@ impl Encrypted {
         loop {
             desk.listen()?;
             self.conn.drain().map_err(|e| gone(&e))?;
-            match greeting.step(&mut self.conn, inspector, Side::Initiator).map_err(|v| violation(&v))? {
+            match greeting
+                .step(&mut self.conn, inspector, Side::Initiator)
+                .map_err(|v| Refusal::violation(&v))?
+            {
                 Heard::Message(_) if inspector.ended().is_some() => {
                     return Err(Refusal::new(Status::ErrorEsid, "the partner sent ESID instead of SSID"));
                 }
@@ -79,7 +82,7 @@ impl Encrypted {
                     let refusal = Refusal::new(Status::Timeout, format!("no SSID within {limit} s"));
                     return Err(Refusal { esid: Some(EsidReason::TimeOut), ..refusal });
                 }
-                Err(e) => return Err(interrupted(e)),
+                Err(e) => return Err(Refusal::closing_down(e)),
             }
         }
     }
@@ -104,7 +107,7 @@ impl Encrypted {
             let refusal = Refusal::new(Status::Disabled, "the partner is disabled");
             return Err(Refusal { esid: Some(EsidReason::UnspecifiedAbort), ..refusal });
         }
-        inspector.set_profile(profile, ssid).map_err(|v| violation(&v))?;
+        inspector.set_profile(profile, ssid).map_err(|v| Refusal::violation(&v))?;
         common::sys::set_title(&format!(
             "incoming {} {code}",
             desk.facts.peer.map(|peer| peer.ip().to_string()).unwrap_or_default()
@@ -146,7 +149,7 @@ fn finish_join(desk: &mut Desk, mut join: Join) -> Result<Conn, Refusal> {
                 match desk.wait(Some(deadline)) {
                     Ok(()) => {}
                     Err(Interrupted::Late) => return Err(no_client("no data connection in time")),
-                    Err(e) => return Err(interrupted(e)),
+                    Err(e) => return Err(Refusal::closing_down(e)),
                 }
                 continue;
             }
@@ -224,11 +227,6 @@ fn no_client(detail: &str) -> Refusal {
     Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal }
 }
 
-fn violation(violation: &oftp::Violation) -> Refusal {
-    let esid = Some(violation.reason());
-    Refusal { esid, ..Refusal::new(Status::PartnerViolation, violation.to_string()).grave() }
-}
-
 fn eager() -> Refusal {
     let refusal = Refusal::new(
         Status::PartnerViolation,
@@ -239,14 +237,4 @@ fn eager() -> Refusal {
 
 fn gone(e: &std::io::Error) -> Refusal {
     Refusal::new(Status::NoSsid, format!("the partner broke off before its SSID: {e}"))
-}
-
-fn interrupted(e: Interrupted) -> Refusal {
-    match e {
-        Interrupted::Failed(e) => Refusal::internal(&e),
-        _ => Refusal {
-            esid: Some(EsidReason::EmergencyCloseDown),
-            ..Refusal::new(Status::Terminated, "the session process was told to end")
-        },
-    }
 }

@@ -67,11 +67,7 @@ impl Greeted {
                 Err(Interrupted::Late) => {
                     return Err(no_station("the client did not answer in time".to_owned()));
                 }
-                Err(Interrupted::Ended) => {
-                    let refusal = Refusal::new(Status::Terminated, "the session process was told to end");
-                    return Err(Refusal { esid: Some(EsidReason::EmergencyCloseDown), ..refusal });
-                }
-                Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e)),
+                Err(e) => return Err(Refusal::closing_down(e)),
             }
         }
     }

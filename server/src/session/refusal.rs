@@ -4,8 +4,8 @@ use super::desk::Desk;
 use crate::orders::ToParent;
 use common::exit::Status;
 use common::log::{Event, events};
-use common::net::Conn;
-use common::oftp::EsidReason;
+use common::net::{Conn, Interrupted};
+use common::oftp::{EsidReason, Violation};
 use std::fmt;
 
 /// A refusal while a partner is still connected: our last words, an alert or an ESID, are on their way to it. Who waits
@@ -51,6 +51,27 @@ impl Refusal {
     /// Our own fault.
     pub(super) fn internal(e: &dyn fmt::Display) -> Self {
         Self { grave: true, ..Self::new(Status::Internal, e.to_string()) }
+    }
+
+    /// The partner broke the protocol.
+    pub(super) fn violation(violation: &Violation) -> Self {
+        let esid = Some(violation.reason());
+        Self { esid, ..Self::new(Status::PartnerViolation, violation.to_string()).grave() }
+    }
+
+    /// Waiting was ended by a signal, or failed.
+    pub(super) fn interrupted(e: Interrupted) -> Self {
+        match e {
+            Interrupted::Failed(e) => Self::internal(&e),
+            Interrupted::Ended => Self::new(Status::Terminated, "the session process was told to end"),
+            Interrupted::Late => Self::new(Status::Timeout, "the time limit has passed"),
+        }
+    }
+
+    /// The same where a partner waits for our next message: it hears of it.
+    pub(super) fn closing_down(e: Interrupted) -> Self {
+        let esid = matches!(e, Interrupted::Ended).then_some(EsidReason::EmergencyCloseDown);
+        Self { esid, ..Self::interrupted(e) }
     }
 
     pub(super) fn grave(self) -> Self {

@@ -91,16 +91,7 @@ fn question(desk: &mut Desk, data: &mut Conn) -> Result<Target, Stop> {
                 let detail = "the client's session process did not say whom to reach";
                 return Err(Refusal::new(Status::Timeout, detail).into());
             }
-            Err(e) => return Err(interrupted(e).into()),
+            Err(e) => return Err(Refusal::interrupted(e).into()),
         }
-    }
-}
-
-/// Waiting was ended by a signal, or failed.
-pub(super) fn interrupted(e: Interrupted) -> Refusal {
-    match e {
-        Interrupted::Failed(e) => Refusal::internal(&e),
-        Interrupted::Ended => Refusal::new(Status::Terminated, "the session process was told to end"),
-        Interrupted::Late => Refusal::new(Status::Timeout, "the time limit has passed"),
     }
 }
