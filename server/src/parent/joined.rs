@@ -1,5 +1,6 @@
 //! The client, once it is joined: its control connection, what it answers, what happens when it is gone.
 
+use super::answer::{Answer, Progress};
 use super::{CONTROL, Parent, REFRESH};
 use crate::active::Active;
 use common::link::control::{Control, ControlError, MAX_ANSWER, ToClient, ToServer, VERSION};
@@ -10,7 +11,6 @@ use common::startup::Finish;
 use mio::Interest;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// Reports are queued for the client while less than this is unsent, octets.
 const REPORT_BACKLOG: usize = 256 * 1024;
@@ -28,7 +28,7 @@ pub(super) struct Joined {
     address: SocketAddr,
     renews: bool,
     /// The configuration's text as it comes in.
-    answer: Zeroizing<String>,
+    answer: Answer,
     renewal: Option<(Ticket, Instant)>,
 }
 
@@ -39,7 +39,7 @@ impl Joined {
         address: SocketAddr,
         renews: bool,
     ) -> Self {
-        Self { control, name, address, renews, answer: Zeroizing::default(), renewal: None }
+        Self { control, name, address, renews, answer: Answer::default(), renewal: None }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -189,7 +189,7 @@ impl Parent {
     fn ask_for_config(&mut self) {
         self.asked = Some(Instant::now());
         if let Some(joined) = &mut self.joined {
-            joined.answer = Zeroizing::default();
+            joined.answer.give_up();
         }
         let held = self.active.as_ref().filter(|active| !active.is_outdated());
         let generation = held.map(|active| active.generation);
@@ -215,16 +215,17 @@ impl Parent {
 
     fn take_config_part(&mut self, text: &str, last: bool) {
         let Some(joined) = &mut self.joined else { return };
-        if joined.answer.len() + text.len() > MAX_ANSWER {
-            joined.answer = Zeroizing::default();
-            return self.refuse_config(None, &format!("it is larger than {} MiB", MAX_ANSWER >> 20));
+        match joined.answer.take(text, last, MAX_ANSWER) {
+            Progress::Nothing => {}
+            Progress::Whole(text) => self.take_config(&text),
+            Progress::TooLong => {
+                self.refuse_config(None, &format!("it is larger than {} MiB", MAX_ANSWER >> 20));
+            }
         }
-        append(&mut joined.answer, text);
-        if !last {
-            return;
-        }
-        let text = std::mem::take(&mut joined.answer);
-        match serde_json::from_str::<ConfigAnswer>(&text) {
+    }
+
+    fn take_config(&mut self, text: &str) {
+        match serde_json::from_str::<ConfigAnswer>(text) {
             Ok(ConfigAnswer::Unchanged { .. }) => {
                 common::debug!("the configuration is unchanged");
                 self.confirm_config();
@@ -311,15 +312,4 @@ impl Parent {
         event.field("reason", reason).error();
         self.report("ERROR", "a generation of the configuration was refused", reason);
     }
-}
-
-/// Appends without leaving a copy behind, as a string that grows would: the private key is in it.
-fn append(answer: &mut Zeroizing<String>, text: &str) {
-    let needed = answer.len() + text.len();
-    if needed > answer.capacity() {
-        let mut larger = Zeroizing::new(String::with_capacity(2 * needed));
-        larger.push_str(answer);
-        *answer = larger;
-    }
-    answer.push_str(text);
 }

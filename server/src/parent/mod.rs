@@ -2,7 +2,7 @@
 //! parses an octet that a partner sent, and never blocks.
 //!
 //! * `internal`: the internal port, and who comes in by it
-//! * `joined`: the client, once it is joined
+//! * `joined`, `answer`: the client, once it is joined, and its answer to what is asked
 //! * `public`: the TLS listener, and who may come in by it
 //! * `pool`: pairs ahead of need
 //! * `outgoing`: pairs that the client asks for
@@ -11,6 +11,7 @@
 //!
 //! `run` is the only place that forks: a child gets what it needs by value, the rest of the parent is dropped there.
 
+mod answer;
 mod children;
 mod crl_urls;
 mod expiry;
