@@ -128,6 +128,26 @@ fn sessions_come_from_the_outgoing_address() {
 }
 
 #[test]
+fn a_partners_outgoing_address_that_the_host_does_not_have_concerns_that_partner_alone() {
+    let site = prepare("no-source");
+    let partner = listening(acme(), None);
+    // TEST-NET-1 (RFC 5737): no host has it.
+    add(&site, "own", partner.address().port(), &["--tls", "no", "--outgoing-ip", "192.0.2.1"]);
+    let mut site = launch(site, &partner, &["--tls", "no"]);
+    site.wait_log(Role::Server, " ERROR *outgoing IP address 192.0.2.1 of partner own");
+    wait_for("the entry in the system log", || {
+        site.api(&["log", "--json"]).unwrap().contains("192.0.2.1 of partner own").then_some(())
+    });
+    let report = station(&"own", connect(&site)).call();
+    assert!(refusal(&report).contains("HTTP/1.1 503 outgoing-ip: "), "{report:?}");
+    for role in [Role::Server, Role::Client] {
+        site.wait_log(role, "session_refused *reason=outgoing-ip*192.0.2.1");
+    }
+    assert!(station(&"acme", connect(&site)).call().is_good());
+    site.end();
+}
+
+#[test]
 fn a_station_that_says_nothing_or_rubbish_is_let_go() {
     let site = Builder::new("rubbish").outgoing().setting("proxy_station_seconds", "1").prepare().unwrap();
     let partner = listening(acme(), None);

@@ -92,6 +92,8 @@ statuses! {
     NotAllowed = 26 "not-allowed",
     /// The station did not say in a protocol we know where to (outgoing).
     BadRequest = 27 "bad-request",
+    /// The outgoing IP address is none of the server's (outgoing).
+    OutgoingIp = 28 "outgoing-ip",
     /// The partner showed no certificate.
     NoCertificate = 30 "no-certificate",
     /// No trusted certificate leads to the partner's.

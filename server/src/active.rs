@@ -168,6 +168,13 @@ impl Active {
         self.partners.iter().map(|known| &known.partner).find(|partner| partner.ssid == ssid)
     }
 
+    /// Short names of partners that can be called from an address of their own, and that address.
+    pub(crate) fn outgoing_ips(&self) -> impl Iterator<Item = (&str, IpAddr)> {
+        let partners = self.partners.iter().map(|known| &known.partner);
+        let called = partners.filter(|partner| partner.enabled && partner.host.is_some());
+        called.filter_map(|partner| Some((partner.short_name.as_str(), partner.outgoing_ip?)))
+    }
+
     /// Whether any partner could come with this certificate: worth a pair before its SSID is known.
     pub(crate) fn has_candidate(&self, certificate: Option<&X509Ref>) -> bool {
         self.partners.iter().any(|known| known.accepts(certificate, self.client_certificate))

@@ -58,6 +58,8 @@ impl From<LookupError> for Stop {
         match e {
             LookupError::Unknown(host) => Self::Fault(Fault::UnknownHost(host)),
             LookupError::Unreachable(at, e) => Self::Fault(Fault::Unreachable(at, e)),
+            // No source address is chosen here.
+            LookupError::Source(_, e) => Self::Interrupted(Interrupted::Failed(e)),
             LookupError::Interrupted(e) => Self::Interrupted(e),
         }
     }

@@ -87,6 +87,7 @@ pub(super) fn code(status: Status) -> u16 {
         Status::Timeout => 504,
         Status::Capacity
         | Status::Licence
+        | Status::OutgoingIp
         | Status::LinkBroke
         | Status::Retired
         | Status::Terminated

@@ -37,6 +37,7 @@ pub(super) fn code(status: Status) -> u8 {
         Status::Timeout => EXPIRED,
         Status::Capacity
         | Status::Licence
+        | Status::OutgoingIp
         | Status::LinkBroke
         | Status::Retired
         | Status::Terminated

@@ -4,6 +4,7 @@
 use super::{Interrupted, Waiter, Wire};
 use crate::sys::{self, Fork};
 use mio::net::TcpStream;
+use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect as connect_to, setsockopt, socket,
     sockopt,
@@ -22,6 +23,9 @@ pub enum LookupError {
     Unknown(String),
     /// No address answered; the last one's error.
     Unreachable(SocketAddr, io::Error),
+    /// Our own end is at fault: the source address is none of this host's, is of another family than all the addresses,
+    /// or has no port left.
+    Source(IpAddr, io::Error),
     /// Interrupted: too late, or the process was told to end.
     Interrupted(Interrupted),
 }
@@ -31,6 +35,7 @@ impl fmt::Display for LookupError {
         match self {
             Self::Unknown(host) => write!(f, "the name {host} has no address"),
             Self::Unreachable(at, e) => write!(f, "{at} cannot be reached: {e}"),
+            Self::Source(ip, e) => write!(f, "the outgoing IP address {ip} cannot be used: {e}"),
             Self::Interrupted(e) => e.fmt(f),
         }
     }
@@ -121,6 +126,11 @@ pub fn connect(
         match connect_one(waiter, *address, source, share) {
             Ok(socket) => return Ok(Wire::new(socket)),
             Err(Attempt::Refused(e)) => last = LookupError::Unreachable(*address, e),
+            // What another address has answered says more: this one may only be of the other family.
+            Err(Attempt::Source(ip, e)) if !matches!(last, LookupError::Unreachable(..)) => {
+                last = LookupError::Source(ip, e);
+            }
+            Err(Attempt::Source(..)) => {}
             Err(Attempt::Interrupted(Interrupted::Late)) => {
                 last = LookupError::Unreachable(*address, ErrorKind::TimedOut.into());
             }
@@ -130,13 +140,20 @@ pub fn connect(
     Err(last)
 }
 
-/// Whether `ip` is an address of this host: a socket can be bound to it.
-pub fn is_own(ip: IpAddr) -> bool {
-    UdpSocket::bind((ip, 0)).is_ok()
+/// Whether `ip` is an address of this host: a socket can be bound to it. An error: it could not be found out.
+pub fn is_own(ip: IpAddr) -> io::Result<bool> {
+    match UdpSocket::bind((ip, 0)) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::AddrNotAvailable => Ok(false),
+        // This host has no addresses of that family.
+        Err(e) if e.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32) => Ok(false),
+        Err(e) => Err(e),
+    }
 }
 
 enum Attempt {
     Refused(io::Error),
+    Source(IpAddr, io::Error),
     Interrupted(Interrupted),
 }
 
@@ -152,7 +169,7 @@ fn connect_one(
     source: Option<IpAddr>,
     deadline: Instant,
 ) -> Result<TcpStream, Attempt> {
-    let mut socket = begin_connect(to, source).map_err(Attempt::Refused)?;
+    let mut socket = begin_connect(to, source)?;
     waiter.watch(&mut socket).map_err(Attempt::Refused)?;
     waiter.drive(Some(deadline), || match socket.take_error() {
         Ok(Some(e)) | Err(e) => Err(Attempt::Refused(e)),
@@ -166,17 +183,21 @@ fn connect_one(
     Ok(socket)
 }
 
-fn begin_connect(to: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+fn begin_connect(to: SocketAddr, source: Option<IpAddr>) -> Result<TcpStream, Attempt> {
+    let refused = |e: Errno| Attempt::Refused(e.into());
     let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(family, SockType::Stream, flags, None).map_err(refused)?;
     if let Some(source) = source {
         // The port is chosen at connect, so that many sessions share one source address.
-        setsockopt(&fd, sockopt::IpBindAddressNoPort, &true)?;
-        bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(source, 0)))?;
+        setsockopt(&fd, sockopt::IpBindAddressNoPort, &true).map_err(refused)?;
+        bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(source, 0)))
+            .map_err(|e| Attempt::Source(source, e.into()))?;
     }
-    match connect_to(fd.as_raw_fd(), &SockaddrStorage::from(to)) {
-        Ok(()) | Err(nix::errno::Errno::EINPROGRESS) => {}
-        Err(e) => return Err(e.into()),
+    match (connect_to(fd.as_raw_fd(), &SockaddrStorage::from(to)), source) {
+        (Ok(()) | Err(Errno::EINPROGRESS), _) => {}
+        (Err(e @ Errno::EADDRNOTAVAIL), Some(source)) => return Err(Attempt::Source(source, e.into())),
+        (Err(e), _) => return Err(refused(e)),
     }
     Ok(TcpStream::from_std(std::net::TcpStream::from(fd)))
 }
@@ -199,7 +220,7 @@ mod tests {
         listen(&listener, Backlog::new(0).unwrap()).unwrap();
         let address: SockaddrStorage = getsockname(listener.as_raw_fd()).unwrap();
         let address = SocketAddr::from(*address.as_sockaddr_in().unwrap());
-        let queued = (0..4).map(|_| begin_connect(address, None).unwrap()).collect();
+        let queued = (0..4).filter_map(|_| begin_connect(address, None).ok()).collect();
         (address, vec![listener], queued)
     }
 
@@ -227,6 +248,33 @@ mod tests {
             let deadline = Instant::now() + Duration::from_secs(1);
             match connect(&mut waiter, &all, None, deadline) {
                 Err(LookupError::Unreachable(at, e)) => assert_eq!((at, e.kind()), (all[1], kind)),
+                Err(e) => panic!("{e}"),
+                Ok(_) => panic!("connected"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_is_not_the_other_ends_fault() {
+        let mut waiter = Waiter::new().unwrap();
+        let good = TcpListener::bind(loopback()).unwrap();
+        let to = good.local_addr().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        // TEST-NET-1 (RFC 5737), which no host has; and the other family.
+        for source in ["192.0.2.1", "::1"] {
+            let source: IpAddr = source.parse().unwrap();
+            match connect(&mut waiter, &[to], Some(source), deadline) {
+                Err(LookupError::Source(ip, _)) => assert_eq!(ip, source),
+                Err(e) => panic!("{e}"),
+                Ok(_) => panic!("connected"),
+            }
+        }
+        // One address of the other family does not hide what the others say.
+        let refused = { TcpListener::bind(loopback()).unwrap().local_addr().unwrap() };
+        let other = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 9));
+        for all in [[refused, other], [other, refused]] {
+            match connect(&mut waiter, &all, Some(loopback().ip()), deadline) {
+                Err(LookupError::Unreachable(at, _)) => assert_eq!(at, refused),
                 Err(e) => panic!("{e}"),
                 Ok(_) => panic!("connected"),
             }

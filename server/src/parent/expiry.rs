@@ -1,5 +1,5 @@
 //! What runs out: the licence, our certificate towards partners, a configuration that the backend does not confirm any
-//! more. Looked at every minute; warned of 60, 30 and 7 days ahead, each once.
+//! more. Looked at every minute; warned of 60, 30 and 7 days ahead, each once. The outgoing IP address is looked at too.
 
 use super::{Parent, REFRESH};
 use crate::identity::Identity;
@@ -113,6 +113,10 @@ impl Parent {
         let days = self.licensing.licence.days_left(SystemTime::now());
         if self.licensing.countdown.is_news(days) {
             self.tell_licence(days);
+        }
+        let outgoing_ip = self.active.as_ref().and_then(|active| active.outgoing_ip);
+        if !self.has_outgoing_ip(outgoing_ip) {
+            return;
         }
         let Some(active) = &self.active else { return };
         let days = active.certificate_days();

@@ -7,7 +7,6 @@ use common::link::control::{Control, ControlError, MAX_ANSWER, ToClient, ToServe
 use common::link::pair::Ticket;
 use common::log::{Event, events};
 use common::rpc::{ConfigAnswer, without_values};
-use common::startup::Finish;
 use mio::Interest;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -259,10 +258,7 @@ impl Parent {
     /// All or nothing: the new listener is bound before anything old is given up.
     fn take_over(&mut self, active: Active, skipped: &[String]) {
         let generation = active.generation;
-        if let Some(ip) = active.outgoing_ip.filter(|ip| !common::net::is_own(*ip)) {
-            let reason = format!("the outgoing IP address {ip} is not an address of this host");
-            self.report("ERROR", "the outgoing IP address is not available on this host", &reason);
-            self.stop = Some(Finish::Failed(reason));
+        if !self.has_outgoing_ip(active.outgoing_ip) {
             return;
         }
         if let Err(e) = self.open_public(active.listen) {
@@ -272,6 +268,7 @@ impl Parent {
             common::warn!("skipped in generation {generation}: {}", common::log::escape(what));
             self.report("ERROR", "a certificate or CRL of the configuration cannot be used", what);
         }
+        self.tell_missing_sources(&active);
         self.active = Some(active);
         self.config_fault = None;
         Event::new(events::CONFIG_TAKEN).field_num("generation", generation).info();

@@ -6,6 +6,7 @@
 //! * `public`: the TLS listener, and who may come in by it
 //! * `pool`: pairs ahead of need
 //! * `outgoing`: pairs that the client asks for
+//! * `source`: the addresses that outgoing sessions come from
 //! * `expiry`: what runs out
 //! * `children`: the table of session processes, what they report, how they end
 //!
@@ -21,6 +22,7 @@ mod outbox;
 mod outgoing;
 mod pool;
 mod public;
+mod source;
 
 use crate::active::Active;
 use crate::identity::Identity;

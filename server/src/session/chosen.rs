@@ -108,6 +108,8 @@ pub(super) fn unreached(host: &str, e: LookupError) -> Refusal {
         LookupError::Unreachable(_, ref cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
             Refusal::new(Status::Timeout, e.to_string()).grave()
         }
+        // Our own fault, not the partner's.
+        e @ LookupError::Source(..) => Refusal::new(Status::OutgoingIp, e.to_string()).grave(),
         e => Refusal::new(Status::PartnerDown, e.to_string()).grave(),
     }
 }
@@ -138,7 +140,8 @@ fn is_outside(address: IpAddr) -> bool {
             v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local() || v6.is_multicast()
         }
     };
-    !local && !net::is_own(address)
+    // Where it cannot be found out, it may be.
+    !local && net::is_own(address).is_ok_and(|own| !own)
 }
 
 #[cfg(test)]
