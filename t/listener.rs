@@ -1,11 +1,15 @@
 //! The client's listeners: how a station says where to, who may use them, that they move and come back without a session
 //! being lost, and that nobody holds one who does not go on with it.
 
-use crate::outward::{HOST, acme, add, connect, launch, launch_as_it_is, listening, prepare, socks, station};
+use crate::outward::{
+    HOST, acme, add, connect, launch, launch_as_it_is, listening, prepare, refusal, socks, station,
+};
+use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 use t::installation::free_address;
+use t::link::Dmz;
 use t::oftp::report::{Ending, Report, Side};
 use t::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
 use t::peer::{Partner, Station};
@@ -211,6 +215,28 @@ fn a_station_that_does_not_go_on_is_let_go_at_its_deadline() {
     site.end();
 }
 
+/// The server gives up all pairs that nobody has joined when it takes a new configuration.
+#[test]
+fn a_station_whose_pair_is_given_up_gets_another() {
+    let mut site = Builder::new("given-up").outgoing().setting("proxy_parked_pairs", "0").prepare().unwrap();
+    site.restart(Role::Api).unwrap();
+    site.wait_log(Role::Api, "listening on");
+    let mut dmz = Dmz::take_over(&mut site).unwrap();
+    site.wait_log(Role::Client, "listener_open*local");
+    dmz.go_deaf().unwrap();
+    let by = station(&"acme", connect(&site));
+    let call = std::thread::spawn(move || by.call());
+    for _ in 0..2 {
+        dmz.wait_wish().unwrap();
+        dmz.give_up_a_pair().unwrap();
+    }
+    dmz.wait_wish().unwrap();
+    dmz.tell(&json!({"no-outgoing": {"reason": "enough"}})).unwrap();
+    let report = call.join().unwrap();
+    assert!(refusal(&report).contains("HTTP/1.1 503 capacity: enough"), "{report:?}");
+    site.end();
+}
+
 /// The client asks for its configuration so often.
 const REFRESH: Duration = Duration::from_secs(65);
 
@@ -252,17 +278,8 @@ fn slow_listeners_move_and_come_back_while_sessions_go_on() {
     wait_slow(REFRESH, "the listener at its new place", || listens(new).then_some(()));
     assert!(!listens(old) && listens(stays), "the old one is closed, the other one is not");
     site.outgoing = new;
-    // The server takes the new generation at about the same time, and gives up the pairs that nobody has joined yet.
-    let calls: Vec<_> = (0..60)
-        .map(|_| {
-            let by = station(&"acme", connect(&site));
-            std::thread::spawn(move || by.send([OutFile::octets("NEW", *b"new")]))
-        })
-        .collect();
-    for call in calls {
-        let report = call.join().unwrap();
-        assert!(report.is_good(), "{report:?}");
-    }
+    let report = station(&"acme", connect(&site)).send([OutFile::octets("NEW", *b"new")]);
+    assert!(report.is_good(), "{report:?}");
     assert!(from(plain(stays), [127, 0, 0, 2]).call().is_good());
     assert_cut(&plain(stays).call());
 

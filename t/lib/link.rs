@@ -6,6 +6,7 @@ use crate::site::{Role, Site, SiteError};
 use crate::tamper::address_of;
 use crate::transport::{Conn, tls};
 use crate::wait::{PATIENCE, wait_for};
+use nix::sys::socket::{Shutdown, shutdown};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 /// What a data connection begins with, before the 16 octets of its pair's ID.
@@ -313,6 +315,25 @@ impl Dmz {
     /// Tells the client this.
     pub fn tell(&mut self, message: &Value) -> Result<(), SiteError> {
         self.control.send(message)
+    }
+
+    /// Waits until the client wants a pair for a station.
+    pub fn wait_wish(&mut self) -> Result<(), SiteError> {
+        while self.control.receive()? != "want-outgoing" {}
+        Ok(())
+    }
+
+    /// Listens no more, as the server does while it awaits nobody.
+    pub fn go_deaf(&self) -> Result<(), SiteError> {
+        Ok(shutdown(self.listener.as_raw_fd(), Shutdown::Both)?)
+    }
+
+    /// Grants a pair and gives it up at once, as when the configuration changes.
+    pub fn give_up_a_pair(&mut self) -> Result<(), SiteError> {
+        self.pairs += 1;
+        let (id, ticket) = (format!("{:032x}", self.pairs), "5a".repeat(32));
+        self.control.send(&json!({"pair": {"pair": id, "ticket": ticket, "direction": "outgoing"}}))?;
+        self.control.send(&json!({"retire": {"pair": id}}))
     }
 
     /// Asks for the configuration: the backend's answer, or why there is none.
