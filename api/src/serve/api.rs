@@ -57,13 +57,29 @@ async fn call(
     response
 }
 
-async fn no_page(State(app): State<Arc<App>>, Extension(Peer(peer)): Extension<Peer>) -> Refusal {
-    stranger(&app, peer, Refusal::NoPage).await
+async fn no_page(
+    State(app): State<Arc<App>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+) -> Refusal {
+    match settings(&app).await {
+        Ok(values) => stranger(&app, caller(peer, &request, &values), Refusal::NoPage).await,
+        Err(refusal) => refusal,
+    }
+}
+
+async fn settings(app: &App) -> Result<Values, Refusal> {
+    Ok(configuration::values(&mut *app.db.connection().await?).await?)
+}
+
+/// Whose request it is.
+fn caller(peer: IpAddr, request: &Request, values: &Values) -> IpAddr {
+    source::address(peer, request.headers(), &values.networks("api_trusted_proxies"))
 }
 
 async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, Refusal> {
-    let values = configuration::values(&mut *app.db.connection().await?).await?;
-    let client = source::address(peer, request.headers(), &values.networks("api_trusted_proxies"));
+    let values = settings(app).await?;
+    let client = caller(peer, &request, &values);
     let members = match known_caller(request, &values).await {
         Ok(members) => members,
         Err(refusal) => return Err(stranger(app, client, refusal).await),

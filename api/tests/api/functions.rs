@@ -53,6 +53,25 @@ fn every_refusal_has_its_status_and_code() {
 }
 
 #[test]
+fn a_wrong_path_is_its_callers_not_the_web_servers_in_between() {
+    let site = Site::new();
+    site.ok(&["config", "set", "api_trusted_proxies", "127.0.0.1"]);
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let stray = |forwarded: &str| {
+        let head = "GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
+        client.raw(format!("{head}X-Forwarded-For: {forwarded}\r\n\r\n").as_bytes()).status
+    };
+    // One caller goes too far; the next one behind the same web server does not pay for it.
+    let statuses: Vec<u16> = (0..11).map(|_| stray("203.0.113.5")).collect();
+    assert_eq!((statuses[9], statuses[10]), (404, 429));
+    assert_eq!(stray("203.0.113.6"), 404);
+    serve.await_line("call-refused address=203.0.113.6 code=unknown-path");
+    let log = serve.end(Signal::SIGTERM);
+    assert!(!log.contains("address=127.0.0.1 code"), "{log}");
+}
+
+#[test]
 fn a_server_gets_no_configuration_before_there_is_a_certificate() {
     let site = Site::new();
     let id = pki::proxy_id();
