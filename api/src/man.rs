@@ -8,7 +8,8 @@ use common::config::{
     CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
 };
 use common::rpc::{
-    Call, Enrolment, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer, TransferResult,
+    Call, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer,
+    TransferResult,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -166,14 +167,14 @@ fn samples() -> Vec<Value> {
 
 fn system_log() -> SystemLog {
     SystemLog {
-        level: String::new(),
+        level: Level::Error,
         text: String::new(),
         detail: String::new(),
         origin: Origin::Server,
         host: String::new(),
         pid: 1,
         time: 1,
-        address: Some(String::new()),
+        address: Some([127, 0, 0, 1].into()),
         partner: Some(String::new()),
     }
 }

@@ -4,6 +4,7 @@
 use crate::config::{ClientConfig, ProxyConfig};
 use crate::identity::ProxyId;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// Files of one session that are reported by name: the last ones. So many fit a message of a session process.
 pub const MAX_TRANSFERS: usize = 40;
@@ -21,6 +22,20 @@ pub enum Origin {
     Client,
     /// The backend itself: never in a call.
     Api,
+}
+
+/// How grave a system log entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// The daemon ends.
+    Fatal,
+    /// Something did not come about.
+    Error,
+    /// Something will not come about unless somebody acts.
+    Warn,
+    /// Good to know.
+    Info,
 }
 
 /// A call, without the token (the API worker adds it).
@@ -125,15 +140,15 @@ pub struct ClientConfigAnswer {
 /// A system log entry: something an operator should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemLog {
-    /// `FATAL`, `ERROR`, `WARN` or `INFO`.
-    pub level: String,
-    /// Our words, with the peer's values nowhere in it: the ignore list matches this.
+    /// How grave it is.
+    pub level: Level,
+    /// Our words, with the peer's values nowhere in it: the ignore list matches this. Does not begin with '-'.
     pub text: String,
     /// The whole log line, escaped values included.
     pub detail: String,
     /// Which daemon.
     pub origin: Origin,
-    /// Its host name.
+    /// Its host name, as `host_name` gives it.
     pub host: String,
     /// The process.
     pub pid: u32,
@@ -141,7 +156,7 @@ pub struct SystemLog {
     pub time: u64,
     /// Address of the partner, if one is concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
+    pub address: Option<IpAddr>,
     /// Short name of the partner, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partner: Option<String>,

@@ -66,7 +66,7 @@ async fn log(invocation: Invocation) -> Result<(), CliError> {
     for entry in entries {
         table.row(&[
             clock::text(i64::try_from(entry.time).unwrap_or(i64::MAX)),
-            entry.level,
+            word(&entry.level),
             word(&entry.origin),
             entry.host,
             entry.pid.to_string(),

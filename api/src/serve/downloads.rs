@@ -14,6 +14,7 @@ use crate::store::crl_urls::Source;
 use crate::store::crls::{Kept, Stored};
 use crate::store::{certificates, crl_urls, crls};
 use common::log::escape;
+use common::rpc::Level;
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -71,7 +72,7 @@ impl Downloads {
                 escape(crl.source.as_deref().unwrap_or_default()),
                 escape(cause)
             );
-            reports::report(app, values, "ERROR", "a CRL has expired and could not be renewed", detail)
+            reports::report(app, values, Level::Error, "a CRL has expired and could not be renewed", detail)
                 .await?;
             self.reported.insert(crl.issuer_key);
         }

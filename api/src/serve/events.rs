@@ -228,12 +228,12 @@ fn is_running(child: Pid) -> bool {
 
 fn fields(entry: &SystemLog) -> Fields {
     [
-        ("level", plain(&entry.level)),
+        ("level", word(&entry.level)),
         ("text", plain(&entry.text)),
         ("origin", word(&entry.origin)),
         ("host", plain(&entry.host)),
         ("pid", entry.pid.to_string()),
-        ("address", plain(entry.address.as_deref().unwrap_or_default())),
+        ("address", entry.address.map(|address| address.to_string()).unwrap_or_default()),
         ("partner", plain(entry.partner.as_deref().unwrap_or_default())),
     ]
 }

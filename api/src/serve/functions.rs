@@ -17,6 +17,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
+use common::is_host_name;
 use common::log::escape;
 use common::net::Network;
 use common::rpc::{
@@ -206,11 +207,29 @@ async fn system_log(
     values: &Values,
     entry: SystemLog,
 ) -> Result<Nothing, Refusal> {
-    if entry.origin == Origin::Api {
-        return Err(Refusal::BadRequest("An entry's origin is server or client.".into()));
-    }
+    check(&entry).map_err(|what| Refusal::BadRequest(what.to_owned()))?;
     reports::take(app, values, &client.to_string(), entry).await?;
     Ok(Nothing {})
+}
+
+/// What an entry may not say, whoever is in the DMZ by now: its values become arguments of the event script, and none of
+/// them may pass for an option there. (Level, address, PID and time are what their types allow.)
+fn check(entry: &SystemLog) -> Result<(), &'static str> {
+    if entry.origin == Origin::Api {
+        return Err("An entry's origin is server or client.");
+    }
+    if entry.text.starts_with('-') {
+        return Err("An entry's text does not begin with '-'.");
+    }
+    if !is_host_name(&entry.host) {
+        return Err(
+            "An entry's host is a host name: letters, digits, '.', '_' and '-', which is not the first.",
+        );
+    }
+    if entry.partner.as_deref().is_some_and(|name| !partners::is_short_name(name)) {
+        return Err("An entry's partner is the short name of one.");
+    }
+    Ok(())
 }
 
 async fn session_events(app: &App, client: IpAddr, events: &[SessionEvent]) -> Result<Nothing, Refusal> {

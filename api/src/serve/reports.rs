@@ -4,16 +4,17 @@
 use super::App;
 use crate::db::DbError;
 use crate::settings::Values;
+use crate::store::partners::word;
 use crate::store::{ignores, journal};
 use common::log::escape;
-use common::rpc::{Origin, SystemLog};
+use common::rpc::{Level, Origin, SystemLog};
 
 /// Takes an entry; `from` says who brought it.
 pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLog) -> Result<(), DbError> {
     let mut connection = app.db.connection().await?;
     let told = format!(
         "from={from} level={} text={} detail={}",
-        escape(&entry.level),
+        word(&entry.level),
         escape(&entry.text),
         escape(&entry.detail)
     );
@@ -37,7 +38,7 @@ pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbE
             escape(&ignore.text),
             escape(&ignore.description)
         );
-        report(app, values, "INFO", "an entry of the ignore list has expired and was removed", detail)
+        report(app, values, Level::Info, "an entry of the ignore list has expired and was removed", detail)
             .await?;
     }
     Ok(())
@@ -47,12 +48,12 @@ pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbE
 pub(super) async fn report(
     app: &App,
     values: &Values,
-    level: &str,
+    level: Level,
     text: &str,
     detail: String,
 ) -> Result<(), DbError> {
     let entry = SystemLog {
-        level: level.to_owned(),
+        level,
         text: text.to_owned(),
         detail,
         origin: Origin::Api,

@@ -5,7 +5,7 @@
 use crate::clock;
 use crate::db::DbError;
 use crate::store::partners::{of_word, word};
-use common::rpc::{Origin, SystemLog};
+use common::rpc::{Level, Origin, SystemLog};
 use sqlx::{AnyConnection, Row};
 
 /// Longest text of a report that is kept, characters.
@@ -19,11 +19,11 @@ pub(crate) async fn add_entry(connection: &mut AnyConnection, entry: &SystemLog)
     )
     .bind(seconds(entry.time))
     .bind(clock::now())
-    .bind(clean(&entry.level))
+    .bind(word(&entry.level))
     .bind(word(&entry.origin))
     .bind(clean(&entry.host))
     .bind(i64::from(entry.pid))
-    .bind(entry.address.as_deref().map(clean))
+    .bind(entry.address.map(|address| address.to_string()))
     .bind(entry.partner.as_deref().map(clean))
     .bind(clean(&entry.text))
     .bind(clean(&entry.detail))
@@ -46,11 +46,11 @@ pub(crate) async fn entries(connection: &mut AnyConnection, limit: u32) -> Resul
         .map(|row| {
             Ok(SystemLog {
                 time: row.try_get::<i64, _>("time")?.try_into().unwrap_or_default(),
-                level: row.try_get("level")?,
+                level: of_word(row.try_get("level")?).unwrap_or(Level::Error),
                 origin: of_word(row.try_get("origin")?).unwrap_or(Origin::Client),
                 host: row.try_get("host")?,
                 pid: row.try_get::<i64, _>("pid")?.try_into().unwrap_or_default(),
-                address: row.try_get("address")?,
+                address: row.try_get::<Option<String>, _>("address")?.and_then(|text| text.parse().ok()),
                 partner: row.try_get("partner")?,
                 text: row.try_get("text")?,
                 detail: row.try_get("detail")?,

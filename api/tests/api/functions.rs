@@ -38,18 +38,53 @@ fn every_refusal_has_its_status_and_code() {
         (json!({"function": "proxy_crl_url", "url": "file:///etc/passwd"}), 400, "bad-request"),
         (json!({"function": "proxy_crl_url", "url": "http://user@crl.example/"}), 400, "bad-request"),
         (json!({"function": "proxy_crl_url"}), 400, "bad-request"),
-        (
-            json!({"function": "proxy_system_log", "level": "ERROR", "text": "", "detail": "", "origin": "api",
-                "host": "", "pid": 1, "time": 1}),
-            400,
-            "bad-request",
-        ),
         (json!({"function": "proxy_system_log", "level": "ERROR"}), 400, "bad-request"),
     ] {
         let answer = client.call(&members);
         assert_eq!((answer.status, answer.code()), (status, code), "{members}");
     }
     serve.end(Signal::SIGINT);
+}
+
+#[test]
+fn an_entry_says_what_a_daemon_may_say_and_nothing_that_a_script_takes_for_an_option() {
+    let site = Site::new();
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let good = json!({"function": "proxy_system_log", "level": "FATAL", "text": "a text", "detail": "", "pid": 1,
+        "origin": "client", "host": "dmz-1.example", "time": 1, "address": "::1", "partner": "ACME-1_x.y"});
+    let option = "--config=/x";
+    for (member, bad) in [
+        ("level", json!(option)),
+        ("level", json!("error")),
+        ("level", json!("TRACE")),
+        ("text", json!(option)),
+        ("origin", json!("api")),
+        ("origin", json!(option)),
+        ("host", json!(option)),
+        ("host", json!("")),
+        ("host", json!("a b")),
+        ("host", json!("x".repeat(256))),
+        ("pid", json!(-1)),
+        ("address", json!(option)),
+        ("address", json!("203.0.113.9:6619")),
+        ("partner", json!(option)),
+        ("partner", json!("a b")),
+        ("partner", json!("")),
+    ] {
+        let mut entry = good.clone();
+        entry[member] = bad;
+        let answer = client.call(&entry);
+        assert_eq!((answer.status, answer.code()), (400, "bad-request"), "{entry}");
+    }
+    client.ok(&good);
+    let log = site.json(&["log"]);
+    assert_eq!(log.as_array().unwrap().len(), 1, "{log}");
+    for member in ["level", "origin", "host", "address", "partner"] {
+        assert_eq!(log[0][member], good[member]);
+    }
+    assert_eq!(site.run(&["partner", "add", "-ACME", "--ssid", "O0013ACME"]).status, 64);
+    serve.end(Signal::SIGTERM);
 }
 
 #[test]

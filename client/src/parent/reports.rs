@@ -6,7 +6,7 @@ use super::Parent;
 use super::backend::{Asked, Backend};
 use super::faults::Recovery;
 use common::log::{Event, events};
-use common::rpc::{Origin, SystemLog};
+use common::rpc::{Level, Origin, SystemLog};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ impl Parent {
             return;
         }
         let event = Event::new(events::BACKEND_ERROR).field("function", function).field("reason", reason);
-        let told = entry("ERROR", "a function of the backend fails", event.text());
+        let told = entry(Level::Error, "a function of the backend fails", event.text());
         event.error();
         if unsent {
             // It would fail as well.
@@ -111,7 +111,7 @@ impl Parent {
                 .field_num("failures", failures)
                 .field_num("seconds", lasted.as_secs());
             let event = if lost > 0 { event.field_num("lost", lost) } else { event };
-            self.tell_backend(entry("INFO", "a function of the backend is well again", event.text()));
+            self.tell_backend(entry(Level::Info, "a function of the backend is well again", event.text()));
             event.info();
         }
         self.release_held();
@@ -119,7 +119,7 @@ impl Parent {
 
     /// An entry of the parent's own for the backend's system log.
     pub(super) fn report(&mut self, text: &str, detail: &str) {
-        self.tell_backend(entry("ERROR", text, detail));
+        self.tell_backend(entry(Level::Error, text, detail));
     }
 
     /// Whether the API worker has this question already.
@@ -128,9 +128,9 @@ impl Parent {
     }
 }
 
-fn entry(level: &str, text: &str, detail: &str) -> Asked {
+fn entry(level: Level, text: &str, detail: &str) -> Asked {
     Asked::SystemLog(Box::new(SystemLog {
-        level: level.to_owned(),
+        level,
         text: text.to_owned(),
         detail: detail.to_owned(),
         origin: Origin::Client,

@@ -9,7 +9,7 @@ use common::link::join::Open;
 use common::link::pair::{Direction, PairId, Ticket};
 use common::log::Event;
 use common::net::Waiter;
-use common::rpc::{Origin, SystemLog};
+use common::rpc::{Level, Origin, SystemLog};
 use mio::net::TcpStream;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream as StdStream};
@@ -104,14 +104,14 @@ impl Desk {
 
     pub(super) fn tell_operator(&self, open: &Open, text: &str, detail: String) {
         self.tell(&ToParent::SystemLog(Box::new(SystemLog {
-            level: "ERROR".to_owned(),
+            level: Level::Error,
             text: text.to_owned(),
             detail,
             origin: Origin::Client,
             host: common::host_name(),
             pid: std::process::id(),
             time: common::unix_time(),
-            address: Some(open.address.clone()).filter(|address| !address.is_empty()),
+            address: open.address.parse::<SocketAddr>().ok().map(|address| address.ip()),
             partner: Some(open.partner.clone()).filter(|name| !name.is_empty()),
         })));
     }

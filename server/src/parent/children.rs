@@ -7,7 +7,7 @@ use common::exit::Status;
 use common::link::channel::{Channel, ChannelError, Received};
 use common::link::pair::{Direction, PairId};
 use common::log::{Event, events};
-use common::rpc::{Origin, SessionEnd, SessionEvent, SystemLog};
+use common::rpc::{Level, Origin, SessionEnd, SessionEvent, SystemLog};
 use common::sys;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
@@ -332,7 +332,7 @@ impl Parent {
             .field("partner", child.partner.as_deref().unwrap_or_default())
             .field_num("pid", child.pid.as_raw())
             .field("reason", word);
-        self.report("ERROR", "a session process crashed", event.text());
+        self.report(Level::Error, "a session process crashed", event.text());
         event.error();
         if child.listed {
             self.outbox.event(SessionEvent::End(SessionEnd {
@@ -346,9 +346,9 @@ impl Parent {
     }
 
     /// An entry of the parent's own for the backend's system log.
-    pub(super) fn report(&mut self, level: &str, text: &str, detail: &str) {
+    pub(super) fn report(&mut self, level: Level, text: &str, detail: &str) {
         self.outbox.entry(SystemLog {
-            level: level.to_owned(),
+            level,
             text: text.to_owned(),
             detail: detail.to_owned(),
             origin: Origin::Server,

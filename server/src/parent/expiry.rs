@@ -6,6 +6,7 @@ use crate::identity::Identity;
 use crate::licence::Licence;
 use common::link::tls;
 use common::log::{Event, events};
+use common::rpc::Level;
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContext;
 use std::path::PathBuf;
@@ -123,7 +124,7 @@ impl Parent {
         if self.licensing.certificate.is_news(days) {
             let text = if days < 0 { "our certificate has expired" } else { "our certificate expires soon" };
             common::warn!("{text}: {days} days left of the certificate towards partners");
-            self.report("WARN", text, &format!("{days} days left of the certificate towards partners"));
+            self.report(Level::Warn, text, &format!("{days} days left of the certificate towards partners"));
         }
         self.drop_stale_config();
     }
@@ -160,7 +161,7 @@ impl Parent {
             .field("holder", &holder)
             .field_num("days", days)
             .field("reason", reason);
-        self.report(if days < 0 { "ERROR" } else { "WARN" }, text, event.text());
+        self.report(if days < 0 { Level::Error } else { Level::Warn }, text, event.text());
         if days < 0 { event.error() } else { event.warn() }
     }
 
@@ -175,7 +176,7 @@ impl Parent {
             .field_num("generation", active.generation)
             .field_num("seconds", seconds);
         let reason = format!("the backend has not confirmed the configuration for {seconds} s");
-        self.report("ERROR", "the configuration is too old and not in force any more", event.text());
+        self.report(Level::Error, "the configuration is too old and not in force any more", event.text());
         event.error();
         self.close_public(&reason);
         self.active = None;

@@ -6,7 +6,7 @@ use crate::active::Active;
 use common::link::control::{Control, ControlError, MAX_ANSWER, ToClient, ToServer, VERSION};
 use common::link::pair::Ticket;
 use common::log::{Event, events};
-use common::rpc::{ConfigAnswer, without_values};
+use common::rpc::{ConfigAnswer, Level, without_values};
 use mio::Interest;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -266,7 +266,7 @@ impl Parent {
         }
         for what in skipped {
             common::warn!("skipped in generation {generation}: {}", common::log::escape(what));
-            self.report("ERROR", "a certificate or CRL of the configuration cannot be used", what);
+            self.report(Level::Error, "a certificate or CRL of the configuration cannot be used", what);
         }
         self.tell_missing_sources(&active);
         self.active = Some(active);
@@ -307,6 +307,6 @@ impl Parent {
             None => event,
         };
         event.field("reason", reason).error();
-        self.report("ERROR", "a generation of the configuration was refused", reason);
+        self.report(Level::Error, "a generation of the configuration was refused", reason);
     }
 }

@@ -6,6 +6,7 @@ use crate::orders::ToChild;
 use common::exit::Status;
 use common::log::{Event, Throttle, events};
 use common::net::Accepting;
+use common::rpc::Level;
 use mio::Interest;
 use mio::net::{TcpListener, TcpStream};
 use std::io::ErrorKind;
@@ -127,7 +128,7 @@ impl Parent {
             .field("listener", "tls")
             .field_display("address", address)
             .field("reason", format!("it cannot accept: {e}"));
-        self.report("ERROR", "the TLS listener cannot accept", event.text());
+        self.report(Level::Error, "the TLS listener cannot accept", event.text());
         event.error();
     }
 

@@ -4,6 +4,7 @@
 use super::Parent;
 use crate::active::Active;
 use common::net;
+use common::rpc::Level;
 use common::startup::Finish;
 use std::net::IpAddr;
 
@@ -12,7 +13,7 @@ impl Parent {
     pub(super) fn has_outgoing_ip(&mut self, wanted: Option<IpAddr>) -> bool {
         let Some(ip) = wanted.filter(|ip| is_missing(*ip)) else { return true };
         let reason = format!("the outgoing IP address {ip} is not an address of this host");
-        self.report("ERROR", "the outgoing IP address is not available on this host", &reason);
+        self.report(Level::Error, "the outgoing IP address is not available on this host", &reason);
         self.stop = Some(Finish::Failed(reason));
         false
     }
@@ -28,7 +29,11 @@ impl Parent {
                 common::log::escape(partner)
             );
             common::error!("{detail}");
-            self.report("ERROR", "a partner's outgoing IP address is not available on this host", &detail);
+            self.report(
+                Level::Error,
+                "a partner's outgoing IP address is not available on this host",
+                &detail,
+            );
         }
     }
 }

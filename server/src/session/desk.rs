@@ -8,7 +8,7 @@ use common::exit::Status;
 use common::link::channel::{Channel, Received};
 use common::link::pair::{Direction, PairId, Ticket};
 use common::net::{Conn, Interrupted, Waiter, Wire};
-use common::rpc::{Origin, SystemLog};
+use common::rpc::{Level, Origin, SystemLog};
 use mio::net::TcpStream;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
@@ -173,14 +173,14 @@ impl Desk {
     /// An entry for the backend's system log: our words, and the line with the peer's values.
     pub(super) fn tell_operator(&self, text: &str, detail: String) {
         self.tell(&ToParent::SystemLog(Box::new(SystemLog {
-            level: "ERROR".to_owned(),
+            level: Level::Error,
             text: text.to_owned(),
             detail,
             origin: Origin::Server,
             host: common::host_name(),
             pid: std::process::id(),
             time: common::unix_time(),
-            address: self.facts.peer.map(|peer| peer.ip().to_string()),
+            address: self.facts.peer.map(|peer| peer.ip()),
             partner: Some(self.facts.partner.clone()).filter(|name| !name.is_empty()),
         })));
     }
