@@ -4,12 +4,11 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::{Command, output};
+use super::{Command, output, trust};
 use crate::causes::on_one_line;
 use crate::clock;
 use crate::crl_fetch::{self, Taken};
 use crate::db::Db;
-use crate::pki::Doing;
 use crate::pki::read::{self, CrlFacts};
 use crate::store::crl_urls::{self, Noted, Source};
 use crate::store::crls::{self, Kept, LARGEST_IN_ALL, Stored};
@@ -59,8 +58,8 @@ certificates, the CRL must bear its signature.
 const LIST: &str = "\
 usage: os4xapi crl list [--json] [--db DB]
 
-Lists the CRLs, and the URLs that they are downloaded from, with what was wrong the last time. A CRL is 'current' or
-'expired'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came from elsewhere too.
+Lists the CRLs, and the URLs that they are downloaded from, with what was wrong the last time. A CRL is 'current',
+'expired' or 'unreadable'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came from elsewhere too.
 
 --json: as JSON, with the CRLs in PEM
 ";
@@ -85,7 +84,11 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     }
     let db = invocation.open().await?;
     let mut change = db.change().await?;
-    let trusted = read::of_database(&certificates::trusted(&mut change).await?)?;
+    let trusted = certificates::trusted(&mut change).await?;
+    let (trusted, unreadable) = read::of_database(&trusted);
+    for name in unreadable {
+        output::warn(&trust::unreadable(name));
+    }
     for crl in &found {
         let facts = CrlFacts::of(crl)?;
         if !read::crl_issuer_is_trusted(crl, &trusted)? {
@@ -124,7 +127,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     let (mut rows, mut table) = (Vec::new(), output::Table::new(&HEADING));
     for crl in &all {
         let source = sources.iter().find(|source| crl.source.as_ref() == Some(&source.url));
-        let listed = Listed::of(crl)?;
+        let listed = Listed::of(crl);
         table.row(&listed.cells(crl, source));
         rows.push(listed.json(crl, source));
     }
@@ -143,34 +146,35 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     if invocation.flag("json") { output::json(&rows) } else { table.print("There is no CRL.") }
 }
 
-/// What the list shows of a CRL.
+/// What the list shows of a CRL beside what its row says.
 struct Listed {
-    facts: CrlFacts,
-    revoked: usize,
+    number: Option<String>,
+    /// None where the CRL cannot be read.
+    revoked: Option<usize>,
     state: &'static str,
 }
 
 impl Listed {
-    fn of(crl: &Stored) -> Result<Self, CliError> {
-        let doing = "reading a CRL of the database";
-        let parsed = X509Crl::from_pem(crl.pem.as_bytes()).doing(doing)?;
-        let revoked = parsed.get_revoked().map_or(0, openssl::stack::StackRef::len);
+    fn of(crl: &Stored) -> Self {
+        let Ok(parsed) = X509Crl::from_pem(crl.pem.as_bytes()) else {
+            return Self { number: None, revoked: None, state: "unreadable" };
+        };
         let is_over = crl.next_update.is_some_and(|next| next < clock::now());
-        Ok(Self {
-            facts: CrlFacts::of(&parsed)?,
-            revoked,
+        Self {
+            number: CrlFacts::of(&parsed).ok().and_then(|facts| facts.number()),
+            revoked: Some(parsed.get_revoked().map_or(0, openssl::stack::StackRef::len)),
             state: if is_over { "expired" } else { "current" },
-        })
+        }
     }
 
     fn cells(&self, crl: &Stored, source: Option<&Source>) -> [String; 8] {
         [
-            self.facts.issuer.clone(),
-            output::or_dash(self.facts.number()),
+            crl.name.clone(),
+            output::or_dash(self.number.as_ref()),
             clock::text(crl.last_update),
             output::or_dash(crl.next_update.map(clock::text)),
             self.state.to_owned(),
-            self.revoked.to_string(),
+            output::or_dash(self.revoked),
             output::or_dash(source.map(|source| source.url.clone())),
             output::or_dash(source.and_then(|source| source.error.clone())),
         ]
@@ -178,8 +182,8 @@ impl Listed {
 
     fn json(&self, crl: &Stored, source: Option<&Source>) -> Value {
         let row = json!({
-            "issuer": self.facts.issuer,
-            "number": self.facts.number(),
+            "issuer": crl.name,
+            "number": self.number,
             "last_update": crl.last_update,
             "next_update": crl.next_update,
             "state": self.state,

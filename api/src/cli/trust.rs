@@ -51,7 +51,7 @@ certificates of partners.
 const LIST: &str = "\
 usage: os4xapi trust list [--json] [--db DB]
 
-Lists the trusted certificates.
+Lists the trusted certificates, and names those that cannot be read any more.
 
 --json: as JSON, with the certificates in PEM
 ";
@@ -117,7 +117,12 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     let mut rows = Vec::new();
     let mut table = output::Table::new(&["NAME", "SUBJECT", "VALID UNTIL", "SHA-256"]);
     for one in all {
-        let facts = Facts::of_pem(&one.pem)?;
+        let Ok(facts) = Facts::of_pem(&one.pem) else {
+            output::warn(&unreadable(&one.name));
+            rows.push(json!({"name": one.name, "subject": null, "pem": one.pem}));
+            table.row(&[one.name, "-".to_owned(), "-".to_owned(), "unreadable".to_owned()]);
+            continue;
+        };
         rows.push(json!({
             "name": one.name,
             "subject": facts.subject,
@@ -130,6 +135,13 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         table.row(&[one.name, facts.subject, clock::text(facts.until), facts.fingerprint]);
     }
     if invocation.flag("json") { output::json(&rows) } else { table.print("No certificate is trusted.") }
+}
+
+/// What is to be said of a trusted certificate that cannot be read.
+pub(super) fn unreadable(name: &str) -> String {
+    format!(
+        "The trusted certificate '{name}' cannot be read and counts for nothing: remove it with 'os4xapi trust remove', and add it again."
+    )
 }
 
 async fn remove(invocation: Invocation) -> Result<(), CliError> {

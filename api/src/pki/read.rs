@@ -85,12 +85,16 @@ pub(crate) fn crls_in(octets: &[u8]) -> Result<Vec<X509Crl>, ErrorStack> {
         .collect()
 }
 
-/// Certificates that the database keeps.
-pub(crate) fn of_database(pems: &[NamedPem]) -> Result<Vec<X509>, PkiError> {
-    pems.iter()
-        .map(|one| X509::from_pem(one.pem.as_bytes()))
-        .collect::<Result<_, _>>()
-        .doing("reading a certificate of the database")
+/// Certificates of the database, and the names of those that cannot be read: a spoilt one takes no other along.
+pub(crate) fn of_database(pems: &[NamedPem]) -> (Vec<X509>, Vec<&str>) {
+    let (mut found, mut unreadable) = (Vec::with_capacity(pems.len()), Vec::new());
+    for one in pems {
+        match X509::from_pem(one.pem.as_bytes()) {
+            Ok(certificate) => found.push(certificate),
+            Err(_) => unreadable.push(one.name.as_str()),
+        }
+    }
+    (found, unreadable)
 }
 
 fn is_pem(octets: &[u8]) -> bool {
@@ -245,8 +249,7 @@ pub(crate) fn crl_issuer_is_trusted(crl: &X509CrlRef, trusted: &[X509]) -> Resul
             continue;
         }
         named = true;
-        let key = certificate.public_key().doing("reading a certificate's key")?;
-        if crl.verify(&key).unwrap_or(false) {
+        if certificate.public_key().and_then(|key| crl.verify(&key)).unwrap_or(false) {
             return Ok(true);
         }
         // A wrong signature leaves its error in OpenSSL's queue, where the next TLS connection would find it.

@@ -9,6 +9,7 @@ use crate::causes::on_one_line;
 use crate::clock;
 use crate::crl_fetch::{self, Fetched, RoundError, Taken};
 use crate::db::Db;
+use crate::pki::read;
 use crate::settings::Values;
 use crate::store::crl_urls::Source;
 use crate::store::crls::{Kept, Stored};
@@ -55,7 +56,8 @@ impl Downloads {
         let mut connection = app.db.connection().await?;
         let mut expired = crls::expired(&mut connection, clock::now()).await?;
         if !expired.is_empty() {
-            expired = needed_crls(expired, &certificates::trusted(&mut connection).await?)?;
+            let trusted = certificates::trusted(&mut connection).await?;
+            expired = needed_crls(expired, &read::of_database(&trusted).0);
         }
         self.reported.retain(|key| expired.iter().any(|crl| crl.issuer_key == *key));
         expired.retain(|crl| !self.reported.contains(&crl.issuer_key));

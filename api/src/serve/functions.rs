@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 use super::{App, reports};
 use crate::db;
 use crate::pki::ca::Ca;
-use crate::pki::{PkiError, read};
+use crate::pki::read;
 use crate::settings::Values;
 use crate::store::certificates::{self, Usage};
 use crate::store::crl_urls::{self, Noted};
@@ -23,6 +23,7 @@ use common::net::Network;
 use common::rpc::{
     Call, ClientConfigAnswer, ConfigAnswer, Enrolment, MAX_CRL_URL, Origin, SessionEvent, SystemLog,
 };
+use openssl::x509::X509;
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -147,6 +148,8 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     })?;
     let values = configuration::values(&mut snapshot).await?;
     let trusted = certificates::trusted(&mut snapshot).await?;
+    let (certificates, unreadable) = read::of_database(&trusted);
+    app.tell_unreadable(&unreadable);
     let config = ProxyConfig {
         generation,
         tcp_port_tls: values.port("tcp_port_tls"),
@@ -154,7 +157,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
         tcp_outgoing_ip: values.address("tcp_outgoing_ip"),
         certificate: own.certificate,
         key: own.key,
-        crls: needed_crls(crls::all(&mut snapshot).await?, &trusted)?
+        crls: needed_crls(crls::all(&mut snapshot).await?, &certificates)
             .into_iter()
             .map(NamedPem::from)
             .collect(),
@@ -172,13 +175,11 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
 }
 
 /// Those that an operator brought, and the downloaded ones whose issuer is still trusted.
-pub(super) fn needed_crls(mut all: Vec<Stored>, trusted: &[NamedPem]) -> Result<Vec<Stored>, PkiError> {
-    let issuers: Vec<String> = read::of_database(trusted)?
-        .iter()
-        .map(|certificate| read::name(certificate.subject_name()))
-        .collect();
+pub(super) fn needed_crls(mut all: Vec<Stored>, trusted: &[X509]) -> Vec<Stored> {
+    let issuers: Vec<String> =
+        trusted.iter().map(|certificate| read::name(certificate.subject_name())).collect();
     all.retain(|crl| crl.source.is_none() || issuers.contains(&crl.name));
-    Ok(all)
+    all
 }
 
 /// A URL that is not kept is answered like one that is: the daemon can do nothing about it.

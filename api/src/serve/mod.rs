@@ -28,7 +28,7 @@ use nix::sys::signal::SigSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tls::Tls;
 use tokio::net::TcpListener;
@@ -102,6 +102,22 @@ pub(crate) struct App {
     db: Db,
     guard: Guard,
     events: Events,
+    /// Trusted certificates that cannot be read, as they were logged last.
+    unreadable: Mutex<Vec<String>>,
+}
+
+impl App {
+    /// Logs which trusted certificates cannot be read: when it is others than the last time, not with each answer.
+    fn tell_unreadable(&self, names: &[&str]) {
+        let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told == names {
+            return;
+        }
+        for name in names {
+            log::error!("trusted-certificate-unreadable name={}", escape(name));
+        }
+        *told = names.iter().map(|&name| name.to_owned()).collect();
+    }
 }
 
 /// The service, listening.
@@ -135,7 +151,12 @@ impl Server {
         let bound = |cause| ServeError::Bind(listen, cause);
         let listener = TcpListener::bind(listen).await.map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
-        let app = Arc::new(App { db, guard: Guard::default(), events: Events::start() });
+        let app = Arc::new(App {
+            db,
+            guard: Guard::default(),
+            events: Events::start(),
+            unreadable: Mutex::default(),
+        });
         let router = api::router(Arc::clone(&app), values.text("api_path"));
         log::info!("started address={address} path={}", values.text("api_path"));
         Ok(Self {

@@ -9,7 +9,7 @@ use openssl::x509::X509Crl;
 use serde_json::{Value, json};
 
 /// A site that trusts `ca` and may download from loopback.
-fn site_that_trusts(ca: &Identity) -> Site {
+pub(crate) fn site_that_trusts(ca: &Identity) -> Site {
     let site = Site::new();
     site.ok(&["trust", "add", &site.dir.write("ca.pem", &ca.pem())]);
     site.ok(&["config", "set", "proxy_crl_allow_private", "yes"]);
@@ -18,7 +18,7 @@ fn site_that_trusts(ca: &Identity) -> Site {
 }
 
 /// Makes the site one that hands out a configuration; the Proxy ID of its server.
-fn with_server(site: &Site, ca: &Identity) -> String {
+pub(crate) fn with_server(site: &Site, ca: &Identity) -> String {
     let (own, id) = (ca.issue("we.example"), pki::proxy_id());
     let chain = site.dir.write("chain.pem", &own.pem());
     let key = site.dir.write("own.key", &own.key_pem());

@@ -27,4 +27,6 @@ mod proxyclients;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod trusted;
+#[cfg(test)]
 mod web;

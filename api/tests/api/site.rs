@@ -4,6 +4,7 @@
 
 use crate::https::Client;
 use serde_json::Value;
+use sqlx::{Connection, SqliteConnection};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -112,6 +113,17 @@ impl Site {
     pub(crate) fn json(&self, words: &[&str]) -> Value {
         let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
         serde_json::from_str(&self.ok(&words)).unwrap()
+    }
+
+    /// What somebody does to the database who knows better.
+    pub(crate) fn sql(&self, statement: &'static str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = SqliteConnection::connect(&self.db).await.unwrap();
+            let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
+            assert!(done.rows_affected() > 0, "{statement}");
+            connection.close().await.unwrap();
+        });
     }
 
     pub(crate) fn token(&self) -> String {
