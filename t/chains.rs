@@ -102,6 +102,12 @@ fn every_path_to_a_trusted_certificate_is_found() {
     publish(&site, &mut alone);
     cases.push(Shown::new("an intermediate whose root we do not know", leaf(&alone), &[]));
 
+    // An ordinary change of keys: until the last certificate of the old one has expired, there are lists of both.
+    let rolled = Request::authority("Rolled over");
+    let (before, after) = (root(&site, &rolled), root(&site, &rolled));
+    cases.push(Shown::new("the old key of a CA that has a new one", leaf(&before), &[]));
+    cases.push(Shown::new("the new key of a CA under its old name", leaf(&after), &[]));
+
     let new = root(&site, &Request::authority("Renewed"));
     let cross = Request::authority("Renewed");
     let foreign = Authority::new("Foreign root").unwrap().certify(&new, &cross).unwrap();
@@ -160,6 +166,12 @@ fn bad_chains(site: &mut Site) -> Vec<(Refusal, Shown)> {
     publish(site, &mut held);
     cases.push((("revoked", 44), Shown::new("a revoked intermediate that we hold", leaf(&held), &[])));
     publish(site, &mut root);
+    let rolled = Request::authority("Rolled over");
+    let (mut before, _after) = (self::root(site, &rolled), self::root(site, &rolled));
+    let gone = leaf(&before);
+    before.revoke(&gone.certificate).unwrap();
+    publish(site, &mut before);
+    cases.push((("revoked", 44), Shown::new("revoked by the old key of a CA that has a new one", gone, &[])));
     let bare = root.beneath("Without CRL").unwrap();
     cases.push((
         ("crl-missing", 48),

@@ -51,8 +51,8 @@ pub(super) static COMMANDS: &[Command] = &[
 const ADD: &str = "\
 usage: os4xapi crl add FILE... [--db DB]
 
-Takes the CRLs in the files (PEM or DER). The newest is kept, one for each issuer and scope. If the issuer is among the trusted
-certificates, the CRL must bear its signature.
+Takes the CRLs in the files (PEM or DER). The newest is kept, one for each issuer, key of the issuer, and scope. If the issuer is
+among the trusted certificates, the CRL must bear its signature.
 ";
 
 const LIST: &str = "\

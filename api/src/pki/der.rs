@@ -1,6 +1,7 @@
 //! What the openssl crate does not read: the scope of a CRL (issuingDistributionPoint, RFC 5280
-//! section 5.2.5), and whether it is a delta CRL (section 5.2.4). A walk over DER that OpenSSL has parsed
-//! already; gives octets, interprets nothing. Never panics on any input.
+//! section 5.2.5), the identifier of its issuer's key (5.2.1), and whether it is a delta CRL
+//! (5.2.4). A walk over DER that OpenSSL has parsed already; gives octets, interprets nothing.
+//! Never panics on any input.
 
 /// Tag of a SEQUENCE.
 const SEQUENCE: u8 = 0x30;
@@ -14,9 +15,22 @@ const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x1c];
 /// id-ce-deltaCRLIndicator, 2.5.29.27, as an OBJECT IDENTIFIER.
 const DELTA_CRL_INDICATOR: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x1b];
 
+/// id-ce-authorityKeyIdentifier, 2.5.29.35, as an OBJECT IDENTIFIER.
+const AUTHORITY_KEY_IDENTIFIER: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x23];
+/// Tag `[0]`, primitive: the keyIdentifier in it.
+const KEY_IDENTIFIER: u8 = 0x80;
+
 /// The issuingDistributionPoint of a CRL in DER; empty where there is none, so that the CRL covers its whole issuer.
 pub(super) fn crl_scope(crl: &[u8]) -> &[u8] {
     extension(crl, ISSUING_DISTRIBUTION_POINT).unwrap_or_default()
+}
+
+/// By what a CRL in DER tells its issuer's key from others under the same name (RFC 5280 section 5.2.1): the
+/// keyIdentifier, else the whole authorityKeyIdentifier; empty where there is none.
+pub(super) fn crl_key_identifier(crl: &[u8]) -> &[u8] {
+    let Some(whole) = extension(crl, AUTHORITY_KEY_IDENTIFIER) else { return &[] };
+    let mut parts = inside(whole, SEQUENCE).into_iter().flat_map(elements);
+    parts.find(|part| part.first() == Some(&KEY_IDENTIFIER)).unwrap_or(whole)
 }
 
 /// Whether a CRL in DER is a delta CRL (RFC 5280 section 5.2.4), which names only what changed since a whole one.
@@ -65,7 +79,7 @@ fn header(octets: &[u8]) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{crl_scope, is_delta};
+    use super::{crl_key_identifier, crl_scope, is_delta};
 
     /// An element: tag, length of one or three octets, content.
     fn element(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -101,15 +115,31 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_told_by_its_identifier_however_it_is_dressed() {
+        let identifier = |content: &[u8]| {
+            let value = element(4, &element(0x30, content));
+            crl(&[element(0x30, &[vec![0x06, 3, 0x55, 0x1d, 0x23], value].concat())], 2)
+        };
+        let (key, serial) = (element(0x80, b"KEY"), element(0x82, &[7]));
+        assert_eq!(crl_key_identifier(&identifier(&key)), key);
+        assert_eq!(crl_key_identifier(&identifier(&[&key[..], &serial].concat())), key);
+        assert_eq!(crl_key_identifier(&identifier(&serial)), element(0x30, &serial));
+        assert_eq!(crl_key_identifier(&crl(&[], 2)), b"");
+    }
+
+    #[test]
     fn every_torn_or_altered_crl_is_read_without_harm() {
         let scope = element(0x30, &[vec![0x06, 3, 0x55, 0x1d, 0x1c], element(4, b"SCOPE")].concat());
-        let whole = crl(&[scope], 300);
+        let key = element(4, &element(0x30, &element(0x80, b"KEY")));
+        let key = element(0x30, &[vec![0x06, 3, 0x55, 0x1d, 0x23], key].concat());
+        let whole = crl(&[key, scope], 300);
         for end in 0..whole.len() {
             assert!(crl_scope(&whole[..end]).is_empty() || end > whole.len() - 4);
             for value in [0, 0x7f, 0x80, 0x84, 0xff] {
                 let mut altered = whole.clone();
                 altered[end] = value;
                 assert!(crl_scope(&altered).len() <= whole.len());
+                assert!(crl_key_identifier(&altered).len() <= whole.len());
             }
         }
     }

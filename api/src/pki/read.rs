@@ -186,7 +186,7 @@ impl Facts {
 /// What the database keeps of a CRL.
 #[derive(Debug)]
 pub(crate) struct CrlFacts {
-    /// SHA-256 of the issuer's name and the CRL's scope in DER, hex: one row each.
+    /// SHA-256 of the issuer's name, the CRL's scope and the identifier of the issuer's key in DER, hex: one row each.
     pub(crate) issuer_key: String,
     /// Issuer on one line.
     pub(crate) issuer: String,
@@ -210,6 +210,8 @@ impl CrlFacts {
         }
         let mut identity = crl.issuer_name().to_der().doing(doing)?;
         identity.extend_from_slice(der::crl_scope(&octets));
+        // A CA that takes a new key under its old name goes on with the lists of both.
+        identity.extend_from_slice(der::crl_key_identifier(&octets));
         let number = crl.extension::<CrlNumber>().doing(doing)?;
         Ok(Self {
             issuer_key: hex(&openssl::sha::sha256(&identity)),

@@ -27,7 +27,7 @@ pub(super) struct Downloads {
     /// When the last round began.
     last: Option<Instant>,
     round: JoinSet<()>,
-    /// Expired CRLs that were reported, by issuer and scope.
+    /// Expired CRLs that were reported, by their key in the table.
     reported: HashSet<String>,
 }
 

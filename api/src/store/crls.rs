@@ -1,4 +1,4 @@
-//! CRLs: the newest of each issuer and scope, in PEM, with the times that lists show. An older
+//! CRLs: the newest of each issuer, key and scope, in PEM, with the times that lists show. An older
 //! one never takes the place of a newer one. Checks no signature: that was done by whoever
 //! offers one.
 

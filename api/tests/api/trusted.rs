@@ -1,5 +1,5 @@
-//! Trusted certificates that are out of the ordinary: one that cannot be read any more. It may not cost the others, or
-//! their CRLs, anything. Somebody changed it in the database.
+//! Trusted certificates that are out of the ordinary: one that cannot be read any more, and two of a CA that took a new key
+//! under its old name. Neither may cost the others, or their CRLs, anything.
 
 use crate::downloads::{site_that_trusts, with_server};
 use crate::pki::Identity;
@@ -50,4 +50,25 @@ fn a_spoilt_certificate_or_crl_takes_no_other_along_and_is_named() {
     // Told once, however often the server asked.
     let log = serve.end(Signal::SIGTERM);
     assert_eq!(log.matches("trusted-certificate-unreadable").count(), 1, "{log}");
+}
+
+#[test]
+fn a_ca_that_took_a_new_key_under_its_old_name_keeps_the_crls_of_both() {
+    let (old, new) = (Identity::ca("Rolled CA"), Identity::ca("Rolled CA"));
+    let site = site_that_trusts(&old);
+    let id = with_server(&site, &old);
+    site.ok(&["trust", "add", &site.dir.write("new.pem", &new.pem())]);
+    let web = Web::new();
+    site.ok(&["crl", "add", &site.dir.write("old.crl", &old.crl(600))]);
+    assert!(site.ok(&["crl", "fetch", &web.put("/new", new.crl(60).as_bytes())]).contains("taken, of"));
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let crls = || client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"]["crls"].clone();
+    assert_eq!(names(&crls()), ["CN=Rolled CA", "CN=Rolled CA"]);
+    // Each key has its newest: neither takes the other's place.
+    let newest = old.crl(30);
+    assert!(site.ok(&["crl", "add", &site.dir.write("old.crl", &newest)]).contains("taken, of"));
+    let pems: Vec<Value> = crls().as_array().unwrap().iter().map(|crl| crl["pem"].clone()).collect();
+    assert!(pems.len() == 2 && pems.contains(&json!(newest)), "{pems:?}");
+    serve.end(Signal::SIGTERM);
 }
