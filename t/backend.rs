@@ -9,6 +9,7 @@ use t::link::Dmz;
 use t::loglines::Line;
 use t::oftp::report::Ending;
 use t::oftp::settings::Settings;
+use t::site::sockets::is_open;
 use t::site::{Builder, Flight, Role, Site};
 use t::tamper::{Conduct, Tamper};
 use t::wait::{wait_for, wait_slow};
@@ -333,8 +334,11 @@ impl Failing {
                 told.iter().map(|reason| words.is_some_and(|words| reason.contains(words))).collect();
             assert_eq!(found, vec![true; usize::from(words.is_some())], "{function}: {told:?}");
         }
-        // Its certificate could not be renewed: the next try is in five minutes, and sessions go on.
-        assert!(told_of(&client, "proxy_enrol").len() <= 1, "{client}");
+        // Its certificate was renewed meanwhile; or could not be, and the next try is in five minutes.
+        let renewal = usize::from(self.client[0].is_some());
+        assert_eq!(told_of(&client, "proxy_enrol").len(), renewal, "{client}");
+        let renewed = lines(Role::Server).contains(" client_joined ");
+        assert_eq!(renewed, renewal == 0, "{}", lines(Role::Server));
     }
 }
 
@@ -430,5 +434,33 @@ fn slow_a_configuration_that_is_too_old_lets_nobody_in_until_the_backend_is_back
     site.assert_works();
     let report = flight.land().unwrap();
     assert!(report.is_good(), "{report:?}");
+    site.end();
+}
+
+/// Slow: up to 65 s, the time until the server asks again.
+#[test]
+fn slow_a_server_that_gets_no_configuration_at_its_start_gets_it_when_the_backend_is_well() {
+    let (mut site, tamper) = tampered(patient("no-config"));
+    tamper.set("proxy_config", Conduct::body("<html>It works!</html>"));
+    for (role, up) in
+        [(Role::Api, "listening on"), (Role::Server, "daemon_start"), (Role::Client, "server_joined")]
+    {
+        site.restart(role).unwrap();
+        site.wait_log(role, up);
+    }
+    let line = site.wait_log(Role::Server, "backend_error function=proxy_config ");
+    assert!(line.contains("an answer that is not os4xapi's"), "{line}");
+    assert!(!is_open(site.tls));
+    assert!(Site::title(site.pid(Role::Server)).ends_with("joined, not listening"));
+    wait_for("the entry in the system log", || {
+        (entries(&tamper, "backend_error", "proxy_config") == 1).then_some(())
+    });
+    tamper.set("proxy_config", Conduct::Pass);
+    wait_slow(REFRESH, "the configuration to be taken", || {
+        site.log(Role::Server).contains(" config_taken ").then_some(())
+    });
+    site.assert_works();
+    assert_eq!(told(&site.log(Role::Server), "backend_error", "proxy_config").len(), 1);
+    assert_eq!(recovery(&mut site, 0, "proxy_config"), (1, 0));
     site.end();
 }

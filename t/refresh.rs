@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
-use t::ca::Request;
+use t::ca::{Authority, Request};
 use t::installation::free_address;
 use t::link::Control;
 use t::loglines::Line;
@@ -234,7 +234,15 @@ fn slow_changes_are_in_force_within_a_minute_and_sessions_run_on() {
     let port = outside.address().port().to_string();
     let out = ["--ssid", "O0013OUT", "--host", "127.0.0.1", "--port", &port, "--tls", "no"];
     site.api(&[&["partner", "add", "out"][..], &out].concat()).unwrap();
+    let mut other = Authority::new("Other CA").unwrap();
+    let crl = site.file("other.crl", &other.crl(30).unwrap()).unwrap();
+    let ca = site.file("other.pem", &other.certificate_pem().unwrap()).unwrap();
+    site.api(&["crl", "add", &crl]).unwrap();
+    site.api(&["trust", "add", &ca, "--name", "other"]).unwrap();
     site.launch().unwrap();
+    let foreign = other.issue(&Request::new("foreign").ssid("O0013GOOD")).unwrap();
+    let mut foreign = site.partner_with("O0013GOOD", Some(&foreign)).unwrap();
+    assert!(foreign.call().ending.is_normal());
     let partners = names.map(|name| {
         let identity = site.certificate(name, &code(name)).unwrap();
         (site.partner_with(&code(name), Some(&identity)).unwrap(), identity)
@@ -257,6 +265,7 @@ fn slow_changes_are_in_force_within_a_minute_and_sessions_run_on() {
     for change in [
         &["partner", "set", "off", "--enabled", "no"][..],
         &["partner", "remove", "gone"],
+        &["trust", "remove", "other"],
         &["cert", "set", "--chain", &chain, "--key", &key],
         &["config", "set", "proxy_sessions_per_partner", "1"],
         &["config", "set", "tcp_incoming_ip", &address.to_string()],
@@ -270,7 +279,7 @@ fn slow_changes_are_in_force_within_a_minute_and_sessions_run_on() {
 
     let old = site.tls;
     site.tls.set_ip(address);
-    for partner in [&mut acme, &mut off, &mut gone, &mut revoked, &mut good] {
+    for partner in [&mut acme, &mut off, &mut gone, &mut revoked, &mut good, &mut foreign] {
         partner.dial.to = site.tls.to_string();
     }
     assert!(is_open(site.tls) && !is_open(old));
@@ -279,6 +288,8 @@ fn slow_changes_are_in_force_within_a_minute_and_sessions_run_on() {
     assert_eq!(acme.call().ending.reason(), Some(8), "its one session is in the air");
     assert!(!revoked.call().ending.is_normal());
     site.wait_log_after(Role::Server, mark, "session_refused*reason=revoked*CN=revoked");
+    assert!(!foreign.call().ending.is_normal());
+    site.wait_log_after(Role::Server, mark, "session_refused*reason=unknown-ca*CN=foreign");
     assert!(good.send([OutFile::octets("FILE", *b"after")]).is_good());
     assert!(shown(&good).contains("CN=second"), "{}", shown(&good));
     let to_outside = Dial { via: Some(Via::Connect(site.outgoing.to_string())), ..Dial::to(&"out") };
