@@ -4,6 +4,7 @@
 use crate::outward::{
     HOST, acme, add, connect, launch, launch_as_it_is, listening, prepare, refusal, socks, station,
 };
+use nix::sys::signal::Signal;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -283,6 +284,9 @@ fn slow_listeners_move_and_come_back_while_sessions_go_on() {
     assert!(from(plain(stays), [127, 0, 0, 2]).call().is_good());
     assert_cut(&plain(stays).call());
 
+    // What is missing is tried again though the backend is away.
+    site.signal(Role::Api, Signal::SIGTERM);
+    assert!(site.wait_end(Role::Api).unwrap().success());
     drop(taken);
     wait_slow(REFRESH, "the port that was taken", || listens(wanted).then_some(()));
     assert!(plain(wanted).call().is_good());
