@@ -27,6 +27,19 @@ impl Held {
     pub(super) fn due(&self) -> Option<Instant> {
         self.tried.filter(|_| !self.reports.is_empty()).map(|tried| tried + TRY_AGAIN)
     }
+
+    fn put(&mut self, number: u64, report: Asked, now: Instant) {
+        self.tried = Some(now);
+        self.reports.insert(number, report);
+    }
+
+    /// The first one, if it is time to try and the API worker is idle. When it is not, the next time comes all the same:
+    /// the loop must not wake for nothing meanwhile.
+    fn take_due(&mut self, is_idle: bool, now: Instant) -> Option<(u64, Asked)> {
+        self.due().filter(|at| *at <= now)?;
+        self.tried = Some(now);
+        if is_idle { self.reports.pop_first() } else { None }
+    }
 }
 
 impl Parent {
@@ -50,8 +63,7 @@ impl Parent {
         if self.held.reports.len() >= MOST {
             return self.lose(&report);
         }
-        self.held.tried = Some(Instant::now());
-        self.held.reports.insert(number, report);
+        self.held.put(number, report, Instant::now());
     }
 
     /// A report that nobody will hear of: counted, and told when the function is well again.
@@ -64,12 +76,9 @@ impl Parent {
 
     /// Tries whether the backend is back.
     pub(super) fn tend_held(&mut self) {
-        let is_due = self.held.due().is_some_and(|at| at <= Instant::now());
-        if is_due && self.backend.as_ref().is_some_and(|backend| backend.reports() == 0) {
-            self.held.tried = Some(Instant::now());
-            if let Some((number, report)) = self.held.reports.pop_first() {
-                self.hand_over(number, report);
-            }
+        let is_idle = self.backend.as_ref().is_some_and(|backend| backend.reports() == 0);
+        if let Some((number, report)) = self.held.take_due(is_idle, Instant::now()) {
+            self.hand_over(number, report);
         }
     }
 
@@ -140,4 +149,32 @@ fn entry(level: Level, text: &str, detail: &str) -> Asked {
         address: None,
         partner: None,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Asked, Held, TRY_AGAIN};
+    use std::time::Instant;
+
+    #[test]
+    fn one_is_tried_now_and_then_and_the_loop_sleeps_between() {
+        let start = Instant::now();
+        let mut held = Held::default();
+        assert_eq!(held.due(), None);
+        for number in [5, 3] {
+            held.put(number, Asked::CrlUrl(String::new()), start);
+        }
+        let mut taken = |at, is_idle| {
+            let number = held.take_due(is_idle, at).map(|(number, _)| number);
+            assert!(held.due().is_none_or(|due| due > at), "it would wake for nothing");
+            number
+        };
+        let [once, twice, thrice] = [1, 2, 3].map(|times| start + times * TRY_AGAIN);
+        assert_eq!(taken(start, true), None);
+        assert_eq!(taken(once, false), None, "the worker is busy");
+        assert_eq!(taken(once, true), None);
+        assert_eq!(taken(twice, true), Some(3), "in their order");
+        assert_eq!(taken(thrice, true), Some(5));
+        assert_eq!(held.due(), None);
+    }
 }
