@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time;
@@ -26,8 +27,6 @@ use tokio::time;
 const AT_A_TIME: usize = 4;
 /// How long a script that is to end may take for it, before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
-/// Between two looks whether it has ended.
-const LOOK: Duration = Duration::from_millis(20);
 /// Events that wait.
 const QUEUE: usize = 100;
 /// Longest value, characters.
@@ -177,15 +176,17 @@ async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), Ev
     }
     let mut script = start(event).map_err(EventError::Start)?;
     let why = tokio::select! {
-        ended = script.wait() => return match ended {
-            Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(EventError::Status(status)),
-            Err(cause) => Err(EventError::Wait(cause)),
-        },
-        why = over => why,
+        ended = has_ended(&script) => ended.err().map(EventError::Wait),
+        why = over => Some(why),
     };
-    end(&mut script).await;
-    Err(why)
+    // However it ended: what it left in the background would run on without a bound.
+    let status = end(&mut script).await;
+    match (why, status) {
+        (Some(why), _) => Err(why),
+        (None, Ok(status)) if status.success() => Ok(()),
+        (None, Ok(status)) => Err(EventError::Status(status)),
+        (None, Err(cause)) => Err(EventError::Wait(cause)),
+    }
 }
 
 /// Starts the script as the leader of a process group, so that it can be ended with all that it started. Its signal mask
@@ -203,21 +204,32 @@ fn start(event: &Event) -> io::Result<Child> {
         .spawn()
 }
 
-/// Ends the script with all that it started: asks first, kills what is left.
-async fn end(script: &mut Child) {
-    if let Some(number) = script.id().and_then(|id| i32::try_from(id).ok()) {
-        let group = Pid::from_raw(number);
+/// Ends the script with all that it started: asks first, kills what is left. Gives how it ended.
+async fn end(script: &mut Child) -> io::Result<ExitStatus> {
+    if let Ok(group) = number(script) {
         // It is waited for last of all: until then the number is its own.
         let _ = killpg(group, Signal::SIGTERM);
-        let _ = time::timeout(GRACE, async {
-            while is_running(group) {
-                time::sleep(LOOK).await;
-            }
-        })
-        .await;
+        let _ = time::timeout(GRACE, has_ended(script)).await;
         let _ = killpg(group, Signal::SIGKILL);
     }
-    let _ = script.wait().await;
+    script.wait().await
+}
+
+/// Waits until the script has ended, and leaves it to be waited for.
+async fn has_ended(script: &Child) -> io::Result<()> {
+    let leader = number(script)?;
+    // Listened to before the first look, so that no end goes by unseen.
+    let mut children = signal(SignalKind::child())?;
+    while is_running(leader) {
+        children.recv().await;
+    }
+    Ok(())
+}
+
+/// Its number, and that of its process group, as long as it was not waited for.
+fn number(script: &Child) -> io::Result<Pid> {
+    let number = script.id().and_then(|id| i32::try_from(id).ok());
+    number.map(Pid::from_raw).ok_or_else(|| io::Error::other("it was waited for already"))
 }
 
 /// Whether a child runs; one that has ended stays to be waited for.

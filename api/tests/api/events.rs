@@ -139,6 +139,13 @@ fn a_script_that_cannot_run_fails_or_hangs_is_logged_and_nothing_waits_for_it() 
     script(&site, "failing.sh", "exit 3");
     client.ok(&entry("three"));
     serve.await_line("The script failed with exit status: 3");
+    // One that ends in time leaves nothing behind.
+    let left = site.dir.path("left");
+    script(&site, "leaving.sh", &format!("sleep 1000 & echo $! > {0}.part; mv {0}.part {0}", left.display()));
+    client.ok(&entry("and then"));
+    await_that("the script", || left.exists());
+    let pid: i32 = std::fs::read_to_string(&left).unwrap().trim().parse().unwrap();
+    await_that("the end of what the script left", || is_gone(pid));
     // One that hangs is ended with what it started.
     let pids = site.dir.path("pids");
     site.ok(&["config", "set", "proxy_event_seconds", "1"]);
@@ -151,7 +158,7 @@ fn a_script_that_cannot_run_fails_or_hangs_is_logged_and_nothing_waits_for_it() 
     serve.await_line("It took more than 1 seconds");
     let pid: i32 = std::fs::read_to_string(&pids).unwrap().trim().parse().unwrap();
     await_that("the end of what the script started", || is_gone(pid));
-    assert_eq!(logged(&site), ["one", "two", "three", "four"]);
+    assert_eq!(logged(&site), ["one", "two", "three", "and then", "four"]);
     serve.end(Signal::SIGTERM);
 }
 
