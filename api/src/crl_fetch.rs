@@ -60,7 +60,8 @@ impl fmt::Display for FetchError {
             Self::UnknownIssuer(issuer) => {
                 write!(
                     f,
-                    "The CRL's issuer '{issuer}' is not trusted: add its certificate with 'os4xapi trust add'."
+                    "The CRL's issuer '{issuer}' is not trusted, so its signature cannot be checked: add the issuer's \
+                     certificate with 'os4xapi trust add', also where partners send it."
                 )
             }
             Self::NotYet(time) => write!(f, "The CRL is valid from {time} on, so not now."),

@@ -104,7 +104,7 @@ statuses! {
     NotYetValid = 33 "not-yet-valid",
     /// A certificate was revoked.
     Revoked = 34 "revoked",
-    /// There is no CRL of an issuer.
+    /// There is no CRL of an issuer: 'os4xapi crl list' may say why.
     CrlMissing = 35 "crl-missing",
     /// A CRL has expired.
     CrlExpired = 36 "crl-expired",

@@ -7,8 +7,7 @@ use super::functions::needed_crls;
 use super::{App, ServeError, reports};
 use crate::causes::on_one_line;
 use crate::clock;
-use crate::crl_fetch::{self, Fetched, RoundError, Taken};
-use crate::db::Db;
+use crate::crl_fetch::{self, FetchError, Fetched, RoundError, Taken};
 use crate::pki::read;
 use crate::settings::Values;
 use crate::store::crl_urls::Source;
@@ -17,6 +16,7 @@ use crate::store::{certificates, crl_urls, crls};
 use common::log::escape;
 use common::rpc::Level;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -33,7 +33,7 @@ pub(super) struct Downloads {
 
 impl Downloads {
     /// Begins a round if it is time and none is under way.
-    pub(super) fn time_slice(&mut self, db: &Db, values: Values) {
+    pub(super) fn time_slice(&mut self, app: &Arc<App>, values: Values) {
         while self.round.try_join_next().is_some() {}
         let slices = values.number("proxy_crl_check_slices");
         let pause = Duration::from_secs(values.number("proxy_crl_slice_seconds").into()) * slices;
@@ -42,9 +42,9 @@ impl Downloads {
             return;
         }
         self.last = Some(Instant::now());
-        let db = db.clone();
+        let app = Arc::clone(app);
         self.round.spawn(async move {
-            if let Err(why) = download(&db, &values).await {
+            if let Err(why) = download(&app, &values).await {
                 log::error!("crl-round-failed cause={}", escape(&on_one_line(&why)));
             }
         });
@@ -96,9 +96,36 @@ fn cause<'a>(crl: &Stored, source: Option<&'a Source>, automatic: bool) -> Optio
     }
 }
 
-async fn download(db: &Db, values: &Values) -> Result<(), RoundError> {
-    let due = crl_urls::due(&mut *db.connection().await?).await?;
-    if due.is_empty() { Ok(()) } else { crl_fetch::fetch(db, values, due, tell).await }
+async fn download(app: &App, values: &Values) -> Result<(), RoundError> {
+    let due = crl_urls::due(&mut *app.db.connection().await?).await?;
+    if due.is_empty() {
+        return Ok(());
+    }
+    let mut details = Vec::new();
+    let outcome = crl_fetch::fetch(&app.db, values, due, |fetched| {
+        details.extend(untrusted_issuer(&fetched));
+        tell(fetched);
+    })
+    .await;
+    for detail in details {
+        let text = "a CA that partners' certificates come from has to be trusted for its CRL to be taken";
+        reports::report(app, values, Level::Error, text, detail).await?;
+    }
+    outcome
+}
+
+/// What the system log has to say of a CRL whose issuer is not trusted, when that is news. Partners have sent a CA's
+/// certificate on the way to a trusted one; nobody but the operator can bring it here.
+fn untrusted_issuer(fetched: &Fetched) -> Option<String> {
+    match &fetched.outcome {
+        Err(why @ FetchError::UnknownIssuer(issuer)) if !fetched.is_old_news => Some(format!(
+            "crl-fetch-failed url={} issuer={} cause={}",
+            escape(&fetched.url),
+            escape(issuer),
+            escape(&why.to_string())
+        )),
+        _ => None,
+    }
 }
 
 /// What goes on as before is told at DEBUG alone.

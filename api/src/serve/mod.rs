@@ -257,7 +257,7 @@ impl Server {
         reports::expire_ignores(&self.app, &values).await?;
         self.tls.refresh(&self.app.db, generation).await?;
         let reported = self.downloads.report_expired(&self.app, &values).await;
-        self.downloads.time_slice(&self.app.db, values);
+        self.downloads.time_slice(&self.app, values);
         reported
     }
 }

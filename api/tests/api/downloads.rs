@@ -80,6 +80,33 @@ fn a_reported_url_brings_its_crl_into_the_configuration() {
 }
 
 #[test]
+fn the_crl_of_an_intermediate_ca_asks_for_its_certificate_and_is_taken_with_it() {
+    let root = Identity::ca("Root CA");
+    let middle = root.issue("Middle CA");
+    let site = site_that_trusts(&root);
+    let web = Web::new();
+    let url = web.put("/middle.crl", middle.crl(60).as_bytes());
+    let serve = site.serve();
+    site.client(&serve).ok(&json!({"function": "proxy_crl_url", "url": url}));
+    let log = || site.json(&["log"]);
+    await_that("the entry", || log() != json!([]));
+    let entry = log()[0].clone();
+    assert_eq!((&entry["level"], &entry["origin"]), (&json!("ERROR"), &json!("api")));
+    assert!(entry["text"].as_str().unwrap().contains("has to be trusted"), "{entry}");
+    for told in [entry["detail"].as_str().unwrap(), listed(&site, &url)["error"].as_str().unwrap()] {
+        assert!(told.contains("'CN=Middle CA' is not trusted") && told.contains("trust add"), "{told}");
+    }
+    // The same once more is no news.
+    site.sql("UPDATE os4x_crl_urls SET due = 0");
+    await_that("another try", || web.asked().len() == 2 && listed(&site, &url)["due"] != json!(0));
+    site.ok(&["trust", "add", &site.dir.write("middle.pem", &middle.pem())]);
+    await_that("the CRL", || listed(&site, &url)["state"] == "current");
+    let log = log();
+    assert_eq!(log.as_array().unwrap().len(), 1, "{log}");
+    serve.end(Signal::SIGTERM);
+}
+
+#[test]
 fn without_automatic_handling_nothing_is_downloaded() {
     let ca = Identity::ca("Manual CA");
     let site = site_that_trusts(&ca);
