@@ -3,8 +3,13 @@
 
 # runs PID NAME: whether this process is there and is called so (the kernel keeps 15 characters of a name).
 runs() {
-    [[ $1 =~ ^[0-9]+$ && -r /proc/$1/comm ]] && [[ $(<"/proc/$1/comm") == "${2:0:15}" ]] &&
-        [[ ! $(<"/proc/$1/stat") =~ \)\ Z ]]
+    [[ $1 =~ ^[0-9]+$ && -r /proc/$1/comm ]] && [[ $(<"/proc/$1/comm") == "${2:0:15}" ]] && lives "$1"
+} 2>/dev/null
+
+# lives PID: whether this process is there. One that has ended but was not collected yet is not: who collects a daemon
+# may be a container's first process, which takes its time.
+lives() {
+    [[ -r /proc/$1/stat && ! $(<"/proc/$1/stat") =~ \)\ [ZX] ]]
 } 2>/dev/null
 
 # wait_for_line SECONDS PID PATTERN FILE...: waits until a line of the FILEs, which need not exist yet, matches. Fails
@@ -22,12 +27,13 @@ wait_for_line() {
 
 # wait_for_end SECONDS PID...: waits until none of the processes is there.
 wait_for_end() {
-    local seconds=$1 pid
+    local deadline=$((SECONDS + $1)) pid
     shift
-    local deadline=$((SECONDS + seconds))
     for pid in "$@"; do
-        local left=$((deadline - SECONDS))
-        timeout "$((left > 0 ? left : 1))" tail --pid="$pid" -s 0.1 -f /dev/null || return 1
+        while lives "$pid"; do
+            ((SECONDS < deadline)) || return 1
+            sleep 0.1
+        done
     done
 }
 
