@@ -208,6 +208,40 @@ fn what_the_server_reports_keeps_nobody_from_what_it_asks() {
 }
 
 #[test]
+fn whatever_the_server_reports_it_takes_little_memory_of_the_client() {
+    let (mut site, tamper) = tampered(Builder::new("large-reports"));
+    site.restart(Role::Api).unwrap();
+    site.wait_log(Role::Api, "listening on");
+    let mut dmz = Dmz::take_over(&mut site).unwrap();
+    let long = |octets: usize| {
+        let mut order = orders()["proxy_session"].clone();
+        order["sessions"][0]["detail"] = json!("x".repeat(octets));
+        order
+    };
+    for _ in 0..100 {
+        dmz.tell(&long(70_000)).unwrap();
+    }
+    tamper.set("proxy_session", Conduct::Stall);
+    // Fewer than may wait by their number.
+    for _ in 0..190 {
+        dmz.tell(&long(60_000)).unwrap();
+    }
+    site.wait_log(Role::Client, " WARN *for proxy_session is refused: it has 70*octets, 65536 are allowed");
+    site.wait_log(Role::Client, "reports for the backend are lost: it takes none by proxy_session");
+    assert!(dmz.ask_config().unwrap().is_ok());
+    let lines = site.log(Role::Client).matches("for proxy_session is refused").count();
+    assert!((1..=9).contains(&lines), "{lines}");
+    tamper.set("proxy_session", Conduct::Pass);
+    let (failures, lost) = recovery(&mut site, 0, "proxy_session");
+    let told = u64::try_from(tamper.calls("proxy_session").len()).unwrap();
+    // 4 MiB hold 69 of them, and each call that fails makes room for one more.
+    assert!(told <= 69 + failures && lost >= 190 - 69, "{told} {failures} {lost}");
+    drop(dmz);
+    assert_eq!(site.wait_end(Role::Client).unwrap().code(), Some(1));
+    site.end();
+}
+
+#[test]
 fn sessions_go_on_while_the_backend_is_away_and_it_hears_of_them_later() {
     let mut site = Site::start("backend-away").unwrap();
     site.signal(Role::Api, Signal::SIGKILL);

@@ -1,6 +1,8 @@
 //! The API worker as the parent sees it: numbered tasks go out, replies come back, questions first. The parent never
 //! waits for one.
 
+use super::output::Output;
+use super::queue::Queue;
 use super::{BACKEND, Parent};
 use crate::backend::{Done, Reply, Task};
 use common::link::control::{CHUNK, MAX_ANSWER, ToServer};
@@ -12,8 +14,7 @@ use common::startup::Finish;
 use mio::Interest;
 use mio::net::UnixStream;
 use nix::unistd::Pid;
-use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use zeroize::Zeroizing;
 
 /// A reply is the answer's text once more as a JSON text: every octet may need an escape.
@@ -47,8 +48,20 @@ impl Asked {
         }
     }
 
-    fn is_report(&self) -> bool {
+    pub(super) fn is_report(&self) -> bool {
         matches!(self, Self::CrlUrl(_) | Self::SystemLog(_) | Self::Sessions(_))
+    }
+
+    /// How long a report is, octets of JSON; 0 for a question, of which there is one at a time.
+    pub(super) fn octets(&self) -> usize {
+        let length = match self {
+            Self::Enrolment | Self::ClientConfig | Self::ServerConfig(_) => return 0,
+            Self::CrlUrl(url) => frame::length(url),
+            Self::SystemLog(entry) => frame::length(entry),
+            Self::Sessions(events) => frame::length(events),
+        };
+        // What has no length cannot be sent on either.
+        length.unwrap_or_default()
     }
 
     /// How many reports it is.
@@ -65,9 +78,9 @@ pub(super) struct Backend {
     pid: Pid,
     socket: UnixStream,
     splitter: Splitter,
-    /// Asked and not answered yet, by number.
-    waiting: BTreeMap<u64, Asked>,
-    output: Zeroizing<Vec<u8>>,
+    /// Asked and not answered yet.
+    waiting: Queue,
+    output: Output,
 }
 
 impl Backend {
@@ -76,7 +89,7 @@ impl Backend {
     }
 
     fn ask(&mut self, asked: Asked, task: &Task) -> Result<(), FrameError> {
-        self.output.extend_from_slice(&frame::encode(task)?);
+        self.output.push(frame::encode(task)?, asked.is_report());
         self.waiting.insert(task.number, asked);
         self.flush();
         Ok(())
@@ -84,23 +97,21 @@ impl Backend {
 
     /// Whether this function was called and has not answered yet.
     pub(super) fn waits_for(&self, function: &str) -> bool {
-        self.waiting.values().any(|asked| asked.function() == function)
+        self.waiting.has(function)
     }
 
     /// Reports that wait for the worker.
     pub(super) fn reports(&self) -> usize {
-        self.waiting.values().filter(|asked| asked.is_report()).count()
+        self.waiting.reports()
+    }
+
+    /// How many octets they are.
+    pub(super) fn octets(&self) -> usize {
+        self.waiting.octets()
     }
 
     fn flush(&mut self) {
-        while !self.output.is_empty() {
-            match self.socket.write(&self.output) {
-                Ok(n) => drop(self.output.drain(..n)),
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                // Blocked: the loop tells when it takes more. Broken: its end is read soon.
-                Err(_) => return,
-            }
-        }
+        self.output.flush(&mut self.socket);
     }
 
     fn read(&mut self) -> io::Result<bool> {
@@ -127,8 +138,8 @@ impl Parent {
             pid,
             socket,
             splitter: Splitter::new(MAX_REPLY),
-            waiting: BTreeMap::new(),
-            output: Zeroizing::default(),
+            waiting: Queue::default(),
+            output: Output::default(),
         });
         if self.membership.is_none() {
             self.ask(Asked::Enrolment);
@@ -186,7 +197,7 @@ impl Parent {
             let Some(backend) = &mut self.backend else { return };
             match backend.splitter.take::<Done>() {
                 Ok(Some(Done { number, reply })) => {
-                    if let Some(asked) = backend.waiting.remove(&number) {
+                    if let Some(asked) = backend.waiting.remove(number) {
                         self.take_reply(number, asked, reply);
                     }
                 }
@@ -211,12 +222,13 @@ impl Parent {
     fn replace_worker(&mut self) {
         let Some(mut backend) = self.backend.take() else { return };
         let _ = self.poller.registry().deregister(&mut backend.socket);
-        common::error!("the API worker {} has ended with {} tasks open", backend.pid, backend.waiting.len());
+        let open = backend.waiting.into_calls();
+        common::error!("the API worker {} has ended with {} tasks open", backend.pid, open.len());
         if self.joined.is_none() {
             self.stop = Some(Finish::Failed("the API worker ended during the start".to_owned()));
             return;
         }
-        for asked in backend.waiting.into_values() {
+        for asked in open {
             if let Asked::ServerConfig(_) = asked {
                 let reason = "the API worker has ended".to_owned();
                 self.tell_server(&ToServer::ConfigFailed { reason });

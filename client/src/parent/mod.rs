@@ -2,8 +2,8 @@
 //! listens to nobody in the DMZ beyond the few messages of `link::control`; none of them makes it connect elsewhere.
 //!
 //! * `server`: joining the server, renewing, and what the server asks
-//! * `backend`: the API worker process, and what is asked of the backend
-//! * `reports`: what the backend is told
+//! * `backend`, `output`: the API worker process, and what is asked of the backend
+//! * `reports`, `queue`: what the backend is told, and what waits for it
 //! * `faults`: which of its functions fail
 //! * `children`: session processes
 //! * `local`: the listeners for the station's outgoing sessions
@@ -16,6 +16,8 @@ mod children;
 mod faults;
 mod local;
 mod outgoing;
+mod output;
+mod queue;
 mod rate;
 mod reports;
 mod server;
@@ -28,7 +30,7 @@ use common::config::ClientConfig;
 use common::exit::Status;
 use common::link::channel::Channel;
 use common::link::pair::{PairId, Ticket};
-use common::log::{Event, events};
+use common::log::{Event, Throttle, events};
 use common::signals::{Signal, Signals};
 use common::startup::{Finish, Ready};
 use common::sys::{self, Fork};
@@ -106,6 +108,8 @@ pub(crate) struct Parent {
     calls: u64,
     faults: Faults,
     held: Held,
+    /// Lines about reports of the server that are too large.
+    large_reports: Throttle,
     membership: Option<Membership>,
     joined: Option<Joined>,
     config: Option<ClientConfig>,
@@ -147,6 +151,7 @@ impl Parent {
             calls: 0,
             faults: Faults::default(),
             held: Held::default(),
+            large_reports: Throttle::new(1),
             membership: None,
             joined: None,
             config: None,

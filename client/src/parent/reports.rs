@@ -5,20 +5,22 @@
 use super::Parent;
 use super::backend::{Asked, Backend};
 use super::faults::Recovery;
+use super::queue::Queue;
 use common::log::{Event, events};
 use common::rpc::{Level, Origin, SystemLog};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Reports that may wait for the API worker, and that may be held.
 const MOST: usize = 200;
+/// Both together, octets of JSON. A call that waits for the worker takes twice its length.
+const MOST_OCTETS: usize = 4 << 20;
 /// While reports are held, one of them is tried this often.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
-/// Reports that the backend could not be told yet, by their number.
+/// Reports that the backend could not be told yet.
 #[derive(Default)]
 pub(super) struct Held {
-    reports: BTreeMap<u64, Asked>,
+    reports: Queue,
     tried: Option<Instant>,
 }
 
@@ -38,7 +40,7 @@ impl Held {
     fn take_due(&mut self, is_idle: bool, now: Instant) -> Option<(u64, Asked)> {
         self.due().filter(|at| *at <= now)?;
         self.tried = Some(now);
-        if is_idle { self.reports.pop_first() } else { None }
+        if is_idle { self.reports.pop() } else { None }
     }
 }
 
@@ -46,6 +48,9 @@ impl Parent {
     /// Tells the backend, as soon as it can be told.
     pub(super) fn tell_backend(&mut self, report: Asked) {
         let number = self.next_number();
+        if self.report_octets() + report.octets() > MOST_OCTETS {
+            return self.lose(&report);
+        }
         match &self.backend {
             Some(backend) if self.held.reports.is_empty() => {
                 if backend.reports() < MOST {
@@ -60,10 +65,15 @@ impl Parent {
 
     /// Keeps a report that the backend has not heard of.
     pub(super) fn hold(&mut self, number: u64, report: Asked) {
-        if self.held.reports.len() >= MOST {
+        if self.held.reports.reports() >= MOST {
             return self.lose(&report);
         }
         self.held.put(number, report, Instant::now());
+    }
+
+    /// What all reports take that the backend has not taken yet.
+    fn report_octets(&self) -> usize {
+        self.held.reports.octets() + self.backend.as_ref().map_or(0, Backend::octets)
     }
 
     /// A report that nobody will hear of: counted, and told when the function is well again.
@@ -84,7 +94,7 @@ impl Parent {
 
     /// The backend is there, or this parent ends: all that is held is on its way.
     pub(super) fn release_held(&mut self) {
-        for (number, report) in std::mem::take(&mut self.held.reports) {
+        while let Some((number, report)) = self.held.reports.pop() {
             self.hand_over(number, report);
         }
     }

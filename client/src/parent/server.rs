@@ -4,7 +4,7 @@
 use super::backend::Asked;
 use super::{CONTROL, Need, Parent, Route};
 use common::identity::ProxyId;
-use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
+use common::link::control::{Control, ControlError, MAX_REPORT, ToClient, ToServer, VERSION};
 use common::link::pair::{Direction, PairId, Ticket};
 use common::link::tls;
 use common::log::{Event, events};
@@ -293,15 +293,28 @@ impl Parent {
             }
             ToClient::NoOutgoing { reason } => self.no_outgoing(reason),
             ToClient::Retire { pair } => self.children.retire(pair),
-            ToClient::CrlUrl { url } => self.ask(Asked::CrlUrl(url)),
+            ToClient::CrlUrl { url } => self.pass_report(Asked::CrlUrl(url)),
             // Whatever the DMZ says of itself, this comes from there.
             ToClient::SystemLog(entry) => {
-                self.ask(Asked::SystemLog(Box::new(SystemLog { origin: Origin::Server, ..*entry })));
+                self.pass_report(Asked::SystemLog(Box::new(SystemLog { origin: Origin::Server, ..*entry })));
             }
-            ToClient::Sessions(mut events) => {
-                self.name_stations(&mut events);
-                self.ask(Asked::Sessions(events));
+            ToClient::Sessions(events) => self.pass_report(Asked::Sessions(events)),
+        }
+    }
+
+    /// On to the backend, unless it is larger than any that a server of ours sends.
+    fn pass_report(&mut self, mut report: Asked) {
+        let octets = report.octets();
+        if octets <= MAX_REPORT {
+            if let Asked::Sessions(events) = &mut report {
+                self.name_stations(events);
             }
+            self.tell_backend(report);
+        } else if let Some(unlogged) = self.large_reports.admit(Instant::now()) {
+            common::warn!(
+                "a report of the server for {} is refused: it has {octets} octets, {MAX_REPORT} are allowed; {unlogged} more were refused since the last such line",
+                report.function()
+            );
         }
     }
 

@@ -27,6 +27,9 @@ pub const GONE_AFTER: Duration = Duration::from_secs(30);
 pub const CHUNK: usize = 256 * 1024;
 /// Largest answer in chunks, octets of text.
 pub const MAX_ANSWER: usize = 64 << 20;
+/// Largest report to the backend that the client takes from the server, octets of JSON: an entry of the system log, a
+/// batch of session events, a URL.
+pub const MAX_REPORT: usize = 64 * 1024;
 /// Unsent frames that an end may heap up, octets, besides an answer in chunks.
 const MAX_BACKLOG: usize = 4 << 20;
 

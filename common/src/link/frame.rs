@@ -39,9 +39,7 @@ impl std::error::Error for FrameError {
 /// `message` as a frame. It may hold a secret, so it is wiped when it is dropped, and written into a buffer that never
 /// moves.
 pub fn encode(message: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, FrameError> {
-    let mut size = Size(4);
-    serde_json::to_writer(&mut size, message).map_err(FrameError::Json)?;
-    let mut frame = Zeroizing::new(Vec::with_capacity(size.0));
+    let mut frame = Zeroizing::new(Vec::with_capacity(4 + length(message)?));
     frame.extend_from_slice(&[0; 4]);
     serde_json::to_writer(&mut *frame, message).map_err(FrameError::Json)?;
     let length = frame.len() - 4;
@@ -50,6 +48,13 @@ pub fn encode(message: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, FrameError
         head.copy_from_slice(&prefix.to_be_bytes());
     }
     Ok(frame)
+}
+
+/// How long `message` is, octets of JSON.
+pub fn length(message: &impl Serialize) -> Result<usize, FrameError> {
+    let mut size = Size(0);
+    serde_json::to_writer(&mut size, message).map_err(FrameError::Json)?;
+    Ok(size.0)
 }
 
 /// Counts what is written.

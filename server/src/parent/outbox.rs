@@ -1,8 +1,9 @@
 //! What goes to the backend by way of the client: system log entries at once, session events in batches. Bounded; what
 //! does not fit is dropped, counted and logged. Never holds up a session.
 
-use common::link::control::ToClient;
-use common::rpc::{SessionEvent, SystemLog};
+use common::link::control::{MAX_REPORT, ToClient};
+use common::link::frame;
+use common::rpc::{SessionEvent, SystemLog, shortened};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,10 @@ const MAX_ENTRIES: usize = 500;
 const MAX_EVENTS: usize = 2000;
 /// Session events are gathered so long.
 const BATCH: Duration = Duration::from_secs(1);
-/// Events and files in one message: it must stay well below the largest frame, and below what the backend takes.
+/// Events and files in one message: the backend takes no more of them. `MAX_REPORT` holds besides.
 const BATCH_SIZE: usize = 500;
+/// Longest detail of an entry, octets: with every one of them escaped it stays below `MAX_REPORT`.
+const MAX_DETAIL: usize = 16 * 1024;
 
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -24,7 +27,8 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn entry(&mut self, entry: SystemLog) {
         if self.entries.len() < MAX_ENTRIES {
-            self.entries.push_back(entry);
+            let detail = shortened(entry.detail, MAX_DETAIL);
+            self.entries.push_back(SystemLog { detail, ..entry });
             self.since.get_or_insert_with(Instant::now);
         } else {
             self.dropped += 1;
@@ -74,10 +78,12 @@ impl Outbox {
 
     /// As many of the oldest events as fit a message, one at least.
     fn batch(&mut self) -> Vec<SessionEvent> {
-        let mut size = 0;
+        // The list's own brackets; each event comes with a comma.
+        let (mut size, mut octets) = (0, 2);
         let fits = |event: &&SessionEvent| {
             size += weight(event);
-            size <= BATCH_SIZE
+            octets += 1 + frame::length(event).unwrap_or(MAX_REPORT);
+            size <= BATCH_SIZE && octets <= MAX_REPORT
         };
         let count = self.events.iter().take_while(fits).count().max(1).min(self.events.len());
         self.events.drain(..count).collect()
@@ -101,9 +107,11 @@ mod tests {
     use super::{BATCH_SIZE, MAX_EVENTS, Outbox};
     use crate::orders::ToParent;
     use common::link::channel::Channel;
-    use common::link::control::ToClient;
-    use common::link::frame::MAX_FRAME;
-    use common::rpc::{MAX_TRANSFERS, SessionEnd, SessionEvent, Transfer, TransferResult};
+    use common::link::control::{MAX_REPORT, ToClient};
+    use common::link::frame;
+    use common::rpc::{
+        Level, MAX_TRANSFERS, Origin, SessionEnd, SessionEvent, SystemLog, Transfer, TransferResult,
+    };
 
     /// As large as an end can be.
     fn end() -> SessionEvent {
@@ -143,11 +151,29 @@ mod tests {
         assert_eq!(outbox.dropped, 7);
         let mut count = 0;
         while let Some(message) = outbox.next() {
-            assert!(serde_json::to_vec(&message).unwrap().len() < MAX_FRAME / 2);
             let ToClient::Sessions(events) = message else { panic!("no other report was taken") };
+            assert!(frame::length(&events).unwrap() <= MAX_REPORT);
             assert!((1..=BATCH_SIZE).contains(&events.len()));
             count += events.len();
         }
         assert_eq!((count, outbox.dropped), (MAX_EVENTS, 0));
+    }
+
+    #[test]
+    fn the_longest_entry_fits_a_message() {
+        let mut outbox = Outbox::default();
+        outbox.entry(SystemLog {
+            level: Level::Error,
+            text: "a certificate or CRL of the configuration cannot be used".to_owned(),
+            detail: "\"".repeat(MAX_REPORT),
+            origin: Origin::Server,
+            host: "h".repeat(64),
+            pid: u32::MAX,
+            time: u64::MAX,
+            address: Some([192, 0, 2, 1].into()),
+            partner: Some("p".repeat(64)),
+        });
+        let Some(ToClient::SystemLog(entry)) = outbox.next() else { panic!("an entry was taken") };
+        assert!(frame::length(&entry).unwrap() <= MAX_REPORT);
     }
 }

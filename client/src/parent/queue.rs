@@ -1,0 +1,79 @@
+//! Calls of the backend in the order of their numbers, and how much memory their reports take: the DMZ chooses how many
+//! there are and how large.
+
+use super::backend::Asked;
+use std::collections::BTreeMap;
+
+/// Calls that are kept until they are answered, or can be made.
+#[derive(Default)]
+pub(super) struct Queue {
+    calls: BTreeMap<u64, Asked>,
+    reports: usize,
+    octets: usize,
+}
+
+impl Queue {
+    pub(super) fn insert(&mut self, number: u64, asked: Asked) {
+        self.reports += usize::from(asked.is_report());
+        self.octets += asked.octets();
+        self.calls.insert(number, asked);
+    }
+
+    pub(super) fn remove(&mut self, number: u64) -> Option<Asked> {
+        let asked = self.calls.remove(&number)?;
+        self.reports -= usize::from(asked.is_report());
+        self.octets -= asked.octets();
+        Some(asked)
+    }
+
+    /// The oldest one.
+    pub(super) fn pop(&mut self) -> Option<(u64, Asked)> {
+        let number = *self.calls.first_key_value()?.0;
+        self.remove(number).map(|asked| (number, asked))
+    }
+
+    /// Those that are left, oldest first.
+    pub(super) fn into_calls(self) -> impl ExactSizeIterator<Item = Asked> {
+        self.calls.into_values()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Whether this function is called.
+    pub(super) fn has(&self, function: &str) -> bool {
+        self.calls.values().any(|asked| asked.function() == function)
+    }
+
+    /// How many of them are reports.
+    pub(super) fn reports(&self) -> usize {
+        self.reports
+    }
+
+    /// How many octets of JSON these reports are.
+    pub(super) fn octets(&self) -> usize {
+        self.octets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Asked, Queue};
+
+    #[test]
+    fn reports_are_counted_and_weighed_and_go_in_their_order() {
+        let mut queue = Queue::default();
+        queue.insert(7, Asked::ClientConfig);
+        queue.insert(8, Asked::CrlUrl("http://b/".to_owned()));
+        queue.insert(6, Asked::CrlUrl("http://a/long".to_owned()));
+        assert_eq!((queue.reports(), queue.octets()), (2, 15 + 11));
+        assert!(queue.has("proxy_client_config") && queue.remove(7).is_some());
+        assert!(!queue.has("proxy_client_config") && queue.remove(7).is_none());
+        assert_eq!((queue.reports(), queue.octets()), (2, 15 + 11));
+        let order = [queue.pop(), queue.pop()].map(|call| call.map(|(number, _)| number));
+        assert_eq!(order, [Some(6), Some(8)]);
+        assert_eq!((queue.reports(), queue.octets()), (0, 0));
+        assert!(queue.is_empty() && queue.pop().is_none());
+    }
+}
