@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # the variables of site.env are read by name, or by the caller
+# shellcheck disable=SC2034,SC2153 # the variables of site.env are set and read by name, or read by the caller
 # A quickstart site: everything in one folder, nothing outside of it. Sourced after say.sh and process.sh; the caller
 # has set site, the folder's absolute path, and bin, the folder of the built binaries.
 #

@@ -191,4 +191,4 @@ impl std::error::Error for LicenceError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,20 +8,21 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
-use std::time::{Duration, UNIX_EPOCH};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The moment that the tests take for now.
 const NOW: i64 = 1_800_000_000;
 
-fn identity() -> Identity {
+pub(crate) fn identity() -> Identity {
     let key = PKey::generate_ed25519().unwrap();
     let proxy_id = ProxyId::of_key(&key).unwrap().unwrap();
     Identity { key, proxy_id }
 }
 
-struct Authority {
+pub(crate) struct Authority {
     key: PKey<Private>,
-    certificate: X509,
+    pub(crate) certificate: X509,
 }
 
 fn builder(subject: &str, issuer: &str, key: &PKey<Private>, days: (i64, i64)) -> X509Builder {
@@ -41,7 +42,7 @@ fn builder(subject: &str, issuer: &str, key: &PKey<Private>, days: (i64, i64)) -
 }
 
 impl Authority {
-    fn new(is_one: bool) -> Self {
+    pub(crate) fn new(is_one: bool) -> Self {
         let key = PKey::generate_ed25519().unwrap();
         let mut certificate = builder("OS4Xapi", "OS4Xapi", &key, (-100, 1000));
         if is_one {
@@ -51,7 +52,7 @@ impl Authority {
         Self { key, certificate: certificate.build() }
     }
 
-    fn issue(&self, key: &PKey<Private>, kind: Kind, days: (i64, i64)) -> X509 {
+    pub(crate) fn issue(&self, key: &PKey<Private>, kind: Kind, days: (i64, i64)) -> X509 {
         let mut certificate = builder("Example GmbH", "OS4Xapi", key, days);
         let context = certificate.x509v3_context(Some(&self.certificate), None);
         let name = SubjectAlternativeName::new().uri(kind.uri()).build(&context).unwrap();
@@ -62,19 +63,29 @@ impl Authority {
     }
 }
 
-/// The licence that a file with these certificates holds.
-fn licence(test: &str, certificates: &[&X509]) -> Result<Licence, String> {
+/// A file with these certificates.
+pub(crate) fn in_file(test: &str, certificates: &[&X509]) -> PathBuf {
     let path = std::env::temp_dir().join(format!("os4x-licence-{}-{test}", std::process::id()));
     let pem: Vec<u8> = certificates.iter().flat_map(|certificate| certificate.to_pem().unwrap()).collect();
     std::fs::write(&path, pem).unwrap();
+    path
+}
+
+/// So many days after the tests' now.
+pub(crate) fn moment(days: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs((NOW + days * DAY).unsigned_abs())
+}
+
+/// The licence that a file with these certificates holds.
+fn licence(test: &str, certificates: &[&X509]) -> Result<Licence, String> {
+    let path = in_file(test, certificates);
     let read = Licence::read(&path).map_err(|error| error.to_string());
     std::fs::remove_file(path).unwrap();
     read
 }
 
 fn judged(licence: &Licence, own: &Identity) -> Result<(), String> {
-    let now = UNIX_EPOCH + Duration::from_secs(NOW.unsigned_abs());
-    licence.check(own, now).map_err(|error| error.to_string())
+    licence.check(own, moment(0)).map_err(|error| error.to_string())
 }
 
 #[test]

@@ -49,7 +49,10 @@ pub(super) struct Licensing {
     countdown: Countdown,
     certificate: Countdown,
     looked: Instant,
+    /// The file's last change when it was read.
     read: Option<SystemTime>,
+    /// Why what was read is not in force.
+    refused: Option<String>,
 }
 
 impl Licensing {
@@ -63,6 +66,7 @@ impl Licensing {
             certificate: Countdown::default(),
             looked: Instant::now(),
             read,
+            refused: None,
         }
     }
 
@@ -71,22 +75,24 @@ impl Licensing {
         tls::server_context(&self.licence.certificate, &self.identity.key, &self.licence.ca)
     }
 
-    /// A file that has changed since it was read, if it holds a licence for us.
-    fn reread(&mut self) -> Option<Licence> {
-        let now = modified(&self.path);
-        if now == self.read {
+    /// The licence that the file holds for us at `now`, unless it is the one in force; or why it holds none, if that is
+    /// news. A file that was refused is judged again: its time may have come.
+    fn reread(&mut self, now: SystemTime) -> Option<Result<Licence, String>> {
+        let file = modified(&self.path);
+        if file == self.read && self.refused.is_none() {
             return None;
         }
-        self.read = now;
+        self.read = file;
         let read = Licence::read(&self.path).and_then(|licence| {
-            licence.check(&self.identity, SystemTime::now())?;
+            licence.check(&self.identity, now)?;
             Ok(licence)
         });
+        let before = self.refused.take();
         match read {
-            Ok(licence) => Some(licence),
+            Ok(licence) => Some(Ok(licence)),
             Err(e) => {
-                common::error!("the changed licence file is of no use, the licence in force stays: {e}");
-                None
+                let reason = self.refused.insert(e.to_string());
+                (before.as_ref() != Some(reason)).then(|| Err(reason.clone()))
             }
         }
     }
@@ -108,8 +114,14 @@ impl Parent {
     /// Looks at all that runs out.
     pub(super) fn check_expiry(&mut self) {
         self.licensing.looked = Instant::now();
-        if let Some(licence) = self.licensing.reread() {
-            self.take_licence(licence);
+        match self.licensing.reread(SystemTime::now()) {
+            Some(Ok(licence)) => self.take_licence(licence),
+            Some(Err(reason)) => {
+                let text = "the changed licence file is of no use, the licence in force stays";
+                common::error!("{text}: {reason}");
+                self.report(Level::Error, text, &reason);
+            }
+            None => {}
         }
         let days = self.licensing.licence.days_left(SystemTime::now());
         if self.licensing.countdown.is_news(days) {
@@ -187,7 +199,31 @@ impl Parent {
 
 #[cfg(test)]
 mod tests {
-    use super::Countdown;
+    use super::{Countdown, Licence, Licensing};
+    use crate::licence::tests::{Authority, identity, in_file, moment};
+    use common::identity::Kind;
+    use std::fs;
+
+    #[test]
+    fn a_licence_whose_time_has_not_come_is_taken_when_it_has() {
+        let (authority, own) = (Authority::new(true), identity());
+        let current = authority.issue(&own.key, Kind::Licence, (-10, 1));
+        let next = authority.issue(&own.key, Kind::Licence, (1, 400));
+        let path = in_file("next", &[&current, &authority.certificate]);
+        let licence = Licence::read(&path).unwrap();
+        let mut licensing = Licensing::new(own, licence, path.clone());
+        assert!(licensing.reread(moment(0)).is_none());
+
+        fs::remove_file(&path).unwrap();
+        assert!(licensing.reread(moment(0)).unwrap().is_err());
+        in_file("next", &[&next, &authority.certificate]);
+        let reason = licensing.reread(moment(0)).unwrap().err().unwrap();
+        assert!(reason.contains("is not valid before"), "{reason}");
+        assert!(licensing.reread(moment(0)).is_none(), "told once");
+        assert_eq!(licensing.reread(moment(2)).unwrap().ok().unwrap().days_left(moment(2)), 398);
+        assert!(licensing.reread(moment(2)).is_none());
+        fs::remove_file(&path).unwrap();
+    }
 
     #[test]
     fn each_step_is_told_once_and_a_renewal_starts_over() {
