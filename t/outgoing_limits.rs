@@ -222,10 +222,15 @@ fn a_server_that_dies_under_a_waiting_station_is_a_status() {
     kill(site.pid(Role::Server), Signal::SIGKILL).unwrap();
     let report = call.join().unwrap();
     assert!(refusal(&report).contains("HTTP/1.1 503 link-broke: "), "{report:?}");
-    site.wait_log(Role::Client, "session_refused direction=outgoing*reason=link-broke");
     for role in DAEMONS {
         site.wait_end(role);
     }
+    // The child's line, which may come after its parent's end.
+    wait_for("the refusal in the client's log", || {
+        let log = site.log(Role::Client);
+        let mut refusals = log.lines().filter(|line| line.contains("session_refused direction=outgoing"));
+        refusals.any(|line| line.contains("reason=link-broke")).then_some(())
+    });
     assert_eq!(partner.connections(), 0);
     site.end();
 }
