@@ -88,22 +88,27 @@ impl Parent {
         let wanted = self.listeners.wanted_by(config);
         self.listeners.faulty.retain(|address| wanted.iter().any(|door| door.address == *address));
         // Closed first: a new one may want the place of an old one.
-        for place in &mut self.listeners.open {
-            let Some(listener) = place else { continue };
-            if let Some(door) = wanted.iter().find(|door| door.is_same(&listener.door)) {
-                listener.door.networks.clone_from(&door.networks);
-                continue;
+        for slot in 0..self.listeners.open.len() {
+            let Some(Some(listener)) = self.listeners.open.get_mut(slot) else { continue };
+            match wanted.iter().find(|door| door.is_same(&listener.door)) {
+                Some(door) => listener.door.networks.clone_from(&door.networks),
+                None => self.close_listener(slot),
             }
-            let _ = self.poller.registry().deregister(&mut listener.socket);
-            let event = listener.door.event(events::LISTENER_CLOSED);
-            event.field("reason", "the configuration has changed").info();
-            *place = None;
         }
         for door in wanted {
             if !self.listeners.open.iter().flatten().any(|open| open.door.is_same(&door)) {
                 self.open_listener(door);
             }
         }
+    }
+
+    fn close_listener(&mut self, slot: usize) {
+        // Who is in its queue has come in time.
+        self.accept_stations(slot);
+        let Some(mut listener) = self.listeners.open.get_mut(slot).and_then(Option::take) else { return };
+        let _ = self.poller.registry().deregister(&mut listener.socket);
+        let event = listener.door.event(events::LISTENER_CLOSED);
+        event.field("reason", "the configuration has changed").info();
     }
 
     fn open_listener(&mut self, door: Door) {
