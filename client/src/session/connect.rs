@@ -80,22 +80,6 @@ pub(super) fn is_host(host: &[u8]) -> bool {
         && host.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_'))
 }
 
-/// The status code for a session that did not come about.
-pub(super) fn code(status: Status) -> u16 {
-    match status {
-        Status::Destination | Status::Disabled => 403,
-        Status::Timeout => 504,
-        Status::Capacity
-        | Status::Licence
-        | Status::OutgoingIp
-        | Status::LinkBroke
-        | Status::Retired
-        | Status::Terminated
-        | Status::Internal => 503,
-        _ => 502,
-    }
-}
-
 /// A whole answer that refuses: the reason's word and sentence in the status line.
 pub(super) fn answer(code: u16, status: Status, detail: &str) -> Vec<u8> {
     let phrase: String = format!("{status}: {detail}")

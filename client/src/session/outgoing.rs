@@ -5,7 +5,7 @@ use super::attached::Attached;
 use super::desk::Desk;
 use super::dial::{Redial, dial, present, unused};
 use super::request::{self, Manner, Unheard};
-use super::{Station, Stop, connect, socks};
+use super::{Station, Stop};
 use crate::orders::ToParent;
 use common::exit::Status;
 use common::inspector::Inspector;
@@ -136,7 +136,7 @@ pub(super) fn serve(desk: &mut Desk, station: Station, parked: Option<Parked>) -
     match reach(desk, &mut conn, &target, parked) {
         Ok((data, open)) => attach(desk, (conn, peer), data, open, manner, &target),
         Err(failure) => {
-            turn_down(desk, conn, manner, &failure);
+            answer_and_close(desk, conn, &manner.refusal(failure.status, &failure.detail));
             refuse(desk, peer, Some(&target), &failure)
         }
     }
@@ -151,12 +151,7 @@ fn attach(
     manner: Manner,
     target: &Target,
 ) -> Status {
-    let ready = match manner {
-        Manner::Silent => &[][..],
-        Manner::Connect => connect::READY,
-        Manner::Socks => &socks::READY[..],
-    };
-    if let Err(e) = station.write(ready).and_then(|_| station.drain()) {
+    if let Err(e) = station.write(manner.ready()).and_then(|_| station.drain()) {
         data.reset();
         let detail = format!("the station broke off before its answer: {e}");
         return refuse(desk, peer, Some(target), &Failure::ours(Status::StationBroke, detail));
@@ -319,18 +314,7 @@ fn join_pair(desk: &mut Desk, parked: Parked) -> Result<Joined, Failure> {
     }
 }
 
-/// Tells the station why not, in its protocol.
-fn turn_down(desk: &mut Desk, conn: Conn, manner: Manner, failure: &Failure) {
-    let Failure { status, detail, .. } = failure;
-    match manner {
-        Manner::Silent => conn.reset(),
-        Manner::Connect => {
-            answer_and_close(desk, conn, &connect::answer(connect::code(*status), *status, detail));
-        }
-        Manner::Socks => answer_and_close(desk, conn, &socks::reply(socks::code(*status))),
-    }
-}
-
+/// Tells the station why not, in its protocol; it is a break where there is nothing to say.
 fn answer_and_close(desk: &mut Desk, mut conn: Conn, answer: &[u8]) {
     if answer.is_empty() {
         conn.reset();

@@ -22,6 +22,47 @@ pub(super) enum Manner {
     Socks,
 }
 
+impl Manner {
+    /// What says that the station is through.
+    pub(super) fn ready(self) -> &'static [u8] {
+        match self {
+            Self::Silent => &[],
+            Self::Connect => connect::READY,
+            Self::Socks => &socks::READY,
+        }
+    }
+
+    /// What says that it is not; nothing: the break says it.
+    pub(super) fn refusal(self, status: Status, detail: &str) -> Vec<u8> {
+        let (http, socks5) = codes(status);
+        match self {
+            Self::Silent => Vec::new(),
+            Self::Connect => connect::answer(http, status, detail),
+            Self::Socks => socks::reply(socks5).to_vec(),
+        }
+    }
+}
+
+/// A session that did not come about, as status code (RFC 9110 §15) and as reply code (RFC 1928 §6).
+fn codes(status: Status) -> (u16, u8) {
+    match status {
+        Status::Destination | Status::Disabled => (403, socks::NOT_ALLOWED),
+        Status::PartnerDown => (502, socks::HOST_UNREACHABLE),
+        Status::BadRequest => (502, socks::FAILURE),
+        Status::Timeout => (504, socks::EXPIRED),
+        // Ours.
+        Status::Capacity
+        | Status::Licence
+        | Status::OutgoingIp
+        | Status::LinkBroke
+        | Status::Retired
+        | Status::Terminated
+        | Status::Internal => (503, socks::FAILURE),
+        // The partner's.
+        _ => (502, socks::REFUSED),
+    }
+}
+
 /// Why there is no target.
 #[derive(Debug)]
 pub(super) struct Unheard {

@@ -3,7 +3,6 @@
 
 use super::connect::is_host;
 use super::request::{Hearing, Unheard};
-use common::exit::Status;
 use common::link::join::Target;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -16,35 +15,17 @@ const CONNECT: u8 = 1;
 /// The station is through.
 pub(super) const READY: [u8; 10] = reply(0);
 
-const FAILURE: u8 = 1;
-const NOT_ALLOWED: u8 = 2;
-const HOST_UNREACHABLE: u8 = 4;
-const REFUSED: u8 = 5;
-const EXPIRED: u8 = 6;
+pub(super) const FAILURE: u8 = 1;
+pub(super) const NOT_ALLOWED: u8 = 2;
+pub(super) const HOST_UNREACHABLE: u8 = 4;
+pub(super) const REFUSED: u8 = 5;
+pub(super) const EXPIRED: u8 = 6;
 const NO_SUCH_COMMAND: u8 = 7;
 const NO_SUCH_ADDRESS: u8 = 8;
 
 /// A reply; the address in it stands for nothing.
 pub(super) const fn reply(code: u8) -> [u8; 10] {
     [VERSION, code, 0, 1, 0, 0, 0, 0, 0, 0]
-}
-
-/// The reply code for a session that did not come about.
-pub(super) fn code(status: Status) -> u8 {
-    match status {
-        Status::Destination | Status::Disabled => NOT_ALLOWED,
-        Status::PartnerDown => HOST_UNREACHABLE,
-        Status::Timeout => EXPIRED,
-        Status::Capacity
-        | Status::Licence
-        | Status::OutgoingIp
-        | Status::LinkBroke
-        | Status::Retired
-        | Status::Terminated
-        | Status::BadRequest
-        | Status::Internal => FAILURE,
-        _ => REFUSED,
-    }
 }
 
 /// Reads greeting and request; the version of the greeting is read already.
