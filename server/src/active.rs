@@ -1,9 +1,11 @@
 //! The configuration in force: parsed, checked whole, ready to serve. Built in the parent before anything of the old
 //! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
 
+use crate::anchors::{self, Anchors};
+use crate::certificate::{self, fingerprint};
 use crate::own::{Own, OwnError};
-use crate::trust::{self, Peer, Seen, fingerprint};
-use common::config::{CertificateRule, ConfigFault, Limits, NamedPem, Partner, ProxyConfig};
+use crate::trust::{self, Peer, Seen};
+use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig};
 use common::link::join::Target;
 use common::link::tls;
 use openssl::bn::BigNum;
@@ -11,7 +13,7 @@ use openssl::dh::Dh;
 use openssl::error::ErrorStack;
 use openssl::pkey::Params;
 use openssl::ssl::{SslContext, SslVersion};
-use openssl::x509::{X509, X509Ref};
+use openssl::x509::X509Ref;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -109,11 +111,11 @@ impl Active {
         config.check().map_err(ConfigError::Value)?;
         let mut skipped = Vec::new();
         let mut partners = Vec::with_capacity(config.partners.len());
-        let trusted = parse_all(&config.trusted, "trusted certificate", &mut skipped);
+        let trusted = anchors::certificates(&config.trusted, "trusted certificate", &mut skipped);
         none_is_garbage("trusted certificates", config.trusted.len(), trusted.len())?;
         let mut all_pinned = Vec::new();
         for mut partner in config.partners {
-            let pinned = parse_all(&partner.pins, "pinned certificate", &mut skipped);
+            let pinned = anchors::certificates(&partner.pins, "pinned certificate", &mut skipped);
             partner.pins = Vec::new();
             let pins = pinned.iter().filter_map(|pin| fingerprint(pin).ok()).collect();
             all_pinned.extend(pinned);
@@ -125,9 +127,9 @@ impl Active {
             ignore_missing_crl: config.tls_ignore_crl_unavailability,
         };
         let own = Own::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Own)?;
-        let crls = trust::parse_crls(&config.crls, &mut skipped);
+        let crls = anchors::crls(&config.crls, &mut skipped);
         none_is_garbage("CRLs", config.crls.len(), crls.len())?;
-        let anchors = trust::Anchors::new(trusted, all_pinned, crls, unix_now())
+        let anchors = Anchors::new(trusted, all_pinned, crls, unix_now())
             .map(Arc::new)
             .map_err(of("the trusted certificates"))?;
         let context = |peer| partner_context(peer, &anchors, policy, seen.clone());
@@ -226,7 +228,7 @@ impl Known {
         match self.partner.certificate {
             CertificateRule::Any => true,
             CertificateRule::OdetteId => {
-                trust::odette_id(certificate).is_some_and(|id| id == self.partner.ssid)
+                certificate::odette_id(certificate).is_some_and(|id| id == self.partner.ssid)
             }
             CertificateRule::Pinned => fingerprint(certificate).is_ok_and(|print| self.pins.contains(&print)),
         }
@@ -236,7 +238,7 @@ impl Known {
 /// TLS towards partners who connect, or whom we connect. Our own certificate is shown on each connection.
 fn partner_context(
     peer: Peer,
-    anchors: &Arc<trust::Anchors>,
+    anchors: &Arc<Anchors>,
     policy: trust::Policy,
     seen: Seen,
 ) -> Result<SslContext, ConfigError> {
@@ -266,18 +268,6 @@ fn is_same_host(listed: &str, asked: &str) -> bool {
 
 fn of(what: &'static str) -> impl Fn(ErrorStack) -> ConfigError {
     move |e| ConfigError::Tls(what, e)
-}
-
-fn parse_all(pems: &[NamedPem], what: &str, skipped: &mut Vec<String>) -> Vec<X509> {
-    let mut certificates = Vec::with_capacity(pems.len());
-    for NamedPem { name, pem } in pems {
-        let certificate = X509::from_pem(pem.as_bytes()).ok().filter(|one| trust::validity(one).is_ok());
-        match certificate {
-            Some(certificate) => certificates.push(certificate),
-            None => skipped.push(format!("{what} {name} is no certificate in PEM form")),
-        }
-    }
-    certificates
 }
 
 fn unix_now() -> i64 {

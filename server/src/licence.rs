@@ -1,8 +1,9 @@
 //! The licence: a PEM file with a certificate for the server's own key, issued by the backend's CA, and then that CA's
 //! certificate. Read at start, by `-V`, and again while the server runs, since a new one may have come. Never written.
 
+use crate::certificate;
 use crate::identity::Identity;
-use common::identity::{Kind, ProxyId, unix_time_of};
+use common::identity::{Kind, ProxyId};
 use common::sys::localtime::{CivilTime, utc};
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
@@ -119,9 +120,8 @@ impl fmt::Display for Licence {
 }
 
 fn validity(certificate: &X509, ca: &X509) -> Result<(i64, i64), ErrorStack> {
-    let from = unix_time_of(certificate.not_before())?.max(unix_time_of(ca.not_before())?);
-    let until = unix_time_of(certificate.not_after())?.min(unix_time_of(ca.not_after())?);
-    Ok((from, until))
+    let (own, issuer) = (certificate::validity(certificate)?, certificate::validity(ca)?);
+    Ok((own.0.max(issuer.0), own.1.min(issuer.1)))
 }
 
 fn seconds(time: SystemTime) -> i64 {

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod active;
+mod anchors;
+mod certificate;
 mod daemon;
 mod identity;
 mod licence;

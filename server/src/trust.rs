@@ -1,30 +1,19 @@
-//! Trust in a partner's certificate: OpenSSL verifies, this file tells it with what, and gives each fault its own
-//! word (`os4x_proxy-log.5`). All in memory; runs inside the handshake of a session child.
+//! Trust in a partner's certificate: OpenSSL verifies, this file judges each step of it by the anchors and the settings,
+//! and gives each fault its own word (`os4x_proxy-log.5`). All in memory; runs inside the handshake of a session child.
 
-use common::config::NamedPem;
-use common::identity::unix_time_of;
-use common::rpc::MAX_CRL_URL;
+use crate::anchors::Anchors;
+use crate::certificate::{crl_urls, fingerprint, is_signed_by, name_text, serial_text};
 use common::sys;
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
-use openssl::nid::Nid;
 use openssl::ssl::{SslContextBuilder, SslVerifyMode};
 use openssl::stack::StackRef;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
-use openssl::x509::{
-    CrlStatus, X509, X509Crl, X509NameRef, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult,
-};
-use std::collections::HashSet;
-use std::fmt::Write as _;
+use openssl::x509::{X509, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// OpenSSL's security level: RSA and DH from 2048 bits, no SHA-1 signatures.
 const SECURITY_LEVEL: u32 = 2;
-/// Longest serial number in a log line, hex digits; RFC 5280 allows 20 octets.
-const SERIAL_LIMIT: usize = 64;
-/// Longest subject in a log line, octets.
-const NAME_LIMIT: usize = 256;
 /// X509_V_ERR_UNABLE_TO_GET_CRL
 const NO_CRL: i32 = 3;
 /// What `tls_ignore_crl_unavailability` bears: no CRL, one badly signed (X509_V_ERR_CRL_SIGNATURE_FAILURE), one not
@@ -35,15 +24,8 @@ const NO_ISSUER: i32 = 20;
 /// What is said where no trusted issuer is found: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, of a self-signed certificate,
 /// of a chain that ends with one, and `NO_ISSUER`.
 const UNTRUSTED: [i32; 4] = [2, 18, 19, NO_ISSUER];
-/// X509_V_ERR_CERT_NOT_YET_VALID
-const NOT_YET_VALID: i32 = 9;
-/// X509_V_ERR_CERT_HAS_EXPIRED
-const EXPIRED: i32 = 10;
 /// X509_V_ERR_CERT_REVOKED
 const REVOKED: i32 = 23;
-/// CRL distribution URLs that are reported of one certificate.
-const URLS_PER_CERTIFICATE: usize = 4;
-
 /// The settings that decide what verification wants.
 #[derive(Clone, Copy)]
 pub(crate) struct Policy {
@@ -101,94 +83,6 @@ impl Seen {
     }
 }
 
-/// Where chains may end, and who is revoked.
-pub(crate) struct Anchors {
-    /// Trusted certificates that are valid now: these may be issuers.
-    trusted: Vec<X509>,
-    /// SHA-256 of them.
-    roots: HashSet<Vec<u8>>,
-    /// Trusted certificates that are not valid yet or no more, and OpenSSL's code for that. Kept away from OpenSSL, which
-    /// would take such an issuer and look for no other path: another CA may have certified the same key.
-    outdated: Vec<(X509, i32)>,
-    /// SHA-256 of trusted certificates that their issuers, which we hold too, have revoked. Where a chain ends OpenSSL
-    /// asks for no CRL.
-    revoked: HashSet<Vec<u8>>,
-    /// Pinned certificates: each vouches for itself alone, or its owner could issue certificates in another partner's
-    /// name.
-    pinned: Vec<X509>,
-    /// SHA-256 of them.
-    pins: HashSet<Vec<u8>>,
-    /// Revocation lists.
-    crls: Vec<X509Crl>,
-    /// When one of the trusted begins or ceases to be valid next, seconds since 1970-01-01 UTC.
-    pub(crate) change_at: i64,
-}
-
-impl Anchors {
-    /// Sorts them by what they are at `now`, seconds since 1970-01-01 UTC.
-    pub(crate) fn new(
-        trusted: Vec<X509>,
-        pinned: Vec<X509>,
-        crls: Vec<X509Crl>,
-        now: i64,
-    ) -> Result<Self, ErrorStack> {
-        let is_revoked =
-            |certificate: &&X509| trusted.iter().any(|issuer| revokes(issuer, certificate, &crls));
-        let revoked =
-            trusted.iter().filter(is_revoked).map(|one| fingerprint(one)).collect::<Result<_, _>>()?;
-        let mut anchors = Self {
-            trusted: Vec::with_capacity(trusted.len()),
-            roots: HashSet::new(),
-            outdated: Vec::new(),
-            revoked,
-            pins: pinned.iter().map(|one| fingerprint(one)).collect::<Result<_, _>>()?,
-            pinned,
-            crls,
-            change_at: i64::MAX,
-        };
-        for certificate in trusted {
-            let (from, until) = validity(&certificate)?;
-            let changes = [from, until.saturating_add(1)].into_iter().filter(|at| *at > now);
-            anchors.change_at = changes.fold(anchors.change_at, i64::min);
-            if (from..=until).contains(&now) {
-                anchors.roots.insert(fingerprint(&certificate)?);
-                anchors.trusted.push(certificate);
-            } else {
-                anchors.outdated.push((certificate, if now < from { NOT_YET_VALID } else { EXPIRED }));
-            }
-        }
-        Ok(anchors)
-    }
-
-    /// The outdated certificate, if any, that has issued the last one of `chain`, and OpenSSL's code for its state.
-    fn outdated_issuer(&self, chain: &StackRef<X509>) -> Option<(i32, &X509)> {
-        let last = chain.iter().last()?;
-        let (issuer, code) = self.outdated.iter().find(|(outdated, _)| has_issued(outdated, last))?;
-        Some((*code, issuer))
-    }
-}
-
-/// Whether a list of `crls` that `issuer` has signed names `certificate`.
-fn revokes(issuer: &X509, certificate: &X509, crls: &[X509Crl]) -> bool {
-    has_issued(issuer, certificate)
-        && crls.iter().any(|crl| {
-            matches!(crl.get_by_cert(certificate), CrlStatus::Revoked(_))
-                && issuer.public_key().and_then(|key| crl.verify(&key)).unwrap_or(false)
-        })
-}
-
-/// By name and by signature: anybody can write names.
-fn has_issued(issuer: &X509Ref, certificate: &X509Ref) -> bool {
-    issuer.issued(certificate) == X509VerifyResult::OK && is_signed_by(certificate, issuer)
-}
-
-fn is_signed_by(lower: &X509Ref, upper: &X509Ref) -> bool {
-    let signed = upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false);
-    // A wrong signature leaves its error in OpenSSL's queue, where the handshake would find it.
-    drop(ErrorStack::get());
-    signed
-}
-
 /// What a partner is at the TLS handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
@@ -196,18 +90,6 @@ pub(crate) enum Peer {
     Client,
     /// We connect to it. It has to show a certificate, whatever the settings say.
     Server,
-}
-
-/// The lists of the configuration; one that cannot be read is skipped.
-pub(crate) fn parse_crls(crls: &[NamedPem], skipped: &mut Vec<String>) -> Vec<X509Crl> {
-    let mut parsed = Vec::with_capacity(crls.len());
-    for NamedPem { name, pem } in crls {
-        match X509Crl::from_pem(pem.as_bytes()) {
-            Ok(crl) => parsed.push(crl),
-            Err(_) => skipped.push(format!("CRL {name} is no CRL in PEM form")),
-        }
-    }
-    parsed
 }
 
 /// Puts anchors, CRLs and the policy into the context for partners of this kind.
@@ -308,16 +190,6 @@ fn print_of(chain: &X509StoreContextRef, end: End) -> Option<Vec<u8>> {
     fingerprint(certificate?).ok()
 }
 
-/// First and last second of a certificate, since 1970-01-01 UTC.
-pub(crate) fn validity(certificate: &X509Ref) -> Result<(i64, i64), ErrorStack> {
-    Ok((unix_time_of(certificate.not_before())?, unix_time_of(certificate.not_after())?))
-}
-
-/// SHA-256 of a certificate.
-pub(crate) fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, ErrorStack> {
-    Ok(certificate.digest(MessageDigest::sha256())?.to_vec())
-}
-
 /// Whether each certificate bears the signature of the next.
 fn is_signed(chain: &StackRef<X509>) -> bool {
     chain.iter().zip(chain.iter().skip(1)).all(|(lower, upper)| is_signed_by(lower, upper))
@@ -343,77 +215,5 @@ pub(crate) fn fault_word(code: i32) -> &'static str {
         62 | 64 => "wrong-name",
         66..=68 => "weak-key",
         _ => "bad-certificate",
-    }
-}
-
-/// Where a certificate says its CRLs are: http and https only, few, and not too long. A peer chose them.
-fn crl_urls(certificate: &X509Ref) -> Vec<String> {
-    let Some(points) = certificate.crl_distribution_points() else { return Vec::new() };
-    let names = points.iter().filter_map(|point| point.distpoint()?.fullname());
-    names
-        .flatten()
-        .filter_map(|name| name.uri())
-        .filter(|url| is_fetchable(url))
-        .take(URLS_PER_CERTIFICATE)
-        .map(str::to_owned)
-        .collect()
-}
-
-fn is_fetchable(url: &str) -> bool {
-    let http = ["http://", "https://"].iter().any(|scheme| {
-        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-            && url.len() > scheme.len()
-    });
-    http && url.len() <= MAX_CRL_URL && url.bytes().all(|octet| octet.is_ascii_graphic())
-}
-
-/// The subject's serialNumber attribute: the Odette ID (Odette certificate policy 1.4).
-pub(crate) fn odette_id(certificate: &X509Ref) -> Option<String> {
-    let mut entries = certificate.subject_name().entries_by_nid(Nid::SERIALNUMBER);
-    let id = entries.next()?.data().to_string().ok()?;
-    Some(id.trim_end_matches(' ').to_owned())
-}
-
-/// `CN=Acme, O=Acme AG`: for log lines, which escape it. Cut to `NAME_LIMIT`, because a peer chose it.
-pub(crate) fn name_text(name: &X509NameRef) -> String {
-    let mut text = String::new();
-    for entry in name.entries() {
-        let label = entry.object().nid().short_name().unwrap_or("?");
-        let value = entry.data().to_string().unwrap_or_default();
-        let _ = write!(text, "{}{label}={value}", if text.is_empty() { "" } else { ", " });
-        if text.len() > NAME_LIMIT {
-            let cut = (0..=NAME_LIMIT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            text.truncate(cut);
-            text.push_str("...");
-            break;
-        }
-    }
-    text
-}
-
-pub(crate) fn serial_text(certificate: &X509Ref) -> String {
-    certificate
-        .serial_number()
-        .to_bn()
-        .and_then(|number| number.to_hex_str().map(|hex| hex.to_string()))
-        .map(|hex| hex.chars().take(SERIAL_LIMIT).collect())
-        .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_fetchable;
-
-    #[test]
-    fn only_web_addresses_are_reported() {
-        for url in ["http://crl.example/ca.crl", "HTTPS://crl.example/ca.crl?x=1"] {
-            assert!(is_fetchable(url), "{url}");
-        }
-        let long = format!("http://{}", "a".repeat(2000));
-        for url in
-            ["", "http://", "ldap://crl.example/", "file:///etc/passwd", "http://a b", "http://a\n", &long]
-        {
-            assert!(!is_fetchable(url), "{url}");
-        }
     }
 }

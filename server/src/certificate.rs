@@ -1,0 +1,107 @@
+//! What a certificate says of itself, as the server needs it: names and numbers for log lines, the Odette ID, its time,
+//! where its CRLs are. A peer wrote it, so all of it is bounded. Whether it is to be believed is `trust`'s business.
+
+use common::identity::unix_time_of;
+use common::rpc::MAX_CRL_URL;
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::x509::{X509NameRef, X509Ref};
+use std::fmt::Write as _;
+
+/// Longest serial number in a log line, hex digits; RFC 5280 allows 20 octets.
+const SERIAL_LIMIT: usize = 64;
+/// Longest subject in a log line, octets.
+const NAME_LIMIT: usize = 256;
+/// CRL distribution URLs that are reported of one certificate.
+const URLS_PER_CERTIFICATE: usize = 4;
+
+/// First and last second of a certificate, since 1970-01-01 UTC.
+pub(crate) fn validity(certificate: &X509Ref) -> Result<(i64, i64), ErrorStack> {
+    Ok((unix_time_of(certificate.not_before())?, unix_time_of(certificate.not_after())?))
+}
+
+/// SHA-256 of a certificate.
+pub(crate) fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, ErrorStack> {
+    Ok(certificate.digest(MessageDigest::sha256())?.to_vec())
+}
+
+/// Whether the key of `upper` has signed `lower`.
+pub(crate) fn is_signed_by(lower: &X509Ref, upper: &X509Ref) -> bool {
+    let signed = upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false);
+    // A wrong signature leaves its error in OpenSSL's queue, where the handshake would find it.
+    drop(ErrorStack::get());
+    signed
+}
+
+/// Where a certificate says its CRLs are: http and https only, few, and not too long. A peer chose them.
+pub(crate) fn crl_urls(certificate: &X509Ref) -> Vec<String> {
+    let Some(points) = certificate.crl_distribution_points() else { return Vec::new() };
+    let names = points.iter().filter_map(|point| point.distpoint()?.fullname());
+    names
+        .flatten()
+        .filter_map(|name| name.uri())
+        .filter(|url| is_fetchable(url))
+        .take(URLS_PER_CERTIFICATE)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn is_fetchable(url: &str) -> bool {
+    let http = ["http://", "https://"].iter().any(|scheme| {
+        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+            && url.len() > scheme.len()
+    });
+    http && url.len() <= MAX_CRL_URL && url.bytes().all(|octet| octet.is_ascii_graphic())
+}
+
+/// The subject's serialNumber attribute: the Odette ID (Odette certificate policy 1.4).
+pub(crate) fn odette_id(certificate: &X509Ref) -> Option<String> {
+    let mut entries = certificate.subject_name().entries_by_nid(Nid::SERIALNUMBER);
+    let id = entries.next()?.data().to_string().ok()?;
+    Some(id.trim_end_matches(' ').to_owned())
+}
+
+/// `CN=Acme, O=Acme AG`: for log lines, which escape it. Cut to `NAME_LIMIT`, because a peer chose it.
+pub(crate) fn name_text(name: &X509NameRef) -> String {
+    let mut text = String::new();
+    for entry in name.entries() {
+        let label = entry.object().nid().short_name().unwrap_or("?");
+        let value = entry.data().to_string().unwrap_or_default();
+        let _ = write!(text, "{}{label}={value}", if text.is_empty() { "" } else { ", " });
+        if text.len() > NAME_LIMIT {
+            let cut = (0..=NAME_LIMIT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(cut);
+            text.push_str("...");
+            break;
+        }
+    }
+    text
+}
+
+pub(crate) fn serial_text(certificate: &X509Ref) -> String {
+    certificate
+        .serial_number()
+        .to_bn()
+        .and_then(|number| number.to_hex_str().map(|hex| hex.to_string()))
+        .map(|hex| hex.chars().take(SERIAL_LIMIT).collect())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_fetchable;
+
+    #[test]
+    fn only_web_addresses_are_reported() {
+        for url in ["http://crl.example/ca.crl", "HTTPS://crl.example/ca.crl?x=1"] {
+            assert!(is_fetchable(url), "{url}");
+        }
+        let long = format!("http://{}", "a".repeat(2000));
+        for url in
+            ["", "http://", "ldap://crl.example/", "file:///etc/passwd", "http://a b", "http://a\n", &long]
+        {
+            assert!(!is_fetchable(url), "{url}");
+        }
+    }
+}
