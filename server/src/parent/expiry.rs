@@ -1,7 +1,7 @@
 //! What runs out: the licence, our certificate towards partners, a configuration that the backend does not confirm any
-//! more. Looked at every minute; warned of 60, 30 and 7 days ahead, each once. The outgoing IP address is looked at too.
+//! more. Looked at every minute; warned of 60, 30 and 7 days ahead, each once.
 
-use super::{Parent, REFRESH};
+use super::Parent;
 use crate::identity::Identity;
 use crate::licence::Licence;
 use common::link::tls;
@@ -10,7 +10,7 @@ use common::rpc::Level;
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContext;
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 /// Days ahead at which an operator is told.
 const AHEAD: [i64; 3] = [7, 30, 60];
@@ -48,7 +48,6 @@ pub(super) struct Licensing {
     pub(super) path: PathBuf,
     countdown: Countdown,
     certificate: Countdown,
-    looked: Instant,
     /// The file's last change when it was read.
     read: Option<SystemTime>,
     /// Why what was read is not in force.
@@ -64,7 +63,6 @@ impl Licensing {
             path,
             countdown: Countdown::default(),
             certificate: Countdown::default(),
-            looked: Instant::now(),
             read,
             refused: None,
         }
@@ -103,17 +101,8 @@ fn modified(path: &PathBuf) -> Option<SystemTime> {
 }
 
 impl Parent {
-    /// At the start, and every minute from then on.
-    pub(super) fn tend_expiry(&mut self) {
-        if self.licensing.looked.elapsed() < REFRESH {
-            return;
-        }
-        self.check_expiry();
-    }
-
     /// Looks at all that runs out.
     pub(super) fn check_expiry(&mut self) {
-        self.licensing.looked = Instant::now();
         match self.licensing.reread(SystemTime::now()) {
             Some(Ok(licence)) => self.take_licence(licence),
             Some(Err(reason)) => {
@@ -126,10 +115,6 @@ impl Parent {
         let days = self.licensing.licence.days_left(SystemTime::now());
         if self.licensing.countdown.is_news(days) {
             self.tell_licence(days);
-        }
-        let outgoing_ip = self.active.as_ref().and_then(|active| active.outgoing_ip);
-        if !self.has_outgoing_ip(outgoing_ip) {
-            return;
         }
         let Some(active) = &self.active else { return };
         let days = active.certificate_days();

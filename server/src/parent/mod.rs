@@ -96,6 +96,8 @@ pub(crate) struct Parent {
     needs: VecDeque<Need>,
     licensing: Licensing,
     crl_urls: CrlUrls,
+    /// When `look_around` did so last.
+    looked: Instant,
     /// The last fault of a configuration that was reported.
     config_fault: Option<String>,
     asked: Option<Instant>,
@@ -129,6 +131,7 @@ impl Parent {
             needs: VecDeque::new(),
             licensing,
             crl_urls: CrlUrls::default(),
+            looked: Instant::now(),
             config_fault: None,
             asked: None,
             stop: None,
@@ -139,7 +142,7 @@ impl Parent {
     pub(crate) fn run(mut self) -> Finish {
         let mut events = Events::with_capacity(256);
         self.show();
-        self.check_expiry();
+        self.look_around();
         loop {
             let due = if self.client_has_more() { Instant::now() } else { self.due() };
             let timeout = due.saturating_duration_since(Instant::now());
@@ -250,8 +253,17 @@ impl Parent {
         }
         self.hear_client();
         self.tend_client();
-        self.tend_expiry();
+        if self.looked.elapsed() >= REFRESH {
+            self.look_around();
+        }
         self.tend_pool(quiet);
+    }
+
+    /// At the start, and every minute from then on: what changes without anybody telling.
+    fn look_around(&mut self) {
+        self.looked = Instant::now();
+        self.check_source();
+        self.check_expiry();
     }
 
     /// The last step before the loop waits: the port listens for whoever is awaited, then the client hears of it. The

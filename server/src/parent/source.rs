@@ -9,6 +9,12 @@ use common::startup::Finish;
 use std::net::IpAddr;
 
 impl Parent {
+    /// Whether the address in force is still here; without it this server stops.
+    pub(super) fn check_source(&mut self) {
+        let wanted = self.active.as_ref().and_then(|active| active.outgoing_ip);
+        self.has_outgoing_ip(wanted);
+    }
+
     /// Whether the global address is here, or none is wanted. If not, this server stops.
     pub(super) fn has_outgoing_ip(&mut self, wanted: Option<IpAddr>) -> bool {
         let Some(ip) = wanted.filter(|ip| is_missing(*ip)) else { return true };
