@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
-use zeroize::Zeroizing;
 
-type Frame = Zeroizing<Vec<u8>>;
+type Frame = Vec<u8>;
 
 #[derive(Default)]
 pub(super) struct Output {
@@ -41,7 +40,7 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorKind, Output, Write, Zeroizing};
+    use super::{ErrorKind, Output, Write};
     use std::io;
 
     /// Takes so many octets more.
@@ -68,10 +67,10 @@ mod tests {
         let mut output = Output::default();
         let mut socket = Narrow(Vec::new(), 4);
         for report in ["report1 ", "report2 "] {
-            output.push(Zeroizing::new(report.into()), true);
+            output.push(report.into(), true);
         }
         output.flush(&mut socket);
-        output.push(Zeroizing::new(b"question ".to_vec()), false);
+        output.push(b"question ".to_vec(), false);
         for _ in 0..50 {
             socket.1 = 3;
             output.flush(&mut socket);

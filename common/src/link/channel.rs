@@ -14,7 +14,6 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// Largest message, octets.
 const MAX_DATAGRAM: usize = 16 * 1024;
@@ -69,10 +68,9 @@ impl From<Errno> for ChannelError {
     }
 }
 
-/// `message` as one datagram; wiped when dropped, since a ticket may be in it.
-fn datagram(message: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
-    let mut text = Zeroizing::new(Vec::with_capacity(MAX_DATAGRAM));
-    serde_json::to_writer(&mut *text, message).map_err(ChannelError::Message)?;
+/// `message` as one datagram.
+fn datagram(message: &impl Serialize) -> Result<Vec<u8>, ChannelError> {
+    let text = serde_json::to_vec(message).map_err(ChannelError::Message)?;
     if text.len() > MAX_DATAGRAM { Err(ChannelError::TooLong(text.len())) } else { Ok(text) }
 }
 
@@ -142,7 +140,7 @@ impl Channel {
 
     /// The next message, if there is one.
     pub fn receive<T: DeserializeOwned>(&self) -> Result<Received<T>, ChannelError> {
-        let mut buffer = Zeroizing::new(vec![0; MAX_DATAGRAM]);
+        let mut buffer = vec![0; MAX_DATAGRAM];
         match sys::recv_fd(&self.socket, &mut buffer) {
             Ok((0, _)) => Ok(Received::Gone),
             Err(e) if is_gone(&e) => Ok(Received::Gone),

@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io;
-use zeroize::Zeroizing;
 
 /// Largest frame on the control connection, octets of JSON.
 pub const MAX_FRAME: usize = 1 << 20;
@@ -36,12 +35,10 @@ impl std::error::Error for FrameError {
     }
 }
 
-/// `message` as a frame. It may hold a secret, so it is wiped when it is dropped, and written into a buffer that never
-/// moves.
-pub fn encode(message: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, FrameError> {
-    let mut frame = Zeroizing::new(Vec::with_capacity(4 + length(message)?));
-    frame.extend_from_slice(&[0; 4]);
-    serde_json::to_writer(&mut *frame, message).map_err(FrameError::Json)?;
+/// `message` as a frame.
+pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
+    let mut frame = vec![0; 4];
+    serde_json::to_writer(&mut frame, message).map_err(FrameError::Json)?;
     let length = frame.len() - 4;
     let prefix = u32::try_from(length).map_err(|_| FrameError::TooLong(length, u32::MAX as usize))?;
     if let Some(head) = frame.get_mut(..4) {
@@ -71,30 +68,20 @@ impl io::Write for Size {
     }
 }
 
-/// Octets as they come, cut into frames. Nothing of them is left in memory once a frame is taken.
+/// Octets as they come, cut into frames. Keeps nothing of a frame that was taken.
 pub struct Splitter {
-    buffer: Zeroizing<Vec<u8>>,
+    buffer: Vec<u8>,
     limit: usize,
 }
 
 impl Splitter {
     /// Refuses frames of more than `limit` octets.
     pub fn new(limit: usize) -> Self {
-        Self { buffer: Zeroizing::default(), limit }
+        Self { buffer: Vec::new(), limit }
     }
 
     /// Takes received octets in.
     pub fn feed(&mut self, octets: &[u8]) {
-        let needed = self.buffer.len() + octets.len();
-        if needed > self.buffer.capacity() {
-            // By hand, because a vector that grows leaves its octets behind.
-            let announced =
-                self.buffer.first_chunk::<4>().map_or(0, |head| 4 + u32::from_be_bytes(*head) as usize);
-            let room = needed.max(announced.min(4 + self.limit).min(2 * needed));
-            let mut larger = Zeroizing::new(Vec::with_capacity(room));
-            larger.extend_from_slice(&self.buffer);
-            self.buffer = larger;
-        }
         self.buffer.extend_from_slice(octets);
     }
 
@@ -108,8 +95,7 @@ impl Splitter {
         let Some(body) = self.buffer.get(4..4 + length) else { return Ok(None) };
         let message = serde_json::from_slice(body).map_err(FrameError::Json)?;
         // A new buffer: a large answer must not leave its memory behind, it would be copied at every fork.
-        let rest = self.buffer.get(4 + length..).unwrap_or_default().to_vec();
-        self.buffer = Zeroizing::new(rest);
+        self.buffer = self.buffer.get(4 + length..).unwrap_or_default().to_vec();
         Ok(Some(message))
     }
 
@@ -157,7 +143,7 @@ mod tests {
     fn missing_never_reaches_into_what_follows() {
         let frame = encode(&"one").unwrap();
         let mut splitter = Splitter::new(100);
-        for octet in frame.iter() {
+        for octet in &frame {
             assert!(splitter.missing() >= 1);
             assert!(splitter.take::<String>().unwrap().is_none());
             splitter.feed(&[*octet]);

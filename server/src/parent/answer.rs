@@ -1,12 +1,10 @@
 //! The configuration as it comes in: parts of one text, up to a largest size. Whatever is wrong with an answer, its last
 //! part ends it; nothing of it becomes the beginning of the next. Parses nothing.
 
-use zeroize::Zeroizing;
-
 /// The answer that is on its way.
 #[derive(Default)]
 pub(super) struct Answer {
-    text: Zeroizing<String>,
+    text: String,
     /// The rest of it is not wanted any more.
     given_up: bool,
 }
@@ -17,7 +15,7 @@ pub(super) enum Progress {
     /// More is to come, or was not wanted.
     Nothing,
     /// All of it.
-    Whole(Zeroizing<String>),
+    Whole(String),
     /// Longer than it may be; said once.
     TooLong,
 }
@@ -36,37 +34,24 @@ impl Answer {
             *self = Self { given_up: !last, ..Self::default() };
             return if too_long { Progress::TooLong } else { Progress::Nothing };
         }
-        append(&mut self.text, part);
+        self.text.push_str(part);
         if last { Progress::Whole(std::mem::take(&mut self.text)) } else { Progress::Nothing }
     }
 
     /// It takes too long: what comes of it still is not wanted.
     pub(super) fn give_up(&mut self) {
         self.given_up |= !self.text.is_empty();
-        self.text = Zeroizing::default();
+        self.text = String::new();
     }
-}
-
-/// Appends without leaving a copy behind, as a string that grows would: the private key is in it.
-fn append(text: &mut Zeroizing<String>, part: &str) {
-    let needed = text.len() + part.len();
-    if needed > text.capacity() {
-        let mut larger = Zeroizing::new(String::with_capacity(2 * needed));
-        larger.push_str(text);
-        *text = larger;
-    }
-    text.push_str(part);
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Answer, Progress};
-    use zeroize::Zeroizing;
-
     const LIMIT: usize = 6;
 
     fn whole(text: &str) -> Progress {
-        Progress::Whole(Zeroizing::new(text.to_owned()))
+        Progress::Whole(text.to_owned())
     }
 
     #[test]

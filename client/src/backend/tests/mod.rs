@@ -283,7 +283,7 @@ fn done(parent: &mut UnixStream, splitter: &mut Splitter) -> (u64, Result<String
 
 fn tasks(calls: impl IntoIterator<Item = Call>) -> Vec<u8> {
     let tasks = calls.into_iter().zip(1..).map(|(call, number)| Task { number, call });
-    tasks.flat_map(|task| frame::encode(&task).unwrap().to_vec()).collect()
+    tasks.flat_map(|task| frame::encode(&task).unwrap()).collect()
 }
 
 #[test]
