@@ -1,7 +1,7 @@
 //! Documents against code: what the manual pages, README and t/BEHAVIOUR.md say exists, and what exists is there.
 //! Log lines and os4xapi(8) are held by unit tests beside their tables; here are the rest, and the references.
 
-use common::exit::Status;
+use common::process::status::Status;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

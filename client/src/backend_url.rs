@@ -1,6 +1,6 @@
 //! `-U`: the backend's URL with user and password taken out of it. Pure; repeats nothing, since both are secrets.
 
-use common::options::{host_and_port, is_host, port};
+use common::process::options::{host_and_port, is_host, port};
 use common::secret::Secret;
 use zeroize::Zeroizing;
 

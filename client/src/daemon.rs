@@ -3,12 +3,12 @@
 use crate::backend::Access;
 use crate::options::Options;
 use crate::parent::{Parent, Route};
-use common::exit::Status;
 use common::log::{Event, events};
-use common::options::complain;
-use common::pidfile::PidFile;
-use common::site::Site;
-use common::startup;
+use common::process::options::complain;
+use common::process::pidfile::PidFile;
+use common::process::site::Site;
+use common::process::startup;
+use common::process::status::Status;
 
 /// Becomes the daemon; returns when it was told to end, could not start, or lost the server.
 pub(crate) fn run(site: &Site, options: Options) -> Status {

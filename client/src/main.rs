@@ -5,14 +5,14 @@
 mod backend;
 mod backend_url;
 mod daemon;
+mod messages;
 mod options;
-mod orders;
 mod parent;
 mod session;
 
-use common::exit::Status;
-use common::options::{complain, print};
-use common::startup;
+use common::process::options::{complain, print};
+use common::process::startup;
+use common::process::status::Status;
 use common::sys;
 use options::Action;
 

@@ -2,9 +2,9 @@
 //! `-T @FILE`); `main` acts. Nothing here repeats a value, since URL and token hold secrets.
 
 use crate::backend_url::BackendUrl;
-use common::options::{INTERNAL_PORT, UsageError, host_and_port, is_host};
+use common::process::options::{INTERNAL_PORT, UsageError, host_and_port, is_host};
+use common::process::startup::Mode;
 use common::secret::Secret;
-use common::startup::Mode;
 use getopts::Options as Grammar;
 use std::ffi::OsString;
 use std::net::{IpAddr, UdpSocket};
@@ -142,7 +142,7 @@ fn token(text: &str) -> Result<Secret, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::{Action, Options, parse, server_address};
-    use common::startup::Mode;
+    use common::process::startup::Mode;
     use std::ffi::OsString;
 
     const MANDATORY: &str = "-U https://api.example/os4xapi/index.php -S dmz -T s3cret";

@@ -1,28 +1,21 @@
 //! What both SmartProxy daemons share.
 //!
-//! Reading order: `sys` (the only unsafe code), `site`, `signals`, `startup`, `file`, `pidfile`, `children`, `exit`, `log`,
-//! `net`, `link`, `oftp`, `relay`, `inspector`, `verdict`, `config`, `rpc`. `sys` and `oftp` import none of their siblings.
+//! Reading order: `sys` (the only unsafe code), `process`, `file`, `log`, `net`, `ipc`, `link`, `oftp`, `session`, `config`,
+//! `rpc`. `sys` and `oftp` import none of their siblings.
 
 pub mod config;
-pub mod exit;
 pub mod file;
-pub mod greeting;
 pub mod identity;
-pub mod inspector;
+pub mod ipc;
 pub mod link;
 pub mod log;
 pub mod net;
 pub mod oftp;
-pub mod options;
-pub mod pidfile;
-pub mod relay;
+pub mod process;
 pub mod rpc;
 pub mod secret;
-pub mod signals;
-pub mod site;
-pub mod startup;
+pub mod session;
 pub mod sys;
-pub mod verdict;
 
 /// This host's name, for the backend's system log; `unknown` where the name is none.
 pub fn host_name() -> String {

@@ -1,8 +1,8 @@
 //! The licence: a PEM file with a certificate for the server's own key, issued by the backend's CA, and then that CA's
 //! certificate. Read at start, by `-V`, and again while the server runs, since a new one may have come. Never written.
 
-use crate::certificate;
 use crate::identity::Identity;
+use crate::trust::certificate;
 use common::identity::{Kind, ProxyId};
 use common::sys::localtime::{CivilTime, utc};
 use openssl::error::ErrorStack;

@@ -2,23 +2,21 @@
 //! longer than a moment is in the modules.
 #![forbid(unsafe_code)]
 
-mod active;
-mod anchors;
-mod certificate;
+mod active_config;
+mod credentials;
 mod daemon;
 mod identity;
 mod licence;
+mod messages;
 mod options;
-mod orders;
-mod own;
 mod parent;
 mod session;
 mod trust;
 
-use common::exit::Status;
-use common::options::{complain, print};
-use common::site::Site;
-use common::startup;
+use common::process::options::{complain, print};
+use common::process::site::Site;
+use common::process::startup;
+use common::process::status::Status;
 use common::sys;
 use identity::Identity;
 use licence::Licence;

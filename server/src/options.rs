@@ -1,7 +1,7 @@
 //! The server's command line: what `smartproxy.txt` documents, and `--foreground`. Only reads it; `main` acts.
 
-use common::options::{INTERNAL_PORT, UsageError, host_and_port, port};
-use common::startup::Mode;
+use common::process::options::{INTERNAL_PORT, UsageError, host_and_port, port};
+use common::process::startup::Mode;
 use getopts::Options as Grammar;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -110,7 +110,7 @@ fn internal(text: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::{Action, Options, internal, parse};
-    use common::startup::Mode;
+    use common::process::startup::Mode;
     use std::ffi::OsString;
 
     fn read(line: &str) -> Result<Action, String> {

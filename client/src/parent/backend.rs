@@ -1,16 +1,16 @@
 //! The API worker as the parent sees it: numbered tasks go out, replies come back, questions first. The parent never
 //! waits for one.
 
-use super::output::Output;
-use super::queue::Queue;
+use super::report_queue::Queue;
+use super::report_writer::Output;
 use super::{BACKEND, Parent};
 use crate::backend::{Done, Reply, Task};
+use common::ipc::frame::{self, FrameError, Splitter};
 use common::link::control::{CHUNK, MAX_ANSWER, ToServer};
-use common::link::frame::{self, FrameError, Splitter};
 use common::log::{Event, events};
+use common::process::startup::Finish;
 use common::rpc::{Call, ClientConfigAnswer, Enrolment, SessionEvent, SystemLog, without_values};
 use common::secret::Secret;
-use common::startup::Finish;
 use mio::Interest;
 use mio::net::UnixStream;
 use nix::unistd::Pid;

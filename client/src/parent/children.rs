@@ -3,10 +3,10 @@
 
 use super::backend::Asked;
 use super::{CHILDREN, Parent};
-use crate::orders::{ToChild, ToParent};
+use crate::messages::{ToChild, ToParent};
 use crate::session::{Station, Work};
-use common::link::channel::{Channel, ChannelError, Received};
-use common::link::pair::{Direction, PairId, Ticket};
+use common::ipc::channel::{Channel, ChannelError, Received};
+use common::link::session_id::{Direction, PairId, Ticket};
 use common::log::{Event, events};
 use common::rpc::SessionEvent;
 use common::sys;
@@ -233,7 +233,7 @@ impl Parent {
                     .field("session", child.pair.map(|pair| pair.to_string()).unwrap_or_default())
                     .field("partner", child.partner.as_deref().unwrap_or_default())
                     .field_num("pid", pid.as_raw())
-                    .field("reason", common::exit::word_of(status))
+                    .field("reason", common::process::status::word_of(status))
                     .error();
             }
         }

@@ -11,37 +11,37 @@
 //!
 //! `run` is the only place that forks.
 
+mod admission;
 mod backend;
+mod call_faults;
 mod children;
-mod faults;
-mod local;
-mod outgoing;
-mod output;
-mod queue;
-mod rate;
+mod control;
+mod listeners;
+mod pool;
+mod report_queue;
+mod report_writer;
 mod reports;
-mod server;
 
 use crate::backend::Access;
 use crate::session::{self, Born, Station, Work};
+use admission::Rate;
 use backend::{Asked, Backend};
+use call_faults::Faults;
 use children::{Child, Children};
 use common::config::ClientConfig;
-use common::exit::Status;
-use common::link::channel::Channel;
-use common::link::pair::{PairId, Ticket};
+use common::ipc::channel::Channel;
+use common::link::session_id::{PairId, Ticket};
 use common::log::{Event, Throttle, events};
-use common::signals::{Signal, Signals};
-use common::startup::{Finish, Ready};
+use common::process::signals::{Signal, Signals};
+use common::process::startup::{Finish, Ready};
+use common::process::status::Status;
 use common::sys::{self, Fork};
-use faults::Faults;
-use local::Listeners;
+use control::{Joined, Membership};
+use listeners::Listeners;
 use mio::{Events, Interest, Poll, Token};
 use openssl::pkey::{PKey, Private};
-use outgoing::Pool;
-use rate::Rate;
+use pool::Pool;
 use reports::Held;
-use server::{Joined, Membership};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};

@@ -4,8 +4,8 @@
 
 use super::Parent;
 use super::backend::{Asked, Backend};
-use super::faults::Recovery;
-use super::queue::Queue;
+use super::call_faults::Recovery;
+use super::report_queue::Queue;
 use common::log::{Event, events};
 use common::rpc::{Level, Origin, SystemLog};
 use std::time::{Duration, Instant};

@@ -2,11 +2,11 @@
 //! of the connection just ends, and the same pair is dialled again.
 
 use super::{Desk, Stop};
-use common::exit::Status;
 use common::link::join;
-use common::link::pair::{PairId, Ticket, UNKNOWN_PAIR};
+use common::link::session_id::{PairId, Ticket, UNKNOWN_PAIR};
 use common::log::{Event, events};
 use common::net::{self, Conn, Interrupted, LookupError, Wire};
+use common::process::status::Status;
 use common::sys;
 use mio::net::TcpStream;
 use std::io::{ErrorKind, Write};

@@ -5,30 +5,27 @@
 //! * outgoing: a station has come by a local listener (`outgoing`) and says where to (`request`: `connect`, `socks`);
 //!   the server's child calls the partner.
 
-mod attached;
-mod connect;
-mod desk;
+mod context;
 mod dial;
+mod incoming;
 mod outgoing;
-mod request;
-mod socks;
-mod station;
+mod relay;
 
-use crate::orders::ToParent;
-use attached::Attached;
+use crate::messages::ToParent;
 use common::config::ClientConfig;
-use common::exit::Status;
-use common::inspector::Inspector;
-use common::link::channel::Channel;
+use common::ipc::channel::Channel;
 use common::link::join::{self, Open, Opened, Opening};
-use common::link::pair::{Direction, PairId, Ticket};
+use common::link::session_id::{Direction, PairId, Ticket};
 use common::log::events;
 use common::net::{Conn, Interrupted};
-use common::relay::Side;
+use common::process::status::Status;
+use common::session::inspector::Inspector;
+use common::session::relay::Side;
 use common::sys;
-use desk::Desk;
+use context::Desk;
 use dial::Dialled;
 use mio::net::TcpStream;
+use relay::Attached;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
@@ -132,7 +129,7 @@ fn serve_partner(desk: &mut Desk, pair: PairId, ticket: &Ticket) -> Result<Statu
     desk.pair = Some(pair);
     let joined = dial::dial_and_join(desk, pair, ticket)?;
     let (data, open) = joined.question(desk)?;
-    match station::connect(desk, &open) {
+    match incoming::connect(desk, &open) {
         Ok((station, inspector)) => {
             let mut attached = Attached { data, station, inspector, open };
             match join::send(&mut attached.data, &Opened::Ready) {
@@ -163,13 +160,13 @@ impl Dialled {
                 }
             }
         };
-        let station = station::address(&desk.config);
+        let station = incoming::address(&desk.config);
         desk.tell(&ToParent::Joined { partner: open.partner.clone(), station });
         Ok((data, open))
     }
 }
 
-impl station::Failure {
+impl incoming::Failure {
     /// Tells the server's child, the operator and the log why there is no station.
     fn report(self, desk: &mut Desk, mut data: Conn, open: &Open) -> Status {
         let event = desk

@@ -1,10 +1,10 @@
 //! The join of a pair: TLS 1.3 with the ticket as pre-shared key on the data connection, then the few bounded
 //! frames that open a session on it. Whoever has work begins the handshake; the parked end waits for it.
 
-use super::frame::{self, FrameError, Splitter};
-use super::pair::{PairId, Ticket};
+use super::session_id::{PairId, Ticket};
 use super::tls;
 use crate::config::ProfileName;
+use crate::ipc::frame::{self, FrameError, Splitter};
 use crate::net::{Conn, Read};
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslVerifyMode, SslVersion};

@@ -1,7 +1,7 @@
 //! What a session child waits with: its own readiness loop and its own signals. A level signal is obeyed here, in
 //! passing; one that ends the process interrupts whatever was being waited for.
 
-use crate::signals::{Signal, Signals};
+use crate::process::signals::{Signal, Signals};
 use mio::event::Source;
 use mio::{Events, Interest, Poll as Poller, Token};
 use std::fmt;

@@ -2,11 +2,11 @@
 //! where it could not, the line is written here. Exactly one, always.
 
 use super::{CHILDREN, Need, Parent};
-use crate::orders::{ToChild, ToParent};
-use common::exit::Status;
-use common::link::channel::{Channel, ChannelError, Received};
-use common::link::pair::{Direction, PairId};
+use crate::messages::{ToChild, ToParent};
+use common::ipc::channel::{Channel, ChannelError, Received};
+use common::link::session_id::{Direction, PairId};
 use common::log::{Event, events};
+use common::process::status::Status;
 use common::rpc::{Level, Origin, SessionEnd, SessionEvent, SystemLog};
 use common::sys;
 use mio::net::TcpStream;
@@ -311,7 +311,7 @@ impl Parent {
             if let Some(channel) = &mut child.channel {
                 let _ = self.poller.registry().deregister(channel);
             }
-            let word = common::exit::word_of(status);
+            let word = common::process::status::word_of(status);
             let served = matches!(child.stage, Stage::Stranger | Stage::Trusted);
             if served && !child.end_logged {
                 self.log_crash(&child, &word);

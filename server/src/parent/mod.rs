@@ -12,39 +12,39 @@
 //!
 //! `run` is the only place that forks: a child gets what it needs by value, the rest of the parent is dropped there.
 
-mod answer;
 mod children;
+mod config_chunks;
+mod control;
 mod crl_urls;
 mod expiry;
-mod internal;
-mod joined;
-mod outbox;
+mod internal_port;
+mod listeners;
 mod outgoing;
+mod outgoing_address;
 mod pool;
-mod public;
-mod source;
+mod reports;
 
-use crate::active::Active;
+use crate::active_config::Active;
 use crate::identity::Identity;
 use crate::licence::Licence;
 use crate::session::{self, Born};
 use children::{Child, Children};
-use common::exit::Status;
-use common::link::channel::Channel;
+use common::ipc::channel::Channel;
 use common::link::control::ToClient;
-use common::link::pair::{Direction, PairId};
-use common::signals::{Signal, Signals};
-use common::startup::Finish;
+use common::link::session_id::{Direction, PairId};
+use common::process::signals::{Signal, Signals};
+use common::process::startup::Finish;
+use common::process::status::Status;
 use common::sys::{self, Fork};
+use control::Joined;
 use crl_urls::CrlUrls;
 use expiry::Licensing;
-use internal::{InternalPort, Newcomer};
-use joined::Joined;
+use internal_port::{InternalPort, Newcomer};
+use listeners::PublicPort;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use outbox::Outbox;
 use pool::Pool;
-use public::PublicPort;
+use reports::Outbox;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

@@ -2,12 +2,12 @@
 //! a partner comes, or a station. A pair outlives a stranger: only a join uses its ticket up. How many there are for
 //! incoming sessions is decided here, for outgoing ones in the client.
 
-use super::internal::decline_pair;
+use super::internal_port::decline_pair;
 use super::{Need, Parent};
-use crate::orders::ToChild;
+use crate::messages::ToChild;
 use common::link::backoff::BackOff;
 use common::link::control::ToClient;
-use common::link::pair::{Direction, PairId, Ticket};
+use common::link::session_id::{Direction, PairId, Ticket};
 use mio::net::TcpStream;
 use nix::unistd::Pid;
 use std::collections::HashMap;

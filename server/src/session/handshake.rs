@@ -1,14 +1,14 @@
 //! TLS with a partner, whichever side opened the connection: one deadline, one word for each fault, and afterwards no
 //! private key in this process.
 
-use super::Refusal;
-use super::desk::Desk;
-use super::refusal::Parting;
-use crate::orders::ToParent;
+use crate::messages::ToParent;
+use crate::session::context::Desk;
+use crate::session::refusal::Parting;
+use crate::session::refusal::Refusal;
 use crate::trust;
-use common::exit::Status;
-use common::link::pair::Direction;
+use common::link::session_id::Direction;
 use common::net::{Conn, Interrupted, TlsFailure, Wire};
+use common::process::status::Status;
 use common::sys;
 use openssl::ssl::Ssl;
 use std::task::Poll;

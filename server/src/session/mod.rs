@@ -7,23 +7,19 @@
 //! Each step consumes the one before, so that nothing relays that was not verified. Waits for nothing but its own
 //! two connections, its channel to the parent, and its signals.
 
-mod accepted;
-mod attached;
-mod called;
-mod chosen;
-mod desk;
-mod encrypted;
-mod greeted;
+mod context;
 mod handshake;
+mod incoming;
+mod outgoing;
 mod refusal;
-mod requested;
+mod relay;
 
-use crate::active::Active;
-use common::exit::Status;
-use common::link::channel::Channel;
-use common::link::pair::Direction;
+use crate::active_config::Active;
+use common::ipc::channel::Channel;
+use common::link::session_id::Direction;
+use common::process::status::Status;
 use common::sys;
-use desk::{Desk, Stop};
+use context::{Desk, Stop};
 use refusal::Refusal;
 
 /// What a child is born with. Everything else of the parent is gone before `run`.
@@ -59,7 +55,7 @@ pub(crate) fn run(born: Born) -> Status {
 }
 
 fn serve_partner(desk: &mut Desk) -> Result<Status, Stop> {
-    let accepted = accepted::wait_for_work(desk)?;
+    let accepted = incoming::accepted::wait_for_work(desk)?;
     let encrypted = accepted.handshake(desk)?;
     let greeted = encrypted.greet(desk)?;
     let attached = greeted.attach(desk)?;
@@ -67,7 +63,7 @@ fn serve_partner(desk: &mut Desk) -> Result<Status, Stop> {
 }
 
 fn serve_station(desk: &mut Desk) -> Result<Status, Stop> {
-    let requested = requested::wait_for_station(desk)?;
+    let requested = outgoing::requested::wait_for_station(desk)?;
     let chosen = requested.choose(desk)?;
     let attached = chosen.call(desk)?;
     Ok(attached.relay(desk))

@@ -1,11 +1,11 @@
 //! A partner that was refused: the reason in one word, what the partner is told, and the one log line.
 
-use super::desk::Desk;
-use crate::orders::ToParent;
-use common::exit::Status;
+use crate::messages::ToParent;
+use crate::session::context::Desk;
 use common::log::{Event, events};
 use common::net::{Conn, Interrupted};
 use common::oftp::{EsidReason, Violation};
+use common::process::status::Status;
 use std::fmt;
 
 /// A refusal while a partner is still connected: our last words, an alert or an ESID, are on their way to it. Who waits

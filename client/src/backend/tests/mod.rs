@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::worker::{Done, Reply, Task, serve};
 use super::{Access, trust};
 use common::identity::Kind;
-use common::link::frame::{self, Splitter};
+use common::ipc::frame::{self, Splitter};
 use common::net::Waiter;
 use common::rpc::Call;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};

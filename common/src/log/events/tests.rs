@@ -1,9 +1,9 @@
 //! Holds the catalogue, the man pages and the sources against each other.
 
 use super::*;
-use crate::exit::Status;
 use crate::log::man;
 use crate::log::{layout, rc};
+use crate::process::status::Status;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;

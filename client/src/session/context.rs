@@ -1,0 +1,128 @@
+//! What a session child works with all the way: its waiter, its channel to the parent and what came by it, the
+//! configuration it was born with.
+
+use super::Station;
+use crate::messages::{ToChild, ToParent};
+use common::config::ClientConfig;
+use common::ipc::channel::{Channel, Received};
+use common::link::join::Open;
+use common::link::session_id::{Direction, PairId, Ticket};
+use common::log::Event;
+use common::net::Waiter;
+use common::rpc::{Level, Origin, SystemLog};
+use mio::net::TcpStream;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream as StdStream};
+use std::os::fd::OwnedFd;
+
+pub(super) struct Desk {
+    pub(super) waiter: Waiter,
+    pub(super) server: SocketAddr,
+    pub(super) source: Option<IpAddr>,
+    pub(super) config: ClientConfig,
+    pub(super) direction: Direction,
+    /// The session's ID, once there is one.
+    pub(super) pair: Option<PairId>,
+    /// A station that the parent has handed over.
+    pub(super) station: Option<Station>,
+    /// A pair that was asked for.
+    pub(super) given: Option<(PairId, Ticket)>,
+    /// Why there is none.
+    pub(super) no_pair: Option<String>,
+    /// One that the server has given up.
+    retired: Option<PairId>,
+    released: bool,
+    channel: Channel,
+}
+
+impl Desk {
+    pub(super) fn new(
+        mut channel: Channel,
+        server: SocketAddr,
+        source: Option<IpAddr>,
+        config: ClientConfig,
+        direction: Direction,
+    ) -> io::Result<Self> {
+        let waiter = Waiter::new()?;
+        waiter.watch(&mut channel)?;
+        Ok(Self {
+            waiter,
+            server,
+            source,
+            config,
+            direction,
+            pair: None,
+            station: None,
+            given: None,
+            no_pair: None,
+            retired: None,
+            released: false,
+            channel,
+        })
+    }
+
+    /// Takes in what the parent has sent; true once it has let this child go.
+    pub(super) fn released(&mut self) -> bool {
+        while !self.released {
+            match self.channel.receive::<ToChild>() {
+                Ok(Received::Message(message, descriptor)) => {
+                    if let Err(e) = self.obey(message, descriptor) {
+                        common::error!("a message of the parent cannot be followed: {e}");
+                    }
+                }
+                Ok(Received::Blocked) => break,
+                Ok(Received::Gone) | Err(_) => self.released = true,
+            }
+        }
+        self.released
+    }
+
+    /// Whether the server has given this pair up, as far as `released` has heard.
+    pub(super) fn is_retired(&self, pair: PairId) -> bool {
+        self.retired == Some(pair)
+    }
+
+    fn obey(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
+        match message {
+            ToChild::Station { peer, tied } => {
+                let descriptor =
+                    descriptor.ok_or_else(|| io::Error::other("a station came without its descriptor"))?;
+                let stream = StdStream::from(descriptor);
+                stream.set_nonblocking(true)?;
+                self.station = Some(Station { socket: TcpStream::from_std(stream), peer, tied });
+            }
+            ToChild::Pair { pair, ticket } => self.given = Some((pair, ticket)),
+            ToChild::Retired { pair } => self.retired = Some(pair),
+            ToChild::NoPair { reason } => self.no_pair = Some(reason),
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell(&self, message: &ToParent) {
+        self.channel.tell_parent(message);
+    }
+
+    pub(super) fn tell_operator(&self, open: &Open, text: &str, detail: String) {
+        self.tell(&ToParent::SystemLog(Box::new(SystemLog {
+            level: Level::Error,
+            text: text.to_owned(),
+            detail,
+            origin: Origin::Client,
+            host: common::host_name(),
+            pid: std::process::id(),
+            time: common::unix_time(),
+            address: open.address.parse::<SocketAddr>().ok().map(|address| address.ip()),
+            partner: Some(open.partner.clone()).filter(|name| !name.is_empty()),
+        })));
+    }
+
+    /// What every line of this session begins with.
+    pub(super) fn event(&self, name: &'static str, open: &Open) -> Event {
+        Event::new(name)
+            .field("direction", self.direction.word())
+            .field("session", self.pair.map(|pair| pair.to_string()).unwrap_or_default())
+            .field("address", &open.address)
+            .field("partner", &open.partner)
+            .field("ssid", &open.ssid)
+    }
+}

@@ -1,0 +1,88 @@
+//! SOCKS5 (RFC 1928): no authentication, or a user name and password (RFC 1929), which are read and not minded: the
+//! networks that may use the listener decide. CONNECT alone.
+
+use super::http_connect::is_host;
+use super::request::{Hearing, Unheard};
+use common::link::join::Target;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+const VERSION: u8 = 5;
+const NO_AUTHENTICATION: u8 = 0;
+const USER_NAME: u8 = 2;
+const NO_METHOD: u8 = 0xff;
+const CONNECT: u8 = 1;
+
+/// The station is through.
+pub(super) const READY: [u8; 10] = reply(0);
+
+pub(super) const FAILURE: u8 = 1;
+pub(super) const NOT_ALLOWED: u8 = 2;
+pub(super) const HOST_UNREACHABLE: u8 = 4;
+pub(super) const REFUSED: u8 = 5;
+pub(super) const EXPIRED: u8 = 6;
+const NO_SUCH_COMMAND: u8 = 7;
+const NO_SUCH_ADDRESS: u8 = 8;
+
+/// A reply; the address in it stands for nothing.
+pub(super) const fn reply(code: u8) -> [u8; 10] {
+    [VERSION, code, 0, 1, 0, 0, 0, 0, 0, 0]
+}
+
+/// Reads greeting and request; the version of the greeting is read already.
+pub(super) fn read(hearing: &mut Hearing<'_>) -> Result<Target, Unheard> {
+    let count = hearing.octet()?;
+    let methods = hearing.octets(count)?;
+    if methods.contains(&NO_AUTHENTICATION) {
+        hearing.say(&[VERSION, NO_AUTHENTICATION])?;
+    } else if methods.contains(&USER_NAME) {
+        hearing.say(&[VERSION, USER_NAME])?;
+        take_user(hearing)?;
+    } else {
+        let answer = vec![VERSION, NO_METHOD];
+        return Err(Unheard::new("the station offers no SOCKS5 method that we take", answer));
+    }
+    request(hearing)
+}
+
+/// User name and password, whatever they are (RFC 1929 §2).
+fn take_user(hearing: &mut Hearing<'_>) -> Result<(), Unheard> {
+    let _version = hearing.octet()?;
+    for _ in ["user name", "password"] {
+        let length = hearing.octet()?;
+        hearing.octets(length)?;
+    }
+    hearing.say(&[1, 0])
+}
+
+/// RFC 1928 §4
+fn request(hearing: &mut Hearing<'_>) -> Result<Target, Unheard> {
+    let head = hearing.octets(4)?;
+    let refused = |code, detail: &str| Err(Unheard::new(detail, reply(code).to_vec()));
+    let [VERSION, command, _, kind] = *head.as_slice() else {
+        return refused(FAILURE, "the SOCKS5 request is of another version");
+    };
+    if command != CONNECT {
+        return refused(NO_SUCH_COMMAND, "the station asks SOCKS5 for something else than CONNECT");
+    }
+    let host = match kind {
+        1 => address::<4>(hearing)?.map(|octets| Ipv4Addr::from(octets).to_string()),
+        4 => address::<16>(hearing)?.map(|octets| Ipv6Addr::from(octets).to_string()),
+        3 => {
+            let length = hearing.octet()?;
+            let name = hearing.octets(length)?;
+            is_host(&name).then(|| String::from_utf8_lossy(&name).into_owned())
+        }
+        _ => return refused(NO_SUCH_ADDRESS, "the SOCKS5 request has an address of an unknown type"),
+    };
+    let port = hearing.octets(2)?.iter().fold(0, |port, octet| port << 8 | u16::from(*octet));
+    match host {
+        // Who knows a partner by its short name need not know its port.
+        Some(host) => Ok(Target::Host { host, port: Some(port).filter(|port| *port > 0) }),
+        None => refused(FAILURE, "the SOCKS5 request names no host"),
+    }
+}
+
+fn address<const N: usize>(hearing: &mut Hearing<'_>) -> Result<Option<[u8; N]>, Unheard> {
+    let octets = hearing.octets(u8::try_from(N).unwrap_or_default())?;
+    Ok(octets.try_into().ok())
+}

@@ -1,0 +1,8 @@
+//! Messages between processes.
+//!
+//! * `channel`: a parent and its session child, on one host; carries descriptors.
+//! * `frame`: length-prefixed JSON, on the control connection, on data connections before the session's octets,
+//!   and between the client's parent and its API worker.
+
+pub mod channel;
+pub mod frame;

@@ -1,0 +1,15 @@
+//! A daemon as a Unix process: its place, its options, its start, its signals, its end.
+//!
+//! * `site`: the directory of the binary, the files in it, the user
+//! * `options`: what the command lines of both daemons share
+//! * `startup`: from `main` to the detached daemon
+//! * `pidfile`: the file beside the binary
+//! * `signals`: by number, as documented
+//! * `status`: exit statuses and their words
+
+pub mod options;
+pub mod pidfile;
+pub mod signals;
+pub mod site;
+pub mod startup;
+pub mod status;

@@ -1,0 +1,148 @@
+//! What the options of both daemons have in common: addresses, the answer to a bad option, printing. Each daemon keeps
+//! its own list of options and its own help text.
+
+use crate::process::status::Status;
+use std::fmt;
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Port of the internal connection, unless an option says otherwise.
+pub const INTERNAL_PORT: u16 = 2878;
+
+/// An option that cannot be followed. Values of the client's options are never repeated: they may be secrets.
+#[derive(Debug)]
+pub enum UsageError {
+    /// Unknown, repeated, or without its value.
+    Option(getopts::Fail),
+    /// Something that is no option.
+    Superfluous,
+    /// A mandatory option is not there.
+    Missing(&'static str),
+    /// The value is not of the kind the option wants.
+    Value {
+        /// The option, as `-i`.
+        option: &'static str,
+        /// What it wants.
+        wanted: &'static str,
+    },
+    /// The file that an option names cannot be read.
+    File {
+        /// The option, as `-T`.
+        option: &'static str,
+        /// Why.
+        cause: io::Error,
+    },
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option(fail) => write!(f, "{fail}"),
+            Self::Superfluous => f.write_str("An argument belongs to no option"),
+            Self::Missing(options) => write!(f, "{options} is missing"),
+            Self::Value { option, wanted } => write!(f, "{option} wants {wanted}"),
+            Self::File { option, cause } => write!(f, "The file of {option} cannot be read: {cause}"),
+        }?;
+        f.write_str("; -h lists the options")
+    }
+}
+
+impl std::error::Error for UsageError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Option(fail) => Some(fail),
+            Self::File { cause, .. } => Some(cause),
+            Self::Superfluous | Self::Missing(_) | Self::Value { .. } => None,
+        }
+    }
+}
+
+/// `port` as a number from 1 to 65535, digits only.
+pub fn port(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|port| digits && *port != 0)
+}
+
+/// `host`, `host:port`, `[IPv6]`, `[IPv6]:port` or a bare IPv6 address; the host may be empty. The host is not checked.
+pub fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Some((text, None));
+    }
+    if let Some(bracketed) = text.strip_prefix('[') {
+        let (host, rest) = bracketed.split_once(']')?;
+        host.parse::<Ipv6Addr>().ok()?;
+        return match rest {
+            "" => Some((host, None)),
+            _ => Some((host, Some(port(rest.strip_prefix(':')?)?))),
+        };
+    }
+    match text.split_once(':') {
+        None => Some((text, None)),
+        Some((host, number)) => Some((host, Some(port(number)?))),
+    }
+}
+
+/// Whether `host` is an IP address or can be a host name (RFC 1123, with the underscores that are met in practice).
+pub fn is_host(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.parse::<IpAddr>().is_ok()
+        || (host.len() <= 253 && host.strip_suffix('.').unwrap_or(host).split('.').all(label))
+}
+
+/// Prints what an option asked for on standard output. Whoever reads it may have had enough of it, so errors are his.
+pub fn print(text: &str) -> Status {
+    let mut output = io::stdout().lock();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    Status::Normal
+}
+
+/// Prints why `program` does not do what it was asked to, one line on standard error, and gives `status` back.
+pub fn complain(program: &str, reason: &dyn fmt::Display, status: Status) -> Status {
+    let _ = writeln!(io::stderr(), "{program}: {reason}");
+    status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{host_and_port, is_host, port};
+
+    #[test]
+    fn hosts_and_ports_are_told_apart() {
+        let table = [
+            ("dmz", Some(("dmz", None))),
+            ("dmz:2879", Some(("dmz", Some(2879)))),
+            (":2879", Some(("", Some(2879)))),
+            ("10.0.0.1:1", Some(("10.0.0.1", Some(1)))),
+            ("[::1]:65535", Some(("::1", Some(65535)))),
+            ("[::1]", Some(("::1", None))),
+            ("2001:db8::7", Some(("2001:db8::7", None))),
+            ("dmz:", None),
+            ("dmz:0", None),
+            ("dmz:65536", None),
+            ("dmz:+1", None),
+            ("dmz:1:2", None),
+            ("[::1]2878", None),
+            ("[dmz]:2878", None),
+            ("[::1", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(host_and_port(text), expected, "{text}");
+        }
+        assert_eq!(port(""), None);
+    }
+
+    #[test]
+    fn names_that_cannot_be_hosts_are_refused() {
+        for host in ["dmz", "proxy.example.com.", "192.0.2.1", "::1", "a_b.example"] {
+            assert!(is_host(host), "{host}");
+        }
+        for host in ["", ".", "a..b", "-a", "a b", "a/b", "user@host", &"a".repeat(64)] {
+            assert!(!is_host(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The first and the last step of becoming a daemon; between them the parents look at licence and PID file, bind and
+//! drop root.
+//!
+//! The starting process stays until the daemon says that it is ready, or why it is not, and exits 0 or 1 accordingly:
+//! whoever started it gets an honest answer. Of daemonize, `execute` alone is used, and only here. Creates no file.
+
+use super::{options, signals};
+use crate::log::{self, Event, LogError, events};
+use crate::process::pidfile::{PidFile, PidFileError};
+use crate::process::signals::{End, Signals};
+use crate::process::site::{Site, SiteError};
+use crate::process::status::Status;
+use crate::sys;
+use daemonize::{Daemonize, Outcome};
+use nix::sys::stat::{Mode as FileMode, umask};
+use nix::unistd::Uid;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, BufRead, BufReader, PipeWriter, Write};
+use std::panic;
+use std::process;
+
+/// How a daemon runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// In the background, without a terminal.
+    #[default]
+    Detached,
+    /// `--foreground`: attached, the log goes to standard error too.
+    Foreground,
+    /// The client's `-d`: attached, nothing is shown.
+    Quiet,
+}
+
+impl Mode {
+    /// Ctrl-C ends the daemon.
+    pub fn attached(self) -> bool {
+        self != Self::Detached
+    }
+
+    /// The log goes to standard error too.
+    pub fn logs_to_stderr(self) -> bool {
+        self == Self::Foreground
+    }
+}
+
+/// The first statement of `main`: blocks signals, closes inherited descriptors, finds the site, takes the arguments and hides them (the token is among
+/// them). Gives the arguments after the program's name. `stem` as for [`Site::of_this_binary`].
+pub fn begin(stem: &'static str) -> Result<(Site, Vec<OsString>), StartError> {
+    signals::block_all().map_err(|cause| StartError::System(cause.into()))?;
+    sys::wipe_what_openssl_frees().map_err(StartError::System)?;
+    sys::close_inherited();
+    let site = Site::of_this_binary(stem).map_err(StartError::Site)?;
+    let arguments = std::env::args_os().skip(1).collect();
+    sys::title::init(site.program()).map_err(StartError::Arguments)?;
+    Ok((site, arguments))
+}
+
+/// New files are nobody's but the user's and its group's.
+const UMASK: u32 = 0o027;
+
+/// A daemon that has begun: what its parent process owns besides its work.
+#[derive(Debug)]
+pub struct Started {
+    /// Its signals.
+    pub signals: Signals,
+    /// The starting process waits for this.
+    pub ready: Ready,
+    /// Its PID file; [`stop`] removes it.
+    pub pid_file: PidFile,
+    /// It runs as this user.
+    pub user: Uid,
+}
+
+/// How a parent's work ended.
+#[derive(Debug)]
+pub enum Finish {
+    /// A signal asked for it.
+    Told(End),
+    /// It cannot go on; a finished sentence says why.
+    Failed(String),
+}
+
+/// The last step of a parent: removes the PID file and logs why it ends.
+pub fn stop(pid_file: PidFile, finish: &Finish) -> Status {
+    drop(pid_file);
+    match finish {
+        Finish::Told(end) => {
+            Event::new(events::DAEMON_STOP).field_display("signal", end).debug();
+            Status::Normal
+        }
+        Finish::Failed(reason) => {
+            Event::new(events::DAEMON_STOP).field("reason", reason).error();
+            Status::Failed
+        }
+    }
+}
+
+/// Everything between binding and the loop, in this order: drop root, detach, signals, log, PID file. Returns in the
+/// daemon only, with the status to end with if it came to nothing; the reason has been told by then. The caller looked
+/// at the PID file before it bound anything, and calls [`Ready::tell`] or [`Ready::fail`] once it knows.
+pub fn become_daemon(site: &Site, mode: Mode) -> Result<Started, Status> {
+    let complain = |error: StartError| options::complain(site.program(), &error, Status::Failed);
+    let privileges = site.drop_root().map_err(|error| complain(StartError::Site(error)))?;
+    let ready = detach_unless(mode).map_err(complain)?;
+    if let Some(warning) = privileges.warning() {
+        ready.warn(&format_args!("{}: {warning}", site.program()));
+    }
+    match settle(site, mode) {
+        Ok((signals, pid_file)) => {
+            if let Some(warning) = privileges.warning() {
+                crate::warn!("{warning}");
+            }
+            Ok(Started { signals, ready, pid_file, user: Uid::current() })
+        }
+        Err(error) => Err(ready.fail(&format_args!("{}: {error}", site.program()))),
+    }
+}
+
+/// The first steps of the daemon itself.
+fn settle(site: &Site, mode: Mode) -> Result<(Signals, PidFile), StartError> {
+    sys::harden().map_err(|cause| StartError::System(cause.into()))?;
+    let signals = Signals::new().map_err(StartError::System)?;
+    log::init(log::Init {
+        name: site.stem(),
+        directory: site.directory().to_owned(),
+        also_stderr: mode.logs_to_stderr(),
+        owner: None,
+    })
+    .map_err(StartError::Log)?;
+    // Standard error leads nowhere in a daemon; the layout escapes the line end in the text.
+    panic::set_hook(Box::new(|panic| crate::fatal!("{panic}")));
+    let pid_file = PidFile::create(&site.file("pid")).map_err(StartError::PidFile)?;
+    Ok((signals, pid_file))
+}
+
+/// Returns in the daemon only; the starting process waits here for [`Ready`] and exits.
+fn detach_unless(mode: Mode) -> Result<Ready, StartError> {
+    if mode.attached() {
+        std::env::set_current_dir("/").map_err(StartError::System)?;
+        umask(FileMode::from_bits_truncate(UMASK));
+        return Ok(Ready { starter: None });
+    }
+    Ok(Ready { starter: Some(detach()?) })
+}
+
+fn detach() -> Result<PipeWriter, StartError> {
+    let (reader, writer) = io::pipe().map_err(StartError::System)?;
+    match Daemonize::new().working_directory("/").umask(UMASK).execute() {
+        Outcome::Parent(Ok(_)) => {
+            drop(writer);
+            // Nothing must keep an operator from giving up; were this to fail, he would still have kill -9.
+            let _ = signals::default_ends();
+            process::exit(i32::from(wait(reader, &mut io::stderr()).number()))
+        }
+        Outcome::Parent(Err(cause)) => Err(StartError::Detach(cause)),
+        Outcome::Child(Ok(_)) => {
+            drop(reader);
+            signals::ignore_interrupt().map_err(|cause| StartError::System(cause.into()))?;
+            Ok(writer)
+        }
+        Outcome::Child(Err(cause)) => {
+            // A process between the two forks: it may only report.
+            Ready { starter: Some(writer) }.say(FAILED, &StartError::Detach(cause));
+            sys::exit_now(Status::Failed.number())
+        }
+    }
+}
+
+const READY: u8 = b'R';
+const WARNED: u8 = b'W';
+const FAILED: u8 = b'F';
+
+/// What the starting process does: passes the daemon's lines on to `shown` until it knows how the start ended.
+fn wait(daemon: impl io::Read, shown: &mut impl Write) -> Status {
+    for line in BufReader::new(daemon).split(b'\n').map_while(Result::ok) {
+        let Some((kind, text)) = line.split_first() else { break };
+        if *kind == READY {
+            return Status::Normal;
+        }
+        let _ = writeln!(shown, "{}", String::from_utf8_lossy(text));
+        if *kind == FAILED {
+            return Status::Failed;
+        }
+    }
+    let _ = writeln!(shown, "the daemon died before it was ready; its log may say why");
+    Status::Failed
+}
+
+/// A daemon that has not yet said how its start went. Dropped unsaid, the starting process reports a death.
+#[derive(Debug)]
+#[must_use]
+pub struct Ready {
+    starter: Option<PipeWriter>,
+}
+
+impl Ready {
+    /// All is well: the starting process exits 0.
+    pub fn tell(self) {
+        self.say(READY, &"");
+    }
+
+    /// One line for whoever started the daemon, which goes on.
+    pub fn warn(&self, warning: &dyn fmt::Display) {
+        self.say(WARNED, warning);
+    }
+
+    /// The daemon cannot start: the starting process prints `reason` and exits 1. The caller ends with the status.
+    pub fn fail(self, reason: &dyn fmt::Display) -> Status {
+        self.say(FAILED, reason);
+        Status::Failed
+    }
+
+    fn say(&self, kind: u8, text: &dyn fmt::Display) {
+        let text = text.to_string().replace('\n', " ");
+        let line = [&[kind], text.as_bytes(), b"\n"].concat();
+        // Whoever started us may have gone meanwhile; the daemon goes on without him.
+        let _ = match &self.starter {
+            Some(pipe) => (&mut &*pipe).write_all(&line),
+            None if kind == READY => Ok(()),
+            None => io::stderr().write_all(&line[1..]),
+        };
+    }
+}
+
+/// Why no daemon came of it.
+#[derive(Debug)]
+pub enum StartError {
+    /// There is no place to start from.
+    Site(SiteError),
+    /// The arguments cannot be hidden from other users.
+    Arguments(io::Error),
+    /// fork, setsid or /dev/null.
+    Detach(daemonize::Error),
+    /// The log cannot be set up.
+    Log(LogError),
+    /// Another daemon was faster, or the directory is not ours.
+    PidFile(PidFileError),
+    /// Another system call.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Site(cause) => write!(f, "{cause}"),
+            Self::Log(cause) => write!(f, "{cause}"),
+            Self::PidFile(cause) => write!(f, "{cause}"),
+            Self::Arguments(cause) => {
+                write!(f, "cannot hide the arguments from other users: {cause}; is /proc mounted?")
+            }
+            Self::Detach(cause) => write!(f, "cannot detach from the terminal: {cause}"),
+            Self::System(cause) => write!(f, "cannot become a daemon: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Site(cause) => Some(cause),
+            Self::Log(cause) => Some(cause),
+            Self::PidFile(cause) => Some(cause),
+            Self::Detach(cause) => Some(cause),
+            Self::Arguments(cause) | Self::System(cause) => Some(cause),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ready, wait};
+    use crate::process::status::Status;
+    use std::io::pipe;
+
+    fn outcome(start: impl FnOnce(Ready)) -> (Status, String) {
+        let (reader, writer) = pipe().unwrap();
+        start(Ready { starter: Some(writer) });
+        let mut shown = Vec::new();
+        let status = wait(reader, &mut shown);
+        (status, String::from_utf8(shown).unwrap())
+    }
+
+    #[test]
+    fn the_starting_process_tells_the_truth() {
+        assert_eq!(outcome(Ready::tell), (Status::Normal, String::new()));
+        let failed = outcome(|ready| assert_eq!(ready.fail(&"port 2878\nis taken"), Status::Failed));
+        assert_eq!(failed, (Status::Failed, "port 2878 is taken\n".into()));
+        let (status, shown) = outcome(drop);
+        assert_eq!(status, Status::Failed);
+        assert!(shown.contains("died before it was ready"), "{shown}");
+    }
+
+    #[test]
+    fn warnings_do_not_end_the_wait() {
+        let warned = outcome(|ready| {
+            ready.warn(&"runs as root");
+            ready.tell();
+        });
+        assert_eq!(warned, (Status::Normal, "runs as root\n".into()));
+    }
+}

@@ -1,0 +1,75 @@
+//! The first message of the other end, read and judged before the relay runs: SSRM of a Responder, SSID of an
+//! Initiator. Whoever speaks first then waits, so not an octet may follow it.
+
+use crate::net::{Conn, Read};
+use crate::oftp::{Side, Violation};
+use crate::session::inspector::Inspector;
+use std::io::ErrorKind;
+
+/// Nothing longer is legal before the second SSID (oftp2 sheet, section 11).
+const ROOM: usize = 1010;
+
+/// Octets of it, as far as they have come.
+pub struct Greeting {
+    buffer: [u8; ROOM],
+    filled: usize,
+}
+
+/// What came of one step.
+pub enum Heard {
+    /// Not whole yet.
+    Nothing,
+    /// The message, judged.
+    Message(Vec<u8>),
+    /// The connection ended before it.
+    Ended {
+        /// How, to be read after its subject.
+        how: String,
+        /// By an alert or other trouble of TLS, not of the network.
+        tls: bool,
+    },
+    /// More came after it.
+    TooMuch,
+}
+
+impl Default for Greeting {
+    fn default() -> Self {
+        Self { buffer: [0; ROOM], filled: 0 }
+    }
+}
+
+impl Greeting {
+    /// Reads what is there, and judges the message once it is whole.
+    pub fn step(
+        &mut self,
+        conn: &mut Conn,
+        inspector: &mut Inspector,
+        from: Side,
+    ) -> Result<Heard, Violation> {
+        let ended = loop {
+            match conn.read(self.buffer.get_mut(self.filled..).unwrap_or_default()) {
+                Read::Octets(n) => self.filled += n,
+                Read::Blocked => break None,
+                Read::Clean => {
+                    break Some(Heard::Ended { how: "closed the connection".to_owned(), tls: false });
+                }
+                Read::Broken(e) => {
+                    let tls = e.kind() == ErrorKind::InvalidData;
+                    break Some(Heard::Ended { how: format!("broke off ({e})"), tls });
+                }
+            }
+            if self.filled == self.buffer.len() {
+                break None;
+            }
+        };
+        let read = self.buffer.get(..self.filled).unwrap_or_default();
+        let Some(length) = inspector.whole(from, read)? else {
+            return Ok(ended.unwrap_or(Heard::Nothing));
+        };
+        let message = read.get(..length).unwrap_or_default();
+        inspector.pass(from, message)?;
+        // What follows an ESID counts for nothing.
+        let eager = length < self.filled && inspector.ended().is_none();
+        Ok(if eager { Heard::TooMuch } else { Heard::Message(message.to_vec()) })
+    }
+}

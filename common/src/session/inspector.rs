@@ -1,0 +1,266 @@
+//! The OFTP2 checker at work in a session: judges each buffer, tells the session's story in the log, and gathers what
+//! the end line reports. Both daemons use it, so a DMZ host that was taken over cannot send rubbish inward.
+
+use crate::config::ProfileName;
+use crate::log::{Event, Priority, enabled, events};
+use crate::oftp::{self, Checker, EsidReason, Note, Profile, Violation};
+use crate::rpc::{MAX_TRANSFERS, Transfer, TransferResult};
+use crate::session::relay::{self, Cause, Judge};
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
+/// What passed, for the end line and the session list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Files that their receiver accepted.
+    pub files: u32,
+    /// Files that their receiver refused.
+    pub refused: u32,
+    /// Receipts, EERP and NERP.
+    pub receipts: u32,
+}
+
+/// A checker, and which of the relay's sides is the Initiator.
+pub struct Inspector {
+    checker: Checker,
+    initiator: relay::Side,
+    idle_commands: u32,
+    data: [Run; 2],
+    /// The SSIDCODE that the Responder must have.
+    responder: Option<String>,
+    /// What passed so far.
+    pub tally: Tally,
+    /// The last files that have ended.
+    transfers: VecDeque<Transfer>,
+}
+
+/// DATA buffers in a row, summed up in one line of the story.
+#[derive(Default, Clone, Copy)]
+struct Run {
+    buffers: u64,
+    octets: u64,
+}
+
+impl Inspector {
+    /// For a session that the partner (`relay::Side::Outer`) or the station (`Inner`) began.
+    pub fn new(profile: ProfileName, idle_commands: u32, initiator: relay::Side) -> Self {
+        Self {
+            checker: Checker::new(of_name(profile), idle_commands),
+            initiator,
+            idle_commands,
+            data: [Run::default(); 2],
+            responder: None,
+            tally: Tally::default(),
+            transfers: VecDeque::new(),
+        }
+    }
+
+    /// The partner is known: what it has sent so far is judged again by its own profile.
+    pub fn set_profile(&mut self, profile: ProfileName, ssid: &[u8]) -> Result<(), Violation> {
+        if profile == ProfileName::Strict {
+            self.checker = Checker::new(Profile::Strict, self.idle_commands);
+            self.checker.judge(oftp::Side::Responder, &oftp::SSRM)?;
+            self.checker.judge(oftp::Side::Initiator, ssid)?;
+        }
+        Ok(())
+    }
+
+    /// Whoever answers must have this SSIDCODE: another one's SSID does not pass.
+    pub fn expect(&mut self, responder: &str) {
+        self.responder = Some(responder.to_owned());
+    }
+
+    /// Length of the buffer at the start of `octets`, once it is whole.
+    pub fn whole(&self, from: oftp::Side, octets: &[u8]) -> Result<Option<usize>, Violation> {
+        self.checker.frame(from, octets)
+    }
+
+    /// Judges one whole buffer and tells of it; false: it comes after the end and must not be passed on.
+    pub fn pass(&mut self, from: oftp::Side, buffer: &[u8]) -> Result<bool, Violation> {
+        if enabled(Priority::Trace) {
+            crate::trace!("buffer dir={} octets={} hex={}", letter(from), buffer.len(), hex(buffer));
+        }
+        let level = self.checker.level();
+        let command = self.checker.judge(from, buffer)?;
+        if command.code == Some(oftp::CommandCode::Ssid) && from == oftp::Side::Responder {
+            self.check_responder()?;
+        }
+        if enabled(Priority::Debug) {
+            if command.code == Some(oftp::CommandCode::Data) {
+                self.sum_up(from, buffer.len());
+            } else {
+                self.tell_data();
+                crate::debug!("{} {}", letter(from), oftp::describe(buffer, level));
+            }
+        }
+        for note in self.checker.take_notes() {
+            self.take(&note);
+        }
+        Ok(command.code.is_some())
+    }
+
+    /// The SSIDCODE that `side` gave, without trailing spaces.
+    pub fn ssid_code(&self, side: oftp::Side) -> Option<String> {
+        self.checker.ssid(side).map(|ssid| ssid.code().to_string())
+    }
+
+    /// Who ended the session with an ESID, and why.
+    pub fn ended(&self) -> Option<(oftp::Side, EsidReason)> {
+        self.checker.ended()
+    }
+
+    /// A whole ESID in the layout of the level in force. After it nothing is judged any more.
+    pub fn esid(&self, reason: EsidReason) -> Vec<u8> {
+        self.checker.esid(reason, reason.name())
+    }
+
+    /// Where the session stands, in RFC 5024's state names.
+    pub fn state(&self) -> String {
+        self.checker.state().to_string()
+    }
+
+    /// The last files, `MAX_TRANSFERS` at most; the one that is under way is the last.
+    pub fn transfers(&self) -> Vec<Transfer> {
+        let under_way = self.checker.file_under_way().map(|(sender, name, octets)| {
+            self.transfer(sender, name, octets, (TransferResult::Broken, None))
+        });
+        let all: Vec<Transfer> = self.transfers.iter().cloned().chain(under_way).collect();
+        all.into_iter().rev().take(MAX_TRANSFERS).rev().collect()
+    }
+
+    /// Which of ours this side of OFTP2 is: `partner` or `station`.
+    pub fn name(&self, side: oftp::Side) -> relay::Side {
+        if side == oftp::Side::Initiator { self.initiator } else { self.initiator.other() }
+    }
+
+    fn check_responder(&self) -> Result<(), Violation> {
+        let Some(expected) = &self.responder else { return Ok(()) };
+        let found = self.ssid_code(oftp::Side::Responder).unwrap_or_default();
+        if found == *expected {
+            return Ok(());
+        }
+        Err(Violation::stranger(oftp::Side::Responder, &found, expected))
+    }
+
+    fn side(&self, side: relay::Side) -> oftp::Side {
+        if side == self.initiator { oftp::Side::Initiator } else { oftp::Side::Responder }
+    }
+
+    fn sum_up(&mut self, from: oftp::Side, octets: usize) {
+        let run = &mut self.data[usize::from(from == oftp::Side::Responder)];
+        run.buffers += 1;
+        run.octets += octets as u64;
+    }
+
+    fn tell_data(&mut self) {
+        for (run, letter) in self.data.iter_mut().zip(["I", "R"]) {
+            if run.buffers > 0 {
+                crate::debug!("{letter} DATA buffers={} octets={}", run.buffers, run.octets);
+                *run = Run::default();
+            }
+        }
+    }
+
+    fn transfer(
+        &self,
+        sender: oftp::Side,
+        name: oftp::Label,
+        octets: u64,
+        (result, reason): (TransferResult, Option<u8>),
+    ) -> Transfer {
+        let (sender, name) = (self.name(sender).to_string(), name.to_string());
+        Transfer { sender, name, octets, result, reason }
+    }
+
+    fn keep(&mut self, transfer: Transfer) {
+        if self.transfers.len() == MAX_TRANSFERS {
+            self.transfers.pop_front();
+        }
+        self.transfers.push_back(transfer);
+    }
+
+    fn take(&mut self, note: &Note) {
+        match *note {
+            Note::FileAccepted { sender, name, octets, .. } => {
+                self.tally.files += 1;
+                self.keep(self.transfer(sender, name, octets, (TransferResult::Accepted, None)));
+            }
+            Note::FileRefused { sender, name, octets, reason, .. } => {
+                self.tally.refused += 1;
+                self.keep(self.transfer(sender, name, octets, (TransferResult::Refused, Some(reason))));
+            }
+            Note::Receipt { .. } => self.tally.receipts += 1,
+            Note::Tolerated { deviation, side, command, field } => {
+                Event::new(events::DEVIATION)
+                    .field_display("number", deviation)
+                    .field("dir", letter(side))
+                    .field_display("command", command)
+                    .field_opt("field", field)
+                    .field("detail", deviation.text())
+                    .notice();
+                return;
+            }
+            Note::Remark { .. } | Note::CountMismatch { .. } => {
+                crate::notice!("{note}");
+                return;
+            }
+        }
+        crate::debug!("{note}");
+    }
+}
+
+impl Judge for Inspector {
+    type Fault = Violation;
+
+    fn frame(&self, from: relay::Side, octets: &[u8]) -> Result<Option<usize>, Violation> {
+        self.checker.frame(self.side(from), octets)
+    }
+
+    fn judge(&mut self, from: relay::Side, unit: &[u8]) -> Result<bool, Violation> {
+        self.pass(self.side(from), unit)
+    }
+
+    fn may_close(&self) -> bool {
+        self.checker.may_close()
+    }
+
+    fn over(&self) -> bool {
+        self.checker.ended().is_some()
+    }
+
+    fn farewell(&mut self, cause: &Cause<Violation>) -> Vec<u8> {
+        if self.over() {
+            // One of them has said the last word already.
+            return Vec::new();
+        }
+        let reason = match cause {
+            Cause::Refused(_, violation) => violation.reason(),
+            Cause::Silent | Cause::Unfinished(_) => EsidReason::TimeOut,
+            Cause::Told => EsidReason::EmergencyCloseDown,
+        };
+        self.esid(reason)
+    }
+}
+
+fn of_name(name: ProfileName) -> Profile {
+    match name {
+        ProfileName::Tolerant => Profile::Tolerant,
+        ProfileName::Strict => Profile::Strict,
+    }
+}
+
+fn letter(side: oftp::Side) -> &'static str {
+    match side {
+        oftp::Side::Initiator => "I",
+        oftp::Side::Responder => "R",
+    }
+}
+
+/// A buffer in hex, as a log may hold it.
+fn hex(buffer: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * buffer.len());
+    for octet in oftp::masked(buffer).iter() {
+        let _ = write!(text, "{octet:02x}");
+    }
+    text
+}

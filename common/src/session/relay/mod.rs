@@ -1,0 +1,370 @@
+//! The relay: passes a session's octets between its two connections, and nothing that has not been judged whole.
+//! Knows no protocol: a `Judge` says where a unit ends, whether it may pass, and what to say at the end.
+//!
+//! Bounded: one buffer of two units a direction. A slow reader presses back through the kernel to the sender.
+
+mod one_way;
+
+use crate::net::{Conn, Interrupted, Read, Waiter};
+use one_way::Half;
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How long the end of a session may take: to get our last words out, and to see the peer close.
+const GOODBYE: Duration = Duration::from_secs(10);
+
+/// After so many rounds without rest the loop looks up.
+const ROUNDS: u32 = 64;
+
+/// One of the two connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The one nearer to the partner.
+    Outer,
+    /// The one nearer to the station.
+    Inner,
+}
+
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Outer => Self::Inner,
+            Self::Inner => Self::Outer,
+        }
+    }
+
+    fn index(self) -> usize {
+        match self {
+            Self::Outer => 0,
+            Self::Inner => 1,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Outer => "partner",
+            Self::Inner => "station",
+        })
+    }
+}
+
+/// Who decides what passes.
+pub trait Judge {
+    /// What is wrong with a unit.
+    type Fault;
+    /// Length of the unit at the start of `octets`, once it is whole; refuses as early as it can.
+    fn frame(&self, from: Side, octets: &[u8]) -> Result<Option<usize>, Self::Fault>;
+    /// Judges one whole unit; false: it is legal but must not be passed on, because the session is over.
+    fn judge(&mut self, from: Side, unit: &[u8]) -> Result<bool, Self::Fault>;
+    /// A close here ends the session in the regular way; elsewhere it breaks off.
+    fn may_close(&self) -> bool;
+    /// A unit that ends the session has passed; what still comes is drained.
+    fn over(&self) -> bool;
+    /// What to tell both sides when the session is ended here, for `cause`.
+    fn farewell(&mut self, cause: &Cause<Self::Fault>) -> Vec<u8>;
+}
+
+/// Why a session is ended here, not by a peer.
+#[derive(Debug)]
+pub enum Cause<F> {
+    /// A unit from this side was refused.
+    Refused(Side, F),
+    /// Nothing moved for too long.
+    Silent,
+    /// This side began a unit and did not finish it in time.
+    Unfinished(Side),
+    /// The process was told to end.
+    Told,
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub enum Outcome<F> {
+    /// This side closed in the regular way; none: neither did, though all was said.
+    Closed(Option<Side>),
+    /// This side broke off, or closed where it may not; the other side saw a break as well.
+    Broken(Side, io::Error),
+    /// Ended here.
+    Ended(Cause<F>),
+    /// Waiting failed: our own fault.
+    Failed(io::Error),
+}
+
+/// Time limits of a running session.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// Nothing moved in either direction.
+    pub silence: Duration,
+    /// One unit, once begun.
+    pub unit: Duration,
+    /// Largest unit, octets.
+    pub largest_unit: usize,
+}
+
+/// Octets from each side, indexed as `Totals::from`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Totals {
+    octets: [u64; 2],
+}
+
+impl Totals {
+    /// Octets passed on from `side`.
+    pub fn from(&self, side: Side) -> u64 {
+        self.octets[side.index()]
+    }
+}
+
+/// A session's two connections, both watched by the process's waiter.
+pub struct Relay<'a, J: Judge> {
+    waiter: &'a mut Waiter,
+    judge: &'a mut J,
+    conns: [Option<Conn>; 2],
+    halves: [Half; 2],
+    times: Timeouts,
+    moved: Instant,
+}
+
+impl<'a, J: Judge> Relay<'a, J> {
+    /// Nothing moves before `run`.
+    pub fn new(
+        waiter: &'a mut Waiter,
+        judge: &'a mut J,
+        mut outer: Conn,
+        mut inner: Conn,
+        times: Timeouts,
+    ) -> Self {
+        // Were this process to be killed, neither side must see a regular end.
+        outer.reset_if_killed();
+        inner.reset_if_killed();
+        let halves = [Half::new(times.largest_unit), Half::new(times.largest_unit)];
+        Self { waiter, judge, conns: [Some(outer), Some(inner)], halves, times, moved: Instant::now() }
+    }
+
+    /// Octets that came from `side` before the relay began and were judged already: they go first.
+    pub fn preload(&mut self, side: Side, judged: &[u8]) {
+        self.halves[side.index()].preload(judged);
+    }
+
+    /// Passes octets on until the session is over.
+    pub fn run(mut self) -> (Outcome<J::Fault>, Totals) {
+        let outcome = match self.pass_on() {
+            Step::Closed(side) => {
+                self.close(side.unwrap_or(Side::Inner));
+                Outcome::Closed(side)
+            }
+            Step::Broken(side, e) => {
+                self.break_off();
+                Outcome::Broken(side, e)
+            }
+            Step::End(cause) => {
+                self.take_leave(&cause);
+                Outcome::Ended(cause)
+            }
+            Step::Failed(e) => {
+                self.break_off();
+                Outcome::Failed(e)
+            }
+        };
+        let totals = Totals { octets: [self.halves[0].passed, self.halves[1].passed] };
+        (outcome, totals)
+    }
+
+    fn pass_on(&mut self) -> Step<J::Fault> {
+        let mut over_since = None;
+        let mut rounds = 1_u32;
+        loop {
+            let mut moved = false;
+            for side in [Side::Outer, Side::Inner] {
+                match self.move_from(side) {
+                    Ok(some) => moved |= some,
+                    Err(step) => return step,
+                }
+            }
+            if self.judge.over() && over_since.is_none() {
+                over_since = Some(Instant::now());
+            }
+            if moved {
+                self.moved = Instant::now();
+                // Also when both sides never rest, signals and limits have their turn.
+                if rounds.is_multiple_of(ROUNDS)
+                    && let Some(step) = self.look_up(over_since)
+                {
+                    return step;
+                }
+                rounds = rounds.wrapping_add(1);
+                continue;
+            }
+            if let Some(step) = self.wait(over_since) {
+                return step;
+            }
+        }
+    }
+
+    /// Looks at signals and at the goodbye's limit without waiting.
+    fn look_up(&mut self, over_since: Option<Instant>) -> Option<Step<J::Fault>> {
+        if over_since.is_some_and(|since| since.elapsed() > GOODBYE) {
+            return Some(Step::Closed(None));
+        }
+        match self.waiter.wait(Some(Instant::now())) {
+            Ok(()) | Err(Interrupted::Late) => None,
+            Err(Interrupted::Ended) => Some(Step::End(Cause::Told)),
+            Err(Interrupted::Failed(e)) => Some(Step::Failed(e)),
+        }
+    }
+
+    /// Waits for either side; a step if the session ends meanwhile.
+    fn wait(&mut self, over_since: Option<Instant>) -> Option<Step<J::Fault>> {
+        let unfinished = [Side::Outer, Side::Inner]
+            .into_iter()
+            .filter_map(|side| Some((self.halves[side.index()].begun? + self.times.unit, side)))
+            .min_by_key(|(at, _)| *at);
+        let silent = self.moved + self.times.silence;
+        let goodbye = over_since.map(|since| since + GOODBYE);
+        let deadline = [Some(silent), goodbye, unfinished.map(|(at, _)| at)].into_iter().flatten().min();
+        match self.waiter.wait(deadline) {
+            Ok(()) => None,
+            Err(Interrupted::Ended) => Some(Step::End(Cause::Told)),
+            Err(Interrupted::Failed(e)) => Some(Step::Failed(e)),
+            Err(Interrupted::Late) => {
+                let now = Instant::now();
+                if goodbye.is_some_and(|at| at <= now) {
+                    // Both have said all there is to say, and neither closes: we do.
+                    return Some(Step::Closed(None));
+                }
+                match unfinished {
+                    Some((at, side)) if at <= now => Some(Step::End(Cause::Unfinished(side))),
+                    _ => Some(Step::End(Cause::Silent)),
+                }
+            }
+        }
+    }
+
+    /// One round from `side` to the other: write what is judged, read, judge. True if anything moved.
+    fn move_from(&mut self, side: Side) -> Result<bool, Step<J::Fault>> {
+        let half = &mut self.halves[side.index()];
+        let [Some(outer), Some(inner)] = &mut self.conns else { return Ok(false) };
+        let (source, sink) = match side {
+            Side::Outer => (outer, inner),
+            Side::Inner => (inner, outer),
+        };
+        if let Err(e) = half.write_to(sink) {
+            return Err(self.lost(side.other(), e));
+        }
+        let mut moved = half.moved();
+        let ending = loop {
+            let Some(room) = half.room() else { break None };
+            match source.read(room) {
+                Read::Octets(n) => {
+                    half.filled(n);
+                    moved = true;
+                }
+                Read::Blocked => break None,
+                Read::Clean => {
+                    break Some(io::Error::new(io::ErrorKind::UnexpectedEof, "closed in mid-session"));
+                }
+                Read::Broken(e) => break Some(e),
+            }
+        };
+        if let Err(fault) = half.judge(self.judge, side) {
+            return Err(Step::End(Cause::Refused(side, fault)));
+        }
+        if let Err(e) = half.write_to(sink) {
+            return Err(self.lost(side.other(), e));
+        }
+        moved |= half.moved();
+        match ending {
+            // All that was judged is delivered before the end is passed on.
+            Some(_) if !half.is_written(sink) && self.judge.may_close() => Ok(moved),
+            Some(_) if self.judge.may_close() => Err(Step::Closed(Some(side))),
+            Some(e) => Err(Step::Broken(side, e)),
+            None => Ok(moved),
+        }
+    }
+
+    /// `side` does not take octets any more. What it said last may be its ESID: that is read before this is called a
+    /// break.
+    fn lost(&mut self, side: Side, e: io::Error) -> Step<J::Fault> {
+        let half = &mut self.halves[side.index()];
+        if let Some(conn) = &mut self.conns[side.index()] {
+            while let Some(room) = half.room() {
+                match conn.read(room) {
+                    Read::Octets(n) => half.filled(n),
+                    _ => break,
+                }
+            }
+        }
+        if half.judge(self.judge, side).is_ok() && self.judge.may_close() {
+            Step::Closed(Some(side))
+        } else {
+            Step::Broken(side, e)
+        }
+    }
+
+    /// `by` closed: what is judged goes out to the other side, which then sees a regular close.
+    fn close(&mut self, by: Side) {
+        self.deliver_and_close(&[], &[by.other(), by]);
+    }
+
+    /// Both sides get the farewell at a unit's boundary, then a regular close.
+    fn take_leave(&mut self, cause: &Cause<J::Fault>) {
+        let words = self.judge.farewell(cause);
+        self.deliver_and_close(&words, &[Side::Outer, Side::Inner]);
+    }
+
+    /// Finishes what is judged towards `sides`, adds `words`, closes, and drains until the peer has closed: a
+    /// socket closed with octets unread would send a reset that can overtake our last words.
+    fn deliver_and_close(&mut self, words: &[u8], sides: &[Side]) {
+        let deadline = Some(Instant::now() + GOODBYE);
+        for side in sides {
+            self.halves[side.other().index()].add_last(words);
+        }
+        let mut closed = [false; 2];
+        let mut gone = [false; 2];
+        loop {
+            for side in sides {
+                let i = side.index();
+                let Some(conn) = &mut self.conns[i] else { continue };
+                let half = &mut self.halves[side.other().index()];
+                gone[i] |= half.write_to(conn).is_err();
+                if !gone[i] && !closed[i] && half.is_written(conn) {
+                    closed[i] = true;
+                    gone[i] |= conn.finish().is_err();
+                }
+                if closed[i] || gone[i] {
+                    gone[i] |= conn.discard();
+                }
+            }
+            if sides.iter().all(|side| gone[side.index()]) {
+                return;
+            }
+            match self.waiter.wait(deadline) {
+                Ok(()) | Err(Interrupted::Ended) => {}
+                Err(_) => break,
+            }
+        }
+        // A side that did not take all of it must not see a regular end behind what the kernel still holds.
+        for side in sides.iter().filter(|side| !closed[side.index()]) {
+            if let Some(conn) = self.conns[side.index()].take() {
+                conn.reset();
+            }
+        }
+    }
+
+    fn break_off(&mut self) {
+        for conn in self.conns.iter_mut().filter_map(Option::take) {
+            conn.reset();
+        }
+    }
+}
+
+enum Step<F> {
+    Closed(Option<Side>),
+    Broken(Side, io::Error),
+    End(Cause<F>),
+    Failed(io::Error),
+}

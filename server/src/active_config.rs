@@ -1,0 +1,280 @@
+//! The configuration in force: parsed, checked whole, ready to serve. Built in the parent before anything of the old
+//! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
+
+use crate::credentials::{Own, OwnError};
+use crate::trust::anchors::{self, Anchors};
+use crate::trust::certificate::{self, fingerprint};
+use crate::trust::{self, Peer, Seen};
+use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig};
+use common::link::join::Target;
+use common::link::tls;
+use openssl::bn::BigNum;
+use openssl::dh::Dh;
+use openssl::error::ErrorStack;
+use openssl::pkey::Params;
+use openssl::ssl::{SslContext, SslVersion};
+use openssl::x509::X509Ref;
+use std::collections::HashSet;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Cipher suites of TLS 1.2 towards partners: ephemeral keys and AEAD only.
+const CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK";
+const DAY: i64 = 86_400;
+const GROUPS: &str = "X25519:P-256:P-384:P-521";
+
+/// One generation of the configuration, ready to use.
+pub(crate) struct Active {
+    /// As the backend counts.
+    pub(crate) generation: u64,
+    /// Where the TLS listener binds.
+    pub(crate) listen: SocketAddr,
+    /// Where outgoing sessions come from.
+    pub(crate) outgoing_ip: Option<IpAddr>,
+    /// TLS towards partners who connect.
+    pub(crate) tls: SslContext,
+    /// TLS towards partners whom we connect.
+    pub(crate) tls_outgoing: SslContext,
+    /// Local addresses may be partners (`proxy_outgoing_allow_local`).
+    pub(crate) allow_local: bool,
+    /// What we show them; gone in a child once its handshake is done.
+    pub(crate) own: Option<Own>,
+    /// What verification saw of the partner's certificates, in a child.
+    pub(crate) seen: Seen,
+    /// A partner must show a certificate.
+    pub(crate) client_certificate: bool,
+    /// Limits.
+    pub(crate) limits: Limits,
+    /// CRL distribution URLs that the backend knows.
+    pub(crate) crl_urls: HashSet<String>,
+    /// Last second of our certificate towards partners, since 1970-01-01 UTC.
+    certificate_until: i64,
+    /// Without a newer answer it may be used so long.
+    pub(crate) max_age: Duration,
+    /// When the backend last confirmed it.
+    pub(crate) confirmed: Instant,
+    /// When a trusted certificate begins or ceases to be valid, seconds since 1970-01-01 UTC.
+    trust_changes_at: i64,
+    partners: Vec<Known>,
+}
+
+/// A partner and the fingerprints of its pinned certificates.
+struct Known {
+    partner: Partner,
+    pins: Vec<Vec<u8>>,
+}
+
+/// Why a configuration cannot be taken over; the old one stays.
+#[derive(Debug)]
+pub(crate) enum ConfigError {
+    /// The part of it that is wrong, and OpenSSL's word on it.
+    Tls(&'static str, ErrorStack),
+    /// Our certificate or key.
+    Own(OwnError),
+    /// A number that cannot be.
+    Value(ConfigFault),
+    /// None of these is in PEM form; how many there are.
+    Garbage(&'static str, usize),
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls(what, e) => {
+                let why =
+                    e.errors().first().and_then(openssl::error::Error::reason).unwrap_or("unknown reason");
+                write!(f, "{what} cannot be used: {why}")
+            }
+            Self::Own(e) => e.fmt(f),
+            Self::Value(e) => e.fmt(f),
+            Self::Garbage(what, count) => write!(f, "none of the {count} {what} is in PEM form"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Tls(_, e) => Some(e),
+            Self::Own(e) => Some(e),
+            Self::Value(e) => Some(e),
+            Self::Garbage(..) => None,
+        }
+    }
+}
+
+impl Active {
+    /// Checks `config` whole. Also gives what was skipped: single certificates or CRLs that cannot be read.
+    pub(crate) fn build(config: ProxyConfig) -> Result<(Self, Vec<String>), ConfigError> {
+        config.check().map_err(ConfigError::Value)?;
+        let mut skipped = Vec::new();
+        let mut partners = Vec::with_capacity(config.partners.len());
+        let trusted = anchors::certificates(&config.trusted, "trusted certificate", &mut skipped);
+        none_is_garbage("trusted certificates", config.trusted.len(), trusted.len())?;
+        let mut all_pinned = Vec::new();
+        for mut partner in config.partners {
+            let pinned = anchors::certificates(&partner.pins, "pinned certificate", &mut skipped);
+            partner.pins = Vec::new();
+            let pins = pinned.iter().filter_map(|pin| fingerprint(pin).ok()).collect();
+            all_pinned.extend(pinned);
+            partners.push(Known { partner, pins });
+        }
+        let seen = Seen::default();
+        let policy = trust::Policy {
+            client_certificate: config.tls_check_client_certificate,
+            ignore_missing_crl: config.tls_ignore_crl_unavailability,
+        };
+        let own = Own::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Own)?;
+        let crls = anchors::crls(&config.crls, &mut skipped);
+        none_is_garbage("CRLs", config.crls.len(), crls.len())?;
+        let anchors = Anchors::new(trusted, all_pinned, crls, unix_now())
+            .map(Arc::new)
+            .map_err(of("the trusted certificates"))?;
+        let context = |peer| partner_context(peer, &anchors, policy, seen.clone());
+        let address = config.tcp_incoming_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let active = Self {
+            generation: config.generation,
+            listen: SocketAddr::new(address, config.tcp_port_tls),
+            outgoing_ip: config.tcp_outgoing_ip,
+            tls: context(Peer::Client)?,
+            tls_outgoing: context(Peer::Server)?,
+            allow_local: config.outgoing_allow_local,
+            seen,
+            client_certificate: config.tls_check_client_certificate,
+            limits: config.limits,
+            crl_urls: config.crl_urls.into_iter().collect(),
+            certificate_until: own.until(),
+            own: Some(own),
+            max_age: Duration::from_secs(u64::from(config.proxy_max_config_age)),
+            confirmed: Instant::now(),
+            trust_changes_at: anchors.change_at,
+            partners,
+        };
+        Ok((active, skipped))
+    }
+
+    /// Time alone has made another configuration of the same one: it has to be built anew.
+    pub(crate) fn is_outdated(&self) -> bool {
+        unix_now() >= self.trust_changes_at
+    }
+
+    /// Whole days that our certificate towards partners is still valid; negative once it is over.
+    pub(crate) fn certificate_days(&self) -> i64 {
+        (self.certificate_until - unix_now()).div_euclid(DAY)
+    }
+
+    /// The partner with this SSIDCODE.
+    pub(crate) fn partner(&self, ssid: &str) -> Option<&Partner> {
+        self.partners.iter().map(|known| &known.partner).find(|partner| partner.ssid == ssid)
+    }
+
+    /// Short names of partners that can be called from an address of their own, and that address.
+    pub(crate) fn outgoing_ips(&self) -> impl Iterator<Item = (&str, IpAddr)> {
+        let partners = self.partners.iter().map(|known| &known.partner);
+        let called = partners.filter(|partner| partner.enabled && partner.host.is_some());
+        called.filter_map(|partner| Some((partner.short_name.as_str(), partner.outgoing_ip?)))
+    }
+
+    /// Whether any partner could come with this certificate: worth a pair before its SSID is known.
+    pub(crate) fn has_candidate(&self, certificate: Option<&X509Ref>) -> bool {
+        self.partners.iter().any(|known| known.accepts(certificate, self.client_certificate))
+    }
+
+    /// The one partner that a station means, or why there is none.
+    pub(crate) fn destination(&self, target: &Target) -> Result<&Partner, &'static str> {
+        let all = || self.partners.iter().map(|known| &known.partner);
+        let (name, port) = match target {
+            Target::Partner(name) => (name, None),
+            Target::Host { host, port } => (host, *port),
+        };
+        let at_port = |partner: &&Partner| port.is_none_or(|port| port == partner.port);
+        let named = all().find(|partner| partner.short_name == *name);
+        let named = named.or_else(|| all().find(|partner| partner.short_name.eq_ignore_ascii_case(name)));
+        if let Some(partner) = named.filter(at_port) {
+            return Ok(partner);
+        }
+        if matches!(target, Target::Partner(_)) {
+            return Err("there is no partner of this name");
+        }
+        let here = |partner: &&Partner| partner.host.as_deref().is_some_and(|host| is_same_host(host, name));
+        let mut found = all().filter(here).filter(at_port);
+        match (found.next(), found.next()) {
+            (Some(partner), None) => Ok(partner),
+            (Some(_), Some(_)) => Err("several partners are there: name the one by its short name"),
+            (None, _) => Err("it is not in the partner table"),
+        }
+    }
+
+    /// Whether this is one of the partner's pinned certificates.
+    pub(crate) fn is_pinned(&self, partner: &Partner, certificate: &X509Ref) -> bool {
+        let known = self.partners.iter().find(|known| known.partner.short_name == partner.short_name);
+        known.is_some_and(|known| fingerprint(certificate).is_ok_and(|print| known.pins.contains(&print)))
+    }
+
+    /// Whether this certificate may speak for the partner (design 5.2).
+    pub(crate) fn may_speak(&self, certificate: Option<&X509Ref>, ssid: &str) -> bool {
+        self.partners
+            .iter()
+            .find(|known| known.partner.ssid == ssid)
+            .is_some_and(|known| known.accepts(certificate, self.client_certificate))
+    }
+}
+
+impl Known {
+    fn accepts(&self, certificate: Option<&X509Ref>, required: bool) -> bool {
+        let Some(certificate) = certificate else { return !required };
+        match self.partner.certificate {
+            CertificateRule::Any => true,
+            CertificateRule::OdetteId => {
+                certificate::odette_id(certificate).is_some_and(|id| id == self.partner.ssid)
+            }
+            CertificateRule::Pinned => fingerprint(certificate).is_ok_and(|print| self.pins.contains(&print)),
+        }
+    }
+}
+
+/// TLS towards partners who connect, or whom we connect. Our own certificate is shown on each connection.
+fn partner_context(
+    peer: Peer,
+    anchors: &Arc<Anchors>,
+    policy: trust::Policy,
+    seen: Seen,
+) -> Result<SslContext, ConfigError> {
+    let mut context = tls::hardened(SslVersion::TLS1_2).map_err(of("TLS"))?;
+    context.set_cipher_list(CIPHERS).map_err(of("the list of cipher suites"))?;
+    context.set_groups_list(GROUPS).map_err(of("the list of groups"))?;
+    let group = finite_field().map_err(of("the Diffie-Hellman group"))?;
+    context.set_tmp_dh(&group).map_err(of("the Diffie-Hellman group"))?;
+    trust::configure(&mut context, peer, anchors, policy, seen).map_err(of("the trusted certificates"))?;
+    Ok(context.build())
+}
+
+/// For suites with DHE, which without a group of ours are none: group 14 of RFC 3526, the 2048 bits that old systems
+/// can do too.
+fn finite_field() -> Result<Dh<Params>, ErrorStack> {
+    Dh::from_pqg(BigNum::get_rfc3526_prime_2048()?, None, BigNum::from_u32(2)?)
+}
+
+/// Host names are compared as DNS does, addresses by their value.
+fn is_same_host(listed: &str, asked: &str) -> bool {
+    match (listed.parse::<IpAddr>(), asked.parse::<IpAddr>()) {
+        (Ok(listed), Ok(asked)) => listed.to_canonical() == asked.to_canonical(),
+        (Err(_), Err(_)) => listed.trim_end_matches('.').eq_ignore_ascii_case(asked.trim_end_matches('.')),
+        _ => false,
+    }
+}
+
+fn of(what: &'static str) -> impl Fn(ErrorStack) -> ConfigError {
+    move |e| ConfigError::Tls(what, e)
+}
+
+fn unix_now() -> i64 {
+    i64::try_from(common::unix_time()).unwrap_or(i64::MAX)
+}
+
+/// A list of which nothing is left was not meant so: an empty one refuses everybody, or lets the revoked in.
+fn none_is_garbage(what: &'static str, came: usize, read: usize) -> Result<(), ConfigError> {
+    if came > 0 && read == 0 { Err(ConfigError::Garbage(what, came)) } else { Ok(()) }
+}

@@ -1,0 +1,60 @@
+//! What the server's parent and its session children say to each other over their channel.
+
+use common::link::session_id::{PairId, Ticket};
+use common::rpc::{SessionEvent, SystemLog};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// From the parent to a child.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToChild {
+    /// The data connection of this pair; its descriptor comes along.
+    Data {
+        /// Names the pair.
+        pair: PairId,
+        /// For the join.
+        ticket: Ticket,
+    },
+    /// A partner's connection; its descriptor comes along.
+    Work {
+        /// The partner's address and port.
+        peer: SocketAddr,
+    },
+    /// The answer to `Partner`: go on.
+    Admitted,
+    /// The answer to `Partner`: this partner has as many sessions as it may.
+    Full,
+    /// The answer to `Partner`: the licence has expired (outgoing; nobody comes in then).
+    Unlicensed,
+    /// No data connection can be had.
+    NoPair {
+        /// A finished sentence.
+        reason: String,
+    },
+}
+
+/// From a child to the parent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToParent {
+    /// The partner's certificate is verified: it is no stranger any more, and a pair may be had for it.
+    Trusted,
+    /// The SSID is known and matches: may this partner have one more session?
+    Partner {
+        /// Its short name.
+        name: String,
+    },
+    /// The data connection of this parked child has ended.
+    DataLost,
+    /// The data connection was of no use, and a partner waits: another pair is wanted.
+    NeedPair,
+    /// The ticket is used: the pair is this child's for good.
+    Joined,
+    /// A CRL distribution URL of a chain that leads to a trusted certificate; one a message, so that it fits.
+    CrlUrl(String),
+    /// The session has begun or is over: for the session list.
+    Session(Box<SessionEvent>),
+    /// For the system log.
+    SystemLog(Box<SystemLog>),
+    /// This child has written the session's end line.
+    EndLogged,
+}

@@ -1,0 +1,197 @@
+//! What a session child works with all the way: its waiter, its channel, the configuration it was born with, the data
+//! connection once it has one, and what is known of the session for its log lines.
+
+use super::{Born, Refusal};
+use crate::active_config::Active;
+use crate::messages::{ToChild, ToParent};
+use common::ipc::channel::{Channel, Received};
+use common::link::session_id::{Direction, PairId, Ticket};
+use common::net::{Conn, Interrupted, Waiter, Wire};
+use common::process::status::Status;
+use common::rpc::{Level, Origin, SystemLog};
+use mio::net::TcpStream;
+use std::io;
+use std::net::{SocketAddr, TcpStream as StdStream};
+use std::os::fd::OwnedFd;
+use std::time::Instant;
+
+/// Why a child stops before it relays.
+pub(super) enum Stop {
+    /// No partner was served: nothing to tell.
+    Unused(Status),
+    /// A partner was refused.
+    Refused(Box<Refusal>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// The data connection of the pair this child belongs to, before the join.
+pub(super) struct Data {
+    pub(super) pair: PairId,
+    pub(super) ticket: Ticket,
+    pub(super) conn: Conn,
+}
+
+impl Data {
+    /// Something came, or it ended. Nothing is read: a parked connection costs no buffer.
+    pub(super) fn has_moved(&mut self) -> bool {
+        !matches!(self.conn.wire().socket().peek(&mut [0]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// The parent's answer on whether the partner may have one more session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    Open,
+    Admitted,
+    Full,
+    Unlicensed,
+}
+
+/// What is known of the session.
+pub(super) struct Facts {
+    pub(super) direction: Direction,
+    /// Whom the station asked for (outgoing).
+    pub(super) target: String,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) pair: Option<PairId>,
+    pub(super) tls: String,
+    pub(super) subject: String,
+    pub(super) serial: String,
+    pub(super) ssid: String,
+    pub(super) partner: String,
+}
+
+impl Facts {
+    fn new(direction: Direction) -> Self {
+        let unknown = String::new;
+        Self {
+            direction,
+            target: unknown(),
+            peer: None,
+            pair: None,
+            tls: unknown(),
+            subject: unknown(),
+            serial: unknown(),
+            ssid: unknown(),
+            partner: unknown(),
+        }
+    }
+
+    /// The partner's address and port; before there is one, what the station called it.
+    pub(super) fn address(&self) -> String {
+        self.peer.map_or_else(|| self.target.clone(), |peer| peer.to_string())
+    }
+}
+
+pub(super) struct Desk {
+    pub(super) waiter: Waiter,
+    pub(super) active: Active,
+    pub(super) facts: Facts,
+    pub(super) data: Option<Data>,
+    pub(super) admission: Admission,
+    pub(super) no_pair: Option<String>,
+    pub(super) work: Option<(TcpStream, SocketAddr)>,
+    pub(super) orphaned: bool,
+    channel: Channel,
+}
+
+impl Desk {
+    pub(super) fn new(born: Born) -> io::Result<Self> {
+        let Born { mut channel, active, direction } = born;
+        let waiter = Waiter::new()?;
+        waiter.watch(&mut channel)?;
+        Ok(Self {
+            waiter,
+            active,
+            facts: Facts::new(direction),
+            data: None,
+            admission: Admission::Open,
+            no_pair: None,
+            work: None,
+            orphaned: false,
+            channel,
+        })
+    }
+
+    /// Takes in what the parent has sent.
+    pub(super) fn listen(&mut self) -> Result<(), Refusal> {
+        while !self.orphaned {
+            match self.channel.receive::<ToChild>() {
+                Ok(Received::Message(message, descriptor)) => {
+                    self.obey(message, descriptor).map_err(|e| Refusal::internal(&e))?;
+                }
+                Ok(Received::Blocked) => return Ok(()),
+                Ok(Received::Gone) => self.orphaned = true,
+                Err(e) => return Err(Refusal::internal(&e)),
+            }
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
+        match message {
+            ToChild::Data { pair, ticket } => {
+                let conn = Conn::Plain(Wire::new(self.adopt(descriptor)?));
+                self.no_pair = None;
+                self.data = Some(Data { pair, ticket, conn });
+            }
+            ToChild::Work { peer } => {
+                let socket = self.adopt(descriptor)?;
+                self.facts.peer = Some(peer);
+                self.work = Some((socket, peer));
+            }
+            ToChild::Admitted => self.admission = Admission::Admitted,
+            ToChild::Full => self.admission = Admission::Full,
+            ToChild::Unlicensed => self.admission = Admission::Unlicensed,
+            ToChild::NoPair { reason } => self.no_pair = Some(reason),
+        }
+        Ok(())
+    }
+
+    /// A socket from the parent, watched from now on.
+    fn adopt(&mut self, descriptor: Option<OwnedFd>) -> io::Result<TcpStream> {
+        let descriptor =
+            descriptor.ok_or_else(|| io::Error::other("a message came without its descriptor"))?;
+        let stream = StdStream::from(descriptor);
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let mut socket = TcpStream::from_std(stream);
+        self.waiter.watch(&mut socket)?;
+        Ok(socket)
+    }
+
+    /// Tells the parent. That it is gone shows when we listen.
+    pub(super) fn tell(&self, message: &ToParent) {
+        self.channel.tell_parent(message);
+    }
+
+    /// An entry for the backend's system log: our words, and the line with the peer's values.
+    pub(super) fn tell_operator(&self, text: &str, detail: String) {
+        self.tell(&ToParent::SystemLog(Box::new(SystemLog {
+            level: Level::Error,
+            text: text.to_owned(),
+            detail,
+            origin: Origin::Server,
+            host: common::host_name(),
+            pid: std::process::id(),
+            time: common::unix_time(),
+            address: self.facts.peer.map(|peer| peer.ip()),
+            partner: Some(self.facts.partner.clone()).filter(|name| !name.is_empty()),
+        })));
+    }
+
+    /// Gets our last words out and closes.
+    pub(super) fn say_goodbye(&mut self, conn: Conn) {
+        common::net::goodbye(&mut self.waiter, conn);
+    }
+
+    /// Waits for anything to move.
+    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Result<(), Interrupted> {
+        self.waiter.wait(deadline)
+    }
+}

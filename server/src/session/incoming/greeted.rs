@@ -1,0 +1,101 @@
+//! The partner is known and the pair is joined: only now does the inside hear of it. The client's child is asked for
+//! the station; no address goes with the question.
+
+use crate::session::context::{Desk, Stop};
+use crate::session::refusal::Refusal;
+use crate::session::relay::Attached;
+use common::link::join::{self, Open, Opened, Opening, OpeningError};
+use common::net::{Conn, Interrupted, Read};
+use common::oftp::EsidReason;
+use common::process::status::Status;
+use common::session::inspector::Inspector;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// A partner whose SSID matches its certificate, and the joined data connection.
+pub(in crate::session) struct Greeted {
+    pub(in crate::session) conn: Conn,
+    pub(in crate::session) data: Conn,
+    pub(in crate::session) inspector: Inspector,
+    /// The partner's SSID as it came; it goes in first.
+    pub(in crate::session) ssid: Vec<u8>,
+}
+
+/// What the client's child may need beyond its own limit to connect the station.
+const MARGIN: Duration = Duration::from_secs(5);
+
+impl Greeted {
+    /// Asks for the station; ready to relay once it has answered with its SSRM.
+    pub(in crate::session) fn attach(mut self, desk: &mut Desk) -> Result<Attached, Stop> {
+        match self.ask(desk) {
+            Ok(()) => {
+                Ok(Attached { conn: self.conn, data: self.data, inspector: self.inspector, first: self.ssid })
+            }
+            Err(refusal) => {
+                if let Some(reason) = refusal.esid {
+                    // If it cannot be taken the partner is gone, and the log line says what matters.
+                    let _ = self.conn.write(&self.inspector.esid(reason));
+                }
+                desk.say_goodbye(self.conn);
+                Err(refusal.into())
+            }
+        }
+    }
+
+    fn ask(&mut self, desk: &mut Desk) -> Result<(), Refusal> {
+        let limit = Duration::from_secs(u64::from(desk.active.limits.station_seconds)) + MARGIN;
+        let deadline = Some(Instant::now() + limit);
+        let partner =
+            desk.active.partner(&desk.facts.ssid).map(|partner| partner.profile).unwrap_or_default();
+        let question = Open {
+            address: desk.facts.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            partner: desk.facts.partner.clone(),
+            ssid: desk.facts.ssid.clone(),
+            profile: partner,
+        };
+        join::send(&mut self.data, &question).map_err(|e| lost(&e))?;
+        let mut opening = Opening::default();
+        loop {
+            match opening.receive::<Opened>(&mut self.data).map_err(|e| lost(&e))? {
+                Poll::Ready(Opened::Ready) => return Ok(()),
+                Poll::Ready(Opened::Failed { reason }) => return Err(no_station(reason)),
+                Poll::Pending => {}
+            }
+            self.partner_waits(desk)?;
+            match desk.wait(deadline) {
+                Ok(()) => {}
+                Err(Interrupted::Late) => {
+                    return Err(no_station("the client did not answer in time".to_owned()));
+                }
+                Err(e) => return Err(Refusal::closing_down(e)),
+            }
+        }
+    }
+
+    /// The partner may only wait: an octet now is out of turn, an end is an end.
+    fn partner_waits(&mut self, desk: &mut Desk) -> Result<(), Refusal> {
+        desk.listen()?;
+        match self.conn.read(&mut [0]) {
+            Read::Blocked => Ok(()),
+            Read::Octets(_) => {
+                let detail = "the partner sent more before it had our SSID (RFC 5024 §9.3)";
+                let refusal = Refusal::new(Status::PartnerViolation, detail).grave();
+                Err(Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal })
+            }
+            Read::Clean => {
+                Err(Refusal::new(Status::PartnerBroke, "the partner closed before the station answered"))
+            }
+            Read::Broken(e) => Err(Refusal::new(Status::PartnerBroke, format!("the partner broke off: {e}"))),
+        }
+    }
+}
+
+fn no_station(reason: String) -> Refusal {
+    let refusal = Refusal::new(Status::StationDown, reason).grave();
+    Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal }
+}
+
+fn lost(e: &OpeningError) -> Refusal {
+    let refusal = Refusal::new(Status::ClientDown, e.to_string()).grave();
+    Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal }
+}

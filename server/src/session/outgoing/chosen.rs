@@ -1,0 +1,173 @@
+//! Whom an outgoing session may reach: a partner of the table at its listed host and port, nobody else, and no address
+//! that would lead back into this host or its neighbourhood. The address that is checked is the address connected.
+
+use super::requested::Requested;
+use crate::messages::ToParent;
+use crate::session::context::{Admission, Desk, Stop};
+use crate::session::refusal::Parting;
+use crate::session::refusal::Refusal;
+use common::config::Partner;
+use common::link::join::{self, Reached};
+use common::net::{self, Conn, LookupError};
+use common::process::status::Status;
+use common::sys;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+/// A partner that may be reached, and the joined data connection.
+pub(in crate::session) struct Chosen {
+    pub(in crate::session) data: Conn,
+    pub(in crate::session) partner: Partner,
+    /// Its host, which it has.
+    pub(in crate::session) host: String,
+}
+
+impl Requested {
+    /// Looks the target up, and asks the parent whether there may be one more session.
+    pub(in crate::session) fn choose(mut self, desk: &mut Desk) -> Result<Chosen, Stop> {
+        match self.look_up(desk) {
+            Ok((partner, host)) => Ok(Chosen { data: self.data, partner, host }),
+            Err(refusal) => Err(tell_station(desk, self.data, refusal.into())),
+        }
+    }
+
+    fn look_up(&mut self, desk: &mut Desk) -> Result<(Partner, String), Refusal> {
+        let partner = desk
+            .active
+            .destination(&self.target)
+            .map_err(|why| Refusal::new(Status::Destination, format!("{}: {why}", self.target)).grave())?
+            .clone();
+        desk.facts.partner.clone_from(&partner.short_name);
+        desk.facts.ssid.clone_from(&partner.ssid);
+        sys::set_title(&format!("outgoing {} {}", self.target, partner.ssid));
+        if !partner.enabled {
+            return Err(Refusal::new(Status::Disabled, "the partner is disabled"));
+        }
+        let Some(host) = partner.host.clone() else {
+            let detail = format!("the partner {} has no host to connect to", partner.short_name);
+            return Err(Refusal::new(Status::Destination, detail).grave());
+        };
+        admission(desk, &partner)?;
+        Ok((partner, host))
+    }
+}
+
+/// The parent's word that there may be one more outgoing session.
+fn admission(desk: &mut Desk, partner: &Partner) -> Result<(), Refusal> {
+    desk.tell(&ToParent::Partner { name: partner.short_name.clone() });
+    let deadline = Some(Instant::now() + join::TIME_LIMIT);
+    loop {
+        desk.listen()?;
+        match desk.admission {
+            Admission::Admitted => return Ok(()),
+            Admission::Full => {
+                let detail = "there are as many outgoing sessions as there may be";
+                return Err(Refusal::new(Status::Capacity, detail).grave());
+            }
+            Admission::Unlicensed => {
+                return Err(Refusal::new(Status::Licence, "the server's licence has expired").grave());
+            }
+            Admission::Open if desk.orphaned => {
+                // The parent has retired this pair just when it came to be used, or is gone.
+                return Err(Refusal::new(Status::Retired, "the pair was retired before its station came"));
+            }
+            Admission::Open => desk.wait(deadline).map_err(Refusal::interrupted)?,
+        }
+    }
+}
+
+/// The addresses of the partner's host that may be connected, looked up once.
+pub(in crate::session) fn addresses(
+    desk: &mut Desk,
+    host: &str,
+    port: u16,
+    deadline: Instant,
+) -> Result<Vec<SocketAddr>, Refusal> {
+    let found = net::resolve(&mut desk.waiter, host, port, deadline).map_err(|e| unreached(host, e))?;
+    let (good, bad): (Vec<SocketAddr>, Vec<SocketAddr>) =
+        found.into_iter().partition(|address| desk.active.allow_local || is_outside(address.ip()));
+    match bad.first() {
+        Some(address) if good.is_empty() => {
+            let detail = format!(
+                "{host} is {}, a local address: partners have none unless proxy_outgoing_allow_local is set",
+                address.ip()
+            );
+            Err(Refusal::new(Status::Destination, detail).grave())
+        }
+        _ => Ok(good),
+    }
+}
+
+/// Why the host was not reached.
+pub(in crate::session) fn unreached(host: &str, e: LookupError) -> Refusal {
+    match e {
+        LookupError::Interrupted(net::Interrupted::Late) => {
+            Refusal::new(Status::Timeout, format!("{host} was not found in time")).grave()
+        }
+        LookupError::Interrupted(e) => Refusal::interrupted(e),
+        LookupError::Unreachable(_, ref cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
+            Refusal::new(Status::Timeout, e.to_string()).grave()
+        }
+        // Our own fault, not the partner's.
+        e @ LookupError::Source(..) => Refusal::new(Status::OutgoingIp, e.to_string()).grave(),
+        e => Refusal::new(Status::PartnerDown, e.to_string()).grave(),
+    }
+}
+
+/// Tells the client's child, and through it the station, why not; then parts from the partner, who may take its time.
+pub(in crate::session) fn tell_station(desk: &mut Desk, mut data: Conn, parting: Parting) -> Stop {
+    let Refusal { status, ref detail, .. } = parting.refusal;
+    let answer = Reached::Failed { word: status.word().to_owned(), reason: detail.clone() };
+    if join::send(&mut data, &answer).is_ok() {
+        desk.say_goodbye(data);
+    }
+    let refusal = parting.part(desk);
+    // The station is served by another pair: nothing of it is to be told here.
+    if refusal.status == Status::Retired { Stop::Unused(Status::Retired) } else { refusal.into() }
+}
+
+/// Neither this host, nor its link, nor a group.
+fn is_outside(address: IpAddr) -> bool {
+    let local = match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_multicast()
+                || v4 == Ipv4Addr::BROADCAST
+                || v4.octets().first() == Some(&0)
+        }
+        IpAddr::V6(v6) => {
+            v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local() || v6.is_multicast()
+        }
+    };
+    // Where it cannot be found out, it may be.
+    !local && net::is_own(address).is_ok_and(|own| !own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_outside;
+
+    #[test]
+    fn local_addresses_are_no_partners() {
+        for local in [
+            "127.0.0.1",
+            "127.255.255.254",
+            "0.0.0.0",
+            "0.1.2.3",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "::ffff:127.0.0.1",
+            "fe80::1",
+            "ff02::1",
+        ] {
+            assert!(!is_outside(local.parse().unwrap()), "{local}");
+        }
+        for outside in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"] {
+            assert!(is_outside(outside.parse().unwrap()), "{outside}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! First steps of an outgoing session: parked on the data connection until the client's child has a station and
+//! begins the join, then the one question: whom it wants to reach.
+
+use crate::messages::ToParent;
+use crate::session::context::{Data, Desk, Stop};
+use crate::session::refusal::Refusal;
+use common::link::join::{self, Dial, Opening, Target};
+use common::log::{Event, events};
+use common::net::{Conn, Interrupted};
+use common::process::status::Status;
+use common::sys;
+use std::io::ErrorKind;
+use std::task::Poll;
+use std::time::Instant;
+
+/// Joined with a client's child whose station wants to reach this.
+pub(in crate::session) struct Requested {
+    pub(in crate::session) data: Conn,
+    pub(in crate::session) target: Target,
+}
+
+/// Parked until there is work.
+pub(in crate::session) fn wait_for_station(desk: &mut Desk) -> Result<Requested, Stop> {
+    loop {
+        desk.listen()?;
+        if desk.orphaned || desk.no_pair.is_some() {
+            return Err(Stop::Unused(Status::Retired));
+        }
+        if let Some(data) = &mut desk.data {
+            match data.conn.wire().socket().peek(&mut [0]) {
+                Ok(0) => return Err(Stop::Unused(Status::Retired)),
+                Ok(_) => break,
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(_) => return Err(Stop::Unused(Status::Retired)),
+            }
+        }
+        match desk.wait(None) {
+            Ok(()) => {}
+            Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e).into()),
+            Err(_) => return Err(Stop::Unused(Status::Retired)),
+        }
+    }
+    let Some(data) = desk.data.take() else { return Err(Stop::Unused(Status::Retired)) };
+    desk.facts.pair = Some(data.pair);
+    let mut data = join(desk, data)?;
+    desk.tell(&ToParent::Joined);
+    let target = question(desk, &mut data)?;
+    desk.facts.target = target.to_string();
+    sys::set_title(&format!("outgoing {target}"));
+    Ok(Requested { data, target })
+}
+
+/// TLS with the ticket; the client's child begins.
+fn join(desk: &mut Desk, data: Data) -> Result<Conn, Stop> {
+    sys::set_title("joining");
+    let Data { pair, ticket, conn } = data;
+    let deadline = Some(Instant::now() + join::TIME_LIMIT);
+    let ssl = join::accept(pair, &ticket).map_err(|e| Refusal::internal(&e))?;
+    let mut conn = conn.encrypt(ssl).map_err(|e| Refusal::internal(&e))?;
+    let failed = |conn: &mut Conn, reason: String| {
+        let address = conn.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+        Event::new(events::PAIR_REFUSED).field("address", address).field("reason", reason).warn();
+        Stop::Unused(Status::Retired)
+    };
+    loop {
+        match conn.handshake() {
+            Ok(Poll::Ready(())) => return Ok(conn),
+            Ok(Poll::Pending) => {}
+            // The client's child was told to end meanwhile.
+            Err(e) if e.broke_off() => return Err(Stop::Unused(Status::Retired)),
+            Err(e) => return Err(failed(&mut conn, format!("the join of pair {pair} failed: {e}"))),
+        }
+        if let Err(e) = desk.wait(deadline) {
+            return Err(failed(&mut conn, format!("the join of pair {pair} failed: {e}")));
+        }
+    }
+}
+
+fn question(desk: &mut Desk, data: &mut Conn) -> Result<Target, Stop> {
+    let deadline = Some(Instant::now() + join::TIME_LIMIT);
+    let mut opening = Opening::default();
+    loop {
+        match opening.receive::<Dial>(data) {
+            Ok(Poll::Ready(Dial { target })) => return Ok(target),
+            Ok(Poll::Pending) => {}
+            Err(e) => return Err(Refusal::new(Status::LinkBroke, e.to_string()).into()),
+        }
+        match desk.wait(deadline) {
+            Ok(()) => {}
+            Err(Interrupted::Late) => {
+                let detail = "the client's session process did not say whom to reach";
+                return Err(Refusal::new(Status::Timeout, detail).into());
+            }
+            Err(e) => return Err(Refusal::interrupted(e).into()),
+        }
+    }
+}

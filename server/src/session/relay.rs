@@ -1,0 +1,98 @@
+//! Partner and station are joined: the relay runs, every buffer judged, until the session is over. Then its one end
+//! line, and the exit status that says the same.
+
+use crate::messages::ToParent;
+use crate::session::context::Desk;
+use common::log::{Event, events};
+use common::net::Conn;
+use common::process::status::Status;
+use common::rpc::{SessionBegin, SessionEnd, SessionEvent};
+use common::session::ending::{self, Verdict};
+use common::session::inspector::Inspector;
+use common::session::relay::{Relay, Side, Totals};
+use std::time::Instant;
+
+/// All proofs are in: this alone can relay.
+pub(super) struct Attached {
+    pub(super) conn: Conn,
+    pub(super) data: Conn,
+    pub(super) inspector: Inspector,
+    /// What the partner has said already, judged.
+    pub(super) first: Vec<u8>,
+}
+
+impl Attached {
+    /// Relays to the end, and reports it.
+    pub(super) fn relay(mut self, desk: &mut Desk) -> Status {
+        let begun = Instant::now();
+        begin(desk);
+        let times = ending::timeouts(&desk.active.limits);
+        let mut relay = Relay::new(&mut desk.waiter, &mut self.inspector, self.conn, self.data, times);
+        relay.preload(Side::Outer, &self.first);
+        let (outcome, totals) = relay.run();
+        let verdict = Verdict::of(&outcome, &self.inspector);
+        end(desk, &verdict, totals, &self.inspector, begun);
+        verdict.status
+    }
+}
+
+fn begin(desk: &Desk) {
+    let facts = &desk.facts;
+    let address = facts.address();
+    let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
+    Event::new(events::SESSION_BEGIN)
+        .field("direction", facts.direction.word())
+        .field("session", &session)
+        .field("address", &address)
+        .field("partner", &facts.partner)
+        .field("ssid", &facts.ssid)
+        .field("subject", &facts.subject)
+        .field("serial", &facts.serial)
+        .field("tls", &facts.tls)
+        .info();
+    desk.tell(&ToParent::Session(Box::new(SessionEvent::Begin(SessionBegin {
+        session,
+        direction: facts.direction.word().to_owned(),
+        pid: std::process::id(),
+        time: common::unix_time(),
+        address,
+        partner: facts.partner.clone(),
+        ssid: facts.ssid.clone(),
+        subject: facts.subject.clone(),
+        serial: facts.serial.clone(),
+        tls: facts.tls.clone(),
+        station: String::new(),
+    }))));
+}
+
+fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, begun: Instant) {
+    let facts = &desk.facts;
+    let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
+    let event = Event::new(events::SESSION_END)
+        .field("direction", facts.direction.word())
+        .field("session", &session)
+        .field("address", facts.address())
+        .field("partner", &facts.partner)
+        .field("ssid", &facts.ssid);
+    let event = verdict.describe(event, totals, inspector, begun.elapsed());
+    if verdict.grave() {
+        desk.tell_operator(
+            &format!("{} session ended: {}", facts.direction.word(), verdict.status.word()),
+            event.text().to_owned(),
+        );
+    }
+    event.info();
+    desk.tell(&ToParent::Session(Box::new(SessionEvent::End(SessionEnd {
+        session,
+        time: common::unix_time(),
+        octets_in: totals.from(Side::Outer),
+        octets_out: totals.from(Side::Inner),
+        files: inspector.tally.files,
+        files_refused: inspector.tally.refused,
+        receipts: inspector.tally.receipts,
+        reason: verdict.status.word().to_owned(),
+        detail: verdict.detail.clone(),
+        transfers: inspector.transfers(),
+    }))));
+    desk.tell(&ToParent::EndLogged);
+}

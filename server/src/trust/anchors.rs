@@ -1,0 +1,118 @@
+//! What a partner's chain may end at: the trusted and the pinned certificates and the CRLs of a configuration, read and
+//! sorted once when it is taken over. Nothing is verified here.
+
+use crate::trust::certificate::{fingerprint, is_signed_by, validity};
+use common::config::NamedPem;
+use openssl::error::ErrorStack;
+use openssl::stack::StackRef;
+use openssl::x509::{CrlStatus, X509, X509Crl, X509Ref, X509VerifyResult};
+use std::collections::HashSet;
+
+/// X509_V_ERR_CERT_NOT_YET_VALID
+const NOT_YET_VALID: i32 = 9;
+/// X509_V_ERR_CERT_HAS_EXPIRED
+const EXPIRED: i32 = 10;
+
+/// Where chains may end, and who is revoked.
+pub(crate) struct Anchors {
+    /// Trusted certificates that are valid now: these may be issuers.
+    pub(crate) trusted: Vec<X509>,
+    /// SHA-256 of them.
+    pub(crate) roots: HashSet<Vec<u8>>,
+    /// Trusted certificates that are not valid yet or no more, and OpenSSL's code for that. Kept away from OpenSSL, which
+    /// would take such an issuer and look for no other path: another CA may have certified the same key.
+    outdated: Vec<(X509, i32)>,
+    /// SHA-256 of trusted certificates that their issuers, which we hold too, have revoked. Where a chain ends OpenSSL
+    /// asks for no CRL.
+    pub(crate) revoked: HashSet<Vec<u8>>,
+    /// Pinned certificates: each vouches for itself alone, or its owner could issue certificates in another partner's
+    /// name.
+    pub(crate) pinned: Vec<X509>,
+    /// SHA-256 of them.
+    pub(crate) pins: HashSet<Vec<u8>>,
+    /// Revocation lists.
+    pub(crate) crls: Vec<X509Crl>,
+    /// When one of the trusted begins or ceases to be valid next, seconds since 1970-01-01 UTC.
+    pub(crate) change_at: i64,
+}
+
+impl Anchors {
+    /// Sorts them by what they are at `now`, seconds since 1970-01-01 UTC.
+    pub(crate) fn new(
+        trusted: Vec<X509>,
+        pinned: Vec<X509>,
+        crls: Vec<X509Crl>,
+        now: i64,
+    ) -> Result<Self, ErrorStack> {
+        let is_revoked =
+            |certificate: &&X509| trusted.iter().any(|issuer| revokes(issuer, certificate, &crls));
+        let revoked =
+            trusted.iter().filter(is_revoked).map(|one| fingerprint(one)).collect::<Result<_, _>>()?;
+        let mut anchors = Self {
+            trusted: Vec::with_capacity(trusted.len()),
+            roots: HashSet::new(),
+            outdated: Vec::new(),
+            revoked,
+            pins: pinned.iter().map(|one| fingerprint(one)).collect::<Result<_, _>>()?,
+            pinned,
+            crls,
+            change_at: i64::MAX,
+        };
+        for certificate in trusted {
+            let (from, until) = validity(&certificate)?;
+            let changes = [from, until.saturating_add(1)].into_iter().filter(|at| *at > now);
+            anchors.change_at = changes.fold(anchors.change_at, i64::min);
+            if (from..=until).contains(&now) {
+                anchors.roots.insert(fingerprint(&certificate)?);
+                anchors.trusted.push(certificate);
+            } else {
+                anchors.outdated.push((certificate, if now < from { NOT_YET_VALID } else { EXPIRED }));
+            }
+        }
+        Ok(anchors)
+    }
+
+    /// The outdated certificate, if any, that has issued the last one of `chain`, and OpenSSL's code for its state.
+    pub(crate) fn outdated_issuer(&self, chain: &StackRef<X509>) -> Option<(i32, &X509)> {
+        let last = chain.iter().last()?;
+        let (issuer, code) = self.outdated.iter().find(|(outdated, _)| has_issued(outdated, last))?;
+        Some((*code, issuer))
+    }
+}
+
+/// Whether a list of `crls` that `issuer` has signed names `certificate`.
+fn revokes(issuer: &X509, certificate: &X509, crls: &[X509Crl]) -> bool {
+    has_issued(issuer, certificate)
+        && crls.iter().any(|crl| {
+            matches!(crl.get_by_cert(certificate), CrlStatus::Revoked(_))
+                && issuer.public_key().and_then(|key| crl.verify(&key)).unwrap_or(false)
+        })
+}
+
+/// By name and by signature: anybody can write names.
+fn has_issued(issuer: &X509Ref, certificate: &X509Ref) -> bool {
+    issuer.issued(certificate) == X509VerifyResult::OK && is_signed_by(certificate, issuer)
+}
+
+/// The certificates of a list; one that cannot be read is skipped. `what` each is, for the log.
+pub(crate) fn certificates(listed: &[NamedPem], what: &str, skipped: &mut Vec<String>) -> Vec<X509> {
+    let read = |pem: &str| X509::from_pem(pem.as_bytes()).ok().filter(|one| validity(one).is_ok());
+    readable(listed, read, |name| skipped.push(format!("{what} {name} is no certificate in PEM form")))
+}
+
+/// The same for revocation lists.
+pub(crate) fn crls(listed: &[NamedPem], skipped: &mut Vec<String>) -> Vec<X509Crl> {
+    let read = |pem: &str| X509Crl::from_pem(pem.as_bytes()).ok();
+    readable(listed, read, |name| skipped.push(format!("CRL {name} is no CRL in PEM form")))
+}
+
+fn readable<T>(listed: &[NamedPem], read: impl Fn(&str) -> Option<T>, mut skip: impl FnMut(&str)) -> Vec<T> {
+    let mut all = Vec::with_capacity(listed.len());
+    for NamedPem { name, pem } in listed {
+        match read(pem) {
+            Some(one) => all.push(one),
+            None => skip(name),
+        }
+    }
+    all
+}

@@ -1,0 +1,222 @@
+//! Trust in a partner's certificate: OpenSSL verifies, this file judges each step of it by the anchors and the settings,
+//! and gives each fault its own word (`os4x_proxy-log.5`). All in memory; runs inside the handshake of a session child.
+
+pub(crate) mod anchors;
+pub(crate) mod certificate;
+
+use anchors::Anchors;
+use certificate::{crl_urls, fingerprint, is_signed_by, name_text, serial_text};
+use common::sys;
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslContextBuilder, SslVerifyMode};
+use openssl::stack::StackRef;
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyFlags;
+use openssl::x509::{X509, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// OpenSSL's security level: RSA and DH from 2048 bits, no SHA-1 signatures.
+const SECURITY_LEVEL: u32 = 2;
+/// X509_V_ERR_UNABLE_TO_GET_CRL
+const NO_CRL: i32 = 3;
+/// What `tls_ignore_crl_unavailability` bears: no CRL, one badly signed (X509_V_ERR_CRL_SIGNATURE_FAILURE), one not
+/// valid yet or no more. What such a list revokes stays revoked.
+const NO_USABLE_CRL: [i32; 4] = [NO_CRL, 8, 11, 12];
+/// X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+const NO_ISSUER: i32 = 20;
+/// What is said where no trusted issuer is found: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, of a self-signed certificate,
+/// of a chain that ends with one, and `NO_ISSUER`.
+const UNTRUSTED: [i32; 4] = [2, 18, 19, NO_ISSUER];
+/// X509_V_ERR_CERT_REVOKED
+const REVOKED: i32 = 23;
+/// The settings that decide what verification wants.
+#[derive(Clone, Copy)]
+pub(crate) struct Policy {
+    /// `tls_check_client_certificate`
+    pub(crate) client_certificate: bool,
+    /// `tls_ignore_crl_unavailability`
+    pub(crate) ignore_missing_crl: bool,
+}
+
+/// What verification saw, kept also when it failed. One connection's, because a child serves one.
+#[derive(Clone, Default)]
+pub(crate) struct Seen(Arc<Mutex<Facts>>);
+
+/// The partner's certificate in words, and the first fault.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Facts {
+    /// Subject of the partner's own certificate (depth 0).
+    pub(crate) subject: String,
+    /// Its serial number in hex.
+    pub(crate) serial: String,
+    /// CRL distribution URLs of the chain, once it leads to a trusted certificate.
+    pub(crate) crl_urls: Vec<String>,
+    /// The first fault: OpenSSL's code, and the subject of the certificate that has it.
+    pub(crate) fault: Option<(i32, String)>,
+}
+
+impl Seen {
+    /// A copy of what was seen so far.
+    pub(crate) fn facts(&self) -> Facts {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The chain leads to a trusted certificate; what its CRLs are is a question of its own. OpenSSL asks for CRLs
+    /// before it checks signatures, so that is done here: anybody can write a chain of names.
+    fn note_urls(&self, context: &X509StoreContextRef) {
+        let mut facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if facts.crl_urls.is_empty() && context.chain().is_some_and(is_signed) {
+            facts.crl_urls = context.chain().into_iter().flatten().flat_map(crl_urls).collect();
+        }
+    }
+
+    /// What is known of the partner's certificate, and the first fault with the certificate that has it.
+    fn note(&self, context: &X509StoreContextRef, fault: Option<(i32, &X509Ref)>) {
+        let mut facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A fault higher up comes before the leaf is looked at.
+        if facts.subject.is_empty()
+            && let Some(leaf) = context.chain().and_then(|chain| chain.iter().next())
+        {
+            facts.subject = name_text(leaf.subject_name());
+            facts.serial = serial_text(leaf);
+        }
+        if let (Some((code, certificate)), None) = (fault, &facts.fault) {
+            facts.fault = Some((code, name_text(certificate.subject_name())));
+        }
+    }
+}
+
+/// What a partner is at the TLS handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// It connects to us.
+    Client,
+    /// We connect to it. It has to show a certificate, whatever the settings say.
+    Server,
+}
+
+/// Puts anchors, CRLs and the policy into the context for partners of this kind.
+pub(crate) fn configure(
+    context: &mut SslContextBuilder,
+    peer: Peer,
+    anchors: &Arc<Anchors>,
+    policy: Policy,
+    seen: Seen,
+) -> Result<(), ErrorStack> {
+    context.set_security_level(SECURITY_LEVEL);
+    let mut store = X509StoreBuilder::new()?;
+    for anchor in anchors.trusted.iter().chain(&anchors.pinned) {
+        store.add_cert(anchor.clone())?;
+    }
+    for crl in &anchors.crls {
+        sys::x509_store_add_crl(&mut store, crl)?;
+    }
+    store.set_purpose(match peer {
+        Peer::Client => X509PurposeId::SSL_CLIENT,
+        Peer::Server => X509PurposeId::SSL_SERVER,
+    })?;
+    store.set_flags(
+        X509VerifyFlags::CRL_CHECK | X509VerifyFlags::CRL_CHECK_ALL | X509VerifyFlags::PARTIAL_CHAIN,
+    )?;
+    context.set_cert_store(store.build());
+    if peer == Peer::Client && !policy.client_certificate {
+        context.set_verify(SslVerifyMode::NONE);
+        return Ok(());
+    }
+    let anchors = Arc::clone(anchors);
+    let wanted = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+    context.set_verify_callback(wanted, move |good, chain| judge(good, chain, &anchors, policy, &seen));
+    Ok(())
+}
+
+/// OpenSSL's verdict on one certificate of the chain, `good` or a fault, and ours.
+fn judge(
+    good: bool,
+    context: &mut X509StoreContextRef,
+    anchors: &Anchors,
+    policy: Policy,
+    seen: &Seen,
+) -> bool {
+    let code = context.error().as_raw();
+    let no_crl = !good && NO_USABLE_CRL.contains(&code);
+    let pinned = print_of(context, First).is_some_and(|print| anchors.pins.contains(&print));
+    if good || no_crl {
+        // Said before any CRL: one would not help.
+        let last = print_of(context, Last).unwrap_or_default();
+        if !pinned && !anchors.roots.contains(&last) {
+            // The chain ends at a certificate that is only pinned.
+            return refuse(context, NO_ISSUER, None, seen);
+        }
+        if anchors.revoked.contains(&last) {
+            return refuse(context, REVOKED, None, seen);
+        }
+        seen.note_urls(context);
+    }
+    if good || (no_crl && (pinned || policy.ignore_missing_crl || is_end(context))) {
+        seen.note(context, None);
+        context.set_error(X509VerifyResult::OK);
+        return true;
+    }
+    let outdated = context.chain().filter(|_| UNTRUSTED.contains(&code));
+    match outdated.and_then(|chain| anchors.outdated_issuer(chain)) {
+        Some((code, issuer)) => refuse(context, code, Some(issuer), seen),
+        None => refuse(context, code, None, seen),
+    }
+}
+
+/// Refuses for OpenSSL's `code`, which chooses the alert; `faulty` has the fault, or else the certificate looked at.
+fn refuse(context: &mut X509StoreContextRef, code: i32, faulty: Option<&X509>, seen: &Seen) -> bool {
+    context.set_error(sys::verify_result(code));
+    let faulty = faulty.map(AsRef::as_ref).or_else(|| context.current_cert());
+    seen.note(context, faulty.map(|certificate| (code, certificate)));
+    false
+}
+
+use End::{First, Last};
+
+/// Which end of a chain.
+#[derive(Clone, Copy)]
+enum End {
+    /// The partner's own certificate.
+    First,
+    /// Where it ends, in our store.
+    Last,
+}
+
+/// SHA-256 of a certificate of the chain.
+fn print_of(chain: &X509StoreContextRef, end: End) -> Option<Vec<u8>> {
+    let chain = chain.chain()?;
+    let certificate = match end {
+        First => chain.iter().next(),
+        Last => chain.iter().last(),
+    };
+    fingerprint(certificate?).ok()
+}
+
+/// Whether each certificate bears the signature of the next.
+fn is_signed(chain: &StackRef<X509>) -> bool {
+    chain.iter().zip(chain.iter().skip(1)).all(|(lower, upper)| is_signed_by(lower, upper))
+}
+
+/// The certificate in question is where the chain ends: it is trusted itself and has no CRL to ask for.
+fn is_end(chain: &X509StoreContextRef) -> bool {
+    let last = chain.chain().map_or(0, StackRef::len).saturating_sub(1);
+    usize::try_from(chain.error_depth()).is_ok_and(|depth| depth == last)
+}
+
+/// The word for a verification fault (X509_V_ERR_*), as listed in `os4x_proxy-log.5`.
+pub(crate) fn fault_word(code: i32) -> &'static str {
+    match code {
+        2 | 18..=21 | 24 | 27 | 28 | 30 | 31 | 33 | 47..=49 | 79 | 80 | 94 => "unknown-ca",
+        NO_CRL | 44 | 54 => "crl-missing",
+        8 | 35 | 36 => "crl-bad-signature",
+        9 | 13 => "not-yet-valid",
+        10 | 14 => "expired",
+        11 | 12 | 15 | 16 => "crl-expired",
+        23 => "revoked",
+        26 | 32 | 37 | 81..=93 => "wrong-usage",
+        62 | 64 => "wrong-name",
+        66..=68 => "weak-key",
+        _ => "bad-certificate",
+    }
+}
