@@ -1,6 +1,6 @@
 //! What the client's parent and its session children say to each other over their channel.
 
-use common::link::session_id::{PairId, Ticket};
+use common::link::session_id::{SessionId, Ticket};
 use common::rpc::SystemLog;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -18,14 +18,14 @@ pub(crate) enum ToChild {
     /// The answer to `WantPair`: dial in for this one.
     Pair {
         /// Names the pair.
-        pair: PairId,
+        pair: SessionId,
         /// For the join.
         ticket: Ticket,
     },
     /// The server has given this pair up: if it is not joined yet, another one is to be had.
     Retired {
         /// Names the pair.
-        pair: PairId,
+        pair: SessionId,
     },
     /// No pair can be had.
     NoPair {

@@ -1,7 +1,7 @@
 //! The configuration in force: parsed, checked whole, ready to serve. Built in the parent before anything of the old
 //! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
 
-use crate::credentials::{Own, OwnError};
+use crate::credentials::{Credentials, CredentialsError};
 use crate::trust::anchors::{self, Anchors};
 use crate::trust::certificate::{self, fingerprint};
 use crate::trust::{self, Peer, Seen};
@@ -26,7 +26,7 @@ const DAY: i64 = 86_400;
 const GROUPS: &str = "X25519:P-256:P-384:P-521";
 
 /// One generation of the configuration, ready to use.
-pub(crate) struct Active {
+pub(crate) struct ActiveConfig {
     /// As the backend counts.
     pub(crate) generation: u64,
     /// Where the TLS listener binds.
@@ -40,7 +40,7 @@ pub(crate) struct Active {
     /// Local addresses may be partners (`proxy_outgoing_allow_local`).
     pub(crate) allow_local: bool,
     /// What we show them; gone in a child once its handshake is done.
-    pub(crate) own: Option<Own>,
+    pub(crate) credentials: Option<Credentials>,
     /// What verification saw of the partner's certificates, in a child.
     pub(crate) seen: Seen,
     /// A partner must show a certificate.
@@ -57,11 +57,11 @@ pub(crate) struct Active {
     pub(crate) confirmed: Instant,
     /// When a trusted certificate begins or ceases to be valid, seconds since 1970-01-01 UTC.
     trust_changes_at: i64,
-    partners: Vec<Known>,
+    partners: Vec<KnownPartner>,
 }
 
 /// A partner and the fingerprints of its pinned certificates.
-struct Known {
+struct KnownPartner {
     partner: Partner,
     pins: Vec<Vec<u8>>,
 }
@@ -72,7 +72,7 @@ pub(crate) enum ConfigError {
     /// The part of it that is wrong, and OpenSSL's word on it.
     Tls(&'static str, ErrorStack),
     /// Our certificate or key.
-    Own(OwnError),
+    Credentials(CredentialsError),
     /// A number that cannot be.
     Value(ConfigFault),
     /// None of these is in PEM form; how many there are.
@@ -87,7 +87,7 @@ impl fmt::Display for ConfigError {
                     e.errors().first().and_then(openssl::error::Error::reason).unwrap_or("unknown reason");
                 write!(f, "{what} cannot be used: {why}")
             }
-            Self::Own(e) => e.fmt(f),
+            Self::Credentials(e) => e.fmt(f),
             Self::Value(e) => e.fmt(f),
             Self::Garbage(what, count) => write!(f, "none of the {count} {what} is in PEM form"),
         }
@@ -98,14 +98,14 @@ impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Tls(_, e) => Some(e),
-            Self::Own(e) => Some(e),
+            Self::Credentials(e) => Some(e),
             Self::Value(e) => Some(e),
             Self::Garbage(..) => None,
         }
     }
 }
 
-impl Active {
+impl ActiveConfig {
     /// Checks `config` whole. Also gives what was skipped: single certificates or CRLs that cannot be read.
     pub(crate) fn build(config: ProxyConfig) -> Result<(Self, Vec<String>), ConfigError> {
         config.check().map_err(ConfigError::Value)?;
@@ -119,14 +119,15 @@ impl Active {
             partner.pins = Vec::new();
             let pins = pinned.iter().filter_map(|pin| fingerprint(pin).ok()).collect();
             all_pinned.extend(pinned);
-            partners.push(Known { partner, pins });
+            partners.push(KnownPartner { partner, pins });
         }
         let seen = Seen::default();
         let policy = trust::Policy {
             client_certificate: config.tls_check_client_certificate,
             ignore_missing_crl: config.tls_ignore_crl_unavailability,
         };
-        let own = Own::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Own)?;
+        let credentials =
+            Credentials::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Credentials)?;
         let crls = anchors::crls(&config.crls, &mut skipped);
         none_is_garbage("CRLs", config.crls.len(), crls.len())?;
         let anchors = Anchors::new(trusted, all_pinned, crls, unix_now())
@@ -145,8 +146,8 @@ impl Active {
             client_certificate: config.tls_check_client_certificate,
             limits: config.limits,
             crl_urls: config.crl_urls.into_iter().collect(),
-            certificate_until: own.until(),
-            own: Some(own),
+            certificate_until: credentials.until(),
+            credentials: Some(credentials),
             max_age: Duration::from_secs(u64::from(config.proxy_max_config_age)),
             confirmed: Instant::now(),
             trust_changes_at: anchors.change_at,
@@ -170,7 +171,7 @@ impl Active {
         self.partners.iter().map(|known| &known.partner).find(|partner| partner.ssid == ssid)
     }
 
-    /// Short names of partners that can be called from an address of their own, and that address.
+    /// Short names of partners that can be called from an address of their credentials, and that address.
     pub(crate) fn outgoing_ips(&self) -> impl Iterator<Item = (&str, IpAddr)> {
         let partners = self.partners.iter().map(|known| &known.partner);
         let called = partners.filter(|partner| partner.enabled && partner.host.is_some());
@@ -222,7 +223,7 @@ impl Active {
     }
 }
 
-impl Known {
+impl KnownPartner {
     fn accepts(&self, certificate: Option<&X509Ref>, required: bool) -> bool {
         let Some(certificate) = certificate else { return !required };
         match self.partner.certificate {
@@ -235,7 +236,7 @@ impl Known {
     }
 }
 
-/// TLS towards partners who connect, or whom we connect. Our own certificate is shown on each connection.
+/// TLS towards partners who connect, or whom we connect. Our credentials certificate is shown on each connection.
 fn partner_context(
     peer: Peer,
     anchors: &Arc<Anchors>,

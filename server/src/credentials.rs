@@ -9,7 +9,7 @@ use openssl::x509::X509;
 use std::fmt;
 
 /// Certificate, the issuers that go with it, and key.
-pub(crate) struct Own {
+pub(crate) struct Credentials {
     leaf: X509,
     issuers: Vec<X509>,
     key: PKey<Private>,
@@ -18,7 +18,7 @@ pub(crate) struct Own {
 
 /// Why certificate and key cannot be used.
 #[derive(Debug)]
-pub(crate) enum OwnError {
+pub(crate) enum CredentialsError {
     /// Not in PEM form.
     Certificate(ErrorStack),
     /// There is no certificate in it.
@@ -29,7 +29,7 @@ pub(crate) enum OwnError {
     Mismatch,
 }
 
-impl fmt::Display for OwnError {
+impl fmt::Display for CredentialsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificate(_) => {
@@ -44,7 +44,7 @@ impl fmt::Display for OwnError {
     }
 }
 
-impl std::error::Error for OwnError {
+impl std::error::Error for CredentialsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Certificate(e) | Self::Key(e) => Some(e),
@@ -53,18 +53,19 @@ impl std::error::Error for OwnError {
     }
 }
 
-impl Own {
+impl Credentials {
     /// `chain` in PEM, leaf first; `key` in PEM, without passphrase.
-    pub(crate) fn parse(chain: &str, key: &str) -> Result<Self, OwnError> {
+    pub(crate) fn parse(chain: &str, key: &str) -> Result<Self, CredentialsError> {
         let mut certificates =
-            X509::stack_from_pem(chain.as_bytes()).map_err(OwnError::Certificate)?.into_iter();
-        let leaf = certificates.next().ok_or(OwnError::Missing)?;
+            X509::stack_from_pem(chain.as_bytes()).map_err(CredentialsError::Certificate)?.into_iter();
+        let leaf = certificates.next().ok_or(CredentialsError::Missing)?;
         // OpenSSL would ask for a passphrase at the terminal.
-        let key = PKey::private_key_from_pem_callback(key.as_bytes(), |_| Ok(0)).map_err(OwnError::Key)?;
-        if !leaf.public_key().map_err(OwnError::Certificate)?.public_eq(&key) {
-            return Err(OwnError::Mismatch);
+        let key =
+            PKey::private_key_from_pem_callback(key.as_bytes(), |_| Ok(0)).map_err(CredentialsError::Key)?;
+        if !leaf.public_key().map_err(CredentialsError::Certificate)?.public_eq(&key) {
+            return Err(CredentialsError::Mismatch);
         }
-        let until = unix_time_of(leaf.not_after()).map_err(OwnError::Certificate)?;
+        let until = unix_time_of(leaf.not_after()).map_err(CredentialsError::Certificate)?;
         Ok(Self { leaf, issuers: certificates.collect(), key, until })
     }
 

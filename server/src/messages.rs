@@ -1,6 +1,6 @@
 //! What the server's parent and its session children say to each other over their channel.
 
-use common::link::session_id::{PairId, Ticket};
+use common::link::session_id::{SessionId, Ticket};
 use common::rpc::{SessionEvent, SystemLog};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ pub(crate) enum ToChild {
     /// The data connection of this pair; its descriptor comes along.
     Data {
         /// Names the pair.
-        pair: PairId,
+        pair: SessionId,
         /// For the join.
         ticket: Ticket,
     },

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 const MAX_REPLY: usize = 2 * MAX_ANSWER + 1024;
 
 /// What an answer will be for.
-pub(super) enum Asked {
+pub(super) enum BackendCall {
     /// Our certificate.
     Enrolment,
     /// Our own configuration.
@@ -36,7 +36,7 @@ pub(super) enum Asked {
     Sessions(Vec<SessionEvent>),
 }
 
-impl Asked {
+impl BackendCall {
     pub(super) fn function(&self) -> &'static str {
         match self {
             Self::Enrolment => "proxy_enrol",
@@ -78,7 +78,7 @@ pub(super) struct Backend {
     pid: Pid,
     socket: UnixStream,
     splitter: Splitter,
-    /// Asked and not answered yet.
+    /// BackendCall and not answered yet.
     waiting: Queue,
     output: Output,
 }
@@ -88,7 +88,7 @@ impl Backend {
         self.pid
     }
 
-    fn ask(&mut self, asked: Asked, task: &Task) -> Result<(), FrameError> {
+    fn ask(&mut self, asked: BackendCall, task: &Task) -> Result<(), FrameError> {
         self.output.push(frame::encode(task)?, asked.is_report());
         self.waiting.insert(task.number, asked);
         self.flush();
@@ -142,13 +142,13 @@ impl Parent {
             output: Output::default(),
         });
         if self.membership.is_none() {
-            self.ask(Asked::Enrolment);
+            self.ask(BackendCall::Enrolment);
         }
         Ok(())
     }
 
     /// Asks the backend, unless it is being asked already; or tells it, if this is a report.
-    pub(super) fn ask(&mut self, asked: Asked) {
+    pub(super) fn ask(&mut self, asked: BackendCall) {
         if asked.is_report() {
             self.tell_backend(asked);
         } else if !self.is_asked(asked.function()) {
@@ -163,7 +163,7 @@ impl Parent {
     }
 
     /// Hands a task to the API worker.
-    pub(super) fn hand_over(&mut self, number: u64, asked: Asked) {
+    pub(super) fn hand_over(&mut self, number: u64, asked: BackendCall) {
         let Some(call) = self.call_for(&asked) else { return };
         if let Some(backend) = &mut self.backend
             && let Err(e) = backend.ask(asked, &Task { number, call })
@@ -173,18 +173,18 @@ impl Parent {
     }
 
     /// The call that asks for it; none if it cannot be asked now.
-    fn call_for(&mut self, asked: &Asked) -> Option<Call> {
+    fn call_for(&mut self, asked: &BackendCall) -> Option<Call> {
         Some(match asked {
-            Asked::Enrolment => {
+            BackendCall::Enrolment => {
                 Call::ProxyEnrol { public_key: self.new_key()?, renewal: self.joined.is_some() }
             }
-            Asked::ClientConfig => Call::ProxyClientConfig {},
-            Asked::ServerConfig(generation) => {
+            BackendCall::ClientConfig => Call::ProxyClientConfig {},
+            BackendCall::ServerConfig(generation) => {
                 Call::ProxyConfig { proxy_id: self.joined.as_ref()?.proxy_id(), generation: *generation }
             }
-            Asked::CrlUrl(url) => Call::ProxyCrlUrl { url: url.clone() },
-            Asked::SystemLog(entry) => Call::ProxySystemLog(entry.as_ref().clone()),
-            Asked::Sessions(events) => Call::ProxySession { events: events.clone() },
+            BackendCall::CrlUrl(url) => Call::ProxyCrlUrl { url: url.clone() },
+            BackendCall::SystemLog(entry) => Call::ProxySystemLog(entry.as_ref().clone()),
+            BackendCall::Sessions(events) => Call::ProxySession { events: events.clone() },
         })
     }
 
@@ -229,7 +229,7 @@ impl Parent {
             return;
         }
         for asked in open {
-            if let Asked::ServerConfig(_) = asked {
+            if let BackendCall::ServerConfig(_) = asked {
                 let reason = "the API worker has ended".to_owned();
                 self.tell_server(&ToServer::ConfigFailed { reason });
             } else if asked.is_report() {
@@ -239,7 +239,7 @@ impl Parent {
         }
     }
 
-    fn take_reply(&mut self, number: u64, asked: Asked, reply: Reply) {
+    fn take_reply(&mut self, number: u64, asked: BackendCall, reply: Reply) {
         let taken = match reply {
             Reply::Answer { text } => self.take_answer(&asked, &text),
             Reply::Failed { reason, unsent } => Err((reason, unsent)),
@@ -254,38 +254,42 @@ impl Parent {
     }
 
     /// Takes an answer over; or says why it is none, and that the backend has heard the question.
-    fn take_answer(&mut self, asked: &Asked, text: &Secret) -> Result<(), (String, bool)> {
+    fn take_answer(&mut self, asked: &BackendCall, text: &Secret) -> Result<(), (String, bool)> {
         let wrong = |e: &dyn std::fmt::Display| {
             (format!("the backend's answer is not what the protocol says: {e}"), false)
         };
         match asked {
-            Asked::Enrolment => {
+            BackendCall::Enrolment => {
                 let enrolment = serde_json::from_str::<Enrolment>(text.expose());
                 let enrolment = enrolment.map_err(|e| wrong(&without_values(&e)))?;
                 self.take_enrolment(&enrolment).map_err(|reason| (reason, false))?;
             }
-            Asked::ClientConfig => {
+            BackendCall::ClientConfig => {
                 let answer = serde_json::from_str::<ClientConfigAnswer>(text.expose());
                 let config = answer.map_err(|e| wrong(&without_values(&e)))?.config;
                 config.check().map_err(|e| wrong(&e))?;
                 self.take_config(config);
             }
-            Asked::ServerConfig(_) => self.pass_config(text.expose()),
-            Asked::CrlUrl(_) | Asked::SystemLog(_) | Asked::Sessions(_) => {}
+            BackendCall::ServerConfig(_) => self.pass_config(text.expose()),
+            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) => {}
         }
         Ok(())
     }
 
-    fn call_failed(&mut self, number: u64, asked: Asked, reason: String, unsent: bool) {
+    fn call_failed(&mut self, number: u64, asked: BackendCall, reason: String, unsent: bool) {
         match asked {
-            Asked::ServerConfig(_) => self.tell_server(&ToServer::ConfigFailed { reason }),
-            Asked::Enrolment | Asked::ClientConfig if self.joined.is_none() => {
+            BackendCall::ServerConfig(_) => self.tell_server(&ToServer::ConfigFailed { reason }),
+            BackendCall::Enrolment | BackendCall::ClientConfig if self.joined.is_none() => {
                 self.stop = Some(Finish::Failed(format!("{} failed: {reason}", asked.function())));
             }
-            Asked::Enrolment => self.renewal_failed(),
-            Asked::ClientConfig => {}
-            Asked::CrlUrl(_) | Asked::SystemLog(_) | Asked::Sessions(_) if unsent => self.hold(number, asked),
-            Asked::CrlUrl(_) | Asked::SystemLog(_) | Asked::Sessions(_) => self.lose(&asked),
+            BackendCall::Enrolment => self.renewal_failed(),
+            BackendCall::ClientConfig => {}
+            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) if unsent => {
+                self.hold(number, asked);
+            }
+            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) => {
+                self.lose(&asked);
+            }
         }
     }
 

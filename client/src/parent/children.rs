@@ -1,12 +1,12 @@
 //! The client's session processes: what each reports, and its burial. A child writes its own end line; where it could
 //! not, the line is written here.
 
-use super::backend::Asked;
+use super::backend::BackendCall;
 use super::{CHILDREN, Parent};
 use crate::messages::{ToChild, ToParent};
 use crate::session::{Station, Work};
 use common::ipc::channel::{Channel, ChannelError, Received};
-use common::link::session_id::{Direction, PairId, Ticket};
+use common::link::session_id::{Direction, SessionId, Ticket};
 use common::log::{Event, events};
 use common::rpc::SessionEvent;
 use common::sys;
@@ -22,7 +22,7 @@ pub(super) struct Child {
     pid: Pid,
     channel: Option<Channel>,
     direction: Direction,
-    pair: Option<PairId>,
+    pair: Option<SessionId>,
     /// It has a station (outgoing).
     station: bool,
     partner: Option<String>,
@@ -63,7 +63,7 @@ impl Child {
 pub(super) struct Children {
     table: HashMap<Pid, Child>,
     /// Stations of sessions that are over and may not be in the session list yet.
-    left: VecDeque<(PairId, String)>,
+    left: VecDeque<(SessionId, String)>,
 }
 
 impl Children {
@@ -109,7 +109,7 @@ impl Children {
     }
 
     /// The pair that a child has asked for; false if the child is gone.
-    pub(super) fn give_pair(&mut self, pid: Pid, pair: PairId, ticket: Ticket) -> bool {
+    pub(super) fn give_pair(&mut self, pid: Pid, pair: SessionId, ticket: Ticket) -> bool {
         if let Some(child) = self.table.get_mut(&pid) {
             child.pair = Some(pair);
         }
@@ -117,7 +117,7 @@ impl Children {
     }
 
     /// The station of a session; the DMZ does not know it.
-    fn station_of(&mut self, session: PairId) -> String {
+    fn station_of(&mut self, session: SessionId) -> String {
         if let Some(child) = self.table.values().find(|child| child.pair == Some(session)) {
             return child.address.clone();
         }
@@ -136,7 +136,7 @@ impl Children {
 
     /// The server does not want this pair any more: a parked child ends with its channel, one that has a station may
     /// still be on its way to the join.
-    pub(super) fn retire(&mut self, pair: PairId) {
+    pub(super) fn retire(&mut self, pair: SessionId) {
         let Some(child) = self.table.values_mut().find(|child| child.pair == Some(pair)) else { return };
         if child.is_parked() {
             child.channel = None;
@@ -161,7 +161,7 @@ impl Parent {
     pub(super) fn name_stations(&mut self, events: &mut [SessionEvent]) {
         for event in events {
             if let SessionEvent::Begin(begin) = event {
-                let session = PairId::try_from(begin.session.clone());
+                let session = SessionId::try_from(begin.session.clone());
                 begin.station = session.map_or_else(|_| String::new(), |pair| self.children.station_of(pair));
             }
         }
@@ -196,7 +196,9 @@ impl Parent {
                     }
                 }
                 Ok(Received::Message(ToParent::WantPair, _)) => self.want_pair_for(pid),
-                Ok(Received::Message(ToParent::SystemLog(entry), _)) => self.ask(Asked::SystemLog(entry)),
+                Ok(Received::Message(ToParent::SystemLog(entry), _)) => {
+                    self.ask(BackendCall::SystemLog(entry));
+                }
                 Ok(Received::Blocked | Received::Gone) => return,
                 // What follows may still be of use: its end line, above all.
                 Err(ChannelError::Message(e)) => {

@@ -1,11 +1,11 @@
 //! The server as the client's parent sees it: joining it, renewing the certificate, and what it asks. Its messages ask
 //! and report; none names an address, a path or a command.
 
-use super::backend::Asked;
+use super::backend::BackendCall;
 use super::{CONTROL, Need, Parent, Route};
 use common::identity::ProxyId;
 use common::link::control::{Control, ControlError, MAX_REPORT, ToClient, ToServer, VERSION};
-use common::link::session_id::{Direction, PairId, Ticket};
+use common::link::session_id::{Direction, SessionId, Ticket};
 use common::link::tls;
 use common::log::{Event, events};
 use common::net::{self, Conn, Interrupted, LookupError, Waiter};
@@ -142,7 +142,7 @@ impl Parent {
         if self.joined.is_some() {
             self.renew();
         } else {
-            self.ask(Asked::ClientConfig);
+            self.ask(BackendCall::ClientConfig);
         }
         Ok(())
     }
@@ -166,9 +166,9 @@ impl Parent {
     pub(super) fn renew_when_due(&mut self) {
         if self.joined.is_some() && self.membership.as_ref().is_some_and(|own| own.renew_at <= Instant::now())
         {
-            // Asked once; the answer sets the next time.
+            // BackendCall once; the answer sets the next time.
             self.renewal_failed();
-            self.ask(Asked::Enrolment);
+            self.ask(BackendCall::Enrolment);
         }
     }
 
@@ -293,20 +293,23 @@ impl Parent {
             }
             ToClient::NoOutgoing { reason } => self.no_outgoing(reason),
             ToClient::Retire { pair } => self.children.retire(pair),
-            ToClient::CrlUrl { url } => self.pass_report(Asked::CrlUrl(url)),
+            ToClient::CrlUrl { url } => self.pass_report(BackendCall::CrlUrl(url)),
             // Whatever the DMZ says of itself, this comes from there.
             ToClient::SystemLog(entry) => {
-                self.pass_report(Asked::SystemLog(Box::new(SystemLog { origin: Origin::Server, ..*entry })));
+                self.pass_report(BackendCall::SystemLog(Box::new(SystemLog {
+                    origin: Origin::Server,
+                    ..*entry
+                })));
             }
-            ToClient::Sessions(events) => self.pass_report(Asked::Sessions(events)),
+            ToClient::Sessions(events) => self.pass_report(BackendCall::Sessions(events)),
         }
     }
 
     /// On to the backend, unless it is larger than any that a server of ours sends.
-    fn pass_report(&mut self, mut report: Asked) {
+    fn pass_report(&mut self, mut report: BackendCall) {
         let octets = report.octets();
         if octets <= MAX_REPORT {
-            if let Asked::Sessions(events) = &mut report {
+            if let BackendCall::Sessions(events) = &mut report {
                 self.name_stations(events);
             }
             self.tell_backend(report);
@@ -325,11 +328,11 @@ impl Parent {
             common::debug!("the server asks for its configuration while it is on its way");
             return;
         }
-        self.ask(Asked::ServerConfig(generation));
+        self.ask(BackendCall::ServerConfig(generation));
     }
 
     /// A session child is wanted. How many there may be is ours to say, not the DMZ's.
-    fn take_pair(&mut self, pair: PairId, ticket: Ticket) {
+    fn take_pair(&mut self, pair: SessionId, ticket: Ticket) {
         let limits = self.config.as_ref().map(|config| config.limits.clone()).unwrap_or_default();
         let most = limits.sessions as usize + 2 * limits.parked_pairs as usize;
         if !self.pair_rate.take(Instant::now()) {
@@ -345,7 +348,7 @@ impl Parent {
         self.needs.push_back(Need::Pair(pair, ticket));
     }
 
-    pub(super) fn pair_failed(&mut self, pair: PairId, reason: &str) {
+    pub(super) fn pair_failed(&mut self, pair: SessionId, reason: &str) {
         common::warn!("pair {pair} failed: {}", common::log::escape(reason));
         self.tell_server(&ToServer::PairFailed { pair, reason: reason.to_owned() });
     }

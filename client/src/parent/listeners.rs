@@ -22,7 +22,7 @@ const TOLD: usize = 20;
 
 /// A listener as the configuration wants it.
 #[derive(Clone)]
-struct Door {
+struct ListenerSpec {
     address: SocketAddr,
     /// The partner it leads to; none: it takes proxy requests.
     tied: Option<String>,
@@ -30,7 +30,7 @@ struct Door {
     networks: Vec<Network>,
 }
 
-impl Door {
+impl ListenerSpec {
     /// The same place for the same purpose; who may use it can change while it is open.
     fn is_same(&self, other: &Self) -> bool {
         self.address == other.address && self.tied == other.tied
@@ -47,14 +47,14 @@ impl Door {
 
 struct Listener {
     socket: TcpListener,
-    door: Door,
+    door: ListenerSpec,
     accepting: Accepting,
 }
 
 #[derive(Default)]
 pub(super) struct Listeners {
     /// What is wanted, and the generation that says so.
-    wanted: (Option<u64>, Vec<Door>),
+    wanted: (Option<u64>, Vec<ListenerSpec>),
     /// By slot: `LISTENERS` and the tokens after it.
     open: Vec<Option<Listener>>,
     /// Addresses that could not be bound, and were told of.
@@ -73,7 +73,7 @@ impl Listeners {
     }
 
     /// What is wanted under this configuration; read once for each generation.
-    fn wanted_by(&mut self, config: &ClientConfig) -> Vec<Door> {
+    fn wanted_by(&mut self, config: &ClientConfig) -> Vec<ListenerSpec> {
         if self.wanted.0 != Some(config.generation) {
             self.wanted = (Some(config.generation), wanted(config));
         }
@@ -111,7 +111,7 @@ impl Parent {
         event.field("reason", "the configuration has changed").info();
     }
 
-    fn open_listener(&mut self, door: Door) {
+    fn open_listener(&mut self, door: ListenerSpec) {
         let free = self.listeners.open.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.listeners.open.len());
         let opened = TcpListener::bind(door.address).and_then(|mut socket| {
@@ -182,7 +182,7 @@ impl Parent {
         }
     }
 
-    fn admission(&self, door: &Door, from: IpAddr) -> Result<(), (Status, &'static str)> {
+    fn admission(&self, door: &ListenerSpec, from: IpAddr) -> Result<(), (Status, &'static str)> {
         if !door.networks.iter().any(|network| network.contains(from)) {
             return Err((
                 Status::NotAllowed,
@@ -213,8 +213,8 @@ impl Parent {
 }
 
 /// The listener for proxy requests, and the tied ones.
-fn wanted(config: &ClientConfig) -> Vec<Door> {
-    let door = |ip: Option<IpAddr>, port, tied: Option<&String>, listed: &[String]| Door {
+fn wanted(config: &ClientConfig) -> Vec<ListenerSpec> {
+    let door = |ip: Option<IpAddr>, port, tied: Option<&String>, listed: &[String]| ListenerSpec {
         address: SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port),
         tied: tied.cloned(),
         networks: networks(listed),
@@ -235,10 +235,10 @@ fn networks(listed: &[String]) -> Vec<Network> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Door, networks, wanted};
+    use super::{ListenerSpec, networks, wanted};
     use common::config::{ClientConfig, Limits, Tied};
 
-    fn may_use(door: &Door, from: &str) -> bool {
+    fn may_use(door: &ListenerSpec, from: &str) -> bool {
         door.networks.iter().any(|network| network.contains(from.parse().unwrap()))
     }
 

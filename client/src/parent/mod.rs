@@ -23,14 +23,14 @@ mod report_writer;
 mod reports;
 
 use crate::backend::Access;
-use crate::session::{self, Born, Station, Work};
+use crate::session::{self, ChildInit, Station, Work};
 use admission::Rate;
-use backend::{Asked, Backend};
+use backend::{Backend, BackendCall};
 use call_faults::Faults;
 use children::{Child, Children};
 use common::config::ClientConfig;
 use common::ipc::channel::Channel;
-use common::link::session_id::{PairId, Ticket};
+use common::link::session_id::{SessionId, Ticket};
 use common::log::{Event, Throttle, events};
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
@@ -41,7 +41,7 @@ use listeners::Listeners;
 use mio::{Events, Interest, Poll, Token};
 use openssl::pkey::{PKey, Private};
 use pool::Pool;
-use reports::Held;
+use reports::Backlog;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -90,9 +90,9 @@ enum Need {
     /// The API worker.
     Worker,
     /// A session child for this pair, which waits for a partner.
-    Pair(PairId, Ticket),
+    Pair(SessionId, Ticket),
     /// A session child for this pair, which waits for a station.
-    Spare(PairId, Ticket),
+    Spare(SessionId, Ticket),
     /// A session child for this station.
     Station(Station),
 }
@@ -107,7 +107,7 @@ pub(crate) struct Parent {
     /// Calls of the backend so far.
     calls: u64,
     faults: Faults,
-    held: Held,
+    held: Backlog,
     /// Lines about reports of the server that are too large.
     large_reports: Throttle,
     membership: Option<Membership>,
@@ -150,7 +150,7 @@ impl Parent {
             backend: None,
             calls: 0,
             faults: Faults::default(),
-            held: Held::default(),
+            held: Backlog::default(),
             large_reports: Throttle::new(1),
             membership: None,
             joined: None,
@@ -278,7 +278,7 @@ impl Parent {
                 drop(ours);
                 let source = self.route.source;
                 drop(self);
-                let born = Born { channel: theirs, server: address, source, config, work };
+                let born = ChildInit { channel: theirs, server: address, source, config, work };
                 let status =
                     catch_unwind(AssertUnwindSafe(|| session::run(born))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
@@ -323,7 +323,7 @@ impl Parent {
         common::log::reread_if_changed();
         if self.joined.is_some() && self.refreshed.elapsed() >= REFRESH {
             self.refreshed = Instant::now();
-            self.ask(Asked::ClientConfig);
+            self.ask(BackendCall::ClientConfig);
             // A port that was taken may be free by now, whether the backend answers or not.
             self.tend_listeners();
         }

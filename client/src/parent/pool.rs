@@ -7,7 +7,7 @@ use crate::messages::ToChild;
 use crate::session::Station;
 use common::link::backoff::BackOff;
 use common::link::control::ToServer;
-use common::link::session_id::{Direction, PairId, Ticket};
+use common::link::session_id::{Direction, SessionId, Ticket};
 use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ enum Want {
 
 #[derive(Default)]
 pub(super) struct Pool {
-    /// Asked for and not answered yet, in order.
+    /// BackendCall for and not answered yet, in order.
     wants: VecDeque<Want>,
     low_since: Option<Instant>,
     pub(super) pause: BackOff,
@@ -77,7 +77,7 @@ impl Parent {
     }
 
     /// The server's answer: a pair.
-    pub(super) fn take_outgoing(&mut self, pair: PairId, ticket: Ticket) {
+    pub(super) fn take_outgoing(&mut self, pair: SessionId, ticket: Ticket) {
         match self.pool.wants.pop_front() {
             None => self.pair_failed(pair, "nobody has asked for this pair"),
             Some(Want::Spare) => {

@@ -1,25 +1,25 @@
 //! Calls of the backend in the order of their numbers, and how much memory their reports take: the DMZ chooses how many
 //! there are and how large.
 
-use super::backend::Asked;
+use super::backend::BackendCall;
 use std::collections::BTreeMap;
 
 /// Calls that are kept until they are answered, or can be made.
 #[derive(Default)]
 pub(super) struct Queue {
-    calls: BTreeMap<u64, Asked>,
+    calls: BTreeMap<u64, BackendCall>,
     reports: usize,
     octets: usize,
 }
 
 impl Queue {
-    pub(super) fn insert(&mut self, number: u64, asked: Asked) {
+    pub(super) fn insert(&mut self, number: u64, asked: BackendCall) {
         self.reports += usize::from(asked.is_report());
         self.octets += asked.octets();
         self.calls.insert(number, asked);
     }
 
-    pub(super) fn remove(&mut self, number: u64) -> Option<Asked> {
+    pub(super) fn remove(&mut self, number: u64) -> Option<BackendCall> {
         let asked = self.calls.remove(&number)?;
         self.reports -= usize::from(asked.is_report());
         self.octets -= asked.octets();
@@ -27,13 +27,13 @@ impl Queue {
     }
 
     /// The oldest one.
-    pub(super) fn pop(&mut self) -> Option<(u64, Asked)> {
+    pub(super) fn pop(&mut self) -> Option<(u64, BackendCall)> {
         let number = *self.calls.first_key_value()?.0;
         self.remove(number).map(|asked| (number, asked))
     }
 
     /// Those that are left, oldest first.
-    pub(super) fn into_calls(self) -> impl ExactSizeIterator<Item = Asked> {
+    pub(super) fn into_calls(self) -> impl ExactSizeIterator<Item = BackendCall> {
         self.calls.into_values()
     }
 
@@ -59,14 +59,14 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Queue};
+    use super::{BackendCall, Queue};
 
     #[test]
     fn reports_are_counted_and_weighed_and_go_in_their_order() {
         let mut queue = Queue::default();
-        queue.insert(7, Asked::ClientConfig);
-        queue.insert(8, Asked::CrlUrl("http://b/".to_owned()));
-        queue.insert(6, Asked::CrlUrl("http://a/long".to_owned()));
+        queue.insert(7, BackendCall::ClientConfig);
+        queue.insert(8, BackendCall::CrlUrl("http://b/".to_owned()));
+        queue.insert(6, BackendCall::CrlUrl("http://a/long".to_owned()));
         assert_eq!((queue.reports(), queue.octets()), (2, 15 + 11));
         assert!(queue.has("proxy_client_config") && queue.remove(7).is_some());
         assert!(!queue.has("proxy_client_config") && queue.remove(7).is_none());

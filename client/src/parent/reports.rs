@@ -3,7 +3,7 @@
 //! lines about functions that fail and recover: one for each fault, not one for each call.
 
 use super::Parent;
-use super::backend::{Asked, Backend};
+use super::backend::{Backend, BackendCall};
 use super::call_faults::Recovery;
 use super::report_queue::Queue;
 use common::log::{Event, events};
@@ -19,25 +19,25 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Reports that the backend could not be told yet.
 #[derive(Default)]
-pub(super) struct Held {
+pub(super) struct Backlog {
     reports: Queue,
     tried: Option<Instant>,
 }
 
-impl Held {
+impl Backlog {
     /// When one is to be tried again.
     pub(super) fn due(&self) -> Option<Instant> {
         self.tried.filter(|_| !self.reports.is_empty()).map(|tried| tried + TRY_AGAIN)
     }
 
-    fn put(&mut self, number: u64, report: Asked, now: Instant) {
+    fn put(&mut self, number: u64, report: BackendCall, now: Instant) {
         self.tried = Some(now);
         self.reports.insert(number, report);
     }
 
     /// The first one, if it is time to try and the API worker is idle. When it is not, the next time comes all the same:
     /// the loop must not wake for nothing meanwhile.
-    fn take_due(&mut self, is_idle: bool, now: Instant) -> Option<(u64, Asked)> {
+    fn take_due(&mut self, is_idle: bool, now: Instant) -> Option<(u64, BackendCall)> {
         self.due().filter(|at| *at <= now)?;
         self.tried = Some(now);
         if is_idle { self.reports.pop() } else { None }
@@ -46,7 +46,7 @@ impl Held {
 
 impl Parent {
     /// Tells the backend, as soon as it can be told.
-    pub(super) fn tell_backend(&mut self, report: Asked) {
+    pub(super) fn tell_backend(&mut self, report: BackendCall) {
         let number = self.next_number();
         if self.report_octets() + report.octets() > MOST_OCTETS {
             return self.lose(&report);
@@ -64,7 +64,7 @@ impl Parent {
     }
 
     /// Keeps a report that the backend has not heard of.
-    pub(super) fn hold(&mut self, number: u64, report: Asked) {
+    pub(super) fn hold(&mut self, number: u64, report: BackendCall) {
         if self.held.reports.reports() >= MOST {
             return self.lose(&report);
         }
@@ -77,7 +77,7 @@ impl Parent {
     }
 
     /// A report that nobody will hear of: counted, and told when the function is well again.
-    pub(super) fn lose(&mut self, report: &Asked) {
+    pub(super) fn lose(&mut self, report: &BackendCall) {
         let function = report.function();
         if self.faults.lost(function, report.weight(), Instant::now()) {
             common::warn!("reports for the backend are lost: it takes none by {function}");
@@ -100,7 +100,7 @@ impl Parent {
     }
 
     /// A call has failed: one line and one entry for each fault.
-    pub(super) fn note_fault(&mut self, asked: &Asked, reason: &str, unsent: bool) {
+    pub(super) fn note_fault(&mut self, asked: &BackendCall, reason: &str, unsent: bool) {
         let function = asked.function();
         if !self.faults.failed(function, reason, Instant::now()) {
             return;
@@ -112,13 +112,13 @@ impl Parent {
             // It would fail as well.
             let number = self.next_number();
             self.hold(number, told);
-        } else if !matches!(asked, Asked::SystemLog(_)) {
+        } else if !matches!(asked, BackendCall::SystemLog(_)) {
             self.tell_backend(told);
         }
     }
 
     /// A call has succeeded.
-    pub(super) fn note_success(&mut self, asked: &Asked) {
+    pub(super) fn note_success(&mut self, asked: &BackendCall) {
         let function = asked.function();
         if self.backend.as_ref().is_some_and(|backend| backend.reports() > MOST / 2) {
             // It may be slow rather than well: more would be lost at once, and told of each time.
@@ -147,8 +147,8 @@ impl Parent {
     }
 }
 
-fn entry(level: Level, text: &str, detail: &str) -> Asked {
-    Asked::SystemLog(Box::new(SystemLog {
+fn entry(level: Level, text: &str, detail: &str) -> BackendCall {
+    BackendCall::SystemLog(Box::new(SystemLog {
         level,
         text: text.to_owned(),
         detail: detail.to_owned(),
@@ -163,16 +163,16 @@ fn entry(level: Level, text: &str, detail: &str) -> Asked {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Held, TRY_AGAIN};
+    use super::{BackendCall, Backlog, TRY_AGAIN};
     use std::time::Instant;
 
     #[test]
     fn one_is_tried_now_and_then_and_the_loop_sleeps_between() {
         let start = Instant::now();
-        let mut held = Held::default();
+        let mut held = Backlog::default();
         assert_eq!(held.due(), None);
         for number in [5, 3] {
-            held.put(number, Asked::CrlUrl(String::new()), start);
+            held.put(number, BackendCall::CrlUrl(String::new()), start);
         }
         let mut taken = |at, is_idle| {
             let number = held.take_due(is_idle, at).map(|(number, _)| number);

@@ -6,7 +6,7 @@ use crate::messages::{ToChild, ToParent};
 use common::config::ClientConfig;
 use common::ipc::channel::{Channel, Received};
 use common::link::join::Open;
-use common::link::session_id::{Direction, PairId, Ticket};
+use common::link::session_id::{Direction, SessionId, Ticket};
 use common::log::Event;
 use common::net::Waiter;
 use common::rpc::{Level, Origin, SystemLog};
@@ -15,27 +15,27 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream as StdStream};
 use std::os::fd::OwnedFd;
 
-pub(super) struct Desk {
+pub(super) struct SessionContext {
     pub(super) waiter: Waiter,
     pub(super) server: SocketAddr,
     pub(super) source: Option<IpAddr>,
     pub(super) config: ClientConfig,
     pub(super) direction: Direction,
     /// The session's ID, once there is one.
-    pub(super) pair: Option<PairId>,
+    pub(super) pair: Option<SessionId>,
     /// A station that the parent has handed over.
     pub(super) station: Option<Station>,
     /// A pair that was asked for.
-    pub(super) given: Option<(PairId, Ticket)>,
+    pub(super) given: Option<(SessionId, Ticket)>,
     /// Why there is none.
     pub(super) no_pair: Option<String>,
     /// One that the server has given up.
-    retired: Option<PairId>,
+    retired: Option<SessionId>,
     released: bool,
     channel: Channel,
 }
 
-impl Desk {
+impl SessionContext {
     pub(super) fn new(
         mut channel: Channel,
         server: SocketAddr,
@@ -78,7 +78,7 @@ impl Desk {
     }
 
     /// Whether the server has given this pair up, as far as `released` has heard.
-    pub(super) fn is_retired(&self, pair: PairId) -> bool {
+    pub(super) fn is_retired(&self, pair: SessionId) -> bool {
         self.retired == Some(pair)
     }
 
@@ -98,12 +98,12 @@ impl Desk {
         Ok(())
     }
 
-    pub(super) fn tell(&self, message: &ToParent) {
+    pub(super) fn send_to_parent(&self, message: &ToParent) {
         self.channel.tell_parent(message);
     }
 
-    pub(super) fn tell_operator(&self, open: &Open, text: &str, detail: String) {
-        self.tell(&ToParent::SystemLog(Box::new(SystemLog {
+    pub(super) fn send_system_log(&self, open: &Open, text: &str, detail: String) {
+        self.send_to_parent(&ToParent::SystemLog(Box::new(SystemLog {
             level: Level::Error,
             text: text.to_owned(),
             detail,

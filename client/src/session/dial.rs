@@ -1,9 +1,9 @@
 //! Dialling in: preamble, then parked until the server's child begins the join. If that child met a stranger, its end
 //! of the connection just ends, and the same pair is dialled again.
 
-use super::{Desk, Stop};
+use super::{SessionContext, Stop};
 use common::link::join;
-use common::link::session_id::{PairId, Ticket, UNKNOWN_PAIR};
+use common::link::session_id::{SessionId, Ticket, UNKNOWN_PAIR};
 use common::log::{Event, events};
 use common::net::{self, Conn, Interrupted, LookupError, Wire};
 use common::process::status::Status;
@@ -27,15 +27,19 @@ pub(super) struct Dialled {
 }
 
 /// Dials until the pair is joined, or is not wanted any more.
-pub(super) fn dial_and_join(desk: &mut Desk, pair: PairId, ticket: &Ticket) -> Result<Dialled, Stop> {
+pub(super) fn dial_and_join(
+    context: &mut SessionContext,
+    pair: SessionId,
+    ticket: &Ticket,
+) -> Result<Dialled, Stop> {
     let mut redial = Redial::default();
     loop {
-        let mut wire = dial(desk, pair)?;
-        if present(&mut wire, pair) && park(desk, wire.socket())? {
-            return join_pair(desk, pair, ticket, wire);
+        let mut wire = dial(context, pair)?;
+        if present(&mut wire, pair) && park(context, wire.socket())? {
+            return join_pair(context, pair, ticket, wire);
         }
         // A stranger came and went, and the pair is as good as before.
-        redial.pause(desk, pair)?;
+        redial.pause(context, pair)?;
     }
 }
 
@@ -53,30 +57,30 @@ impl Default for Redial {
 
 impl Redial {
     /// The connection has ended: waits.
-    pub(super) fn pause(&mut self, desk: &mut Desk, pair: PairId) -> Result<(), Stop> {
+    pub(super) fn pause(&mut self, context: &mut SessionContext, pair: SessionId) -> Result<(), Stop> {
         common::debug!("pair {pair} dials in again");
         self.pause = if self.since.elapsed() > QUICK { PAUSE } else { (self.pause * 2).min(MAX_PAUSE) };
-        wait_a_moment(desk, self.pause)?;
+        wait_a_moment(context, self.pause)?;
         self.since = Instant::now();
         Ok(())
     }
 }
 
 /// Says whose data connection it is; false if the connection is gone already.
-pub(super) fn present(wire: &mut Wire, pair: PairId) -> bool {
+pub(super) fn present(wire: &mut Wire, pair: SessionId) -> bool {
     let preamble = pair.preamble();
     matches!(wire.socket().write(&preamble), Ok(n) if n == preamble.len())
 }
 
 /// Connects the server, again and again while it does not listen yet.
-pub(super) fn dial(desk: &mut Desk, pair: PairId) -> Result<Wire, Stop> {
+pub(super) fn dial(context: &mut SessionContext, pair: SessionId) -> Result<Wire, Stop> {
     let give_up = Instant::now() + DIAL;
     let mut pause = PAUSE;
     loop {
-        if desk.released() || desk.is_retired(pair) {
+        if context.released() || context.is_retired(pair) {
             return Err(Stop::Unused(Status::Retired));
         }
-        match net::connect(&mut desk.waiter, &[desk.server], desk.source, give_up) {
+        match net::connect(&mut context.waiter, &[context.server], context.source, give_up) {
             Ok(mut wire) => {
                 net::keepalive(wire.socket()).map_err(|e| Stop::internal(&e))?;
                 return Ok(wire);
@@ -85,7 +89,7 @@ pub(super) fn dial(desk: &mut Desk, pair: PairId) -> Result<Wire, Stop> {
             Err(LookupError::Unreachable(_, e))
                 if e.kind() == ErrorKind::ConnectionRefused && Instant::now() < give_up =>
             {
-                wait_a_moment(desk, pause)?;
+                wait_a_moment(context, pause)?;
                 pause = (pause * 2).min(MAX_PAUSE);
             }
             Err(LookupError::Interrupted(e)) => return Err(unused(e)),
@@ -94,8 +98,8 @@ pub(super) fn dial(desk: &mut Desk, pair: PairId) -> Result<Wire, Stop> {
     }
 }
 
-fn wait_a_moment(desk: &mut Desk, time: Duration) -> Result<(), Stop> {
-    match desk.waiter.wait(Some(Instant::now() + time)) {
+fn wait_a_moment(context: &mut SessionContext, time: Duration) -> Result<(), Stop> {
+    match context.waiter.wait(Some(Instant::now() + time)) {
         Ok(()) | Err(Interrupted::Late) => Ok(()),
         Err(e) => Err(unused(e)),
     }
@@ -110,9 +114,9 @@ pub(super) fn unused(e: Interrupted) -> Stop {
 }
 
 /// Parked: true when the server's child begins the join, false when it ended without.
-fn park(desk: &mut Desk, socket: &mut TcpStream) -> Result<bool, Stop> {
+fn park(context: &mut SessionContext, socket: &mut TcpStream) -> Result<bool, Stop> {
     loop {
-        if desk.released() {
+        if context.released() {
             return Err(Stop::Unused(Status::Retired));
         }
         let mut first = [0];
@@ -126,11 +130,16 @@ fn park(desk: &mut Desk, socket: &mut TcpStream) -> Result<bool, Stop> {
                 return Err(Stop::Failed(Status::LinkBroke, format!("the data connection failed: {e}")));
             }
         }
-        desk.waiter.wait(None).map_err(unused)?;
+        context.waiter.wait(None).map_err(unused)?;
     }
 }
 
-fn join_pair(desk: &mut Desk, pair: PairId, ticket: &Ticket, wire: Wire) -> Result<Dialled, Stop> {
+fn join_pair(
+    context: &mut SessionContext,
+    pair: SessionId,
+    ticket: &Ticket,
+    wire: Wire,
+) -> Result<Dialled, Stop> {
     sys::set_title("joining");
     let deadline = Instant::now() + join::TIME_LIMIT;
     let ssl = join::accept(pair, ticket).map_err(|e| Stop::internal(&e))?;
@@ -138,7 +147,7 @@ fn join_pair(desk: &mut Desk, pair: PairId, ticket: &Ticket, wire: Wire) -> Resu
     loop {
         match conn.handshake() {
             Ok(Poll::Ready(())) => return Ok(Dialled { conn }),
-            Ok(Poll::Pending) => desk.waiter.wait(Some(deadline))?,
+            Ok(Poll::Pending) => context.waiter.wait(Some(deadline))?,
             // The partner was refused meanwhile: its line is in the DMZ.
             Err(e) if e.broke_off() => {
                 common::debug!("pair {pair} ends within its join: {e}");
@@ -147,7 +156,7 @@ fn join_pair(desk: &mut Desk, pair: PairId, ticket: &Ticket, wire: Wire) -> Resu
             Err(e) => {
                 let reason = format!("the join of pair {pair} failed: {e}");
                 Event::new(events::PAIR_REFUSED)
-                    .field_display("address", desk.server)
+                    .field_display("address", context.server)
                     .field("reason", &reason)
                     .warn();
                 return Err(Stop::Failed(Status::LinkBroke, reason));

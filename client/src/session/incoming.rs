@@ -1,13 +1,13 @@
 //! The station: where the client's configuration says, never where a message says. Connected under one deadline, its
 //! SSRM read, judged and kept back: the partner has had one from the DMZ.
 
-use super::{Desk, inspector};
+use super::{SessionContext, inspector};
 use common::config::ClientConfig;
 use common::link::join::Open;
 use common::net::{self, Conn, Interrupted};
 use common::oftp::{self, EsidReason};
 use common::process::status::Status;
-use common::session::greeting::{Greeting, Heard};
+use common::session::greeting::{Greeting, Progress};
 use common::session::inspector::Inspector;
 use common::sys;
 use std::net::SocketAddr;
@@ -28,35 +28,35 @@ pub(super) fn address(config: &ClientConfig) -> String {
 }
 
 /// A station that has sent its SSRM.
-pub(super) fn connect(desk: &mut Desk, open: &Open) -> Result<(Conn, Inspector), Failure> {
+pub(super) fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector), Failure> {
     let address =
         open.address.parse::<SocketAddr>().map_or_else(|_| open.address.clone(), |at| at.ip().to_string());
     sys::set_title(&format!("incoming {address} {}", open.ssid));
-    let limit = desk.config.limits.station_seconds;
+    let limit = context.config.limits.station_seconds;
     let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
-    let (host, port) = (desk.config.station_host.clone(), desk.config.station_port);
-    let reached = net::resolve(&mut desk.waiter, &host, port, deadline)
-        .and_then(|addresses| net::connect(&mut desk.waiter, &addresses, None, deadline));
+    let (host, port) = (context.config.station_host.clone(), context.config.station_port);
+    let reached = net::resolve(&mut context.waiter, &host, port, deadline)
+        .and_then(|addresses| net::connect(&mut context.waiter, &addresses, None, deadline));
     let mut conn = match reached {
         Ok(wire) => Conn::Plain(wire),
         Err(e) => return Err(down(format!("the station {host}:{port} was not reached: {e}"))),
     };
-    let mut inspector = inspector(open, &desk.config);
-    match greeting(desk, &mut conn, &mut inspector, deadline) {
+    let mut inspector = inspector(open, &context.config);
+    match greeting(context, &mut conn, &mut inspector, deadline) {
         Ok(()) => Ok((conn, inspector)),
-        Err(Silence::Gone(what)) => Err(down(format!("the station {host}:{port} {what}"))),
-        Err(Silence::Wrong(reason, what)) => {
+        Err(GreetingError::Gone(what)) => Err(down(format!("the station {host}:{port} {what}"))),
+        Err(GreetingError::Wrong(reason, what)) => {
             // If it cannot be taken the station is gone, and the log line says what matters.
             let _ = conn.write(&inspector.esid(reason));
             let detail = format!("the station {host}:{port} {what}");
             Err(Failure { status: Status::StationViolation, detail, told: Some(conn) })
         }
-        Err(Silence::Told(detail)) => Err(Failure { status: Status::Terminated, detail, told: None }),
+        Err(GreetingError::Told(detail)) => Err(Failure { status: Status::Terminated, detail, told: None }),
     }
 }
 
 /// Why a connected station has not greeted.
-enum Silence {
+enum GreetingError {
     /// It is not there, or does not want to.
     Gone(String),
     /// It said something else, which is answered with an ESID.
@@ -67,34 +67,34 @@ enum Silence {
 
 /// Reads the station's SSRM, and nothing else.
 fn greeting(
-    desk: &mut Desk,
+    context: &mut SessionContext,
     conn: &mut Conn,
     inspector: &mut Inspector,
     deadline: Instant,
-) -> Result<(), Silence> {
-    let wrong = |v: oftp::Violation| Silence::Wrong(v.reason(), format!("sent no SSRM: {v}"));
+) -> Result<(), GreetingError> {
+    let wrong = |v: oftp::Violation| GreetingError::Wrong(v.reason(), format!("sent no SSRM: {v}"));
     let mut greeting = Greeting::default();
     loop {
         match greeting.step(conn, inspector, oftp::Side::Responder).map_err(wrong)? {
-            Heard::Message(_) => {
+            Progress::Message(_) => {
                 let Some((_, reason)) = inspector.ended() else { return Ok(()) };
                 let (code, name) = (reason.code(), reason.name());
-                return Err(Silence::Gone(format!("sent ESID {code} instead of SSRM: {name}")));
+                return Err(GreetingError::Gone(format!("sent ESID {code} instead of SSRM: {name}")));
             }
-            Heard::TooMuch => {
+            Progress::TooMuch => {
                 let what = "sent more before it had an SSID (RFC 5024 §9.3)";
-                return Err(Silence::Wrong(EsidReason::ProtocolViolation, what.to_owned()));
+                return Err(GreetingError::Wrong(EsidReason::ProtocolViolation, what.to_owned()));
             }
-            Heard::Ended { how, .. } => return Err(Silence::Gone(format!("{how} before its SSRM"))),
-            Heard::Nothing => {}
+            Progress::Ended { how, .. } => return Err(GreetingError::Gone(format!("{how} before its SSRM"))),
+            Progress::Nothing => {}
         }
-        match desk.waiter.wait(Some(deadline)) {
+        match context.waiter.wait(Some(deadline)) {
             Ok(()) => {}
             Err(Interrupted::Late) => {
-                let limit = desk.config.limits.station_seconds;
-                return Err(Silence::Gone(format!("sent no SSRM in {limit} s")));
+                let limit = context.config.limits.station_seconds;
+                return Err(GreetingError::Gone(format!("sent no SSRM in {limit} s")));
             }
-            Err(e) => return Err(Silence::Told(e.to_string())),
+            Err(e) => return Err(GreetingError::Told(e.to_string())),
         }
     }
 }

@@ -15,14 +15,14 @@ use crate::messages::ToParent;
 use common::config::ClientConfig;
 use common::ipc::channel::Channel;
 use common::link::join::{self, Open, Opened, Opening};
-use common::link::session_id::{Direction, PairId, Ticket};
+use common::link::session_id::{Direction, SessionId, Ticket};
 use common::log::events;
 use common::net::{Conn, Interrupted};
 use common::process::status::Status;
 use common::session::inspector::Inspector;
 use common::session::relay::Side;
 use common::sys;
-use context::Desk;
+use context::SessionContext;
 use dial::Dialled;
 use mio::net::TcpStream;
 use relay::Attached;
@@ -32,7 +32,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// What a child is born with. Everything else of the parent is gone before `run`.
-pub(crate) struct Born {
+pub(crate) struct ChildInit {
     /// Its end of the channel to the parent.
     pub(crate) channel: Channel,
     /// Where the server was reached.
@@ -48,9 +48,9 @@ pub(crate) struct Born {
 /// What a child is for.
 pub(crate) enum Work {
     /// One half of this pair, until a partner comes.
-    Partner(PairId, Ticket),
+    Partner(SessionId, Ticket),
     /// One half of this pair, until a station comes.
-    Parked(PairId, Ticket),
+    Parked(SessionId, Ticket),
     /// This station. Its pair is yet to be had.
     Station(Station),
 }
@@ -94,57 +94,57 @@ impl From<Interrupted> for Stop {
 }
 
 /// The whole life of a session child; gives its exit status.
-pub(crate) fn run(born: Born) -> Status {
+pub(crate) fn run(init: ChildInit) -> Status {
     // A signal to the parent's group (a terminal, a service manager) is not meant for a running session.
     let _ = sys::own_process_group();
     sys::set_title("parked");
-    let Born { channel, server, source, config, work } = born;
+    let ChildInit { channel, server, source, config, work } = init;
     let direction = match work {
         Work::Partner(..) => Direction::Incoming,
         Work::Parked(..) | Work::Station(_) => Direction::Outgoing,
     };
-    let desk = Desk::new(channel, server, source, config, direction);
-    let mut desk = match desk {
-        Ok(desk) => desk,
+    let context = SessionContext::new(channel, server, source, config, direction);
+    let mut context = match context {
+        Ok(context) => context,
         Err(e) => {
             common::error!("a session process cannot start: {e}");
             return Status::Internal;
         }
     };
     let outcome = match work {
-        Work::Partner(pair, ticket) => serve_partner(&mut desk, pair, &ticket),
-        Work::Parked(pair, ticket) => outgoing::park(&mut desk, pair, ticket),
-        Work::Station(station) => Ok(outgoing::serve(&mut desk, station, None)),
+        Work::Partner(pair, ticket) => serve_partner(&mut context, pair, &ticket),
+        Work::Parked(pair, ticket) => outgoing::park(&mut context, pair, ticket),
+        Work::Station(station) => Ok(outgoing::serve(&mut context, station, None)),
     };
     match outcome {
         Ok(status) | Err(Stop::Unused(status)) => status,
         Err(Stop::Failed(status, detail)) => {
-            desk.tell(&ToParent::Failed { reason: detail });
+            context.send_to_parent(&ToParent::Failed { reason: detail });
             status
         }
     }
 }
 
-fn serve_partner(desk: &mut Desk, pair: PairId, ticket: &Ticket) -> Result<Status, Stop> {
-    desk.pair = Some(pair);
-    let joined = dial::dial_and_join(desk, pair, ticket)?;
-    let (data, open) = joined.question(desk)?;
-    match incoming::connect(desk, &open) {
+fn serve_partner(context: &mut SessionContext, pair: SessionId, ticket: &Ticket) -> Result<Status, Stop> {
+    context.pair = Some(pair);
+    let joined = dial::dial_and_join(context, pair, ticket)?;
+    let (data, open) = joined.question(context)?;
+    match incoming::connect(context, &open) {
         Ok((station, inspector)) => {
             let mut attached = Attached { data, station, inspector, open };
             match join::send(&mut attached.data, &Opened::Ready) {
-                Ok(()) => Ok(attached.relay(desk)),
-                Err(e) => Ok(attached.give_up(desk, &e)),
+                Ok(()) => Ok(attached.relay(context)),
+                Err(e) => Ok(attached.give_up(context, &e)),
             }
         }
-        Err(failure) => Ok(failure.report(desk, data, &open)),
+        Err(failure) => Ok(failure.report(context, data, &open)),
     }
 }
 
 impl Dialled {
     /// Which session it is to be. The partner has the server's time limit for its SSID.
-    fn question(self, desk: &mut Desk) -> Result<(Conn, Open), Stop> {
-        let limits = &desk.config.limits;
+    fn question(self, context: &mut SessionContext) -> Result<(Conn, Open), Stop> {
+        let limits = &context.config.limits;
         let limit = u64::from(limits.ssid_seconds) + u64::from(limits.handshake_seconds);
         let deadline = Some(Instant::now() + Duration::from_secs(limit));
         let mut data = self.conn;
@@ -152,7 +152,7 @@ impl Dialled {
         let open = loop {
             match opening.receive::<Open>(&mut data) {
                 Ok(Poll::Ready(open)) => break open,
-                Ok(Poll::Pending) => desk.waiter.wait(deadline)?,
+                Ok(Poll::Pending) => context.waiter.wait(deadline)?,
                 // The partner was refused in the DMZ: its SSID was not to be had, or not its own.
                 Err(e) => {
                     common::debug!("a pair ends without a session: {e}");
@@ -160,28 +160,32 @@ impl Dialled {
                 }
             }
         };
-        let station = incoming::address(&desk.config);
-        desk.tell(&ToParent::Joined { partner: open.partner.clone(), station });
+        let station = incoming::address(&context.config);
+        context.send_to_parent(&ToParent::Joined { partner: open.partner.clone(), station });
         Ok((data, open))
     }
 }
 
 impl incoming::Failure {
     /// Tells the server's child, the operator and the log why there is no station.
-    fn report(self, desk: &mut Desk, mut data: Conn, open: &Open) -> Status {
-        let event = desk
+    fn report(self, context: &mut SessionContext, mut data: Conn, open: &Open) -> Status {
+        let event = context
             .event(events::SESSION_REFUSED, open)
             .field("reason", self.status.word())
             .field("detail", &self.detail);
-        desk.tell_operator(open, "the station did not take an incoming session", event.text().to_owned());
+        context.send_system_log(
+            open,
+            "the station did not take an incoming session",
+            event.text().to_owned(),
+        );
         event.error();
-        desk.tell(&ToParent::EndLogged);
+        context.send_to_parent(&ToParent::EndLogged);
         let answer = Opened::Failed { reason: self.detail };
         if join::send(&mut data, &answer).is_ok() {
-            common::net::goodbye(&mut desk.waiter, data);
+            common::net::goodbye(&mut context.waiter, data);
         }
         if let Some(station) = self.told {
-            common::net::goodbye(&mut desk.waiter, station);
+            common::net::goodbye(&mut context.waiter, station);
         }
         self.status
     }

@@ -1,13 +1,13 @@
 //! The relay between the data connection and the station, judged by the same code as in the DMZ: a DMZ host that was
 //! taken over sends no rubbish inward. Then the one end line.
 
-use super::Desk;
+use super::SessionContext;
 use crate::messages::ToParent;
 use common::link::join::{Open, OpeningError};
 use common::log::events;
 use common::net::Conn;
 use common::process::status::Status;
-use common::session::ending::{self, Verdict};
+use common::session::ending::{self, Ending};
 use common::session::inspector::Inspector;
 use common::session::relay::Relay;
 use std::time::{Duration, Instant};
@@ -25,35 +25,36 @@ pub(super) struct Attached {
 
 impl Attached {
     /// Relays to the end, and reports it.
-    pub(super) fn relay(mut self, desk: &mut Desk) -> Status {
+    pub(super) fn relay(mut self, context: &mut SessionContext) -> Status {
         let begun = Instant::now();
         let station = self.station.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        desk.event(events::SESSION_BEGIN, &self.open).field("station", &station).info();
+        context.event(events::SESSION_BEGIN, &self.open).field("station", &station).info();
         // Both daemons watch the same session by the same limits: in the DMZ they are found to be passed first.
-        let mut times = ending::timeouts(&desk.config.limits);
+        let mut times = ending::timeouts(&context.config.limits);
         times.silence += LATER;
         times.unit += LATER;
-        let relay = Relay::new(&mut desk.waiter, &mut self.inspector, self.data, self.station, times);
+        let relay = Relay::new(&mut context.waiter, &mut self.inspector, self.data, self.station, times);
         let (outcome, totals) = relay.run();
-        let verdict = Verdict::of(&outcome, &self.inspector);
-        let event = desk.event(events::SESSION_END, &self.open);
-        let event = verdict.describe(event, totals, &self.inspector, begun.elapsed());
-        if verdict.grave() {
-            let text = format!("{} session ended: {}", desk.direction.word(), verdict.status.word());
-            desk.tell_operator(&self.open, &text, event.text().to_owned());
+        let ending = Ending::of(&outcome, &self.inspector);
+        let event = context.event(events::SESSION_END, &self.open);
+        let event = ending.describe(event, totals, &self.inspector, begun.elapsed());
+        if ending.concerns_operator() {
+            let text = format!("{} session ended: {}", context.direction.word(), ending.status.word());
+            context.send_system_log(&self.open, &text, event.text().to_owned());
         }
         event.info();
-        desk.tell(&ToParent::EndLogged);
-        verdict.status
+        context.send_to_parent(&ToParent::EndLogged);
+        ending.status
     }
 
     /// The server's child could not be told that the station is there.
-    pub(super) fn give_up(self, desk: &mut Desk, e: &OpeningError) -> Status {
-        desk.event(events::SESSION_REFUSED, &self.open)
+    pub(super) fn give_up(self, context: &mut SessionContext, e: &OpeningError) -> Status {
+        context
+            .event(events::SESSION_REFUSED, &self.open)
             .field("reason", Status::LinkBroke.word())
             .field_display("detail", e)
             .warn();
-        desk.tell(&ToParent::EndLogged);
+        context.send_to_parent(&ToParent::EndLogged);
         Status::LinkBroke
     }
 }

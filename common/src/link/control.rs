@@ -1,7 +1,7 @@
 //! The control connection: what the two parents say to each other, and the connection itself with its pings.
 //! Frames of up to 1 MiB; an answer that is larger goes in chunks, between which pings get through.
 
-use super::session_id::{Direction, PairId, Ticket};
+use super::session_id::{Direction, SessionId, Ticket};
 use crate::ipc::frame::{self, FrameError, MAX_FRAME, Splitter};
 use crate::net::{Conn, Read};
 use crate::rpc::{SessionEvent, SystemLog};
@@ -60,7 +60,7 @@ pub enum ToClient {
     /// Have a session child dial in for this pair.
     Pair {
         /// Names the pair.
-        pair: PairId,
+        pair: SessionId,
         /// Lets it join.
         ticket: Ticket,
         /// Outgoing: the answer to `WantOutgoing`.
@@ -74,7 +74,7 @@ pub enum ToClient {
     /// This pair is not wanted any more.
     Retire {
         /// Names the pair.
-        pair: PairId,
+        pair: SessionId,
     },
     /// Tell the backend of a CRL distribution URL that the configuration does not know.
     CrlUrl {
@@ -116,7 +116,7 @@ pub enum ToServer {
     /// No session child could be had for this pair.
     PairFailed {
         /// Names the pair.
-        pair: PairId,
+        pair: SessionId,
         /// A finished sentence.
         reason: String,
     },

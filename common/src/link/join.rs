@@ -1,7 +1,7 @@
 //! The join of a pair: TLS 1.3 with the ticket as pre-shared key on the data connection, then the few bounded
 //! frames that open a session on it. Whoever has work begins the handshake; the parked end waits for it.
 
-use super::session_id::{PairId, Ticket};
+use super::session_id::{SessionId, Ticket};
 use super::tls;
 use crate::config::ProfileName;
 use crate::ipc::frame::{self, FrameError, Splitter};
@@ -22,7 +22,7 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 const SUITE: &str = "TLS_AES_128_GCM_SHA256";
 
 /// The side that has work: begins the handshake.
-pub fn initiate(pair: PairId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
+pub fn initiate(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
     let mut context = tls::hardened(SslVersion::TLS1_3)?;
     context.set_ciphersuites(SUITE)?;
     let (identity, ticket) = (pair.to_string(), ticket.clone());
@@ -41,7 +41,7 @@ pub fn initiate(pair: PairId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
 }
 
 /// The parked side: accepts its own pair's ticket and no other.
-pub fn accept(pair: PairId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
+pub fn accept(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
     let mut context = tls::hardened(SslVersion::TLS1_3)?;
     context.set_ciphersuites(SUITE)?;
     let (identity, ticket) = (pair.to_string(), ticket.clone());

@@ -16,9 +16,9 @@ pub const UNKNOWN_PAIR: u8 = b'N';
 /// 128 random bits that name a pair. Also the session's ID in logs and in the session list.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct PairId([u8; 16]);
+pub struct SessionId([u8; 16]);
 
-impl PairId {
+impl SessionId {
     /// A new one.
     pub fn random() -> Result<Self, ErrorStack> {
         let mut id = [0; 16];
@@ -42,25 +42,25 @@ impl PairId {
     }
 }
 
-impl fmt::Display for PairId {
+impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex(&self.0))
     }
 }
 
-impl fmt::Debug for PairId {
+impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl From<PairId> for String {
-    fn from(id: PairId) -> Self {
+impl From<SessionId> for String {
+    fn from(id: SessionId) -> Self {
         id.to_string()
     }
 }
 
-impl TryFrom<String> for PairId {
+impl TryFrom<String> for SessionId {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
@@ -151,20 +151,20 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PREAMBLE, PairId, Ticket};
+    use super::{PREAMBLE, SessionId, Ticket};
 
     #[test]
     fn a_preamble_names_its_pair() {
-        let pair = PairId::random().unwrap();
-        assert_eq!(PairId::from_preamble(&pair.preamble()), Some(pair));
-        assert_eq!(PairId::from_preamble(&[0x16; PREAMBLE]), None);
+        let pair = SessionId::random().unwrap();
+        assert_eq!(SessionId::from_preamble(&pair.preamble()), Some(pair));
+        assert_eq!(SessionId::from_preamble(&[0x16; PREAMBLE]), None);
     }
 
     #[test]
     fn json_round_trip() {
-        let (pair, ticket) = (PairId::random().unwrap(), Ticket::random().unwrap());
+        let (pair, ticket) = (SessionId::random().unwrap(), Ticket::random().unwrap());
         let text = serde_json::to_string(&(pair, ticket.clone())).unwrap();
-        assert_eq!(serde_json::from_str::<(PairId, Ticket)>(&text).unwrap(), (pair, ticket));
-        assert!(serde_json::from_str::<PairId>("\"00\"").is_err());
+        assert_eq!(serde_json::from_str::<(SessionId, Ticket)>(&text).unwrap(), (pair, ticket));
+        assert!(serde_json::from_str::<SessionId>("\"00\"").is_err());
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// A session's end.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct Ending {
     /// In one word.
     pub status: Status,
     /// The ESID that ended it, if one did.
@@ -28,7 +28,7 @@ pub fn timeouts(limits: &Limits) -> Timeouts {
     }
 }
 
-impl Verdict {
+impl Ending {
     /// What the relay's outcome means. A violation is logged here.
     pub fn of(outcome: &Outcome<Violation>, inspector: &Inspector) -> Self {
         let plain = |status, detail: String| Self { status, esid: None, detail };
@@ -96,7 +96,7 @@ impl Verdict {
     }
 
     /// An operator should look at it.
-    pub fn grave(&self) -> bool {
+    pub fn concerns_operator(&self) -> bool {
         !matches!(self.status, Status::Normal | Status::ErrorEsid | Status::PartnerBroke | Status::Terminated)
     }
 

@@ -16,7 +16,7 @@ pub struct Greeting {
 }
 
 /// What came of one step.
-pub enum Heard {
+pub enum Progress {
     /// Not whole yet.
     Nothing,
     /// The message, judged.
@@ -45,17 +45,17 @@ impl Greeting {
         conn: &mut Conn,
         inspector: &mut Inspector,
         from: Side,
-    ) -> Result<Heard, Violation> {
+    ) -> Result<Progress, Violation> {
         let ended = loop {
             match conn.read(self.buffer.get_mut(self.filled..).unwrap_or_default()) {
                 Read::Octets(n) => self.filled += n,
                 Read::Blocked => break None,
                 Read::Clean => {
-                    break Some(Heard::Ended { how: "closed the connection".to_owned(), tls: false });
+                    break Some(Progress::Ended { how: "closed the connection".to_owned(), tls: false });
                 }
                 Read::Broken(e) => {
                     let tls = e.kind() == ErrorKind::InvalidData;
-                    break Some(Heard::Ended { how: format!("broke off ({e})"), tls });
+                    break Some(Progress::Ended { how: format!("broke off ({e})"), tls });
                 }
             }
             if self.filled == self.buffer.len() {
@@ -64,12 +64,12 @@ impl Greeting {
         };
         let read = self.buffer.get(..self.filled).unwrap_or_default();
         let Some(length) = inspector.whole(from, read)? else {
-            return Ok(ended.unwrap_or(Heard::Nothing));
+            return Ok(ended.unwrap_or(Progress::Nothing));
         };
         let message = read.get(..length).unwrap_or_default();
         inspector.pass(from, message)?;
         // What follows an ESID counts for nothing.
         let eager = length < self.filled && inspector.ended().is_none();
-        Ok(if eager { Heard::TooMuch } else { Heard::Message(message.to_vec()) })
+        Ok(if eager { Progress::TooMuch } else { Progress::Message(message.to_vec()) })
     }
 }

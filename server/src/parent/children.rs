@@ -4,7 +4,7 @@
 use super::{CHILDREN, Need, Parent};
 use crate::messages::{ToChild, ToParent};
 use common::ipc::channel::{Channel, ChannelError, Received};
-use common::link::session_id::{Direction, PairId};
+use common::link::session_id::{Direction, SessionId};
 use common::log::{Event, events};
 use common::process::status::Status;
 use common::rpc::{Level, Origin, SessionEnd, SessionEvent, SystemLog};
@@ -37,7 +37,7 @@ pub(super) struct Child {
     stage: Stage,
     peer: Option<SocketAddr>,
     partner: Option<String>,
-    pair: Option<PairId>,
+    pair: Option<SessionId>,
     end_logged: bool,
     listed: bool,
 }
@@ -110,7 +110,7 @@ impl Children {
         self.table.get(&pid).is_some_and(|child| child.channel.is_some())
     }
 
-    pub(super) fn set_pair(&mut self, pid: Pid, pair: Option<PairId>) {
+    pub(super) fn set_pair(&mut self, pid: Pid, pair: Option<SessionId>) {
         if let Some(child) = self.table.get_mut(&pid) {
             child.pair = pair;
         }

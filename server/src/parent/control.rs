@@ -2,7 +2,7 @@
 
 use super::config_chunks::{Answer, Progress};
 use super::{CONTROL, Parent, REFRESH};
-use crate::active_config::Active;
+use crate::active_config::ActiveConfig;
 use common::link::control::{Control, ControlError, MAX_ANSWER, ToClient, ToServer, VERSION};
 use common::link::session_id::Ticket;
 use common::log::{Event, events};
@@ -231,7 +231,7 @@ impl Parent {
             }
             Ok(ConfigAnswer::Changed { config }) => {
                 let generation = config.generation;
-                match Active::build(*config) {
+                match ActiveConfig::build(*config) {
                     Ok((active, skipped)) => self.take_over(active, &skipped),
                     Err(e) => self.refuse_config(Some(generation), &e.to_string()),
                 }
@@ -256,7 +256,7 @@ impl Parent {
     }
 
     /// All or nothing: the new listener is bound before anything old is given up.
-    fn take_over(&mut self, active: Active, skipped: &[String]) {
+    fn take_over(&mut self, active: ActiveConfig, skipped: &[String]) {
         let generation = active.generation;
         if !self.has_outgoing_ip(active.outgoing_ip) {
             return;

@@ -4,7 +4,7 @@
 use super::control::Joined;
 use super::{INTERNAL, PENDING};
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
-use common::link::session_id::{PREAMBLE, PairId, Ticket, UNKNOWN_PAIR};
+use common::link::session_id::{PREAMBLE, SessionId, Ticket, UNKNOWN_PAIR};
 use common::link::tls;
 use common::log::{Event, Throttle, events};
 use common::net::{self, Accepting, Conn, Wire};
@@ -59,7 +59,7 @@ pub(super) enum Newcomer {
     /// A client.
     Client(Box<Joined>),
     /// The data connection of a pair; whether we know it is the pool's business.
-    Data(PairId, TcpStream),
+    Data(SessionId, TcpStream),
 }
 
 enum Progress {
@@ -299,7 +299,7 @@ fn preamble(
             Err(e) => return Progress::Refused(e.to_string()),
         }
     }
-    let Some(pair) = PairId::from_preamble(&buffer) else {
+    let Some(pair) = SessionId::from_preamble(&buffer) else {
         return Progress::Refused("it speaks neither TLS nor the preamble of a data connection".to_owned());
     };
     // From here on the socket is a child's.

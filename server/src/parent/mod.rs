@@ -24,14 +24,14 @@ mod outgoing_address;
 mod pool;
 mod reports;
 
-use crate::active_config::Active;
+use crate::active_config::ActiveConfig;
 use crate::identity::Identity;
 use crate::licence::Licence;
-use crate::session::{self, Born};
+use crate::session::{self, ChildInit};
 use children::{Child, Children};
 use common::ipc::channel::Channel;
 use common::link::control::ToClient;
-use common::link::session_id::{Direction, PairId};
+use common::link::session_id::{Direction, SessionId};
 use common::process::signals::{Signal, Signals};
 use common::process::startup::Finish;
 use common::process::status::Status;
@@ -69,7 +69,7 @@ pub(super) enum Need {
     /// To wait in the pool.
     Spare,
     /// To take over a pair whose first child met a stranger.
-    Heir(PairId),
+    Heir(SessionId),
     /// For this partner, because no child was parked.
     Partner(TcpStream, SocketAddr),
     /// The client wants one for its station.
@@ -89,7 +89,7 @@ pub(crate) struct Parent {
     internal: InternalPort,
     joined: Option<Joined>,
     public: Option<PublicPort>,
-    active: Option<Active>,
+    active: Option<ActiveConfig>,
     pool: Pool,
     children: Children,
     outbox: Outbox,
@@ -193,9 +193,9 @@ impl Parent {
                 let active = self.active.take();
                 drop(self);
                 let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
-                let born = Born { channel: theirs, active, direction };
+                let init = ChildInit { channel: theirs, active, direction };
                 let status =
-                    catch_unwind(AssertUnwindSafe(|| session::run(born))).unwrap_or(Status::Internal);
+                    catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
             }
             Err(e) => self.no_child(need, e),

@@ -2,7 +2,7 @@
 //! stops, as documented, whenever that is noticed; a partner's own concerns that partner alone.
 
 use super::Parent;
-use crate::active_config::Active;
+use crate::active_config::ActiveConfig;
 use common::net;
 use common::process::startup::Finish;
 use common::rpc::Level;
@@ -25,7 +25,7 @@ impl Parent {
     }
 
     /// Tells of partners whose own address is not here; once for a generation.
-    pub(super) fn tell_missing_sources(&mut self, active: &Active) {
+    pub(super) fn tell_missing_sources(&mut self, active: &ActiveConfig) {
         if self.active.as_ref().is_some_and(|before| before.generation == active.generation) {
             return;
         }

@@ -7,7 +7,7 @@ use super::{Need, Parent};
 use crate::messages::ToChild;
 use common::link::backoff::BackOff;
 use common::link::control::ToClient;
-use common::link::session_id::{Direction, PairId, Ticket};
+use common::link::session_id::{Direction, SessionId, Ticket};
 use mio::net::TcpStream;
 use nix::unistd::Pid;
 use std::collections::HashMap;
@@ -38,9 +38,9 @@ struct Pair {
 
 #[derive(Default)]
 pub(super) struct Pool {
-    pairs: HashMap<PairId, Pair>,
+    pairs: HashMap<SessionId, Pair>,
     /// Pairs that we gave up lately: their client's children may dial once more before they hear of it.
-    given_up: HashMap<PairId, Instant>,
+    given_up: HashMap<SessionId, Instant>,
     low_since: Option<Instant>,
     pub(super) pause: BackOff,
 }
@@ -51,7 +51,7 @@ impl Pool {
         self.pairs.values().any(|pair| pair.dial_by.is_some())
     }
 
-    fn give_up(&mut self, id: PairId) {
+    fn give_up(&mut self, id: SessionId) {
         self.given_up.retain(|_, since| since.elapsed() < DIAL);
         self.given_up.insert(id, Instant::now());
     }
@@ -71,7 +71,7 @@ impl Parent {
     /// Drops what is too old, gives up what nobody dialled, and fills the pool in the quiet.
     pub(super) fn tend_pool(&mut self, quiet: bool) {
         let now = Instant::now();
-        let late: Vec<PairId> = self
+        let late: Vec<SessionId> = self
             .pool
             .pairs
             .iter()
@@ -110,7 +110,7 @@ impl Parent {
             return;
         }
         let generation = self.active.as_ref().map_or(0, |active| active.generation);
-        match PairId::random().and_then(|id| Ticket::random().map(|ticket| (id, ticket))) {
+        match SessionId::random().and_then(|id| Ticket::random().map(|ticket| (id, ticket))) {
             Ok((id, ticket)) => {
                 let now = Instant::now();
                 let message = ToClient::Pair { pair: id, ticket: ticket.clone(), direction };
@@ -131,7 +131,7 @@ impl Parent {
     }
 
     /// A data connection names its pair: its child gets it.
-    pub(super) fn connect_pair(&mut self, id: PairId, socket: TcpStream) {
+    pub(super) fn connect_pair(&mut self, id: SessionId, socket: TcpStream) {
         let peer = socket.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         // The client's child may be faster to dial again than we are to bury ours.
         self.bury();
@@ -153,7 +153,7 @@ impl Parent {
     }
 
     /// Hands a pair's data connection to its child, if that is there by now.
-    fn deliver(&mut self, id: PairId) {
+    fn deliver(&mut self, id: SessionId) {
         let Some(pair) = self.pool.pairs.get_mut(&id) else { return };
         if !self.children.lives(pair.child) {
             return;
@@ -169,7 +169,7 @@ impl Parent {
     }
 
     /// A parked child's data connection has ended.
-    pub(super) fn lose_data(&mut self, child: Pid, id: PairId) {
+    pub(super) fn lose_data(&mut self, child: Pid, id: SessionId) {
         let lost = self.pool.pairs.get(&id);
         if lost.is_some_and(|pair| pair.created.elapsed() < YOUNG && pair.direction == Direction::Incoming) {
             self.pool.pause.failed();
@@ -179,12 +179,12 @@ impl Parent {
     }
 
     /// The pair's two children are joined: the ticket is used.
-    pub(super) fn joined_pair(&mut self, id: PairId) {
+    pub(super) fn joined_pair(&mut self, id: SessionId) {
         self.pool.pairs.remove(&id);
     }
 
     /// No data connection came of this pair: its child hears why.
-    pub(super) fn fail_pair(&mut self, id: PairId, reason: &str) {
+    pub(super) fn fail_pair(&mut self, id: SessionId, reason: &str) {
         let Some(pair) = self.pool.pairs.remove(&id) else { return };
         self.pool.give_up(id);
         common::warn!("pair {id} failed: {}", common::log::escape(reason));
@@ -197,7 +197,7 @@ impl Parent {
     }
 
     /// This pair's server child is gone without a join: another one waits in its place, if the pair is worth it.
-    pub(super) fn inherit(&mut self, id: PairId) {
+    pub(super) fn inherit(&mut self, id: SessionId) {
         let Some(pair) = self.pool.pairs.get(&id) else { return };
         let current = self.active.as_ref().filter(|_| self.joined.is_some());
         let worth = current.is_some_and(|active| {
@@ -215,7 +215,7 @@ impl Parent {
     }
 
     /// The heir of a pair was forked.
-    pub(super) fn bequeath(&mut self, id: PairId, child: Pid) {
+    pub(super) fn bequeath(&mut self, id: SessionId, child: Pid) {
         if let Some(pair) = self.pool.pairs.get_mut(&id) {
             pair.child = child;
             self.children.set_pair(child, Some(id));
@@ -226,7 +226,7 @@ impl Parent {
     }
 
     /// This pair is not wanted any more. A child that serves a partner meanwhile is left alone.
-    pub(super) fn retire(&mut self, id: PairId) {
+    pub(super) fn retire(&mut self, id: SessionId) {
         if let Some(pair) = self.pool.pairs.remove(&id) {
             self.pool.give_up(id);
             self.tell_client(&ToClient::Retire { pair: id });
@@ -236,7 +236,7 @@ impl Parent {
 
     /// Retires all pairs whose child serves nobody yet.
     pub(super) fn retire_parked(&mut self, why: &str) {
-        let parked: Vec<PairId> = self
+        let parked: Vec<SessionId> = self
             .pool
             .pairs
             .iter()
@@ -252,7 +252,7 @@ impl Parent {
     }
 
     fn retire_aged(&mut self, max_age: Duration) {
-        let aged: Vec<PairId> = self
+        let aged: Vec<SessionId> = self
             .pool
             .pairs
             .iter()
@@ -277,7 +277,7 @@ impl Parent {
     }
 }
 
-fn pair_again(pool: &mut Pool, id: PairId) {
+fn pair_again(pool: &mut Pool, id: SessionId) {
     if let Some(pair) = pool.pairs.get_mut(&id) {
         pair.dial_by = Some(Instant::now() + DIAL);
     }

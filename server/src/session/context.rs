@@ -1,11 +1,11 @@
 //! What a session child works with all the way: its waiter, its channel, the configuration it was born with, the data
 //! connection once it has one, and what is known of the session for its log lines.
 
-use super::{Born, Refusal};
-use crate::active_config::Active;
+use super::{ChildInit, Refusal};
+use crate::active_config::ActiveConfig;
 use crate::messages::{ToChild, ToParent};
 use common::ipc::channel::{Channel, Received};
-use common::link::session_id::{Direction, PairId, Ticket};
+use common::link::session_id::{Direction, SessionId, Ticket};
 use common::net::{Conn, Interrupted, Waiter, Wire};
 use common::process::status::Status;
 use common::rpc::{Level, Origin, SystemLog};
@@ -31,7 +31,7 @@ impl From<Refusal> for Stop {
 
 /// The data connection of the pair this child belongs to, before the join.
 pub(super) struct Data {
-    pub(super) pair: PairId,
+    pub(super) pair: SessionId,
     pub(super) ticket: Ticket,
     pub(super) conn: Conn,
 }
@@ -58,7 +58,7 @@ pub(super) struct Facts {
     /// Whom the station asked for (outgoing).
     pub(super) target: String,
     pub(super) peer: Option<SocketAddr>,
-    pub(super) pair: Option<PairId>,
+    pub(super) pair: Option<SessionId>,
     pub(super) tls: String,
     pub(super) subject: String,
     pub(super) serial: String,
@@ -88,9 +88,9 @@ impl Facts {
     }
 }
 
-pub(super) struct Desk {
+pub(super) struct SessionContext {
     pub(super) waiter: Waiter,
-    pub(super) active: Active,
+    pub(super) active: ActiveConfig,
     pub(super) facts: Facts,
     pub(super) data: Option<Data>,
     pub(super) admission: Admission,
@@ -100,9 +100,9 @@ pub(super) struct Desk {
     channel: Channel,
 }
 
-impl Desk {
-    pub(super) fn new(born: Born) -> io::Result<Self> {
-        let Born { mut channel, active, direction } = born;
+impl SessionContext {
+    pub(super) fn new(init: ChildInit) -> io::Result<Self> {
+        let ChildInit { mut channel, active, direction } = init;
         let waiter = Waiter::new()?;
         waiter.watch(&mut channel)?;
         Ok(Self {
@@ -166,13 +166,13 @@ impl Desk {
     }
 
     /// Tells the parent. That it is gone shows when we listen.
-    pub(super) fn tell(&self, message: &ToParent) {
+    pub(super) fn send_to_parent(&self, message: &ToParent) {
         self.channel.tell_parent(message);
     }
 
     /// An entry for the backend's system log: our words, and the line with the peer's values.
-    pub(super) fn tell_operator(&self, text: &str, detail: String) {
-        self.tell(&ToParent::SystemLog(Box::new(SystemLog {
+    pub(super) fn send_system_log(&self, text: &str, detail: String) {
+        self.send_to_parent(&ToParent::SystemLog(Box::new(SystemLog {
             level: Level::Error,
             text: text.to_owned(),
             detail,

@@ -2,8 +2,8 @@
 //! private key in this process.
 
 use crate::messages::ToParent;
-use crate::session::context::Desk;
-use crate::session::refusal::Parting;
+use crate::session::context::SessionContext;
+use crate::session::refusal::PendingRefusal;
 use crate::session::refusal::Refusal;
 use crate::trust;
 use common::link::session_id::Direction;
@@ -15,22 +15,22 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// The handshake, the partner's certificate included; `ssl` has its role set.
-pub(super) fn run(desk: &mut Desk, ssl: Ssl, wire: Wire) -> Result<Conn, Parting> {
-    let limit = desk.active.limits.handshake_seconds;
+pub(super) fn run(context: &mut SessionContext, ssl: Ssl, wire: Wire) -> Result<Conn, PendingRefusal> {
+    let limit = context.active.limits.handshake_seconds;
     let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
     let mut conn = Conn::tls(ssl, wire).map_err(|e| Refusal::internal(&e))?;
     loop {
-        desk.listen()?;
+        context.listen()?;
         match conn.handshake() {
             Ok(Poll::Ready(())) => break,
             Ok(Poll::Pending) => {}
             Err(failure) => {
-                report_urls(desk);
-                let refusal = refused(desk, &failure);
-                return Err(Parting { refusal, conn: Some(conn) });
+                report_urls(context);
+                let refusal = refused(context, &failure);
+                return Err(PendingRefusal { refusal, conn: Some(conn) });
             }
         }
-        match desk.wait(Some(deadline)) {
+        match context.wait(Some(deadline)) {
             Ok(()) => {}
             Err(Interrupted::Late) => {
                 let detail = format!("no complete TLS handshake within {limit} s");
@@ -42,53 +42,55 @@ pub(super) fn run(desk: &mut Desk, ssl: Ssl, wire: Wire) -> Result<Conn, Parting
             Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e).into()),
         }
     }
-    forget_key(&mut conn, desk);
-    take_facts(desk, &conn);
-    report_urls(desk);
+    forget_key(&mut conn, context);
+    take_facts(context, &conn);
+    report_urls(context);
     Ok(conn)
 }
 
 /// No process that reads a partner's octets keeps our private key.
-pub(super) fn forget_key(conn: &mut Conn, desk: &mut Desk) {
+pub(super) fn forget_key(conn: &mut Conn, context: &mut SessionContext) {
     if let Conn::Tls(stream) = conn {
         sys::ssl_forget_certificate(stream);
     }
-    desk.active.own = None;
+    context.active.credentials = None;
 }
 
-fn take_facts(desk: &mut Desk, conn: &Conn) {
-    let seen = desk.active.seen.facts();
-    desk.facts.subject = seen.subject;
-    desk.facts.serial = seen.serial;
+fn take_facts(context: &mut SessionContext, conn: &Conn) {
+    let seen = context.active.seen.facts();
+    context.facts.subject = seen.subject;
+    context.facts.serial = seen.serial;
     if let Some(ssl) = conn.ssl() {
         let cipher = ssl.current_cipher().map_or("?", |cipher| cipher.name());
-        desk.facts.tls = format!("{} {cipher}", ssl.version_str());
+        context.facts.tls = format!("{} {cipher}", ssl.version_str());
     }
 }
 
 /// URLs of CRLs that the backend does not know yet; also when the missing CRL is why the partner is refused.
-fn report_urls(desk: &Desk) {
-    for url in desk.active.seen.facts().crl_urls {
-        if !desk.active.crl_urls.contains(&url) {
-            desk.tell(&ToParent::CrlUrl(url));
+fn report_urls(context: &SessionContext) {
+    for url in context.active.seen.facts().crl_urls {
+        if !context.active.crl_urls.contains(&url) {
+            context.send_to_parent(&ToParent::CrlUrl(url));
         }
     }
 }
 
-fn refused(desk: &mut Desk, failure: &TlsFailure) -> Refusal {
-    let seen = desk.active.seen.facts();
-    desk.facts.subject = seen.subject;
-    desk.facts.serial = seen.serial;
+fn refused(context: &mut SessionContext, failure: &TlsFailure) -> Refusal {
+    let seen = context.active.seen.facts();
+    context.facts.subject = seen.subject;
+    context.facts.serial = seen.serial;
     let status = match &seen.fault {
         Some((code, _)) => Status::from_word(trust::fault_word(*code)).unwrap_or(Status::BadCertificate),
         None if failure.no_certificate() => Status::NoCertificate,
         None if failure.wrong_protocol() => Status::Protocol,
         // Whom we call is no scanner that just looks what is here.
-        None if failure.broke_off() && desk.facts.direction == Direction::Outgoing => Status::PartnerBroke,
+        None if failure.broke_off() && context.facts.direction == Direction::Outgoing => Status::PartnerBroke,
         None => Status::Tls,
     };
     match seen.fault {
-        Some((_, subject)) => Refusal::new(status, format!("{failure}: certificate of {subject}")).grave(),
+        Some((_, subject)) => {
+            Refusal::new(status, format!("{failure}: certificate of {subject}")).notify_operator()
+        }
         None => Refusal::new(status, failure.to_string()),
     }
 }

@@ -14,57 +14,57 @@ mod outgoing;
 mod refusal;
 mod relay;
 
-use crate::active_config::Active;
+use crate::active_config::ActiveConfig;
 use common::ipc::channel::Channel;
 use common::link::session_id::Direction;
 use common::process::status::Status;
 use common::sys;
-use context::{Desk, Stop};
+use context::{SessionContext, Stop};
 use refusal::Refusal;
 
 /// What a child is born with. Everything else of the parent is gone before `run`.
-pub(crate) struct Born {
+pub(crate) struct ChildInit {
     /// Its end of the channel to the parent.
     pub(crate) channel: Channel,
     /// The configuration in force at the fork.
-    pub(crate) active: Active,
+    pub(crate) active: ActiveConfig,
     /// Whom it waits for.
     pub(crate) direction: Direction,
 }
 
 /// The whole life of a session child; gives its exit status.
-pub(crate) fn run(born: Born) -> Status {
+pub(crate) fn run(init: ChildInit) -> Status {
     // A signal to the parent's group (a terminal, a service manager) is not meant for a running session.
     let _ = sys::own_process_group();
     sys::set_title("parked");
-    let mut desk = match Desk::new(born) {
-        Ok(desk) => desk,
+    let mut context = match SessionContext::new(init) {
+        Ok(context) => context,
         Err(e) => {
             common::error!("a session process cannot start: {e}");
             return Status::Internal;
         }
     };
-    let outcome = match desk.facts.direction {
-        Direction::Incoming => serve_partner(&mut desk),
-        Direction::Outgoing => serve_station(&mut desk),
+    let outcome = match context.facts.direction {
+        Direction::Incoming => serve_partner(&mut context),
+        Direction::Outgoing => serve_station(&mut context),
     };
     match outcome {
         Ok(status) | Err(Stop::Unused(status)) => status,
-        Err(Stop::Refused(refusal)) => refusal.report(&desk),
+        Err(Stop::Refused(refusal)) => refusal.report(&context),
     }
 }
 
-fn serve_partner(desk: &mut Desk) -> Result<Status, Stop> {
-    let accepted = incoming::accepted::wait_for_work(desk)?;
-    let encrypted = accepted.handshake(desk)?;
-    let greeted = encrypted.greet(desk)?;
-    let attached = greeted.attach(desk)?;
-    Ok(attached.relay(desk))
+fn serve_partner(context: &mut SessionContext) -> Result<Status, Stop> {
+    let accepted = incoming::accepted::wait_for_work(context)?;
+    let encrypted = accepted.handshake(context)?;
+    let greeted = encrypted.greet(context)?;
+    let attached = greeted.attach(context)?;
+    Ok(attached.relay(context))
 }
 
-fn serve_station(desk: &mut Desk) -> Result<Status, Stop> {
-    let requested = outgoing::requested::wait_for_station(desk)?;
-    let chosen = requested.choose(desk)?;
-    let attached = chosen.call(desk)?;
-    Ok(attached.relay(desk))
+fn serve_station(context: &mut SessionContext) -> Result<Status, Stop> {
+    let requested = outgoing::requested::wait_for_station(context)?;
+    let chosen = requested.choose(context)?;
+    let attached = chosen.call(context)?;
+    Ok(attached.relay(context))
 }

@@ -1,7 +1,7 @@
 //! A partner that was refused: the reason in one word, what the partner is told, and the one log line.
 
 use crate::messages::ToParent;
-use crate::session::context::Desk;
+use crate::session::context::SessionContext;
 use common::log::{Event, events};
 use common::net::{Conn, Interrupted};
 use common::oftp::{EsidReason, Violation};
@@ -10,22 +10,22 @@ use std::fmt;
 
 /// A refusal while a partner is still connected: our last words, an alert or an ESID, are on their way to it. Who waits
 /// for an answer hears of the refusal first, then `part`.
-pub(super) struct Parting {
+pub(super) struct PendingRefusal {
     pub(super) refusal: Refusal,
     pub(super) conn: Option<Conn>,
 }
 
-impl From<Refusal> for Parting {
+impl From<Refusal> for PendingRefusal {
     fn from(refusal: Refusal) -> Self {
         Self { refusal, conn: None }
     }
 }
 
-impl Parting {
+impl PendingRefusal {
     /// Closes once our last words are out, which may take some seconds.
-    pub(super) fn part(self, desk: &mut Desk) -> Refusal {
+    pub(super) fn part(self, context: &mut SessionContext) -> Refusal {
         if let Some(conn) = self.conn {
-            desk.say_goodbye(conn);
+            context.say_goodbye(conn);
         }
         self.refusal
     }
@@ -40,23 +40,23 @@ pub(super) struct Refusal {
     /// One finished sentence with what was found.
     pub(super) detail: String,
     /// An operator should look at it.
-    pub(super) grave: bool,
+    pub(super) notify_operator: bool,
 }
 
 impl Refusal {
     pub(super) fn new(status: Status, detail: impl Into<String>) -> Self {
-        Self { status, esid: None, detail: detail.into(), grave: false }
+        Self { status, esid: None, detail: detail.into(), notify_operator: false }
     }
 
     /// Our own fault.
     pub(super) fn internal(e: &dyn fmt::Display) -> Self {
-        Self { grave: true, ..Self::new(Status::Internal, e.to_string()) }
+        Self { notify_operator: true, ..Self::new(Status::Internal, e.to_string()) }
     }
 
     /// The partner broke the protocol.
     pub(super) fn violation(violation: &Violation) -> Self {
         let esid = Some(violation.reason());
-        Self { esid, ..Self::new(Status::PartnerViolation, violation.to_string()).grave() }
+        Self { esid, ..Self::new(Status::PartnerViolation, violation.to_string()).notify_operator() }
     }
 
     /// Waiting was ended by a signal, or failed.
@@ -74,13 +74,13 @@ impl Refusal {
         Self { esid, ..Self::interrupted(e) }
     }
 
-    pub(super) fn grave(self) -> Self {
-        Self { grave: true, ..self }
+    pub(super) fn notify_operator(self) -> Self {
+        Self { notify_operator: true, ..self }
     }
 
     /// Writes the line, tells the operator if need be, and gives the exit status.
-    pub(super) fn report(&self, desk: &Desk) -> Status {
-        let facts = &desk.facts;
+    pub(super) fn report(&self, context: &SessionContext) -> Status {
+        let facts = &context.facts;
         let mut event = Event::new(events::SESSION_REFUSED)
             .field("direction", facts.direction.word())
             .field("reason", self.status.word())
@@ -97,12 +97,12 @@ impl Refusal {
             event = event.field("esid", esid.code());
         }
         event = event.field("detail", &self.detail);
-        if self.grave {
+        if self.notify_operator {
             let text = format!("{} session refused: {}", facts.direction.word(), self.status.word());
-            desk.tell_operator(&text, event.text().to_owned());
+            context.send_system_log(&text, event.text().to_owned());
         }
         event.warn();
-        desk.tell(&ToParent::EndLogged);
+        context.send_to_parent(&ToParent::EndLogged);
         self.status
     }
 }

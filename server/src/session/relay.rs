@@ -2,12 +2,12 @@
 //! line, and the exit status that says the same.
 
 use crate::messages::ToParent;
-use crate::session::context::Desk;
+use crate::session::context::SessionContext;
 use common::log::{Event, events};
 use common::net::Conn;
 use common::process::status::Status;
 use common::rpc::{SessionBegin, SessionEnd, SessionEvent};
-use common::session::ending::{self, Verdict};
+use common::session::ending::{self, Ending};
 use common::session::inspector::Inspector;
 use common::session::relay::{Relay, Side, Totals};
 use std::time::Instant;
@@ -23,21 +23,21 @@ pub(super) struct Attached {
 
 impl Attached {
     /// Relays to the end, and reports it.
-    pub(super) fn relay(mut self, desk: &mut Desk) -> Status {
+    pub(super) fn relay(mut self, context: &mut SessionContext) -> Status {
         let begun = Instant::now();
-        begin(desk);
-        let times = ending::timeouts(&desk.active.limits);
-        let mut relay = Relay::new(&mut desk.waiter, &mut self.inspector, self.conn, self.data, times);
+        begin(context);
+        let times = ending::timeouts(&context.active.limits);
+        let mut relay = Relay::new(&mut context.waiter, &mut self.inspector, self.conn, self.data, times);
         relay.preload(Side::Outer, &self.first);
         let (outcome, totals) = relay.run();
-        let verdict = Verdict::of(&outcome, &self.inspector);
-        end(desk, &verdict, totals, &self.inspector, begun);
-        verdict.status
+        let ending = Ending::of(&outcome, &self.inspector);
+        end(context, &ending, totals, &self.inspector, begun);
+        ending.status
     }
 }
 
-fn begin(desk: &Desk) {
-    let facts = &desk.facts;
+fn begin(context: &SessionContext) {
+    let facts = &context.facts;
     let address = facts.address();
     let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
     Event::new(events::SESSION_BEGIN)
@@ -50,7 +50,7 @@ fn begin(desk: &Desk) {
         .field("serial", &facts.serial)
         .field("tls", &facts.tls)
         .info();
-    desk.tell(&ToParent::Session(Box::new(SessionEvent::Begin(SessionBegin {
+    context.send_to_parent(&ToParent::Session(Box::new(SessionEvent::Begin(SessionBegin {
         session,
         direction: facts.direction.word().to_owned(),
         pid: std::process::id(),
@@ -65,8 +65,8 @@ fn begin(desk: &Desk) {
     }))));
 }
 
-fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, begun: Instant) {
-    let facts = &desk.facts;
+fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &Inspector, begun: Instant) {
+    let facts = &context.facts;
     let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
     let event = Event::new(events::SESSION_END)
         .field("direction", facts.direction.word())
@@ -74,15 +74,15 @@ fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, be
         .field("address", facts.address())
         .field("partner", &facts.partner)
         .field("ssid", &facts.ssid);
-    let event = verdict.describe(event, totals, inspector, begun.elapsed());
-    if verdict.grave() {
-        desk.tell_operator(
-            &format!("{} session ended: {}", facts.direction.word(), verdict.status.word()),
+    let event = ending.describe(event, totals, inspector, begun.elapsed());
+    if ending.concerns_operator() {
+        context.send_system_log(
+            &format!("{} session ended: {}", facts.direction.word(), ending.status.word()),
             event.text().to_owned(),
         );
     }
     event.info();
-    desk.tell(&ToParent::Session(Box::new(SessionEvent::End(SessionEnd {
+    context.send_to_parent(&ToParent::Session(Box::new(SessionEvent::End(SessionEnd {
         session,
         time: common::unix_time(),
         octets_in: totals.from(Side::Outer),
@@ -90,9 +90,9 @@ fn end(desk: &Desk, verdict: &Verdict, totals: Totals, inspector: &Inspector, be
         files: inspector.tally.files,
         files_refused: inspector.tally.refused,
         receipts: inspector.tally.receipts,
-        reason: verdict.status.word().to_owned(),
-        detail: verdict.detail.clone(),
+        reason: ending.status.word().to_owned(),
+        detail: ending.detail.clone(),
         transfers: inspector.transfers(),
     }))));
-    desk.tell(&ToParent::EndLogged);
+    context.send_to_parent(&ToParent::EndLogged);
 }

@@ -212,7 +212,7 @@ fn a_cut_or_oversized_answer_is_none() {
 fn a_silent_backend_costs_the_time_limit_and_no_more() {
     let ca = authority();
     let limits = Limits { call: Duration::from_secs(2), ..LIMITS };
-    let server = Server::start(&ca, SOUND, Conduct::Silence);
+    let server = Server::start(&ca, SOUND, Conduct::GreetingError);
     let fault = call(server.access(&token(&ca)), limits).unwrap_err();
     assert_eq!(fault.to_string(), "did not answer within 2s; look at its load and its log");
     assert!(server.received().contains(TOKEN));

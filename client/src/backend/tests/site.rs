@@ -102,7 +102,7 @@ pub(super) enum Conduct {
     /// Sends these octets and closes without close_notify.
     Break(Vec<u8>),
     /// Reads until the client is gone.
-    Silence,
+    GreetingError,
 }
 
 /// Answers `status` with a JSON body.
@@ -161,7 +161,7 @@ fn serve(mut stream: SslStream<TcpStream>, conduct: &Conduct) -> String {
             let _ = stream.write_all(octets).and_then(|()| stream.shutdown().map_err(std::io::Error::other));
         }
         Conduct::Break(octets) => stream.write_all(octets).unwrap(),
-        Conduct::Silence => while matches!(stream.read(&mut [0; 64]), Ok(1..)) {},
+        Conduct::GreetingError => while matches!(stream.read(&mut [0; 64]), Ok(1..)) {},
     }
     received
 }

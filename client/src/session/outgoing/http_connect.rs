@@ -1,7 +1,7 @@
 //! CONNECT (RFC 9110 §9.3.6, RFC 9112): reads the request's head, answers with a status line. Headers are read and
 //! not minded: there is nothing to negotiate.
 
-use super::request::{Hearing, Unheard};
+use super::request::{RequestError, RequestReader};
 use common::link::join::Target;
 use common::process::status::Status;
 use std::net::Ipv6Addr;
@@ -17,24 +17,24 @@ const MAX_HOST: usize = 253;
 pub(super) const READY: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// Reads the rest of the head, whose first octet is `first`.
-pub(super) fn read(hearing: &mut Hearing<'_>, first: u8) -> Result<Target, Unheard> {
+pub(super) fn read(reader: &mut RequestReader<'_>, first: u8) -> Result<Target, RequestError> {
     let mut head = vec![first];
     while !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") {
         if head.len() == MAX_HEAD {
             return Err(refused(431, format!("the head of the request is larger than {MAX_HEAD} octets")));
         }
-        head.push(hearing.octet()?);
+        head.push(reader.octet()?);
     }
     parse(&head)
 }
 
-fn refused(code: u16, detail: String) -> Unheard {
+fn refused(code: u16, detail: String) -> RequestError {
     let answer = answer(code, Status::BadRequest, &detail);
-    Unheard::new(detail, answer)
+    RequestError::new(detail, answer)
 }
 
 /// The target of a request's head (RFC 9112 §3.2.3).
-fn parse(head: &[u8]) -> Result<Target, Unheard> {
+fn parse(head: &[u8]) -> Result<Target, RequestError> {
     let line = head.split(|octet| *octet == b'\n').next().unwrap_or_default();
     let line = std::str::from_utf8(line).map(|line| line.trim_end_matches('\r')).unwrap_or_default();
     let words: Vec<&str> = line.split(' ').collect();

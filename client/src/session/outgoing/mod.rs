@@ -6,19 +6,19 @@ mod request;
 mod socks5;
 
 use crate::messages::ToParent;
-use crate::session::context::Desk;
+use crate::session::context::SessionContext;
 use crate::session::dial::{Redial, dial, present, unused};
 use crate::session::relay::Attached;
 use crate::session::{Station, Stop};
 use common::link::join::{self, Dial, Open, Opening, Reached, Target};
-use common::link::session_id::{PairId, Ticket};
+use common::link::session_id::{SessionId, Ticket};
 use common::log::events;
 use common::net::{self, Conn, Interrupted, Wire};
 use common::process::status::Status;
 use common::session::inspector::Inspector;
 use common::session::relay::Side;
 use common::sys;
-use request::{Manner, Unheard};
+use request::{ProxyProtocol, RequestError};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::task::Poll;
@@ -33,7 +33,7 @@ const PAIRS: u32 = 3;
 /// A data connection that was dialled and is not joined yet.
 pub(super) struct Parked {
     wire: Wire,
-    pair: PairId,
+    pair: SessionId,
     ticket: Ticket,
 }
 
@@ -71,37 +71,37 @@ impl From<Interrupted> for Failure {
 }
 
 /// Dials in for its pair and waits for a station.
-pub(super) fn park(desk: &mut Desk, pair: PairId, ticket: Ticket) -> Result<Status, Stop> {
+pub(super) fn park(context: &mut SessionContext, pair: SessionId, ticket: Ticket) -> Result<Status, Stop> {
     let mut redial = Redial::default();
     loop {
-        let mut wire = match dial(desk, pair) {
+        let mut wire = match dial(context, pair) {
             Ok(wire) => wire,
             // A station is here already; another pair is to be had for it.
-            Err(_) if desk.station.is_some() => break,
+            Err(_) if context.station.is_some() => break,
             Err(stop) => return Err(stop),
         };
-        if present(&mut wire, pair) && wait_for_station(desk, &mut wire)? {
-            return Ok(match desk.station.take() {
-                Some(station) => serve(desk, station, Some(Parked { wire, pair, ticket })),
+        if present(&mut wire, pair) && wait_for_station(context, &mut wire)? {
+            return Ok(match context.station.take() {
+                Some(station) => serve(context, station, Some(Parked { wire, pair, ticket })),
                 None => Status::Retired,
             });
         }
-        redial.pause(desk, pair)?;
+        redial.pause(context, pair)?;
     }
-    desk.tell(&ToParent::WantPair);
-    Ok(match desk.station.take() {
-        Some(station) => serve(desk, station, None),
+    context.send_to_parent(&ToParent::WantPair);
+    Ok(match context.station.take() {
+        Some(station) => serve(context, station, None),
         None => Status::Retired,
     })
 }
 
 /// True when a station has come, false when the data connection has ended: the server was too busy to take it.
-fn wait_for_station(desk: &mut Desk, wire: &mut Wire) -> Result<bool, Stop> {
+fn wait_for_station(context: &mut SessionContext, wire: &mut Wire) -> Result<bool, Stop> {
     loop {
-        if desk.released() && desk.station.is_none() {
+        if context.released() && context.station.is_none() {
             return Err(Stop::Unused(Status::Retired));
         }
-        if desk.station.is_some() {
+        if context.station.is_some() {
             return Ok(true);
         }
         match wire.socket().peek(&mut [0]) {
@@ -111,87 +111,87 @@ fn wait_for_station(desk: &mut Desk, wire: &mut Wire) -> Result<bool, Stop> {
             // The server does not know this pair any more.
             Ok(_) | Err(_) => return Err(Stop::Unused(Status::Retired)),
         }
-        desk.waiter.wait(None).map_err(unused)?;
+        context.waiter.wait(None).map_err(unused)?;
     }
 }
 
 /// The whole of a session; gives the exit status.
-pub(super) fn serve(desk: &mut Desk, station: Station, parked: Option<Parked>) -> Status {
+pub(super) fn serve(context: &mut SessionContext, station: Station, parked: Option<Parked>) -> Status {
     sys::set_title(&format!("outgoing, station {}", station.peer));
     let Station { mut socket, peer, tied } = station;
     let ready = socket
         .set_nodelay(true)
         .and_then(|()| net::keepalive(&socket))
-        .and_then(|()| desk.waiter.watch(&mut socket));
+        .and_then(|()| context.waiter.watch(&mut socket));
     if let Err(e) = ready {
-        return refuse(desk, peer, None, &Failure::ours(Status::Internal, e.to_string()));
+        return refuse(context, peer, None, &Failure::ours(Status::Internal, e.to_string()));
     }
     let mut conn = Conn::Plain(Wire::new(socket));
-    let deadline = Instant::now() + Duration::from_secs(u64::from(desk.config.limits.station_seconds));
-    let (manner, target) = request::read(desk, &mut conn, tied, deadline);
+    let deadline = Instant::now() + Duration::from_secs(u64::from(context.config.limits.station_seconds));
+    let (protocol, target) = request::read(context, &mut conn, tied, deadline);
     let target = match target {
         Ok(target) => target,
-        Err(Unheard { status, detail, answer }) => {
-            answer_and_close(desk, conn, &answer);
-            return refuse(desk, peer, None, &Failure::ours(status, detail));
+        Err(RequestError { status, detail, answer }) => {
+            answer_and_close(context, conn, &answer);
+            return refuse(context, peer, None, &Failure::ours(status, detail));
         }
     };
     sys::set_title(&format!("outgoing {target}"));
-    match reach(desk, &mut conn, &target, parked) {
-        Ok((data, open)) => attach(desk, (conn, peer), data, open, manner, &target),
+    match reach(context, &mut conn, &target, parked) {
+        Ok((data, open)) => attach(context, (conn, peer), data, open, protocol, &target),
         Err(failure) => {
-            answer_and_close(desk, conn, &manner.refusal(failure.status, &failure.detail));
-            refuse(desk, peer, Some(&target), &failure)
+            answer_and_close(context, conn, &protocol.refusal(failure.status, &failure.detail));
+            refuse(context, peer, Some(&target), &failure)
         }
     }
 }
 
 /// The station is through: from here on it speaks OFTP2.
 fn attach(
-    desk: &mut Desk,
+    context: &mut SessionContext,
     (mut station, peer): (Conn, SocketAddr),
     data: Conn,
     open: Open,
-    manner: Manner,
+    protocol: ProxyProtocol,
     target: &Target,
 ) -> Status {
-    if let Err(e) = station.write(manner.ready()).and_then(|_| station.drain()) {
+    if let Err(e) = station.write(protocol.ready()).and_then(|_| station.drain()) {
         data.reset();
         let detail = format!("the station broke off before its answer: {e}");
-        return refuse(desk, peer, Some(target), &Failure::ours(Status::StationBroke, detail));
+        return refuse(context, peer, Some(target), &Failure::ours(Status::StationBroke, detail));
     }
     sys::set_title(&format!("outgoing {target} {}", open.ssid));
-    let inspector = Inspector::new(open.profile, desk.config.limits.idle_commands, Side::Inner);
-    Attached { data, station, inspector, open }.relay(desk)
+    let inspector = Inspector::new(open.profile, context.config.limits.idle_commands, Side::Inner);
+    Attached { data, station, inspector, open }.relay(context)
 }
 
 /// Joins with a server's child and has it call the target. A parked pair may be retired while the station comes: then
 /// there is one more.
 fn reach(
-    desk: &mut Desk,
+    context: &mut SessionContext,
     station: &mut Conn,
     target: &Target,
     parked: Option<Parked>,
 ) -> Result<(Conn, Open), Failure> {
-    match call(desk, station, target, parked) {
+    match call(context, station, target, parked) {
         Err(Failure { status: Status::Retired, .. }) => {
-            desk.tell(&ToParent::WantPair);
-            call(desk, station, target, None)
+            context.send_to_parent(&ToParent::WantPair);
+            call(context, station, target, None)
         }
         other => other,
     }
 }
 
 fn call(
-    desk: &mut Desk,
+    context: &mut SessionContext,
     station: &mut Conn,
     target: &Target,
     parked: Option<Parked>,
 ) -> Result<(Conn, Open), Failure> {
-    let mut data = join_any(desk, parked)?;
+    let mut data = join_any(context, parked)?;
     let lost = |e: join::OpeningError| Failure::ours(Status::LinkBroke, e.to_string());
     join::send(&mut data, &Dial { target: target.clone() }).map_err(lost)?;
-    let limits = &desk.config.limits;
+    let limits = &context.config.limits;
     let seconds = 2 * u64::from(limits.handshake_seconds) + u64::from(limits.ssid_seconds);
     let deadline = Some(Instant::now() + Duration::from_secs(seconds) + MARGIN);
     let mut opening = Opening::default();
@@ -199,7 +199,7 @@ fn call(
         match opening.receive::<Reached>(&mut data).map_err(lost)? {
             Poll::Ready(Reached::Ready(open)) => {
                 let station = station.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-                desk.tell(&ToParent::Joined { partner: open.partner.clone(), station });
+                context.send_to_parent(&ToParent::Joined { partner: open.partner.clone(), station });
                 return Ok((data, open));
             }
             Poll::Ready(Reached::Failed { word, reason }) => {
@@ -211,7 +211,7 @@ fn call(
         if has_gone(station) {
             return Err(Failure::ours(Status::StationBroke, "the station went before the partner answered"));
         }
-        desk.waiter.wait(deadline)?;
+        context.waiter.wait(deadline)?;
     }
 }
 
@@ -224,24 +224,24 @@ fn has_gone(station: &mut Conn) -> bool {
 }
 
 /// Joins the parked pair; was that of no use, or is there none, one that is asked for.
-fn join_any(desk: &mut Desk, parked: Option<Parked>) -> Result<Conn, Failure> {
-    let useless = |desk: &mut Desk, detail: &str| {
+fn join_any(context: &mut SessionContext, parked: Option<Parked>) -> Result<Conn, Failure> {
+    let useless = |context: &mut SessionContext, detail: &str| {
         common::debug!("another pair is asked for: {}", common::log::escape(detail));
-        desk.tell(&ToParent::WantPair);
+        context.send_to_parent(&ToParent::WantPair);
     };
     if let Some(parked) = parked {
-        match join_pair(desk, parked)? {
+        match join_pair(context, parked)? {
             Joined::Yes(conn) => return Ok(conn),
-            Joined::CutOff(detail) | Joined::No(detail) => useless(desk, &detail),
+            Joined::CutOff(detail) | Joined::No(detail) => useless(context, &detail),
         }
     }
     let deadline = Instant::now() + join::TIME_LIMIT;
     let mut left = PAIRS;
     loop {
         left -= 1;
-        match join_given(desk, deadline)? {
+        match join_given(context, deadline)? {
             Joined::Yes(conn) => return Ok(conn),
-            Joined::CutOff(detail) | Joined::No(detail) if left > 0 => useless(desk, &detail),
+            Joined::CutOff(detail) | Joined::No(detail) if left > 0 => useless(context, &detail),
             Joined::CutOff(detail) | Joined::No(detail) => {
                 return Err(Failure::ours(Status::LinkBroke, detail));
             }
@@ -250,35 +250,35 @@ fn join_any(desk: &mut Desk, parked: Option<Parked>) -> Result<Conn, Failure> {
 }
 
 /// Waits for the pair that was asked for, dials in for it and joins it.
-fn join_given(desk: &mut Desk, deadline: Instant) -> Result<Joined, Failure> {
+fn join_given(context: &mut SessionContext, deadline: Instant) -> Result<Joined, Failure> {
     let (pair, ticket) = loop {
-        if desk.released() {
+        if context.released() {
             return Err(Failure::ours(Status::LinkBroke, "the client is ending"));
         }
-        if let Some(reason) = desk.no_pair.take() {
+        if let Some(reason) = context.no_pair.take() {
             return Err(Failure::ours(Status::Capacity, reason));
         }
-        if let Some(given) = desk.given.take() {
+        if let Some(given) = context.given.take() {
             break given;
         }
-        desk.waiter.wait(Some(deadline))?;
+        context.waiter.wait(Some(deadline))?;
     };
     let mut redial = Redial::default();
     loop {
-        let mut wire = match dial(desk, pair) {
-            Err(Stop::Unused(_)) if desk.is_retired(pair) => {
+        let mut wire = match dial(context, pair) {
+            Err(Stop::Unused(_)) if context.is_retired(pair) => {
                 return Ok(Joined::No(format!("the server has given pair {pair} up")));
             }
             other => other?,
         };
         if present(&mut wire, pair) {
-            match join_pair(desk, Parked { wire, pair, ticket: ticket.clone() })? {
+            match join_pair(context, Parked { wire, pair, ticket: ticket.clone() })? {
                 // The server was too busy to take the connection.
                 Joined::CutOff(_) if Instant::now() < deadline => {}
                 outcome => return Ok(outcome),
             }
         }
-        redial.pause(desk, pair)?;
+        redial.pause(context, pair)?;
     }
 }
 
@@ -292,9 +292,9 @@ enum Joined {
 }
 
 /// TLS with the ticket; this side begins.
-fn join_pair(desk: &mut Desk, parked: Parked) -> Result<Joined, Failure> {
+fn join_pair(context: &mut SessionContext, parked: Parked) -> Result<Joined, Failure> {
     let Parked { wire, pair, ticket } = parked;
-    desk.pair = Some(pair);
+    context.pair = Some(pair);
     let internal = |e: openssl::error::ErrorStack| Failure::ours(Status::Internal, e.to_string());
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
     let ssl = join::initiate(pair, &ticket).map_err(internal)?;
@@ -308,7 +308,7 @@ fn join_pair(desk: &mut Desk, parked: Parked) -> Result<Joined, Failure> {
                 return Ok(if e.broke_off() { Joined::CutOff(detail) } else { Joined::No(detail) });
             }
         }
-        match desk.waiter.wait(deadline) {
+        match context.waiter.wait(deadline) {
             Ok(()) => {}
             Err(Interrupted::Late) => {
                 return Ok(Joined::No(format!("the join of pair {pair} took too long")));
@@ -319,18 +319,23 @@ fn join_pair(desk: &mut Desk, parked: Parked) -> Result<Joined, Failure> {
 }
 
 /// Tells the station why not, in its protocol; it is a break where there is nothing to say.
-fn answer_and_close(desk: &mut Desk, mut conn: Conn, answer: &[u8]) {
+fn answer_and_close(context: &mut SessionContext, mut conn: Conn, answer: &[u8]) {
     if answer.is_empty() {
         conn.reset();
     } else if conn.write(answer).is_ok() {
-        net::goodbye(&mut desk.waiter, conn);
+        net::goodbye(&mut context.waiter, conn);
     }
 }
 
 /// The one line of a session that did not come about: who wanted to go where, if it said so.
-fn refuse(desk: &mut Desk, station: SocketAddr, target: Option<&Target>, failure: &Failure) -> Status {
+fn refuse(
+    context: &mut SessionContext,
+    station: SocketAddr,
+    target: Option<&Target>,
+    failure: &Failure,
+) -> Status {
     let address = target.map_or_else(|| station.to_string(), Target::to_string);
-    let event = desk
+    let event = context
         .event(events::SESSION_REFUSED, &Open { address, ..Open::default() })
         .field_display("station", station)
         .field("reason", failure.status.word())
@@ -338,9 +343,9 @@ fn refuse(desk: &mut Desk, station: SocketAddr, target: Option<&Target>, failure
     let grave = matches!(failure.status, Status::LinkBroke | Status::Capacity | Status::Internal);
     if grave && !failure.told {
         let text = format!("outgoing session refused: {}", failure.status.word());
-        desk.tell_operator(&Open::default(), &text, event.text().to_owned());
+        context.send_system_log(&Open::default(), &text, event.text().to_owned());
     }
     event.warn();
-    desk.tell(&ToParent::EndLogged);
+    context.send_to_parent(&ToParent::EndLogged);
     failure.status
 }

@@ -2,7 +2,7 @@
 //! listener nothing is read. Not an octet more is read than belongs to the request.
 
 use super::{http_connect as connect, socks5 as socks};
-use crate::session::context::Desk;
+use crate::session::context::SessionContext;
 use common::link::join::Target;
 use common::net::{Conn, Interrupted, Read};
 use common::process::status::Status;
@@ -13,7 +13,7 @@ const SOCKS5: u8 = 5;
 
 /// How the station is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum ProxyProtocol {
     /// It knows no proxies: it sees the partner, or a break.
     Silent,
     /// RFC 9110 §9.3.6
@@ -22,7 +22,7 @@ pub(super) enum Manner {
     Socks,
 }
 
-impl Manner {
+impl ProxyProtocol {
     /// What says that the station is through.
     pub(super) fn ready(self) -> &'static [u8] {
         match self {
@@ -65,7 +65,7 @@ fn codes(status: Status) -> (u16, u8) {
 
 /// Why there is no target.
 #[derive(Debug)]
-pub(super) struct Unheard {
+pub(super) struct RequestError {
     pub(super) status: Status,
     /// A finished sentence.
     pub(super) detail: String,
@@ -73,58 +73,60 @@ pub(super) struct Unheard {
     pub(super) answer: Vec<u8>,
 }
 
-impl Unheard {
+impl RequestError {
     pub(super) fn new(detail: impl Into<String>, answer: Vec<u8>) -> Self {
         Self { status: Status::BadRequest, detail: detail.into(), answer }
     }
 }
 
-/// Reads the request. The manner is given back also if there is no target.
+/// Reads the request. The protocol is given back also if there is no target.
 pub(super) fn read(
-    desk: &mut Desk,
+    context: &mut SessionContext,
     conn: &mut Conn,
     tied: Option<String>,
     deadline: Instant,
-) -> (Manner, Result<Target, Unheard>) {
+) -> (ProxyProtocol, Result<Target, RequestError>) {
     if let Some(partner) = tied {
-        return (Manner::Silent, Ok(Target::Partner(partner)));
+        return (ProxyProtocol::Silent, Ok(Target::Partner(partner)));
     }
-    let mut hearing = Hearing { desk, conn, deadline };
-    match hearing.octet() {
-        Ok(SOCKS5) => (Manner::Socks, socks::read(&mut hearing)),
-        Ok(first) if first.is_ascii_uppercase() => (Manner::Connect, connect::read(&mut hearing, first)),
+    let mut reader = RequestReader { context, conn, deadline };
+    match reader.octet() {
+        Ok(SOCKS5) => (ProxyProtocol::Socks, socks::read(&mut reader)),
+        Ok(first) if first.is_ascii_uppercase() => {
+            (ProxyProtocol::Connect, connect::read(&mut reader, first))
+        }
         Ok(first) => {
             let detail =
                 format!("the station speaks neither CONNECT nor SOCKS5: its first octet is 0x{first:02x}");
-            (Manner::Silent, Err(Unheard::new(detail, Vec::new())))
+            (ProxyProtocol::Silent, Err(RequestError::new(detail, Vec::new())))
         }
-        Err(unheard) => (Manner::Silent, Err(unheard)),
+        Err(error) => (ProxyProtocol::Silent, Err(error)),
     }
 }
 
 /// A station that is listened to.
-pub(super) struct Hearing<'a> {
-    desk: &'a mut Desk,
+pub(super) struct RequestReader<'a> {
+    context: &'a mut SessionContext,
     conn: &'a mut Conn,
     deadline: Instant,
 }
 
-impl Hearing<'_> {
+impl RequestReader<'_> {
     /// The next octet.
-    pub(super) fn octet(&mut self) -> Result<u8, Unheard> {
+    pub(super) fn octet(&mut self) -> Result<u8, RequestError> {
         let mut octet = [0];
         self.fill(&mut octet)?;
         Ok(octet[0])
     }
 
     /// So many octets.
-    pub(super) fn octets(&mut self, count: u8) -> Result<Vec<u8>, Unheard> {
+    pub(super) fn octets(&mut self, count: u8) -> Result<Vec<u8>, RequestError> {
         let mut octets = vec![0; usize::from(count)];
         self.fill(&mut octets)?;
         Ok(octets)
     }
 
-    fn fill(&mut self, into: &mut [u8]) -> Result<(), Unheard> {
+    fn fill(&mut self, into: &mut [u8]) -> Result<(), RequestError> {
         let mut filled = 0;
         while filled < into.len() {
             match self.conn.read(into.get_mut(filled..).unwrap_or_default()) {
@@ -132,7 +134,7 @@ impl Hearing<'_> {
                 Read::Blocked => self.wait()?,
                 Read::Clean | Read::Broken(_) => {
                     let detail = "the station went before it had said where to".to_owned();
-                    return Err(Unheard { status: Status::StationBroke, detail, answer: Vec::new() });
+                    return Err(RequestError { status: Status::StationBroke, detail, answer: Vec::new() });
                 }
             }
         }
@@ -140,23 +142,23 @@ impl Hearing<'_> {
     }
 
     /// Says something in between.
-    pub(super) fn say(&mut self, octets: &[u8]) -> Result<(), Unheard> {
+    pub(super) fn say(&mut self, octets: &[u8]) -> Result<(), RequestError> {
         let sent = self.conn.write(octets).and_then(|_| self.conn.drain());
-        sent.map(drop).map_err(|e| Unheard {
+        sent.map(drop).map_err(|e| RequestError {
             status: Status::StationBroke,
             detail: format!("the station went before it had said where to: {e}"),
             answer: Vec::new(),
         })
     }
 
-    fn wait(&mut self) -> Result<(), Unheard> {
-        self.desk.waiter.wait(Some(self.deadline)).map_err(|e| {
+    fn wait(&mut self) -> Result<(), RequestError> {
+        self.context.waiter.wait(Some(self.deadline)).map_err(|e| {
             let (status, detail) = match e {
                 Interrupted::Late => (Status::Timeout, "the station did not say in time where to".to_owned()),
                 Interrupted::Ended => (Status::Terminated, "the session process was told to end".to_owned()),
                 Interrupted::Failed(e) => (Status::Internal, e.to_string()),
             };
-            Unheard { status, detail, answer: Vec::new() }
+            RequestError { status, detail, answer: Vec::new() }
         })
     }
 }

@@ -2,7 +2,7 @@
 //! networks that may use the listener decide. CONNECT alone.
 
 use super::http_connect::is_host;
-use super::request::{Hearing, Unheard};
+use super::request::{RequestError, RequestReader};
 use common::link::join::Target;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -29,35 +29,35 @@ pub(super) const fn reply(code: u8) -> [u8; 10] {
 }
 
 /// Reads greeting and request; the version of the greeting is read already.
-pub(super) fn read(hearing: &mut Hearing<'_>) -> Result<Target, Unheard> {
-    let count = hearing.octet()?;
-    let methods = hearing.octets(count)?;
+pub(super) fn read(reader: &mut RequestReader<'_>) -> Result<Target, RequestError> {
+    let count = reader.octet()?;
+    let methods = reader.octets(count)?;
     if methods.contains(&NO_AUTHENTICATION) {
-        hearing.say(&[VERSION, NO_AUTHENTICATION])?;
+        reader.say(&[VERSION, NO_AUTHENTICATION])?;
     } else if methods.contains(&USER_NAME) {
-        hearing.say(&[VERSION, USER_NAME])?;
-        take_user(hearing)?;
+        reader.say(&[VERSION, USER_NAME])?;
+        take_user(reader)?;
     } else {
         let answer = vec![VERSION, NO_METHOD];
-        return Err(Unheard::new("the station offers no SOCKS5 method that we take", answer));
+        return Err(RequestError::new("the station offers no SOCKS5 method that we take", answer));
     }
-    request(hearing)
+    request(reader)
 }
 
 /// User name and password, whatever they are (RFC 1929 §2).
-fn take_user(hearing: &mut Hearing<'_>) -> Result<(), Unheard> {
-    let _version = hearing.octet()?;
+fn take_user(reader: &mut RequestReader<'_>) -> Result<(), RequestError> {
+    let _version = reader.octet()?;
     for _ in ["user name", "password"] {
-        let length = hearing.octet()?;
-        hearing.octets(length)?;
+        let length = reader.octet()?;
+        reader.octets(length)?;
     }
-    hearing.say(&[1, 0])
+    reader.say(&[1, 0])
 }
 
 /// RFC 1928 §4
-fn request(hearing: &mut Hearing<'_>) -> Result<Target, Unheard> {
-    let head = hearing.octets(4)?;
-    let refused = |code, detail: &str| Err(Unheard::new(detail, reply(code).to_vec()));
+fn request(reader: &mut RequestReader<'_>) -> Result<Target, RequestError> {
+    let head = reader.octets(4)?;
+    let refused = |code, detail: &str| Err(RequestError::new(detail, reply(code).to_vec()));
     let [VERSION, command, _, kind] = *head.as_slice() else {
         return refused(FAILURE, "the SOCKS5 request is of another version");
     };
@@ -65,16 +65,16 @@ fn request(hearing: &mut Hearing<'_>) -> Result<Target, Unheard> {
         return refused(NO_SUCH_COMMAND, "the station asks SOCKS5 for something else than CONNECT");
     }
     let host = match kind {
-        1 => address::<4>(hearing)?.map(|octets| Ipv4Addr::from(octets).to_string()),
-        4 => address::<16>(hearing)?.map(|octets| Ipv6Addr::from(octets).to_string()),
+        1 => address::<4>(reader)?.map(|octets| Ipv4Addr::from(octets).to_string()),
+        4 => address::<16>(reader)?.map(|octets| Ipv6Addr::from(octets).to_string()),
         3 => {
-            let length = hearing.octet()?;
-            let name = hearing.octets(length)?;
+            let length = reader.octet()?;
+            let name = reader.octets(length)?;
             is_host(&name).then(|| String::from_utf8_lossy(&name).into_owned())
         }
         _ => return refused(NO_SUCH_ADDRESS, "the SOCKS5 request has an address of an unknown type"),
     };
-    let port = hearing.octets(2)?.iter().fold(0, |port, octet| port << 8 | u16::from(*octet));
+    let port = reader.octets(2)?.iter().fold(0, |port, octet| port << 8 | u16::from(*octet));
     match host {
         // Who knows a partner by its short name need not know its port.
         Some(host) => Ok(Target::Host { host, port: Some(port).filter(|port| *port > 0) }),
@@ -82,7 +82,7 @@ fn request(hearing: &mut Hearing<'_>) -> Result<Target, Unheard> {
     }
 }
 
-fn address<const N: usize>(hearing: &mut Hearing<'_>) -> Result<Option<[u8; N]>, Unheard> {
-    let octets = hearing.octets(u8::try_from(N).unwrap_or_default())?;
+fn address<const N: usize>(reader: &mut RequestReader<'_>) -> Result<Option<[u8; N]>, RequestError> {
+    let octets = reader.octets(u8::try_from(N).unwrap_or_default())?;
     Ok(octets.try_into().ok())
 }

@@ -6,7 +6,7 @@
 mod one_way;
 
 use crate::net::{Conn, Interrupted, Read, Waiter};
-use one_way::Half;
+use one_way::OneWay;
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
@@ -124,7 +124,7 @@ pub struct Relay<'a, J: Judge> {
     waiter: &'a mut Waiter,
     judge: &'a mut J,
     conns: [Option<Conn>; 2],
-    halves: [Half; 2],
+    halves: [OneWay; 2],
     times: Timeouts,
     moved: Instant,
 }
@@ -141,7 +141,7 @@ impl<'a, J: Judge> Relay<'a, J> {
         // Were this process to be killed, neither side must see a regular end.
         outer.reset_if_killed();
         inner.reset_if_killed();
-        let halves = [Half::new(times.largest_unit), Half::new(times.largest_unit)];
+        let halves = [OneWay::new(times.largest_unit), OneWay::new(times.largest_unit)];
         Self { waiter, judge, conns: [Some(outer), Some(inner)], halves, times, moved: Instant::now() }
     }
 

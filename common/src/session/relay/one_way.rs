@@ -13,7 +13,7 @@ use std::time::Instant;
 /// Reads of less than this are not worth a system call while more room can be had by moving octets.
 const WORTHWHILE: usize = 32 * 1024;
 
-pub(super) struct Half {
+pub(super) struct OneWay {
     buffer: Vec<u8>,
     written: usize,
     judged: usize,
@@ -27,7 +27,7 @@ pub(super) struct Half {
     pub(super) passed: u64,
 }
 
-impl Half {
+impl OneWay {
     pub(super) fn new(largest_unit: usize) -> Self {
         Self {
             buffer: vec![0; 2 * largest_unit],

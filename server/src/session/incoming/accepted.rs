@@ -2,9 +2,9 @@
 //! under its deadline. Nothing of OFTP2 is read here.
 
 use super::encrypted::Encrypted;
-use crate::active_config::Active;
+use crate::active_config::ActiveConfig;
 use crate::messages::ToParent;
-use crate::session::context::{Data, Desk, Stop};
+use crate::session::context::{Data, SessionContext, Stop};
 use crate::session::handshake;
 use crate::session::refusal::Refusal;
 use common::net::{Interrupted, Wire};
@@ -20,23 +20,23 @@ pub(in crate::session) struct Accepted {
 }
 
 /// Parked until there is work.
-pub(in crate::session) fn wait_for_work(desk: &mut Desk) -> Result<Accepted, Stop> {
+pub(in crate::session) fn wait_for_work(context: &mut SessionContext) -> Result<Accepted, Stop> {
     loop {
-        desk.listen()?;
-        if let Some((socket, peer)) = desk.work.take() {
+        context.listen()?;
+        if let Some((socket, peer)) = context.work.take() {
             sys::set_title(&format!("incoming {}", peer.ip()));
             return Ok(Accepted { socket });
         }
-        if desk.orphaned {
+        if context.orphaned {
             return Err(Stop::Unused(Status::Retired));
         }
-        if desk.data.as_mut().is_some_and(Data::has_moved) {
+        if context.data.as_mut().is_some_and(Data::has_moved) {
             // The other child is gone, or speaks before its time: this pair is of no use any more. The parent decides
             // what becomes of this child; a partner may be on his way to it.
-            desk.data = None;
-            desk.tell(&ToParent::DataLost);
+            context.data = None;
+            context.send_to_parent(&ToParent::DataLost);
         }
-        match desk.wait(None) {
+        match context.wait(None) {
             Ok(()) => {}
             Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e).into()),
             Err(_) => return Err(Stop::Unused(Status::Retired)),
@@ -46,22 +46,23 @@ pub(in crate::session) fn wait_for_work(desk: &mut Desk) -> Result<Accepted, Sto
 
 impl Accepted {
     /// TLS, the partner's certificate included. The partner-facing private key is gone afterwards.
-    pub(in crate::session) fn handshake(self, desk: &mut Desk) -> Result<Encrypted, Stop> {
-        let ssl = accept_state(&desk.active).map_err(|e| Refusal::internal(&e))?;
-        let conn = handshake::run(desk, ssl, Wire::new(self.socket)).map_err(|parting| parting.part(desk))?;
+    pub(in crate::session) fn handshake(self, context: &mut SessionContext) -> Result<Encrypted, Stop> {
+        let ssl = accept_state(&context.active).map_err(|e| Refusal::internal(&e))?;
+        let conn =
+            handshake::run(context, ssl, Wire::new(self.socket)).map_err(|pending| pending.part(context))?;
         let certificate = conn.ssl().and_then(SslRef::peer_certificate);
-        let candidate = desk.active.has_candidate(certificate.as_deref());
+        let candidate = context.active.has_candidate(certificate.as_deref());
         if candidate && certificate.is_some() {
-            desk.tell(&ToParent::Trusted);
+            context.send_to_parent(&ToParent::Trusted);
         }
         Ok(Encrypted { conn, certificate, candidate })
     }
 }
 
-fn accept_state(active: &Active) -> Result<Ssl, ErrorStack> {
+fn accept_state(active: &ActiveConfig) -> Result<Ssl, ErrorStack> {
     let mut ssl = Ssl::new(&active.tls)?;
-    if let Some(own) = &active.own {
-        own.show_on(&mut ssl)?;
+    if let Some(credentials) = &active.credentials {
+        credentials.show_on(&mut ssl)?;
     }
     ssl.set_accept_state();
     Ok(ssl)

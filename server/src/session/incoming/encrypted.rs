@@ -3,15 +3,15 @@
 
 use super::greeted::Greeted;
 use crate::messages::ToParent;
-use crate::session::context::{Admission, Data, Desk, Stop};
+use crate::session::context::{Admission, Data, SessionContext, Stop};
 use crate::session::refusal::Refusal;
 use common::config::ProfileName;
 use common::link::join;
-use common::link::session_id::PairId;
+use common::link::session_id::SessionId;
 use common::net::{Conn, Interrupted};
 use common::oftp::{self, EsidReason, Side};
 use common::process::status::Status;
-use common::session::greeting::{Greeting, Heard};
+use common::session::greeting::{Greeting, Progress};
 use common::session::inspector::Inspector;
 use common::session::relay;
 use openssl::x509::X509;
@@ -28,55 +28,55 @@ pub(in crate::session) struct Encrypted {
 
 impl Encrypted {
     /// SSRM out, SSID in, and who it is.
-    pub(in crate::session) fn greet(mut self, desk: &mut Desk) -> Result<Greeted, Stop> {
+    pub(in crate::session) fn greet(mut self, context: &mut SessionContext) -> Result<Greeted, Stop> {
         let mut inspector =
-            Inspector::new(ProfileName::Tolerant, desk.active.limits.idle_commands, relay::Side::Outer);
+            Inspector::new(ProfileName::Tolerant, context.active.limits.idle_commands, relay::Side::Outer);
         let mut join = Join::new();
-        let ssid = match self.exchange(desk, &mut inspector, &mut join) {
+        let ssid = match self.exchange(context, &mut inspector, &mut join) {
             Ok(ssid) => ssid,
-            Err(refusal) => return Err(self.refuse(desk, &inspector, refusal).into()),
+            Err(refusal) => return Err(self.refuse(context, &inspector, refusal).into()),
         };
-        if let Err(refusal) = self.identify(desk, &mut inspector, &ssid) {
-            return Err(self.refuse(desk, &inspector, refusal).into());
+        if let Err(refusal) = self.identify(context, &mut inspector, &ssid) {
+            return Err(self.refuse(context, &inspector, refusal).into());
         }
-        match finish_join(desk, join) {
+        match finish_join(context, join) {
             Ok(data) => Ok(Greeted { conn: self.conn, data, inspector, ssid }),
-            Err(refusal) => Err(self.refuse(desk, &inspector, refusal).into()),
+            Err(refusal) => Err(self.refuse(context, &inspector, refusal).into()),
         }
     }
 
     /// SSRM out; the SSID's octets, judged.
     fn exchange(
         &mut self,
-        desk: &mut Desk,
+        context: &mut SessionContext,
         inspector: &mut Inspector,
         join: &mut Join,
     ) -> Result<Vec<u8>, Refusal> {
-        let limit = desk.active.limits.ssid_seconds;
+        let limit = context.active.limits.ssid_seconds;
         let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
         inspector.pass(Side::Responder, &oftp::SSRM).map_err(|v| Refusal::internal(&v))?;
         self.conn.write(&oftp::SSRM).map_err(|e| Refusal::internal(&e))?;
         let mut greeting = Greeting::default();
         loop {
-            desk.listen()?;
+            context.listen()?;
             self.conn.drain().map_err(|e| gone(&e))?;
             match greeting
                 .step(&mut self.conn, inspector, Side::Initiator)
                 .map_err(|v| Refusal::violation(&v))?
             {
-                Heard::Message(_) if inspector.ended().is_some() => {
+                Progress::Message(_) if inspector.ended().is_some() => {
                     return Err(Refusal::new(Status::ErrorEsid, "the partner sent ESID instead of SSID"));
                 }
-                Heard::Message(ssid) => return Ok(ssid),
+                Progress::Message(ssid) => return Ok(ssid),
                 // Half duplex: the Initiator has nothing to say before our SSID.
-                Heard::TooMuch => return Err(eager()),
-                Heard::Ended { how, .. } => {
+                Progress::TooMuch => return Err(eager()),
+                Progress::Ended { how, .. } => {
                     return Err(Refusal::new(Status::NoSsid, format!("the partner {how} before its SSID")));
                 }
-                Heard::Nothing => {}
+                Progress::Nothing => {}
             }
-            join.advance(desk, self.candidate && self.certificate.is_some())?;
-            match desk.wait(Some(deadline)) {
+            join.advance(context, self.candidate && self.certificate.is_some())?;
+            match context.wait(Some(deadline)) {
                 Ok(()) => {}
                 Err(Interrupted::Late) => {
                     let refusal = Refusal::new(Status::Timeout, format!("no SSID within {limit} s"));
@@ -88,21 +88,29 @@ impl Encrypted {
     }
 
     /// Matches the SSIDCODE against the partner table and the certificate (design 5.2).
-    fn identify(&mut self, desk: &mut Desk, inspector: &mut Inspector, ssid: &[u8]) -> Result<(), Refusal> {
+    fn identify(
+        &mut self,
+        context: &mut SessionContext,
+        inspector: &mut Inspector,
+        ssid: &[u8],
+    ) -> Result<(), Refusal> {
         let code = inspector.ssid_code(Side::Initiator).unwrap_or_default();
-        desk.facts.ssid.clone_from(&code);
+        context.facts.ssid.clone_from(&code);
         let unknown = |status, detail: &str| {
-            Err(Refusal { esid: Some(EsidReason::UserCodeNotKnown), ..Refusal::new(status, detail).grave() })
+            Err(Refusal {
+                esid: Some(EsidReason::UserCodeNotKnown),
+                ..Refusal::new(status, detail).notify_operator()
+            })
         };
-        let Some(partner) = desk.active.partner(&code) else {
+        let Some(partner) = context.active.partner(&code) else {
             return unknown(Status::UnknownPartner, "this SSIDCODE is not in the partner table");
         };
         let (name, enabled, profile) = (partner.short_name.clone(), partner.enabled, partner.profile);
-        if !desk.active.may_speak(self.certificate.as_deref(), &code) {
-            desk.facts.partner = name;
+        if !context.active.may_speak(self.certificate.as_deref(), &code) {
+            context.facts.partner = name;
             return unknown(Status::NotThisPartner, "this certificate may not speak for this SSIDCODE");
         }
-        desk.facts.partner.clone_from(&name);
+        context.facts.partner.clone_from(&name);
         if !enabled {
             let refusal = Refusal::new(Status::Disabled, "the partner is disabled");
             return Err(Refusal { esid: Some(EsidReason::UnspecifiedAbort), ..refusal });
@@ -110,43 +118,43 @@ impl Encrypted {
         inspector.set_profile(profile, ssid).map_err(|v| Refusal::violation(&v))?;
         common::sys::set_title(&format!(
             "incoming {} {code}",
-            desk.facts.peer.map(|peer| peer.ip().to_string()).unwrap_or_default()
+            context.facts.peer.map(|peer| peer.ip().to_string()).unwrap_or_default()
         ));
         if self.certificate.is_none() {
-            desk.tell(&ToParent::Trusted);
+            context.send_to_parent(&ToParent::Trusted);
         }
-        desk.tell(&ToParent::Partner { name });
+        context.send_to_parent(&ToParent::Partner { name });
         Ok(())
     }
 
     /// Tells the partner, in the layout of its level, and closes once that is out.
-    fn refuse(mut self, desk: &mut Desk, inspector: &Inspector, refusal: Refusal) -> Refusal {
+    fn refuse(mut self, context: &mut SessionContext, inspector: &Inspector, refusal: Refusal) -> Refusal {
         if let Some(reason) = refusal.esid {
             // If it cannot be taken the partner is gone, and the log line says what matters.
             let _ = self.conn.write(&inspector.esid(reason));
         }
-        desk.say_goodbye(self.conn);
+        context.say_goodbye(self.conn);
         refusal
     }
 }
 
 /// The join, and the parent's word that this partner may have one more session.
-fn finish_join(desk: &mut Desk, mut join: Join) -> Result<Conn, Refusal> {
+fn finish_join(context: &mut SessionContext, mut join: Join) -> Result<Conn, Refusal> {
     // Time for a second attempt as well.
     let deadline = Instant::now() + 2 * join::TIME_LIMIT;
     loop {
-        desk.listen()?;
-        join.advance(desk, true)?;
-        match desk.admission {
+        context.listen()?;
+        join.advance(context, true)?;
+        match context.admission {
             Admission::Full => {
                 let refusal = Refusal::new(Status::Capacity, "the partner has as many sessions as it may");
                 return Err(Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal });
             }
             Admission::Unlicensed => return Err(Refusal::new(Status::Licence, "the licence has expired")),
             Admission::Admitted if matches!(join.stage, Stage::Done(_)) => {}
-            _ if desk.orphaned => return Err(no_client("the server has ended")),
+            _ if context.orphaned => return Err(no_client("the server has ended")),
             _ => {
-                match desk.wait(Some(deadline)) {
+                match context.wait(Some(deadline)) {
                     Ok(()) => {}
                     Err(Interrupted::Late) => return Err(no_client("no data connection in time")),
                     Err(e) => return Err(Refusal::closing_down(e)),
@@ -171,7 +179,7 @@ enum Stage {
     /// Not begun: no data connection yet, or no leave.
     Waiting,
     /// TLS with the ticket.
-    Handshake(PairId, Box<Conn>),
+    Handshake(SessionId, Box<Conn>),
     /// Both children are joined.
     Done(Box<Conn>),
 }
@@ -182,48 +190,48 @@ impl Join {
     }
 
     /// One step, if the partner is trusted by now.
-    fn advance(&mut self, desk: &mut Desk, trusted: bool) -> Result<(), Refusal> {
+    fn advance(&mut self, context: &mut SessionContext, trusted: bool) -> Result<(), Refusal> {
         if let (Stage::Waiting, true) = (&self.stage, trusted) {
-            if let Some(Data { pair, ticket, conn }) = desk.data.take() {
+            if let Some(Data { pair, ticket, conn }) = context.data.take() {
                 let ssl = join::initiate(pair, &ticket).map_err(|e| Refusal::internal(&e))?;
                 let conn = conn.encrypt(ssl).map_err(|e| Refusal::internal(&e))?;
                 self.stage = Stage::Handshake(pair, Box::new(conn));
-            } else if let Some(reason) = desk.no_pair.take() {
-                self.again(desk, &reason)?;
+            } else if let Some(reason) = context.no_pair.take() {
+                self.again(context, &reason)?;
             }
         }
         let Stage::Handshake(pair, conn) = &mut self.stage else { return Ok(()) };
         match conn.handshake() {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) => {
-                desk.facts.pair = Some(*pair);
-                desk.tell(&ToParent::Joined);
+                context.facts.pair = Some(*pair);
+                context.send_to_parent(&ToParent::Joined);
                 if let Stage::Handshake(_, conn) = std::mem::replace(&mut self.stage, Stage::Waiting) {
                     self.stage = Stage::Done(conn);
                 }
             }
             Err(e) => {
                 self.stage = Stage::Waiting;
-                self.again(desk, &format!("the join failed: {e}"))?;
+                self.again(context, &format!("the join failed: {e}"))?;
             }
         }
         Ok(())
     }
 
     /// A parked connection may have died unseen: one more is tried on demand.
-    fn again(&mut self, desk: &Desk, reason: &str) -> Result<(), Refusal> {
+    fn again(&mut self, context: &SessionContext, reason: &str) -> Result<(), Refusal> {
         if self.tried {
             return Err(no_client(reason));
         }
         self.tried = true;
         common::debug!("a pair is of no use, another one is asked for: {}", common::log::escape(reason));
-        desk.tell(&ToParent::NeedPair);
+        context.send_to_parent(&ToParent::NeedPair);
         Ok(())
     }
 }
 
 fn no_client(detail: &str) -> Refusal {
-    let refusal = Refusal::new(Status::ClientDown, detail).grave();
+    let refusal = Refusal::new(Status::ClientDown, detail).notify_operator();
     Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal }
 }
 
@@ -232,7 +240,7 @@ fn eager() -> Refusal {
         Status::PartnerViolation,
         "the partner sent more before it had our SSID (RFC 5024 §9.3)",
     );
-    Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal.grave() }
+    Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal.notify_operator() }
 }
 
 fn gone(e: &std::io::Error) -> Refusal {

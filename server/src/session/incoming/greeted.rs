@@ -1,7 +1,7 @@
 //! The partner is known and the pair is joined: only now does the inside hear of it. The client's child is asked for
 //! the station; no address goes with the question.
 
-use crate::session::context::{Desk, Stop};
+use crate::session::context::{SessionContext, Stop};
 use crate::session::refusal::Refusal;
 use crate::session::relay::Attached;
 use common::link::join::{self, Open, Opened, Opening, OpeningError};
@@ -26,8 +26,8 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 impl Greeted {
     /// Asks for the station; ready to relay once it has answered with its SSRM.
-    pub(in crate::session) fn attach(mut self, desk: &mut Desk) -> Result<Attached, Stop> {
-        match self.ask(desk) {
+    pub(in crate::session) fn attach(mut self, context: &mut SessionContext) -> Result<Attached, Stop> {
+        match self.ask(context) {
             Ok(()) => {
                 Ok(Attached { conn: self.conn, data: self.data, inspector: self.inspector, first: self.ssid })
             }
@@ -36,21 +36,21 @@ impl Greeted {
                     // If it cannot be taken the partner is gone, and the log line says what matters.
                     let _ = self.conn.write(&self.inspector.esid(reason));
                 }
-                desk.say_goodbye(self.conn);
+                context.say_goodbye(self.conn);
                 Err(refusal.into())
             }
         }
     }
 
-    fn ask(&mut self, desk: &mut Desk) -> Result<(), Refusal> {
-        let limit = Duration::from_secs(u64::from(desk.active.limits.station_seconds)) + MARGIN;
+    fn ask(&mut self, context: &mut SessionContext) -> Result<(), Refusal> {
+        let limit = Duration::from_secs(u64::from(context.active.limits.station_seconds)) + MARGIN;
         let deadline = Some(Instant::now() + limit);
         let partner =
-            desk.active.partner(&desk.facts.ssid).map(|partner| partner.profile).unwrap_or_default();
+            context.active.partner(&context.facts.ssid).map(|partner| partner.profile).unwrap_or_default();
         let question = Open {
-            address: desk.facts.peer.map(|peer| peer.to_string()).unwrap_or_default(),
-            partner: desk.facts.partner.clone(),
-            ssid: desk.facts.ssid.clone(),
+            address: context.facts.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            partner: context.facts.partner.clone(),
+            ssid: context.facts.ssid.clone(),
             profile: partner,
         };
         join::send(&mut self.data, &question).map_err(|e| lost(&e))?;
@@ -61,8 +61,8 @@ impl Greeted {
                 Poll::Ready(Opened::Failed { reason }) => return Err(no_station(reason)),
                 Poll::Pending => {}
             }
-            self.partner_waits(desk)?;
-            match desk.wait(deadline) {
+            self.partner_waits(context)?;
+            match context.wait(deadline) {
                 Ok(()) => {}
                 Err(Interrupted::Late) => {
                     return Err(no_station("the client did not answer in time".to_owned()));
@@ -73,13 +73,13 @@ impl Greeted {
     }
 
     /// The partner may only wait: an octet now is out of turn, an end is an end.
-    fn partner_waits(&mut self, desk: &mut Desk) -> Result<(), Refusal> {
-        desk.listen()?;
+    fn partner_waits(&mut self, context: &mut SessionContext) -> Result<(), Refusal> {
+        context.listen()?;
         match self.conn.read(&mut [0]) {
             Read::Blocked => Ok(()),
             Read::Octets(_) => {
                 let detail = "the partner sent more before it had our SSID (RFC 5024 §9.3)";
-                let refusal = Refusal::new(Status::PartnerViolation, detail).grave();
+                let refusal = Refusal::new(Status::PartnerViolation, detail).notify_operator();
                 Err(Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal })
             }
             Read::Clean => {
@@ -91,11 +91,11 @@ impl Greeted {
 }
 
 fn no_station(reason: String) -> Refusal {
-    let refusal = Refusal::new(Status::StationDown, reason).grave();
+    let refusal = Refusal::new(Status::StationDown, reason).notify_operator();
     Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal }
 }
 
 fn lost(e: &OpeningError) -> Refusal {
-    let refusal = Refusal::new(Status::ClientDown, e.to_string()).grave();
+    let refusal = Refusal::new(Status::ClientDown, e.to_string()).notify_operator();
     Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal }
 }

@@ -2,9 +2,9 @@
 //! checked, its first message read. Only then does the station hear that it is through.
 
 use super::chosen::{Chosen, addresses, tell_station, unreached};
-use crate::session::context::{Desk, Stop};
+use crate::session::context::{SessionContext, Stop};
 use crate::session::handshake;
-use crate::session::refusal::Parting;
+use crate::session::refusal::PendingRefusal;
 use crate::session::refusal::Refusal;
 use crate::session::relay::Attached;
 use common::config::CertificateRule;
@@ -12,7 +12,7 @@ use common::link::join::{self, Open, Reached};
 use common::net::{self, Conn, Interrupted, Read, Wire};
 use common::oftp::{self, EsidReason};
 use common::process::status::Status;
-use common::session::greeting::{Greeting, Heard};
+use common::session::greeting::{Greeting, Progress};
 use common::session::inspector::Inspector;
 use common::session::relay;
 use openssl::error::ErrorStack;
@@ -22,67 +22,71 @@ use std::time::{Duration, Instant};
 
 impl Chosen {
     /// Connects and verifies; ready to relay once the partner has said its first word.
-    pub(in crate::session) fn call(mut self, desk: &mut Desk) -> Result<Attached, Stop> {
+    pub(in crate::session) fn call(mut self, context: &mut SessionContext) -> Result<Attached, Stop> {
         let mut inspector =
-            Inspector::new(self.partner.profile, desk.active.limits.idle_commands, relay::Side::Inner);
+            Inspector::new(self.partner.profile, context.active.limits.idle_commands, relay::Side::Inner);
         if self.partner.check_ssid {
             inspector.expect(&self.partner.ssid);
         }
-        let (conn, first) = match self.reach(desk, &mut inspector) {
+        let (conn, first) = match self.reach(context, &mut inspector) {
             Ok(reached) => reached,
-            Err(parting) => return Err(tell_station(desk, self.data, parting)),
+            Err(pending) => return Err(tell_station(context, self.data, pending)),
         };
         let answer = Reached::Ready(Open {
-            address: desk.facts.address(),
+            address: context.facts.address(),
             partner: self.partner.short_name.clone(),
             ssid: self.partner.ssid.clone(),
             profile: self.partner.profile,
         });
         if let Err(e) = join::send(&mut self.data, &answer) {
             let refusal = Refusal::new(Status::LinkBroke, e.to_string());
-            return Err(take_leave(conn, &inspector, refusal).part(desk).into());
+            return Err(take_leave(conn, &inspector, refusal).part(context).into());
         }
         Ok(Attached { conn, data: self.data, inspector, first })
     }
 
     /// The partner, verified, and its first message.
-    fn reach(&mut self, desk: &mut Desk, inspector: &mut Inspector) -> Result<(Conn, Vec<u8>), Parting> {
-        let mut conn = self.connect(desk)?;
-        match self.greeting(desk, &mut conn, inspector) {
+    fn reach(
+        &mut self,
+        context: &mut SessionContext,
+        inspector: &mut Inspector,
+    ) -> Result<(Conn, Vec<u8>), PendingRefusal> {
+        let mut conn = self.connect(context)?;
+        match self.greeting(context, &mut conn, inspector) {
             Ok(first) => Ok((conn, first)),
             Err(refusal) => Err(take_leave(conn, inspector, refusal)),
         }
     }
 
     /// TCP, then TLS if the partner has it.
-    fn connect(&mut self, desk: &mut Desk) -> Result<Conn, Parting> {
-        let limit = Duration::from_secs(u64::from(desk.active.limits.handshake_seconds));
+    fn connect(&mut self, context: &mut SessionContext) -> Result<Conn, PendingRefusal> {
+        let limit = Duration::from_secs(u64::from(context.active.limits.handshake_seconds));
         let deadline = Instant::now() + limit;
-        let addresses = addresses(desk, &self.host, self.partner.port, deadline)?;
-        let source = self.partner.outgoing_ip.or(desk.active.outgoing_ip);
-        let mut wire = net::connect(&mut desk.waiter, &addresses, source, deadline)
+        let addresses = addresses(context, &self.host, self.partner.port, deadline)?;
+        let source = self.partner.outgoing_ip.or(context.active.outgoing_ip);
+        let mut wire = net::connect(&mut context.waiter, &addresses, source, deadline)
             .map_err(|e| unreached(&self.host, e))?;
         net::keepalive(wire.socket()).map_err(|e| Refusal::internal(&e))?;
-        desk.facts.peer = wire.socket().peer_addr().ok();
+        context.facts.peer = wire.socket().peer_addr().ok();
         if !self.partner.tls {
             let mut conn = Conn::Plain(wire);
-            handshake::forget_key(&mut conn, desk);
+            handshake::forget_key(&mut conn, context);
             return Ok(conn);
         }
-        self.encrypt(desk, wire)
+        self.encrypt(context, wire)
     }
 
-    fn encrypt(&self, desk: &mut Desk, wire: Wire) -> Result<Conn, Parting> {
+    fn encrypt(&self, context: &mut SessionContext, wire: Wire) -> Result<Conn, PendingRefusal> {
         let pinned = self.partner.certificate == CertificateRule::Pinned;
-        let ssl = connect_state(desk, &self.host, !pinned).map_err(|e| Refusal::internal(&e))?;
+        let ssl = connect_state(context, &self.host, !pinned).map_err(|e| Refusal::internal(&e))?;
         // Who cannot prove itself is a matter for the operator: the table says that it should.
-        let conn = handshake::run(desk, ssl, wire)
-            .map_err(|parting| Parting { refusal: parting.refusal.grave(), ..parting })?;
+        let conn = handshake::run(context, ssl, wire)
+            .map_err(|pending| PendingRefusal { refusal: pending.refusal.notify_operator(), ..pending })?;
         let certificate = conn.ssl().and_then(SslRef::peer_certificate);
-        if pinned && !certificate.is_some_and(|shown| desk.active.is_pinned(&self.partner, &shown)) {
+        if pinned && !certificate.is_some_and(|shown| context.active.is_pinned(&self.partner, &shown)) {
             let detail = "its certificate is none of the partner's pinned ones";
-            let refusal = Refusal::new(Status::NotThisPartner, detail).grave();
-            return Err(Parting { refusal, conn: Some(conn) });
+            let refusal = Refusal::new(Status::NotThisPartner, detail).notify_operator();
+            return Err(PendingRefusal { refusal, conn: Some(conn) });
         }
         Ok(conn)
     }
@@ -90,35 +94,35 @@ impl Chosen {
     /// The partner's first message: SSRM, or an ESID that says why not. It goes to the station first.
     fn greeting(
         &mut self,
-        desk: &mut Desk,
+        context: &mut SessionContext,
         conn: &mut Conn,
         inspector: &mut Inspector,
     ) -> Result<Vec<u8>, Refusal> {
-        let limit = desk.active.limits.ssid_seconds;
+        let limit = context.active.limits.ssid_seconds;
         let deadline = Some(Instant::now() + Duration::from_secs(u64::from(limit)));
         let mut greeting = Greeting::default();
         loop {
             match greeting.step(conn, inspector, oftp::Side::Responder).map_err(|v| Refusal::violation(&v))? {
-                Heard::Message(first) => return Ok(first),
-                Heard::Ended { how, tls } => {
+                Progress::Message(first) => return Ok(first),
+                Progress::Ended { how, tls } => {
                     let detail = format!("the partner {how} before its SSRM");
                     // In TLS 1.3 a partner that refuses our certificate says so after the handshake.
                     let status = if tls { Status::Tls } else { Status::PartnerBroke };
-                    return Err(Refusal::new(status, detail).grave());
+                    return Err(Refusal::new(status, detail).notify_operator());
                 }
-                Heard::TooMuch => {
+                Progress::TooMuch => {
                     let detail = "the partner sent more before it had an SSID (RFC 5024 §9.3)";
-                    let refusal = Refusal::new(Status::PartnerViolation, detail).grave();
+                    let refusal = Refusal::new(Status::PartnerViolation, detail).notify_operator();
                     return Err(Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal });
                 }
-                Heard::Nothing => {}
+                Progress::Nothing => {}
             }
             self.station_waits()?;
-            match desk.wait(deadline) {
+            match context.wait(deadline) {
                 Ok(()) => {}
                 Err(Interrupted::Late) => {
                     let detail = format!("the partner sent no SSRM within {limit} s");
-                    let refusal = Refusal::new(Status::Timeout, detail).grave();
+                    let refusal = Refusal::new(Status::Timeout, detail).notify_operator();
                     return Err(Refusal { esid: Some(EsidReason::TimeOut), ..refusal });
                 }
                 Err(e) => return Err(Refusal::interrupted(e)),
@@ -141,19 +145,19 @@ impl Chosen {
 }
 
 /// Tells the partner, if there is something to tell.
-fn take_leave(mut conn: Conn, inspector: &Inspector, refusal: Refusal) -> Parting {
+fn take_leave(mut conn: Conn, inspector: &Inspector, refusal: Refusal) -> PendingRefusal {
     if let Some(reason) = refusal.esid {
         // If it cannot be taken the partner is gone, and the log line says what matters.
         let _ = conn.write(&inspector.esid(reason)).and_then(|_| conn.drain());
     }
-    Parting { refusal, conn: Some(conn) }
+    PendingRefusal { refusal, conn: Some(conn) }
 }
 
 /// The side that begins; `named`: the certificate must be for this host.
-fn connect_state(desk: &Desk, host: &str, named: bool) -> Result<Ssl, ErrorStack> {
-    let mut ssl = Ssl::new(&desk.active.tls_outgoing)?;
-    if let Some(own) = &desk.active.own {
-        own.show_on(&mut ssl)?;
+fn connect_state(context: &SessionContext, host: &str, named: bool) -> Result<Ssl, ErrorStack> {
+    let mut ssl = Ssl::new(&context.active.tls_outgoing)?;
+    if let Some(credentials) = &context.active.credentials {
+        credentials.show_on(&mut ssl)?;
     }
     ssl.set_connect_state();
     let address = host.parse::<IpAddr>();

@@ -3,8 +3,8 @@
 
 use super::requested::Requested;
 use crate::messages::ToParent;
-use crate::session::context::{Admission, Desk, Stop};
-use crate::session::refusal::Parting;
+use crate::session::context::{Admission, SessionContext, Stop};
+use crate::session::refusal::PendingRefusal;
 use crate::session::refusal::Refusal;
 use common::config::Partner;
 use common::link::join::{self, Reached};
@@ -24,75 +24,79 @@ pub(in crate::session) struct Chosen {
 
 impl Requested {
     /// Looks the target up, and asks the parent whether there may be one more session.
-    pub(in crate::session) fn choose(mut self, desk: &mut Desk) -> Result<Chosen, Stop> {
-        match self.look_up(desk) {
+    pub(in crate::session) fn choose(mut self, context: &mut SessionContext) -> Result<Chosen, Stop> {
+        match self.look_up(context) {
             Ok((partner, host)) => Ok(Chosen { data: self.data, partner, host }),
-            Err(refusal) => Err(tell_station(desk, self.data, refusal.into())),
+            Err(refusal) => Err(tell_station(context, self.data, refusal.into())),
         }
     }
 
-    fn look_up(&mut self, desk: &mut Desk) -> Result<(Partner, String), Refusal> {
-        let partner = desk
+    fn look_up(&mut self, context: &mut SessionContext) -> Result<(Partner, String), Refusal> {
+        let partner = context
             .active
             .destination(&self.target)
-            .map_err(|why| Refusal::new(Status::Destination, format!("{}: {why}", self.target)).grave())?
+            .map_err(|why| {
+                Refusal::new(Status::Destination, format!("{}: {why}", self.target)).notify_operator()
+            })?
             .clone();
-        desk.facts.partner.clone_from(&partner.short_name);
-        desk.facts.ssid.clone_from(&partner.ssid);
+        context.facts.partner.clone_from(&partner.short_name);
+        context.facts.ssid.clone_from(&partner.ssid);
         sys::set_title(&format!("outgoing {} {}", self.target, partner.ssid));
         if !partner.enabled {
             return Err(Refusal::new(Status::Disabled, "the partner is disabled"));
         }
         let Some(host) = partner.host.clone() else {
             let detail = format!("the partner {} has no host to connect to", partner.short_name);
-            return Err(Refusal::new(Status::Destination, detail).grave());
+            return Err(Refusal::new(Status::Destination, detail).notify_operator());
         };
-        admission(desk, &partner)?;
+        admission(context, &partner)?;
         Ok((partner, host))
     }
 }
 
 /// The parent's word that there may be one more outgoing session.
-fn admission(desk: &mut Desk, partner: &Partner) -> Result<(), Refusal> {
-    desk.tell(&ToParent::Partner { name: partner.short_name.clone() });
+fn admission(context: &mut SessionContext, partner: &Partner) -> Result<(), Refusal> {
+    context.send_to_parent(&ToParent::Partner { name: partner.short_name.clone() });
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
     loop {
-        desk.listen()?;
-        match desk.admission {
+        context.listen()?;
+        match context.admission {
             Admission::Admitted => return Ok(()),
             Admission::Full => {
                 let detail = "there are as many outgoing sessions as there may be";
-                return Err(Refusal::new(Status::Capacity, detail).grave());
+                return Err(Refusal::new(Status::Capacity, detail).notify_operator());
             }
             Admission::Unlicensed => {
-                return Err(Refusal::new(Status::Licence, "the server's licence has expired").grave());
+                return Err(
+                    Refusal::new(Status::Licence, "the server's licence has expired").notify_operator()
+                );
             }
-            Admission::Open if desk.orphaned => {
+            Admission::Open if context.orphaned => {
                 // The parent has retired this pair just when it came to be used, or is gone.
                 return Err(Refusal::new(Status::Retired, "the pair was retired before its station came"));
             }
-            Admission::Open => desk.wait(deadline).map_err(Refusal::interrupted)?,
+            Admission::Open => context.wait(deadline).map_err(Refusal::interrupted)?,
         }
     }
 }
 
 /// The addresses of the partner's host that may be connected, looked up once.
 pub(in crate::session) fn addresses(
-    desk: &mut Desk,
+    context: &mut SessionContext,
     host: &str,
     port: u16,
     deadline: Instant,
 ) -> Result<Vec<SocketAddr>, Refusal> {
-    let found = net::resolve(&mut desk.waiter, host, port, deadline).map_err(|e| unreached(host, e))?;
+    let found = net::resolve(&mut context.waiter, host, port, deadline).map_err(|e| unreached(host, e))?;
     let (good, bad): (Vec<SocketAddr>, Vec<SocketAddr>) =
-        found.into_iter().partition(|address| desk.active.allow_local || is_outside(address.ip()));
+        found.into_iter().partition(|address| context.active.allow_local || is_outside(address.ip()));
     match bad.first() {
         Some(address) if good.is_empty() => {
             let detail = format!(
                 "{host} is {}, a local address: partners have none unless proxy_outgoing_allow_local is set",
                 address.ip()
             );
-            Err(Refusal::new(Status::Destination, detail).grave())
+            Err(Refusal::new(Status::Destination, detail).notify_operator())
         }
         _ => Ok(good),
     }
@@ -102,26 +106,30 @@ pub(in crate::session) fn addresses(
 pub(in crate::session) fn unreached(host: &str, e: LookupError) -> Refusal {
     match e {
         LookupError::Interrupted(net::Interrupted::Late) => {
-            Refusal::new(Status::Timeout, format!("{host} was not found in time")).grave()
+            Refusal::new(Status::Timeout, format!("{host} was not found in time")).notify_operator()
         }
         LookupError::Interrupted(e) => Refusal::interrupted(e),
         LookupError::Unreachable(_, ref cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
-            Refusal::new(Status::Timeout, e.to_string()).grave()
+            Refusal::new(Status::Timeout, e.to_string()).notify_operator()
         }
         // Our own fault, not the partner's.
-        e @ LookupError::Source(..) => Refusal::new(Status::OutgoingIp, e.to_string()).grave(),
-        e => Refusal::new(Status::PartnerDown, e.to_string()).grave(),
+        e @ LookupError::Source(..) => Refusal::new(Status::OutgoingIp, e.to_string()).notify_operator(),
+        e => Refusal::new(Status::PartnerDown, e.to_string()).notify_operator(),
     }
 }
 
 /// Tells the client's child, and through it the station, why not; then parts from the partner, who may take its time.
-pub(in crate::session) fn tell_station(desk: &mut Desk, mut data: Conn, parting: Parting) -> Stop {
-    let Refusal { status, ref detail, .. } = parting.refusal;
+pub(in crate::session) fn tell_station(
+    context: &mut SessionContext,
+    mut data: Conn,
+    pending: PendingRefusal,
+) -> Stop {
+    let Refusal { status, ref detail, .. } = pending.refusal;
     let answer = Reached::Failed { word: status.word().to_owned(), reason: detail.clone() };
     if join::send(&mut data, &answer).is_ok() {
-        desk.say_goodbye(data);
+        context.say_goodbye(data);
     }
-    let refusal = parting.part(desk);
+    let refusal = pending.part(context);
     // The station is served by another pair: nothing of it is to be told here.
     if refusal.status == Status::Retired { Stop::Unused(Status::Retired) } else { refusal.into() }
 }

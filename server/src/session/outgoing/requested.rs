@@ -2,7 +2,7 @@
 //! begins the join, then the one question: whom it wants to reach.
 
 use crate::messages::ToParent;
-use crate::session::context::{Data, Desk, Stop};
+use crate::session::context::{Data, SessionContext, Stop};
 use crate::session::refusal::Refusal;
 use common::link::join::{self, Dial, Opening, Target};
 use common::log::{Event, events};
@@ -20,13 +20,13 @@ pub(in crate::session) struct Requested {
 }
 
 /// Parked until there is work.
-pub(in crate::session) fn wait_for_station(desk: &mut Desk) -> Result<Requested, Stop> {
+pub(in crate::session) fn wait_for_station(context: &mut SessionContext) -> Result<Requested, Stop> {
     loop {
-        desk.listen()?;
-        if desk.orphaned || desk.no_pair.is_some() {
+        context.listen()?;
+        if context.orphaned || context.no_pair.is_some() {
             return Err(Stop::Unused(Status::Retired));
         }
-        if let Some(data) = &mut desk.data {
+        if let Some(data) = &mut context.data {
             match data.conn.wire().socket().peek(&mut [0]) {
                 Ok(0) => return Err(Stop::Unused(Status::Retired)),
                 Ok(_) => break,
@@ -34,24 +34,24 @@ pub(in crate::session) fn wait_for_station(desk: &mut Desk) -> Result<Requested,
                 Err(_) => return Err(Stop::Unused(Status::Retired)),
             }
         }
-        match desk.wait(None) {
+        match context.wait(None) {
             Ok(()) => {}
             Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e).into()),
             Err(_) => return Err(Stop::Unused(Status::Retired)),
         }
     }
-    let Some(data) = desk.data.take() else { return Err(Stop::Unused(Status::Retired)) };
-    desk.facts.pair = Some(data.pair);
-    let mut data = join(desk, data)?;
-    desk.tell(&ToParent::Joined);
-    let target = question(desk, &mut data)?;
-    desk.facts.target = target.to_string();
+    let Some(data) = context.data.take() else { return Err(Stop::Unused(Status::Retired)) };
+    context.facts.pair = Some(data.pair);
+    let mut data = join(context, data)?;
+    context.send_to_parent(&ToParent::Joined);
+    let target = question(context, &mut data)?;
+    context.facts.target = target.to_string();
     sys::set_title(&format!("outgoing {target}"));
     Ok(Requested { data, target })
 }
 
 /// TLS with the ticket; the client's child begins.
-fn join(desk: &mut Desk, data: Data) -> Result<Conn, Stop> {
+fn join(context: &mut SessionContext, data: Data) -> Result<Conn, Stop> {
     sys::set_title("joining");
     let Data { pair, ticket, conn } = data;
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
@@ -70,13 +70,13 @@ fn join(desk: &mut Desk, data: Data) -> Result<Conn, Stop> {
             Err(e) if e.broke_off() => return Err(Stop::Unused(Status::Retired)),
             Err(e) => return Err(failed(&mut conn, format!("the join of pair {pair} failed: {e}"))),
         }
-        if let Err(e) = desk.wait(deadline) {
+        if let Err(e) = context.wait(deadline) {
             return Err(failed(&mut conn, format!("the join of pair {pair} failed: {e}")));
         }
     }
 }
 
-fn question(desk: &mut Desk, data: &mut Conn) -> Result<Target, Stop> {
+fn question(context: &mut SessionContext, data: &mut Conn) -> Result<Target, Stop> {
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
     let mut opening = Opening::default();
     loop {
@@ -85,7 +85,7 @@ fn question(desk: &mut Desk, data: &mut Conn) -> Result<Target, Stop> {
             Ok(Poll::Pending) => {}
             Err(e) => return Err(Refusal::new(Status::LinkBroke, e.to_string()).into()),
         }
-        match desk.wait(deadline) {
+        match context.wait(deadline) {
             Ok(()) => {}
             Err(Interrupted::Late) => {
                 let detail = "the client's session process did not say whom to reach";
