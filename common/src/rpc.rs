@@ -162,6 +162,23 @@ pub struct SystemLog {
     pub partner: Option<String>,
 }
 
+impl SystemLog {
+    /// An entry of this process, made now; neither address nor partner are known.
+    pub fn new(origin: Origin, level: Level, text: &str, detail: &str) -> Self {
+        Self {
+            level,
+            text: text.to_owned(),
+            detail: detail.to_owned(),
+            origin,
+            host: crate::host_name(),
+            pid: std::process::id(),
+            time: crate::unix_time(),
+            address: None,
+            partner: None,
+        }
+    }
+}
+
 /// Begin or end of a session, for the session list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]

@@ -16,7 +16,7 @@ pub(crate) enum ToChild {
         ticket: Ticket,
     },
     /// A partner's connection; its descriptor comes along.
-    Work {
+    Serve {
         /// The partner's address and port.
         peer: SocketAddr,
     },
@@ -37,7 +37,7 @@ pub(crate) enum ToChild {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToParent {
     /// The partner's certificate is verified: it is no stranger any more, and a pair may be had for it.
-    Trusted,
+    Verified,
     /// The SSID is known and matches: may this partner have one more session?
     Partner {
         /// Its short name.

@@ -227,7 +227,7 @@ impl Parent {
             }
             if child.direction == Direction::Outgoing && child.is_parked() && child.channel.is_some() {
                 // It ended by itself: the pair was of no use.
-                self.pool.pause.failed();
+                self.pool.pause.failed(std::time::Instant::now());
             }
             if !child.is_parked() && !child.end_logged {
                 Event::new(events::SESSION_CRASHED)

@@ -292,7 +292,7 @@ impl Parent {
         match work {
             Work::Partner(pair, _) => self.pair_failed(*pair, reason),
             Work::Parked(pair, _) => {
-                self.pool.pause.failed();
+                self.pool.pause.failed(Instant::now());
                 self.pair_failed(*pair, reason);
             }
             Work::Station(station) => self.turn_away(station, Status::Capacity, reason),

@@ -98,7 +98,7 @@ impl Parent {
             None => {}
             Some(Want::Spare) => {
                 common::debug!("no pair for outgoing sessions: {}", common::log::escape(&reason));
-                self.pool.pause.failed();
+                self.pool.pause.failed(Instant::now());
             }
             Some(Want::Child(child)) => {
                 self.children.send(child, &ToChild::NoPair { reason });

@@ -1,362 +1,301 @@
-//! The table of session processes: what each is at, what it reports, and its burial. A child writes its own end line;
-//! where it could not, the line is written here. Exactly one, always.
+//! The table of session processes: what each does, which pair it belongs to, whom it serves. Pure: it owns no channel and
+//! writes no line.
 
-use super::{CHILDREN, Need, Parent};
-use crate::messages::{ToChild, ToParent};
-use common::ipc::channel::{Channel, ChannelError, Received};
+use super::action::Crash;
+use super::admission::Sessions;
 use common::link::session_id::{Direction, SessionId};
-use common::log::{Event, events};
-use common::process::status::Status;
-use common::rpc::{Level, Origin, SessionEnd, SessionEvent, SystemLog};
-use common::sys;
-use mio::net::TcpStream;
-use mio::{Interest, Token};
 use nix::unistd::Pid;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 
-/// What a child is at.
+/// What a child does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     /// Forked ahead of need, its data connection not there yet.
     Waiting,
     /// Parked with its data connection: may be handed a partner.
-    Ready,
-    /// Serves a partner who is not verified yet.
-    Stranger,
+    Parked,
+    /// Serves a partner that is not verified yet.
+    Unverified,
     /// Serves a partner whose certificate is verified, or a station.
-    Trusted,
+    Verified,
 }
 
 /// One session process.
+#[derive(Debug)]
 pub(super) struct Child {
-    pid: Pid,
-    channel: Option<Channel>,
     direction: Direction,
     stage: Stage,
+    /// Its channel is open: it can be sent messages.
+    reachable: bool,
     peer: Option<SocketAddr>,
     partner: Option<String>,
-    pair: Option<SessionId>,
+    session: Option<SessionId>,
     end_logged: bool,
     listed: bool,
 }
 
 impl Child {
-    pub(super) fn new(pid: Pid, channel: Channel, direction: Direction) -> Self {
-        Self {
-            pid,
-            channel: Some(channel),
-            direction,
-            stage: Stage::Waiting,
-            peer: None,
-            partner: None,
-            pair: None,
-            end_logged: false,
-            listed: false,
-        }
+    /// Serves nobody yet.
+    fn is_idle(&self) -> bool {
+        matches!(self.stage, Stage::Waiting | Stage::Parked)
     }
 }
 
-#[derive(Default)]
-pub(super) struct Children {
-    table: HashMap<Pid, Child>,
-    ready: Vec<Pid>,
-    unverified: usize,
-}
+/// All session processes by their process IDs.
+#[derive(Debug, Default)]
+pub(super) struct Children(BTreeMap<Pid, Child>);
 
 impl Children {
-    /// Partners who are not verified yet.
-    pub(super) fn unverified(&self) -> usize {
-        self.unverified
-    }
-
-    pub(super) fn unverified_from(&self, same: impl Fn(SocketAddr) -> bool) -> usize {
-        self.table
-            .values()
-            .filter(|child| child.stage == Stage::Stranger && child.peer.is_some_and(&same))
-            .count()
-    }
-
-    /// A parked child with its data connection.
-    pub(super) fn take_ready(&mut self) -> Option<Pid> {
-        while let Some(pid) = self.ready.pop() {
-            if self
-                .table
-                .get(&pid)
-                .is_some_and(|child| child.stage == Stage::Ready && child.channel.is_some())
-            {
-                return Some(pid);
-            }
-        }
-        None
-    }
-
-    /// Sends; false if the child is gone or does not listen any more.
-    pub(super) fn send(&mut self, pid: Pid, message: &ToChild, descriptor: Option<&impl AsFd>) -> bool {
-        let Some(channel) = self.table.get(&pid).and_then(|child| child.channel.as_ref()) else {
-            return false;
+    /// A child was forked; `reachable`: its channel is open.
+    pub(super) fn register(&mut self, pid: Pid, direction: Direction, reachable: bool) {
+        let child = Child {
+            direction,
+            stage: Stage::Waiting,
+            reachable,
+            peer: None,
+            partner: None,
+            session: None,
+            end_logged: false,
+            listed: false,
         };
-        match channel.hand_over(message, descriptor) {
-            Ok(()) => true,
-            Err(e) => {
-                common::debug!("session process {pid}: {e}");
-                false
-            }
-        }
+        self.0.insert(pid, child);
     }
 
-    pub(super) fn lives(&self, pid: Pid) -> bool {
-        self.table.get(&pid).is_some_and(|child| child.channel.is_some())
+    /// A child has ended; what it was, if it is known. `ended`: how, in words.
+    pub(super) fn reap(&mut self, pid: Pid, ended: String) -> Option<Reaped> {
+        let child = self.0.remove(&pid)?;
+        let crash = (!child.is_idle() && !child.end_logged).then_some(Crash {
+            pid,
+            direction: child.direction,
+            session: child.session,
+            peer: child.peer,
+            partner: child.partner,
+            listed: child.listed,
+            ended,
+        });
+        Some(Reaped { session: child.session, crash })
     }
 
-    pub(super) fn set_pair(&mut self, pid: Pid, pair: Option<SessionId>) {
-        if let Some(child) = self.table.get_mut(&pid) {
-            child.pair = pair;
-        }
+    /// Incoming connections whose peer is not verified, counted as `same_source` says.
+    pub(super) fn unverified(&self, same_source: impl Fn(SocketAddr) -> bool) -> usize {
+        let unverified = self.0.values().filter(|child| child.stage == Stage::Unverified);
+        unverified.filter(|child| child.peer.is_some_and(&same_source)).count()
     }
 
-    pub(super) fn has_data(&mut self, pid: Pid) {
-        if let Some(child) = self.table.get_mut(&pid)
-            && child.stage == Stage::Waiting
-        {
-            child.stage = Stage::Ready;
-            if child.direction == Direction::Incoming {
-                self.ready.push(pid);
-            }
-        }
+    /// A parked child for a partner.
+    pub(super) fn parked(&self) -> Option<Pid> {
+        let free = |child: &Child| {
+            child.stage == Stage::Parked && child.reachable && child.direction == Direction::Incoming
+        };
+        self.0.iter().find(|(_, child)| free(child)).map(|(pid, _)| *pid)
     }
 
-    pub(super) fn has_work(&mut self, pid: Pid, peer: SocketAddr) {
-        if let Some(child) = self.table.get_mut(&pid) {
-            child.stage = Stage::Stranger;
-            child.peer = Some(peer);
-            self.unverified += 1;
-        }
-    }
-
-    fn trust(&mut self, pid: Pid) {
-        if let Some(child) = self.table.get_mut(&pid)
-            && child.stage == Stage::Stranger
-        {
-            child.stage = Stage::Trusted;
-            self.unverified -= 1;
-        }
+    /// Can be sent messages.
+    pub(super) fn is_reachable(&self, pid: Pid) -> bool {
+        self.0.get(&pid).is_some_and(|child| child.reachable)
     }
 
     /// Serves nobody yet.
-    pub(super) fn is_parked(&self, pid: Pid) -> bool {
-        self.table.get(&pid).is_some_and(|child| matches!(child.stage, Stage::Waiting | Stage::Ready))
+    pub(super) fn is_idle(&self, pid: Pid) -> bool {
+        self.0.get(&pid).is_some_and(Child::is_idle)
     }
 
-    /// Lets a child go that serves nobody: its channel ends, and it with it.
-    pub(super) fn release_parked(&mut self, pid: Pid) {
-        if self.is_parked(pid)
-            && let Some(child) = self.table.get_mut(&pid)
-        {
-            child.channel = None;
-            child.pair = None;
-            self.ready.retain(|ready| *ready != pid);
-        }
+    pub(super) fn session(&self, pid: Pid) -> Option<SessionId> {
+        self.0.get(&pid).and_then(|child| child.session)
     }
 
-    /// Of an outgoing pair: the client's child has joined, for a station has come.
-    fn serves_station(&mut self, pid: Pid) {
-        if let Some(child) = self.table.get_mut(&pid)
-            && child.direction == Direction::Outgoing
-        {
-            child.stage = Stage::Trusted;
-        }
+    /// Which pair the child belongs to from now on.
+    pub(super) fn set_session(&mut self, pid: Pid, session: Option<SessionId>) {
+        self.update(pid, |child| child.session = session);
+    }
+
+    /// The child has its data connection.
+    pub(super) fn park(&mut self, pid: Pid) {
+        self.update(pid, |child| {
+            if child.stage == Stage::Waiting {
+                child.stage = Stage::Parked;
+            }
+        });
+    }
+
+    /// The child is handed this partner.
+    pub(super) fn serve(&mut self, pid: Pid, peer: SocketAddr) {
+        self.update(pid, |child| {
+            child.stage = Stage::Unverified;
+            child.peer = Some(peer);
+        });
+    }
+
+    /// The partner did not reach the child.
+    pub(super) fn take_back(&mut self, pid: Pid) {
+        self.update(pid, |child| {
+            child.stage = Stage::Waiting;
+            child.peer = None;
+        });
+    }
+
+    /// The partner's certificate is verified.
+    pub(super) fn verify(&mut self, pid: Pid) {
+        self.update(pid, |child| {
+            if child.stage == Stage::Unverified {
+                child.stage = Stage::Verified;
+            }
+        });
+    }
+
+    /// The pair is joined: a child for outgoing sessions has a station.
+    pub(super) fn join(&mut self, pid: Pid) {
+        self.update(pid, |child| {
+            if child.direction == Direction::Outgoing {
+                child.stage = Stage::Verified;
+            }
+        });
+    }
+
+    /// The partner may have this session.
+    pub(super) fn admit(&mut self, pid: Pid, partner: String) {
+        self.update(pid, |child| child.partner = Some(partner));
+    }
+
+    /// The session stands in the backend's list, or does so no longer.
+    pub(super) fn set_listed(&mut self, pid: Pid, listed: bool) {
+        self.update(pid, |child| child.listed = listed);
+    }
+
+    /// The child has written its end line.
+    pub(super) fn set_end_logged(&mut self, pid: Pid) {
+        self.update(pid, |child| child.end_logged = true);
+    }
+
+    /// The child can be sent nothing: it could not be reached, or is let go.
+    pub(super) fn disconnect(&mut self, pid: Pid) {
+        self.update(pid, |child| child.reachable = false);
+    }
+
+    pub(super) fn direction(&self, pid: Pid) -> Option<Direction> {
+        self.0.get(&pid).map(|child| child.direction)
     }
 
     /// Processes for outgoing sessions, parked ones too.
     pub(super) fn outgoing(&self) -> usize {
-        self.table.values().filter(|child| child.direction == Direction::Outgoing).count()
+        self.0.values().filter(|child| child.direction == Direction::Outgoing).count()
     }
 
-    /// Sessions that way with this partner, and in all.
-    fn sessions(&self, direction: Direction, partner: &str) -> (usize, usize) {
-        let that_way = self.table.values().filter(|child| child.direction == direction);
-        let known = that_way.filter_map(|child| child.partner.as_deref());
-        known.fold((0, 0), |(of, all), name| (of + usize::from(name == partner), all + 1))
+    /// Sessions in this direction, of this partner and in all.
+    pub(super) fn sessions(&self, direction: Direction, partner: &str) -> Sessions {
+        let same_way = self.0.values().filter(|child| child.direction == direction);
+        let names: Vec<&str> = same_way.filter_map(|child| child.partner.as_deref()).collect();
+        Sessions { of_partner: names.iter().filter(|name| **name == partner).count(), all: names.len() }
+    }
+
+    fn update(&mut self, pid: Pid, change: impl FnOnce(&mut Child)) {
+        if let Some(child) = self.0.get_mut(&pid) {
+            change(child);
+        }
     }
 }
 
-impl Parent {
-    /// A child was forked: into the table with it, and to work.
-    pub(super) fn adopt(&mut self, mut child: Child, need: Need) {
-        let pid = child.pid;
-        let token = usize::try_from(pid.as_raw()).map_or(CHILDREN, |pid| CHILDREN + pid);
-        if let Some(channel) = &mut child.channel
-            && let Err(e) = self.poller.registry().register(channel, Token(token), Interest::READABLE)
+/// A child that has ended.
+#[derive(Debug)]
+pub(super) struct Reaped {
+    /// The pair that it belonged to.
+    pub(super) session: Option<SessionId>,
+    /// It served somebody and wrote no end line.
+    pub(super) crash: Option<Crash>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pid(number: i32) -> Pid {
+        Pid::from_raw(number)
+    }
+
+    fn peer(last: u8) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, last], 4000))
+    }
+
+    fn crash(children: &mut Children, number: i32) -> Option<Crash> {
+        children.reap(pid(number), "signal 11".to_owned()).unwrap().crash
+    }
+
+    #[test]
+    fn only_a_parked_child_with_a_channel_takes_a_partner() {
+        let mut children = Children::default();
+        children.register(pid(7), Direction::Incoming, true);
+        assert_eq!(children.parked(), None, "its data connection is not there yet");
+        children.park(pid(7));
+        assert_eq!(children.parked(), Some(pid(7)));
+        children.disconnect(pid(7));
+        assert_eq!(children.parked(), None);
+        children.register(pid(8), Direction::Outgoing, true);
+        children.park(pid(8));
+        assert_eq!(children.parked(), None, "it waits for a station");
+    }
+
+    #[test]
+    fn a_data_connection_does_not_park_a_child_that_serves_a_partner() {
+        let mut children = Children::default();
+        children.register(pid(7), Direction::Incoming, true);
+        children.serve(pid(7), peer(1));
+        children.park(pid(7));
+        assert!(!children.is_idle(pid(7)));
+        assert_eq!(children.parked(), None);
+    }
+
+    #[test]
+    fn peers_count_as_unverified_until_their_certificate_is_verified_or_they_are_gone() {
+        let mut children = Children::default();
+        for number in [1, 2, 3] {
+            children.register(pid(number), Direction::Incoming, true);
+            children.serve(pid(number), peer(u8::from(number == 3)));
+        }
+        assert_eq!(children.unverified(|_| true), 3);
+        assert_eq!(children.unverified(|at| at == peer(0)), 2);
+        children.verify(pid(1));
+        assert_eq!(children.unverified(|at| at == peer(0)), 1);
+        children.reap(pid(2), String::new());
+        assert_eq!(children.unverified(|_| true), 1);
+    }
+
+    #[test]
+    fn a_crash_is_told_of_a_child_that_served_and_wrote_no_end_line() {
+        let mut children = Children::default();
+        for number in 1..=4 {
+            children.register(pid(number), Direction::Incoming, true);
+        }
+        children.park(pid(1));
+        children.serve(pid(2), peer(2));
+        children.serve(pid(3), peer(3));
+        children.set_end_logged(pid(3));
+        assert_eq!(crash(&mut children, 1), None, "it served nobody");
+        assert_eq!(crash(&mut children, 3), None, "it wrote its line");
+        let found = crash(&mut children, 2).unwrap();
+        assert_eq!((found.pid, found.peer, found.ended.as_str()), (pid(2), Some(peer(2)), "signal 11"));
+        // Killed between two forks: the table knows it, nobody was served.
+        assert_eq!(crash(&mut children, 4), None);
+        assert!(children.reap(pid(2), String::new()).is_none(), "reaped once");
+    }
+
+    #[test]
+    fn sessions_are_counted_by_direction_once_they_are_admitted() {
+        let mut children = Children::default();
+        for (number, direction) in
+            [(1, Direction::Incoming), (2, Direction::Incoming), (3, Direction::Outgoing)]
         {
-            common::error!("session process {pid} cannot be watched: {e}");
-            child.channel = None;
+            children.register(pid(number), direction, true);
         }
-        self.children.table.insert(pid, child);
-        match need {
-            Need::Spare => self.make_pair(pid, Direction::Incoming),
-            Need::Outgoing => self.make_pair(pid, Direction::Outgoing),
-            Need::Heir(pair) => self.bequeath(pair, pid),
-            Need::Partner(socket, peer) => {
-                if self.children.send(pid, &ToChild::Work { peer }, Some(&socket)) {
-                    self.children.has_work(pid, peer);
-                } else {
-                    self.children.release_parked(pid);
-                    self.turn_away(peer, Status::Capacity, "it could not be handed to a session process");
-                }
-            }
-        }
-    }
-
-    /// Takes in what a child has sent.
-    pub(super) fn hear_child(&mut self, pid: usize) {
-        let Some(pid) = i32::try_from(pid).ok().map(Pid::from_raw) else { return };
-        loop {
-            let Some(channel) = self.children.table.get(&pid).and_then(|child| child.channel.as_ref()) else {
-                return;
-            };
-            match channel.receive::<ToParent>() {
-                Ok(Received::Message(message, _)) => self.take_report(pid, message),
-                Ok(Received::Blocked | Received::Gone) => return,
-                // What follows may still be of use: its end line, above all.
-                Err(ChannelError::Message(e)) => {
-                    common::error!("session process {pid} sent no message of ours: {e}");
-                }
-                Err(e) => {
-                    common::error!("session process {pid}: {e}");
-                    return;
-                }
-            }
-        }
-    }
-
-    fn take_report(&mut self, pid: Pid, message: ToParent) {
-        match message {
-            ToParent::Trusted => {
-                self.children.trust(pid);
-                if self.children.table.get(&pid).is_some_and(|child| child.pair.is_none()) {
-                    // Nobody was parked when it came: the inside hears of it only now.
-                    self.make_pair(pid, Direction::Incoming);
-                }
-            }
-            ToParent::DataLost => {
-                if let Some(pair) = self.children.table.get(&pid).and_then(|child| child.pair) {
-                    self.lose_data(pid, pair);
-                }
-            }
-            ToParent::NeedPair => {
-                if let Some(pair) = self.children.table.get(&pid).and_then(|child| child.pair) {
-                    self.retire(pair);
-                }
-                self.make_pair(pid, Direction::Incoming);
-            }
-            ToParent::Partner { name } => self.answer_admission(pid, name),
-            ToParent::Joined => {
-                self.children.serves_station(pid);
-                if let Some(pair) = self.children.table.get(&pid).and_then(|child| child.pair) {
-                    self.joined_pair(pair);
-                }
-            }
-            ToParent::CrlUrl(url) => self.report_crl_url(url),
-            ToParent::Session(event) => {
-                if let Some(child) = self.children.table.get_mut(&pid) {
-                    child.listed = matches!(*event, SessionEvent::Begin(_));
-                }
-                self.outbox.event(*event);
-            }
-            ToParent::SystemLog(entry) => self.outbox.entry(*entry),
-            ToParent::EndLogged => {
-                if let Some(child) = self.children.table.get_mut(&pid) {
-                    child.end_logged = true;
-                }
-            }
-        }
-    }
-
-    fn answer_admission(&mut self, pid: Pid, name: String) {
-        self.children.trust(pid);
-        let answer = self.admit(pid, &name);
-        if let (ToChild::Admitted, Some(child)) = (&answer, self.children.table.get_mut(&pid)) {
-            child.partner = Some(name);
-        }
-        self.children.send(pid, &answer, None::<&TcpStream>);
-    }
-
-    fn admit(&self, pid: Pid, partner: &str) -> ToChild {
-        let Some(child) = self.children.table.get(&pid) else { return ToChild::Full };
-        // Without a configuration the client is gone, and a session that is through runs on.
-        let Some(active) = &self.active else { return ToChild::Admitted };
-        let (of_partner, all) = self.children.sessions(child.direction, partner);
-        let limits = &active.limits;
-        let open = match child.direction {
-            Direction::Incoming => {
-                of_partner < limits.sessions_per_partner as usize && all < limits.sessions as usize
-            }
-            Direction::Outgoing if self.licensing.licence.expired() => return ToChild::Unlicensed,
-            Direction::Outgoing => all < limits.outgoing_sessions as usize,
+        children.admit(pid(1), "acme".to_owned());
+        children.admit(pid(3), "acme".to_owned());
+        let of = |direction, name| {
+            let Sessions { of_partner, all } = children.sessions(direction, name);
+            (of_partner, all)
         };
-        if open { ToChild::Admitted } else { ToChild::Full }
-    }
-
-    /// Children have ended: read their last reports, write the line that one could not write, free what they held.
-    pub(super) fn bury(&mut self) {
-        for (pid, status) in sys::reap() {
-            self.hear_child(usize::try_from(pid.as_raw()).unwrap_or_default());
-            let Some(mut child) = self.children.table.remove(&pid) else { continue };
-            if child.stage == Stage::Stranger {
-                self.children.unverified -= 1;
-            }
-            self.children.ready.retain(|ready| *ready != pid);
-            if let Some(channel) = &mut child.channel {
-                let _ = self.poller.registry().deregister(channel);
-            }
-            let word = common::process::status::word_of(status);
-            let served = matches!(child.stage, Stage::Stranger | Stage::Trusted);
-            if served && !child.end_logged {
-                self.log_crash(&child, &word);
-            }
-            if let Some(pair) = child.pair {
-                self.inherit(pair);
-            }
-        }
-    }
-
-    fn log_crash(&mut self, child: &Child, word: &str) {
-        let address = child.peer.map(|peer| peer.to_string()).unwrap_or_default();
-        let session = child.pair.map(|pair| pair.to_string()).unwrap_or_default();
-        let event = Event::new(events::SESSION_CRASHED)
-            .field("direction", child.direction.word())
-            .field("session", &session)
-            .field("address", &address)
-            .field("partner", child.partner.as_deref().unwrap_or_default())
-            .field_num("pid", child.pid.as_raw())
-            .field("reason", word);
-        self.report(Level::Error, "a session process crashed", event.text());
-        event.error();
-        if child.listed {
-            self.outbox.event(SessionEvent::End(SessionEnd {
-                session,
-                time: common::unix_time(),
-                reason: "crashed".to_owned(),
-                detail: format!("the server's session process {} ended: {word}", child.pid),
-                ..SessionEnd::default()
-            }));
-        }
-    }
-
-    /// An entry of the parent's own for the backend's system log.
-    pub(super) fn report(&mut self, level: Level, text: &str, detail: &str) {
-        self.outbox.entry(SystemLog {
-            level,
-            text: text.to_owned(),
-            detail: detail.to_owned(),
-            origin: Origin::Server,
-            host: common::host_name(),
-            pid: std::process::id(),
-            time: common::unix_time(),
-            address: None,
-            partner: None,
-        });
+        assert_eq!(of(Direction::Incoming, "acme"), (1, 1));
+        assert_eq!(of(Direction::Incoming, "other"), (0, 1));
+        assert_eq!(of(Direction::Outgoing, "acme"), (1, 1));
+        assert_eq!(children.outgoing(), 1);
     }
 }

@@ -1,8 +1,6 @@
 //! CRL distribution URLs that children found and the backend does not know: each is reported once a day, and not more
 //! than a bounded number in an hour, whatever partners put into their certificates.
 
-use super::Parent;
-use common::link::control::ToClient;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -21,7 +19,7 @@ pub(super) struct CrlUrls {
 
 impl CrlUrls {
     /// Whether `url` is to be reported at `now`; remembers that it was.
-    fn take(&mut self, url: &str, now: Instant) -> bool {
+    pub(super) fn take(&mut self, url: &str, now: Instant) -> bool {
         self.reported.retain(|_, at| now.duration_since(*at) < AGAIN);
         let recent = self.reported.values().filter(|at| now.duration_since(**at) < WINDOW).count();
         if self.reported.contains_key(url) || recent >= MOST || self.reported.len() >= MEMORY {
@@ -29,17 +27,6 @@ impl CrlUrls {
         }
         self.reported.insert(url.to_owned(), now);
         true
-    }
-}
-
-impl Parent {
-    /// A child has found this one.
-    pub(super) fn report_crl_url(&mut self, url: String) {
-        let known = self.active.as_ref().is_some_and(|active| active.crl_urls.contains(&url));
-        if !known && self.joined.is_some() && self.crl_urls.take(&url, Instant::now()) {
-            common::info!("a CRL distribution URL is new: {}", common::log::escape(&url));
-            self.tell_client(&ToClient::CrlUrl { url });
-        }
     }
 }
 

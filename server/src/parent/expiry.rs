@@ -1,53 +1,45 @@
 //! What runs out: the licence, our certificate towards partners, a configuration that the backend does not confirm any
-//! more. Looked at every minute; warned of 60, 30 and 7 days ahead, each once.
+//! more. Looked at every minute; an operator is warned 60, 30 and 7 days ahead, once each.
 
-use super::Parent;
 use crate::identity::Identity;
 use crate::licence::Licence;
 use common::link::tls;
-use common::log::{Event, events};
-use common::rpc::Level;
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContext;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// Days ahead at which an operator is told.
+/// Days ahead at which an operator is warned.
 const AHEAD: [i64; 3] = [7, 30, 60];
 
-/// The step of `AHEAD` that `days` left have reached; none while there is time.
-fn step(days: i64) -> Option<i64> {
-    AHEAD.into_iter().find(|ahead| days <= *ahead)
-}
-
-/// One thing that runs out: tells each step once.
+/// Counts down to one end: each step of `AHEAD` is news once, and so is the end.
 #[derive(Default)]
 pub(super) struct Countdown {
-    told: Option<i64>,
+    reached: Option<i64>,
 }
 
 impl Countdown {
     /// Whether `days` left is news.
-    fn is_news(&mut self, days: i64) -> bool {
-        let reached = if days < 0 { Some(i64::MIN) } else { step(days) };
-        let news = match (reached, self.told) {
+    pub(super) fn is_news(&mut self, days: i64) -> bool {
+        let step = AHEAD.into_iter().find(|ahead| days <= *ahead);
+        let reached = if days < 0 { Some(i64::MIN) } else { step };
+        let news = match (reached, self.reached) {
             (Some(now), Some(before)) => now < before,
             (Some(_), None) => true,
             (None, _) => false,
         };
-        // A renewed one starts over.
-        self.told = reached;
+        // A renewal starts over.
+        self.reached = reached;
         news
     }
 }
 
 /// The licence in force, and what is needed to take a new one.
 pub(super) struct Licensing {
-    pub(super) identity: Identity,
-    pub(super) licence: Licence,
-    pub(super) path: PathBuf,
+    identity: Identity,
+    licence: Licence,
+    path: PathBuf,
     countdown: Countdown,
-    certificate: Countdown,
     /// The file's last change when it was read.
     read: Option<SystemTime>,
     /// Why what was read is not in force.
@@ -57,15 +49,24 @@ pub(super) struct Licensing {
 impl Licensing {
     pub(super) fn new(identity: Identity, licence: Licence, path: PathBuf) -> Self {
         let read = modified(&path);
-        Self {
-            identity,
-            licence,
-            path,
-            countdown: Countdown::default(),
-            certificate: Countdown::default(),
-            read,
-            refused: None,
-        }
+        Self { identity, licence, path, countdown: Countdown::default(), read, refused: None }
+    }
+
+    /// The licence in force.
+    pub(super) fn licence(&self) -> &Licence {
+        &self.licence
+    }
+
+    /// Days left of it at `now`, if that is news.
+    pub(super) fn count_down(&mut self, now: SystemTime) -> Option<i64> {
+        let days = self.licence.days_left(now);
+        self.countdown.is_news(days).then_some(days)
+    }
+
+    /// Puts this licence in force, and gives the context with it. On an error the one in force stays.
+    pub(super) fn replace(&mut self, licence: Licence) -> Result<SslContext, ErrorStack> {
+        let before = std::mem::replace(&mut self.licence, licence);
+        self.context().inspect_err(|_| self.licence = before)
     }
 
     /// The control connection's context, with this licence.
@@ -75,7 +76,7 @@ impl Licensing {
 
     /// The licence that the file holds for us at `now`, unless it is the one in force; or why it holds none, if that is
     /// news. A file that was refused is judged again: its time may have come.
-    fn reread(&mut self, now: SystemTime) -> Option<Result<Licence, String>> {
+    pub(super) fn reread(&mut self, now: SystemTime) -> Option<Result<Licence, String>> {
         let file = modified(&self.path);
         if file == self.read && self.refused.is_none() {
             return None;
@@ -98,88 +99,6 @@ impl Licensing {
 
 fn modified(path: &PathBuf) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|data| data.modified()).ok()
-}
-
-impl Parent {
-    /// Looks at all that runs out.
-    pub(super) fn check_expiry(&mut self) {
-        match self.licensing.reread(SystemTime::now()) {
-            Some(Ok(licence)) => self.take_licence(licence),
-            Some(Err(reason)) => {
-                let text = "the changed licence file is of no use, the licence in force stays";
-                common::error!("{text}: {reason}");
-                self.report(Level::Error, text, &reason);
-            }
-            None => {}
-        }
-        let days = self.licensing.licence.days_left(SystemTime::now());
-        if self.licensing.countdown.is_news(days) {
-            self.tell_licence(days);
-        }
-        let Some(active) = &self.active else { return };
-        let days = active.certificate_days();
-        if self.licensing.certificate.is_news(days) {
-            let text = if days < 0 { "our certificate has expired" } else { "our certificate expires soon" };
-            common::warn!("{text}: {days} days left of the certificate towards partners");
-            self.report(Level::Warn, text, &format!("{days} days left of the certificate towards partners"));
-        }
-        self.drop_stale_config();
-    }
-
-    fn take_licence(&mut self, licence: Licence) {
-        let before = std::mem::replace(&mut self.licensing.licence, licence);
-        match self.licensing.context() {
-            Ok(context) => {
-                self.internal.set_context(context);
-                let licence = &self.licensing.licence;
-                Event::new(events::LICENCE)
-                    .field("holder", licence.holder())
-                    .field_num("days", licence.days_left(SystemTime::now()))
-                    .info();
-            }
-            Err(e) => {
-                common::error!("the changed licence cannot be used, the licence in force stays: {e}");
-                self.licensing.licence = before;
-            }
-        }
-    }
-
-    fn tell_licence(&mut self, days: i64) {
-        let (text, reason) = if days < 0 {
-            (
-                "the licence has expired",
-                "expired: new sessions are refused until a valid licence file appears",
-            )
-        } else {
-            ("the licence expires soon", "it expires soon")
-        };
-        let holder = self.licensing.licence.holder();
-        let event = Event::new(events::LICENCE)
-            .field("holder", &holder)
-            .field_num("days", days)
-            .field("reason", reason);
-        self.report(if days < 0 { Level::Error } else { Level::Warn }, text, event.text());
-        if days < 0 { event.error() } else { event.warn() }
-    }
-
-    /// The backend has not confirmed the configuration for too long: nobody gets in by it any more.
-    fn drop_stale_config(&mut self) {
-        let Some(active) = self.active.as_ref().filter(|active| active.confirmed.elapsed() > active.max_age)
-        else {
-            return;
-        };
-        let seconds = active.max_age.as_secs();
-        let event = Event::new(events::CONFIG_EXPIRED)
-            .field_num("generation", active.generation)
-            .field_num("seconds", seconds);
-        let reason = format!("the backend has not confirmed the configuration for {seconds} s");
-        self.report(Level::Error, "the configuration is too old and not in force any more", event.text());
-        event.error();
-        self.close_public(&reason);
-        self.active = None;
-        self.retire_parked("configuration too old");
-        self.show();
-    }
 }
 
 #[cfg(test)]
@@ -211,12 +130,12 @@ mod tests {
     }
 
     #[test]
-    fn each_step_is_told_once_and_a_renewal_starts_over() {
+    fn each_step_is_news_once_and_a_renewal_starts_over() {
         let mut countdown = Countdown::default();
-        let told: Vec<i64> = [100, 61, 60, 59, 30, 29, 8, 7, 1, 0, -1, -2, 365, 60]
+        let news: Vec<i64> = [100, 61, 60, 59, 30, 29, 8, 7, 1, 0, -1, -2, 365, 60]
             .into_iter()
             .filter(|days| countdown.is_news(*days))
             .collect();
-        assert_eq!(told, [60, 30, 7, -1, 60]);
+        assert_eq!(news, [60, 30, 7, -1, 60]);
     }
 }

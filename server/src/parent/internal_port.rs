@@ -1,31 +1,26 @@
-//! The internal port (2878): bound for good, but listening only while somebody is awaited. Newcomers prove what they
+//! The internal port (2878): bound for good, but listening only while a connection is awaited. Newcomers prove what they
 //! are within 10 s: a client by TLS with its certificate, a data connection by the ID of a pair.
 
-use super::control::Joined;
-use super::{INTERNAL, PENDING};
-use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
-use common::link::session_id::{PREAMBLE, SessionId, Ticket, UNKNOWN_PAIR};
-use common::link::tls;
+use super::newcomer::{Expected, Newcomer, Progress, Proof, step};
+use super::tokens;
+use common::link::session_id::UNKNOWN_PAIR;
 use common::log::{Event, Throttle, events};
-use common::net::{self, Accepting, Conn, Wire};
+use common::net::{self, Accepting};
 use common::sys;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Interest, Registry, Token};
-use openssl::ssl::{Ssl, SslContext};
-use std::io::{self, ErrorKind, Read, Write};
+use mio::{Interest, Registry};
+use openssl::ssl::SslContext;
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// Newcomers at a time.
 const SLOTS: usize = 10;
-/// How long one may take to prove itself.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a newcomer may take to prove itself.
+const PROOF: Duration = Duration::from_secs(10);
 const BACKLOG: i32 = 64;
-/// First octet of a TLS record that carries a handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
 
-/// The port, and those who have not proven themselves yet.
+/// The port, and the newcomers that have not proven themselves yet.
 pub(super) struct InternalPort {
     listener: TcpListener,
     address: SocketAddr,
@@ -38,34 +33,9 @@ pub(super) struct InternalPort {
 }
 
 struct Pending {
-    stage: Stage,
+    proof: Proof,
     peer: SocketAddr,
     until: Instant,
-}
-
-enum Stage {
-    /// Nothing was read yet.
-    New(TcpStream),
-    /// The preamble of a data connection, and how much of it is read.
-    Preamble(TcpStream, [u8; PREAMBLE], usize),
-    /// TLS handshake of a control connection.
-    Handshake(Box<Conn>),
-    /// A certified client that has not said `Hello` yet.
-    Certified(Box<Control<ToServer, ToClient>>, String),
-}
-
-/// Somebody who has proven itself.
-pub(super) enum Newcomer {
-    /// A client.
-    Client(Box<Joined>),
-    /// The data connection of a pair; whether we know it is the pool's business.
-    Data(SessionId, TcpStream),
-}
-
-enum Progress {
-    Wait(Stage),
-    Done(Newcomer),
-    Refused(String),
 }
 
 impl InternalPort {
@@ -77,7 +47,7 @@ impl InternalPort {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let mut listener = TcpListener::from_std(listener);
-        registry.register(&mut listener, INTERNAL, Interest::READABLE)?;
+        registry.register(&mut listener, tokens::INTERNAL_PORT, Interest::READABLE)?;
         Event::new(events::LISTENER_OPEN)
             .field("listener", "internal")
             .field_display("address", address)
@@ -98,7 +68,7 @@ impl InternalPort {
         self.address
     }
 
-    /// Newcomers from now on meet another licence.
+    /// The next newcomers see another licence.
     pub(super) fn set_context(&mut self, context: SslContext) {
         self.context = context;
     }
@@ -109,15 +79,15 @@ impl InternalPort {
     }
 
     /// Listens, or keeps the port bound without listening.
-    pub(super) fn listen(&mut self, wanted: bool, registry: &Registry) -> io::Result<()> {
+    pub(super) fn set_listening(&mut self, wanted: bool, registry: &Registry) -> io::Result<()> {
         if wanted == self.listening {
             return Ok(());
         }
         if wanted {
             sys::listen_on(&self.listener, BACKLOG)?;
-            registry.register(&mut self.listener, INTERNAL, Interest::READABLE)?;
+            registry.register(&mut self.listener, tokens::INTERNAL_PORT, Interest::READABLE)?;
         } else {
-            // Whoever has come by now is heard: shutting the port would reset him.
+            // Accept what is already queued: closing the port would reset those connections.
             self.accept(registry);
             registry.deregister(&mut self.listener)?;
             sys::listen_off(&self.listener)?;
@@ -126,11 +96,11 @@ impl InternalPort {
         Ok(())
     }
 
-    /// Takes in whoever has connected.
+    /// Takes in connections that wait.
     pub(super) fn accept(&mut self, registry: &Registry) {
         while self.listening {
             match self.accepting.next(&self.listener) {
-                Ok(Some((socket, peer))) => self.admit(socket, peer, registry),
+                Ok(Some((socket, peer))) => self.register(socket, peer, registry),
                 Ok(None) => return,
                 Err(e) => {
                     return Event::new(events::LISTENER_ERROR)
@@ -149,11 +119,11 @@ impl InternalPort {
         }
     }
 
-    fn admit(&mut self, mut socket: TcpStream, peer: SocketAddr, registry: &Registry) {
+    fn register(&mut self, mut socket: TcpStream, peer: SocketAddr, registry: &Registry) {
         let Some(slot) = self.pending.iter().position(Option::is_none) else {
             return self.refuse(peer, "too many connections that have not proven themselves");
         };
-        let token = Token(PENDING + slot);
+        let token = tokens::newcomer(slot);
         let ready = socket
             .set_nodelay(true)
             .and_then(|()| net::keepalive(&socket))
@@ -162,11 +132,11 @@ impl InternalPort {
             return self.refuse(peer, &e.to_string());
         }
         if let Some(place) = self.pending.get_mut(slot) {
-            *place = Some(Pending { stage: Stage::New(socket), peer, until: Instant::now() + PATIENCE });
+            *place = Some(Pending { proof: Proof::New(socket), peer, until: Instant::now() + PROOF });
         }
     }
 
-    /// Turns away whoever took too long.
+    /// Refuses newcomers that took too long.
     pub(super) fn expire(&mut self, registry: &Registry) {
         let now = Instant::now();
         for slot in 0..SLOTS {
@@ -174,11 +144,8 @@ impl InternalPort {
             if place.as_ref().is_some_and(|pending| pending.until <= now)
                 && let Some(pending) = place.take()
             {
-                pending.stage.deregister(registry);
-                self.refuse(
-                    pending.peer,
-                    &format!("it did not prove itself within {} s", PATIENCE.as_secs()),
-                );
+                pending.proof.deregister(registry);
+                self.refuse(pending.peer, &format!("it did not prove itself within {} s", PROOF.as_secs()));
             }
         }
     }
@@ -187,18 +154,17 @@ impl InternalPort {
     pub(super) fn advance(
         &mut self,
         slot: usize,
-        taken: bool,
-        renewal: Option<&Ticket>,
+        expected: &Expected,
         registry: &Registry,
     ) -> Option<Newcomer> {
         let place = self.pending.get_mut(slot)?;
         let mut pending = place.take()?;
         loop {
-            let before = std::mem::discriminant(&pending.stage);
-            match step(pending.stage, pending.peer, &self.context, taken, renewal, registry) {
-                Progress::Wait(stage) => {
-                    let moved = std::mem::discriminant(&stage) != before;
-                    pending.stage = stage;
+            let before = std::mem::discriminant(&pending.proof);
+            match step(pending.proof, pending.peer, &self.context, expected, registry) {
+                Progress::Wait(proof) => {
+                    let moved = std::mem::discriminant(&proof) != before;
+                    pending.proof = proof;
                     if !moved {
                         *place = Some(pending);
                         return None;
@@ -212,20 +178,19 @@ impl InternalPort {
             }
         }
     }
-}
 
-impl InternalPort {
-    /// Says why nobody came of a connection.
+    /// Logs why a connection came to nothing.
     fn refuse(&mut self, peer: SocketAddr, reason: &str) {
         if let Some(unlogged) = self.clients.admit(Instant::now()) {
-            tell(events::CLIENT_REFUSED, peer, reason, unlogged);
+            log_refused(events::CLIENT_REFUSED, peer, reason, unlogged);
         }
     }
 
     /// Tells a client's child that its pair is unknown, so that it does not dial again.
-    pub(super) fn refuse_pair(&mut self, socket: TcpStream, peer: SocketAddr, reason: &str) {
+    pub(super) fn refuse_pair(&mut self, socket: TcpStream, reason: &str) {
+        let peer = socket.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         if let Some(unlogged) = self.pairs.admit(Instant::now()) {
-            tell(events::PAIR_REFUSED, peer, reason, unlogged);
+            log_refused(events::PAIR_REFUSED, peer, reason, unlogged);
         }
         decline_pair(socket);
     }
@@ -237,127 +202,6 @@ pub(super) fn decline_pair(mut socket: TcpStream) {
     let _ = socket.write(&[UNKNOWN_PAIR]);
 }
 
-fn tell(event: &'static str, peer: SocketAddr, reason: &str, unlogged: u64) {
+fn log_refused(event: &'static str, peer: SocketAddr, reason: &str, unlogged: u64) {
     Event::new(event).field_display("address", peer).field("reason", reason).unlogged(unlogged).warn();
-}
-
-/// One step of a newcomer's proof.
-fn step(
-    stage: Stage,
-    peer: SocketAddr,
-    context: &SslContext,
-    taken: bool,
-    renewal: Option<&Ticket>,
-    registry: &Registry,
-) -> Progress {
-    match stage {
-        Stage::New(socket) => first_octet(socket, context),
-        Stage::Preamble(socket, buffer, filled) => preamble(socket, buffer, filled, registry),
-        Stage::Handshake(mut conn) => match conn.handshake() {
-            Ok(Poll::Pending) => Progress::Wait(Stage::Handshake(conn)),
-            Ok(Poll::Ready(())) => certified(*conn),
-            Err(e) => Progress::Refused(format!("its TLS handshake failed: {e}")),
-        },
-        Stage::Certified(control, name) => hello(control, name, peer, taken, renewal),
-    }
-}
-
-fn first_octet(socket: TcpStream, context: &SslContext) -> Progress {
-    let mut first = [0];
-    match socket.peek(&mut first) {
-        Ok(0) => Progress::Refused("it closed without a word".to_owned()),
-        Ok(_) if first == [TLS_HANDSHAKE] => {
-            let conn = Ssl::new(context).and_then(|mut ssl| {
-                ssl.set_accept_state();
-                Conn::tls(ssl, Wire::new(socket))
-            });
-            match conn {
-                Ok(conn) => Progress::Wait(Stage::Handshake(Box::new(conn))),
-                Err(e) => Progress::Refused(format!("TLS cannot be set up: {e}")),
-            }
-        }
-        Ok(_) => Progress::Wait(Stage::Preamble(socket, [0; PREAMBLE], 0)),
-        Err(e) if e.kind() == ErrorKind::WouldBlock => Progress::Wait(Stage::New(socket)),
-        Err(e) => Progress::Refused(e.to_string()),
-    }
-}
-
-fn preamble(
-    mut socket: TcpStream,
-    mut buffer: [u8; PREAMBLE],
-    mut filled: usize,
-    registry: &Registry,
-) -> Progress {
-    while filled < PREAMBLE {
-        match socket.read(buffer.get_mut(filled..).unwrap_or_default()) {
-            Ok(0) => return Progress::Refused("it closed within its preamble".to_owned()),
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                return Progress::Wait(Stage::Preamble(socket, buffer, filled));
-            }
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return Progress::Refused(e.to_string()),
-        }
-    }
-    let Some(pair) = SessionId::from_preamble(&buffer) else {
-        return Progress::Refused("it speaks neither TLS nor the preamble of a data connection".to_owned());
-    };
-    // From here on the socket is a child's.
-    match registry.deregister(&mut socket) {
-        Ok(()) => Progress::Done(Newcomer::Data(pair, socket)),
-        Err(e) => Progress::Refused(e.to_string()),
-    }
-}
-
-fn certified(conn: Conn) -> Progress {
-    let Some(ssl) = conn.ssl() else { return Progress::Refused("it is not under TLS".to_owned()) };
-    match tls::check_client(ssl) {
-        Ok(name) => Progress::Wait(Stage::Certified(Box::new(Control::new(conn)), name)),
-        Err(e) => Progress::Refused(e.to_string()),
-    }
-}
-
-fn hello(
-    mut control: Box<Control<ToServer, ToClient>>,
-    name: String,
-    peer: SocketAddr,
-    taken: bool,
-    renewal: Option<&Ticket>,
-) -> Progress {
-    let (version, renews) = match control.receive() {
-        Ok(None) => return Progress::Wait(Stage::Certified(control, name)),
-        Ok(Some(ToServer::Hello { version, renews })) => (version, renews),
-        Ok(Some(_)) => return Progress::Refused("its first message was not Hello".to_owned()),
-        Err(e) => return Progress::Refused(e.to_string()),
-    };
-    let reason = if version != VERSION {
-        format!("it speaks version {version} of the link, this server speaks {VERSION}")
-    } else if renews.is_some() && renews.as_ref() != renewal {
-        "it renews a control connection that is not here".to_owned()
-    } else if taken && renews.is_none() {
-        "a client is joined already".to_owned()
-    } else {
-        return Progress::Done(Newcomer::Client(Box::new(Joined::new(
-            *control,
-            name,
-            peer,
-            renews.is_some(),
-        ))));
-    };
-    // Best effort: the reason is in our log as well.
-    let _: Result<(), ControlError> =
-        control.send(&ToClient::Refused { reason: reason.clone() }).and_then(|()| control.advance());
-    let _ = control.conn().finish();
-    Progress::Refused(reason)
-}
-
-impl Stage {
-    fn deregister(self, registry: &Registry) {
-        // Closing the socket takes it out of the loop anyway; this only keeps mio's books.
-        let _ = match self {
-            Self::New(mut socket) | Self::Preamble(mut socket, ..) => registry.deregister(&mut socket),
-            Self::Handshake(mut conn) => registry.deregister(conn.wire().socket()),
-            Self::Certified(mut control, _) => registry.deregister(control.conn().wire().socket()),
-        };
-    }
 }

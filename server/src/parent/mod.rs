@@ -1,111 +1,96 @@
-//! The server's parent: listeners, control connection, configuration, child table. It waits and hands on; it never
+//! The server's parent: listeners, control connection, configuration, table of children. It waits and hands on; it never
 //! parses an octet that a partner sent, and never blocks.
 //!
-//! * `internal`: the internal port, and who comes in by it
-//! * `joined`, `answer`: the client, once it is joined, and its answer to what is asked
-//! * `public`: the TLS listener, and who may come in by it
-//! * `pool`: pairs ahead of need
-//! * `outgoing`: pairs that the client asks for
-//! * `source`: the addresses that outgoing sessions come from
-//! * `expiry`: what runs out
-//! * `children`: the table of session processes, what they report, how they end
+//! * `execute`: what comes from the client and from children, and what is to be done for it
+//! * `configuration`: taking one over, refusing one, and what is checked every minute
+//! * `sessions`, `children`, `pool`, `admission`: state machines of session processes, without sockets and clock
+//! * `internal_port`, `newcomer`: the internal port, and who proves what it is there
+//! * `control`, `config_fetch`: the client, once it is joined, and the configuration that comes by it
+//! * `listeners`: the TLS listener
+//! * `reports`, `crl_urls`: what goes to the backend
+//! * `expiry`, `outgoing_address`: what changes without an event
+//! * `action`, `tokens`: what they all speak of
 //!
 //! `run` is the only place that forks: a child gets what it needs by value, the rest of the parent is dropped there.
 
+mod action;
+mod admission;
 mod children;
-mod config_chunks;
+mod config_fetch;
+mod configuration;
 mod control;
 mod crl_urls;
+mod execute;
 mod expiry;
 mod internal_port;
 mod listeners;
-mod outgoing;
+mod newcomer;
 mod outgoing_address;
 mod pool;
 mod reports;
+mod sessions;
+mod tokens;
 
 use crate::active_config::ActiveConfig;
 use crate::identity::Identity;
 use crate::licence::Licence;
 use crate::session::{self, ChildInit};
-use children::{Child, Children};
+use action::Fork;
 use common::ipc::channel::Channel;
-use common::link::control::ToClient;
-use common::link::session_id::{Direction, SessionId};
+use common::log::Throttle;
 use common::process::signals::{Signal, Signals};
 use common::process::startup::Finish;
 use common::process::status::Status;
-use common::sys::{self, Fork};
-use control::Joined;
+use common::sys;
+use config_fetch::{ConfigFetch, REFRESH};
+use control::Client;
 use crl_urls::CrlUrls;
-use expiry::Licensing;
-use internal_port::{InternalPort, Newcomer};
-use listeners::PublicPort;
+use expiry::{Countdown, Licensing};
+use internal_port::InternalPort;
+use listeners::Listeners;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use pool::Pool;
-use reports::Outbox;
-use std::collections::VecDeque;
+use newcomer::{Expected, Newcomer};
+use nix::unistd::Pid;
+use reports::Reports;
+use sessions::Sessions;
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-const SIGNALS: Token = Token(0);
-const INTERNAL: Token = Token(1);
-const PUBLIC: Token = Token(2);
-const CONTROL: Token = Token(3);
-/// Newcomers on the internal port: `PENDING` and the slots after it.
-const PENDING: usize = 16;
-/// A child's channel: `CHILDREN` plus its process ID.
-const CHILDREN: usize = 1024;
-
-/// How often the backend is asked for a newer generation while a client is joined, as documented.
-const REFRESH: Duration = Duration::from_secs(60);
-
-/// Why a child is wanted.
-pub(super) enum Need {
-    /// To wait in the pool.
-    Spare,
-    /// To take over a pair whose first child met a stranger.
-    Heir(SessionId),
-    /// For this partner, because no child was parked.
-    Partner(TcpStream, SocketAddr),
-    /// The client wants one for its station.
-    Outgoing,
-}
-
-impl Need {
-    fn direction(&self) -> Direction {
-        if matches!(self, Self::Outgoing) { Direction::Outgoing } else { Direction::Incoming }
-    }
-}
+use std::time::Instant;
+use tokens::Source;
 
 /// All that the parent owns.
 pub(crate) struct Parent {
     poller: Poll,
     signals: Signals,
-    internal: InternalPort,
-    joined: Option<Joined>,
-    public: Option<PublicPort>,
-    active: Option<ActiveConfig>,
-    pool: Pool,
-    children: Children,
-    outbox: Outbox,
-    needs: VecDeque<Need>,
+    internal_port: InternalPort,
+    client: Option<Client>,
+    listeners: Listeners,
+    config: Option<ActiveConfig>,
+    fetch: ConfigFetch,
+    sessions: Sessions<TcpStream>,
+    /// The channels of children that can be sent messages.
+    channels: HashMap<Pid, Channel>,
+    reports: Reports,
     licensing: Licensing,
+    /// Of our certificate towards partners.
+    certificate: Countdown,
     crl_urls: CrlUrls,
-    /// When `look_around` did so last.
-    looked: Instant,
-    /// The last fault of a configuration that was reported.
-    config_fault: Option<String>,
-    asked: Option<Instant>,
+    /// Lines about partners that are turned away.
+    refusals: Throttle,
+    /// When `check_every_minute` did so last.
+    checked: Instant,
     stop: Option<Finish>,
 }
 
 impl Parent {
     /// Ready to loop; `listener` is bound already. Call it in the daemon, not before it has detached.
+    ///
+    /// # Errors
+    ///
+    /// The licence or a descriptor cannot be used.
     pub(crate) fn new(
         mut signals: Signals,
         listener: std::net::TcpListener,
@@ -116,24 +101,24 @@ impl Parent {
         let licensing = Licensing::new(identity, licence, licence_file);
         let context = licensing.context().map_err(io::Error::other)?;
         let poller = Poll::new()?;
-        poller.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
-        let internal = InternalPort::new(listener, context, poller.registry())?;
+        poller.registry().register(&mut signals, tokens::SIGNALS, Interest::READABLE)?;
+        let internal_port = InternalPort::new(listener, context, poller.registry())?;
         Ok(Self {
             poller,
             signals,
-            internal,
-            joined: None,
-            public: None,
-            active: None,
-            pool: Pool::default(),
-            children: Children::default(),
-            outbox: Outbox::default(),
-            needs: VecDeque::new(),
+            internal_port,
+            client: None,
+            listeners: Listeners::default(),
+            config: None,
+            fetch: ConfigFetch::default(),
+            sessions: Sessions::default(),
+            channels: HashMap::new(),
+            reports: Reports::default(),
             licensing,
+            certificate: Countdown::default(),
             crl_urls: CrlUrls::default(),
-            looked: Instant::now(),
-            config_fault: None,
-            asked: None,
+            refusals: Throttle::default(),
+            checked: Instant::now(),
             stop: None,
         })
     }
@@ -141,11 +126,11 @@ impl Parent {
     /// Works until told to end, or until it cannot go on; says why.
     pub(crate) fn run(mut self) -> Finish {
         let mut events = Events::with_capacity(256);
-        self.show();
-        self.look_around();
+        self.update_title();
+        self.check_every_minute();
         loop {
-            let due = if self.client_has_more() { Instant::now() } else { self.due() };
-            let timeout = due.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            let timeout = self.due(now).saturating_duration_since(now);
             match self.poller.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -154,15 +139,15 @@ impl Parent {
             for event in &events {
                 self.dispatch(event.token());
             }
-            self.turn(events.is_empty());
+            self.run_timers(events.is_empty());
             while self.stop.is_none()
-                && let Some(need) = self.needs.pop_front()
+                && let Some(fork) = self.sessions.next_fork()
             {
-                self = self.fork(need);
+                self = self.fork(fork);
             }
-            self.settle();
+            self.before_wait();
             if let Some(stop) = self.stop.take() {
-                self.leave_client();
+                self.close_control();
                 return stop;
             }
         }
@@ -170,27 +155,24 @@ impl Parent {
 
     /// Forks a session child. In the child everything but its own things is dropped: identity key, control
     /// connection, other children's channels, tickets.
-    fn fork(mut self, need: Need) -> Self {
-        if self.active.is_none() {
-            // Nobody can be served any more.
-            self.needs.push_back(need);
-            self.drop_needs("there is no configuration");
-            return self;
+    fn fork(mut self, fork: Fork<TcpStream>) -> Self {
+        if self.config.is_none() {
+            return self.refuse_fork(&fork, "there is no configuration");
         }
         let (ours, theirs) = match Channel::pair() {
             Ok(ends) => ends,
-            Err(e) => return self.no_child(need, e),
+            Err(e) => return self.fork_failed(&fork, e),
         };
-        let direction = need.direction();
+        let direction = fork.direction();
         match sys::fork() {
-            Ok(Fork::Parent(pid)) => {
+            Ok(sys::Fork::Parent(pid)) => {
                 drop(theirs);
-                self.adopt(Child::new(pid, ours, direction), need);
+                self.register_child(pid, ours, fork);
                 self
             }
-            Ok(Fork::Child) => {
-                drop((ours, need));
-                let active = self.active.take();
+            Ok(sys::Fork::Child) => {
+                drop((ours, fork));
+                let active = self.config.take();
                 drop(self);
                 let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
                 let init = ChildInit { channel: theirs, active, direction };
@@ -198,116 +180,99 @@ impl Parent {
                     catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
             }
-            Err(e) => self.no_child(need, e),
+            Err(e) => self.fork_failed(&fork, e),
         }
     }
 
-    /// What was wanted cannot be had any more.
-    fn drop_needs(&mut self, reason: &str) {
-        for need in std::mem::take(&mut self.needs) {
-            match need {
-                Need::Spare => {}
-                Need::Outgoing => self.tell_client(&ToClient::NoOutgoing { reason: reason.to_owned() }),
-                Need::Heir(pair) => self.retire(pair),
-                Need::Partner(_, peer) => self.turn_away(peer, Status::ClientDown, reason),
-            }
-        }
+    /// Nobody can be served any more.
+    fn refuse_fork(mut self, fork: &Fork<TcpStream>, reason: &'static str) -> Self {
+        self.feed(|sessions, _, now| {
+            sessions.drop_fork(fork, (Status::ClientDown, reason), reason, now);
+            sessions.drop_forks(reason, now);
+        });
+        self
     }
 
     /// Out of processes or descriptors: refuse this one and go on.
-    fn no_child(mut self, need: Need, e: nix::Error) -> Self {
+    fn fork_failed(mut self, fork: &Fork<TcpStream>, e: nix::Error) -> Self {
         common::error!("no session process can be started: {e}");
-        self.pool.pause.failed();
-        match need {
-            Need::Spare => {}
-            Need::Outgoing => {
-                self.tell_client(&ToClient::NoOutgoing { reason: format!("no session process: {e}") });
-            }
-            Need::Heir(pair) => self.retire(pair),
-            Need::Partner(socket, peer) => {
-                drop(socket);
-                self.turn_away(peer, Status::Capacity, "no session process can be started");
-            }
-        }
+        self.feed(|sessions, _, now| sessions.fork_failed(fork, &format!("no session process: {e}"), now));
         self
     }
 
     fn dispatch(&mut self, token: Token) {
-        match token {
-            SIGNALS => self.obey_signals(),
-            INTERNAL => self.internal.accept(self.poller.registry()),
-            PUBLIC => self.accept_partners(),
-            CONTROL => self.hear_client(),
-            Token(number) if number < CHILDREN => self.meet(number - PENDING),
-            Token(number) => self.hear_child(number - CHILDREN),
+        match tokens::source(token) {
+            Some(Source::Signals) => self.handle_signals(),
+            Some(Source::InternalPort) => self.internal_port.accept(self.poller.registry()),
+            Some(Source::Listener) => self.accept_partners(),
+            Some(Source::Control) => self.read_client(),
+            Some(Source::Newcomer(slot)) => self.advance_newcomer(slot),
+            Some(Source::Child(pid)) => self.read_child(pid),
+            None => {}
         }
     }
 
-    /// What is due by time, or follows from what has just happened.
-    fn turn(&mut self, quiet: bool) {
+    /// What is due by time, or follows from what has just happened; `idle`: nothing has.
+    fn run_timers(&mut self, idle: bool) {
         common::log::reread_if_changed();
-        self.internal.expire(self.poller.registry());
-        self.internal.retry_accept(self.poller.registry());
-        if self.public.as_ref().is_some_and(PublicPort::must_retry) {
+        self.internal_port.expire(self.poller.registry());
+        self.internal_port.retry_accept(self.poller.registry());
+        if self.listeners.must_retry() {
             self.accept_partners();
         }
-        self.hear_client();
-        self.tend_client();
-        if self.looked.elapsed() >= REFRESH {
-            self.look_around();
+        self.read_client();
+        self.maintain_client();
+        if self.checked.elapsed() >= REFRESH {
+            self.check_every_minute();
         }
-        self.tend_pool(quiet);
+        self.feed(|sessions, conditions, now| sessions.maintain_pool(idle, conditions, now));
     }
 
-    /// At the start, and every minute from then on: what changes without anybody telling.
-    fn look_around(&mut self) {
-        self.looked = Instant::now();
-        self.check_source();
-        self.check_expiry();
-    }
-
-    /// The last step before the loop waits: the port listens for whoever is awaited, then the client hears of it. The
+    /// The last step before the loop waits: the port listens if a connection is awaited, then the client is told. The
     /// forks come before it, since a new child makes a pair.
-    fn settle(&mut self) {
-        self.listen_for_awaited();
-        self.send_to_client();
+    fn before_wait(&mut self) {
+        self.listen_if_awaited();
+        self.flush_control();
         // The client may have been lost in sending.
-        self.listen_for_awaited();
+        self.listen_if_awaited();
     }
 
-    fn listen_for_awaited(&mut self) {
-        let awaited = self.joined.is_none() || self.pool.awaits_dial() || self.is_renewing();
-        if let Err(e) = self.internal.listen(awaited, self.poller.registry()) {
+    fn listen_if_awaited(&mut self) {
+        let renewing = self.client.as_ref().is_some_and(|client| client.announced().is_some());
+        let awaited = self.client.is_none() || renewing || self.sessions.awaits_dial();
+        if let Err(e) = self.internal_port.set_listening(awaited, self.poller.registry()) {
             self.stop = Some(Finish::Failed(format!("the internal port cannot listen: {e}")));
         }
     }
 
-    fn due(&self) -> Instant {
-        let far = Instant::now() + REFRESH;
-        let refresh = self.asked.filter(|_| self.joined.is_some()).map(|asked| asked + REFRESH);
-        // Without a client nothing of these can be done: they wait for it.
-        let reports = self.outbox.due().filter(|_| self.joined.is_some());
-        let pairs = self.pool.due().filter(|_| self.joined.is_some());
-        let accept = self.public.as_ref().and_then(PublicPort::retry_at);
-        [accept, self.internal.due(), self.joined.as_ref().map(Joined::due), pairs, reports, refresh]
+    /// When the loop has something to do, whether an event comes or not.
+    fn due(&self, now: Instant) -> Instant {
+        if self.client.as_ref().is_some_and(Client::has_more) {
+            return now;
+        }
+        // Without a client these have to wait for one.
+        let with_client =
+            self.client.as_ref().map(|_| [self.fetch.due(), self.reports.due(), self.sessions.due()]);
+        [self.listeners.retry_at(), self.internal_port.due(), self.client.as_ref().map(Client::due)]
             .into_iter()
+            .chain(with_client.into_iter().flatten())
             .flatten()
-            .fold(far, Instant::min)
+            .fold(now + REFRESH, Instant::min)
     }
 
-    fn obey_signals(&mut self) {
+    fn handle_signals(&mut self) {
         loop {
             match self.signals.next_signal() {
                 Ok(Some(Signal::Level(level))) => {
                     common::log::change_level(level);
                     // Parked children still have the old level; the next ones inherit the new one.
-                    self.retire_parked("log level changed");
+                    self.feed(|sessions, _, now| sessions.retire_idle_children("log level changed", now));
                 }
                 Ok(Some(Signal::End(end))) => {
                     self.stop = Some(Finish::Told(end));
                     return;
                 }
-                Ok(Some(Signal::Child)) => self.bury(),
+                Ok(Some(Signal::Child)) => self.reap_children(),
                 Ok(None) => return,
                 Err(e) => {
                     self.stop = Some(Finish::Failed(format!("signals cannot be read: {e}")));
@@ -318,26 +283,29 @@ impl Parent {
     }
 
     /// A newcomer on the internal port has moved.
-    fn meet(&mut self, slot: usize) {
-        match self.internal.advance(
-            slot,
-            self.joined.is_some(),
-            self.renewal().as_ref(),
-            self.poller.registry(),
-        ) {
-            Some(Newcomer::Client(joined)) => self.join(*joined),
-            Some(Newcomer::Data(pair, socket)) => self.connect_pair(pair, socket),
+    fn advance_newcomer(&mut self, slot: usize) {
+        let expected = Expected {
+            joined: self.client.is_some(),
+            renewal: self.client.as_ref().and_then(|client| client.announced().cloned()),
+        };
+        match self.internal_port.advance(slot, &expected, self.poller.registry()) {
+            Some(Newcomer::Client(client)) => self.join_client(*client),
+            Some(Newcomer::Data(pair, socket)) => {
+                // The client's child may be faster to dial again than the signal of ours that has ended.
+                self.reap_children();
+                self.feed(|sessions, _, _| sessions.connect_pair(pair, socket));
+            }
             None => {}
         }
     }
 
-    /// What `ps` shows.
-    fn show(&self) {
-        sys::set_title(&match (&self.joined, &self.public) {
-            (None, _) => format!("waiting for the client on {}", self.internal.address()),
-            (Some(joined), None) => format!("client {} joined, not listening", joined.address().ip()),
-            (Some(joined), Some(public)) => {
-                format!("client {} joined, partners on {}", joined.address().ip(), public.address())
+    /// Sets what `ps` shows.
+    fn update_title(&self) {
+        sys::set_title(&match (&self.client, self.listeners.address()) {
+            (None, _) => format!("waiting for the client on {}", self.internal_port.address()),
+            (Some(client), None) => format!("client {} joined, not listening", client.address().ip()),
+            (Some(client), Some(listener)) => {
+                format!("client {} joined, partners on {listener}", client.address().ip())
             }
         });
     }

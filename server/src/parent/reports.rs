@@ -17,28 +17,28 @@ const BATCH_SIZE: usize = 500;
 const MAX_DETAIL: usize = 16 * 1024;
 
 #[derive(Default)]
-pub(super) struct Outbox {
+pub(super) struct Reports {
     entries: VecDeque<SystemLog>,
     events: VecDeque<SessionEvent>,
     since: Option<Instant>,
     dropped: u64,
 }
 
-impl Outbox {
-    pub(super) fn entry(&mut self, entry: SystemLog) {
+impl Reports {
+    pub(super) fn push_entry(&mut self, entry: SystemLog, now: Instant) {
         if self.entries.len() < MAX_ENTRIES {
             let detail = shortened(entry.detail, MAX_DETAIL);
             self.entries.push_back(SystemLog { detail, ..entry });
-            self.since.get_or_insert_with(Instant::now);
+            self.since.get_or_insert(now);
         } else {
             self.dropped += 1;
         }
     }
 
-    pub(super) fn event(&mut self, event: SessionEvent) {
+    pub(super) fn push_event(&mut self, event: SessionEvent, now: Instant) {
         if self.events.len() < MAX_EVENTS {
             self.events.push_back(event);
-            self.since.get_or_insert_with(Instant::now);
+            self.since.get_or_insert(now);
         } else {
             self.dropped += 1;
         }
@@ -50,8 +50,8 @@ impl Outbox {
     }
 
     /// The next message that is due. What is left of the batch is due at once.
-    pub(super) fn next_due(&mut self) -> Option<ToClient> {
-        if self.due().is_none_or(|due| due > Instant::now()) {
+    pub(super) fn next_due(&mut self, now: Instant) -> Option<ToClient> {
+        if self.due().is_none_or(|due| due > now) {
             return None;
         }
         self.next()
@@ -104,7 +104,7 @@ fn weight(event: &SessionEvent) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{BATCH_SIZE, MAX_EVENTS, Outbox};
+    use super::{BATCH_SIZE, MAX_EVENTS, Reports};
     use crate::messages::ToParent;
     use common::ipc::channel::Channel;
     use common::ipc::frame;
@@ -112,6 +112,7 @@ mod tests {
     use common::rpc::{
         Level, MAX_TRANSFERS, Origin, SessionEnd, SessionEvent, SystemLog, Transfer, TransferResult,
     };
+    use std::time::Instant;
 
     /// As large as an end can be.
     fn end() -> SessionEvent {
@@ -144,25 +145,25 @@ mod tests {
 
     #[test]
     fn every_batch_fits_a_message_and_nothing_is_lost_of_what_was_taken() {
-        let mut outbox = Outbox::default();
+        let mut reports = Reports::default();
         for _ in 0..MAX_EVENTS + 7 {
-            outbox.event(end());
+            reports.push_event(end(), Instant::now());
         }
-        assert_eq!(outbox.dropped, 7);
+        assert_eq!(reports.dropped, 7);
         let mut count = 0;
-        while let Some(message) = outbox.next() {
+        while let Some(message) = reports.next() {
             let ToClient::Sessions(events) = message else { panic!("no other report was taken") };
             assert!(frame::length(&events).unwrap() <= MAX_REPORT);
             assert!((1..=BATCH_SIZE).contains(&events.len()));
             count += events.len();
         }
-        assert_eq!((count, outbox.dropped), (MAX_EVENTS, 0));
+        assert_eq!((count, reports.dropped), (MAX_EVENTS, 0));
     }
 
     #[test]
     fn the_longest_entry_fits_a_message() {
-        let mut outbox = Outbox::default();
-        outbox.entry(SystemLog {
+        let mut reports = Reports::default();
+        let entry = SystemLog {
             level: Level::Error,
             text: "a certificate or CRL of the configuration cannot be used".to_owned(),
             detail: "\"".repeat(MAX_REPORT),
@@ -172,8 +173,9 @@ mod tests {
             time: u64::MAX,
             address: Some([192, 0, 2, 1].into()),
             partner: Some("p".repeat(64)),
-        });
-        let Some(ToClient::SystemLog(entry)) = outbox.next() else { panic!("an entry was taken") };
+        };
+        reports.push_entry(entry, Instant::now());
+        let Some(ToClient::SystemLog(entry)) = reports.next() else { panic!("an entry was taken") };
         assert!(frame::length(&entry).unwrap() <= MAX_REPORT);
     }
 }

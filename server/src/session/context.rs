@@ -140,7 +140,7 @@ impl SessionContext {
                 self.no_pair = None;
                 self.data = Some(Data { pair, ticket, conn });
             }
-            ToChild::Work { peer } => {
+            ToChild::Serve { peer } => {
                 let socket = self.adopt(descriptor)?;
                 self.facts.peer = Some(peer);
                 self.work = Some((socket, peer));

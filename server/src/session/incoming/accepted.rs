@@ -53,7 +53,7 @@ impl Accepted {
         let certificate = conn.ssl().and_then(SslRef::peer_certificate);
         let candidate = context.active.has_candidate(certificate.as_deref());
         if candidate && certificate.is_some() {
-            context.send_to_parent(&ToParent::Trusted);
+            context.send_to_parent(&ToParent::Verified);
         }
         Ok(Encrypted { conn, certificate, candidate })
     }

@@ -121,7 +121,7 @@ impl Encrypted {
             context.facts.peer.map(|peer| peer.ip().to_string()).unwrap_or_default()
         ));
         if self.certificate.is_none() {
-            context.send_to_parent(&ToParent::Trusted);
+            context.send_to_parent(&ToParent::Verified);
         }
         context.send_to_parent(&ToParent::Partner { name });
         Ok(())

@@ -1,0 +1,177 @@
+//! The configuration on its way from the backend: when it is asked for, the parts in which it comes, and which fault was
+//! told last. Whatever is wrong with an answer, its last part ends it: nothing of it becomes the beginning of the next.
+//! Pure; it parses nothing.
+
+use std::time::{Duration, Instant};
+
+/// How often the backend is asked for a newer generation while a client is joined, as documented.
+pub(super) const REFRESH: Duration = Duration::from_secs(60);
+/// An answer in parts may take so long before it is given up.
+const ANSWER: Duration = Duration::from_secs(600);
+
+/// The request and its answer.
+#[derive(Default)]
+pub(super) struct ConfigFetch {
+    requested: Option<Instant>,
+    /// The answer's text so far.
+    text: String,
+    /// The rest of the answer is ignored.
+    given_up: bool,
+    /// The last fault that was reported.
+    fault: Option<String>,
+}
+
+/// What a part has led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// More is to come, or the part is ignored.
+    Nothing,
+    /// The whole text.
+    Whole(String),
+    /// The text is longer than it may be; told once.
+    TooLong,
+}
+
+impl ConfigFetch {
+    /// When the next request is due, once there was a first one.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let wait = if self.text.is_empty() { REFRESH } else { ANSWER };
+        self.requested.map(|requested| requested + wait)
+    }
+
+    /// Whether it is time to ask.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due().is_none_or(|due| due <= now)
+    }
+
+    /// The backend is asked. An answer that is still on its way is given up.
+    pub(super) fn request(&mut self, now: Instant) {
+        self.requested = Some(now);
+        self.given_up |= !self.text.is_empty();
+        self.text = String::new();
+    }
+
+    /// Another control connection has taken the place of the one by which the answer came: its rest will not come.
+    pub(super) fn reconnect(&mut self) {
+        self.text = String::new();
+        self.given_up = false;
+    }
+
+    /// The client is gone: the next one is asked at once.
+    pub(super) fn disconnect(&mut self) {
+        self.reconnect();
+        self.requested = None;
+    }
+
+    /// Takes the next part; `limit`: the longest answer, octets.
+    pub(super) fn take(&mut self, part: &str, last: bool, limit: usize) -> Progress {
+        let ignored = self.given_up;
+        let too_long = !ignored && self.text.len() + part.len() > limit;
+        if ignored || too_long {
+            self.text = String::new();
+            self.given_up = !last;
+            return if too_long { Progress::TooLong } else { Progress::Nothing };
+        }
+        self.text.push_str(part);
+        if last { Progress::Whole(std::mem::take(&mut self.text)) } else { Progress::Nothing }
+    }
+
+    /// Whether this is the last fault that was reported.
+    pub(super) fn has_fault(&self, reason: &str) -> bool {
+        self.fault.as_deref() == Some(reason)
+    }
+
+    /// A fault of the configuration: whether it is another one than the last.
+    pub(super) fn is_new_fault(&mut self, reason: &str) -> bool {
+        let new = !self.has_fault(reason);
+        self.fault = Some(reason.to_owned());
+        new
+    }
+
+    /// The configuration is well: whether it was not before.
+    pub(super) fn recover(&mut self) -> bool {
+        self.fault.take().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 6;
+
+    fn whole(text: &str) -> Progress {
+        Progress::Whole(text.to_owned())
+    }
+
+    #[test]
+    fn parts_become_one_text_up_to_the_limit() {
+        let mut fetch = ConfigFetch::default();
+        for _ in 0..2 {
+            assert_eq!(fetch.take("abc", false, LIMIT), Progress::Nothing);
+            assert_eq!(fetch.take("def", true, LIMIT), whole("abcdef"));
+        }
+    }
+
+    #[test]
+    fn one_that_is_too_long_is_one_fault_and_the_next_is_whole() {
+        let mut fetch = ConfigFetch::default();
+        for (part, last, progress) in [
+            ("abcd", false, Progress::Nothing),
+            ("efg", false, Progress::TooLong),
+            ("hij", false, Progress::Nothing),
+            ("klmnopq", false, Progress::Nothing),
+            ("rst", true, Progress::Nothing),
+        ] {
+            assert_eq!(fetch.take(part, last, LIMIT), progress, "{part}");
+        }
+        assert_eq!(fetch.take("next", true, LIMIT), whole("next"));
+        // Its last part may be the one that is too much.
+        assert_eq!(fetch.take("abcdefg", true, LIMIT), Progress::TooLong);
+        assert_eq!(fetch.take("next", true, LIMIT), whole("next"));
+    }
+
+    #[test]
+    fn the_rest_of_one_that_was_given_up_is_not_taken_for_another() {
+        let (mut fetch, now) = (ConfigFetch::default(), Instant::now());
+        fetch.request(now);
+        assert_eq!(fetch.take("abc", false, LIMIT), Progress::Nothing);
+        fetch.request(now);
+        assert_eq!(fetch.take("d", true, LIMIT), Progress::Nothing);
+        assert_eq!(fetch.take("next", true, LIMIT), whole("next"));
+    }
+
+    #[test]
+    fn another_connection_begins_with_an_answer_of_its_own() {
+        let (mut fetch, now) = (ConfigFetch::default(), Instant::now());
+        fetch.request(now);
+        fetch.take("abc", false, LIMIT);
+        fetch.request(now);
+        fetch.reconnect();
+        assert_eq!(fetch.take("next", true, LIMIT), whole("next"));
+    }
+
+    #[test]
+    fn it_is_asked_for_each_minute_and_at_once_by_a_new_client() {
+        let (mut fetch, now) = (ConfigFetch::default(), Instant::now());
+        assert!(fetch.is_due(now));
+        fetch.request(now);
+        assert!(!fetch.is_due(now + REFRESH / 2) && fetch.is_due(now + REFRESH));
+        // An answer in parts has more time.
+        fetch.take("abc", false, LIMIT);
+        assert!(!fetch.is_due(now + REFRESH) && fetch.is_due(now + ANSWER));
+        fetch.reconnect();
+        assert_eq!(fetch.due(), Some(now + REFRESH), "a renewed connection asks no sooner");
+        fetch.disconnect();
+        assert!(fetch.is_due(now));
+    }
+
+    #[test]
+    fn a_fault_is_told_once_until_it_changes_or_is_over() {
+        let mut fetch = ConfigFetch::default();
+        let told = ["a", "a", "b", "a"].map(|reason| fetch.is_new_fault(reason));
+        assert_eq!(told, [true, false, true, true]);
+        assert!(fetch.recover() && !fetch.recover());
+        assert!(fetch.is_new_fault("a"));
+    }
+}

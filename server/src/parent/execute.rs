@@ -1,0 +1,340 @@
+//! What comes from the client, from partners and from children is fed to the state machines; what those want is done
+//! here: messages are sent, channels closed, lines written, reports queued.
+
+use super::Parent;
+use super::action::{Action, Crash, Fork};
+use super::admission::Conditions;
+use super::config_fetch::Progress;
+use super::control::Client;
+use super::internal_port;
+use super::sessions::Sessions;
+use super::tokens;
+use crate::messages::{ToChild, ToParent};
+use common::ipc::channel::{Channel, ChannelError, Received};
+use common::link::control::{ControlError, MAX_ANSWER, ToClient, ToServer, VERSION};
+use common::log::{Event, events};
+use common::process::status::{self, Status};
+use common::rpc::{Level, Origin, SessionEnd, SessionEvent, SystemLog};
+use common::sys;
+use mio::Interest;
+use mio::net::TcpStream;
+use nix::unistd::Pid;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Reports are queued for the client while less than this is unsent, octets.
+const REPORT_BACKLOG: usize = 256 * 1024;
+
+impl Parent {
+    /// Feeds an event to the state machines of the sessions, and does what they want.
+    pub(super) fn feed(&mut self, event: impl FnOnce(&mut Sessions<TcpStream>, &Conditions<'_>, Instant)) {
+        let config = self.config.as_ref();
+        let conditions = Conditions {
+            joined: self.client.is_some(),
+            limits: config.map(|config| &config.limits),
+            generation: config.map_or(0, |config| config.generation),
+            licensed: !self.licensing.licence().expired(),
+        };
+        event(&mut self.sessions, &conditions, Instant::now());
+        while let Some(action) = self.sessions.next_action() {
+            self.execute(action);
+        }
+    }
+
+    fn execute(&mut self, action: Action<TcpStream>) {
+        match action {
+            Action::SendToClient(message) => self.send_to_client(&message),
+            Action::SendToChild(pid, message, socket) => self.send_to_child(pid, &message, socket),
+            Action::CloseChannel(pid) => self.close_channel(pid),
+            Action::RefusePartner(peer, status, reason) => self.log_refusal(peer, status, reason),
+            Action::DeclineDial(socket) => internal_port::decline_pair(socket),
+            Action::RefuseDial(socket) => {
+                self.internal_port
+                    .refuse_pair(socket, "there is no such pair, or it has its data connection");
+            }
+            Action::ReportCrlUrl(url) => self.report_crl_url(url),
+            Action::ReportSession(event) => self.reports.push_event(*event, Instant::now()),
+            Action::ReportSystemLog(entry) => self.reports.push_entry(*entry, Instant::now()),
+            Action::LogCrash(crash) => self.log_crash(&crash),
+        }
+    }
+
+    /// Takes partners in, as many as their limits allow.
+    pub(super) fn accept_partners(&mut self) {
+        let mut accepted = Vec::new();
+        if let Err(e) = self.listeners.accept(&mut accepted, self.poller.registry()) {
+            let event = Event::new(events::LISTENER_ERROR)
+                .field("listener", "tls")
+                .field("address", self.listeners.address().map(|at| at.to_string()).unwrap_or_default())
+                .field("reason", format!("it cannot accept: {e}"));
+            self.report(Level::Error, "the TLS listener cannot accept", event.text());
+            event.error();
+        }
+        self.admit_partners(accepted);
+    }
+
+    /// Each goes to a child, or is turned away.
+    pub(super) fn admit_partners(&mut self, accepted: Vec<(TcpStream, SocketAddr)>) {
+        for (socket, peer) in accepted {
+            let chance = random_octet();
+            self.feed(|sessions, conditions, _| sessions.accept(socket, peer, chance, conditions));
+        }
+    }
+
+    fn log_refusal(&mut self, peer: SocketAddr, status: Status, reason: &str) {
+        let Some(unlogged) = self.refusals.admit(Instant::now()) else { return };
+        Event::new(events::SESSION_REFUSED)
+            .field("direction", "incoming")
+            .field("reason", status.word())
+            .field_display("address", peer)
+            .unlogged(unlogged)
+            .field("detail", reason)
+            .warn();
+    }
+
+    /// A child was forked; `channel`: our end.
+    pub(super) fn register_child(&mut self, pid: Pid, mut channel: Channel, fork: Fork<TcpStream>) {
+        match self.poller.registry().register(&mut channel, tokens::child(pid), Interest::READABLE) {
+            Ok(()) => {
+                self.channels.insert(pid, channel);
+            }
+            // It is unreachable: what it was forked for fails as with a child that is gone.
+            Err(e) => common::error!("session process {pid} cannot be watched: {e}"),
+        }
+        self.feed(|sessions, conditions, now| sessions.register_child(pid, fork, conditions, now));
+    }
+
+    fn send_to_child(&mut self, pid: Pid, message: &ToChild, socket: Option<TcpStream>) {
+        let sent = match self.channels.get(&pid) {
+            Some(channel) => channel.hand_over(message, socket.as_ref()).map_err(|e| e.to_string()),
+            None => Err("its channel is closed".to_owned()),
+        };
+        if let Err(e) = sent {
+            common::debug!("session process {pid} cannot be reached: {e}");
+            self.sessions.send_failed(pid, message, socket, Instant::now());
+        }
+    }
+
+    fn close_channel(&mut self, pid: Pid) {
+        if let Some(mut channel) = self.channels.remove(&pid) {
+            let _ = self.poller.registry().deregister(&mut channel);
+        }
+    }
+
+    /// Reads all that a child has sent.
+    pub(super) fn read_child(&mut self, pid: Pid) {
+        while let Some(channel) = self.channels.get(&pid) {
+            match channel.receive::<ToParent>() {
+                Ok(Received::Message(message, _)) => {
+                    self.feed(|sessions, conditions, now| sessions.on_message(pid, message, conditions, now));
+                }
+                Ok(Received::Blocked | Received::Gone) => return,
+                // What follows may still be of use: its end line, above all.
+                Err(ChannelError::Message(e)) => {
+                    common::error!("session process {pid} sent no message of ours: {e}");
+                }
+                Err(e) => return common::error!("session process {pid}: {e}"),
+            }
+        }
+    }
+
+    /// Children have ended: their last messages are read first.
+    pub(super) fn reap_children(&mut self) {
+        for (pid, ended) in sys::reap() {
+            self.read_child(pid);
+            self.close_channel(pid);
+            let ended = status::word_of(ended);
+            self.feed(|sessions, conditions, now| sessions.reap(pid, ended, conditions, now));
+        }
+    }
+
+    fn log_crash(&mut self, crash: &Crash) {
+        let session = crash.session.map(|session| session.to_string()).unwrap_or_default();
+        let event = Event::new(events::SESSION_CRASHED)
+            .field("direction", crash.direction.word())
+            .field("session", &session)
+            .field("address", crash.peer.map(|peer| peer.to_string()).unwrap_or_default())
+            .field("partner", crash.partner.as_deref().unwrap_or_default())
+            .field_num("pid", crash.pid.as_raw())
+            .field("reason", &crash.ended);
+        self.report(Level::Error, "a session process crashed", event.text());
+        event.error();
+        if crash.listed {
+            let end = SessionEnd {
+                session,
+                time: common::unix_time(),
+                reason: "crashed".to_owned(),
+                detail: format!("the server's session process {} ended: {}", crash.pid, crash.ended),
+                ..SessionEnd::default()
+            };
+            self.reports.push_event(SessionEvent::End(end), Instant::now());
+        }
+    }
+
+    /// An entry of the parent's own for the backend's system log.
+    pub(super) fn report(&mut self, level: Level, text: &str, detail: &str) {
+        self.reports.push_entry(SystemLog::new(Origin::Server, level, text, detail), Instant::now());
+    }
+
+    /// A child has found this CRL distribution URL.
+    fn report_crl_url(&mut self, url: String) {
+        let known = self.config.as_ref().is_some_and(|config| config.crl_urls.contains(&url));
+        if !known && self.client.is_some() && self.crl_urls.take(&url, Instant::now()) {
+            common::info!("a CRL distribution URL is new: {}", common::log::escape(&url));
+            self.send_to_client(&ToClient::CrlUrl { url });
+        }
+    }
+
+    /// A client has proven itself; it takes the place of the one that announced it, if any did.
+    pub(super) fn join_client(&mut self, mut client: Client) {
+        if let Some(mut old) = self.client.take() {
+            // What was sent to it before reaches the client still: it reads to the end.
+            old.close();
+            old.unwatch(self.poller.registry());
+            self.fetch.reconnect();
+        }
+        if let Err(e) = client.watch(self.poller.registry(), tokens::CONTROL) {
+            return common::error!("the control connection cannot be watched: {e}");
+        }
+        Event::new(events::CLIENT_JOINED)
+            .field_display("address", client.address())
+            .field("client", client.name())
+            .field("renewed", if client.renews() { "yes" } else { "no" })
+            .info();
+        let renews = client.renews();
+        self.client = Some(client);
+        self.send_to_client(&ToClient::Welcome { version: VERSION });
+        if !renews {
+            self.request_config();
+        }
+        self.read_client();
+        self.update_title();
+    }
+
+    /// Reads all that the client has sent.
+    pub(super) fn read_client(&mut self) {
+        while let Some(client) = &mut self.client {
+            match client.connection().receive() {
+                Ok(Some(message)) => self.on_client_message(message),
+                Ok(None) => return,
+                Err(e) => return self.lose_client(&e),
+            }
+        }
+    }
+
+    fn on_client_message(&mut self, message: ToServer) {
+        match message {
+            ToServer::Ping | ToServer::Hello { .. } => {}
+            ToServer::ConfigPart { text, last } => match self.fetch.take(text.expose(), last, MAX_ANSWER) {
+                Progress::Nothing => {}
+                Progress::Whole(text) => self.take_config(&text),
+                Progress::TooLong => {
+                    self.refuse_config(None, &format!("it is larger than {} MiB", MAX_ANSWER >> 20));
+                }
+            },
+            ToServer::ConfigFailed { reason } => {
+                if self.fetch.is_new_fault(&reason) {
+                    Event::new(events::BACKEND_ERROR)
+                        .field("function", "proxy_config")
+                        .field("reason", &reason)
+                        .error();
+                }
+            }
+            ToServer::PairFailed { pair, reason } => {
+                self.feed(|sessions, _, now| sessions.fail_pair(pair, &reason, now));
+            }
+            ToServer::WantOutgoing => {
+                self.feed(|sessions, conditions, _| sessions.request_outgoing(conditions));
+            }
+            ToServer::Renewing { secret } => {
+                if let Some(client) = &mut self.client {
+                    client.renewal().announce(secret, Instant::now());
+                }
+            }
+        }
+    }
+
+    /// Queues the reports that are due, asks for a newer generation when it is time.
+    pub(super) fn maintain_client(&mut self) {
+        let now = Instant::now();
+        self.queue_reports(now);
+        if self.client.is_some() && self.fetch.is_due(now) {
+            self.request_config();
+        }
+        if let Some(client) = &mut self.client {
+            client.renewal().expire(now);
+        }
+    }
+
+    /// A report that cannot be sent is dropped and counted; it never costs the connection.
+    fn queue_reports(&mut self, now: Instant) {
+        let Some(client) = &mut self.client else { return };
+        while client.connection().backlog() < REPORT_BACKLOG {
+            let Some(report) = self.reports.next_due(now) else { return };
+            if client.send(&report).is_err() {
+                self.reports.lost();
+            }
+        }
+    }
+
+    pub(super) fn send_to_client(&mut self, message: &ToClient) {
+        if let Some(client) = &mut self.client
+            && let Err(e) = client.send(message)
+        {
+            self.lose_client(&e);
+        }
+    }
+
+    /// Pings, and sends what is queued.
+    pub(super) fn flush_control(&mut self) {
+        if let Some(client) = &mut self.client
+            && let Err(e) = client.connection().advance()
+        {
+            self.lose_client(&e);
+        }
+    }
+
+    /// This parent ends: the client learns of it at once, and of what waits to be reported.
+    pub(super) fn close_control(&mut self) {
+        let Some(client) = &mut self.client else { return };
+        while let Some(report) = self.reports.next() {
+            if client.send(&report).is_err() {
+                break;
+            }
+        }
+        client.close();
+    }
+
+    fn request_config(&mut self) {
+        self.fetch.request(Instant::now());
+        let held = self.config.as_ref().filter(|config| !config.is_outdated());
+        let generation = held.map(|config| config.generation);
+        self.send_to_client(&ToClient::GetConfig { generation });
+    }
+
+    /// Back to listening on the internal port; sessions that are admitted run on.
+    fn lose_client(&mut self, reason: &ControlError) {
+        let Some(mut client) = self.client.take() else { return };
+        client.unwatch(self.poller.registry());
+        Event::new(events::CLIENT_GONE)
+            .field_display("address", client.address())
+            .field_display("reason", reason)
+            .warn();
+        self.listeners.close("the client is gone", self.poller.registry());
+        // The partner-facing private key goes with the configuration.
+        self.config = None;
+        self.fetch.disconnect();
+        self.feed(|sessions, _, now| {
+            sessions.drop_pairs(now);
+            sessions.drop_forks("the client is gone", now);
+        });
+        self.update_title();
+    }
+}
+
+fn random_octet() -> u8 {
+    let mut octet = [u8::MAX];
+    // Without random numbers nobody is refused early; the hard limit holds.
+    let _ = openssl::rand::rand_bytes(&mut octet);
+    octet[0]
+}

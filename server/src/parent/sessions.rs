@@ -1,0 +1,404 @@
+//! Session processes and their pairs, and what follows from what happens to them: events in, actions out. Pure: the
+//! parent carries the actions out and forks; `S` is a socket.
+
+use super::action::{Action, Fork};
+use super::admission::{self, Conditions, Unverified};
+use super::children::Children;
+use super::pool::{Claim, DIAL, Pair, Pool};
+use crate::messages::{ToChild, ToParent};
+use common::link::control::ToClient;
+use common::link::session_id::{Direction, SessionId, Ticket};
+use common::process::status::Status;
+use common::rpc::SessionEvent;
+use nix::unistd::Pid;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// The children, the pairs, and what is to be done for them.
+pub(super) struct Sessions<S> {
+    children: Children,
+    pool: Pool<S>,
+    forks: VecDeque<Fork<S>>,
+    actions: VecDeque<Action<S>>,
+}
+
+impl<S> Default for Sessions<S> {
+    fn default() -> Self {
+        let (children, pool) = (Children::default(), Pool::default());
+        Self { children, pool, forks: VecDeque::new(), actions: VecDeque::new() }
+    }
+}
+
+impl<S> Sessions<S> {
+    /// The next thing to do.
+    pub(super) fn next_action(&mut self) -> Option<Action<S>> {
+        self.actions.pop_front()
+    }
+
+    /// The next process to fork; actions come first.
+    pub(super) fn next_fork(&mut self) -> Option<Fork<S>> {
+        self.forks.pop_front()
+    }
+
+    /// The internal port must listen.
+    pub(super) fn awaits_dial(&self) -> bool {
+        self.pool.awaits_dial()
+    }
+
+    /// When `maintain_pool` has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.pool.due()
+    }
+
+    /// A partner has connected: to a parked child, if there is one, or to a new one. `chance`: a random octet.
+    pub(super) fn accept(&mut self, socket: S, peer: SocketAddr, chance: u8, conditions: &Conditions<'_>) {
+        let source = admission::source(peer.ip());
+        let same_source = |peer: SocketAddr| admission::source(peer.ip()) == source;
+        let unverified =
+            Unverified { all: self.unverified(|_| true), of_source: self.unverified(same_source) };
+        match admission::connection(conditions, unverified, chance) {
+            Ok(()) => self.assign(socket, peer),
+            Err((status, reason)) => self.push(Action::RefusePartner(peer, status, reason)),
+        }
+    }
+
+    fn unverified(&self, same_source: impl Fn(SocketAddr) -> bool) -> usize {
+        let queued = self.forks.iter().filter(|fork| match fork {
+            Fork::Partner(_, peer) => same_source(*peer),
+            _ => false,
+        });
+        queued.count() + self.children.unverified(&same_source)
+    }
+
+    fn assign(&mut self, socket: S, peer: SocketAddr) {
+        match self.children.parked() {
+            Some(child) => self.serve(child, socket, peer),
+            None => self.forks.push_back(Fork::Partner(socket, peer)),
+        }
+    }
+
+    fn serve(&mut self, child: Pid, socket: S, peer: SocketAddr) {
+        self.children.serve(child, peer);
+        self.send_to_child(child, ToChild::Serve { peer }, Some(socket));
+    }
+
+    /// A child was forked, as asked; its channel is open.
+    pub(super) fn register_child(
+        &mut self,
+        pid: Pid,
+        fork: Fork<S>,
+        conditions: &Conditions<'_>,
+        now: Instant,
+    ) {
+        self.children.register(pid, fork.direction(), true);
+        match fork {
+            Fork::Spare => self.make_pair(pid, Direction::Incoming, conditions, now),
+            Fork::Outgoing => self.make_pair(pid, Direction::Outgoing, conditions, now),
+            Fork::Partner(socket, peer) => self.serve(pid, socket, peer),
+            Fork::Replacement(id) => {
+                if self.pool.replace_child(id, pid) {
+                    self.children.set_session(pid, Some(id));
+                    self.send_socket(id);
+                } else {
+                    self.release(pid);
+                }
+            }
+        }
+    }
+
+    /// No child could be had: this one is refused, the others go on.
+    pub(super) fn fork_failed(&mut self, fork: &Fork<S>, reason: &str, now: Instant) {
+        self.pool.failed(now);
+        self.drop_fork(fork, (Status::Capacity, "no session process can be started"), reason, now);
+    }
+
+    /// What waits to be forked cannot be served any more.
+    pub(super) fn drop_forks(&mut self, reason: &'static str, now: Instant) {
+        for fork in std::mem::take(&mut self.forks) {
+            self.drop_fork(&fork, (Status::ClientDown, reason), reason, now);
+        }
+    }
+
+    /// This one cannot be served any more; `partner`: what a partner is told.
+    pub(super) fn drop_fork(
+        &mut self,
+        fork: &Fork<S>,
+        partner: admission::Refusal,
+        reason: &str,
+        now: Instant,
+    ) {
+        match fork {
+            Fork::Spare => {}
+            Fork::Outgoing => self.send_to_client(ToClient::NoOutgoing { reason: reason.to_owned() }),
+            Fork::Replacement(pair) => self.retire(*pair, now),
+            Fork::Partner(_, peer) => self.push(Action::RefusePartner(*peer, partner.0, partner.1)),
+        }
+    }
+
+    /// A child could not be sent a message: it is gone, or does not read.
+    pub(super) fn send_failed(&mut self, child: Pid, message: &ToChild, socket: Option<S>, now: Instant) {
+        match (message, socket) {
+            (ToChild::Data { pair, .. }, _) => self.retire(*pair, now),
+            (ToChild::Serve { peer }, Some(socket)) => {
+                // A child that never had a pair was forked for this partner: another one would do no better.
+                let fresh = self.children.session(child).is_none();
+                self.children.take_back(child);
+                self.close_channel(child);
+                if fresh {
+                    let reason = "it could not be handed to a session process";
+                    self.push(Action::RefusePartner(*peer, Status::Capacity, reason));
+                } else {
+                    self.assign(socket, *peer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A child has sent a message.
+    pub(super) fn on_message(
+        &mut self,
+        pid: Pid,
+        message: ToParent,
+        conditions: &Conditions<'_>,
+        now: Instant,
+    ) {
+        if self.children.direction(pid).is_none() {
+            return;
+        }
+        match message {
+            ToParent::Verified => {
+                self.children.verify(pid);
+                if self.children.session(pid).is_none() {
+                    // No child was parked when the partner came: the inside learns of it only now.
+                    self.make_pair(pid, Direction::Incoming, conditions, now);
+                }
+            }
+            ToParent::DataLost => {
+                if let Some(pair) = self.children.session(pid) {
+                    self.pool.lost(pair, now);
+                    self.children.set_session(pid, None);
+                    self.retire(pair, now);
+                }
+            }
+            ToParent::NeedPair => {
+                if let Some(pair) = self.children.session(pid) {
+                    self.retire(pair, now);
+                }
+                self.make_pair(pid, Direction::Incoming, conditions, now);
+            }
+            ToParent::Partner { name } => self.admit(pid, name, conditions),
+            ToParent::Joined => {
+                self.children.join(pid);
+                if let Some(pair) = self.children.session(pid) {
+                    self.pool.join(pair);
+                }
+            }
+            ToParent::CrlUrl(url) => self.push(Action::ReportCrlUrl(url)),
+            ToParent::Session(event) => {
+                self.children.set_listed(pid, matches!(*event, SessionEvent::Begin(_)));
+                self.push(Action::ReportSession(event));
+            }
+            ToParent::SystemLog(entry) => self.push(Action::ReportSystemLog(entry)),
+            ToParent::EndLogged => self.children.set_end_logged(pid),
+        }
+    }
+
+    /// Answers whether a partner may have one more session.
+    fn admit(&mut self, pid: Pid, partner: String, conditions: &Conditions<'_>) {
+        self.children.verify(pid);
+        let answer = self.admission(pid, &partner, conditions);
+        if matches!(answer, ToChild::Admitted) {
+            self.children.admit(pid, partner);
+        }
+        self.send_to_child(pid, answer, None);
+    }
+
+    fn admission(&self, pid: Pid, partner: &str, conditions: &Conditions<'_>) -> ToChild {
+        let Some(direction) = self.children.direction(pid) else { return ToChild::Full };
+        // Without a configuration the client is gone, and a session that is admitted by then runs on.
+        let Some(limits) = conditions.limits else { return ToChild::Admitted };
+        if direction == Direction::Outgoing && !conditions.licensed {
+            return ToChild::Unlicensed;
+        }
+        let sessions = self.children.sessions(direction, partner);
+        if admission::session(limits, direction, sessions) { ToChild::Admitted } else { ToChild::Full }
+    }
+
+    /// A child has ended. All that it sent has been read. `ended`: how, in words.
+    pub(super) fn reap(&mut self, pid: Pid, ended: String, conditions: &Conditions<'_>, now: Instant) {
+        let Some(child) = self.children.reap(pid, ended) else { return };
+        if let Some(crash) = child.crash {
+            self.push(Action::LogCrash(crash));
+        }
+        if let Some(pair) = child.session {
+            self.replace_child(pair, conditions, now);
+        }
+    }
+
+    /// This pair's server child is gone without a join: another one takes its place, if the pair is worth it.
+    fn replace_child(&mut self, id: SessionId, conditions: &Conditions<'_>, now: Instant) {
+        let Some(pair) = self.pool.get(id) else { return };
+        let is_worth_it = |pair: &Pair<S>| {
+            let Some(limits) = conditions.serving() else { return false };
+            // A parked child of an outgoing pair meets no strangers: if it is gone, something is wrong with it.
+            pair.direction == Direction::Incoming
+                && pair.generation == conditions.generation
+                && pair.is_younger_than(Duration::from_secs(u64::from(limits.parked_age)), now)
+        };
+        if is_worth_it(pair) {
+            self.pool.await_replacement(id, now);
+            self.forks.push_back(Fork::Replacement(id));
+        } else {
+            self.retire(id, now);
+        }
+    }
+
+    /// The client wants one more pair for its station. Whether the licence holds is asked when a station has come: then
+    /// there is somebody to tell.
+    pub(super) fn request_outgoing(&mut self, conditions: &Conditions<'_>) {
+        let queued = self.forks.iter().filter(|fork| matches!(fork, Fork::Outgoing)).count();
+        let reason = match conditions.limits {
+            None => "the server has no configuration yet",
+            Some(limits) if admission::outgoing_process(limits, self.children.outgoing() + queued) => {
+                return self.forks.push_back(Fork::Outgoing);
+            }
+            Some(_) => "the server has as many processes for outgoing sessions as it may",
+        };
+        self.send_to_client(ToClient::NoOutgoing { reason: reason.to_owned() });
+    }
+
+    /// Gives up what nobody dialled, drops what is too old, and fills the pool; `idle`: the loop had nothing to do.
+    pub(super) fn maintain_pool(&mut self, idle: bool, conditions: &Conditions<'_>, now: Instant) {
+        for pair in self.pool.overdue(now) {
+            self.fail_pair(pair, &format!("nobody dialled in for it within {} s", DIAL.as_secs()), now);
+        }
+        let Some(limits) = conditions.serving() else { return self.pool.suspend() };
+        let oldest = Duration::from_secs(u64::from(limits.parked_age));
+        for pair in self.pool.aged(oldest, now, |child| self.children.is_idle(child)) {
+            self.retire(pair, now);
+        }
+        let spares =
+            self.forks.iter().filter(|fork| matches!(fork, Fork::Spare | Fork::Replacement(_))).count();
+        let missing = self.pool.refill(limits.parked_pairs as usize, spares, idle, now);
+        self.forks.extend((0..missing).map(|_| Fork::Spare));
+    }
+
+    /// A new pair for this child; the client is asked to have one of its own dial in.
+    fn make_pair(&mut self, child: Pid, direction: Direction, conditions: &Conditions<'_>, now: Instant) {
+        if !conditions.joined {
+            let reason = "the client is gone".to_owned();
+            return self.send_to_child(child, ToChild::NoPair { reason }, None);
+        }
+        match SessionId::random().and_then(|id| Ticket::random().map(|ticket| (id, ticket))) {
+            Ok((id, ticket)) => {
+                self.pool.insert(id, ticket.clone(), child, direction, conditions.generation, now);
+                self.children.set_session(child, Some(id));
+                self.send_to_client(ToClient::Pair { pair: id, ticket, direction });
+            }
+            Err(e) => {
+                common::error!("no random numbers for a pair: {e}");
+                if direction == Direction::Outgoing {
+                    let reason = "the server has no random numbers for a pair".to_owned();
+                    self.send_to_client(ToClient::NoOutgoing { reason });
+                    self.release(child);
+                }
+            }
+        }
+    }
+
+    /// A data connection names its pair: its child gets it. Children that have ended were reaped before: the client's
+    /// child may be faster to dial again than that.
+    pub(super) fn connect_pair(&mut self, id: SessionId, socket: S) {
+        match self.pool.claim(id, socket) {
+            Claim::Taken => self.send_socket(id),
+            Claim::GivenUp(socket) => {
+                common::debug!("pair {id} was given up before it was dialled again");
+                self.push(Action::DeclineDial(socket));
+            }
+            Claim::Unknown(socket) => self.push(Action::RefuseDial(socket)),
+        }
+    }
+
+    /// Hands a pair's data connection over to its child, if there is one by now.
+    fn send_socket(&mut self, id: SessionId) {
+        let Some(pair) = self.pool.get(id) else { return };
+        let (child, ticket) = (pair.child, pair.ticket.clone());
+        if self.children.is_reachable(child)
+            && let Some(socket) = self.pool.take_socket(id)
+        {
+            self.children.park(child);
+            self.send_to_child(child, ToChild::Data { pair: id, ticket }, Some(socket));
+        }
+    }
+
+    /// No data connection came of this pair: its child is told why.
+    pub(super) fn fail_pair(&mut self, id: SessionId, reason: &str, now: Instant) {
+        let Some(pair) = self.pool.give_up(id, now) else { return };
+        common::warn!("pair {id} failed: {}", common::log::escape(reason));
+        if pair.direction == Direction::Incoming {
+            self.pool.failed(now);
+        }
+        self.send_to_client(ToClient::Retire { pair: id });
+        self.send_to_child(pair.child, ToChild::NoPair { reason: reason.to_owned() }, None);
+        self.release(pair.child);
+    }
+
+    /// This pair is not wanted any more. A child that serves somebody meanwhile is left alone.
+    fn retire(&mut self, id: SessionId, now: Instant) {
+        if let Some(pair) = self.pool.give_up(id, now) {
+            self.send_to_client(ToClient::Retire { pair: id });
+            self.release(pair.child);
+        }
+    }
+
+    /// Retires all pairs whose child serves nobody yet; `why` they are of no use any more.
+    pub(super) fn retire_idle_children(&mut self, why: &str, now: Instant) {
+        let idle = self.pool.idle(|child| self.children.is_idle(child));
+        if !idle.is_empty() {
+            common::debug!("{} parked pairs are retired: {why}", idle.len());
+        }
+        for pair in idle {
+            self.retire(pair, now);
+        }
+    }
+
+    /// The client is gone, and its children with it.
+    pub(super) fn drop_pairs(&mut self, now: Instant) {
+        for pair in self.pool.give_all_up(now) {
+            let reason = "the client is gone".to_owned();
+            self.send_to_child(pair.child, ToChild::NoPair { reason }, None);
+            self.release(pair.child);
+        }
+    }
+
+    /// Lets a child go that serves nobody.
+    fn release(&mut self, child: Pid) {
+        if self.children.is_idle(child) {
+            self.children.set_session(child, None);
+            self.close_channel(child);
+        }
+    }
+
+    /// The child can be sent nothing any more; one that is idle ends.
+    fn close_channel(&mut self, child: Pid) {
+        self.children.disconnect(child);
+        self.push(Action::CloseChannel(child));
+    }
+
+    fn send_to_child(&mut self, child: Pid, message: ToChild, socket: Option<S>) {
+        self.push(Action::SendToChild(child, message, socket));
+    }
+
+    fn send_to_client(&mut self, message: ToClient) {
+        self.push(Action::SendToClient(message));
+    }
+
+    fn push(&mut self, action: Action<S>) {
+        self.actions.push_back(action);
+    }
+}
+
+#[cfg(test)]
+mod tests;
