@@ -2,17 +2,14 @@
 //! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
 
 use crate::credentials::{Credentials, CredentialsError};
+use crate::tls::{self, TlsError};
 use crate::trust::anchors::{self, Anchors};
 use crate::trust::certificate::{self, fingerprint};
 use crate::trust::{self, Peer, Seen};
 use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig};
 use common::link::join::Target;
-use common::link::tls;
-use openssl::bn::BigNum;
-use openssl::dh::Dh;
 use openssl::error::ErrorStack;
-use openssl::pkey::Params;
-use openssl::ssl::{SslContext, SslVersion};
+use openssl::ssl::SslContext;
 use openssl::x509::X509Ref;
 use std::collections::HashSet;
 use std::fmt;
@@ -20,10 +17,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Cipher suites of TLS 1.2 towards partners: ephemeral keys and AEAD only.
-const CIPHERS: &str = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:!aNULL:!PSK";
 const DAY: i64 = 86_400;
-const GROUPS: &str = "X25519:P-256:P-384:P-521";
 
 /// One generation of the configuration, ready to use.
 pub(crate) struct ActiveConfig {
@@ -133,7 +127,10 @@ impl ActiveConfig {
         let anchors = Anchors::new(trusted, all_pinned, crls, unix_now())
             .map(Arc::new)
             .map_err(of("the trusted certificates"))?;
-        let context = |peer| partner_context(peer, &anchors, policy, seen.clone());
+        let context = |peer| {
+            tls::partner_context(peer, &anchors, policy, seen.clone())
+                .map_err(|TlsError { what, cause }| ConfigError::Tls(what, cause))
+        };
         let address = config.tcp_incoming_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let active = Self {
             generation: config.generation,
@@ -171,7 +168,7 @@ impl ActiveConfig {
         self.partners.iter().map(|known| &known.partner).find(|partner| partner.ssid == ssid)
     }
 
-    /// Short names of partners that can be called from an address of their credentials, and that address.
+    /// Short names of partners that can be called from an address of their own, and that address.
     pub(crate) fn outgoing_ips(&self) -> impl Iterator<Item = (&str, IpAddr)> {
         let partners = self.partners.iter().map(|known| &known.partner);
         let called = partners.filter(|partner| partner.enabled && partner.host.is_some());
@@ -214,7 +211,7 @@ impl ActiveConfig {
         known.is_some_and(|known| fingerprint(certificate).is_ok_and(|print| known.pins.contains(&print)))
     }
 
-    /// Whether this certificate may speak for the partner (design 5.2).
+    /// Whether this certificate may speak for the partner, by its `certificate` setting.
     pub(crate) fn may_speak(&self, certificate: Option<&X509Ref>, ssid: &str) -> bool {
         self.partners
             .iter()
@@ -236,28 +233,6 @@ impl KnownPartner {
     }
 }
 
-/// TLS towards partners who connect, or whom we connect. Our credentials certificate is shown on each connection.
-fn partner_context(
-    peer: Peer,
-    anchors: &Arc<Anchors>,
-    policy: trust::Policy,
-    seen: Seen,
-) -> Result<SslContext, ConfigError> {
-    let mut context = tls::hardened(SslVersion::TLS1_2).map_err(of("TLS"))?;
-    context.set_cipher_list(CIPHERS).map_err(of("the list of cipher suites"))?;
-    context.set_groups_list(GROUPS).map_err(of("the list of groups"))?;
-    let group = finite_field().map_err(of("the Diffie-Hellman group"))?;
-    context.set_tmp_dh(&group).map_err(of("the Diffie-Hellman group"))?;
-    trust::configure(&mut context, peer, anchors, policy, seen).map_err(of("the trusted certificates"))?;
-    Ok(context.build())
-}
-
-/// For suites with DHE, which without a group of ours are none: group 14 of RFC 3526, the 2048 bits that old systems
-/// can do too.
-fn finite_field() -> Result<Dh<Params>, ErrorStack> {
-    Dh::from_pqg(BigNum::get_rfc3526_prime_2048()?, None, BigNum::from_u32(2)?)
-}
-
 /// Host names are compared as DNS does, addresses by their value.
 fn is_same_host(listed: &str, asked: &str) -> bool {
     match (listed.parse::<IpAddr>(), asked.parse::<IpAddr>()) {
@@ -275,7 +250,8 @@ fn unix_now() -> i64 {
     i64::try_from(common::unix_time()).unwrap_or(i64::MAX)
 }
 
-/// A list of which nothing is left was not meant so: an empty one refuses everybody, or lets the revoked in.
+/// If no entry of a list can be read, the configuration is refused: an empty list of anchors would refuse everybody, an
+/// empty list of CRLs would accept revoked certificates.
 fn none_is_garbage(what: &'static str, came: usize, read: usize) -> Result<(), ConfigError> {
     if came > 0 && read == 0 { Err(ConfigError::Garbage(what, came)) } else { Ok(()) }
 }

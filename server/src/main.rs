@@ -11,6 +11,7 @@ mod messages;
 mod options;
 mod parent;
 mod session;
+mod tls;
 mod trust;
 
 use common::process::options::{complain, print};

@@ -1,13 +1,11 @@
-//! What a session child works with all the way: its waiter, its channel, the configuration it was born with, the data
+//! What a session child works with all the way: its waiter, its channel, the configuration it was forked with, the data
 //! connection once it has one, and what is known of the session for its log lines.
 
-use super::{ChildInit, Refusal};
 use crate::active_config::ActiveConfig;
 use crate::messages::{ToChild, ToParent};
 use common::ipc::channel::{Channel, Received};
 use common::link::session_id::{Direction, SessionId, Ticket};
 use common::net::{Conn, Interrupted, Waiter, Wire};
-use common::process::status::Status;
 use common::rpc::{Level, Origin, SystemLog};
 use mio::net::TcpStream;
 use std::io;
@@ -15,19 +13,19 @@ use std::net::{SocketAddr, TcpStream as StdStream};
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-/// Why a child stops before it relays.
-pub(super) enum Stop {
-    /// No partner was served: nothing to tell.
-    Unused(Status),
-    /// A partner was refused.
-    Refused(Box<Refusal>),
+/// What a child is forked with. Everything else of the parent is gone before it runs.
+pub(crate) struct ChildInit {
+    /// Its end of the channel to the parent.
+    pub(crate) channel: Channel,
+    /// The configuration in force at the fork.
+    pub(crate) active: ActiveConfig,
+    /// Whom it waits for.
+    pub(crate) direction: Direction,
 }
 
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
-    }
-}
+/// What the parent sent cannot be read, or lacks its descriptor.
+#[derive(Debug)]
+pub(super) struct ParentFault(pub(super) String);
 
 /// The data connection of the pair this child belongs to, before the join.
 pub(super) struct Data {
@@ -95,8 +93,8 @@ pub(super) struct SessionContext {
     pub(super) data: Option<Data>,
     pub(super) admission: Admission,
     pub(super) no_pair: Option<String>,
-    pub(super) work: Option<(TcpStream, SocketAddr)>,
-    pub(super) orphaned: bool,
+    pub(super) partner: Option<(TcpStream, SocketAddr)>,
+    pub(super) parent_gone: bool,
     channel: Channel,
 }
 
@@ -112,38 +110,38 @@ impl SessionContext {
             data: None,
             admission: Admission::Open,
             no_pair: None,
-            work: None,
-            orphaned: false,
+            partner: None,
+            parent_gone: false,
             channel,
         })
     }
 
-    /// Takes in what the parent has sent.
-    pub(super) fn listen(&mut self) -> Result<(), Refusal> {
-        while !self.orphaned {
+    /// Reads all that the parent has sent.
+    pub(super) fn read_parent(&mut self) -> Result<(), ParentFault> {
+        while !self.parent_gone {
             match self.channel.receive::<ToChild>() {
                 Ok(Received::Message(message, descriptor)) => {
-                    self.obey(message, descriptor).map_err(|e| Refusal::internal(&e))?;
+                    self.on_message(message, descriptor).map_err(|e| ParentFault(e.to_string()))?;
                 }
                 Ok(Received::Blocked) => return Ok(()),
-                Ok(Received::Gone) => self.orphaned = true,
-                Err(e) => return Err(Refusal::internal(&e)),
+                Ok(Received::Gone) => self.parent_gone = true,
+                Err(e) => return Err(ParentFault(e.to_string())),
             }
         }
         Ok(())
     }
 
-    fn obey(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
+    fn on_message(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
         match message {
             ToChild::Data { pair, ticket } => {
-                let conn = Conn::Plain(Wire::new(self.adopt(descriptor)?));
+                let conn = Conn::Plain(Wire::new(self.watch_socket(descriptor)?));
                 self.no_pair = None;
                 self.data = Some(Data { pair, ticket, conn });
             }
             ToChild::Serve { peer } => {
-                let socket = self.adopt(descriptor)?;
+                let socket = self.watch_socket(descriptor)?;
                 self.facts.peer = Some(peer);
-                self.work = Some((socket, peer));
+                self.partner = Some((socket, peer));
             }
             ToChild::Admitted => self.admission = Admission::Admitted,
             ToChild::Full => self.admission = Admission::Full,
@@ -154,7 +152,7 @@ impl SessionContext {
     }
 
     /// A socket from the parent, watched from now on.
-    fn adopt(&mut self, descriptor: Option<OwnedFd>) -> io::Result<TcpStream> {
+    fn watch_socket(&mut self, descriptor: Option<OwnedFd>) -> io::Result<TcpStream> {
         let descriptor =
             descriptor.ok_or_else(|| io::Error::other("a message came without its descriptor"))?;
         let stream = StdStream::from(descriptor);
@@ -165,7 +163,7 @@ impl SessionContext {
         Ok(socket)
     }
 
-    /// Tells the parent. That it is gone shows when we listen.
+    /// Sends a message to the parent. That it is gone shows when we read.
     pub(super) fn send_to_parent(&self, message: &ToParent) {
         self.channel.tell_parent(message);
     }

@@ -20,7 +20,7 @@ pub(super) fn run(context: &mut SessionContext, ssl: Ssl, wire: Wire) -> Result<
     let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
     let mut conn = Conn::tls(ssl, wire).map_err(|e| Refusal::internal(&e))?;
     loop {
-        context.listen()?;
+        context.read_parent()?;
         match conn.handshake() {
             Ok(Poll::Ready(())) => break,
             Ok(Poll::Pending) => {}

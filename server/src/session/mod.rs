@@ -14,23 +14,12 @@ mod outgoing;
 mod refusal;
 mod relay;
 
-use crate::active_config::ActiveConfig;
-use common::ipc::channel::Channel;
 use common::link::session_id::Direction;
 use common::process::status::Status;
 use common::sys;
-use context::{SessionContext, Stop};
-use refusal::Refusal;
-
-/// What a child is born with. Everything else of the parent is gone before `run`.
-pub(crate) struct ChildInit {
-    /// Its end of the channel to the parent.
-    pub(crate) channel: Channel,
-    /// The configuration in force at the fork.
-    pub(crate) active: ActiveConfig,
-    /// Whom it waits for.
-    pub(crate) direction: Direction,
-}
+pub(crate) use context::ChildInit;
+use context::SessionContext;
+use refusal::Stop;
 
 /// The whole life of a session child; gives its exit status.
 pub(crate) fn run(init: ChildInit) -> Status {

@@ -1,12 +1,32 @@
 //! A partner that was refused: the reason in one word, what the partner is told, and the one log line.
 
 use crate::messages::ToParent;
-use crate::session::context::SessionContext;
+use crate::session::context::{ParentFault, SessionContext};
 use common::log::{Event, events};
 use common::net::{Conn, Interrupted};
 use common::oftp::{EsidReason, Violation};
 use common::process::status::Status;
 use std::fmt;
+
+/// Why a child stops before it relays.
+pub(super) enum Stop {
+    /// No partner was served: there is nothing to log.
+    Unused(Status),
+    /// A partner was refused.
+    Refused(Box<Refusal>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<ParentFault> for Stop {
+    fn from(fault: ParentFault) -> Self {
+        Refusal::from(fault).into()
+    }
+}
 
 /// A refusal while a partner is still connected: our last words, an alert or an ESID, are on their way to it. Who waits
 /// for an answer hears of the refusal first, then `part`.
@@ -41,6 +61,18 @@ pub(super) struct Refusal {
     pub(super) detail: String,
     /// An operator should look at it.
     pub(super) notify_operator: bool,
+}
+
+impl From<ParentFault> for Refusal {
+    fn from(fault: ParentFault) -> Self {
+        Self::internal(&fault.0)
+    }
+}
+
+impl From<ParentFault> for PendingRefusal {
+    fn from(fault: ParentFault) -> Self {
+        Refusal::from(fault).into()
+    }
 }
 
 impl Refusal {

@@ -4,9 +4,10 @@
 use super::encrypted::Encrypted;
 use crate::active_config::ActiveConfig;
 use crate::messages::ToParent;
-use crate::session::context::{Data, SessionContext, Stop};
+use crate::session::context::{Data, SessionContext};
 use crate::session::handshake;
 use crate::session::refusal::Refusal;
+use crate::session::refusal::Stop;
 use common::net::{Interrupted, Wire};
 use common::process::status::Status;
 use common::sys;
@@ -22,12 +23,12 @@ pub(in crate::session) struct Accepted {
 /// Parked until there is work.
 pub(in crate::session) fn wait_for_work(context: &mut SessionContext) -> Result<Accepted, Stop> {
     loop {
-        context.listen()?;
-        if let Some((socket, peer)) = context.work.take() {
+        context.read_parent()?;
+        if let Some((socket, peer)) = context.partner.take() {
             sys::set_title(&format!("incoming {}", peer.ip()));
             return Ok(Accepted { socket });
         }
-        if context.orphaned {
+        if context.parent_gone {
             return Err(Stop::Unused(Status::Retired));
         }
         if context.data.as_mut().is_some_and(Data::has_moved) {

@@ -3,8 +3,8 @@
 
 use super::greeted::Greeted;
 use crate::messages::ToParent;
-use crate::session::context::{Admission, Data, SessionContext, Stop};
-use crate::session::refusal::Refusal;
+use crate::session::context::{Admission, Data, SessionContext};
+use crate::session::refusal::{Refusal, Stop};
 use common::config::ProfileName;
 use common::link::join;
 use common::link::session_id::SessionId;
@@ -58,7 +58,7 @@ impl Encrypted {
         self.conn.write(&oftp::SSRM).map_err(|e| Refusal::internal(&e))?;
         let mut greeting = Greeting::default();
         loop {
-            context.listen()?;
+            context.read_parent()?;
             self.conn.drain().map_err(|e| gone(&e))?;
             match greeting
                 .step(&mut self.conn, inspector, Side::Initiator)
@@ -143,7 +143,7 @@ fn finish_join(context: &mut SessionContext, mut join: Join) -> Result<Conn, Ref
     // Time for a second attempt as well.
     let deadline = Instant::now() + 2 * join::TIME_LIMIT;
     loop {
-        context.listen()?;
+        context.read_parent()?;
         join.advance(context, true)?;
         match context.admission {
             Admission::Full => {
@@ -152,7 +152,7 @@ fn finish_join(context: &mut SessionContext, mut join: Join) -> Result<Conn, Ref
             }
             Admission::Unlicensed => return Err(Refusal::new(Status::Licence, "the licence has expired")),
             Admission::Admitted if matches!(join.stage, Stage::Done(_)) => {}
-            _ if context.orphaned => return Err(no_client("the server has ended")),
+            _ if context.parent_gone => return Err(no_client("the server has ended")),
             _ => {
                 match context.wait(Some(deadline)) {
                     Ok(()) => {}

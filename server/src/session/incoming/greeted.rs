@@ -1,8 +1,8 @@
 //! The partner is known and the pair is joined: only now does the inside hear of it. The client's child is asked for
 //! the station; no address goes with the question.
 
-use crate::session::context::{SessionContext, Stop};
-use crate::session::refusal::Refusal;
+use crate::session::context::SessionContext;
+use crate::session::refusal::{Refusal, Stop};
 use crate::session::relay::Attached;
 use common::link::join::{self, Open, Opened, Opening, OpeningError};
 use common::net::{Conn, Interrupted, Read};
@@ -74,7 +74,7 @@ impl Greeted {
 
     /// The partner may only wait: an octet now is out of turn, an end is an end.
     fn partner_waits(&mut self, context: &mut SessionContext) -> Result<(), Refusal> {
-        context.listen()?;
+        context.read_parent()?;
         match self.conn.read(&mut [0]) {
             Read::Blocked => Ok(()),
             Read::Octets(_) => {

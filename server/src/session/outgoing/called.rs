@@ -2,10 +2,11 @@
 //! checked, its first message read. Only then does the station hear that it is through.
 
 use super::chosen::{Chosen, addresses, tell_station, unreached};
-use crate::session::context::{SessionContext, Stop};
+use crate::session::context::SessionContext;
 use crate::session::handshake;
 use crate::session::refusal::PendingRefusal;
 use crate::session::refusal::Refusal;
+use crate::session::refusal::Stop;
 use crate::session::relay::Attached;
 use common::config::CertificateRule;
 use common::link::join::{self, Open, Reached};

@@ -3,9 +3,10 @@
 
 use super::requested::Requested;
 use crate::messages::ToParent;
-use crate::session::context::{Admission, SessionContext, Stop};
+use crate::session::context::{Admission, SessionContext};
 use crate::session::refusal::PendingRefusal;
 use crate::session::refusal::Refusal;
+use crate::session::refusal::Stop;
 use common::config::Partner;
 use common::link::join::{self, Reached};
 use common::net::{self, Conn, LookupError};
@@ -59,7 +60,7 @@ fn admission(context: &mut SessionContext, partner: &Partner) -> Result<(), Refu
     context.send_to_parent(&ToParent::Partner { name: partner.short_name.clone() });
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
     loop {
-        context.listen()?;
+        context.read_parent()?;
         match context.admission {
             Admission::Admitted => return Ok(()),
             Admission::Full => {
@@ -71,7 +72,7 @@ fn admission(context: &mut SessionContext, partner: &Partner) -> Result<(), Refu
                     Refusal::new(Status::Licence, "the server's licence has expired").notify_operator()
                 );
             }
-            Admission::Open if context.orphaned => {
+            Admission::Open if context.parent_gone => {
                 // The parent has retired this pair just when it came to be used, or is gone.
                 return Err(Refusal::new(Status::Retired, "the pair was retired before its station came"));
             }

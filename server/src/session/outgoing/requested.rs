@@ -2,8 +2,8 @@
 //! begins the join, then the one question: whom it wants to reach.
 
 use crate::messages::ToParent;
-use crate::session::context::{Data, SessionContext, Stop};
-use crate::session::refusal::Refusal;
+use crate::session::context::{Data, SessionContext};
+use crate::session::refusal::{Refusal, Stop};
 use common::link::join::{self, Dial, Opening, Target};
 use common::log::{Event, events};
 use common::net::{Conn, Interrupted};
@@ -22,8 +22,8 @@ pub(in crate::session) struct Requested {
 /// Parked until there is work.
 pub(in crate::session) fn wait_for_station(context: &mut SessionContext) -> Result<Requested, Stop> {
     loop {
-        context.listen()?;
-        if context.orphaned || context.no_pair.is_some() {
+        context.read_parent()?;
+        if context.parent_gone || context.no_pair.is_some() {
             return Err(Stop::Unused(Status::Retired));
         }
         if let Some(data) = &mut context.data {
