@@ -123,7 +123,7 @@ fn who_speaks_neither_tls_nor_the_preamble_is_refused_at_once() {
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "speaks neither TLS nor the preamble"),
         (b"\x16GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "its TLS handshake failed"),
         (b"OS4XPR/1", "closed within its preamble"),
-        (b"", "closed without a word"),
+        (b"", "closed before any data"),
     ];
     for (octets, why) in cases {
         let mut stream = tcp(site.internal).unwrap();
