@@ -27,25 +27,25 @@ pub(crate) struct ActiveConfig {
     pub(crate) listen: SocketAddr,
     /// Where outgoing sessions come from.
     pub(crate) outgoing_ip: Option<IpAddr>,
-    /// TLS towards partners who connect.
+    /// TLS towards partners that connect to us.
     pub(crate) tls: SslContext,
-    /// TLS towards partners whom we connect.
+    /// TLS towards partners that we connect to.
     pub(crate) tls_outgoing: SslContext,
     /// Local addresses may be partners (`proxy_outgoing_allow_local`).
     pub(crate) allow_local: bool,
-    /// What we show them; gone in a child once its handshake is done.
+    /// Our certificate and key towards them; a child drops them once its handshake is done.
     pub(crate) credentials: Option<Credentials>,
     /// What verification saw of the partner's certificates, in a child.
     pub(crate) seen: Seen,
     /// A partner must show a certificate.
     pub(crate) client_certificate: bool,
-    /// Limits.
+    /// Limits of sessions, connections and times.
     pub(crate) limits: Limits,
     /// CRL distribution URLs that the backend knows.
     pub(crate) crl_urls: HashSet<String>,
     /// Last second of our certificate towards partners, since 1970-01-01 UTC.
     certificate_until: i64,
-    /// Without a newer answer it may be used so long.
+    /// How long it may be used without being confirmed.
     pub(crate) max_age: Duration,
     /// When the backend last confirmed it.
     pub(crate) confirmed: Instant,
@@ -63,11 +63,11 @@ struct KnownPartner {
 /// Why a configuration cannot be taken over; the old one stays.
 #[derive(Debug)]
 pub(crate) enum ConfigError {
-    /// The part of it that is wrong, and OpenSSL's word on it.
+    /// The part that is wrong, and OpenSSL's reason.
     Tls(&'static str, ErrorStack),
     /// Our certificate or key.
     Credentials(CredentialsError),
-    /// A number that cannot be.
+    /// A value outside its range.
     Value(ConfigFault),
     /// None of these is in PEM form; how many there are.
     Garbage(&'static str, usize),
@@ -153,7 +153,7 @@ impl ActiveConfig {
         Ok((active, skipped))
     }
 
-    /// Time alone has made another configuration of the same one: it has to be built anew.
+    /// A trusted certificate has begun or ceased to be valid since: the configuration has to be built again.
     pub(crate) fn is_outdated(&self) -> bool {
         unix_now() >= self.trust_changes_at
     }
@@ -168,19 +168,19 @@ impl ActiveConfig {
         self.partners.iter().map(|known| &known.partner).find(|partner| partner.ssid == ssid)
     }
 
-    /// Short names of partners that can be called from an address of their own, and that address.
+    /// Partners that are called from an address of their own: short name and address.
     pub(crate) fn outgoing_ips(&self) -> impl Iterator<Item = (&str, IpAddr)> {
         let partners = self.partners.iter().map(|known| &known.partner);
         let called = partners.filter(|partner| partner.enabled && partner.host.is_some());
         called.filter_map(|partner| Some((partner.short_name.as_str(), partner.outgoing_ip?)))
     }
 
-    /// Whether any partner could come with this certificate: worth a pair before its SSID is known.
+    /// Whether this certificate fits any partner: then a pair is joined before the SSID is known.
     pub(crate) fn has_candidate(&self, certificate: Option<&X509Ref>) -> bool {
         self.partners.iter().any(|known| known.accepts(certificate, self.client_certificate))
     }
 
-    /// The one partner that a station means, or why there is none.
+    /// The partner that a station asks for, or why there is none.
     pub(crate) fn destination(&self, target: &Target) -> Result<&Partner, &'static str> {
         let all = || self.partners.iter().map(|known| &known.partner);
         let (name, port) = match target {

@@ -1,5 +1,5 @@
 //! Our certificate towards partners and its private key. Set on each connection, never on a context: a connection can
-//! forget them, a context would keep them for as long as the connection lives.
+//! forget them, a context keeps them for as long as the connection lives.
 
 use common::identity::unix_time_of;
 use openssl::error::ErrorStack;

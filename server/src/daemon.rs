@@ -44,7 +44,7 @@ struct Prepared {
     licence: Licence,
 }
 
-/// What can go wrong before anything is begun: the licence, another daemon, the port.
+/// Checks what can be wrong before anything is begun: the licence, another daemon, the port.
 fn prepare(site: &Site, options: &Options) -> Result<Prepared, Box<dyn Error>> {
     let identity = Identity::load_or_create(&site.file("key"))?;
     let licence =

@@ -1,4 +1,4 @@
-//! The server's identity: an Ed25519 key in `os4x_proxyserver.key` beside the binary, made on first need. Its public
+//! The server's identity: an Ed25519 key in `os4x_proxyserver.key` beside the binary, created when it is first needed. Its public
 //! half is the Proxy ID. Nothing ever changes or replaces the file: with another key the licence is void.
 
 use common::file::create_whole;

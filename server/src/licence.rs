@@ -1,5 +1,5 @@
 //! The licence: a PEM file with a certificate for the server's own key, issued by the backend's CA, and then that CA's
-//! certificate. Read at start, by `-V`, and again while the server runs, since a new one may have come. Never written.
+//! certificate. Read at the start, by `-V`, and again whenever the file changes. Never written.
 
 use crate::identity::Identity;
 use crate::trust::certificate;
@@ -18,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const DAY: i64 = 86_400;
 
-/// What a licence file says. Only [`Licence::check`] says whether it holds.
+/// The content of a licence file. Only [`Licence::check`] says whether it is valid.
 #[derive(Debug)]
 pub(crate) struct Licence {
     /// The server's certificate, also on the control connection.
@@ -69,7 +69,7 @@ impl Licence {
         let mut store = X509StoreBuilder::new()?;
         store.add_cert(self.ca.clone())?;
         store.set_purpose(X509PurposeId::SSL_SERVER)?;
-        // Dates have faults of their own.
+        // Dates are checked separately, with errors of their own.
         store.set_flags(X509VerifyFlags::NO_CHECK_TIME)?;
         X509StoreContext::new()?.init(&store.build(), &self.certificate, Stack::new()?.as_ref(), |context| {
             context.verify_cert()?;
@@ -77,12 +77,12 @@ impl Licence {
         })
     }
 
-    /// Whom the licence is for, as a Proxy ID; none if its key is of another kind.
+    /// The Proxy ID of the licence holder; none if the key is of another kind.
     pub(crate) fn proxy_id(&self) -> Result<Option<ProxyId>, ErrorStack> {
         ProxyId::of_key(&*self.certificate.public_key()?)
     }
 
-    /// Whom the licence is for: the subject's attributes, control characters escaped.
+    /// The licence holder: the subject's attributes, control characters escaped.
     pub(crate) fn holder(&self) -> String {
         let attributes = self.certificate.subject_name().entries().map(|entry| {
             let name = entry.object().nid().short_name().unwrap_or("?");

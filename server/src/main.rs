@@ -25,7 +25,7 @@ use options::Action;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// No secret outlives its use in freed memory.
+/// Freed heap memory is wiped.
 #[global_allocator]
 static HEAP: sys::WipedHeap = sys::WipedHeap;
 

@@ -1,4 +1,4 @@
-//! What the server's parent and its session children say to each other over their channel.
+//! Messages between the server's parent and its session children, over their channel.
 
 use common::link::session_id::{SessionId, Ticket};
 use common::rpc::{SessionEvent, SystemLog};
@@ -24,7 +24,7 @@ pub(crate) enum ToChild {
     Admitted,
     /// The answer to `Partner`: this partner has as many sessions as it may.
     Full,
-    /// The answer to `Partner`: the licence has expired (outgoing; nobody comes in then).
+    /// The answer to `Partner`: the licence has expired (outgoing only: no incoming connection gets this far then).
     Unlicensed,
     /// No data connection can be had.
     NoPair {
@@ -36,7 +36,7 @@ pub(crate) enum ToChild {
 /// From a child to the parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToParent {
-    /// The partner's certificate is verified: it is no stranger any more, and a pair may be had for it.
+    /// The partner's certificate is verified: from now on a pair may be made for it.
     Verified,
     /// The SSID is known and matches: may this partner have one more session?
     Partner {
@@ -45,11 +45,11 @@ pub(crate) enum ToParent {
     },
     /// The data connection of this parked child has ended.
     DataLost,
-    /// The data connection was of no use, and a partner waits: another pair is wanted.
+    /// The data connection cannot be used, and a partner waits: another pair is wanted.
     NeedPair,
-    /// The ticket is used: the pair is this child's for good.
+    /// The pair is joined: its ticket is used up.
     Joined,
-    /// A CRL distribution URL of a chain that leads to a trusted certificate; one a message, so that it fits.
+    /// A CRL distribution URL of a chain that leads to a trusted certificate; one for each message, so that it fits.
     CrlUrl(String),
     /// The session has begun or is over: for the session list.
     Session(Box<SessionEvent>),

@@ -1,4 +1,4 @@
-//! What a session child works with all the way: its waiter, its channel, the configuration it was forked with, the data
+//! What a session child needs from its start to its end: its waiter, its channel, the configuration it was forked with, the data
 //! connection once it has one, and what is known of the session for its log lines.
 
 use crate::active_config::ActiveConfig;
@@ -35,7 +35,7 @@ pub(super) struct Data {
 }
 
 impl Data {
-    /// Something came, or it ended. Nothing is read: a parked connection costs no buffer.
+    /// Whether something came, or the connection ended. Nothing is read: a parked connection costs no buffer.
     pub(super) fn has_moved(&mut self) -> bool {
         !matches!(self.conn.wire().socket().peek(&mut [0]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
@@ -183,7 +183,7 @@ impl SessionContext {
         })));
     }
 
-    /// Gets our last words out and closes.
+    /// Closes once everything is sent.
     pub(super) fn say_goodbye(&mut self, conn: Conn) {
         common::net::goodbye(&mut self.waiter, conn);
     }

@@ -1,5 +1,5 @@
-//! TLS with a partner, whichever side opened the connection: one deadline, one word for each fault, and afterwards no
-//! private key in this process.
+//! TLS with a partner, whichever side opened the connection: one deadline, one reason word for each fault, and no
+//! private key in this process afterwards.
 
 use crate::messages::ToParent;
 use crate::session::context::SessionContext;
@@ -83,7 +83,7 @@ fn refused(context: &mut SessionContext, failure: &TlsFailure) -> Refusal {
         Some((code, _)) => Status::from_word(trust::fault_word(*code)).unwrap_or(Status::BadCertificate),
         None if failure.no_certificate() => Status::NoCertificate,
         None if failure.wrong_protocol() => Status::Protocol,
-        // Whom we call is no scanner that just looks what is here.
+        // A partner that we call is no scanner.
         None if failure.broke_off() && context.facts.direction == Direction::Outgoing => Status::PartnerBroke,
         None => Status::Tls,
     };

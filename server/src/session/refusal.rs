@@ -1,4 +1,4 @@
-//! A partner that was refused: the reason in one word, what the partner is told, and the one log line.
+//! Refusing a partner: the reason word, the ESID for the partner, and the one log line.
 
 use crate::messages::ToParent;
 use crate::session::context::{ParentFault, SessionContext};
@@ -28,8 +28,8 @@ impl From<ParentFault> for Stop {
     }
 }
 
-/// A refusal while a partner is still connected: our last words, an alert or an ESID, are on their way to it. Who waits
-/// for an answer hears of the refusal first, then `part`.
+/// A refusal while a partner is still connected: an alert or an ESID is on its way to it. A station that
+/// waits for an answer is told first; then call `part`.
 pub(super) struct PendingRefusal {
     pub(super) refusal: Refusal,
     pub(super) conn: Option<Conn>,
@@ -42,7 +42,7 @@ impl From<Refusal> for PendingRefusal {
 }
 
 impl PendingRefusal {
-    /// Closes once our last words are out, which may take some seconds.
+    /// Closes once the alert or ESID is sent, which may take some seconds.
     pub(super) fn part(self, context: &mut SessionContext) -> Refusal {
         if let Some(conn) = self.conn {
             context.say_goodbye(conn);
@@ -51,11 +51,11 @@ impl PendingRefusal {
     }
 }
 
-/// Why a partner was refused. Dropped connections and last words are dealt with before it is made.
+/// Why a partner was refused.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: Status,
-    /// What the partner was told, if it got as far as OFTP2.
+    /// The ESID that the partner was sent, if it got as far as OFTP2.
     pub(super) esid: Option<EsidReason>,
     /// One finished sentence with what was found.
     pub(super) detail: String,
@@ -100,7 +100,7 @@ impl Refusal {
         }
     }
 
-    /// The same where a partner waits for our next message: it hears of it.
+    /// The same where a partner waits for our next message: it gets an ESID.
     pub(super) fn closing_down(e: Interrupted) -> Self {
         let esid = matches!(e, Interrupted::Ended).then_some(EsidReason::EmergencyCloseDown);
         Self { esid, ..Self::interrupted(e) }
@@ -110,7 +110,7 @@ impl Refusal {
         Self { notify_operator: true, ..self }
     }
 
-    /// Writes the line, tells the operator if need be, and gives the exit status.
+    /// Writes the log line, and a system log entry if an operator should look at it; gives the exit status.
     pub(super) fn report(&self, context: &SessionContext) -> Status {
         let facts = &context.facts;
         let mut event = Event::new(events::SESSION_REFUSED)

@@ -12,12 +12,12 @@ use common::session::inspector::Inspector;
 use common::session::relay::{Relay, Side, Totals};
 use std::time::Instant;
 
-/// All proofs are in: this alone can relay.
+/// A session whose peers are all verified: no other type can relay.
 pub(super) struct Attached {
     pub(super) conn: Conn,
     pub(super) data: Conn,
     pub(super) inspector: Inspector,
-    /// What the partner has said already, judged.
+    /// Messages of the partner that came before the relay began, checked.
     pub(super) first: Vec<u8>,
 }
 

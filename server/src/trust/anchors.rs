@@ -1,4 +1,4 @@
-//! What a partner's chain may end at: the trusted and the pinned certificates and the CRLs of a configuration, read and
+//! Where a partner's chain may end: the trusted and the pinned certificates and the CRLs of a configuration, read and
 //! sorted once when it is taken over. Nothing is verified here.
 
 use crate::trust::certificate::{fingerprint, is_signed_by, validity};
@@ -13,7 +13,7 @@ const NOT_YET_VALID: i32 = 9;
 /// X509_V_ERR_CERT_HAS_EXPIRED
 const EXPIRED: i32 = 10;
 
-/// Where chains may end, and who is revoked.
+/// Where chains may end, and which certificates are revoked.
 pub(crate) struct Anchors {
     /// Trusted certificates that are valid now: these may be issuers.
     pub(crate) trusted: Vec<X509>,

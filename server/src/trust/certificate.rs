@@ -1,5 +1,5 @@
 //! What a certificate says of itself, as the server needs it: names and numbers for log lines, the Odette ID, its time,
-//! where its CRLs are. A peer wrote it, so all of it is bounded. Whether it is to be believed is `trust`'s business.
+//! where its CRLs are. A peer wrote it, so all of it is bounded. `trust` decides whether to believe it.
 
 use common::identity::unix_time_of;
 use common::rpc::MAX_CRL_URL;

@@ -19,17 +19,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 const SECURITY_LEVEL: u32 = 2;
 /// X509_V_ERR_UNABLE_TO_GET_CRL
 const NO_CRL: i32 = 3;
-/// What `tls_ignore_crl_unavailability` bears: no CRL, one badly signed (X509_V_ERR_CRL_SIGNATURE_FAILURE), one not
+/// What `tls_ignore_crl_unavailability` tolerates: no CRL, one badly signed (X509_V_ERR_CRL_SIGNATURE_FAILURE), one not
 /// valid yet or no more. What such a list revokes stays revoked.
 const NO_USABLE_CRL: [i32; 4] = [NO_CRL, 8, 11, 12];
 /// X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
 const NO_ISSUER: i32 = 20;
-/// What is said where no trusted issuer is found: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, of a self-signed certificate,
+/// OpenSSL's codes where no trusted issuer is found: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, of a self-signed certificate,
 /// of a chain that ends with one, and `NO_ISSUER`.
 const UNTRUSTED: [i32; 4] = [2, 18, 19, NO_ISSUER];
 /// X509_V_ERR_CERT_REVOKED
 const REVOKED: i32 = 23;
-/// The settings that decide what verification wants.
+/// The settings that decide what verification requires.
 #[derive(Clone, Copy)]
 pub(crate) struct Policy {
     /// `tls_check_client_certificate`
@@ -38,7 +38,7 @@ pub(crate) struct Policy {
     pub(crate) ignore_missing_crl: bool,
 }
 
-/// What verification saw, kept also when it failed. One connection's, because a child serves one.
+/// What verification found, kept also when it failed. A child serves one connection, so there is one of them.
 #[derive(Clone, Default)]
 pub(crate) struct Seen(Arc<Mutex<Facts>>);
 
@@ -61,8 +61,8 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The chain leads to a trusted certificate; what its CRLs are is a question of its own. OpenSSL asks for CRLs
-    /// before it checks signatures, so that is done here: anybody can write a chain of names.
+    /// The chain leads to a trusted certificate; its CRLs are checked separately. OpenSSL asks for CRLs before it checks
+    /// signatures, so signatures are checked here: anybody can write a chain of names.
     fn note_urls(&self, context: &X509StoreContextRef) {
         let mut facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if facts.crl_urls.is_empty() && context.chain().is_some_and(is_signed) {
@@ -86,7 +86,7 @@ impl Seen {
     }
 }
 
-/// What a partner is at the TLS handshake.
+/// The partner's role in the TLS handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Peer {
     /// It connects to us.
@@ -141,7 +141,7 @@ fn judge(
     let no_crl = !good && NO_USABLE_CRL.contains(&code);
     let pinned = print_of(context, First).is_some_and(|print| anchors.pins.contains(&print));
     if good || no_crl {
-        // Said before any CRL: one would not help.
+        // Reported before any fault of a CRL: a CRL would not help.
         let last = print_of(context, Last).unwrap_or_default();
         if !pinned && !anchors.roots.contains(&last) {
             // The chain ends at a certificate that is only pinned.

@@ -32,8 +32,8 @@ pub(in crate::session) fn wait_for_work(context: &mut SessionContext) -> Result<
             return Err(Stop::Unused(Status::Retired));
         }
         if context.data.as_mut().is_some_and(Data::has_moved) {
-            // The other child is gone, or speaks before its time: this pair is of no use any more. The parent decides
-            // what becomes of this child; a partner may be on his way to it.
+            // The other child is gone, or has sent something too early: this pair cannot be used. The parent decides
+            // what becomes of this child, since a partner may be on the way to it.
             context.data = None;
             context.send_to_parent(&ToParent::DataLost);
         }

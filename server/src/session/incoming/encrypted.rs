@@ -27,7 +27,7 @@ pub(in crate::session) struct Encrypted {
 }
 
 impl Encrypted {
-    /// SSRM out, SSID in, and who it is.
+    /// Sends SSRM, reads the SSID, and identifies the partner.
     pub(in crate::session) fn greet(mut self, context: &mut SessionContext) -> Result<Greeted, Stop> {
         let mut inspector =
             Inspector::new(ProfileName::Tolerant, context.active.limits.idle_commands, relay::Side::Outer);
@@ -45,7 +45,7 @@ impl Encrypted {
         }
     }
 
-    /// SSRM out; the SSID's octets, judged.
+    /// Sends SSRM; gives the octets of the SSID, checked.
     fn exchange(
         &mut self,
         context: &mut SessionContext,
@@ -68,7 +68,7 @@ impl Encrypted {
                     return Err(Refusal::new(Status::ErrorEsid, "the partner sent ESID instead of SSID"));
                 }
                 Progress::Message(ssid) => return Ok(ssid),
-                // Half duplex: the Initiator has nothing to say before our SSID.
+                // Half duplex: the Initiator sends nothing before it has our SSID.
                 Progress::TooMuch => return Err(eager()),
                 Progress::Ended { how, .. } => {
                     return Err(Refusal::new(Status::NoSsid, format!("the partner {how} before its SSID")));
@@ -127,10 +127,10 @@ impl Encrypted {
         Ok(())
     }
 
-    /// Tells the partner, in the layout of its level, and closes once that is out.
+    /// Sends the partner an ESID in the layout of its level, and closes once it is sent.
     fn refuse(mut self, context: &mut SessionContext, inspector: &Inspector, refusal: Refusal) -> Refusal {
         if let Some(reason) = refusal.esid {
-            // If it cannot be taken the partner is gone, and the log line says what matters.
+            // If this fails the partner is gone, and the log line has the reason.
             let _ = self.conn.write(&inspector.esid(reason));
         }
         context.say_goodbye(self.conn);
@@ -138,7 +138,7 @@ impl Encrypted {
     }
 }
 
-/// The join, and the parent's word that this partner may have one more session.
+/// Joins the pair, and asks the parent whether this partner may have one more session.
 fn finish_join(context: &mut SessionContext, mut join: Join) -> Result<Conn, Refusal> {
     // Time for a second attempt as well.
     let deadline = Instant::now() + 2 * join::TIME_LIMIT;
@@ -171,12 +171,12 @@ fn finish_join(context: &mut SessionContext, mut join: Join) -> Result<Conn, Ref
 /// How far the pair has come.
 struct Join {
     stage: Stage,
-    /// A first data connection was of no use; there is one more attempt.
+    /// The first data connection could not be used; there is one more attempt.
     tried: bool,
 }
 
 enum Stage {
-    /// Not begun: no data connection yet, or no leave.
+    /// Not begun: there is no data connection yet, or the partner is not verified.
     Waiting,
     /// TLS with the ticket.
     Handshake(SessionId, Box<Conn>),
@@ -218,7 +218,7 @@ impl Join {
         Ok(())
     }
 
-    /// A parked connection may have died unseen: one more is tried on demand.
+    /// A parked connection may have died unnoticed: one more is tried on demand.
     fn again(&mut self, context: &SessionContext, reason: &str) -> Result<(), Refusal> {
         if self.tried {
             return Err(no_client(reason));

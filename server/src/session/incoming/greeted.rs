@@ -1,5 +1,5 @@
-//! The partner is known and the pair is joined: only now does the inside hear of it. The client's child is asked for
-//! the station; no address goes with the question.
+//! The partner is known and the pair is joined: only now is the inside involved. The client's child is asked to
+//! connect the station; the request carries no address of it.
 
 use crate::session::context::SessionContext;
 use crate::session::refusal::{Refusal, Stop};
@@ -17,11 +17,11 @@ pub(in crate::session) struct Greeted {
     pub(in crate::session) conn: Conn,
     pub(in crate::session) data: Conn,
     pub(in crate::session) inspector: Inspector,
-    /// The partner's SSID as it came; it goes in first.
+    /// The partner's SSID as it came; it is the first message for the station.
     pub(in crate::session) ssid: Vec<u8>,
 }
 
-/// What the client's child may need beyond its own limit to connect the station.
+/// What the client's child may need in addition to its own limit for connecting the station.
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl Greeted {
@@ -33,7 +33,7 @@ impl Greeted {
             }
             Err(refusal) => {
                 if let Some(reason) = refusal.esid {
-                    // If it cannot be taken the partner is gone, and the log line says what matters.
+                    // If this fails the partner is gone, and the log line has the reason.
                     let _ = self.conn.write(&self.inspector.esid(reason));
                 }
                 context.say_goodbye(self.conn);
@@ -72,7 +72,7 @@ impl Greeted {
         }
     }
 
-    /// The partner may only wait: an octet now is out of turn, an end is an end.
+    /// The partner has to wait: an octet is a violation now, and an end is an end.
     fn partner_waits(&mut self, context: &mut SessionContext) -> Result<(), Refusal> {
         context.read_parent()?;
         match self.conn.read(&mut [0]) {

@@ -1,5 +1,5 @@
 //! The call to a partner: from the right source address, under TLS unless the table says plain, its certificate
-//! checked, its first message read. Only then does the station hear that it is through.
+//! checked, its first message read. Only then is the station told that it is connected.
 
 use super::chosen::{Chosen, addresses, tell_station, unreached};
 use crate::session::context::SessionContext;
@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 impl Chosen {
-    /// Connects and verifies; ready to relay once the partner has said its first word.
+    /// Connects and verifies; ready to relay once the partner has sent its first message.
     pub(in crate::session) fn call(mut self, context: &mut SessionContext) -> Result<Attached, Stop> {
         let mut inspector =
             Inspector::new(self.partner.profile, context.active.limits.idle_commands, relay::Side::Inner);
@@ -80,7 +80,7 @@ impl Chosen {
     fn encrypt(&self, context: &mut SessionContext, wire: Wire) -> Result<Conn, PendingRefusal> {
         let pinned = self.partner.certificate == CertificateRule::Pinned;
         let ssl = connect_state(context, &self.host, !pinned).map_err(|e| Refusal::internal(&e))?;
-        // Who cannot prove itself is a matter for the operator: the table says that it should.
+        // The operator is notified: the partner table says that this partner can be verified.
         let conn = handshake::run(context, ssl, wire)
             .map_err(|pending| PendingRefusal { refusal: pending.refusal.notify_operator(), ..pending })?;
         let certificate = conn.ssl().and_then(SslRef::peer_certificate);
@@ -131,7 +131,7 @@ impl Chosen {
         }
     }
 
-    /// The client's child may only wait; if it ends, nobody is left to call for.
+    /// The client's child has to wait; if it ends, the station is gone.
     fn station_waits(&mut self) -> Result<(), Refusal> {
         match self.data.read(&mut [0]) {
             Read::Blocked => Ok(()),
@@ -145,16 +145,16 @@ impl Chosen {
     }
 }
 
-/// Tells the partner, if there is something to tell.
+/// Sends the partner the refusal's ESID, if it has one.
 fn take_leave(mut conn: Conn, inspector: &Inspector, refusal: Refusal) -> PendingRefusal {
     if let Some(reason) = refusal.esid {
-        // If it cannot be taken the partner is gone, and the log line says what matters.
+        // If this fails the partner is gone, and the log line has the reason.
         let _ = conn.write(&inspector.esid(reason)).and_then(|_| conn.drain());
     }
     PendingRefusal { refusal, conn: Some(conn) }
 }
 
-/// The side that begins; `named`: the certificate must be for this host.
+/// TLS as the side that connects; `named`: the certificate must be for this host.
 fn connect_state(context: &SessionContext, host: &str, named: bool) -> Result<Ssl, ErrorStack> {
     let mut ssl = Ssl::new(&context.active.tls_outgoing)?;
     if let Some(credentials) = &context.active.credentials {

@@ -19,7 +19,7 @@ use std::time::Instant;
 pub(in crate::session) struct Chosen {
     pub(in crate::session) data: Conn,
     pub(in crate::session) partner: Partner,
-    /// Its host, which it has.
+    /// Its host.
     pub(in crate::session) host: String,
 }
 
@@ -55,7 +55,7 @@ impl Requested {
     }
 }
 
-/// The parent's word that there may be one more outgoing session.
+/// Asks the parent whether there may be one more outgoing session.
 fn admission(context: &mut SessionContext, partner: &Partner) -> Result<(), Refusal> {
     context.send_to_parent(&ToParent::Partner { name: partner.short_name.clone() });
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
@@ -119,7 +119,8 @@ pub(in crate::session) fn unreached(host: &str, e: LookupError) -> Refusal {
     }
 }
 
-/// Tells the client's child, and through it the station, why not; then parts from the partner, who may take its time.
+/// Tells the client's child, and through it the station, the reason; then closes the partner's connection, which may take
+/// some seconds.
 pub(in crate::session) fn tell_station(
     context: &mut SessionContext,
     mut data: Conn,
@@ -131,11 +132,11 @@ pub(in crate::session) fn tell_station(
         context.say_goodbye(data);
     }
     let refusal = pending.part(context);
-    // The station is served by another pair: nothing of it is to be told here.
+    // The station is served by another pair: this one has nothing to report.
     if refusal.status == Status::Retired { Stop::Unused(Status::Retired) } else { refusal.into() }
 }
 
-/// Neither this host, nor its link, nor a group.
+/// Whether this is an address outside of this host and its link, and no multicast group.
 fn is_outside(address: IpAddr) -> bool {
     let local = match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -149,7 +150,7 @@ fn is_outside(address: IpAddr) -> bool {
             v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local() || v6.is_multicast()
         }
     };
-    // Where it cannot be found out, it may be.
+    // If it cannot be determined, the address counts as one of this host.
     !local && net::is_own(address).is_ok_and(|own| !own)
 }
 

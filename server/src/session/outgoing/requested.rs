@@ -1,5 +1,5 @@
 //! First steps of an outgoing session: parked on the data connection until the client's child has a station and
-//! begins the join, then the one question: whom it wants to reach.
+//! begins the join, then the one request: which partner it wants to reach.
 
 use crate::messages::ToParent;
 use crate::session::context::{Data, SessionContext};
