@@ -137,8 +137,7 @@ impl InternalPort {
     }
 
     /// Refuses newcomers that took too long.
-    pub(super) fn expire(&mut self, registry: &Registry) {
-        let now = Instant::now();
+    pub(super) fn expire(&mut self, now: Instant, registry: &Registry) {
         for slot in 0..SLOTS {
             let Some(place) = self.pending.get_mut(slot) else { continue };
             if place.as_ref().is_some_and(|pending| pending.until <= now)
@@ -204,4 +203,136 @@ pub(super) fn decline_pair(mut socket: TcpStream) {
 
 fn log_refused(event: &'static str, peer: SocketAddr, reason: &str, unlogged: u64) {
     Event::new(event).field_display("address", peer).field("reason", reason).unlogged(unlogged).warn();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::link::session_id::{PREAMBLE, SessionId};
+    use mio::{Events, Poll};
+    use openssl::ssl::SslMethod;
+    use std::io::Read;
+    use std::net::TcpStream as Peer;
+
+    /// A port on loopback, and the loop that watches it.
+    struct Bench {
+        poll: Poll,
+        events: Events,
+        port: InternalPort,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let poll = Poll::new().unwrap();
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let context = SslContext::builder(SslMethod::tls()).unwrap().build();
+            let port = InternalPort::new(listener, context, poll.registry()).unwrap();
+            Self { poll, events: Events::with_capacity(16), port }
+        }
+
+        fn connect(&self) -> Peer {
+            let peer = Peer::connect(self.port.address()).unwrap();
+            peer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            peer
+        }
+
+        fn pending(&self) -> usize {
+            self.port.pending.iter().flatten().count()
+        }
+
+        /// Takes events in until `end` gives something.
+        fn run<T>(&mut self, mut end: impl FnMut(&mut Self, Option<Newcomer>) -> Option<T>) -> T {
+            let expected = Expected { joined: false, renewal: None };
+            for _ in 0..100 {
+                self.port.accept(self.poll.registry());
+                for slot in 0..SLOTS {
+                    let newcomer = self.port.advance(slot, &expected, self.poll.registry());
+                    if let Some(result) = end(self, newcomer) {
+                        return result;
+                    }
+                }
+                self.poll.poll(&mut self.events, Some(Duration::from_millis(200))).unwrap();
+            }
+            panic!("it did not come to an end");
+        }
+    }
+
+    /// What the port sends before it closes.
+    fn answer(mut peer: Peer) -> Vec<u8> {
+        let mut octets = Vec::new();
+        // A reset is an end as well.
+        let _ = peer.read_to_end(&mut octets);
+        octets
+    }
+
+    #[test]
+    fn a_preamble_in_pieces_names_its_pair() {
+        let mut bench = Bench::new();
+        let mut peer = bench.connect();
+        let id = SessionId::random().unwrap();
+        let preamble = id.preamble();
+        let (first, rest) = preamble.split_at(PREAMBLE / 2);
+        peer.write_all(first).unwrap();
+        bench.run(|bench, newcomer| {
+            assert!(newcomer.is_none());
+            matches!(bench.port.pending[0], Some(Pending { proof: Proof::Preamble(_, _, 12), .. }))
+                .then_some(())
+        });
+        peer.write_all(rest).unwrap();
+        let socket = bench.run(|_, newcomer| match newcomer? {
+            Newcomer::Data(named, socket) => (named == id).then_some(socket),
+            Newcomer::Client(_) => panic!("it is no client"),
+        });
+        assert_eq!(bench.pending(), 0);
+        decline_pair(socket);
+        assert_eq!(answer(peer), [UNKNOWN_PAIR]);
+    }
+
+    #[test]
+    fn anything_else_is_refused_and_its_slot_is_free_again() {
+        let mut bench = Bench::new();
+        for octets in [b"GET / HTTP/1.1\r\nHost: dmz\r\n\r\n".as_slice(), b""] {
+            let mut peer = bench.connect();
+            peer.write_all(octets).unwrap();
+            peer.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut came = false;
+            bench.run(|bench, newcomer| {
+                assert!(newcomer.is_none());
+                came |= bench.pending() > 0;
+                (came && bench.pending() == 0).then_some(())
+            });
+            assert!(answer(peer).is_empty());
+        }
+    }
+
+    #[test]
+    fn one_that_proves_nothing_is_refused_in_time_and_the_eleventh_at_once() {
+        let mut bench = Bench::new();
+        let peers: Vec<Peer> = (0..SLOTS).map(|_| bench.connect()).collect();
+        bench.run(|bench, _| (bench.pending() == SLOTS).then_some(()));
+        let eleventh = bench.connect();
+        bench.run(|bench, _| {
+            assert_eq!(bench.pending(), SLOTS);
+            (eleventh.peek(&mut [0]).is_err() || eleventh.peek(&mut [0]).is_ok_and(|n| n == 0)).then_some(())
+        });
+        let due = bench.port.due().unwrap();
+        bench.port.expire(due.checked_sub(Duration::from_millis(1)).unwrap(), bench.poll.registry());
+        assert_eq!(bench.pending(), SLOTS);
+        bench.port.expire(due + PROOF, bench.poll.registry());
+        assert_eq!((bench.pending(), bench.port.due()), (0, None));
+        assert!(peers.into_iter().all(|peer| answer(peer).is_empty()));
+    }
+
+    #[test]
+    fn a_port_that_does_not_listen_keeps_what_had_connected() {
+        let mut bench = Bench::new();
+        let early = bench.connect();
+        bench.port.set_listening(false, bench.poll.registry()).unwrap();
+        assert_eq!(bench.pending(), 1, "it was in the queue");
+        assert!(Peer::connect(bench.port.address()).is_err());
+        bench.port.set_listening(true, bench.poll.registry()).unwrap();
+        let late = bench.connect();
+        bench.run(|bench, _| (bench.pending() == 2).then_some(()));
+        drop((early, late));
+    }
 }

@@ -215,7 +215,7 @@ impl Parent {
     /// What is due by time, or follows from what has just happened; `idle`: nothing has.
     fn run_timers(&mut self, idle: bool) {
         common::log::reread_if_changed();
-        self.internal_port.expire(self.poller.registry());
+        self.internal_port.expire(Instant::now(), self.poller.registry());
         self.internal_port.retry_accept(self.poller.registry());
         if self.listeners.must_retry() {
             self.accept_partners();
