@@ -19,10 +19,10 @@ pub(crate) fn run(site: &Site, options: Options) -> Status {
         Ok(started) => started,
         Err(status) => return status,
     };
-    Event::new(events::DAEMON_START)
+    Event::new(&events::DAEMON_START)
         .field("version", env!("CARGO_PKG_VERSION"))
         .field_display("user", started.user)
-        .info();
+        .log();
     let Options { backend, token, server_host, server_port, outgoing, mode: _ } = options;
     let access = Access { url: backend.url, credentials: backend.credentials, token };
     let route = Route { host: server_host, port: server_port, source: outgoing };

@@ -94,12 +94,13 @@ fn messages_alone_are_judged_too() {
 #[test]
 fn a_trace_log_gives_the_verdicts_of_its_sessions() {
     let traces = values(&vectors("sessions.json"));
-    let mut log = String::from("20261122 09:21:10.000 INFO     os4x_proxyserver[1] session-start\n");
+    let mut log = String::from("20261122 09:21:10.000 INFO     os4x_proxyserver[1] session_begin\n");
     for (pid, trace) in traces.iter().enumerate() {
         for step in trace["steps"].as_array().unwrap() {
-            let (dir, hex) = (step["dir"].as_str().unwrap(), step["hex"].as_str().unwrap());
+            let hex = step["hex"].as_str().unwrap();
+            let role = if step["dir"] == "I" { "Initiator" } else { "Responder" };
             let octets = hex.len() / 2;
-            writeln!(log, "20261122 09:21:10.167 TRACE    os4x_proxyserver[{pid}] buffer dir={dir} octets={octets} hex={hex}").unwrap();
+            writeln!(log, "20261122 09:21:10.167 TRACE    os4x_proxyserver[{pid}] buffer side=partner role={role} octets={octets} hex={hex}").unwrap();
         }
     }
     let output = run(&["--json", "-"], log.as_bytes());

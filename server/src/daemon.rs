@@ -24,17 +24,17 @@ pub(crate) fn run(site: &Site, options: &Options) -> Status {
         Ok(started) => started,
         Err(status) => return status,
     };
-    let parent = match Parent::new(started.signals, listener, identity, licence, options.licence.clone()) {
-        Ok(parent) => parent,
-        Err(reason) => return started.ready.fail(&format_args!("{}: {reason}", site.program())),
-    };
-    Event::new(events::DAEMON_START)
+    Event::new(&events::DAEMON_START)
         .field("version", env!("CARGO_PKG_VERSION"))
         .field_display("user", started.user)
         .field_display("listen", options.internal)
-        .info();
-    started.ready.tell();
-    startup::stop(started.pid_file, &parent.run())
+        .log();
+    let licence_file = options.licence.clone();
+    let finish = match Parent::new(started.signals, listener, identity, licence, licence_file) {
+        Ok(parent) => parent.run(started.ready),
+        Err(e) => started.ready.give_up(site.program(), &e),
+    };
+    startup::stop(started.pid_file, &finish)
 }
 
 /// What a start needs before anything is begun.

@@ -99,6 +99,7 @@ pub struct Documented {
 
 #[derive(Debug, Default)]
 struct Event {
+    levels: Vec<String>,
     required: Vec<String>,
     optional: Vec<String>,
 }
@@ -114,17 +115,20 @@ impl Documented {
         let list = page.split(".\\\" events begin\n").nth(1).unwrap_or_default();
         let list = list.split(".\\\" events end\n").next().unwrap_or_default();
         let mut events = BTreeMap::new();
-        let mut current = String::new();
+        let (mut current, mut levels) = (String::new(), Vec::new());
         for line in list.lines() {
             if let Some(item) = line.strip_prefix(".It Sy ") {
-                item.split(' ').next().unwrap_or_default().clone_into(&mut current);
+                let mut words = item.split(' ');
+                words.next().unwrap_or_default().clone_into(&mut current);
+                levels = words.nth(1).unwrap_or_default().split('|').map(str::to_owned).collect();
             } else if let Some(keys) = line.strip_prefix(".Cm ") {
                 let (optional, required): (Vec<&str>, _) =
                     keys.split(' ').partition(|key| key.ends_with("?\\&"));
                 let optional =
                     optional.into_iter().map(|key| key.trim_end_matches("?\\&").to_owned()).collect();
                 let required = required.into_iter().map(str::to_owned).collect();
-                events.insert(current.clone(), Event { required, optional });
+                let levels = std::mem::take(&mut levels);
+                events.insert(current.clone(), Event { levels, required, optional });
             }
         }
         Self { events }
@@ -148,6 +152,9 @@ impl Documented {
     fn fault(&self, line: &str) -> Option<String> {
         let Some(read) = Line::read(line) else { return Some("not in os4x_layout".to_owned()) };
         let event = self.events.get(read.event())?;
+        if !event.levels.iter().any(|level| level == read.level) {
+            return Some(format!("the man page does not list the level {}", read.level));
+        }
         let Some(fields) = fields(read.text) else { return Some("not key=value throughout".to_owned()) };
         let keys: Vec<&str> = fields.iter().map(|(key, _)| *key).collect();
         let known = |key: &str| event.required.iter().chain(&event.optional).any(|listed| listed == key);
@@ -194,12 +201,15 @@ mod tests {
 
     #[test]
     fn lines_are_held_against_the_man_page() {
-        let page = ".\\\" events begin\n.It Sy pair Bq INFO , link\nX.\n.br\nKeys:\n.Cm address why?\\&\n.\\\" events end\n";
+        let page = ".\\\" events begin\n.It Sy pair Bq INFO|WARN , link\nX.\n.br\nKeys:\n.Cm address why?\\&\n.\\\" events end\n";
         let documented = Documented::of_page(page);
         let fault = |text: &str| documented.fault(&format!("{HEAD}{text}"));
         assert_eq!(fault("pair address=1"), None);
         assert_eq!(fault("pair address=1 why=\"\""), None);
         assert_eq!(fault("free text, whatever it says"), None);
+        let debug = HEAD.replace("INFO ", "DEBUG");
+        let wrong_level = documented.fault(&format!("{debug}pair address=1")).unwrap();
+        assert_eq!(wrong_level, "the man page does not list the level DEBUG");
         assert_eq!(fault("pair why=x").unwrap(), "the key address is missing");
         assert_eq!(fault("pair address=1 port=2").unwrap(), "the man page does not list the key port");
         assert_eq!(fault("pair address=1 address=2").unwrap(), "the key address is there twice");

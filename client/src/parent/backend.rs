@@ -314,7 +314,7 @@ impl Parent {
     fn take_config(&mut self, config: common::config::ClientConfig) {
         let changed = self.config.as_ref() != Some(&config);
         if changed {
-            Event::new(events::CONFIG_TAKEN).field_num("generation", config.generation).info();
+            Event::new(&events::CONFIG_TAKEN).field_num("generation", config.generation).log();
             // Parked children were born with the configuration before.
             self.children.release_parked();
             self.config = Some(config);

@@ -230,13 +230,13 @@ impl Parent {
                 self.pool.pause.failed(std::time::Instant::now());
             }
             if !child.is_parked() && !child.end_logged {
-                Event::new(events::SESSION_CRASHED)
+                Event::new(&events::SESSION_CRASHED)
                     .field("direction", child.direction.word())
                     .field("session", child.pair.map(|pair| pair.to_string()).unwrap_or_default())
                     .field("partner", child.partner.as_deref().unwrap_or_default())
                     .field_num("pid", pid.as_raw())
                     .field("reason", common::process::status::word_of(status))
-                    .error();
+                    .log();
             }
         }
     }

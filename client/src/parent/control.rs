@@ -137,7 +137,7 @@ impl Parent {
         let Some(key) = self.key.take() else { return Ok(()) };
         let membership = membership(enrolment, &key)
             .map_err(|e| format!("the certificate that the backend issued cannot be used: {e}"))?;
-        Event::new(events::ENROLLED).field_num("seconds", enrolment.valid_seconds).info();
+        Event::new(&events::ENROLLED).field_num("seconds", enrolment.valid_seconds).log();
         self.membership = Some(membership);
         if self.joined.is_some() {
             self.renew();
@@ -255,10 +255,10 @@ impl Parent {
             .registry()
             .register(socket, CONTROL, both)
             .map_err(|e| JoinError::Setup(e.to_string()))?;
-        Event::new(events::SERVER_JOINED)
+        Event::new(&events::SERVER_JOINED)
             .field_display("address", joined.address)
             .field_display("proxy_id", &joined.proxy_id)
-            .info();
+            .log();
         sys::set_title(&format!("joined {}", joined.address));
         self.joined = Some(joined);
         Ok(())

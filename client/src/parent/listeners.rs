@@ -37,8 +37,8 @@ impl ListenerSpec {
     }
 
     /// What each line about it begins with.
-    fn event(&self, name: &'static str) -> Event {
-        Event::new(name)
+    fn event(&self, row: &'static events::Row) -> Event {
+        Event::new(row)
             .field("listener", "local")
             .field_display("address", self.address)
             .field_opt("partner", self.tied.as_deref())
@@ -107,8 +107,8 @@ impl Parent {
         self.accept_stations(slot);
         let Some(mut listener) = self.listeners.open.get_mut(slot).and_then(Option::take) else { return };
         let _ = self.poller.registry().deregister(&mut listener.socket);
-        let event = listener.door.event(events::LISTENER_CLOSED);
-        event.field("reason", "the configuration has changed").info();
+        let event = listener.door.event(&events::LISTENER_CLOSED);
+        event.field("reason", "the configuration has changed").log();
     }
 
     fn open_listener(&mut self, door: ListenerSpec) {
@@ -121,7 +121,7 @@ impl Parent {
         match opened {
             Ok(socket) => {
                 self.listeners.faulty.remove(&door.address);
-                door.event(events::LISTENER_OPEN).info();
+                door.event(&events::LISTENER_OPEN).log();
                 let listener = Some(Listener { socket, door, accepting: Accepting::default() });
                 match self.listeners.open.get_mut(slot) {
                     Some(place) => *place = listener,
@@ -130,9 +130,9 @@ impl Parent {
             }
             Err(e) => {
                 if self.listeners.faulty.insert(door.address) {
-                    let event = door.event(events::LISTENER_ERROR).field_display("reason", e);
+                    let event = door.event(&events::LISTENER_ERROR).field_display("reason", e);
                     self.report("the local listener cannot be opened", event.text());
-                    event.error();
+                    event.log();
                 }
             }
         }
@@ -149,10 +149,10 @@ impl Parent {
                 }
                 Ok(None) => return,
                 Err(e) => {
-                    let event = listener.door.event(events::LISTENER_ERROR);
+                    let event = listener.door.event(&events::LISTENER_ERROR);
                     let event = event.field("reason", format!("it cannot accept: {e}"));
                     self.report("the local listener cannot accept", event.text());
-                    return event.error();
+                    return event.log();
                 }
             }
         }
@@ -201,14 +201,14 @@ impl Parent {
         // One that is gone already needs no reset.
         let _ = sys::linger_reset(station.socket.as_fd());
         let Some(unlogged) = self.listeners.refusals.admit(Instant::now()) else { return };
-        Event::new(events::SESSION_REFUSED)
+        Event::new(&events::SESSION_REFUSED)
             .field("direction", "outgoing")
             .field("reason", status.word())
             .field_display("address", station.peer)
             .field_opt("partner", station.tied.as_deref())
             .unlogged(unlogged)
             .field("detail", reason)
-            .warn();
+            .log();
     }
 }
 

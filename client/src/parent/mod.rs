@@ -204,10 +204,10 @@ impl Parent {
         self.leave_server();
         self.release_held();
         if let Finish::Failed(reason) = &finish {
-            Event::new(events::SERVER_LOST)
+            Event::new(&events::SERVER_LOST)
                 .field("address", self.route.to_string())
                 .field("reason", reason)
-                .error();
+                .log();
             if let Some(ready) = self.ready.take() {
                 ready.fail(&format_args!("{}: {reason}", self.program));
             }

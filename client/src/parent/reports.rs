@@ -105,9 +105,9 @@ impl Parent {
         if !self.faults.failed(function, reason, Instant::now()) {
             return;
         }
-        let event = Event::new(events::BACKEND_ERROR).field("function", function).field("reason", reason);
+        let event = Event::new(&events::BACKEND_ERROR).field("function", function).field("reason", reason);
         let told = entry(Level::Error, "a function of the backend fails", event.text());
-        event.error();
+        event.log();
         if unsent {
             // It would fail as well.
             let number = self.next_number();
@@ -125,13 +125,13 @@ impl Parent {
             return;
         }
         if let Some(Recovery { failures, lasted, lost }) = self.faults.well(function, Instant::now()) {
-            let event = Event::new(events::BACKEND_RECOVERED)
+            let event = Event::new(&events::BACKEND_RECOVERED)
                 .field("function", function)
                 .field_num("failures", failures)
                 .field_num("seconds", lasted.as_secs());
             let event = if lost > 0 { event.field_num("lost", lost) } else { event };
             self.tell_backend(entry(Level::Info, "a function of the backend is well again", event.text()));
-            event.info();
+            event.log();
         }
         self.release_held();
     }

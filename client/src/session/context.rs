@@ -7,7 +7,7 @@ use common::config::ClientConfig;
 use common::ipc::channel::{Channel, Received};
 use common::link::join::Open;
 use common::link::session_id::{Direction, SessionId, Ticket};
-use common::log::Event;
+use common::log::{Event, events};
 use common::net::Waiter;
 use common::rpc::{Level, Origin, SystemLog};
 use mio::net::TcpStream;
@@ -117,8 +117,8 @@ impl SessionContext {
     }
 
     /// What every line of this session begins with.
-    pub(super) fn event(&self, name: &'static str, open: &Open) -> Event {
-        Event::new(name)
+    pub(super) fn event(&self, row: &'static events::Row, open: &Open) -> Event {
+        Event::new(row)
             .field("direction", self.direction.word())
             .field("session", self.pair.map(|pair| pair.to_string()).unwrap_or_default())
             .field("address", &open.address)

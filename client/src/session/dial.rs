@@ -155,10 +155,10 @@ fn join_pair(
             }
             Err(e) => {
                 let reason = format!("the join of pair {pair} failed: {e}");
-                Event::new(events::PAIR_REFUSED)
+                Event::new(&events::PAIR_REFUSED)
                     .field_display("address", context.server)
                     .field("reason", &reason)
-                    .warn();
+                    .log();
                 return Err(Stop::Failed(Status::LinkBroke, reason));
             }
         }

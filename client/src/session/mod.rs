@@ -16,7 +16,7 @@ use common::config::ClientConfig;
 use common::ipc::channel::Channel;
 use common::link::join::{self, Open, Opened, Opening};
 use common::link::session_id::{Direction, SessionId, Ticket};
-use common::log::events;
+use common::log::{Priority, events};
 use common::net::{Conn, Interrupted};
 use common::process::status::Status;
 use common::session::inspector::Inspector;
@@ -170,7 +170,7 @@ impl incoming::Failure {
     /// Tells the server's child, the operator and the log why there is no station.
     fn report(self, context: &mut SessionContext, mut data: Conn, open: &Open) -> Status {
         let event = context
-            .event(events::SESSION_REFUSED, open)
+            .event(&events::SESSION_REFUSED, open)
             .field("reason", self.status.word())
             .field("detail", &self.detail);
         context.send_system_log(
@@ -178,7 +178,7 @@ impl incoming::Failure {
             "the station did not take an incoming session",
             event.text().to_owned(),
         );
-        event.error();
+        event.log_at(Priority::Error);
         context.send_to_parent(&ToParent::EndLogged);
         let answer = Opened::Failed { reason: self.detail };
         if join::send(&mut data, &answer).is_ok() {

@@ -1,24 +1,25 @@
 //! Builds the documented lines: an event's name, then `key=value` fields, values escaped.
-//! Used by every process; the names are those of `events`.
+//! Used by every process. Name, level and keys come from the row of `events`.
 
 use super::escape::escape;
-use super::{Priority, enabled, events, write_in};
+use super::events::Row;
+use super::{Priority, enabled, write_in};
 use std::fmt::{self, Display, Write};
 
-/// One line under construction: `Event::new(events::SESSION_BEGIN).field("partner", &name).info()`.
+/// One line under construction: `Event::new(&events::SESSION_BEGIN).field("partner", &name).log()`.
 #[derive(Debug)]
-#[must_use = "an event is written by the method named after its priority"]
+#[must_use = "an event is written by `log` or `log_at`"]
 pub struct Event {
-    name: &'static str,
+    row: &'static Row,
     text: String,
 }
 
 impl Event {
-    /// Begins a line of the event `name`, a constant of [`events`].
-    pub fn new(name: &'static str) -> Self {
+    /// Begins a line of this row of the catalogue.
+    pub fn new(row: &'static Row) -> Self {
         let mut text = String::with_capacity(160);
-        text.push_str(name);
-        Self { name, text }
+        text.push_str(row.name);
+        Self { row, text }
     }
 
     /// Adds text or octets, whoever chose them.
@@ -54,6 +55,7 @@ impl Event {
     }
 
     fn push(&mut self, key: &str, value: &dyn Display) {
+        debug_assert!(self.row.has_key(key), "{} has no key {key}", self.row.name);
         // Writing to a String cannot fail.
         let _ = write!(self.text, " {key}={value}");
     }
@@ -63,56 +65,18 @@ impl Event {
         &self.text
     }
 
-    /// Writes it at `priority`; below the level in force, nothing.
-    pub fn at(self, priority: Priority) {
-        if enabled(priority) {
-            write_in(priority, events::part_of(self.name), format_args!("{}", self.text));
+    /// Writes it at the level of its row; below the level in force, nothing.
+    pub fn log(self) {
+        let level = self.row.level();
+        self.log_at(level);
+    }
+
+    /// Writes it at another level of its row.
+    pub fn log_at(self, level: Priority) {
+        debug_assert!(self.row.levels.contains(&level), "{} is never {level}", self.row.name);
+        if enabled(level) {
+            write_in(level, self.row.part, format_args!("{}", self.text));
         }
-    }
-
-    /// Writes it at FATAL.
-    pub fn fatal(self) {
-        self.at(Priority::Fatal);
-    }
-
-    /// Writes it at ALERT.
-    pub fn alert(self) {
-        self.at(Priority::Alert);
-    }
-
-    /// Writes it at CRIT.
-    pub fn crit(self) {
-        self.at(Priority::Crit);
-    }
-
-    /// Writes it at ERROR.
-    pub fn error(self) {
-        self.at(Priority::Error);
-    }
-
-    /// Writes it at WARN.
-    pub fn warn(self) {
-        self.at(Priority::Warn);
-    }
-
-    /// Writes it at NOTICE.
-    pub fn notice(self) {
-        self.at(Priority::Notice);
-    }
-
-    /// Writes it at INFO.
-    pub fn info(self) {
-        self.at(Priority::Info);
-    }
-
-    /// Writes it at DEBUG.
-    pub fn debug(self) {
-        self.at(Priority::Debug);
-    }
-
-    /// Writes it at TRACE.
-    pub fn trace(self) {
-        self.at(Priority::Trace);
     }
 }
 
@@ -125,19 +89,20 @@ impl Display for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::events;
 
     #[test]
     fn a_peer_cannot_forge_a_field_or_a_line() {
-        let event = Event::new(events::SESSION_BEGIN)
+        let event = Event::new(&events::SESSION_BEGIN)
             .field("partner", "ACME")
             .field("subject", "CN=x\n20261122 INFO session_end")
             .field("ssid", &b"O0013 \xff"[..])
-            .field_num("octets", 4_u64)
+            .field_num("tls", 4_u64)
             .field_display("address", std::net::Ipv4Addr::LOCALHOST)
             .field_opt("serial", None::<&str>);
         assert_eq!(
             event.text(),
-            r#"session_begin partner=ACME subject="CN=x\n20261122 INFO session_end" ssid="O0013 \xff" octets=4 address=127.0.0.1"#
+            r#"session_begin partner=ACME subject="CN=x\n20261122 INFO session_end" ssid="O0013 \xff" tls=4 address=127.0.0.1"#
         );
     }
 }

@@ -4,47 +4,59 @@
 
 use super::Priority;
 
-/// One documented line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind {
+/// One documented line. It is the only place where its level and its keys stand.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row {
     /// The first word of the line.
     pub name: &'static str,
     /// The part it belongs to: the last word of its category, as in `os4x_proxyserver.session`.
     pub part: &'static str,
-    /// Its priority. `Event::at` may choose another where the meaning says so.
-    pub level: Priority,
+    /// Its levels: the first one is meant unless the meaning says otherwise.
+    pub levels: &'static [Priority],
     /// Its keys in their order; a `?` after a key: only where known.
     pub fields: &'static [&'static str],
     /// What happened, in one sentence.
     pub meaning: &'static str,
 }
 
+impl Row {
+    /// The level of its lines, unless another one is chosen.
+    pub fn level(&self) -> Priority {
+        self.levels.first().copied().unwrap_or(Priority::Error)
+    }
+
+    /// Whether a line of it may have this key.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.fields.iter().any(|field| field.trim_end_matches('?') == key)
+    }
+}
+
 macro_rules! catalogue {
-    ($($constant:ident $name:literal $part:literal $level:ident [$($field:literal)*] $meaning:literal)+) => {
+    ($($constant:ident $name:literal $part:literal $($level:ident)|+ [$($field:literal)*] $meaning:literal)+) => {
         $(
             #[doc = $meaning]
-            pub const $constant: &str = $name;
+            pub static $constant: Row = Row {
+                name: $name,
+                part: $part,
+                levels: &[$(Priority::$level),+],
+                fields: &[$($field),*],
+                meaning: $meaning,
+            };
         )+
 
         /// All of them, in the order of the man page.
-        pub const CATALOGUE: &[Kind] = &[$(Kind {
-            name: $name,
-            part: $part,
-            level: Priority::$level,
-            fields: &[$($field),*],
-            meaning: $meaning,
-        }),+];
+        pub static CATALOGUE: &[&Row] = &[$(&$constant),+];
     };
 }
 
 catalogue! {
     DAEMON_START "daemon_start" "daemon" Info ["version" "user" "listen?"]
-        "A parent is ready."
-    DAEMON_STOP "daemon_stop" "daemon" Debug ["signal?" "reason?"]
+        "A daemon has started: its log is open and its PID file written."
+    DAEMON_STOP "daemon_stop" "daemon" Debug|Error ["signal?" "reason?"]
         "A parent ends and has removed its PID file; at ERROR where the reason is a fault."
-    LEVEL "level" "daemon" Info ["level"]
+    LEVEL "level" "daemon" Info|Fatal|Error|Debug|Trace ["level"]
         "A signal has changed the level of this process; written at the level chosen."
-    LICENCE "licence" "daemon" Info ["holder" "days" "reason?"]
+    LICENCE "licence" "daemon" Info|Warn|Error ["holder" "days" "reason?"]
         "The state of the licence; at WARN ahead of its end, at ERROR when it is not valid."
     LOG_LOST "log_lost" "log" Error ["appender" "lines"]
         "An appender works again after it could not take this many lines of this process."
@@ -61,15 +73,15 @@ catalogue! {
     SERVER_JOINED "server_joined" "link" Info ["address" "proxy_id"]
         "The client has joined a server that the backend lists."
     SERVER_LOST "server_lost" "link" Error ["address" "reason"]
-        "The control connection to the server has ended or was not to be had; the client ends with status 1."
+        "The control connection to the server has ended or could not be made; the client ends with status 1."
     PAIR_REFUSED "pair_refused" "link" Warn ["address" "reason" "unlogged?"]
         "A data connection named an unknown pair, or did not hold its ticket."
     ENROLLED "enrolled" "backend" Info ["seconds"]
         "The backend has certified this client's key."
     BACKEND_ERROR "backend_error" "backend" Error ["function" "reason"]
-        "A function of the backend fails; once for each reason, and again after it was well between."
+        "A function of the backend fails; once for each reason, and again after it has worked in between."
     BACKEND_RECOVERED "backend_recovered" "backend" Info ["function" "failures" "seconds" "lost?"]
-        "A function of the backend that failed is well again; what was to be told by it meanwhile and is lost is counted."
+        "A function of the backend that failed works again; reports that were lost meanwhile are counted."
     CONFIG_TAKEN "config_taken" "config" Info ["generation"]
         "A generation of the configuration is in force."
     CONFIG_REFUSED "config_refused" "config" Error ["generation?" "reason"]
@@ -86,21 +98,21 @@ catalogue! {
         "A listener cannot be opened; or it cannot accept, then once until it can again."
     SESSION_BEGIN "session_begin" "session" Info
         ["direction" "session" "address" "partner" "ssid" "subject?" "serial?" "tls?" "station?"]
-        "A session is through to the other side and begins to carry files; the server names certificate and cipher, the client the station."
+        "A session has reached the other side and begins to carry files; the server names certificate and cipher, the client the station."
     SESSION_END "session_end" "session" Info
         ["direction" "session" "address" "partner" "ssid" "reason" "seconds" "octets_in" "octets_out"
          "files" "files_refused" "receipts" "esid?" "detail?"]
         "A session has ended; one line for each session that began, whatever ended it."
-    SESSION_REFUSED "session_refused" "session" Warn
+    SESSION_REFUSED "session_refused" "session" Warn|Error
         ["direction" "reason" "address" "session?" "subject?" "serial?" "ssid?" "partner?" "station?" "esid?" "unlogged?" "detail"]
-        "A session was refused before the other side heard of it."
+        "A session was refused before it reached the other side; at ERROR where the station did not take it."
     SESSION_CRASHED "session_crashed" "session" Error
         ["direction" "session" "address?" "partner" "pid" "reason"]
-        "A session child died without a word; its parent writes the line."
+        "A session child ended without an end line of its own; its parent writes this one."
     VIOLATION "violation" "session" Warn
-        ["from" "esid" "command?" "field?" "offset" "found" "expected" "rule"]
+        ["side" "esid" "command?" "field?" "offset" "found" "expected" "rule"]
         "A message broke the protocol; it was not passed on, and both sides get an ESID."
-    DEVIATION "deviation" "session" Notice ["number" "dir" "command" "field?" "detail"]
+    DEVIATION "deviation" "session" Notice ["number" "side" "command" "field?" "detail"]
         "A known deviation from the protocol was tolerated; once a session for each number."
 }
 
@@ -112,7 +124,6 @@ pub const KEYS: &[(&str, &str)] = &[
     ("command", "Name of the OFTP2 command."),
     ("days", "Days left."),
     ("detail", "What happened, in words."),
-    ("dir", "Direction of a message: from the partner or from the station."),
     ("direction", "Of a session: incoming or outgoing."),
     ("esid", "Reason code of the ESID that was sent or received."),
     ("expected", "What would have been right."),
@@ -122,7 +133,6 @@ pub const KEYS: &[(&str, &str)] = &[
     ("files", "Files that were accepted."),
     ("files_refused", "Files that were refused."),
     ("found", "What was in its place, passwords masked."),
-    ("from", "Side that sent the message."),
     ("function", "Function of the backend."),
     ("generation", "Version of the configuration."),
     ("holder", "Whom the licence was issued to."),
@@ -145,6 +155,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("seconds", "How long it lasted, or how long it is valid."),
     ("serial", "Serial number of the partner's certificate."),
     ("session", "Identifier of the session; the same in both daemons."),
+    ("side", "Who sent the message: partner or station."),
     ("signal", "Signal that asked for the end."),
     ("ssid", "SSIDCODE that the partner gave."),
     ("station", "IP address and port of the station."),
@@ -154,11 +165,6 @@ pub const KEYS: &[(&str, &str)] = &[
     ("user", "User that the daemon runs as."),
     ("version", "Version of the daemon."),
 ];
-
-/// The part that the event `name` belongs to; free text of no part: the daemon's own category.
-pub(super) fn part_of(name: &str) -> &'static str {
-    CATALOGUE.iter().find(|kind| kind.name == name).map_or("", |kind| kind.part)
-}
 
 #[cfg(test)]
 mod tests;

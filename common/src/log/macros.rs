@@ -17,14 +17,6 @@ macro_rules! log_line {
 #[macro_export]
 macro_rules! fatal { ($($argument:tt)+) => { $crate::log_line!(Fatal, $($argument)+) }; }
 
-/// Somebody must act at once.
-#[macro_export]
-macro_rules! alert { ($($argument:tt)+) => { $crate::log_line!(Alert, $($argument)+) }; }
-
-/// A part has failed.
-#[macro_export]
-macro_rules! crit { ($($argument:tt)+) => { $crate::log_line!(Crit, $($argument)+) }; }
-
 /// An operation has failed, through our side or the environment.
 #[macro_export]
 macro_rules! error { ($($argument:tt)+) => { $crate::log_line!(Error, $($argument)+) }; }

@@ -95,7 +95,7 @@ pub fn set_level(priority: Priority) {
 /// line is seen whatever was chosen.
 pub fn change_level(level: Priority) {
     set_level(level);
-    Event::new(events::LEVEL).field("level", level.name()).at(level);
+    Event::new(&events::LEVEL).field("level", level.name()).log_at(level);
 }
 
 /// The level of this process: the one chosen by `set_level`, else that of the daemon's category.
@@ -127,9 +127,9 @@ pub fn reread_if_changed() {
             let loudest = wiring.loudest(logger.init.name);
             logger.router.replace(wiring);
             threshold::set_loudest(loudest);
-            Event::new(events::LOGRC_TAKEN).field("file", watch.file().as_os_str().as_encoded_bytes()).info();
+            Event::new(&events::LOGRC_TAKEN).field("file", watch.file().as_os_str().as_encoded_bytes()).log();
         }
-        Err(error) => Event::new(events::LOGRC_REFUSED).field_display("reason", error).error(),
+        Err(error) => Event::new(&events::LOGRC_REFUSED).field_display("reason", error).log(),
     }
 }
 

@@ -72,7 +72,7 @@ fn deliver(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
     if lost == 0 {
         return Ok(());
     }
-    let event = Event::new(events::LOG_LOST).field("appender", &sink.name).field_num("lines", lost);
+    let event = Event::new(&events::LOG_LOST).field("appender", &sink.name).field_num("lines", lost);
     let millis = record::millis(record);
     record::with_record(Priority::Error, record.target(), millis, format_args!("{event}"), |notice| {
         sink.append.append(notice)

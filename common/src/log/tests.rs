@@ -59,8 +59,8 @@ fn lines(directory: &Path) -> Vec<String> {
 
 fn say_all() {
     crate::fatal!("one");
-    crate::alert!("two");
-    crate::crit!("three");
+    crate::log_line!(Alert, "two");
+    crate::log_line!(Crit, "three");
     crate::error!("four");
     crate::warn!("five");
     crate::notice!("six");

@@ -176,6 +176,19 @@ pub enum Note {
     },
 }
 
+impl Note {
+    /// Whose message it is about; of a file, its sender.
+    pub fn side(&self) -> Side {
+        match *self {
+            Self::Tolerated { side, .. } | Self::Remark { side, .. } => side,
+            Self::FileAccepted { sender, .. }
+            | Self::FileRefused { sender, .. }
+            | Self::CountMismatch { sender, .. }
+            | Self::Receipt { sender, .. } => sender,
+        }
+    }
+}
+
 /// A count, or `?` where it cannot be known.
 struct Known(Option<u64>);
 
@@ -192,25 +205,25 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tolerated { deviation, side, command, field } => {
-                write!(f, "tolerated={deviation} from={side} command={command}")?;
+                write!(f, "tolerated={deviation} role={side} command={command}")?;
                 if let Some(field) = field {
                     write!(f, " field={field}")?;
                 }
                 write!(f, " text=\"{}\"", deviation.text())
             }
             Self::Remark { side, command, text } => {
-                write!(f, "remark=\"{text}\" from={side} command={command}")
+                write!(f, "remark=\"{text}\" role={side} command={command}")
             }
             Self::FileAccepted { sender, name, octets, restart } => {
-                write!(f, "file=accepted from={sender} name=\"{name}\" octets={octets} restart={restart}")
+                write!(f, "file=accepted role={sender} name=\"{name}\" octets={octets} restart={restart}")
             }
             Self::FileRefused { sender, name, octets, command, reason } => write!(
                 f,
-                "file=refused from={sender} name=\"{name}\" octets={octets} command={command} reason={reason:02}"
+                "file=refused role={sender} name=\"{name}\" octets={octets} command={command} reason={reason:02}"
             ),
             Self::CountMismatch { sender, name, told, counted } => write!(
                 f,
-                "file=miscounted from={sender} name=\"{name}\" records={} octets={} \
+                "file=miscounted role={sender} name=\"{name}\" records={} octets={} \
                  counted_records={} counted_octets={}",
                 told.0,
                 told.1,
@@ -218,7 +231,7 @@ impl fmt::Display for Note {
                 Known(counted.1)
             ),
             Self::Receipt { sender, command, name, reason } => {
-                write!(f, "receipt={command} from={sender} name=\"{name}\"")?;
+                write!(f, "receipt={command} role={sender} name=\"{name}\"")?;
                 reason.map_or(Ok(()), |reason| write!(f, " reason={reason:02}"))
             }
         }

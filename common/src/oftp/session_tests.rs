@@ -187,9 +187,9 @@ fn files_and_receipts_are_noted() {
     assert_eq!(
         notes,
         [
-            "receipt=EERP from=Initiator name=\"MINE\"",
-            "file=accepted from=Initiator name=\"FILE\" octets=3 restart=0",
-            "file=refused from=Initiator name=\"FILE\" octets=0 command=SFNA reason=13",
+            "receipt=EERP role=Initiator name=\"MINE\"",
+            "file=accepted role=Initiator name=\"FILE\" octets=3 restart=0",
+            "file=refused role=Initiator name=\"FILE\" octets=0 command=SFNA reason=13",
         ]
     );
     assert!(checker.take_notes().is_empty());

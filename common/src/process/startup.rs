@@ -5,7 +5,7 @@
 //! whoever started it gets an honest answer. Of daemonize, `execute` alone is used, and only here. Creates no file.
 
 use super::{options, signals};
-use crate::log::{self, Event, LogError, events};
+use crate::log::{self, Event, LogError, Priority, events};
 use crate::process::pidfile::{PidFile, PidFileError};
 use crate::process::signals::{End, Signals};
 use crate::process::site::{Site, SiteError};
@@ -44,8 +44,8 @@ impl Mode {
     }
 }
 
-/// The first statement of `main`: blocks signals, closes inherited descriptors, finds the site, takes the arguments and hides them (the token is among
-/// them). Gives the arguments after the program's name. `stem` as for [`Site::of_this_binary`].
+/// The first statement of `main`: blocks signals, closes inherited descriptors, finds the site, takes the arguments and
+/// hides them, since the token may be among them. Gives the arguments after the program's name. `stem` as for [`Site::of_this_binary`].
 pub fn begin(stem: &'static str) -> Result<(Site, Vec<OsString>), StartError> {
     signals::block_all().map_err(|cause| StartError::System(cause.into()))?;
     sys::wipe_what_openssl_frees().map_err(StartError::System)?;
@@ -86,11 +86,11 @@ pub fn stop(pid_file: PidFile, finish: &Finish) -> Status {
     drop(pid_file);
     match finish {
         Finish::Told(end) => {
-            Event::new(events::DAEMON_STOP).field_display("signal", end).debug();
+            Event::new(&events::DAEMON_STOP).field_display("signal", end).log();
             Status::Normal
         }
         Finish::Failed(reason) => {
-            Event::new(events::DAEMON_STOP).field("reason", reason).error();
+            Event::new(&events::DAEMON_STOP).field("reason", reason).log_at(Priority::Error);
             Status::Failed
         }
     }
@@ -106,7 +106,7 @@ pub fn become_daemon(site: &Site, mode: Mode) -> Result<Started, Status> {
     if let Some(warning) = privileges.warning() {
         ready.warn(&format_args!("{}: {warning}", site.program()));
     }
-    match settle(site, mode) {
+    match begin_daemon(site, mode) {
         Ok((signals, pid_file)) => {
             if let Some(warning) = privileges.warning() {
                 crate::warn!("{warning}");
@@ -118,7 +118,7 @@ pub fn become_daemon(site: &Site, mode: Mode) -> Result<Started, Status> {
 }
 
 /// The first steps of the daemon itself.
-fn settle(site: &Site, mode: Mode) -> Result<(Signals, PidFile), StartError> {
+fn begin_daemon(site: &Site, mode: Mode) -> Result<(Signals, PidFile), StartError> {
     sys::harden().map_err(|cause| StartError::System(cause.into()))?;
     let signals = Signals::new().map_err(StartError::System)?;
     log::init(log::Init {
@@ -209,6 +209,12 @@ impl Ready {
     pub fn fail(self, reason: &dyn fmt::Display) -> Status {
         self.say(FAILED, reason);
         Status::Failed
+    }
+
+    /// The parent's work cannot begin: the starting process is told, and the daemon ends.
+    pub fn give_up(self, program: &str, reason: &dyn fmt::Display) -> Finish {
+        self.fail(&format_args!("{program}: {reason}"));
+        Finish::Failed(reason.to_string())
     }
 
     fn say(&self, kind: u8, text: &dyn fmt::Display) {

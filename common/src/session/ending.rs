@@ -123,7 +123,7 @@ impl Ending {
 /// The line of a violation: command, field, offset, what was found and what the rule is.
 pub fn log_violation(side: Side, violation: &Violation) {
     let mut event =
-        Event::new(events::VIOLATION).field_display("from", side).field("esid", violation.reason().code());
+        Event::new(&events::VIOLATION).field_display("side", side).field("esid", violation.reason().code());
     if let Some(command) = violation.command() {
         event = event.field_display("command", command);
     }
@@ -133,5 +133,5 @@ pub fn log_violation(side: Side, violation: &Violation) {
         .field("found", violation.found())
         .field("expected", violation.expected())
         .field("rule", violation.rule())
-        .warn();
+        .log();
 }

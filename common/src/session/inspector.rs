@@ -78,7 +78,8 @@ impl Inspector {
     /// Judges one whole buffer and tells of it; false: it comes after the end and must not be passed on.
     pub fn pass(&mut self, from: oftp::Side, buffer: &[u8]) -> Result<bool, Violation> {
         if enabled(Priority::Trace) {
-            crate::trace!("buffer dir={} octets={} hex={}", letter(from), buffer.len(), hex(buffer));
+            let (side, length) = (self.name(from), buffer.len());
+            crate::trace!("buffer side={side} role={from} octets={length} hex={}", hex(buffer));
         }
         let level = self.checker.level();
         let command = self.checker.judge(from, buffer)?;
@@ -89,8 +90,8 @@ impl Inspector {
             if command.code == Some(oftp::CommandCode::Data) {
                 self.sum_up(from, buffer.len());
             } else {
-                self.tell_data();
-                crate::debug!("{} {}", letter(from), oftp::describe(buffer, level));
+                self.log_data();
+                crate::debug!("command side={} {}", self.name(from), oftp::describe(buffer, level));
             }
         }
         for note in self.checker.take_notes() {
@@ -147,16 +148,21 @@ impl Inspector {
     }
 
     fn sum_up(&mut self, from: oftp::Side, octets: usize) {
-        let run = &mut self.data[usize::from(from == oftp::Side::Responder)];
+        let run = self.run(from);
         run.buffers += 1;
         run.octets += octets as u64;
     }
 
-    fn tell_data(&mut self) {
-        for (run, letter) in self.data.iter_mut().zip(["I", "R"]) {
-            if run.buffers > 0 {
-                crate::debug!("{letter} DATA buffers={} octets={}", run.buffers, run.octets);
-                *run = Run::default();
+    fn run(&mut self, from: oftp::Side) -> &mut Run {
+        let [initiator, responder] = &mut self.data;
+        if from == oftp::Side::Initiator { initiator } else { responder }
+    }
+
+    fn log_data(&mut self) {
+        for from in [oftp::Side::Initiator, oftp::Side::Responder] {
+            let Run { buffers, octets } = std::mem::take(self.run(from));
+            if buffers > 0 {
+                crate::debug!("command side={} DATA buffers={buffers} octets={octets}", self.name(from));
             }
         }
     }
@@ -191,21 +197,21 @@ impl Inspector {
             }
             Note::Receipt { .. } => self.tally.receipts += 1,
             Note::Tolerated { deviation, side, command, field } => {
-                Event::new(events::DEVIATION)
+                Event::new(&events::DEVIATION)
                     .field_display("number", deviation)
-                    .field("dir", letter(side))
+                    .field_display("side", self.name(side))
                     .field_display("command", command)
                     .field_opt("field", field)
                     .field("detail", deviation.text())
-                    .notice();
+                    .log();
                 return;
             }
             Note::Remark { .. } | Note::CountMismatch { .. } => {
-                crate::notice!("{note}");
+                crate::notice!("note side={} {note}", self.name(note.side()));
                 return;
             }
         }
-        crate::debug!("{note}");
+        crate::debug!("note side={} {note}", self.name(note.side()));
     }
 }
 
@@ -246,13 +252,6 @@ fn of_name(name: ProfileName) -> Profile {
     match name {
         ProfileName::Tolerant => Profile::Tolerant,
         ProfileName::Strict => Profile::Strict,
-    }
-}
-
-fn letter(side: oftp::Side) -> &'static str {
-    match side {
-        oftp::Side::Initiator => "I",
-        oftp::Side::Responder => "R",
     }
 }
 

@@ -5,7 +5,7 @@ use super::Parent;
 use super::outgoing_address;
 use crate::active_config::ActiveConfig;
 use crate::licence::Licence;
-use common::log::{Event, events};
+use common::log::{Event, Priority, events};
 use common::process::startup::Finish;
 use common::rpc::{ConfigAnswer, Level, without_values};
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ impl Parent {
         };
         config.confirmed = Instant::now();
         if self.fetch.recover() {
-            Event::new(events::CONFIG_CONFIRMED).field_num("generation", config.generation).info();
+            Event::new(&events::CONFIG_CONFIRMED).field_num("generation", config.generation).log();
         }
     }
 
@@ -60,7 +60,7 @@ impl Parent {
         }
         self.config = Some(config);
         self.fetch.recover();
-        Event::new(events::CONFIG_TAKEN).field_num("generation", generation).info();
+        Event::new(&events::CONFIG_TAKEN).field_num("generation", generation).log();
         // Parked children were forked with the generation before.
         self.feed(|sessions, _, now| sessions.retire_idle_children("generation changed", now));
         self.update_title();
@@ -83,11 +83,11 @@ impl Parent {
     fn refuse_listener(&mut self, generation: u64, address: SocketAddr, e: &std::io::Error) {
         let reason = format!("the TLS listener cannot be opened on {address}: {e}");
         if !self.fetch.has_fault(&reason) {
-            Event::new(events::LISTENER_ERROR)
+            Event::new(&events::LISTENER_ERROR)
                 .field("listener", "tls")
                 .field_display("address", address)
                 .field_display("reason", e)
-                .error();
+                .log();
         }
         self.refuse_config(Some(generation), &reason);
     }
@@ -97,12 +97,12 @@ impl Parent {
         if !self.fetch.is_new_fault(reason) {
             return;
         }
-        let event = Event::new(events::CONFIG_REFUSED);
+        let event = Event::new(&events::CONFIG_REFUSED);
         let event = match generation {
             Some(generation) => event.field_num("generation", generation),
             None => event,
         };
-        event.field("reason", reason).error();
+        event.field("reason", reason).log();
         self.report(Level::Error, "a generation of the configuration was refused", reason);
     }
 
@@ -158,10 +158,10 @@ impl Parent {
             Ok(context) => {
                 self.internal_port.set_context(context);
                 let licence = self.licensing.licence();
-                Event::new(events::LICENCE)
+                Event::new(&events::LICENCE)
                     .field("holder", licence.holder())
                     .field_num("days", licence.days_left(SystemTime::now()))
-                    .info();
+                    .log();
             }
             Err(e) => {
                 common::error!("the changed licence cannot be used, the licence in force stays: {e}");
@@ -178,12 +178,14 @@ impl Parent {
         } else {
             ("the licence expires soon", "it expires soon")
         };
-        let event = Event::new(events::LICENCE)
+        let event = Event::new(&events::LICENCE)
             .field("holder", self.licensing.licence().holder())
             .field_num("days", days)
             .field("reason", reason);
-        self.report(if days < 0 { Level::Error } else { Level::Warn }, text, event.text());
-        if days < 0 { event.error() } else { event.warn() }
+        let (level, reported) =
+            if days < 0 { (Priority::Error, Level::Error) } else { (Priority::Warn, Level::Warn) };
+        self.report(reported, text, event.text());
+        event.log_at(level);
     }
 
     fn check_certificate(&mut self) {
@@ -204,12 +206,12 @@ impl Parent {
             return;
         };
         let seconds = config.max_age.as_secs();
-        let event = Event::new(events::CONFIG_EXPIRED)
+        let event = Event::new(&events::CONFIG_EXPIRED)
             .field_num("generation", config.generation)
             .field_num("seconds", seconds);
         let reason = format!("the backend has not confirmed the configuration for {seconds} s");
         self.report(Level::Error, "the configuration is too old and not in force any more", event.text());
-        event.error();
+        event.log();
         self.listeners.close(&reason, self.poller.registry());
         self.config = None;
         self.feed(|sessions, _, now| sessions.retire_idle_children("configuration too old", now));

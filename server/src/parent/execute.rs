@@ -63,12 +63,12 @@ impl Parent {
     pub(super) fn accept_partners(&mut self) {
         let mut accepted = Vec::new();
         if let Err(e) = self.listeners.accept(&mut accepted, self.poller.registry()) {
-            let event = Event::new(events::LISTENER_ERROR)
+            let event = Event::new(&events::LISTENER_ERROR)
                 .field("listener", "tls")
                 .field("address", self.listeners.address().map(|at| at.to_string()).unwrap_or_default())
                 .field("reason", format!("it cannot accept: {e}"));
             self.report(Level::Error, "the TLS listener cannot accept", event.text());
-            event.error();
+            event.log();
         }
         self.admit_partners(accepted);
     }
@@ -83,13 +83,13 @@ impl Parent {
 
     fn log_refusal(&mut self, peer: SocketAddr, status: Status, reason: &str) {
         let Some(unlogged) = self.refusals.admit(Instant::now()) else { return };
-        Event::new(events::SESSION_REFUSED)
+        Event::new(&events::SESSION_REFUSED)
             .field("direction", "incoming")
             .field("reason", status.word())
             .field_display("address", peer)
             .unlogged(unlogged)
             .field("detail", reason)
-            .warn();
+            .log();
     }
 
     /// A child was forked; `channel`: our end.
@@ -150,7 +150,7 @@ impl Parent {
 
     fn log_crash(&mut self, crash: &Crash) {
         let session = crash.session.map(|session| session.to_string()).unwrap_or_default();
-        let event = Event::new(events::SESSION_CRASHED)
+        let event = Event::new(&events::SESSION_CRASHED)
             .field("direction", crash.direction.word())
             .field("session", &session)
             .field("address", crash.peer.map(|peer| peer.to_string()).unwrap_or_default())
@@ -158,7 +158,7 @@ impl Parent {
             .field_num("pid", crash.pid.as_raw())
             .field("reason", &crash.ended);
         self.report(Level::Error, "a session process crashed", event.text());
-        event.error();
+        event.log();
         if crash.listed {
             let end = SessionEnd {
                 session,
@@ -196,11 +196,11 @@ impl Parent {
         if let Err(e) = client.watch(self.poller.registry(), tokens::CONTROL) {
             return common::error!("the control connection cannot be watched: {e}");
         }
-        Event::new(events::CLIENT_JOINED)
+        Event::new(&events::CLIENT_JOINED)
             .field_display("address", client.address())
             .field("client", client.name())
             .field("renewed", if client.renews() { "yes" } else { "no" })
-            .info();
+            .log();
         let renews = client.renews();
         self.client = Some(client);
         self.send_to_client(&ToClient::Welcome { version: VERSION });
@@ -234,10 +234,10 @@ impl Parent {
             },
             ToServer::ConfigFailed { reason } => {
                 if self.fetch.is_new_fault(&reason) {
-                    Event::new(events::BACKEND_ERROR)
+                    Event::new(&events::BACKEND_ERROR)
                         .field("function", "proxy_config")
                         .field("reason", &reason)
-                        .error();
+                        .log();
                 }
             }
             ToServer::PairFailed { pair, reason } => {
@@ -316,10 +316,10 @@ impl Parent {
     fn lose_client(&mut self, reason: &ControlError) {
         let Some(mut client) = self.client.take() else { return };
         client.unwatch(self.poller.registry());
-        Event::new(events::CLIENT_GONE)
+        Event::new(&events::CLIENT_GONE)
             .field_display("address", client.address())
             .field_display("reason", reason)
-            .warn();
+            .log();
         self.listeners.close("the client is gone", self.poller.registry());
         // The partner-facing private key goes with the configuration.
         self.config = None;

@@ -48,10 +48,10 @@ impl InternalPort {
         let address = listener.local_addr()?;
         let mut listener = TcpListener::from_std(listener);
         registry.register(&mut listener, tokens::INTERNAL_PORT, Interest::READABLE)?;
-        Event::new(events::LISTENER_OPEN)
+        Event::new(&events::LISTENER_OPEN)
             .field("listener", "internal")
             .field_display("address", address)
-            .info();
+            .log();
         Ok(Self {
             listener,
             address,
@@ -103,11 +103,11 @@ impl InternalPort {
                 Ok(Some((socket, peer))) => self.register(socket, peer, registry),
                 Ok(None) => return,
                 Err(e) => {
-                    return Event::new(events::LISTENER_ERROR)
+                    return Event::new(&events::LISTENER_ERROR)
                         .field("listener", "internal")
                         .field_display("address", self.address)
                         .field("reason", format!("it cannot accept: {e}"))
-                        .error();
+                        .log();
                 }
             }
         }
@@ -181,7 +181,7 @@ impl InternalPort {
     /// Logs why a connection came to nothing.
     fn refuse(&mut self, peer: SocketAddr, reason: &str) {
         if let Some(unlogged) = self.clients.admit(Instant::now()) {
-            log_refused(events::CLIENT_REFUSED, peer, reason, unlogged);
+            log_refused(&events::CLIENT_REFUSED, peer, reason, unlogged);
         }
     }
 
@@ -189,7 +189,7 @@ impl InternalPort {
     pub(super) fn refuse_pair(&mut self, socket: TcpStream, reason: &str) {
         let peer = socket.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         if let Some(unlogged) = self.pairs.admit(Instant::now()) {
-            log_refused(events::PAIR_REFUSED, peer, reason, unlogged);
+            log_refused(&events::PAIR_REFUSED, peer, reason, unlogged);
         }
         decline_pair(socket);
     }
@@ -201,8 +201,8 @@ pub(super) fn decline_pair(mut socket: TcpStream) {
     let _ = socket.write(&[UNKNOWN_PAIR]);
 }
 
-fn log_refused(event: &'static str, peer: SocketAddr, reason: &str, unlogged: u64) {
-    Event::new(event).field_display("address", peer).field("reason", reason).unlogged(unlogged).warn();
+fn log_refused(row: &'static events::Row, peer: SocketAddr, reason: &str, unlogged: u64) {
+    Event::new(row).field_display("address", peer).field("reason", reason).unlogged(unlogged).log();
 }
 
 #[cfg(test)]
@@ -224,7 +224,9 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let poll = Poll::new().unwrap();
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            // A port that the kernel chose is lost when its socket stops to listen: only one that was asked for is kept.
+            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let listener = std::net::TcpListener::bind(free).unwrap();
             let context = SslContext::builder(SslMethod::tls()).unwrap().build();
             let port = InternalPort::new(listener, context, poll.registry()).unwrap();
             Self { poll, events: Events::with_capacity(16), port }
@@ -295,13 +297,12 @@ mod tests {
             let mut peer = bench.connect();
             peer.write_all(octets).unwrap();
             peer.shutdown(std::net::Shutdown::Write).unwrap();
-            let mut came = false;
+            peer.set_nonblocking(true).unwrap();
             bench.run(|bench, newcomer| {
                 assert!(newcomer.is_none());
-                came |= bench.pending() > 0;
-                (came && bench.pending() == 0).then_some(())
+                let open = peer.peek(&mut [0]).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock);
+                (!open && bench.pending() == 0).then_some(())
             });
-            assert!(answer(peer).is_empty());
         }
     }
 

@@ -60,7 +60,7 @@ impl Listeners {
         let socket = self.bind_beside(address, accepted, registry)?;
         self.drain(accepted);
         self.close("moved", registry);
-        Event::new(events::LISTENER_OPEN).field("listener", "tls").field_display("address", address).info();
+        Event::new(&events::LISTENER_OPEN).field("listener", "tls").field_display("address", address).log();
         self.tls = Some(Listener { socket, address, accepting: Accepting::default() });
         Ok(())
     }
@@ -144,9 +144,9 @@ fn is_in_the_way(old: SocketAddr, new: SocketAddr) -> bool {
 }
 
 fn log_closed(address: SocketAddr, reason: &str) {
-    Event::new(events::LISTENER_CLOSED)
+    Event::new(&events::LISTENER_CLOSED)
         .field("listener", "tls")
         .field_display("address", address)
         .field("reason", reason)
-        .info();
+        .log();
 }

@@ -39,7 +39,7 @@ use action::Fork;
 use common::ipc::channel::Channel;
 use common::log::Throttle;
 use common::process::signals::{Signal, Signals};
-use common::process::startup::Finish;
+use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
 use common::sys;
 use config_fetch::{ConfigFetch, REFRESH};
@@ -123,9 +123,10 @@ impl Parent {
         })
     }
 
-    /// Works until told to end, or until it cannot go on; says why.
-    pub(crate) fn run(mut self) -> Finish {
+    /// Works until told to end, or until it cannot go on; says why. `ready`: the starting process waits for it.
+    pub(crate) fn run(mut self, ready: Ready) -> Finish {
         let mut events = Events::with_capacity(256);
+        ready.tell();
         self.update_title();
         self.check_every_minute();
         loop {

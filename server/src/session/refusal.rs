@@ -113,7 +113,7 @@ impl Refusal {
     /// Writes the log line, and a system log entry if an operator should look at it; gives the exit status.
     pub(super) fn report(&self, context: &SessionContext) -> Status {
         let facts = &context.facts;
-        let mut event = Event::new(events::SESSION_REFUSED)
+        let mut event = Event::new(&events::SESSION_REFUSED)
             .field("direction", facts.direction.word())
             .field("reason", self.status.word())
             .field("address", facts.address());
@@ -133,7 +133,7 @@ impl Refusal {
             let text = format!("{} session refused: {}", facts.direction.word(), self.status.word());
             context.send_system_log(&text, event.text().to_owned());
         }
-        event.warn();
+        event.log();
         context.send_to_parent(&ToParent::EndLogged);
         self.status
     }

@@ -40,7 +40,7 @@ fn begin(context: &SessionContext) {
     let facts = &context.facts;
     let address = facts.address();
     let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
-    Event::new(events::SESSION_BEGIN)
+    Event::new(&events::SESSION_BEGIN)
         .field("direction", facts.direction.word())
         .field("session", &session)
         .field("address", &address)
@@ -49,7 +49,7 @@ fn begin(context: &SessionContext) {
         .field("subject", &facts.subject)
         .field("serial", &facts.serial)
         .field("tls", &facts.tls)
-        .info();
+        .log();
     context.send_to_parent(&ToParent::Session(Box::new(SessionEvent::Begin(SessionBegin {
         session,
         direction: facts.direction.word().to_owned(),
@@ -68,7 +68,7 @@ fn begin(context: &SessionContext) {
 fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &Inspector, begun: Instant) {
     let facts = &context.facts;
     let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
-    let event = Event::new(events::SESSION_END)
+    let event = Event::new(&events::SESSION_END)
         .field("direction", facts.direction.word())
         .field("session", &session)
         .field("address", facts.address())
@@ -81,7 +81,7 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
             event.text().to_owned(),
         );
     }
-    event.info();
+    event.log();
     context.send_to_parent(&ToParent::Session(Box::new(SessionEvent::End(SessionEnd {
         session,
         time: common::unix_time(),

@@ -336,7 +336,7 @@ fn refuse(
 ) -> Status {
     let address = target.map_or_else(|| station.to_string(), Target::to_string);
     let event = context
-        .event(events::SESSION_REFUSED, &Open { address, ..Open::default() })
+        .event(&events::SESSION_REFUSED, &Open { address, ..Open::default() })
         .field_display("station", station)
         .field("reason", failure.status.word())
         .field("detail", &failure.detail);
@@ -345,7 +345,7 @@ fn refuse(
         let text = format!("outgoing session refused: {}", failure.status.word());
         context.send_system_log(&Open::default(), &text, event.text().to_owned());
     }
-    event.warn();
+    event.log();
     context.send_to_parent(&ToParent::EndLogged);
     failure.status
 }

@@ -1,4 +1,5 @@
-//! The buffers of a TRACE log of the daemons: lines `... TRACE NAME[PID] buffer dir=I octets=23 hex=1000...`.
+//! The buffers of a TRACE log of the daemons: lines `... TRACE NAME[PID] buffer side=partner role=Initiator
+//! octets=23 hex=1000...`.
 //!
 //! A process carries one session, so its PID gathers a trace. Both daemons relay every buffer; in one log file a
 //! session appears once for each process that wrote there.
@@ -60,7 +61,7 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// None: the line tells of something else.
     fn find(line: &'a str) -> Option<Self> {
-        let (head, rest) = line.split_once("] buffer dir=")?;
+        let (head, rest) = line.split_once("] buffer ")?;
         let at = head.rfind(' ')?.checked_add(1)?;
         let (before, _) = head.split_at_checked(at)?;
         let (time, level) = before.trim_end().rsplit_once(' ')?;
@@ -70,15 +71,16 @@ impl<'a> Fields<'a> {
 
     fn parse(self) -> Result<Line<'a>, &'static str> {
         let mut words = self.rest.split_whitespace();
-        let side = match words.next() {
-            Some("I") => Side::Initiator,
-            Some("R") => Side::Responder,
-            _ => return Err("has a dir that is neither I nor R"),
+        // Which of the two is the partner makes no difference to the protocol.
+        let role = words.next().filter(|word| word.starts_with("side=")).and_then(|_| words.next());
+        let side = match role {
+            Some("role=Initiator") => Side::Initiator,
+            Some("role=Responder") => Side::Responder,
+            _ => return Err("has no role= that is Initiator or Responder"),
         };
         let length = words.next().and_then(|word| word.strip_prefix("octets=")?.parse::<usize>().ok());
         let hex = words.next().and_then(|word| word.strip_prefix("hex="));
-        let mut stb = hex.and_then(|hex| octets(hex.as_bytes())).ok_or("has no hex= of whole octets")?;
-        restore_password(&mut stb);
+        let stb = hex.and_then(|hex| octets(hex.as_bytes())).ok_or("has no hex= of whole octets")?;
         if length != Some(stb.len()) {
             return Err("has an octets= that is not the length of its hex=");
         }
@@ -86,28 +88,16 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The daemons log the password of an SSID as asterisks, which no password may hold: any text that it may takes their
-/// place, so that the rest of the SSID can be judged.
-fn restore_password(stb: &mut [u8]) {
-    let ssid = stb.get(4) == Some(&b'X');
-    if let Some(password) =
-        stb.get_mut(31..39).filter(|password| ssid && password.iter().all(|&octet| octet == b'*'))
-    {
-        password.fill(b'X');
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{restore_password, traces};
+    use super::traces;
     use crate::input::Kind;
-    use common::oftp::Side;
 
     const LOG: &str = "\
-20261122 09:21:10.167 INFO     os4x_proxyserver[4711] session-start partner=\"x] buffer dir=I\"
-20261122 09:21:10.168 TRACE    os4x_proxyserver[4711] buffer dir=R octets=23 hex=10000017494f444554544520465450205245414459200d
-20261122 09:21:10.169 TRACE    os4x_proxyserver[4712] buffer dir=I octets=5 hex=1000000552
-20261122 09:21:10.170 TRACE    os4x_proxyserver[4711] buffer dir=R octets=8 hex=100000084630380d
+20261122 09:21:10.167 INFO     os4x_proxyserver[4711] session_begin partner=\"x] buffer side=partner\"
+20261122 09:21:10.168 TRACE    os4x_proxyserver[4711] buffer side=station role=Responder octets=23 hex=10000017494f444554544520465450205245414459200d
+20261122 09:21:10.169 TRACE    os4x_proxyserver[4712] buffer side=partner role=Initiator octets=5 hex=1000000552
+20261122 09:21:10.170 TRACE    os4x_proxyserver[4711] buffer side=station role=Responder octets=8 hex=100000084630380d
 ";
 
     #[test]
@@ -122,17 +112,6 @@ mod tests {
                 ("os4x_proxyserver[4712] 20261122 09:21:10.169", Kind::Fragment, 1)
             ]
         );
-    }
-
-    #[test]
-    fn a_masked_password_is_no_fault() {
-        let mut ssid = *b"\x10\x00\x00\x41X5O0013000000ALPHA   HOST01********02048BYYN010N            \r";
-        restore_password(&mut ssid);
-        let judged = common::oftp::check_message(Side::Initiator, &ssid, None, common::oftp::Profile::Strict);
-        assert_eq!(judged, Ok(vec![]));
-        let mut data = *b"\x10\x00\x00\x28D\x23***********************************";
-        restore_password(&mut data);
-        assert_eq!(data[31..39], *b"********", "in an SSID only");
     }
 
     #[test]

@@ -59,7 +59,7 @@ fn join(context: &mut SessionContext, data: Data) -> Result<Conn, Stop> {
     let mut conn = conn.encrypt(ssl).map_err(|e| Refusal::internal(&e))?;
     let failed = |conn: &mut Conn, reason: String| {
         let address = conn.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        Event::new(events::PAIR_REFUSED).field("address", address).field("reason", reason).warn();
+        Event::new(&events::PAIR_REFUSED).field("address", address).field("reason", reason).log();
         Stop::Unused(Status::Retired)
     };
     loop {
