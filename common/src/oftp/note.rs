@@ -7,7 +7,8 @@ use super::escape::{self, Trim};
 use super::{CommandCode, Side};
 use std::fmt::{self, Write};
 
-/// A deviation that the tolerant profile accepts because real stacks show it.
+/// A deviation that the tolerant profile accepts because real stacks show it. `man/doc/deviations.md` says for each who
+/// shows it and why it is harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deviation {
     /// EFID at credit 0; then one CDT before the answer.
@@ -235,5 +236,45 @@ impl fmt::Display for Note {
                 reason.map_or(Ok(()), |reason| write!(f, " reason={reason:02}"))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Deviation;
+    use std::collections::HashSet;
+
+    const DOCUMENT: &str = include_str!("../../../man/doc/deviations.md");
+
+    /// The number after this one; a new variant does not compile without its place here.
+    fn next(deviation: Deviation) -> Option<Deviation> {
+        use Deviation::{C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12};
+        match deviation {
+            C1 => Some(C2),
+            C2 => Some(C3),
+            C3 => Some(C4),
+            C4 => Some(C5),
+            C5 => Some(C6),
+            C6 => Some(C7),
+            C7 => Some(C8),
+            C8 => Some(C9),
+            C9 => Some(C10),
+            C10 => Some(C11),
+            C11 => Some(C12),
+            C12 => None,
+        }
+    }
+
+    #[test]
+    fn each_deviation_has_its_row_and_its_section_in_the_document() {
+        let all: Vec<Deviation> = std::iter::successors(Some(Deviation::C1), |last| next(*last)).collect();
+        for deviation in &all {
+            let row = format!("| {deviation} | {} | ", deviation.text());
+            assert!(DOCUMENT.lines().any(|line| line.starts_with(&row)), "no row '{row}'");
+            let heading = format!("## {deviation}: ");
+            assert!(DOCUMENT.lines().any(|line| line.starts_with(&heading)), "no section '{heading}'");
+        }
+        assert_eq!(DOCUMENT.lines().filter(|line| line.starts_with("| C")).count(), all.len());
+        assert_eq!(all.iter().map(|deviation| deviation.bit()).collect::<HashSet<_>>().len(), all.len());
     }
 }
