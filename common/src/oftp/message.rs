@@ -24,7 +24,8 @@ pub(super) struct Shape {
 }
 
 /// Chooses the layout of a buffer of `length` octets, or says which lengths the command may have. `level` none:
-/// before the second SSID, when ESID may have either form (RFC 5024 is silent; sheet 3.11).
+/// before the second SSID, when ESID may have either form (RFC 5024 is silent;
+/// `man/doc/oftp2.md#esid-before-a-level-is-agreed`).
 pub(super) fn shape(
     code: CommandCode,
     level: Option<Level>,

@@ -9,10 +9,10 @@ const INVALID: &str = include_str!("../../../t/vectors/messages_invalid.json");
 const SESSIONS: &str = include_str!("../../../t/vectors/sessions.json");
 const RECORDED: &str = include_str!("../../../t/vectors/recorded_sessions.json");
 
-/// Vectors whose verdict in the tolerant profile contradicts the sheet; the sheet is followed.
+/// Vectors whose verdict in the tolerant profile contradicts `man/doc/deviations.md`; the document is followed.
 const CONTRADICTED: [&str; 1] = [
-    // `messages_invalid.json` says that the tolerant profile rejects it, section 8.1 of the sheet (C6) that it accepts
-    // it. RFC 5024 §5.3.7 gives CDT two reserved octets that carry nothing: leaving them off harms nobody.
+    // `messages_invalid.json` says that the tolerant profile refuses it, deviation C6 that it accepts it. RFC 5024
+    // §5.3.7 gives CDT two reserved octets that carry nothing: leaving them off harms nobody.
     "CDT without reserved octets",
 ];
 

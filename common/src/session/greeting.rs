@@ -6,7 +6,7 @@ use crate::oftp::{Side, Violation};
 use crate::session::inspector::Inspector;
 use std::io::ErrorKind;
 
-/// Nothing longer is legal before the second SSID (oftp2 sheet, section 11).
+/// Nothing longer is legal before the second SSID (`man/doc/oftp2.md#limits`).
 const ROOM: usize = 1010;
 
 /// Octets of it, as far as they have come.
