@@ -115,7 +115,7 @@ pub struct Partner {
     pub check_ssid: bool,
 }
 
-/// Limits (design section 8); counts are of sessions or connections, times are in seconds.
+/// Limits: the settings `proxy_*` of os4xapi(8). Counts are of sessions or connections, times are in seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {

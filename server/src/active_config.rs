@@ -211,7 +211,7 @@ impl ActiveConfig {
         known.is_some_and(|known| fingerprint(certificate).is_ok_and(|print| known.pins.contains(&print)))
     }
 
-    /// Whether this certificate may speak for the partner, by its `certificate` setting.
+    /// Whether this certificate may speak for the partner with this SSIDCODE, by the partner's [`CertificateRule`].
     pub(crate) fn may_speak(&self, certificate: Option<&X509Ref>, ssid: &str) -> bool {
         self.partners
             .iter()

@@ -1,4 +1,5 @@
-//! The server's command line: the documented options of the legacy binary, and `--foreground`. Only reads it; `main` acts.
+//! The server's command line: the options of the product's documentation (`t/documented` holds its help text), and
+//! `--foreground`. Only reads it; `main` acts.
 
 use common::process::options::{INTERNAL_PORT, UsageError, host_and_port, port};
 use common::process::startup::Mode;

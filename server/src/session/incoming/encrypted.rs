@@ -87,7 +87,7 @@ impl Encrypted {
         }
     }
 
-    /// Matches the SSIDCODE against the partner table and the certificate (design 5.2).
+    /// Matches the SSIDCODE against the partner table and the certificate, by the partner's `CertificateRule`.
     fn identify(
         &mut self,
         context: &mut SessionContext,
