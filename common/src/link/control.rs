@@ -31,7 +31,7 @@ pub const MAX_ANSWER: usize = 64 << 20;
 /// batch of session events, a URL.
 pub const MAX_REPORT: usize = 64 * 1024;
 /// Unsent frames that an end may heap up, octets, besides an answer in chunks.
-const MAX_BACKLOG: usize = 4 << 20;
+pub(super) const MAX_BACKLOG: usize = 4 << 20;
 
 /// Octets read between two calls of `advance`.
 const ALLOWANCE: usize = 512 * 1024;

@@ -16,7 +16,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// Largest frame before the session's octets, octets of JSON.
-const MAX_OPENING: usize = 16 * 1024;
+pub(super) const MAX_OPENING: usize = 16 * 1024;
 /// How long a join may take, the wait for the other half of the pair included.
 pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 const SUITE: &str = "TLS_AES_128_GCM_SHA256";

@@ -1,5 +1,5 @@
 //! The link: all traffic on the internal port (2878). One control connection between the parents, and one data
-//! connection for each pair of session children. The wire format is here and nowhere else.
+//! connection for each pair of session children. The wire format is here and nowhere else; `man/doc/link.md` describes it.
 //!
 //! * `control`: what the two parents say to each other, two enums, one for each direction.
 //! * `session_id`: pair IDs, tickets, and the preamble of a data connection.
@@ -9,6 +9,8 @@
 
 pub mod backoff;
 pub mod control;
+#[cfg(test)]
+mod document;
 pub mod join;
 pub mod session_id;
 pub mod tls;
