@@ -19,8 +19,9 @@ fn read(path: &str) -> String {
 
 /// The manual pages, `name.section`.
 fn pages() -> Words {
-    let entries = fs::read_dir(Path::new(WORKSPACE).join("man")).unwrap();
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let entries = fs::read_dir(Path::new(WORKSPACE).join("man")).unwrap().map(Result::unwrap);
+    let files = entries.filter(|entry| entry.path().is_file());
+    files.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
 /// The options that a program's `-h` lists: those at the beginning of a line.
@@ -117,19 +118,67 @@ fn readme_lists_every_manual_page() {
 
 #[test]
 fn links_in_documents_lead_somewhere() {
+    let mut documents = Vec::new();
+    files(&Path::new(WORKSPACE).join("man/doc"), "md", &mut documents);
+    assert!(documents.len() > 10, "{documents:?}");
     for document in
         ["README.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "t/BEHAVIOUR.md"]
     {
-        let text = read(document);
-        let folder = Path::new(WORKSPACE).join(document).parent().unwrap().to_owned();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
-            let is_elsewhere = link.is_empty() || link.starts_with("https://");
-            assert!(is_elsewhere || folder.join(link).exists(), "{document} has a link to {link}");
+        documents.push(Path::new(WORKSPACE).join(document));
+    }
+    for document in &documents {
+        let (text, name) = (fs::read_to_string(document).unwrap(), document.display());
+        let folder = document.parent().unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            assert!(
+                link.starts_with("https://") || leads_somewhere(document, folder, link),
+                "{name}: {link}"
+            );
         }
         for path in paths_in(&text) {
-            assert!(Path::new(WORKSPACE).join(&path).exists(), "{document} names {path}");
+            assert!(leads_somewhere(document, Path::new(WORKSPACE), &path), "{name} names {path}");
         }
     }
+}
+
+/// Whether `link`, a path from `folder` and perhaps `#` and a heading, is there; without a path it is in `document`.
+fn leads_somewhere(document: &Path, folder: &Path, link: &str) -> bool {
+    let (path, heading) = link.split_once('#').map_or((link, None), |(path, heading)| (path, Some(heading)));
+    let file = if path.is_empty() { document.to_owned() } else { folder.join(path) };
+    file.exists() && heading.is_none_or(|heading| headings(&file).contains(heading))
+}
+
+/// The headings of a document as links name them: lower case, hyphens, no other marks.
+fn headings(file: &Path) -> Words {
+    let text = fs::read_to_string(file).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#'));
+    let slug = |heading: &str| {
+        let letters = heading.trim().to_lowercase().replace(' ', "-");
+        letters.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect()
+    };
+    headings.map(slug).collect()
+}
+
+#[test]
+fn citations_in_sources_lead_somewhere() {
+    let mut sources = Vec::new();
+    for root in ["api", "client", "common", "server", "t"] {
+        files(&Path::new(WORKSPACE).join(root), "rs", &mut sources);
+    }
+    let root = Path::new(WORKSPACE);
+    let mut citations = 0;
+    for source in sources {
+        let (text, name) = (fs::read_to_string(&source).unwrap(), source.display());
+        for comment in text.lines().filter_map(|line| line.split_once("//").map(|(_, comment)| comment)) {
+            for citation in comment.split("`man/doc/").skip(1).filter_map(|rest| rest.split('`').next()) {
+                citations += 1;
+                assert!(leads_somewhere(root, &root.join("man/doc"), citation), "{name} cites {citation}");
+            }
+            let elsewhere = ["(design", "design section", " sheet", "smartproxy.txt"];
+            assert!(!elsewhere.iter().any(|words| comment.contains(words)), "{name}: {comment}");
+        }
+    }
+    assert!(citations > 4, "{citations}");
 }
 
 /// What looks like a path of this repository: `` `common/src/x.rs` ``, `` `scripts/check` ``.
@@ -166,12 +215,12 @@ fn each_promise_has_a_test_or_an_issue() {
 
 /// All tests, as `module::name`, where the module is the file's own name.
 fn tests_of_the_workspace() -> Words {
-    let mut files = Vec::new();
+    let mut sources = Vec::new();
     for root in ["api", "client", "common", "server", "t"] {
-        sources(&Path::new(WORKSPACE).join(root), &mut files);
+        files(&Path::new(WORKSPACE).join(root), "rs", &mut sources);
     }
     let mut tests = Words::new();
-    for file in files {
+    for file in sources {
         let text = fs::read_to_string(&file).unwrap();
         let module = module_of(&file);
         for rest in text.split("#[test]").skip(1) {
@@ -183,13 +232,14 @@ fn tests_of_the_workspace() -> Words {
     tests
 }
 
-fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+/// The files below `folder` whose names end in `extension`.
+fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
+            files(&path, extension, found);
+        } else if path.extension().is_some_and(|its| its == extension) {
+            found.push(path);
         }
     }
 }

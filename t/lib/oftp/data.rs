@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn capacities_are_those_of_the_fact_sheet() {
+    fn capacities_are_those_of_the_document() {
         for (size, capacity) in [(128, 125), (2048, 2015), (99_999, 98_435)] {
             assert_eq!(through(&vec![7; capacity], size, false).2, 1);
             assert_eq!(through(&vec![7; capacity + 1], size, false).2, 2);
