@@ -81,7 +81,7 @@ pub enum CertificateRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfileName {
-    /// Accepts the known deviations C1 to C12.
+    /// Accepts the deviations C1 to C12 of `man/doc/deviations.md`.
     #[default]
     Tolerant,
     /// RFC 5024 to the letter.

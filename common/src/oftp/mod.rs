@@ -95,7 +95,7 @@ impl fmt::Display for Side {
 /// How strictly a partner is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// Accepts the deviations C1 to C12 that were seen in real stacks, and notes each once a session.
+    /// Accepts the deviations C1 to C12 (`man/doc/deviations.md`), and notes each once a session.
     #[default]
     Tolerant,
     /// Accepts what the RFC says, nothing else.
