@@ -1,7 +1,8 @@
 //! Tests that `man/doc/link.md` names each message, field and bound of the link. They read the sources, so that a
 //! new message is missed by its name.
 
-use super::{control, frame, join, pair};
+use super::{control, join, session_id as pair};
+use crate::ipc::frame;
 
 const DOCUMENT: &str = include_str!("../../../man/doc/link.md");
 const CONTROL: &str = include_str!("control.rs");
