@@ -3,7 +3,9 @@
 
 use super::escape::escape;
 use super::events::Row;
-use super::{Priority, enabled, write_in};
+use super::priority::Priority;
+use super::threshold::enabled;
+use super::writer::write_in;
 use std::fmt::{self, Display, Write};
 
 /// One line under construction: `Event::new(&events::SESSION_BEGIN).field("partner", &name).log()`.

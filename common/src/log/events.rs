@@ -2,7 +2,7 @@
 //! os4x_proxy-log(5) lists the same: `UPDATE_MAN=1 cargo test -p common` writes a change of this table into it.
 //! A line that is not here is free text, and no program should rely on it.
 
-use super::Priority;
+use super::priority::Priority;
 
 /// One documented line. It is the only place where its level and its keys stand.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 //! child is forked with everything its parent had.
 
 use super::escape::OneLine;
-use super::{Priority, record};
+use super::priority::Priority;
+use super::record;
 use crate::sys::localtime::{self, CivilTime};
 use ::log::Record;
 use log4rs::encode::{Encode, Write};

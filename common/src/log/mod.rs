@@ -11,6 +11,7 @@ mod error;
 mod escape;
 mod event;
 pub mod events;
+mod init;
 mod layout;
 mod macros;
 #[cfg(test)]
@@ -25,35 +26,24 @@ mod threshold;
 mod throttle;
 mod watch;
 mod wiring;
+mod writer;
 
-pub use appender::Owner;
 pub use error::LogError;
 pub use escape::{Escaped, escape};
 pub use event::Event;
+pub use init::Init;
 pub use priority::Priority;
+pub use threshold::enabled;
 pub use throttle::Throttle;
+#[doc(hidden)]
+pub use writer::write;
 
 use crate::sys::localtime;
 use log4rs::config::{Appender, Config, Root};
 use router::{Router, Threshold};
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use watch::Watch;
 use wiring::Wiring;
-
-/// What logging needs to know of its daemon.
-#[derive(Debug, Clone)]
-pub struct Init {
-    /// `os4x_proxyserver` or `os4x_proxyclient`: the first part of file names, the base of categories, the name in lines.
-    pub name: &'static str,
-    /// The directory of the binary.
-    pub directory: PathBuf,
-    /// Lines also go to standard error (`--foreground`).
-    pub also_stderr: bool,
-    /// Whom files belong to that root creates.
-    pub owner: Owner,
-}
 
 /// The logger of this process and, from the fork on, of each child.
 struct Logger {
@@ -70,7 +60,8 @@ pub fn init(settings: Init) -> Result<(), LogError> {
     localtime::load_zone();
     let mut watch = Watch::new(&settings);
     let wiring = Wiring::open(&settings, watch.read()?.as_ref())?;
-    let loudest = wiring.loudest(settings.name);
+    let name = settings.name;
+    let loudest = wiring.loudest(name);
     let router = Router::new(wiring);
     let appender = Appender::builder()
         .filter(Box::new(Threshold(router.clone())))
@@ -81,6 +72,7 @@ pub fn init(settings: Init) -> Result<(), LogError> {
         .map_err(LogError::Installed)?;
     // Taken only after log4rs has accepted us as the one logger, so this is the first time.
     let _ = LOGGER.set(Logger { init: settings, router, watch: Mutex::new(watch) });
+    writer::set_name(name);
     threshold::set_loudest(loudest);
     Ok(())
 }
@@ -99,15 +91,11 @@ pub fn change_level(level: Priority) {
 }
 
 /// The level of this process: the one chosen by `set_level`, else that of the daemon's category.
-pub fn level() -> Priority {
+#[cfg(test)]
+fn level() -> Priority {
     threshold::chosen()
         .or_else(|| LOGGER.get().map(|logger| logger.router.wiring().priority(logger.init.name)))
         .unwrap_or(Priority::Info)
-}
-
-/// Whether a line of `priority` may be written: two loads and a comparison. Ask before you build a costly event.
-pub fn enabled(priority: Priority) -> bool {
-    threshold::enabled(priority)
 }
 
 /// Puts a changed rc file in force for this process, unless it says `<reread>0</reread>`; a faulty one is reported
@@ -131,20 +119,4 @@ pub fn reread_if_changed() {
         }
         Err(error) => Event::new(&events::LOGRC_REFUSED).field_display("reason", error).log(),
     }
-}
-
-/// Writes one line of free text; the macros call it. Its category is the daemon's name and the path of `module`
-/// below its crate: `os4x_proxyserver.link.control`.
-#[doc(hidden)]
-pub fn write(priority: Priority, module: &str, text: fmt::Arguments<'_>) {
-    let part = module.split_once("::").map_or("", |(_, path)| path).replace("::", ".");
-    write_in(priority, &part, text);
-}
-
-/// Writes one line in the category `part` of the daemon.
-fn write_in(priority: Priority, part: &str, text: fmt::Arguments<'_>) {
-    let Some(logger) = LOGGER.get() else { return };
-    let dot = if part.is_empty() { "" } else { "." };
-    let category = format!("{}{dot}{part}", logger.init.name);
-    record::with_record(priority, &category, record::now(), text, |record| ::log::logger().log(record));
 }

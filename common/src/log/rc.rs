@@ -2,9 +2,10 @@
 //! Opens nothing that the file names; `wiring` does that. Run at start and when the file has changed.
 
 use super::appender::rolling::SizeWindow;
+use super::error::LogError;
+use super::escape;
 use super::layout;
 use super::priority::{Priority, begins_with};
-use super::{LogError, escape};
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! What a record carries beyond `log`'s own fields: our priority and its instant, as key-values.
 //! Layout, appender and filter all read them here, so the printed time and the day of the file never differ.
 
-use super::Priority;
+use super::priority::Priority;
 use ::log::Record;
 use ::log::kv::{Key, Value};
 use std::fmt;

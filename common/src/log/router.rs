@@ -3,9 +3,11 @@
 //! `set_config` (which resets the level and the error handler) is not needed.
 
 use super::appender::syslog;
+use super::event::Event;
 use super::events;
+use super::priority::Priority;
 use super::wiring::{Sink, Wiring};
-use super::{Event, Priority, record, threshold};
+use super::{record, threshold};
 use ::log::Record;
 use log4rs::append::Append;
 use log4rs::filter::{Filter, Response};

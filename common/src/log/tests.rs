@@ -5,6 +5,7 @@ use super::*;
 use crate::file::tests::Scratch;
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// An rc file that sends the lines of the server from `priority` on to the day file.
@@ -35,7 +36,7 @@ fn finish(mut command: Command) -> Output {
 }
 
 pub(super) fn settings(directory: &Path) -> Init {
-    Init { name: "os4x_proxyserver", directory: directory.to_owned(), also_stderr: false, owner: None }
+    Init { name: "os4x_proxyserver", directory: directory.to_owned(), also_stderr: false }
 }
 
 /// The content of each file whose name begins with `prefix`, in the order of names.

@@ -1,7 +1,7 @@
 //! The level of this process, as atomics: what a macro asks before it formats anything, and what a signal sets.
 //! Each process has its own copy from the fork on; nothing here locks, allocates or logs.
 
-use super::Priority;
+use super::priority::Priority;
 use ::log::LevelFilter;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -31,8 +31,9 @@ pub(super) fn set_loudest(priority: Priority) {
     ::log::set_max_level(filter_of(chosen().unwrap_or(priority)));
 }
 
-/// Whether a line of `priority` may pass; the category decides finally.
-pub(super) fn enabled(priority: Priority) -> bool {
+/// Whether a line of `priority` may be written: two loads and a comparison; the category decides in the end. Ask before
+/// you build a costly event.
+pub fn enabled(priority: Priority) -> bool {
     let limit = match (LOUDEST.load(Ordering::Relaxed), CHOSEN.load(Ordering::Relaxed)) {
         (OFF, _) => return false,
         (loudest, OFF) => loudest,

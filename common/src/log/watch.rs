@@ -1,8 +1,9 @@
 //! The rc file on disk: reads it, and tells whether it has changed since.
 //! Each process watches for itself, because each was forked with its parent's wiring. Never writes.
 
+use super::error::LogError;
+use super::init::Init;
 use super::rc::{self, Rc};
-use super::{Init, LogError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

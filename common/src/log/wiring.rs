@@ -5,9 +5,12 @@ use super::appender::daily::Daily;
 use super::appender::rolling::Rolling;
 use super::appender::stream::Stream;
 use super::appender::syslog::{self, Syslog};
+use super::error::LogError;
+use super::init::Init;
 use super::layout::{Kind, Layout};
+use super::priority::Priority;
 use super::rc::{self, AppenderDef, AppenderKind, Place, Rc};
-use super::{Init, LogError, Priority, record};
+use super::record;
 use log4rs::append::Append;
 use std::collections::BTreeMap;
 use std::io;
@@ -148,7 +151,6 @@ impl Opener<'_> {
 
     fn sink(&self, name: &str, def: &AppenderDef) -> Result<Arc<Sink>, LogError> {
         let layout = Layout { kind: def.layout, name: self.init.name };
-        let owner = self.init.owner;
         let directory = match &def.kind {
             AppenderKind::Daily(place) | AppenderKind::Rolling(place, _) => self.directory(place),
             AppenderKind::Syslog => PathBuf::from(syslog::SOCKET),
@@ -157,17 +159,16 @@ impl Opener<'_> {
         let opened: io::Result<Box<dyn Append>> = match &def.kind {
             AppenderKind::Daily(place) => {
                 let prefix = self.prefix(place, ".log");
-                Daily::open(&directory, prefix, owner, layout, record::now())
-                    .map(|daily| Box::new(daily) as _)
+                Daily::open(&directory, prefix, layout, record::now()).map(|daily| Box::new(daily) as _)
             }
             AppenderKind::Stream => {
-                Stream::open(name, &directory, owner, layout).map(|stream| Box::new(stream) as _)
+                Stream::open(name, &directory, layout).map(|stream| Box::new(stream) as _)
             }
             AppenderKind::Syslog => {
                 Syslog::open(self.init.name, &directory, layout).map(|syslog| Box::new(syslog) as _)
             }
             AppenderKind::Rolling(place, window) => {
-                Rolling::open(&directory, self.prefix(place, ""), *window, owner, layout)
+                Rolling::open(&directory, self.prefix(place, ""), *window, layout)
                     .map(|rolling| Box::new(rolling) as _)
             }
         };

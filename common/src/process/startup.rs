@@ -125,7 +125,6 @@ fn begin_daemon(site: &Site, mode: Mode) -> Result<(Signals, PidFile), StartErro
         name: site.stem(),
         directory: site.directory().to_owned(),
         also_stderr: mode.logs_to_stderr(),
-        owner: None,
     })
     .map_err(StartError::Log)?;
     // Standard error leads nowhere in a daemon; the layout escapes the line end in the text.

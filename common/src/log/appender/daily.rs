@@ -1,7 +1,7 @@
 //! `os4x_appender`: one file for all processes, its name ending in the local date of the line's own time stamp.
 //! Every process of a daemon appends to it and changes to the next day's file by itself. Never renames or deletes.
 
-use super::{Owner, open_append, write_line};
+use super::{open_append, write_line};
 use crate::log::layout::{Layout, write_day};
 use crate::log::record;
 use crate::sys::localtime;
@@ -19,7 +19,6 @@ pub(in crate::log) struct Daily {
     layout: Layout,
     directory: File,
     prefix: String,
-    owner: Owner,
     today: Mutex<Option<DayFile>>,
 }
 
@@ -34,14 +33,13 @@ impl Daily {
     pub(in crate::log) fn open(
         directory: &Path,
         prefix: String,
-        owner: Owner,
         layout: Layout,
         millis: u64,
     ) -> io::Result<Self> {
         let directory = File::open(directory)?;
-        let appender = Self { layout, directory, prefix, owner, today: Mutex::new(None) };
+        let appender = Self { layout, directory, prefix, today: Mutex::new(None) };
         let name = appender.name_at(i64::try_from(millis / 1000).unwrap_or(0));
-        let file = open_append(&appender.directory, &name, owner)?;
+        let file = open_append(&appender.directory, &name)?;
         *appender.today.lock().unwrap_or_else(PoisonError::into_inner) = Some(DayFile { name, file });
         Ok(appender)
     }
@@ -60,7 +58,7 @@ impl Daily {
         if current {
             return Ok(());
         }
-        match open_append(&self.directory, &name, self.owner) {
+        match open_append(&self.directory, &name) {
             Ok(file) => *today = Some(DayFile { name, file }),
             Err(error) if today.is_none() => return Err(error),
             Err(_) => {}
@@ -94,7 +92,6 @@ mod tests {
     use crate::file::tests::Scratch;
     use crate::log::tests::{act, files, stage};
     use crate::log::{Priority, layout};
-    use nix::unistd::{Gid, Uid, geteuid};
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     /// 2026-11-22 23:00 UTC: midnight where the zone is CET.
@@ -102,9 +99,9 @@ mod tests {
     const ACTORS: usize = 6;
     const LINES: u64 = 2000;
 
-    fn open(directory: &Path, owner: Owner, millis: u64) -> io::Result<Daily> {
+    fn open(directory: &Path, millis: u64) -> io::Result<Daily> {
         let layout = Layout { kind: layout::Kind::Os4x, name: "os4x_proxyserver" };
-        Daily::open(directory, "day".to_owned(), owner, layout, millis)
+        Daily::open(directory, "day".to_owned(), layout, millis)
     }
 
     fn say(daily: &Daily, millis: u64, text: &str) {
@@ -122,7 +119,7 @@ mod tests {
     #[ignore = "an actor of the other tests"]
     fn actor_writes_across_midnight() {
         localtime::load_zone();
-        let daily = open(&stage(), None, MIDNIGHT - 1).unwrap();
+        let daily = open(&stage(), MIDNIGHT - 1).unwrap();
         for number in 0..LINES {
             let filling = "x".repeat(length_of(number));
             say(&daily, MIDNIGHT - LINES / 2 + number, &format!("{number} {filling} end"));
@@ -162,20 +159,17 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_not_for_everybody_and_belongs_to_the_owner() {
-        let scratch = Scratch::new("log-owner");
-        let daily =
-            open(scratch.path(), Some((Uid::from_raw(65534), Gid::from_raw(65534))), MIDNIGHT).unwrap();
+    fn a_new_file_is_not_for_everybody() {
+        let scratch = Scratch::new("log-mode");
+        let daily = open(scratch.path(), MIDNIGHT).unwrap();
         let metadata = std::fs::metadata(scratch.path().join(daily.name_at(1_795_388_400))).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o137, 0);
-        let root = geteuid().is_root();
-        assert_eq!(metadata.uid(), if root { 65534 } else { geteuid().as_raw() });
     }
 
     #[test]
     fn a_file_that_was_deleted_is_made_anew() {
         let scratch = Scratch::new("log-deleted");
-        let daily = open(scratch.path(), None, MIDNIGHT).unwrap();
+        let daily = open(scratch.path(), MIDNIGHT).unwrap();
         say(&daily, MIDNIGHT, "a");
         let file = scratch.path().join(daily.name_at(1_795_388_400));
         std::fs::remove_file(&file).unwrap();
@@ -187,17 +181,17 @@ mod tests {
     #[test]
     fn a_symbolic_link_in_the_files_place_is_refused() {
         let scratch = Scratch::new("log-link");
-        let daily = open(scratch.path(), None, MIDNIGHT).unwrap();
+        let daily = open(scratch.path(), MIDNIGHT).unwrap();
         let file = scratch.path().join(daily.name_at(1_795_388_400));
         std::fs::remove_file(&file).unwrap();
         symlink("/dev/null", &file).unwrap();
-        assert!(open(scratch.path(), None, MIDNIGHT).is_err());
+        assert!(open(scratch.path(), MIDNIGHT).is_err());
     }
 
     #[test]
     fn without_the_new_days_file_the_old_one_goes_on() {
         let scratch = Scratch::new("log-midnight");
-        let daily = open(scratch.path(), None, MIDNIGHT).unwrap();
+        let daily = open(scratch.path(), MIDNIGHT).unwrap();
         let later = MIDNIGHT + 7 * 86_400_000;
         symlink("/dev/null", scratch.path().join(daily.name_at(1_795_388_400 + 7 * 86_400))).unwrap();
         say(&daily, later, "late");

@@ -10,18 +10,14 @@ pub(super) mod syslog;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
-use nix::unistd::{Gid, Uid, fchown, geteuid};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-/// Whom files belong to that root creates.
-pub type Owner = Option<(Uid, Gid)>;
-
-/// Opens `name` in `directory` for appending; a file that is created gets mode 0640 and, from root, its owner.
+/// Opens `name` in `directory` for appending; a file that is created gets mode 0640.
 /// A symbolic link in the file's place is refused: somebody put it there.
-fn open_append(directory: &File, name: &Path, owner: Owner) -> io::Result<File> {
+fn open_append(directory: &File, name: &Path) -> io::Result<File> {
     let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
     loop {
         match openat(directory.as_fd(), name, flags, Mode::empty()) {
@@ -31,12 +27,7 @@ fn open_append(directory: &File, name: &Path, owner: Owner) -> io::Result<File> 
         }
         let mode = Mode::S_IRUSR | Mode::S_IWUSR | Mode::S_IRGRP;
         match openat(directory.as_fd(), name, flags | OFlag::O_CREAT | OFlag::O_EXCL, mode) {
-            Ok(file) => {
-                if let (Some((user, group)), true) = (owner, geteuid().is_root()) {
-                    fchown(&file, Some(user), Some(group))?;
-                }
-                return Ok(File::from(file));
-            }
+            Ok(file) => return Ok(File::from(file)),
             // Another process created it meanwhile: open that one.
             Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno.into()),

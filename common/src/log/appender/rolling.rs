@@ -2,7 +2,7 @@
 //! larger than `maxsize`, each file moves up by one number and the oldest goes.
 //! Every process may be the one that rolls, under a lock on the directory; the others notice by the file's inode.
 
-use super::{Owner, open_append, write_line};
+use super::{open_append, write_line};
 use crate::log::layout::Layout;
 use ::log::Record;
 use log4rs::append::Append;
@@ -40,7 +40,6 @@ pub(in crate::log) struct Rolling {
     path: PathBuf,
     directory: File,
     prefix: String,
-    owner: Owner,
     window: SizeWindow,
     newest: Mutex<File>,
 }
@@ -51,12 +50,11 @@ impl Rolling {
         path: &Path,
         prefix: String,
         window: SizeWindow,
-        owner: Owner,
         layout: Layout,
     ) -> io::Result<Self> {
         let directory = File::open(path)?;
-        let newest = Mutex::new(open_append(&directory, &numbered(&prefix, 0), owner)?);
-        Ok(Self { layout, path: path.to_owned(), directory, prefix, owner, window, newest })
+        let newest = Mutex::new(open_append(&directory, &numbered(&prefix, 0))?);
+        Ok(Self { layout, path: path.to_owned(), directory, prefix, window, newest })
     }
 
     /// Makes `newest` the file that is `<prefix>.0` now, and one with room for `length` more octets.
@@ -67,10 +65,10 @@ impl Rolling {
         // A lock belongs to an open file description, and forked processes share those: open the directory anew.
         let lock = Flock::lock(File::open(&self.path)?, FlockArg::LockExclusive)
             .map_err(|(_, errno)| io::Error::from(errno))?;
-        *newest = open_append(&self.directory, &numbered(&self.prefix, 0), self.owner)?;
+        *newest = open_append(&self.directory, &numbered(&self.prefix, 0))?;
         if !self.has_room(newest, length)? {
             self.roll()?;
-            *newest = open_append(&self.directory, &numbered(&self.prefix, 0), self.owner)?;
+            *newest = open_append(&self.directory, &numbered(&self.prefix, 0))?;
         }
         drop(lock);
         Ok(())
@@ -134,7 +132,7 @@ mod tests {
 
     fn open(directory: &Path, maxsize: u64, maxnum: u32) -> Rolling {
         let layout = Layout { kind: layout::Kind::Basic, name: "os4x_proxyserver" };
-        Rolling::open(directory, "log".to_owned(), SizeWindow { maxsize, maxnum }, None, layout).unwrap()
+        Rolling::open(directory, "log".to_owned(), SizeWindow { maxsize, maxnum }, layout).unwrap()
     }
 
     fn say(rolling: &Rolling, text: &str) {

@@ -1,7 +1,7 @@
 //! log4c's `stream` and `stream2`: standard output, standard error, or one plain file.
 //! Every process appends; unlike log4c, a plain file is never truncated.
 
-use super::{Owner, open_append, write_line};
+use super::{open_append, write_line};
 use crate::log::layout::Layout;
 use ::log::Record;
 use log4rs::append::Append;
@@ -25,16 +25,11 @@ enum Target {
 
 impl Stream {
     /// `stdout` and `stderr` are the streams of that name; another name is a file in `directory`.
-    pub(in crate::log) fn open(
-        name: &str,
-        directory: &Path,
-        owner: Owner,
-        layout: Layout,
-    ) -> io::Result<Self> {
+    pub(in crate::log) fn open(name: &str, directory: &Path, layout: Layout) -> io::Result<Self> {
         let target = match name {
             "stdout" => Target::Stdout,
             "stderr" => Target::Stderr,
-            _ => Target::File(open_append(&File::open(directory)?, Path::new(name), owner)?),
+            _ => Target::File(open_append(&File::open(directory)?, Path::new(name))?),
         };
         Ok(Self { layout, target })
     }

@@ -2,7 +2,8 @@
 //! The socket is connected at start and never blocks: a syslog daemon that hangs costs lines, not sessions.
 
 use crate::log::layout::Layout;
-use crate::log::{Priority, record};
+use crate::log::priority::Priority;
+use crate::log::record;
 use crate::sys::localtime;
 use ::log::Record;
 use log4rs::append::Append;

@@ -1,0 +1,30 @@
+//! Hands lines over to the log, each in its category.
+
+use super::priority::Priority;
+use super::record;
+use std::fmt;
+use std::sync::OnceLock;
+
+/// The daemon's name, the base of all categories; none before logging is set up, and then nothing is written.
+static NAME: OnceLock<&str> = OnceLock::new();
+
+/// Begins writing.
+pub(super) fn set_name(name: &'static str) {
+    // The log is set up once, so this is the first time.
+    let _ = NAME.set(name);
+}
+
+/// Writes one line of free text; the macros call it. Its category is the daemon's name and the path of `module`
+/// below its crate: `os4x_proxyserver.link.control`.
+pub fn write(priority: Priority, module: &str, text: fmt::Arguments<'_>) {
+    let part = module.split_once("::").map_or("", |(_, path)| path).replace("::", ".");
+    write_in(priority, &part, text);
+}
+
+/// Writes one line in the category `part` of the daemon.
+pub(super) fn write_in(priority: Priority, part: &str, text: fmt::Arguments<'_>) {
+    let Some(name) = NAME.get() else { return };
+    let dot = if part.is_empty() { "" } else { "." };
+    let category = format!("{name}{dot}{part}");
+    record::with_record(priority, &category, record::now(), text, |record| ::log::logger().log(record));
+}
