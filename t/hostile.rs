@@ -117,7 +117,7 @@ fn is_complete(line: &Line, by: Side, reason: &str) {
     let field = |key: &str| line.field(key).unwrap_or_else(|| panic!("no {key}: {}", line.text));
     assert_eq!((line.level, field("esid").as_str()), ("WARN", reason), "{}", line.text);
     if line.event() == "violation" {
-        assert_eq!(field("from"), if by == Side::Initiator { "partner" } else { "station" });
+        assert_eq!(field("side"), if by == Side::Initiator { "partner" } else { "station" });
         assert!(field("offset").parse::<usize>().is_ok() && !field("expected").is_empty(), "{}", line.text);
         assert!(!field("found").is_empty() && field("rule").starts_with("RFC "), "{}", line.text);
     } else {

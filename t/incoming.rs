@@ -230,7 +230,7 @@ fn rubbish_in_mid_session_is_answered_on_both_sides_and_stays_out() {
             let (near, far) =
                 if who == "partner" { (Role::Server, Role::Client) } else { (Role::Client, Role::Server) };
             let esid = format!("{reason:02}");
-            let violation = told(&mut site, near, 0, " violation ", ["from", "esid"]);
+            let violation = told(&mut site, near, 0, " violation ", ["side", "esid"]);
             assert_eq!(violation, [who, &esid]);
             let end_line = told(&mut site, near, 0, "session_end", ["reason", "esid"]);
             assert_eq!(end_line, [format!("{who}-violation"), esid.clone()]);
