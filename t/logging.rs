@@ -131,7 +131,7 @@ fn every_process_says_what_it_does_from_start_to_end() {
     let texts = [Role::Server, Role::Client].map(|role| site.log(role));
     let [server, client] =
         texts.each_ref().map(|text| text.lines().filter_map(Line::read).collect::<Vec<_>>());
-    let begins = ["listener_open listener=internal", "daemon_start", "client_joined", "config_taken"];
+    let begins = ["daemon_start", "listener_open listener=internal", "client_joined", "config_taken"];
     let ends = ["level level=DEBUG", "daemon_stop signal=SIGTERM"];
     in_order(&server, parents[0], &[&begins[..], &ends].concat());
     in_order(
