@@ -44,6 +44,8 @@ mod outgoing_limits;
 #[cfg(test)]
 mod outward;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod quickstart;

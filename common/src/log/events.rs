@@ -109,6 +109,10 @@ catalogue! {
     SESSION_CRASHED "session_crashed" "session" Error
         ["direction" "session" "address?" "partner" "pid" "reason"]
         "A session child ended without an end line of its own; its parent writes this one."
+    PROBE "probe" "session" Debug ["address"]
+        "A connection to the TLS port was closed before its first octet, as health checks do; nothing else is told of it."
+    PROBES "probes" "session" Info ["count" "seconds"]
+        "How many connections of the last minute were probes; no line where there were none."
     VIOLATION "violation" "session" Warn
         ["side" "esid" "command?" "field?" "offset" "found" "expected" "rule"]
         "A message broke the protocol; it was not passed on, and both sides get an ESID."
@@ -122,6 +126,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("appender", "Name of an appender in the rc file."),
     ("client", "Name that the backend has given the client in its certificate."),
     ("command", "Name of the OFTP2 command."),
+    ("count", "Number of connections."),
     ("days", "Days left."),
     ("detail", "What happened, in words."),
     ("direction", "Of a session: incoming or outgoing."),

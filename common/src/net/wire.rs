@@ -21,17 +21,23 @@ pub struct Wire {
     filled: usize,
     output: Vec<u8>,
     sent: usize,
+    first: Option<u8>,
 }
 
 impl Wire {
     /// Takes a non-blocking socket over.
     pub fn new(socket: TcpStream) -> Self {
-        Self { socket, input: Vec::new(), taken: 0, filled: 0, output: Vec::new(), sent: 0 }
+        Self { socket, input: Vec::new(), taken: 0, filled: 0, output: Vec::new(), sent: 0, first: None }
     }
 
     /// The socket, to register it or to ask for addresses.
     pub fn socket(&mut self) -> &mut TcpStream {
         &mut self.socket
+    }
+
+    /// The first octet that the peer sent; none: it has sent nothing.
+    pub fn first_octet(&self) -> Option<u8> {
+        self.first
     }
 
     /// Sends what is buffered; true once nothing is left.
@@ -69,6 +75,7 @@ impl Wire {
         }
         let n = receive(&mut self.socket, &mut self.input)?;
         (self.taken, self.filled) = (0, n);
+        self.first = self.first.or_else(|| self.input.first().copied().filter(|_| n > 0));
         Ok(n)
     }
 }
@@ -85,7 +92,7 @@ fn receive(socket: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
 impl Read for Wire {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.taken == self.filled {
-            if into.len() >= READ_CHUNK {
+            if into.len() >= READ_CHUNK && self.first.is_some() {
                 return receive(&mut self.socket, into);
             }
             if self.refill()? == 0 {

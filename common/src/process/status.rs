@@ -124,6 +124,8 @@ statuses! {
     BadCertificate = 43 "bad-certificate",
     /// The partner ended before it sent its SSID.
     NoSsid = 44 "no-ssid",
+    /// The connection was closed before its first octet: a health check, or a port scan.
+    Probe = 45 "probe",
     /// A bad option, address or port (sysexits EX_USAGE).
     Usage = 64 "usage",
     /// A fault of ours: the process panicked (sysexits EX_SOFTWARE).
@@ -135,6 +137,11 @@ impl Status {
     pub fn number(self) -> u8 {
         self as u8
     }
+}
+
+/// Whether a child ended with this status.
+pub fn is(ended: WaitStatus, status: Status) -> bool {
+    matches!(ended, WaitStatus::Exited(_, code) if code == i32::from(status.number()))
 }
 
 /// How a child ended, in one word: its own status, or the signal that killed it.

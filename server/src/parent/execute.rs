@@ -143,8 +143,18 @@ impl Parent {
         for (pid, ended) in sys::reap() {
             self.read_child(pid);
             self.close_channel(pid);
+            self.probes += u64::from(status::is(ended, Status::Probe));
             let ended = status::word_of(ended);
             self.feed(|sessions, conditions, now| sessions.reap(pid, ended, conditions, now));
+        }
+    }
+
+    /// How many probes there were since this was last asked, if any.
+    pub(super) fn log_probes(&mut self) {
+        let count = std::mem::take(&mut self.probes);
+        if count > 0 {
+            let seconds = self.checked.elapsed().as_secs();
+            Event::new(&events::PROBES).field_num("count", count).field_num("seconds", seconds).log();
         }
     }
 

@@ -80,6 +80,8 @@ pub(crate) struct Parent {
     crl_urls: CrlUrls,
     /// Lines about partners that are turned away.
     refusals: Throttle,
+    /// Connections that were closed before their first octet, since `check_every_minute` wrote their number last.
+    probes: u64,
     /// When `check_every_minute` did so last.
     checked: Instant,
     stop: Option<Finish>,
@@ -118,6 +120,7 @@ impl Parent {
             certificate: Countdown::default(),
             crl_urls: CrlUrls::default(),
             refusals: Throttle::default(),
+            probes: 0,
             checked: Instant::now(),
             stop: None,
         })
@@ -148,6 +151,7 @@ impl Parent {
             }
             self.before_wait();
             if let Some(stop) = self.stop.take() {
+                self.log_probes();
                 self.close_control();
                 return stop;
             }

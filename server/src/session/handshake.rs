@@ -3,8 +3,7 @@
 
 use crate::messages::ToParent;
 use crate::session::context::SessionContext;
-use crate::session::refusal::PendingRefusal;
-use crate::session::refusal::Refusal;
+use crate::session::refusal::{PendingRefusal, Refusal};
 use crate::trust;
 use common::link::session_id::Direction;
 use common::net::{Conn, Interrupted, TlsFailure, Wire};
@@ -13,6 +12,9 @@ use common::sys;
 use openssl::ssl::Ssl;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+
+/// First octet of a Stream Transmission Header, version 1 (RFC 5024 §8.2).
+const OFTP: u8 = 0x10;
 
 /// The handshake, the partner's certificate included; `ssl` has its role set.
 pub(super) fn run(context: &mut SessionContext, ssl: Ssl, wire: Wire) -> Result<Conn, PendingRefusal> {
@@ -26,14 +28,15 @@ pub(super) fn run(context: &mut SessionContext, ssl: Ssl, wire: Wire) -> Result<
             Ok(Poll::Pending) => {}
             Err(failure) => {
                 report_urls(context);
-                let refusal = refused(context, &failure);
-                return Err(PendingRefusal { refusal, conn: Some(conn) });
+                let refusal = refused(context, &failure, conn.wire().first_octet());
+                return Err(PendingRefusal { refusal, conn: Some(Box::new(conn)) });
             }
         }
         match context.wait(Some(deadline)) {
             Ok(()) => {}
             Err(Interrupted::Late) => {
-                let detail = format!("no complete TLS handshake within {limit} s");
+                let hint = hint(conn.wire().first_octet());
+                let detail = format!("no complete TLS handshake within {limit} s{hint}");
                 return Err(Refusal::new(Status::Timeout, detail).into());
             }
             Err(Interrupted::Ended) => {
@@ -75,12 +78,26 @@ fn report_urls(context: &SessionContext) {
     }
 }
 
-fn refused(context: &mut SessionContext, failure: &TlsFailure) -> Refusal {
+/// What a partner seems to speak instead of TLS, and what to do about it; empty where there is nothing to add.
+fn hint(first: Option<u8>) -> &'static str {
+    match first {
+        None => "; it sent nothing: a partner that waits for SSRM is set up for OFTP without TLS",
+        Some(OFTP) => "; it speaks OFTP without TLS: its connection to this port has to be set up for TLS",
+        Some(b'A'..=b'Z') => "; it speaks HTTP or another protocol of text: this port is for OFTP2 over TLS",
+        Some(_) => "",
+    }
+}
+
+/// `first`: the partner's first octet.
+fn refused(context: &mut SessionContext, failure: &TlsFailure, first: Option<u8>) -> Refusal {
     let seen = context.active.seen.facts();
     context.facts.subject = seen.subject;
     context.facts.serial = seen.serial;
     let status = match &seen.fault {
         Some((code, _)) => Status::from_word(trust::fault_word(*code)).unwrap_or(Status::BadCertificate),
+        None if failure.broke_off() && first.is_none() && context.facts.direction == Direction::Incoming => {
+            Status::Probe
+        }
         None if failure.no_certificate() => Status::NoCertificate,
         None if failure.wrong_protocol() => Status::Protocol,
         // A partner that we call is no scanner.
@@ -91,6 +108,7 @@ fn refused(context: &mut SessionContext, failure: &TlsFailure) -> Refusal {
         Some((_, subject)) => {
             Refusal::new(status, format!("{failure}: certificate of {subject}")).notify_operator()
         }
+        None if status == Status::Protocol => Refusal::new(status, format!("{failure}{}", hint(first))),
         None => Refusal::new(status, failure.to_string()),
     }
 }

@@ -32,7 +32,7 @@ impl From<ParentFault> for Stop {
 /// waits for an answer is told first; then call `part`.
 pub(super) struct PendingRefusal {
     pub(super) refusal: Refusal,
-    pub(super) conn: Option<Conn>,
+    pub(super) conn: Option<Box<Conn>>,
 }
 
 impl From<Refusal> for PendingRefusal {
@@ -45,7 +45,7 @@ impl PendingRefusal {
     /// Closes once the alert or ESID is sent, which may take some seconds.
     pub(super) fn part(self, context: &mut SessionContext) -> Refusal {
         if let Some(conn) = self.conn {
-            context.say_goodbye(conn);
+            context.say_goodbye(*conn);
         }
         self.refusal
     }
@@ -113,6 +113,11 @@ impl Refusal {
     /// Writes the log line, and a system log entry if an operator should look at it; gives the exit status.
     pub(super) fn report(&self, context: &SessionContext) -> Status {
         let facts = &context.facts;
+        if self.status == Status::Probe {
+            Event::new(&events::PROBE).field("address", facts.address()).log();
+            context.send_to_parent(&ToParent::EndLogged);
+            return self.status;
+        }
         let mut event = Event::new(&events::SESSION_REFUSED)
             .field("direction", facts.direction.word())
             .field("reason", self.status.word())

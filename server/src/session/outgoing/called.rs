@@ -87,7 +87,7 @@ impl Chosen {
         if pinned && !certificate.is_some_and(|shown| context.active.is_pinned(&self.partner, &shown)) {
             let detail = "its certificate is none of the partner's pinned ones";
             let refusal = Refusal::new(Status::NotThisPartner, detail).notify_operator();
-            return Err(PendingRefusal { refusal, conn: Some(conn) });
+            return Err(PendingRefusal { refusal, conn: Some(Box::new(conn)) });
         }
         Ok(conn)
     }
@@ -151,7 +151,7 @@ fn take_leave(mut conn: Conn, inspector: &Inspector, refusal: Refusal) -> Pendin
         // If this fails the partner is gone, and the log line has the reason.
         let _ = conn.write(&inspector.esid(reason)).and_then(|_| conn.drain());
     }
-    PendingRefusal { refusal, conn: Some(conn) }
+    PendingRefusal { refusal, conn: Some(Box::new(conn)) }
 }
 
 /// TLS as the side that connects; `named`: the certificate must be for this host.
