@@ -1,7 +1,9 @@
 //! `-U`: the backend's URL with user and password taken out of it. Pure; repeats nothing, since both are secrets.
 
-use common::process::options::{host_and_port, is_host, port};
+use common::process::options::{host_and_port, port};
 use common::secret::Secret;
+use common::text::hex;
+use common::text::host::is_host;
 use zeroize::Zeroizing;
 
 /// `-U`, user and password taken out of it.
@@ -53,27 +55,18 @@ fn percent_decoded(text: &str) -> Option<Zeroizing<String>> {
     let mut octets = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
-        match (first, tail) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                octets.push(hex(*high) << 4 | hex(*low));
-                rest = after;
+        let escaped = match (first, tail) {
+            (b'%', [high, low, after @ ..]) => {
+                hex::decode_array([*high, *low]).map(|[octet]: [u8; 1]| (octet, after))
             }
-            _ => {
-                octets.push(*first);
-                rest = tail;
-            }
-        }
+            _ => None,
+        };
+        let (octet, after) = escaped.unwrap_or((*first, tail));
+        octets.push(octet);
+        rest = after;
     }
     let decoded = std::str::from_utf8(&octets).ok()?;
     (!decoded.chars().any(char::is_control)).then(|| Zeroizing::new(decoded.to_owned()))
-}
-
-/// The value of a hex digit.
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 //! token hold secrets.
 
 use crate::backend_url::BackendUrl;
-use common::process::options::{INTERNAL_PORT, UsageError, host_and_port, is_host};
+use common::process::options::{INTERNAL_PORT, UsageError, host_and_port};
 use common::process::startup::Mode;
 use common::secret::Secret;
+use common::text::host::is_host;
 use getopts::Options as Grammar;
 use std::ffi::OsString;
 use std::net::{IpAddr, UdpSocket};

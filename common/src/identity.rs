@@ -1,12 +1,12 @@
 //! Who is who: Proxy IDs, and the three kinds of certificates that the backend's CA issues.
 //! Reads certificates only; files belong to the daemons, issuing to the backend.
 
-use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use crate::text::hex;
 use openssl::error::ErrorStack;
 use openssl::pkey::{HasPublic, Id, PKeyRef};
 use openssl::x509::X509Ref;
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 
 /// The public half of a server's Ed25519 identity key: 64 hex digits and `px`.
@@ -20,22 +20,12 @@ impl ProxyId {
         if key.id() != Id::ED25519 {
             return Ok(None);
         }
-        let mut text = String::with_capacity(66);
-        for octet in key.raw_public_key()? {
-            let _ = write!(text, "{octet:02x}");
-        }
-        text.push_str("px");
-        Ok(Some(Self(text)))
+        Ok(Some(Self(hex::encode(&key.raw_public_key()?) + "px")))
     }
 
     /// The raw Ed25519 public key, 32 octets.
     pub fn public_key(&self) -> Vec<u8> {
-        self.0
-            .as_bytes()
-            .chunks_exact(2)
-            .take(32)
-            .filter_map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-            .collect()
+        self.0.strip_suffix("px").and_then(hex::decode).unwrap_or_default()
     }
 
     /// As printed by `-L`.
@@ -88,12 +78,6 @@ impl fmt::Display for ProxyIdError {
 }
 
 impl std::error::Error for ProxyIdError {}
-
-/// A certificate's time in seconds since 1970-01-01 UTC.
-pub fn unix_time_of(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
-    let since = Asn1Time::from_unix(0)?.diff(time)?;
-    Ok(i64::from(since.days) * 86_400 + i64::from(since.secs))
-}
 
 /// What a certificate of the backend's CA is for. Each carries its own URI name, so that none passes for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

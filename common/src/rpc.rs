@@ -172,7 +172,7 @@ impl SystemLog {
             origin,
             host: crate::host_name(),
             pid: std::process::id(),
-            time: crate::unix_time(),
+            time: crate::text::clock::unix_time(),
             address: None,
             partner: None,
         }

@@ -8,6 +8,7 @@ use crate::trust::certificate::{self, fingerprint};
 use crate::trust::{self, Peer, Seen};
 use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig};
 use common::link::join::Target;
+use common::text::clock;
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContext;
 use openssl::x509::X509Ref;
@@ -16,8 +17,6 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-const DAY: i64 = 86_400;
 
 /// One generation of the configuration, ready to use.
 pub(crate) struct ActiveConfig {
@@ -124,7 +123,7 @@ impl ActiveConfig {
             Credentials::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Credentials)?;
         let crls = anchors::crls(&config.crls, &mut skipped);
         none_is_garbage("CRLs", config.crls.len(), crls.len())?;
-        let anchors = Anchors::new(trusted, all_pinned, crls, unix_now())
+        let anchors = Anchors::new(trusted, all_pinned, crls, clock::now())
             .map(Arc::new)
             .map_err(of("the trusted certificates"))?;
         let context = |peer| {
@@ -155,12 +154,12 @@ impl ActiveConfig {
 
     /// A trusted certificate has begun or ceased to be valid since: the configuration has to be built again.
     pub(crate) fn is_outdated(&self) -> bool {
-        unix_now() >= self.trust_changes_at
+        clock::now() >= self.trust_changes_at
     }
 
     /// Whole days that our certificate towards partners is still valid; negative once it is over.
     pub(crate) fn certificate_days(&self) -> i64 {
-        (self.certificate_until - unix_now()).div_euclid(DAY)
+        (self.certificate_until - clock::now()).div_euclid(clock::DAY)
     }
 
     /// The partner with this SSIDCODE.
@@ -244,10 +243,6 @@ fn is_same_host(listed: &str, asked: &str) -> bool {
 
 fn of(what: &'static str) -> impl Fn(ErrorStack) -> ConfigError {
     move |e| ConfigError::Tls(what, e)
-}
-
-fn unix_now() -> i64 {
-    i64::try_from(common::unix_time()).unwrap_or(i64::MAX)
 }
 
 /// If no entry of a list can be read, the configuration is refused: an empty list of anchors would refuse everybody, an

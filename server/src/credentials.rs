@@ -1,7 +1,7 @@
 //! Our certificate towards partners and its private key. Set on each connection, never on a context: a connection can
 //! forget them, a context keeps them for as long as the connection lives.
 
-use common::identity::unix_time_of;
+use common::x509::times::unix_time_of;
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::SslRef;

@@ -2,9 +2,10 @@
 //! certificate. Read at the start, by `-V`, and again whenever the file changes. Never written.
 
 use crate::identity::Identity;
-use crate::trust::certificate;
 use common::identity::{Kind, ProxyId};
-use common::sys::localtime::{CivilTime, utc};
+use common::text::clock;
+use common::text::escape::visible;
+use common::x509::{subject, times};
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
@@ -14,9 +15,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-const DAY: i64 = 86_400;
+use std::time::SystemTime;
 
 /// The content of a licence file. Only [`Licence::check`] says whether it is valid.
 #[derive(Debug)]
@@ -43,7 +42,7 @@ impl Licence {
 
     /// Whether this is a licence for `own` at the moment `now`.
     pub(crate) fn check(&self, own: &Identity, now: SystemTime) -> Result<(), LicenceError> {
-        self.judge(own, seconds(now)).map_err(|fault| LicenceError { path: self.path.clone(), fault })
+        self.judge(own, clock::seconds(now)).map_err(|fault| LicenceError { path: self.path.clone(), fault })
     }
 
     fn judge(&self, own: &Identity, now: i64) -> Result<(), Fault> {
@@ -82,27 +81,19 @@ impl Licence {
         ProxyId::of_key(&*self.certificate.public_key()?)
     }
 
-    /// The licence holder: the subject's attributes, control characters escaped.
+    /// The licence holder: the subject's attributes, hazardous characters escaped.
     pub(crate) fn holder(&self) -> String {
-        let attributes = self.certificate.subject_name().entries().map(|entry| {
-            let name = entry.object().nid().short_name().unwrap_or("?");
-            let value = entry
-                .data()
-                .to_string()
-                .map_or_else(|_| "?".to_owned(), |text| text.escape_debug().to_string());
-            format!("{name}={value}")
-        });
-        attributes.collect::<Vec<_>>().join(", ")
+        visible(&subject::text(self.certificate.subject_name()))
     }
 
     /// Whether its last second has passed.
     pub(crate) fn expired(&self) -> bool {
-        seconds(SystemTime::now()) > self.valid.1
+        clock::now() > self.valid.1
     }
 
     /// Whole days from `now` to the end; negative once it is over.
     pub(crate) fn days_left(&self, now: SystemTime) -> i64 {
-        (self.valid.1 - seconds(now)).div_euclid(DAY)
+        (self.valid.1 - clock::seconds(now)).div_euclid(clock::DAY)
     }
 }
 
@@ -113,29 +104,15 @@ impl fmt::Display for Licence {
         writeln!(f, "Licence:       {}", self.path.display())?;
         writeln!(f, "Holder:        {}", self.holder())?;
         writeln!(f, "OS4X Proxy ID: {}", proxy_id.as_ref().map_or("none", ProxyId::as_str))?;
-        writeln!(f, "Valid from:    {}", Moment(self.valid.0))?;
-        writeln!(f, "Valid until:   {}", Moment(self.valid.1))?;
+        writeln!(f, "Valid from:    {}", clock::readable(self.valid.0))?;
+        writeln!(f, "Valid until:   {}", clock::readable(self.valid.1))?;
         writeln!(f, "Days left:     {}", self.days_left(SystemTime::now()).max(0))
     }
 }
 
 fn validity(certificate: &X509, ca: &X509) -> Result<(i64, i64), ErrorStack> {
-    let (own, issuer) = (certificate::validity(certificate)?, certificate::validity(ca)?);
+    let (own, issuer) = (times::validity(certificate)?, times::validity(ca)?);
     Ok((own.0.max(issuer.0), own.1.min(issuer.1)))
-}
-
-fn seconds(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
-
-/// A second since 1970-01-01, written as a UTC date and time.
-struct Moment(i64);
-
-impl fmt::Display for Moment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let CivilTime { year, month, day, hour, minute, second } = utc(self.0);
-        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
-    }
 }
 
 /// The licence does not hold.
@@ -172,9 +149,9 @@ impl fmt::Display for LicenceError {
                 write!(f, "holds a licence that the CA in it has not issued: {}", result.error_string())
             }
             Fault::NotYet(from) => {
-                write!(f, "is not valid before {}; is this host's clock right?", Moment(*from))
+                write!(f, "is not valid before {}; is this host's clock right?", clock::readable(*from))
             }
-            Fault::Expired(until) => write!(f, "expired on {}", Moment(*until)),
+            Fault::Expired(until) => write!(f, "expired on {}", clock::readable(*until)),
             Fault::Crypto(cause) => write!(f, "cannot be checked: OpenSSL says {cause}"),
         }
     }

@@ -17,12 +17,12 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
-use common::is_host_name;
 use common::log::escape;
 use common::net::Network;
 use common::rpc::{
     Call, ClientConfigAnswer, ConfigAnswer, Enrolment, MAX_CRL_URL, Origin, SessionEvent, SystemLog,
 };
+use common::text::host::is_host_name;
 use openssl::x509::X509;
 use serde::Serialize;
 use std::net::IpAddr;

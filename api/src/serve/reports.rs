@@ -59,7 +59,7 @@ pub(super) async fn report(
         origin: Origin::Api,
         host: common::host_name(),
         pid: std::process::id(),
-        time: common::unix_time(),
+        time: common::text::clock::unix_time(),
         address: None,
         partner: None,
     };

@@ -4,12 +4,22 @@
 use common::identity::Kind;
 use common::net::TlsFailure;
 use common::rpc::{ApiError, without_values};
+use common::x509::codes::verify as codes;
 use openssl::error::ErrorStack;
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// OpenSSL's codes where no issuer is found, or none that is trusted.
+const UNTRUSTED: [i32; 5] = [
+    codes::UNABLE_TO_GET_ISSUER_CERT,
+    codes::DEPTH_ZERO_SELF_SIGNED_CERT,
+    codes::SELF_SIGNED_CERT_IN_CHAIN,
+    codes::UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+    codes::UNABLE_TO_VERIFY_LEAF_SIGNATURE,
+];
 
 /// Why a call failed. Its text continues `the backend <URL> `.
 #[derive(Debug)]
@@ -135,15 +145,14 @@ fn handshake(f: &mut fmt::Formatter<'_>, failure: &TlsFailure, pinned: bool) -> 
                 "did not complete the TLS handshake: {failure}; check that -U leads to an https port"
             );
         }
-        // X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED
-        9 | 10 => "renew it there, or set this host's clock",
-        // X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
-        62 | 64 => "-U must use a name or an address that the certificate lists",
-        // No issuer, or one that is not trusted.
-        2 | 18..=21 if pinned => {
+        codes::CERT_NOT_YET_VALID | codes::CERT_HAS_EXPIRED => "renew it there, or set this host's clock",
+        codes::HOSTNAME_MISMATCH | codes::IP_ADDRESS_MISMATCH => {
+            "-U must use a name or an address that the certificate lists"
+        }
+        code if UNTRUSTED.contains(&code) && pinned => {
             "the CA whose SHA-256 the token carries is not in the chain; -T must be what 'os4xapi token show' prints"
         }
-        2 | 18..=21 => {
+        code if UNTRUSTED.contains(&code) => {
             "this host trusts no CA that issued it, and the token names none; -T must be what 'os4xapi token show' prints"
         }
         _ => "it needs another certificate",

@@ -6,6 +6,8 @@ use super::fault::Fault;
 use common::identity::Kind;
 use common::link::tls::hardened_for_secrets;
 use common::secret::Secret;
+use common::text::hex;
+use common::x509::codes::verify as codes;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::ssl::{Ssl, SslContext, SslRef, SslVerifyMode, SslVersion};
@@ -13,32 +15,17 @@ use openssl::x509::verify::X509CheckFlags;
 use openssl::x509::{X509StoreContextRef, X509VerifyResult};
 use std::net::IpAddr;
 
-/// X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: the chain is whole and ends at a CA that no store holds.
-const FOREIGN_ROOT: i32 = 19;
-
 /// SHA-256 of a CA's certificate (DER).
 type Pin = [u8; 32];
 
 /// The two halves of a token: what the backend is told, and the CA by which it is known.
 pub(super) fn halves(token: &Secret) -> (Secret, Option<Pin>) {
     let text = token.expose();
-    let halves = text.rsplit_once('.').and_then(|(secret, hex)| Some((secret, pin(hex)?)));
+    let halves = text.rsplit_once('.').and_then(|(secret, pin)| Some((secret, hex::decode_array(pin)?)));
     match halves {
         Some((secret, pin)) if !secret.is_empty() => (Secret::new(secret.to_owned()), Some(pin)),
         _ => (token.clone(), None),
     }
-}
-
-fn pin(hex: &str) -> Option<Pin> {
-    let (digits, rest) = hex.as_bytes().as_chunks::<2>();
-    if digits.len() != 32 || !rest.is_empty() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut pin = [0; 32];
-    for (octet, digits) in pin.iter_mut().zip(digits) {
-        *octet = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    }
-    Some(pin)
 }
 
 /// How the backend's certificate is verified.
@@ -97,7 +84,8 @@ impl Trust {
 /// Accepts the pinned CA at the end of a chain, and no other fault: OpenSSL goes on to check signatures, dates, purpose
 /// and name.
 fn is_pinned(chain: &mut X509StoreContextRef, pin: &Pin) -> bool {
-    if chain.error().as_raw() != FOREIGN_ROOT {
+    // The chain is whole, and ends at a CA that no store holds.
+    if chain.error().as_raw() != codes::SELF_SIGNED_CERT_IN_CHAIN {
         return false;
     }
     let digest = chain.current_cert().and_then(|ca| ca.digest(MessageDigest::sha256()).ok());

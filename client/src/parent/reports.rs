@@ -155,7 +155,7 @@ fn entry(level: Level, text: &str, detail: &str) -> BackendCall {
         origin: Origin::Client,
         host: common::host_name(),
         pid: std::process::id(),
-        time: common::unix_time(),
+        time: common::text::clock::unix_time(),
         address: None,
         partner: None,
     }))

@@ -110,7 +110,7 @@ impl SessionContext {
             origin: Origin::Client,
             host: common::host_name(),
             pid: std::process::id(),
-            time: common::unix_time(),
+            time: common::text::clock::unix_time(),
             address: open.address.parse::<SocketAddr>().ok().map(|address| address.ip()),
             partner: Some(open.partner.clone()).filter(|name| !name.is_empty()),
         })));

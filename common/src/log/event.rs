@@ -1,11 +1,11 @@
 //! Builds the documented lines: an event's name, then `key=value` fields, values escaped.
 //! Used by every process. Name, level and keys come from the row of `events`.
 
-use super::escape::escape;
 use super::events::Row;
 use super::priority::Priority;
 use super::threshold::enabled;
 use super::writer::write_in;
+use crate::text::escape::escape;
 use std::fmt::{self, Display, Write};
 
 /// One line under construction: `Event::new(&events::SESSION_BEGIN).field("partner", &name).log()`.

@@ -2,10 +2,10 @@
 //! Run by every process for each line; pure but for the process ID, which is asked for anew each time, because a
 //! child is forked with everything its parent had.
 
-use super::escape::OneLine;
 use super::priority::Priority;
 use super::record;
 use crate::sys::localtime::{self, CivilTime};
+use crate::text::escape::OneLine;
 use ::log::Record;
 use log4rs::encode::{Encode, Write};
 use std::fmt::{self, Write as _};

@@ -8,7 +8,6 @@
 
 mod appender;
 mod error;
-mod escape;
 mod event;
 pub mod events;
 mod init;
@@ -28,8 +27,8 @@ mod watch;
 mod wiring;
 mod writer;
 
+pub use crate::text::escape::escape;
 pub use error::LogError;
-pub use escape::{Escaped, escape};
 pub use event::Event;
 pub use init::Init;
 pub use priority::Priority;

@@ -5,19 +5,9 @@ use super::priority::Priority;
 use ::log::Record;
 use ::log::kv::{Key, Value};
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const PRIORITY: &str = "priority";
 const MILLIS: &str = "millis";
-
-/// Milliseconds since the epoch by the wall clock.
-pub(super) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| u64::try_from(since.as_millis()).ok())
-        .unwrap_or(0)
-}
 
 /// Hands a record of `category` (dotted) at `millis` to `sink`.
 pub(super) fn with_record<R>(

@@ -8,6 +8,7 @@ use super::events;
 use super::priority::Priority;
 use super::wiring::{Sink, Wiring};
 use super::{record, threshold};
+use crate::text::clock;
 use ::log::Record;
 use log4rs::append::Append;
 use log4rs::filter::{Filter, Response};
@@ -86,7 +87,7 @@ pub(super) fn report(error: &anyhow::Error) {
     let text = format!("Log lines are lost: {error:#}.");
     // Nothing is left to tell it to if these fail too.
     let _ = writeln!(io::stderr(), "{text}");
-    let _ = syslog::send_once("os4x_proxy", Priority::Error, record::now(), &text);
+    let _ = syslog::send_once("os4x_proxy", Priority::Error, clock::now_millis(), &text);
 }
 
 #[cfg(test)]

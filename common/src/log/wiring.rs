@@ -10,7 +10,7 @@ use super::init::Init;
 use super::layout::{Kind, Layout};
 use super::priority::Priority;
 use super::rc::{self, AppenderDef, AppenderKind, Place, Rc};
-use super::record;
+use crate::text::clock;
 use log4rs::append::Append;
 use std::collections::BTreeMap;
 use std::io;
@@ -159,7 +159,7 @@ impl Opener<'_> {
         let opened: io::Result<Box<dyn Append>> = match &def.kind {
             AppenderKind::Daily(place) => {
                 let prefix = self.prefix(place, ".log");
-                Daily::open(&directory, prefix, layout, record::now()).map(|daily| Box::new(daily) as _)
+                Daily::open(&directory, prefix, layout, clock::now_millis()).map(|daily| Box::new(daily) as _)
             }
             AppenderKind::Stream => {
                 Stream::open(name, &directory, layout).map(|stream| Box::new(stream) as _)

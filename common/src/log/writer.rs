@@ -2,6 +2,7 @@
 
 use super::priority::Priority;
 use super::record;
+use crate::text::clock;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -26,5 +27,5 @@ pub(super) fn write_in(priority: Priority, part: &str, text: fmt::Arguments<'_>)
     let Some(name) = NAME.get() else { return };
     let dot = if part.is_empty() { "" } else { "." };
     let category = format!("{name}{dot}{part}");
-    record::with_record(priority, &category, record::now(), text, |record| ::log::logger().log(record));
+    record::with_record(priority, &category, clock::now_millis(), text, |record| ::log::logger().log(record));
 }

@@ -3,6 +3,7 @@
 
 use super::Wire;
 use crate::sys;
+use crate::x509::codes::tls as codes;
 use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, ShutdownState, Ssl, SslRef, SslStream};
 use openssl::x509::X509VerifyResult;
@@ -39,23 +40,27 @@ pub struct TlsFailure {
 /// Reads of 16 KiB that a peer may still send after our last words before it is cut off.
 const DISCARD_ROUNDS: usize = 16 * 1024;
 
-/// SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE
-const NO_CERTIFICATE: i32 = 199;
-/// SSL_R_UNEXPECTED_EOF_WHILE_READING
-const UNEXPECTED_EOF: i32 = 294;
-/// SSL_R_UNSUPPORTED_PROTOCOL, _WRONG_VERSION_NUMBER, _HTTP_REQUEST, _HTTPS_PROXY_REQUEST, _NO_SHARED_CIPHER,
-/// _UNKNOWN_PROTOCOL, _VERSION_TOO_LOW, _NO_SUITABLE_KEY_SHARE
-const WRONG_PROTOCOL: [i32; 8] = [258, 267, 156, 155, 193, 252, 396, 101];
+/// OpenSSL's reasons where the peer speaks another protocol, or a version or suites that are refused.
+const WRONG_PROTOCOL: [i32; 8] = [
+    codes::UNSUPPORTED_PROTOCOL,
+    codes::WRONG_VERSION_NUMBER,
+    codes::HTTP_REQUEST,
+    codes::HTTPS_PROXY_REQUEST,
+    codes::NO_SHARED_CIPHER,
+    codes::UNKNOWN_PROTOCOL,
+    codes::VERSION_TOO_LOW,
+    codes::NO_SUITABLE_KEY_SHARE,
+];
 
 impl TlsFailure {
     /// The peer showed no certificate though it had to.
     pub fn no_certificate(&self) -> bool {
-        self.code == NO_CERTIFICATE
+        self.code == codes::PEER_DID_NOT_RETURN_A_CERTIFICATE
     }
 
     /// The connection ended within the handshake; TLS itself found no fault.
     pub fn broke_off(&self) -> bool {
-        matches!(self.code, 0 | UNEXPECTED_EOF)
+        matches!(self.code, 0 | codes::UNEXPECTED_EOF_WHILE_READING)
     }
 
     /// The peer speaks another protocol, or a version or suites that are refused.
@@ -244,7 +249,8 @@ fn of_tls(read: Result<usize, openssl::ssl::Error>) -> Read {
 }
 
 fn io_error(e: openssl::ssl::Error) -> io::Error {
-    let truncated = e.ssl_error().is_some_and(|s| s.errors().iter().any(|e| e.reason_code() == 294));
+    let is_end = |e: &openssl::error::Error| e.reason_code() == codes::UNEXPECTED_EOF_WHILE_READING;
+    let truncated = e.ssl_error().is_some_and(|stack| stack.errors().iter().any(is_end));
     if truncated || (e.code() == ErrorCode::SYSCALL && e.io_error().is_none()) {
         return io::Error::new(ErrorKind::UnexpectedEof, "closed without close_notify");
     }

@@ -2,6 +2,7 @@
 //!
 //! Never lets a control character, a quote or a backslash of a peer through, so no value can forge a line.
 
+use crate::text::escape::is_hazardous;
 use std::fmt::{self, Write};
 
 /// Octets shown of one value; what is longer ends in `...`.
@@ -40,7 +41,7 @@ pub(super) fn quoted_text(octets: &[u8]) -> String {
     let mut text = String::from("\"");
     for chunk in octets.utf8_chunks() {
         for character in chunk.valid().chars() {
-            if character == '"' || character == '\\' || character.is_control() || !printable(character) {
+            if character == '"' || character == '\\' || is_hazardous(character) {
                 text.extend(character.escape_default());
             } else {
                 text.push(character);
@@ -56,11 +57,6 @@ pub(super) fn quoted_text(octets: &[u8]) -> String {
     }
     text.push('"');
     text
-}
-
-/// Separators and direction marks would reorder or break a line though they are no controls.
-fn printable(character: char) -> bool {
-    !matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Trailing spaces off: they pad X fields, and no more than that.

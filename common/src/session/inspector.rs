@@ -6,8 +6,8 @@ use crate::log::{Event, Priority, enabled, events};
 use crate::oftp::{self, Checker, EsidReason, Note, Profile, Violation};
 use crate::rpc::{MAX_TRANSFERS, Transfer, TransferResult};
 use crate::session::relay::{self, Cause, Judge};
+use crate::text::hex;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 
 /// What passed, for the end line and the session list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,7 +79,10 @@ impl Inspector {
     pub fn pass(&mut self, from: oftp::Side, buffer: &[u8]) -> Result<bool, Violation> {
         if enabled(Priority::Trace) {
             let (side, length) = (self.name(from), buffer.len());
-            crate::trace!("buffer side={side} role={from} octets={length} hex={}", hex(buffer));
+            crate::trace!(
+                "buffer side={side} role={from} octets={length} hex={}",
+                hex::encode(&oftp::masked(buffer))
+            );
         }
         let level = self.checker.level();
         let command = self.checker.judge(from, buffer)?;
@@ -253,13 +256,4 @@ fn of_name(name: ProfileName) -> Profile {
         ProfileName::Tolerant => Profile::Tolerant,
         ProfileName::Strict => Profile::Strict,
     }
-}
-
-/// A buffer in hex, as a log may hold it.
-fn hex(buffer: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * buffer.len());
-    for octet in oftp::masked(buffer).iter() {
-        let _ = write!(text, "{octet:02x}");
-    }
-    text
 }

@@ -1,8 +1,9 @@
 //! Licences good and bad, issued by a CA of the test's own.
 
-use super::{DAY, Licence};
+use super::Licence;
 use crate::identity::Identity;
 use common::identity::{Kind, ProxyId};
+use common::text::clock;
 use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
@@ -36,8 +37,8 @@ fn builder(subject: &str, issuer: &str, key: &PKey<Private>, days: (i64, i64)) -
     builder.set_subject_name(&name(subject)).unwrap();
     builder.set_issuer_name(&name(issuer)).unwrap();
     builder.set_pubkey(key).unwrap();
-    builder.set_not_before(&Asn1Time::from_unix(NOW + days.0 * DAY).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::from_unix(NOW + days.1 * DAY).unwrap()).unwrap();
+    builder.set_not_before(&Asn1Time::from_unix(NOW + days.0 * clock::DAY).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_unix(NOW + days.1 * clock::DAY).unwrap()).unwrap();
     builder
 }
 
@@ -73,7 +74,7 @@ pub(crate) fn in_file(test: &str, certificates: &[&X509]) -> PathBuf {
 
 /// So many days after the tests' now.
 pub(crate) fn moment(days: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs((NOW + days * DAY).unsigned_abs())
+    UNIX_EPOCH + Duration::from_secs((NOW + days * clock::DAY).unsigned_abs())
 }
 
 /// The licence that a file with these certificates holds.

@@ -172,7 +172,7 @@ impl Parent {
         if crash.listed {
             let end = SessionEnd {
                 session,
-                time: common::unix_time(),
+                time: common::text::clock::unix_time(),
                 reason: "crashed".to_owned(),
                 detail: format!("the server's session process {} ended: {}", crash.pid, crash.ended),
                 ..SessionEnd::default()

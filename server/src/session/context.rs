@@ -177,7 +177,7 @@ impl SessionContext {
             origin: Origin::Server,
             host: common::host_name(),
             pid: std::process::id(),
-            time: common::unix_time(),
+            time: common::text::clock::unix_time(),
             address: self.facts.peer.map(|peer| peer.ip()),
             partner: Some(self.facts.partner.clone()).filter(|name| !name.is_empty()),
         })));

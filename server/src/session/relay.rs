@@ -54,7 +54,7 @@ fn begin(context: &SessionContext) {
         session,
         direction: facts.direction.word().to_owned(),
         pid: std::process::id(),
-        time: common::unix_time(),
+        time: common::text::clock::unix_time(),
         address,
         partner: facts.partner.clone(),
         ssid: facts.ssid.clone(),
@@ -84,7 +84,7 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
     event.log();
     context.send_to_parent(&ToParent::Session(Box::new(SessionEvent::End(SessionEnd {
         session,
-        time: common::unix_time(),
+        time: common::text::clock::unix_time(),
         octets_in: totals.from(Side::Outer),
         octets_out: totals.from(Side::Inner),
         files: inspector.tally.files,

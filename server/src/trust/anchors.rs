@@ -1,17 +1,14 @@
 //! Where a partner's chain may end: the trusted and the pinned certificates and the CRLs of a configuration, read and
 //! sorted once when it is taken over. Nothing is verified here.
 
-use crate::trust::certificate::{fingerprint, is_signed_by, validity};
+use crate::trust::certificate::{fingerprint, is_signed_by};
 use common::config::NamedPem;
+use common::x509::codes::verify as codes;
+use common::x509::times::validity;
 use openssl::error::ErrorStack;
 use openssl::stack::StackRef;
 use openssl::x509::{CrlStatus, X509, X509Crl, X509Ref, X509VerifyResult};
 use std::collections::HashSet;
-
-/// X509_V_ERR_CERT_NOT_YET_VALID
-const NOT_YET_VALID: i32 = 9;
-/// X509_V_ERR_CERT_HAS_EXPIRED
-const EXPIRED: i32 = 10;
 
 /// Where chains may end, and which certificates are revoked.
 pub(crate) struct Anchors {
@@ -66,7 +63,10 @@ impl Anchors {
                 anchors.roots.insert(fingerprint(&certificate)?);
                 anchors.trusted.push(certificate);
             } else {
-                anchors.outdated.push((certificate, if now < from { NOT_YET_VALID } else { EXPIRED }));
+                anchors.outdated.push((
+                    certificate,
+                    if now < from { codes::CERT_NOT_YET_VALID } else { codes::CERT_HAS_EXPIRED },
+                ));
             }
         }
         Ok(anchors)

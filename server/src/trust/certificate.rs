@@ -1,13 +1,12 @@
 //! What a certificate says of itself, as the server needs it: names and numbers for log lines, the Odette ID, its time,
 //! where its CRLs are. A peer wrote it, so all of it is bounded. `trust` decides whether to believe it.
 
-use common::identity::unix_time_of;
 use common::rpc::MAX_CRL_URL;
+use common::x509::subject;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::x509::{X509NameRef, X509Ref};
-use std::fmt::Write as _;
 
 /// Longest serial number in a log line, hex digits; RFC 5280 allows 20 octets.
 const SERIAL_LIMIT: usize = 64;
@@ -15,11 +14,6 @@ const SERIAL_LIMIT: usize = 64;
 const NAME_LIMIT: usize = 256;
 /// CRL distribution URLs that are reported of one certificate.
 const URLS_PER_CERTIFICATE: usize = 4;
-
-/// First and last second of a certificate, since 1970-01-01 UTC.
-pub(crate) fn validity(certificate: &X509Ref) -> Result<(i64, i64), ErrorStack> {
-    Ok((unix_time_of(certificate.not_before())?, unix_time_of(certificate.not_after())?))
-}
 
 /// SHA-256 of a certificate.
 pub(crate) fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, ErrorStack> {
@@ -57,28 +51,16 @@ fn is_fetchable(url: &str) -> bool {
 
 /// The subject's serialNumber attribute: the Odette ID (Odette certificate policy 1.4).
 pub(crate) fn odette_id(certificate: &X509Ref) -> Option<String> {
-    let mut entries = certificate.subject_name().entries_by_nid(Nid::SERIALNUMBER);
-    let id = entries.next()?.data().to_string().ok()?;
+    let id = subject::attribute(certificate.subject_name(), Nid::SERIALNUMBER)?;
     Some(id.trim_end_matches(' ').to_owned())
 }
 
-/// `CN=Acme, O=Acme AG`: for log lines, which escape it. Cut to `NAME_LIMIT`, because a peer chose it.
+/// `CN=Acme, O=Acme AG`: for log lines, which escape it. Cut, because a peer chose it.
 pub(crate) fn name_text(name: &X509NameRef) -> String {
-    let mut text = String::new();
-    for entry in name.entries() {
-        let label = entry.object().nid().short_name().unwrap_or("?");
-        let value = entry.data().to_string().unwrap_or_default();
-        let _ = write!(text, "{}{label}={value}", if text.is_empty() { "" } else { ", " });
-        if text.len() > NAME_LIMIT {
-            let cut = (0..=NAME_LIMIT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            text.truncate(cut);
-            text.push_str("...");
-            break;
-        }
-    }
-    text
+    subject::bounded_text(name, NAME_LIMIT)
 }
 
+/// The serial number in hex, for log lines. Cut, because a peer chose it.
 pub(crate) fn serial_text(certificate: &X509Ref) -> String {
     certificate
         .serial_number()

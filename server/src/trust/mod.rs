@@ -7,6 +7,7 @@ pub(crate) mod certificate;
 use anchors::Anchors;
 use certificate::{crl_urls, fingerprint, is_signed_by, name_text, serial_text};
 use common::sys;
+use common::x509::codes::verify as codes;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslVerifyMode};
 use openssl::stack::StackRef;
@@ -17,18 +18,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// OpenSSL's security level: RSA and DH from 2048 bits, no SHA-1 signatures.
 const SECURITY_LEVEL: u32 = 2;
-/// X509_V_ERR_UNABLE_TO_GET_CRL
-const NO_CRL: i32 = 3;
-/// What `tls_ignore_crl_unavailability` tolerates: no CRL, one badly signed (X509_V_ERR_CRL_SIGNATURE_FAILURE), one not
-/// valid yet or no more. What such a list revokes stays revoked.
-const NO_USABLE_CRL: [i32; 4] = [NO_CRL, 8, 11, 12];
-/// X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY
-const NO_ISSUER: i32 = 20;
-/// OpenSSL's codes where no trusted issuer is found: X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, of a self-signed certificate,
-/// of a chain that ends with one, and `NO_ISSUER`.
-const UNTRUSTED: [i32; 4] = [2, 18, 19, NO_ISSUER];
-/// X509_V_ERR_CERT_REVOKED
-const REVOKED: i32 = 23;
+/// What `tls_ignore_crl_unavailability` tolerates: no CRL, one badly signed, one not valid yet or no more. What such a
+/// list revokes stays revoked.
+const NO_USABLE_CRL: [i32; 4] = [
+    codes::UNABLE_TO_GET_CRL,
+    codes::CRL_SIGNATURE_FAILURE,
+    codes::CRL_NOT_YET_VALID,
+    codes::CRL_HAS_EXPIRED,
+];
+/// Where no trusted issuer is found, or only the certificate itself.
+const UNTRUSTED: [i32; 4] = [
+    codes::UNABLE_TO_GET_ISSUER_CERT,
+    codes::DEPTH_ZERO_SELF_SIGNED_CERT,
+    codes::SELF_SIGNED_CERT_IN_CHAIN,
+    codes::UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+];
+
 /// The settings that decide what verification requires.
 #[derive(Clone, Copy)]
 pub(crate) struct Policy {
@@ -145,10 +150,10 @@ fn judge(
         let last = print_of(context, Last).unwrap_or_default();
         if !pinned && !anchors.roots.contains(&last) {
             // The chain ends at a certificate that is only pinned.
-            return refuse(context, NO_ISSUER, None, seen);
+            return refuse(context, codes::UNABLE_TO_GET_ISSUER_CERT_LOCALLY, None, seen);
         }
         if anchors.revoked.contains(&last) {
-            return refuse(context, REVOKED, None, seen);
+            return refuse(context, codes::CERT_REVOKED, None, seen);
         }
         seen.note_urls(context);
     }
@@ -207,16 +212,41 @@ fn is_end(chain: &X509StoreContextRef) -> bool {
 /// The word for a verification fault (X509_V_ERR_*), as listed in `os4x_proxy-log.5`.
 pub(crate) fn fault_word(code: i32) -> &'static str {
     match code {
-        2 | 18..=21 | 24 | 27 | 28 | 30 | 31 | 33 | 47..=49 | 79 | 80 | 94 => "unknown-ca",
-        NO_CRL | 44 | 54 => "crl-missing",
-        8 | 35 | 36 => "crl-bad-signature",
-        9 | 13 => "not-yet-valid",
-        10 | 14 => "expired",
-        11 | 12 | 15 | 16 => "crl-expired",
-        23 => "revoked",
-        26 | 32 | 37 | 81..=93 => "wrong-usage",
-        62 | 64 => "wrong-name",
-        66..=68 => "weak-key",
+        codes::UNABLE_TO_GET_ISSUER_CERT
+        | codes::DEPTH_ZERO_SELF_SIGNED_CERT
+        | codes::SELF_SIGNED_CERT_IN_CHAIN
+        | codes::UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+        | codes::UNABLE_TO_VERIFY_LEAF_SIGNATURE
+        | codes::NO_ISSUER_PUBLIC_KEY
+        | codes::CERT_UNTRUSTED
+        | codes::CERT_REJECTED
+        | codes::AKID_SKID_MISMATCH
+        | codes::AKID_ISSUER_SERIAL_MISMATCH
+        | codes::UNABLE_TO_GET_CRL_ISSUER
+        | codes::PERMITTED_VIOLATION
+        | codes::EXCLUDED_VIOLATION
+        | codes::SUBTREE_MINMAX
+        | codes::INVALID_CA
+        | codes::PATHLEN_INVALID_FOR_NON_CA
+        | codes::EC_KEY_EXPLICIT_PARAMS => "unknown-ca",
+        codes::UNABLE_TO_GET_CRL | codes::DIFFERENT_CRL_SCOPE | codes::CRL_PATH_VALIDATION_ERROR => "crl-missing",
+        codes::CRL_SIGNATURE_FAILURE
+        | codes::KEYUSAGE_NO_CRL_SIGN
+        | codes::UNHANDLED_CRITICAL_CRL_EXTENSION => "crl-bad-signature",
+        codes::CERT_NOT_YET_VALID | codes::ERROR_IN_CERT_NOT_BEFORE_FIELD => "not-yet-valid",
+        codes::CERT_HAS_EXPIRED | codes::ERROR_IN_CERT_NOT_AFTER_FIELD => "expired",
+        codes::CRL_NOT_YET_VALID
+        | codes::CRL_HAS_EXPIRED
+        | codes::ERROR_IN_CRL_LAST_UPDATE_FIELD
+        | codes::ERROR_IN_CRL_NEXT_UPDATE_FIELD => "crl-expired",
+        codes::CERT_REVOKED => "revoked",
+        codes::INVALID_PURPOSE
+        | codes::KEYUSAGE_NO_CERTSIGN
+        | codes::INVALID_NON_CA
+        // What OpenSSL's strict checks find: faults of extensions.
+        | codes::PATHLEN_WITHOUT_KU_KEY_CERT_SIGN..=codes::EXTENSIONS_REQUIRE_VERSION_3 => "wrong-usage",
+        codes::HOSTNAME_MISMATCH | codes::IP_ADDRESS_MISMATCH => "wrong-name",
+        codes::EE_KEY_TOO_SMALL | codes::CA_KEY_TOO_SMALL | codes::CA_MD_TOO_WEAK => "weak-key",
         _ => "bad-certificate",
     }
 }

@@ -5,6 +5,7 @@ use crate::backend::Access;
 use crate::backend_url::BackendUrl;
 use common::identity::Kind;
 use common::secret::Secret;
+use common::text::{clock, hex};
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
@@ -14,13 +15,11 @@ use openssl::pkey::{PKey, Private};
 use openssl::ssl::{SslAcceptor, SslMethod, SslStream};
 use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509NameBuilder};
-use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
 pub(super) const TOKEN: &str = "s3cret";
-const DAY: i64 = 24 * 60 * 60;
 
 pub(super) struct Pair {
     pub(super) certificate: X509,
@@ -52,11 +51,9 @@ fn unsigned(name: &str, issuer: Option<&Pair>, days: (i64, i64)) -> (X509Builder
     builder.set_subject_name(&subject).unwrap();
     builder.set_issuer_name(issuer.map_or(&subject, |issuer| issuer.certificate.subject_name())).unwrap();
     builder.set_pubkey(&key).unwrap();
-    let now =
-        i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs())
-            .unwrap();
-    builder.set_not_before(&Asn1Time::from_unix(now + days.0 * DAY).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::from_unix(now + days.1 * DAY).unwrap()).unwrap();
+    let now = clock::now();
+    builder.set_not_before(&Asn1Time::from_unix(now + days.0 * clock::DAY).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_unix(now + days.1 * clock::DAY).unwrap()).unwrap();
     (builder, key)
 }
 
@@ -88,11 +85,8 @@ pub(super) fn issue(ca: &Pair, leaf: Leaf) -> Pair {
 
 /// The token that names `ca`.
 pub(super) fn token(ca: &Pair) -> String {
-    let mut text = format!("{TOKEN}.");
-    for octet in ca.certificate.digest(MessageDigest::sha256()).unwrap().iter() {
-        write!(text, "{octet:02x}").unwrap();
-    }
-    text
+    let pin = ca.certificate.digest(MessageDigest::sha256()).unwrap();
+    format!("{TOKEN}.{}", hex::encode(&pin))
 }
 
 /// How a server treats the connection once it has a request.

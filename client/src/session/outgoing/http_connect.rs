@@ -4,14 +4,13 @@
 use super::request::{RequestError, RequestReader};
 use common::link::join::Target;
 use common::process::status::Status;
+use common::text::host::{is_host, is_short_name};
 use std::net::Ipv6Addr;
 
 /// Largest head of a request, octets.
 const MAX_HEAD: usize = 8 * 1024;
 /// Longest reason phrase, octets.
 const MAX_REASON: usize = 300;
-/// Longest host name (RFC 1035 §2.3.4).
-const MAX_HOST: usize = 253;
 
 /// The station is through.
 pub(super) const READY: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
@@ -71,13 +70,12 @@ fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
         Some(_) => return None,
         None => None,
     };
-    (host.contains(':') || is_host(host.as_bytes())).then(|| (host.to_owned(), port))
+    is_destination(host).then(|| (host.to_owned(), port))
 }
 
-/// A host name, a short name or an IPv4 address.
-pub(super) fn is_host(host: &[u8]) -> bool {
-    (1..=MAX_HOST).contains(&host.len())
-        && host.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_'))
+/// A host name, an address, or the short name of a partner.
+pub(super) fn is_destination(name: &str) -> bool {
+    is_host(name) || is_short_name(name)
 }
 
 /// A whole answer that refuses: the reason's word and sentence in the status line.

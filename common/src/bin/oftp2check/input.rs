@@ -97,30 +97,3 @@ fn content(file: &str) -> io::Result<Vec<u8>> {
     io::stdin().lock().read_to_end(&mut content)?;
     Ok(content)
 }
-
-/// Octets written in hex, both cases.
-pub(crate) fn octets(hex: &[u8]) -> Option<Vec<u8>> {
-    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    if !hex.len().is_multiple_of(2) {
-        return None;
-    }
-    hex.chunks_exact(2)
-        .map(|pair| match *pair {
-            [high, low] => Some(digit(high)? << 4 | digit(low)?),
-            _ => None,
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::octets;
-
-    #[test]
-    fn hex_is_whole_octets() {
-        assert_eq!(octets(b"10fFa0"), Some(vec![0x10, 0xFF, 0xA0]));
-        assert_eq!(octets(b"100"), None);
-        assert_eq!(octets(b"1g"), None);
-        assert_eq!(octets(b"+1"), None);
-    }
-}

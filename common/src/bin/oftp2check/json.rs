@@ -1,7 +1,8 @@
 //! Traces in JSON: `{name, steps: [{dir, hex}]}` or `{name, level, hex}`, in a list, alone, or one after another.
 
-use crate::input::{Buffer, Kind, Problem, Trace, octets};
+use crate::input::{Buffer, Kind, Problem, Trace};
 use common::oftp::{Level, Side};
+use common::text::hex;
 use serde::Deserialize;
 
 /// Members that are not named here (verdicts, labels) are left unread.
@@ -48,7 +49,7 @@ fn trace(file: &str, number: usize, entry: Entry) -> Result<Trace, Problem> {
     let name = entry.name.unwrap_or_else(|| format!("trace {number}"));
     let problem = |step, what| Problem::Step { file: file.to_owned(), trace: name.clone(), step, what };
     if let Some(hex) = entry.hex {
-        let stb = octets(hex.as_bytes()).ok_or_else(|| problem(0, "is not whole octets in hex"))?;
+        let stb = hex::decode(hex).ok_or_else(|| problem(0, "is not whole octets in hex"))?;
         let level = entry.level.and_then(|level| Level::from_digit(level.saturating_add(b'0')));
         let side = Side::Initiator;
         return Ok(Trace { name, kind: Kind::Message(level), buffers: vec![Buffer { side, stb }] });
@@ -60,7 +61,7 @@ fn trace(file: &str, number: usize, entry: Entry) -> Result<Trace, Problem> {
             "R" => Side::Responder,
             _ => return Err(problem(index, "has a dir that is neither I nor R")),
         };
-        let stb = octets(step.hex.as_bytes()).ok_or_else(|| problem(index, "is not whole octets in hex"))?;
+        let stb = hex::decode(step.hex).ok_or_else(|| problem(index, "is not whole octets in hex"))?;
         buffers.push(Buffer { side, stb });
     }
     Ok(Trace { name, kind: Kind::Session, buffers })

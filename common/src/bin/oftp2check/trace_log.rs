@@ -4,8 +4,9 @@
 //! A process carries one session, so its PID gathers a trace. Both daemons relay every buffer; in one log file a
 //! session appears once for each process that wrote there.
 
-use crate::input::{Buffer, Kind, Problem, Trace, octets};
+use crate::input::{Buffer, Kind, Problem, Trace};
 use common::oftp::{SSRM, Side};
+use common::text::hex;
 use std::collections::HashMap;
 
 /// One buffer's line, taken apart.
@@ -79,8 +80,8 @@ impl<'a> Fields<'a> {
             _ => return Err("has no role= that is Initiator or Responder"),
         };
         let length = words.next().and_then(|word| word.strip_prefix("octets=")?.parse::<usize>().ok());
-        let hex = words.next().and_then(|word| word.strip_prefix("hex="));
-        let stb = hex.and_then(|hex| octets(hex.as_bytes())).ok_or("has no hex= of whole octets")?;
+        let digits = words.next().and_then(|word| word.strip_prefix("hex="));
+        let stb = digits.and_then(hex::decode).ok_or("has no hex= of whole octets")?;
         if length != Some(stb.len()) {
             return Err("has an octets= that is not the length of its hex=");
         }

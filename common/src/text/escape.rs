@@ -1,5 +1,5 @@
-//! Text from outside, made safe for one log line: whoever chose it can neither end the line, nor begin a field,
-//! nor reach the terminal that shows it. Pure functions; every process runs them.
+//! Text from outside, made safe for a log line, a terminal and a table: it can neither end the line, nor begin a field,
+//! nor steer the terminal that shows it. The one list of hazardous characters is here. Pure functions.
 
 use std::fmt::{self, Display, Write};
 
@@ -42,14 +42,22 @@ fn is_plain(character: char) -> bool {
     !matches!(character, ' ' | '=' | '"' | '\\') && !is_hazardous(character)
 }
 
-/// Control characters, those that nobody sees, and those that change the direction or the division of the text
-/// around them.
-fn is_hazardous(character: char) -> bool {
+/// Control characters, characters that nobody sees, and those that change the direction or the division of the text
+/// around them: no text of a peer may bring one into a log or onto a terminal as it is.
+pub fn is_hazardous(character: char) -> bool {
     character.is_control()
         || (character.is_whitespace() && character != ' ')
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(character, '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` with its hazardous characters escaped as [`escape`] does it, and nothing else changed: for a terminal.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    // Writing to a String cannot fail.
+    let _ = OneLine(&mut shown).write_str(text);
+    shown
 }
 
 fn write_visible(f: &mut (impl Write + ?Sized), character: char) -> fmt::Result {
@@ -63,8 +71,9 @@ fn write_visible(f: &mut (impl Write + ?Sized), character: char) -> fmt::Result 
     }
 }
 
-/// Passes text on with its control characters made visible: the last guard, for text that no field escaped.
-pub(super) struct OneLine<W>(pub(super) W);
+/// Passes text on with its hazardous characters escaped: the last guard, for text that no field escaped.
+#[derive(Debug)]
+pub struct OneLine<W>(pub W);
 
 impl<W: Write> Write for OneLine<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -118,6 +127,7 @@ mod tests {
 
     #[test]
     fn free_text_keeps_its_backslashes_and_loses_its_line_ends() {
+        assert_eq!(visible("a \"b\" = c\\d \u{1b}[2J\n\u{202e}"), "a \"b\" = c\\d \\x1b[2J\\n\\u{202e}");
         let mut out = String::new();
         write!(OneLine(&mut out), "a\nb \"c\" {}", escape("d e")).unwrap();
         assert_eq!(out, "a\\nb \"c\" \"d e\"");

@@ -1,0 +1,5 @@
+//! What certificates say, as every part reads it: times, names, and OpenSSL's codes by their names. Decides nothing.
+
+pub mod codes;
+pub mod subject;
+pub mod times;
