@@ -1,6 +1,7 @@
 //! What the client's parent and its session children say to each other over their channel.
 
-use common::link::session_id::{SessionId, Ticket};
+use common::link::session_id::SessionId;
+use common::link::ticket::Ticket;
 use common::rpc::SystemLog;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 //! Messages between the server's parent and its session children, over their channel.
 
-use common::link::session_id::{SessionId, Ticket};
+use common::link::session_id::SessionId;
+use common::link::ticket::Ticket;
 use common::rpc::{SessionEvent, SystemLog};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;

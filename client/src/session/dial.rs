@@ -3,7 +3,8 @@
 
 use super::{SessionContext, Stop};
 use common::link::join;
-use common::link::session_id::{SessionId, Ticket, UNKNOWN_PAIR};
+use common::link::session_id::{SessionId, UNKNOWN_PAIR};
+use common::link::ticket::Ticket;
 use common::log::{Event, events};
 use common::net::{self, Conn, Interrupted, LookupError, Wire};
 use common::process::status::Status;

@@ -1,7 +1,8 @@
 //! The control connection: what the two parents say to each other, and the connection itself with its pings.
 //! Frames of up to 1 MiB; an answer that is larger goes in chunks, between which pings get through.
 
-use super::session_id::{Direction, SessionId, Ticket};
+use super::session_id::{Direction, SessionId};
+use super::ticket::Ticket;
 use crate::ipc::frame::{self, FrameError, MAX_FRAME, Splitter};
 use crate::net::{Conn, Read};
 use crate::rpc::{SessionEvent, SystemLog};

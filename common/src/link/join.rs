@@ -1,7 +1,8 @@
 //! The join of a pair: TLS 1.3 with the ticket as pre-shared key on the data connection, then the few bounded
 //! frames that open a session on it. Whoever has work begins the handshake; the parked end waits for it.
 
-use super::session_id::{SessionId, Ticket};
+use super::session_id::SessionId;
+use super::ticket::Ticket;
 use super::tls;
 use crate::config::ProfileName;
 use crate::ipc::frame::{self, FrameError, Splitter};

@@ -2,7 +2,8 @@
 //! connection for each pair of session children. The wire format is here and nowhere else; `man/doc/link.md` describes it.
 //!
 //! * `control`: what the two parents say to each other, two enums, one for each direction.
-//! * `session_id`: pair IDs, tickets, and the preamble of a data connection.
+//! * `session_id`: the ID of a session and its pair, and the preamble of a data connection.
+//! * `ticket`: the secret of a pair.
 //! * `join`: TLS with the ticket on a data connection, and the few frames that open a session on it.
 //! * `tls`: the TLS contexts of the control connection.
 //! * `backoff`: when a pair that came to nothing is tried again.
@@ -13,4 +14,5 @@ pub mod control;
 mod document;
 pub mod join;
 pub mod session_id;
+pub mod ticket;
 pub mod tls;

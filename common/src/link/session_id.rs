@@ -1,10 +1,10 @@
-//! Pairs: a server child and a client child that belong together. The pair ID travels in clear and only finds the
-//! child; the ticket never travels on the data connection and proves the right to join.
+//! The ID of a session and of the pair that carries it: a server child and a client child that belong together. It
+//! travels in clear and only finds the child; the pair's `Ticket` proves the right to join.
 
+use crate::text::hex;
 use openssl::error::ErrorStack;
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write as _};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use std::fmt;
 
 /// Length of the preamble that opens a data connection, octets.
 pub const PREAMBLE: usize = 24;
@@ -44,7 +44,7 @@ impl SessionId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
@@ -64,7 +64,7 @@ impl TryFrom<String> for SessionId {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, &'static str> {
-        unhex(&text).map(Self).ok_or("a pair ID is 32 hex digits")
+        hex::decode_array(text).map(Self).ok_or("a pair ID is 32 hex digits")
     }
 }
 
@@ -88,70 +88,9 @@ impl Direction {
     }
 }
 
-/// 256 random bits, known to both parents and to the two children of one pair; good for one join.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct Ticket([u8; 32]);
-
-impl Ticket {
-    /// A new one.
-    pub fn random() -> Result<Self, ErrorStack> {
-        let mut ticket = [0; 32];
-        openssl::rand::rand_bytes(&mut ticket)?;
-        Ok(Self(ticket))
-    }
-
-    /// The secret itself.
-    pub fn expose(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<redacted>")
-    }
-}
-
-impl Serialize for Ticket {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = hex(&self.0);
-        let result = serializer.serialize_str(&text);
-        text.zeroize();
-        result
-    }
-}
-
-impl<'de> Deserialize<'de> for Ticket {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut text = String::deserialize(deserializer)?;
-        let octets = unhex(&text);
-        text.zeroize();
-        octets.map(Self).ok_or_else(|| serde::de::Error::custom("a ticket is 64 hex digits"))
-    }
-}
-
-fn hex(octets: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * octets.len());
-    for octet in octets {
-        let _ = write!(text, "{octet:02x}");
-    }
-    text
-}
-
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut octets = [0; N];
-    for (octet, pair) in octets.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *octet = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(octets)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{PREAMBLE, SessionId, Ticket};
+    use super::{PREAMBLE, SessionId};
 
     #[test]
     fn a_preamble_names_its_pair() {
@@ -162,9 +101,9 @@ mod tests {
 
     #[test]
     fn json_round_trip() {
-        let (pair, ticket) = (SessionId::random().unwrap(), Ticket::random().unwrap());
-        let text = serde_json::to_string(&(pair, ticket.clone())).unwrap();
-        assert_eq!(serde_json::from_str::<(SessionId, Ticket)>(&text).unwrap(), (pair, ticket));
+        let pair = SessionId::random().unwrap();
+        let text = serde_json::to_string(&pair).unwrap();
+        assert_eq!(serde_json::from_str::<SessionId>(&text).unwrap(), pair);
         assert!(serde_json::from_str::<SessionId>("\"00\"").is_err());
     }
 }

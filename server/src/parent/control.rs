@@ -2,7 +2,7 @@
 //! parent's to act on.
 
 use common::link::control::{Control, ControlError, ToClient, ToServer};
-use common::link::session_id::Ticket;
+use common::link::ticket::Ticket;
 use mio::{Interest, Registry, Token};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

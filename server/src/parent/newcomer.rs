@@ -3,7 +3,8 @@
 
 use super::control::Client;
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
-use common::link::session_id::{PREAMBLE, SessionId, Ticket};
+use common::link::session_id::{PREAMBLE, SessionId};
+use common::link::ticket::Ticket;
 use common::link::tls;
 use common::net::{Conn, Wire};
 use mio::Registry;

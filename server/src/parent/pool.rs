@@ -4,7 +4,8 @@
 //! process but its ID.
 
 use common::link::backoff::BackOff;
-use common::link::session_id::{Direction, SessionId, Ticket};
+use common::link::session_id::{Direction, SessionId};
+use common::link::ticket::Ticket;
 use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

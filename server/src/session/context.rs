@@ -4,7 +4,8 @@
 use crate::active_config::ActiveConfig;
 use crate::messages::{ToChild, ToParent};
 use common::ipc::channel::{Channel, Received};
-use common::link::session_id::{Direction, SessionId, Ticket};
+use common::link::session_id::{Direction, SessionId};
+use common::link::ticket::Ticket;
 use common::net::{Conn, Interrupted, Waiter, Wire};
 use common::rpc::{Level, Origin, SystemLog};
 use mio::net::TcpStream;
