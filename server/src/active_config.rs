@@ -8,13 +8,14 @@ use crate::trust::certificate::{self, fingerprint};
 use crate::trust::{self, Peer, Seen};
 use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig};
 use common::link::join::Target;
+use common::net::ANY;
 use common::text::clock;
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContext;
 use openssl::x509::X509Ref;
 use std::collections::HashSet;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -130,7 +131,7 @@ impl ActiveConfig {
             tls::partner_context(peer, &anchors, policy, seen.clone())
                 .map_err(|TlsError { what, cause }| ConfigError::Tls(what, cause))
         };
-        let address = config.tcp_incoming_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let address = config.tcp_incoming_ip.unwrap_or(ANY);
         let active = Self {
             generation: config.generation,
             listen: SocketAddr::new(address, config.tcp_port_tls),

@@ -5,6 +5,7 @@ use crate::licence::{Licence, LicenceError};
 use crate::options::Options;
 use crate::parent::Parent;
 use common::log::{Event, events};
+use common::net;
 use common::process::options::complain;
 use common::process::pidfile::PidFile;
 use common::process::site::Site;
@@ -50,7 +51,7 @@ fn prepare(site: &Site, options: &Options) -> Result<Prepared, Box<dyn Error>> {
     let licence =
         licence(&identity, options).map_err(|e| format!("{e}\nOS4X Proxy ID: {}", identity.proxy_id))?;
     PidFile::check(&site.file("pid"))?;
-    let listener = TcpListener::bind(options.internal)
+    let listener = net::listen_at(options.internal)
         .map_err(|cause| format!("cannot listen for the client on {} (-i): {cause}", options.internal))?;
     Ok(Prepared { listener, identity, licence })
 }

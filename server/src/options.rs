@@ -1,11 +1,12 @@
 //! The server's command line: the options of the product's documentation (`t/documented` holds its help text), and
 //! `--foreground`. Only reads it; `main` acts.
 
+use common::net::ANY;
 use common::process::options::{INTERNAL_PORT, UsageError, host_and_port, port};
 use common::process::startup::Mode;
 use getopts::Options as Grammar;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// The documented text; `--foreground` came later and stands in the manual only.
@@ -74,7 +75,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
             option: "-i",
             wanted: "[<IP of device>]:<port>, for example :2878, 10.0.0.1:2878 or [::1]:2878",
         })?,
-        None => SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), INTERNAL_PORT),
+        None => SocketAddr::new(ANY, INTERNAL_PORT),
     };
     // The daemon leaves the current directory.
     let licence = given.opt_str("l");
@@ -97,12 +98,12 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
 /// `[<IP>]:<port>`; just a port or just an address is understood too.
 fn internal(text: &str) -> Option<SocketAddr> {
     if let Some(number) = port(text) {
-        return Some(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), number));
+        return Some(SocketAddr::new(ANY, number));
     }
     let (host, number) = host_and_port(text)?;
     let address = match (host, number) {
         ("", None) => return None,
-        ("", Some(_)) => Ipv4Addr::UNSPECIFIED.into(),
+        ("", Some(_)) => ANY,
         _ => host.parse::<IpAddr>().ok()?,
     };
     Some(SocketAddr::new(address, number.unwrap_or(INTERNAL_PORT)))
@@ -122,8 +123,8 @@ mod tests {
     #[test]
     fn internal_addresses() {
         for (text, address) in [
-            (":2879", "0.0.0.0:2879"),
-            ("2879", "0.0.0.0:2879"),
+            (":2879", "[::]:2879"),
+            ("2879", "[::]:2879"),
             ("10.0.0.1:2879", "10.0.0.1:2879"),
             ("10.0.0.1", "10.0.0.1:2878"),
             ("[::1]:2879", "[::1]:2879"),
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(
             options,
             Options {
-                internal: "0.0.0.0:2878".parse().unwrap(),
+                internal: "[::]:2878".parse().unwrap(),
                 licence: "/etc/os4x_proxy.lic".into(),
                 mode: Mode::Detached
             }

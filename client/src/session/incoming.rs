@@ -18,7 +18,7 @@ pub(super) struct Failure {
     pub(super) status: Status,
     pub(super) detail: String,
     /// A station that is told why, and is yet to be closed.
-    pub(super) told: Option<Conn>,
+    pub(super) told: Option<Box<Conn>>,
 }
 
 /// Where the station is, for the session list.
@@ -49,7 +49,7 @@ pub(super) fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn
             // If it cannot be taken the station is gone, and the log line says what matters.
             let _ = conn.write(&inspector.esid(reason));
             let detail = format!("the station {host}:{port} {what}");
-            Err(Failure { status: Status::StationViolation, detail, told: Some(conn) })
+            Err(Failure { status: Status::StationViolation, detail, told: Some(Box::new(conn)) })
         }
         Err(GreetingError::Told(detail)) => Err(Failure { status: Status::Terminated, detail, told: None }),
     }

@@ -186,7 +186,7 @@ impl incoming::Failure {
             common::net::goodbye(&mut context.waiter, data);
         }
         if let Some(station) = self.told {
-            common::net::goodbye(&mut context.waiter, station);
+            common::net::goodbye(&mut context.waiter, *station);
         }
         self.status
     }

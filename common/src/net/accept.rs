@@ -32,7 +32,11 @@ impl Accepting {
             match listener.accept() {
                 // The connection was gone before it was accepted.
                 Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
-                came => return self.judge(came, Instant::now()),
+                // A socket of both families gives IPv4 peers as IPv6 addresses.
+                came => {
+                    let came = came.map(|(socket, peer)| (socket, canonical(peer)));
+                    return self.judge(came, Instant::now());
+                }
             }
         }
     }
@@ -65,6 +69,11 @@ impl Accepting {
     pub fn is_due(&self) -> bool {
         self.retry_at.is_some_and(|at| at <= Instant::now())
     }
+}
+
+/// The address as the peer knows it: `::ffff:192.0.2.1` is 192.0.2.1.
+pub fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }
 
 #[cfg(test)]

@@ -6,13 +6,15 @@
 
 mod accept;
 mod conn;
+mod listen;
 mod lookup;
 mod network;
 mod waiter;
 mod wire;
 
-pub use accept::Accepting;
+pub use accept::{Accepting, canonical};
 pub use conn::{Conn, Read, TlsFailure};
+pub use listen::{ANY, BACKLOG, listen_at};
 pub use lookup::{LookupError, connect, is_own, resolve};
 pub use network::{Network, NetworkError, is_public, normal, private_networks};
 pub use waiter::{Interrupted, Waiter};

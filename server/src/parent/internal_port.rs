@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 const SLOTS: usize = 10;
 /// How long a newcomer may take to prove itself.
 const PROOF: Duration = Duration::from_secs(10);
-const BACKLOG: i32 = 64;
 
 /// The port, and the newcomers that have not proven themselves yet.
 pub(super) struct InternalPort {
@@ -84,7 +83,7 @@ impl InternalPort {
             return Ok(());
         }
         if wanted {
-            sys::listen_on(&self.listener, BACKLOG)?;
+            sys::listen_on(&self.listener, net::BACKLOG)?;
             registry.register(&mut self.listener, tokens::INTERNAL_PORT, Interest::READABLE)?;
         } else {
             // Accept what is already queued: closing the port would reset those connections.
@@ -187,7 +186,7 @@ impl InternalPort {
 
     /// Tells a client's child that its pair is unknown, so that it does not dial again.
     pub(super) fn refuse_pair(&mut self, socket: TcpStream, reason: &str) {
-        let peer = socket.peer_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
+        let peer = socket.peer_addr().map_or_else(|_| SocketAddr::from(([0; 4], 0)), net::canonical);
         if let Some(unlogged) = self.pairs.admit(Instant::now()) {
             log_refused(&events::PAIR_REFUSED, peer, reason, unlogged);
         }

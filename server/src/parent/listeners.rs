@@ -3,7 +3,7 @@
 
 use super::tokens::LISTENER;
 use common::log::{Event, events};
-use common::net::Accepting;
+use common::net::{self, Accepting};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 use std::io::{self, ErrorKind};
@@ -134,7 +134,9 @@ impl Listener {
 
 /// A listener that the loop watches.
 fn bind(address: SocketAddr, registry: &Registry) -> io::Result<TcpListener> {
-    let mut socket = TcpListener::bind(address)?;
+    let socket = net::listen_at(address)?;
+    socket.set_nonblocking(true)?;
+    let mut socket = TcpListener::from_std(socket);
     registry.register(&mut socket, LISTENER, Interest::READABLE)?;
     Ok(socket)
 }
