@@ -70,7 +70,7 @@ impl Stop {
     fn through_ureq(self, timeout: &NextTimeout) -> Error {
         match self {
             Self::Interrupted(Interrupted::Late) => Error::Timeout(timeout.reason),
-            Self::Interrupted(Interrupted::Ended) => Error::Other(Box::new(Fault::Ended)),
+            Self::Interrupted(Interrupted::Ended(_)) => Error::Other(Box::new(Fault::Ended)),
             Self::Interrupted(Interrupted::Failed(e)) => Error::Io(e),
             Self::Fault(fault) => Error::Other(Box::new(fault)),
         }

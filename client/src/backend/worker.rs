@@ -116,7 +116,7 @@ impl std::error::Error for WorkerError {
 impl From<Interrupted> for WorkerError {
     fn from(e: Interrupted) -> Self {
         match e {
-            Interrupted::Ended => Self::Ended,
+            Interrupted::Ended(_) => Self::Ended,
             // No wait for the parent has a deadline.
             Interrupted::Late => Self::Io(ErrorKind::TimedOut.into()),
             Interrupted::Failed(e) => Self::Io(e),

@@ -197,7 +197,7 @@ impl Parent {
         // The dialling had this process's signals: what they asked for is done now.
         self.bury();
         self.children.release_parked();
-        if let Err(JoinError::Interrupted(Interrupted::Ended)) = renewed {
+        if let Err(JoinError::Interrupted(Interrupted::Ended(_))) = renewed {
             self.stop = Some(Finish::Told(End::Term));
         } else if let Err(e) = renewed {
             if self.joined.is_none() {

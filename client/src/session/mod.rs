@@ -84,7 +84,7 @@ impl From<Interrupted> for Stop {
     fn from(e: Interrupted) -> Self {
         match e {
             Interrupted::Failed(e) => Self::internal(&e),
-            Interrupted::Ended => {
+            Interrupted::Ended(_) => {
                 Self::Failed(Status::Terminated, "the session process was told to end".to_owned())
             }
             Interrupted::Late => {

@@ -6,6 +6,7 @@
 
 mod accept;
 mod conn;
+mod connect;
 mod listen;
 mod lookup;
 mod network;
@@ -14,8 +15,9 @@ mod wire;
 
 pub use accept::{Accepting, canonical};
 pub use conn::{Conn, Read, TlsFailure};
+pub use connect::{Connecting, connect};
 pub use listen::{ANY, BACKLOG, listen_at};
-pub use lookup::{LookupError, connect, is_own, resolve};
+pub use lookup::{LookupError, is_own, literal_address, resolve};
 pub use network::{Network, NetworkError, is_public, normal, private_networks};
 pub use waiter::{Interrupted, Waiter};
 pub use wire::Wire;

@@ -1,7 +1,7 @@
 //! What a session child waits with: its own readiness loop and its own signals. A level signal is obeyed here, in
 //! passing; one that ends the process interrupts whatever was being waited for.
 
-use crate::process::signals::{Signal, Signals};
+use crate::process::signals::{End, Signal, Signals};
 use mio::event::Source;
 use mio::{Events, Interest, Poll as Poller, Token};
 use std::fmt;
@@ -17,8 +17,8 @@ const OTHER: Token = Token(1);
 pub enum Interrupted {
     /// The deadline has passed.
     Late,
-    /// This process was told to end.
-    Ended,
+    /// This process was told to end, by this signal.
+    Ended(End),
     /// Waiting itself failed.
     Failed(io::Error),
 }
@@ -27,7 +27,7 @@ impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Late => f.write_str("the time limit has passed"),
-            Self::Ended => f.write_str("the process was told to end"),
+            Self::Ended(signal) => write!(f, "the process was told to end by {signal}"),
             Self::Failed(e) => write!(f, "waiting failed: {e}"),
         }
     }
@@ -106,7 +106,7 @@ impl Waiter {
         while let Some(signal) = self.signals.next_signal().map_err(Interrupted::Failed)? {
             match signal {
                 Signal::Level(level) => crate::log::change_level(level),
-                Signal::End(_) => return Err(Interrupted::Ended),
+                Signal::End(signal) => return Err(Interrupted::Ended(signal)),
                 Signal::Child => {}
             }
         }

@@ -39,7 +39,7 @@ pub(super) fn run(context: &mut SessionContext, ssl: Ssl, wire: Wire) -> Result<
                 let detail = format!("no complete TLS handshake within {limit} s{hint}");
                 return Err(Refusal::new(Status::Timeout, detail).into());
             }
-            Err(Interrupted::Ended) => {
+            Err(Interrupted::Ended(_)) => {
                 return Err(Refusal::new(Status::Terminated, "told to end during the TLS handshake").into());
             }
             Err(Interrupted::Failed(e)) => return Err(Refusal::internal(&e).into()),

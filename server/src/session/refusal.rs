@@ -95,14 +95,14 @@ impl Refusal {
     pub(super) fn interrupted(e: Interrupted) -> Self {
         match e {
             Interrupted::Failed(e) => Self::internal(&e),
-            Interrupted::Ended => Self::new(Status::Terminated, "the session process was told to end"),
+            Interrupted::Ended(_) => Self::new(Status::Terminated, "the session process was told to end"),
             Interrupted::Late => Self::new(Status::Timeout, "the time limit has passed"),
         }
     }
 
     /// The same where a partner waits for our next message: it gets an ESID.
     pub(super) fn closing_down(e: Interrupted) -> Self {
-        let esid = matches!(e, Interrupted::Ended).then_some(EsidReason::EmergencyCloseDown);
+        let esid = matches!(e, Interrupted::Ended(_)).then_some(EsidReason::EmergencyCloseDown);
         Self { esid, ..Self::interrupted(e) }
     }
 

@@ -65,7 +65,7 @@ impl From<Interrupted> for Failure {
     fn from(e: Interrupted) -> Self {
         match e {
             Interrupted::Late => Self::ours(Status::LinkBroke, "the server did not answer in time"),
-            Interrupted::Ended => Self::ours(Status::Terminated, "the session process was told to end"),
+            Interrupted::Ended(_) => Self::ours(Status::Terminated, "the session process was told to end"),
             Interrupted::Failed(e) => Self::ours(Status::Internal, e.to_string()),
         }
     }

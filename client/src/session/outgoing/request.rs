@@ -155,7 +155,9 @@ impl RequestReader<'_> {
         self.context.waiter.wait(Some(self.deadline)).map_err(|e| {
             let (status, detail) = match e {
                 Interrupted::Late => (Status::Timeout, "the station did not say in time where to".to_owned()),
-                Interrupted::Ended => (Status::Terminated, "the session process was told to end".to_owned()),
+                Interrupted::Ended(_) => {
+                    (Status::Terminated, "the session process was told to end".to_owned())
+                }
                 Interrupted::Failed(e) => (Status::Internal, e.to_string()),
             };
             RequestError { status, detail, answer: Vec::new() }

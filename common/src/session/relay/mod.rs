@@ -212,7 +212,7 @@ impl<'a, J: Judge> Relay<'a, J> {
         }
         match self.waiter.wait(Some(Instant::now())) {
             Ok(()) | Err(Interrupted::Late) => None,
-            Err(Interrupted::Ended) => Some(Step::End(Cause::Told)),
+            Err(Interrupted::Ended(_)) => Some(Step::End(Cause::Told)),
             Err(Interrupted::Failed(e)) => Some(Step::Failed(e)),
         }
     }
@@ -228,7 +228,7 @@ impl<'a, J: Judge> Relay<'a, J> {
         let deadline = [Some(silent), goodbye, unfinished.map(|(at, _)| at)].into_iter().flatten().min();
         match self.waiter.wait(deadline) {
             Ok(()) => None,
-            Err(Interrupted::Ended) => Some(Step::End(Cause::Told)),
+            Err(Interrupted::Ended(_)) => Some(Step::End(Cause::Told)),
             Err(Interrupted::Failed(e)) => Some(Step::Failed(e)),
             Err(Interrupted::Late) => {
                 let now = Instant::now();
@@ -343,7 +343,7 @@ impl<'a, J: Judge> Relay<'a, J> {
                 return;
             }
             match self.waiter.wait(deadline) {
-                Ok(()) | Err(Interrupted::Ended) => {}
+                Ok(()) | Err(Interrupted::Ended(_)) => {}
                 Err(_) => break,
             }
         }
