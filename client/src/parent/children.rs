@@ -6,14 +6,14 @@ use super::{CHILDREN, Parent};
 use crate::messages::{ToChild, ToParent};
 use crate::session::{Station, Work};
 use common::ipc::channel::{Channel, ChannelError, Received};
-use common::link::session_id::{Direction, SessionId};
-use common::link::ticket::Ticket;
+use common::link::session_id::{Direction, SessionId, Ticket};
 use common::log::{Event, events};
 use common::rpc::SessionEvent;
 use common::sys;
 use mio::{Interest, Token};
 use nix::unistd::Pid;
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 
 /// Sessions that are over and whose station is remembered: reports come a second or so late.
 const MOST_LEFT: usize = 1000;
@@ -228,16 +228,16 @@ impl Parent {
             }
             if child.direction == Direction::Outgoing && child.is_parked() && child.channel.is_some() {
                 // It ended by itself: the pair was of no use.
-                self.pool.pause.failed(std::time::Instant::now());
+                self.pool.pause.failed(Instant::now());
             }
             if !child.is_parked() && !child.end_logged {
-                Event::new(&events::SESSION_CRASHED)
+                Event::new(events::SESSION_CRASHED)
                     .field("direction", child.direction.word())
                     .field("session", child.pair.map(|pair| pair.to_string()).unwrap_or_default())
                     .field("partner", child.partner.as_deref().unwrap_or_default())
                     .field_num("pid", pid.as_raw())
                     .field("reason", common::process::status::word_of(status))
-                    .log();
+                    .error();
             }
         }
     }

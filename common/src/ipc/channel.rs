@@ -8,6 +8,7 @@ use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socketpair};
+use nix::unistd::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -138,6 +139,24 @@ impl Channel {
         sys::send_fd(&self.socket, &text, descriptor).map_err(ChannelError::Io)
     }
 
+    /// The next message of child `pid`; none if there is none now, or the child is gone. A message that cannot be read is
+    /// logged and skipped: what follows may still be of use, above all the end line.
+    pub fn receive_from_child<T: DeserializeOwned>(&self, pid: Pid) -> Option<T> {
+        loop {
+            match self.receive() {
+                Ok(Received::Message(message, _)) => return Some(message),
+                Ok(Received::Blocked | Received::Gone) => return None,
+                Err(ChannelError::Message(e)) => {
+                    crate::error!("session process {pid} sent no message of ours: {e}");
+                }
+                Err(e) => {
+                    crate::error!("session process {pid}: {e}");
+                    return None;
+                }
+            }
+        }
+    }
+
     /// The next message, if there is one.
     pub fn receive<T: DeserializeOwned>(&self) -> Result<Received<T>, ChannelError> {
         let mut buffer = vec![0; MAX_DATAGRAM];
@@ -172,6 +191,7 @@ impl Source for Channel {
 #[cfg(test)]
 mod tests {
     use super::{Channel, ChannelError, Received, is_gone};
+    use nix::unistd::Pid;
     use std::io::ErrorKind;
     use std::thread::scope;
     use std::time::Duration;
@@ -194,6 +214,17 @@ mod tests {
             patient.join().unwrap().unwrap();
         });
         assert!(matches!(theirs.receive::<String>(), Ok(Received::Message(text, _)) if text == "last"));
+    }
+
+    #[test]
+    fn what_a_child_says_after_nonsense_is_heard() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        theirs.send(&"no number").unwrap();
+        theirs.send(&7).unwrap();
+        assert_eq!(ours.receive_from_child(Pid::this()), Some(7));
+        assert_eq!(ours.receive_from_child::<i32>(Pid::this()), None);
+        drop(theirs);
+        assert_eq!(ours.receive_from_child::<i32>(Pid::this()), None);
     }
 
     #[test]
