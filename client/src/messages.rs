@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 /// From the parent to a child for an outgoing session.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToChild {
-    /// A station's connection; its descriptor comes along.
-    Station {
+    /// Serve this station; the descriptor of its connection comes along.
+    Serve {
         /// The station's address and port.
         peer: SocketAddr,
         /// The partner that the listener is tied to.

@@ -1,8 +1,8 @@
-//! One call of the backend: POST the function and the token, read status and answer, and say what is wrong if anything
-//! is. The API worker's; blocks for as long as its limits allow, obeying signals meanwhile.
+//! One call of the backend: POST the function and the token, read status and answer, and name the fault if there is one.
+//! Runs in the API worker; blocks for as long as its limits allow, and handles signals meanwhile.
 
-use super::Access;
-use super::connector::{Dialler, Names, Shared};
+use super::access::Access;
+use super::connector::{DeadlineResolver, Dialler, SharedWaiter};
 use super::fault::Fault;
 use super::trust::{Trust, halves};
 use common::link::control::MAX_ANSWER;
@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use ureq::http::{HeaderValue, header};
 use ureq::unversioned::resolver::Resolver;
-use zeroize::Zeroizing;
 
 /// What a call may cost.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +21,7 @@ pub(super) struct Limits {
     pub(super) connect: Duration,
     /// The whole call, name lookup included.
     pub(super) call: Duration,
-    /// The same where the backend is only told something: it must not keep for long what the parent waits for.
+    /// A whole call that only reports: it must not hold up for long the questions of the parent.
     pub(super) report: Duration,
     /// The answer, octets.
     pub(super) answer: usize,
@@ -46,9 +45,9 @@ struct Request<'a> {
     token: &'a str,
 }
 
-/// What every answer has.
+/// The members that every answer has.
 #[derive(Deserialize)]
-struct Verdict {
+struct Envelope {
     ok: bool,
     error: Option<ApiError>,
 }
@@ -64,15 +63,15 @@ pub(super) struct Agent {
 
 impl Agent {
     /// Calls the backend of `access`; waits in `waiter`.
-    pub(super) fn new(access: Access, limits: Limits, waiter: &Shared) -> Result<Self, Fault> {
-        Self::with_names(access, limits, waiter, Names(waiter.clone()))
+    pub(super) fn new(access: Access, limits: Limits, waiter: &SharedWaiter) -> Result<Self, Fault> {
+        Self::with_names(access, limits, waiter, DeadlineResolver(waiter.clone()))
     }
 
     /// The same with `names` for name lookup.
     pub(super) fn with_names(
         access: Access,
         limits: Limits,
-        waiter: &Shared,
+        waiter: &SharedWaiter,
         names: impl Resolver,
     ) -> Result<Self, Fault> {
         let Access { url, credentials, token } = access;
@@ -105,15 +104,15 @@ impl Agent {
     }
 
     /// The backend's answer to `call`, as it came.
-    pub(super) fn call(&self, call: &Call) -> Result<Zeroizing<String>, Fault> {
-        let patience = if call.is_report() { self.limits.report } else { self.limits.call };
+    pub(super) fn call(&self, call: &Call) -> Result<String, Fault> {
+        let time_limit = if call.is_report() { self.limits.report } else { self.limits.call };
         let request = Request { call, token: self.token.expose() };
-        let body = Zeroizing::new(serde_json::to_vec(&request).map_err(Fault::Json)?);
+        let body = serde_json::to_vec(&request).map_err(Fault::Json)?;
         let mut post = self
             .http
             .post(&self.url)
             .config()
-            .timeout_global(Some(patience))
+            .timeout_global(Some(time_limit))
             .build()
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
@@ -121,18 +120,18 @@ impl Agent {
         if let Some(authorization) = &self.authorization {
             post = post.header(header::AUTHORIZATION, authorization);
         }
-        let mut response = post.send(&body[..]).map_err(|e| self.fault(e, patience))?;
+        let mut response = post.send(&body[..]).map_err(|e| self.fault(e, time_limit))?;
         let limit = self.limits.answer as u64;
         let answer = response.body_mut().with_config().limit(limit).read_to_vec();
-        judge(response.status().as_u16(), answer.map_err(|e| self.fault(e, patience))?)
+        judge(response.status().as_u16(), answer.map_err(|e| self.fault(e, time_limit))?)
     }
 
     /// What ureq's error means.
-    fn fault(&self, error: ureq::Error, patience: Duration) -> Fault {
+    fn fault(&self, error: ureq::Error, time_limit: Duration) -> Fault {
         use ureq::{Error, Timeout};
         match error {
             Error::Timeout(Timeout::Resolve | Timeout::Connect) => Fault::NoConnection(self.limits.connect),
-            Error::Timeout(_) => Fault::NoAnswer(patience),
+            Error::Timeout(_) => Fault::NoAnswer(time_limit),
             Error::Other(inner) => match inner.downcast::<Fault>() {
                 Ok(fault) => *fault,
                 Err(other) => Fault::Http(Error::Other(other)),
@@ -146,8 +145,7 @@ impl Agent {
 
 /// Basic authentication (RFC 7617) for a web server in front of the backend.
 fn basic(credentials: &Secret) -> Result<HeaderValue, Fault> {
-    let encoded = Zeroizing::new(encode_block(credentials.expose().as_bytes()));
-    let text = Zeroizing::new(format!("Basic {}", encoded.as_str()));
+    let text = format!("Basic {}", encode_block(credentials.expose().as_bytes()));
     let mut value =
         HeaderValue::from_str(&text).map_err(|e| Fault::Http(ureq::http::Error::from(e).into()))?;
     value.set_sensitive(true);
@@ -155,14 +153,12 @@ fn basic(credentials: &Secret) -> Result<HeaderValue, Fault> {
 }
 
 /// Only `200` with `"ok": true` is an answer.
-fn judge(status: u16, answer: Vec<u8>) -> Result<Zeroizing<String>, Fault> {
-    let answer = Zeroizing::new(answer);
+fn judge(status: u16, answer: Vec<u8>) -> Result<String, Fault> {
     match serde_json::from_slice(&answer) {
-        Ok(Verdict { ok: true, .. }) if status == 200 => {
-            let text = std::str::from_utf8(&answer).map_err(|_| Fault::Foreign(status))?;
-            Ok(Zeroizing::new(text.to_owned()))
+        Ok(Envelope { ok: true, .. }) if status == 200 => {
+            String::from_utf8(answer).map_err(|_| Fault::Foreign(status))
         }
-        Ok(Verdict { ok: false, error: Some(error) }) => Err(Fault::Refused(status, error)),
+        Ok(Envelope { ok: false, error: Some(error) }) => Err(Fault::Refused(status, error)),
         Err(e) if status == 200 && e.is_data() => Err(Fault::Json(e)),
         _ => Err(Fault::Foreign(status)),
     }

@@ -1,5 +1,5 @@
-//! What is under ureq: names, TCP and TLS, all waiting in the worker's own loop, so that a signal ends a call at once
-//! and no thread is started. A connection carries one call. The API worker's; knows nothing of the calls.
+//! Name look-up, TCP and TLS for ureq. All of it waits in the worker's own loop, so that a signal ends a call at once
+//! and no thread is started. A connection carries one call. Runs in the API worker; knows nothing of the calls.
 
 use super::fault::Fault;
 use super::trust::Trust;
@@ -18,14 +18,16 @@ use ureq::unversioned::transport::{
 };
 
 const HTTPS_PORT: u16 = 443;
+/// A step for which ureq sets no time limit.
+const UNLIMITED: std::time::Duration = std::time::Duration::from_secs(60);
 /// What `ResolvedSocketAddrs` holds.
 const MAX_ADDRESSES: usize = 16;
 
-/// The worker's loop. ureq wants its parts to be `Sync`; there is one thread, so nobody ever waits for the lock.
+/// The worker's loop. ureq wants its parts to be `Sync`; there is one thread, so the lock is never contended.
 #[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<Waiter>>);
+pub(super) struct SharedWaiter(Arc<Mutex<Waiter>>);
 
-impl Shared {
+impl SharedWaiter {
     pub(super) fn new(waiter: Waiter) -> Self {
         Self(Arc::new(Mutex::new(waiter)))
     }
@@ -35,13 +37,13 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for SharedWaiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shared")
+        f.write_str("SharedWaiter")
     }
 }
 
-/// Why a step of a connection did not come about.
+/// Why a step of a connection failed.
 pub(super) enum Stop {
     Interrupted(Interrupted),
     Fault(Fault),
@@ -86,15 +88,20 @@ fn deadline(timeout: &NextTimeout) -> Result<Option<Instant>, Error> {
     }
 }
 
+/// `until`, or in a minute: ureq sets a time limit, but need not.
+fn bounded(until: Option<Instant>) -> Instant {
+    until.unwrap_or_else(|| Instant::now() + UNLIMITED)
+}
+
 /// Looks names up within the call's time.
 #[derive(Debug)]
-pub(super) struct Names(pub(super) Shared);
+pub(super) struct DeadlineResolver(pub(super) SharedWaiter);
 
-impl Resolver for Names {
+impl Resolver for DeadlineResolver {
     fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.host().ok_or(Error::HostNotFound)?;
         let port = uri.port_u16().unwrap_or(HTTPS_PORT);
-        let until = deadline(&timeout)?.unwrap_or_else(Instant::now);
+        let until = bounded(deadline(&timeout)?);
         let found = net::resolve(&mut self.0.lock(), host, port, until)
             .map_err(|e| Stop::from(e).through_ureq(&timeout))?;
         let mut addresses = self.empty();
@@ -107,12 +114,12 @@ impl Resolver for Names {
 
 /// Connects and verifies.
 pub(super) struct Dialler {
-    waiter: Shared,
+    waiter: SharedWaiter,
     trust: Trust,
 }
 
 impl Dialler {
-    pub(super) fn new(waiter: Shared, trust: Trust) -> Self {
+    pub(super) fn new(waiter: SharedWaiter, trust: Trust) -> Self {
         Self { waiter, trust }
     }
 
@@ -121,8 +128,7 @@ impl Dialler {
         let openssl = |e| Stop::Fault(Fault::OpenSsl(e));
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let ssl = self.trust.begin(host).map_err(openssl)?;
-        let latest = until.unwrap_or_else(Instant::now);
-        let wire = net::connect(&mut waiter, &details.addrs, None, latest)?;
+        let wire = net::connect(&mut waiter, &details.addrs, None, bounded(until))?;
         let mut conn = Conn::tls(ssl, wire).map_err(openssl)?;
         waiter.drive(until, || {
             conn.handshake().map_err(|e| Stop::Fault(Fault::Handshake(e, self.trust.is_pinned())))
@@ -155,7 +161,7 @@ impl Connector for Dialler {
 /// A verified connection to the backend.
 pub(super) struct Connection {
     conn: Conn,
-    waiter: Shared,
+    waiter: SharedWaiter,
     buffers: LazyBuffers,
 }
 
@@ -207,7 +213,7 @@ impl Transport for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // The answer is there or has failed: how the goodbye goes changes nothing.
+        // The answer is there or has failed: the result of the close changes nothing.
         let _ = self.conn.finish();
     }
 }

@@ -1,24 +1,24 @@
-//! The life of the API worker process: takes tasks from the client's parent, calls the backend for each, hands the
-//! replies back. What the parent waits for goes ahead of what it only reports. Ends with the parent, or when it is told to. Writes no line about a failed call at
-//! INFO or above: the parent does, which knows what the call was for.
+//! The life of the API worker process: takes tasks from the client's parent, does each, hands the replies back. Questions,
+//! whose answers the parent waits for, go ahead of reports. It ends with the parent, or when a signal tells it to. It
+//! logs no failed call at INFO or above: the parent does, which knows what the call was for.
 
-use super::Access;
+use super::access::Access;
 use super::agent::{Agent, Limits};
-use super::connector::Shared;
+use super::connector::SharedWaiter;
 use super::fault::Fault;
+use super::task::{Done, Job, Reply, Task};
 use common::ipc::frame::{self, FrameError, Splitter};
-use common::net::{Interrupted, Waiter};
+use common::net::{self, Interrupted, LookupError, Waiter};
 use common::process::status::Status;
 use common::rpc::{Call, shortened};
 use common::secret::Secret;
 use common::sys;
 use mio::net::UnixStream;
-use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Largest task, octets of JSON: a batch of session events.
 const MAX_TASK: usize = 4 << 20;
@@ -26,42 +26,10 @@ const MAX_TASK: usize = 4 << 20;
 /// Longest reason of a failure, octets: the backend's own words may be in it, of any length.
 const MAX_REASON: usize = 1000;
 
-/// What the parent asks for.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Task {
-    /// Names it in its reply.
-    pub(crate) number: u64,
-    /// The call; the worker adds the token.
-    pub(crate) call: Call,
-}
+/// How long a look-up of a host name may take.
+const LOOK_UP: Duration = Duration::from_secs(10);
 
-/// A task that is done.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Done {
-    /// Which one.
-    pub(crate) number: u64,
-    /// What became of it.
-    pub(crate) reply: Reply,
-}
-
-/// What became of a task.
-#[derive(Serialize, Deserialize)]
-pub(crate) enum Reply {
-    /// The backend's answer.
-    Answer {
-        /// JSON, as it came: `"ok":true` and the function's own members.
-        text: Secret,
-    },
-    /// There is none.
-    Failed {
-        /// A sentence that names the backend, what is wrong and what to do.
-        reason: String,
-        /// The backend has not heard of it.
-        unsent: bool,
-    },
-}
-
-/// The process's whole life, from its fork to its last word.
+/// The whole life of the process, from its fork to its exit status.
 pub(crate) fn run(link: std::os::unix::net::UnixStream, access: Access) -> Status {
     sys::set_title("API worker");
     // Ctrl-C at the parent's terminal must not cut off its last reports.
@@ -142,15 +110,18 @@ pub(super) fn serve(
     access: Access,
     limits: Limits,
 ) -> Result<(), WorkerError> {
-    let waiter = Shared::new(Waiter::new()?);
+    let waiter = SharedWaiter::new(Waiter::new()?);
     let agent = Agent::new(access, limits, &waiter).map_err(WorkerError::Setup)?;
-    let mut parent = Parent::new(link, waiter)?;
+    let mut parent = ParentPipe::new(link, waiter.clone())?;
     while let Some(task) = parent.next_task()? {
         common::log::reread_if_changed();
-        let reply = perform(&agent, &task.call)?;
+        let reply = match &task.job {
+            Job::Call(call) => call_backend(&agent, call)?,
+            Job::LookUp { host, port } => look_up(&waiter, host, *port)?,
+        };
         let failed = matches!(reply, Reply::Failed { .. });
         let taken = parent.send(Done { number: task.number, reply })?;
-        // What a parent asked before it went is still done, unless the backend is away as well.
+        // The last reports of a parent that is gone are still sent, unless the backend is away as well.
         if failed && !taken {
             break;
         }
@@ -158,12 +129,12 @@ pub(super) fn serve(
     Ok(())
 }
 
-fn perform(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
+fn call_backend(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
     let begun = Instant::now();
     match agent.call(call) {
-        Ok(mut text) => {
+        Ok(text) => {
             common::debug!("the backend has answered: {} octets after {:?}", text.len(), begun.elapsed());
-            Ok(Reply::Answer { text: Secret::new(std::mem::take(&mut *text)) })
+            Ok(Reply::Answer { text: Secret::new(text) })
         }
         Err(Fault::Ended) => Err(WorkerError::Ended),
         Err(fault) => {
@@ -174,25 +145,33 @@ fn perform(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
     }
 }
 
+fn look_up(waiter: &SharedWaiter, host: &str, port: u16) -> Result<Reply, WorkerError> {
+    match net::resolve(&mut waiter.lock(), host, port, Instant::now() + LOOK_UP) {
+        Ok(addresses) => Ok(Reply::Addresses(addresses)),
+        Err(LookupError::Interrupted(Interrupted::Ended(_))) => Err(WorkerError::Ended),
+        Err(e) => Ok(Reply::Failed { reason: shortened(e.to_string(), MAX_REASON), unsent: true }),
+    }
+}
+
 /// The worker's end of the socket pair.
-struct Parent {
+struct ParentPipe {
     socket: UnixStream,
     splitter: Splitter,
     /// Read, and not done yet.
     tasks: VecDeque<Task>,
-    waiter: Shared,
+    waiter: SharedWaiter,
 }
 
-impl Parent {
-    fn new(link: std::os::unix::net::UnixStream, waiter: Shared) -> io::Result<Self> {
+impl ParentPipe {
+    fn new(link: std::os::unix::net::UnixStream, waiter: SharedWaiter) -> io::Result<Self> {
         link.set_nonblocking(true)?;
         let mut socket = UnixStream::from_std(link);
         waiter.lock().watch(&mut socket)?;
         Ok(Self { socket, splitter: Splitter::new(MAX_TASK), tasks: VecDeque::new(), waiter })
     }
 
-    /// The next task: questions go ahead, reports follow in their order. None once the parent has closed its end and
-    /// all is done.
+    /// The next task: questions first, then reports in their order. None once the parent has closed its end and all
+    /// is done.
     fn next_task(&mut self) -> Result<Option<Task>, WorkerError> {
         let Self { socket, splitter, tasks, waiter } = self;
         let mut chunk = [0; 16 * 1024];
@@ -212,9 +191,9 @@ impl Parent {
             };
             if is_over {
                 // Nobody waits for an answer any more.
-                tasks.retain(|task| task.call.is_report());
+                tasks.retain(|task| task.job.is_report());
             }
-            let question = tasks.iter().position(|task| !task.call.is_report());
+            let question = tasks.iter().position(|task| !task.job.is_report());
             match tasks.remove(question.unwrap_or_default()) {
                 None if !is_over => Ok(Poll::Pending),
                 next => Ok(Poll::Ready(next)),
@@ -222,7 +201,7 @@ impl Parent {
         })
     }
 
-    /// Hands a reply over; false if the parent is gone.
+    /// Sends a reply; false if the parent is gone.
     fn send(&mut self, done: Done) -> Result<bool, WorkerError> {
         let frame = frame::encode(&done)?;
         drop(done);

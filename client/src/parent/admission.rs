@@ -1,8 +1,80 @@
-//! How often something may happen: so many at once, so many a second. What is not ours to trust is bounded by it.
+//! Who may come in, and how many: stations by a local listener, session processes that the server asks for. Pure.
 
+use common::config::Limits;
+use common::net::Network;
+use common::process::status::Status;
+use std::net::IpAddr;
 use std::time::Instant;
 
-pub(super) struct Rate {
+/// Beyond the limit of sessions so many stations are told why they are refused; all further ones are cut off.
+const TOLD: usize = 20;
+/// Session processes that the server may ask for at once, and a second.
+const PAIRS_AT_ONCE: u32 = 600;
+const PAIRS_PER_SECOND: u32 = 300;
+
+/// Why a station may not come in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: Status,
+    /// A sentence for the log.
+    pub(super) reason: &'static str,
+}
+
+/// Whether an address is in one of the networks that may use a listener.
+pub(super) fn is_allowed(from: IpAddr, networks: &[Network]) -> bool {
+    networks.iter().any(|network| network.contains(from))
+}
+
+/// Whether one more station may come in while `stations` are served or about to be. Beyond the limit a session process
+/// still tells it that there are too many; see [`is_full`].
+pub(super) fn admit_station(is_allowed: bool, stations: usize, limits: &Limits) -> Result<(), Refusal> {
+    if !is_allowed {
+        let reason = "its address is not in the networks that may use this listener";
+        return Err(Refusal { status: Status::NotAllowed, reason });
+    }
+    if stations >= limits.outgoing_sessions as usize + TOLD {
+        let reason = "there are as many outgoing sessions as there may be";
+        return Err(Refusal { status: Status::Capacity, reason });
+    }
+    Ok(())
+}
+
+/// No more outgoing sessions at a time.
+pub(super) fn is_full(stations: usize, limits: &Limits) -> bool {
+    stations >= limits.outgoing_sessions as usize
+}
+
+/// Session processes that the server asks for. How many there may be is decided here, not in the DMZ.
+pub(super) struct PairAdmission {
+    rate: Rate,
+}
+
+impl Default for PairAdmission {
+    fn default() -> Self {
+        Self { rate: Rate::new(PAIRS_AT_ONCE, PAIRS_PER_SECOND) }
+    }
+}
+
+impl PairAdmission {
+    /// Whether there may be one more for incoming sessions while there are `incoming`, parked ones included.
+    pub(super) fn admit(
+        &mut self,
+        incoming: usize,
+        limits: &Limits,
+        now: Instant,
+    ) -> Result<(), &'static str> {
+        if !self.rate.take(now) {
+            return Err("the server asks for session processes faster than this client makes them");
+        }
+        if incoming >= limits.sessions as usize + 2 * limits.parked_pairs as usize {
+            return Err("this client has as many session processes as it may");
+        }
+        Ok(())
+    }
+}
+
+/// How often something may happen: so many times at once, so many times a second.
+struct Rate {
     most: f64,
     per_second: f64,
     left: f64,
@@ -10,12 +82,12 @@ pub(super) struct Rate {
 }
 
 impl Rate {
-    pub(super) fn new(at_once: u32, per_second: u32) -> Self {
+    fn new(at_once: u32, per_second: u32) -> Self {
         Self { most: at_once.into(), per_second: per_second.into(), left: at_once.into(), at: None }
     }
 
     /// Whether it may happen once more, now.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    fn take(&mut self, now: Instant) -> bool {
         let since = self.at.replace(now).map_or(0.0, |at| now.duration_since(at).as_secs_f64());
         self.left = self.per_second.mul_add(since, self.left).min(self.most);
         if self.left < 1.0 {
@@ -28,7 +100,9 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
-    use super::Rate;
+    use super::{PAIRS_AT_ONCE, PairAdmission, Rate, TOLD, admit_station, is_allowed, is_full};
+    use common::config::Limits;
+    use common::process::status::Status;
     use std::time::{Duration, Instant};
 
     #[test]
@@ -39,5 +113,43 @@ mod tests {
         assert_eq!(taken(&mut rate, start), 3);
         assert_eq!(taken(&mut rate, start + Duration::from_secs(1)), 2);
         assert_eq!(taken(&mut rate, start + Duration::from_secs(100)), 3);
+    }
+
+    #[test]
+    fn stations_come_in_up_to_the_limit_and_some_more_are_told_why_not() {
+        let limits = Limits { outgoing_sessions: 2, ..Limits::default() };
+        let status = |stations| admit_station(true, stations, &limits).err().map(|refusal| refusal.status);
+        assert_eq!([0, 1].map(|stations| (status(stations), is_full(stations, &limits))), [(None, false); 2]);
+        assert_eq!(
+            [2, 1 + TOLD].map(|stations| (status(stations), is_full(stations, &limits))),
+            [(None, true); 2]
+        );
+        assert_eq!(status(2 + TOLD), Some(Status::Capacity));
+        // The address counts first.
+        let refusal = admit_station(false, 2 + TOLD, &limits).unwrap_err();
+        assert_eq!(refusal.status, Status::NotAllowed);
+    }
+
+    #[test]
+    fn an_address_must_be_in_a_network() {
+        let networks = ["192.0.2.0/24", "2001:db8::/32"].map(|text| text.parse().unwrap());
+        for (from, may) in
+            [("192.0.2.255", true), ("192.0.3.0", false), ("2001:db8::7", true), ("::1", false)]
+        {
+            assert_eq!(is_allowed(from.parse().unwrap(), &networks), may, "{from}");
+        }
+        assert!(!is_allowed("127.0.0.1".parse().unwrap(), &[]));
+    }
+
+    #[test]
+    fn the_server_cannot_have_more_processes_than_sessions_and_two_pools() {
+        let now = Instant::now();
+        let limits = Limits { sessions: 5, parked_pairs: 2, ..Limits::default() };
+        let mut admission = PairAdmission::default();
+        assert_eq!(admission.admit(8, &limits, now), Ok(()));
+        assert!(admission.admit(9, &limits, now).unwrap_err().contains("as many session processes"));
+        let rest = PAIRS_AT_ONCE - 2;
+        assert!((0..rest).all(|_| admission.admit(0, &limits, now).is_ok()));
+        assert!(admission.admit(0, &limits, now).unwrap_err().contains("faster"));
     }
 }

@@ -1,329 +1,201 @@
-//! The API worker as the parent sees it: numbered tasks go out, replies come back, questions first. The parent never
-//! waits for one.
+//! The backend as the parent sees it: numbered calls, which of them wait for their answer, and what a failure means. One
+//! question of each function at a time; reports are bounded. Pure: the API worker makes the calls.
 
-use super::report_queue::Queue;
-use super::report_writer::Output;
-use super::{BACKEND, Parent};
-use crate::backend::{Done, Reply, Task};
-use common::ipc::frame::{self, FrameError, Splitter};
-use common::link::control::{CHUNK, MAX_ANSWER, ToServer};
-use common::log::{Event, events};
-use common::process::startup::Finish;
-use common::rpc::{Call, ClientConfigAnswer, Enrolment, SessionEvent, SystemLog, without_values};
-use common::secret::Secret;
-use mio::Interest;
-use mio::net::UnixStream;
+use super::action::{Action, Actions, Fork};
+use super::backend_call::BackendCall;
+use super::call_queue::CallQueue;
+use super::reports::{MOST, Reports};
+use crate::backend::Task;
+use common::link::control::ToServer;
 use nix::unistd::Pid;
-use std::io::{self, ErrorKind, Read};
-use zeroize::Zeroizing;
+use std::time::{Duration, Instant};
 
-/// A reply is the answer's text once more as a JSON text: every octet may need an escape.
-const MAX_REPLY: usize = 2 * MAX_ANSWER + 1024;
+/// An API worker that ends sooner after its start is not replaced at once.
+const WORKER_PAUSE: Duration = Duration::from_secs(5);
 
-/// What an answer will be for.
-pub(super) enum BackendCall {
-    /// Our certificate.
-    Enrolment,
-    /// Our own configuration.
-    ClientConfig,
-    /// The server's, which holds this generation.
-    ServerConfig(Option<u64>),
-    /// A CRL distribution URL to remember.
-    CrlUrl(String),
-    /// Told to the system log.
-    SystemLog(Box<SystemLog>),
-    /// Told to the session list.
-    Sessions(Vec<SessionEvent>),
+#[derive(Default)]
+pub(super) struct BackendLink {
+    /// Calls so far.
+    calls: u64,
+    /// Handed to the API worker and not answered yet.
+    waiting: CallQueue,
+    reports: Reports,
+    has_worker: bool,
+    /// When the last API worker was started.
+    worker_started: Option<Instant>,
 }
 
-impl BackendCall {
-    pub(super) fn function(&self) -> &'static str {
-        match self {
-            Self::Enrolment => "proxy_enrol",
-            Self::ClientConfig => "proxy_client_config",
-            Self::ServerConfig(_) => "proxy_config",
-            Self::CrlUrl(_) => "proxy_crl_url",
-            Self::SystemLog(_) => "proxy_system_log",
-            Self::Sessions(_) => "proxy_session",
+impl BackendLink {
+    /// An API worker is about to be forked.
+    pub(super) fn worker_forked(&mut self, now: Instant) {
+        self.worker_started = Some(now);
+    }
+
+    /// It runs.
+    pub(super) fn worker_started(&mut self) {
+        self.has_worker = true;
+    }
+
+    /// It has ended, which it should not; what it was asked is lost. Without a control connection that is the end of the
+    /// start, else another worker takes its place.
+    pub(super) fn worker_ended(&mut self, pid: Pid, is_joined: bool, now: Instant, actions: &mut Actions) {
+        self.has_worker = false;
+        let open = self.waiting.take_all();
+        common::error!("the API worker {pid} has ended with {} tasks open", open.len());
+        if !is_joined {
+            actions.push(Action::Fail("the API worker ended during the start".to_owned()));
+            return;
         }
-    }
-
-    pub(super) fn is_report(&self) -> bool {
-        matches!(self, Self::CrlUrl(_) | Self::SystemLog(_) | Self::Sessions(_))
-    }
-
-    /// How long a report is, octets of JSON; 0 for a question, of which there is one at a time.
-    pub(super) fn octets(&self) -> usize {
-        let length = match self {
-            Self::Enrolment | Self::ClientConfig | Self::ServerConfig(_) => return 0,
-            Self::CrlUrl(url) => frame::length(url),
-            Self::SystemLog(entry) => frame::length(entry),
-            Self::Sessions(events) => frame::length(events),
-        };
-        // What has no length cannot be sent on either.
-        length.unwrap_or_default()
-    }
-
-    /// How many reports it is.
-    pub(super) fn weight(&self) -> u64 {
-        match self {
-            Self::Sessions(events) => events.len() as u64,
-            _ => 1,
-        }
-    }
-}
-
-/// The API worker and what it was asked.
-pub(super) struct Backend {
-    pid: Pid,
-    socket: UnixStream,
-    splitter: Splitter,
-    /// BackendCall and not answered yet.
-    waiting: Queue,
-    output: Output,
-}
-
-impl Backend {
-    pub(super) fn pid(&self) -> Pid {
-        self.pid
-    }
-
-    fn ask(&mut self, asked: BackendCall, task: &Task) -> Result<(), FrameError> {
-        self.output.push(frame::encode(task)?, asked.is_report());
-        self.waiting.insert(task.number, asked);
-        self.flush();
-        Ok(())
-    }
-
-    /// Whether this function was called and has not answered yet.
-    pub(super) fn waits_for(&self, function: &str) -> bool {
-        self.waiting.has(function)
-    }
-
-    /// Reports that wait for the worker.
-    pub(super) fn reports(&self) -> usize {
-        self.waiting.reports()
-    }
-
-    /// How many octets they are.
-    pub(super) fn octets(&self) -> usize {
-        self.waiting.octets()
-    }
-
-    fn flush(&mut self) {
-        self.output.flush(&mut self.socket);
-    }
-
-    fn read(&mut self) -> io::Result<bool> {
-        let mut chunk = Zeroizing::new([0; 16 * 1024]);
-        loop {
-            match self.socket.read(&mut *chunk) {
-                Ok(0) => return Ok(false),
-                Ok(n) => self.splitter.feed(chunk.get(..n).unwrap_or_default()),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(true),
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+        for (_, call) in open {
+            if let BackendCall::ServerConfig { .. } = call {
+                let reason = "the API worker has ended".to_owned();
+                actions.push(Action::SendToServer(ToServer::ConfigFailed { reason }));
+            } else if call.is_report() {
+                // The backend may have it, or not.
+                self.reports.lose(&call, now);
             }
         }
     }
-}
 
-impl Parent {
-    /// The worker was forked: at the start it is asked for our certificate first.
-    pub(super) fn adopt_worker(&mut self, pid: Pid, ours: std::os::unix::net::UnixStream) -> io::Result<()> {
-        ours.set_nonblocking(true)?;
-        let mut socket = UnixStream::from_std(ours);
-        self.poller.registry().register(&mut socket, BACKEND, Interest::READABLE | Interest::WRITABLE)?;
-        self.backend = Some(Backend {
-            pid,
-            socket,
-            splitter: Splitter::new(MAX_REPLY),
-            waiting: Queue::default(),
-            output: Output::default(),
-        });
-        if self.membership.is_none() {
-            self.ask(BackendCall::Enrolment);
+    /// Replaces a lost worker and tries held reports, when it is time.
+    pub(super) fn run_timers(&mut self, now: Instant, actions: &mut Actions) {
+        if self.worker_due().is_some_and(|at| at <= now) {
+            // Until it runs, or fails to: not once more.
+            self.worker_started = None;
+            actions.push_fork(Fork::Worker);
         }
-        Ok(())
+        let is_idle = self.has_worker && self.waiting.reports() == 0;
+        if let Some((number, report)) = self.reports.take_due(is_idle, now) {
+            self.send(number, report, actions);
+        }
     }
 
-    /// Asks the backend, unless it is being asked already; or tells it, if this is a report.
-    pub(super) fn ask(&mut self, asked: BackendCall) {
-        if asked.is_report() {
-            self.tell_backend(asked);
-        } else if !self.is_asked(asked.function()) {
+    /// When `run_timers` has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        [self.worker_due(), self.reports.due()].into_iter().flatten().min()
+    }
+
+    fn worker_due(&self) -> Option<Instant> {
+        self.worker_started.filter(|_| !self.has_worker).map(|started| started + WORKER_PAUSE)
+    }
+
+    /// Whether this question waits for its answer.
+    pub(super) fn is_asked(&self, function: &str) -> bool {
+        self.waiting.has(function)
+    }
+
+    /// Asks the backend, unless it is being asked already. Without a worker nothing is asked: all questions come again.
+    pub(super) fn ask(&mut self, question: BackendCall, actions: &mut Actions) {
+        if self.has_worker && !self.is_asked(question.function()) {
             let number = self.next_number();
-            self.hand_over(number, asked);
+            self.send(number, question, actions);
         }
     }
 
-    pub(super) fn next_number(&mut self) -> u64 {
+    /// Reports to the backend, as soon as it can be reached.
+    pub(super) fn report(&mut self, report: BackendCall, now: Instant, actions: &mut Actions) {
+        let number = self.next_number();
+        let waiting = self.has_worker.then_some(&self.waiting);
+        if let Some(report) = self.reports.accept(number, report, waiting, now) {
+            self.send(number, report, actions);
+        }
+    }
+
+    /// Passes a report of the server on, unless it is larger than any that a server of ours sends.
+    pub(super) fn pass_report(&mut self, report: BackendCall, now: Instant, actions: &mut Actions) {
+        if self.reports.is_small(&report, now) {
+            self.report(report, now, actions);
+        }
+    }
+
+    /// A reply has come: the call that it belongs to.
+    pub(super) fn take_call(&mut self, number: u64) -> Option<BackendCall> {
+        self.waiting.remove(number)
+    }
+
+    /// A call has succeeded.
+    pub(super) fn succeeded(&mut self, function: &'static str, now: Instant, actions: &mut Actions) {
+        if self.waiting.reports() > MOST / 2 {
+            // The backend may be slow rather than well: more reports would be lost at once, with a line each time.
+            return;
+        }
+        if let Some(entry) = self.reports.log_recovery(function, now) {
+            self.report(entry, now, actions);
+        }
+        self.release_held(actions);
+    }
+
+    /// A call has failed; `unsent`: the backend has not heard of it. During the start that is the end.
+    pub(super) fn failed(
+        &mut self,
+        (number, call): (u64, BackendCall),
+        (reason, unsent): (String, bool),
+        is_joined: bool,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        if let BackendCall::LookUp { host, port } = call {
+            return actions.push(Action::Fail(format!("the server {host}:{port} was not joined: {reason}")));
+        }
+        self.log_fault(&call, &reason, unsent, now, actions);
+        match call {
+            BackendCall::Enrolment { .. } | BackendCall::ClientConfig if !is_joined => {
+                actions.push(Action::Fail(format!("{} failed: {reason}", call.function())));
+            }
+            BackendCall::Enrolment { .. } => actions.push(Action::RenewalFailed),
+            BackendCall::ServerConfig { .. } => {
+                actions.push(Action::SendToServer(ToServer::ConfigFailed { reason }));
+            }
+            BackendCall::ClientConfig | BackendCall::LookUp { .. } => {}
+            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) if unsent => {
+                self.reports.hold(number, call, now);
+            }
+            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) => {
+                self.reports.lose(&call, now);
+            }
+        }
+    }
+
+    /// One line and one entry of the system log for each fault.
+    fn log_fault(
+        &mut self,
+        call: &BackendCall,
+        reason: &str,
+        unsent: bool,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        let Some(entry) = self.reports.log_fault(call.function(), reason, now) else { return };
+        if unsent {
+            // It would fail as well.
+            let number = self.next_number();
+            self.reports.hold(number, entry, now);
+        } else if !matches!(call, BackendCall::SystemLog(_)) {
+            self.report(entry, now, actions);
+        }
+    }
+
+    /// Sends all held reports: the backend is back, or this parent ends.
+    pub(super) fn release_held(&mut self, actions: &mut Actions) {
+        for (number, report) in self.reports.take_held() {
+            self.send(number, report, actions);
+        }
+    }
+
+    fn next_number(&mut self) -> u64 {
         self.calls += 1;
         self.calls
     }
 
-    /// Hands a task to the API worker.
-    pub(super) fn hand_over(&mut self, number: u64, asked: BackendCall) {
-        let Some(call) = self.call_for(&asked) else { return };
-        if let Some(backend) = &mut self.backend
-            && let Err(e) = backend.ask(asked, &Task { number, call })
-        {
-            common::error!("the API worker cannot be asked: {e}");
-        }
-    }
-
-    /// The call that asks for it; none if it cannot be asked now.
-    fn call_for(&mut self, asked: &BackendCall) -> Option<Call> {
-        Some(match asked {
-            BackendCall::Enrolment => {
-                Call::ProxyEnrol { public_key: self.new_key()?, renewal: self.joined.is_some() }
-            }
-            BackendCall::ClientConfig => Call::ProxyClientConfig {},
-            BackendCall::ServerConfig(generation) => {
-                Call::ProxyConfig { proxy_id: self.joined.as_ref()?.proxy_id(), generation: *generation }
-            }
-            BackendCall::CrlUrl(url) => Call::ProxyCrlUrl { url: url.clone() },
-            BackendCall::SystemLog(entry) => Call::ProxySystemLog(entry.as_ref().clone()),
-            BackendCall::Sessions(events) => Call::ProxySession { events: events.clone() },
-        })
-    }
-
-    /// The worker has moved.
-    pub(super) fn hear_backend(&mut self) {
-        let Some(backend) = &mut self.backend else { return };
-        backend.flush();
-        let alive = backend.read();
-        loop {
-            let Some(backend) = &mut self.backend else { return };
-            match backend.splitter.take::<Done>() {
-                Ok(Some(Done { number, reply })) => {
-                    if let Some(asked) = backend.waiting.remove(number) {
-                        self.take_reply(number, asked, reply);
-                    }
-                }
-                Ok(None) => break,
-                Err(e) => {
-                    common::error!("the API worker sent {e}");
-                    return self.replace_worker();
-                }
-            }
-        }
-        match alive {
-            Ok(true) => {}
-            Ok(false) => self.replace_worker(),
-            Err(e) => {
-                common::error!("the API worker broke off: {e}");
-                self.replace_worker();
-            }
-        }
-    }
-
-    /// The worker has ended, which it should not: another one takes its place, what it was asked is lost.
-    fn replace_worker(&mut self) {
-        let Some(mut backend) = self.backend.take() else { return };
-        let _ = self.poller.registry().deregister(&mut backend.socket);
-        let open = backend.waiting.into_calls();
-        common::error!("the API worker {} has ended with {} tasks open", backend.pid, open.len());
-        if self.joined.is_none() {
-            self.stop = Some(Finish::Failed("the API worker ended during the start".to_owned()));
+    fn send(&mut self, number: u64, call: BackendCall, actions: &mut Actions) {
+        if !self.has_worker {
             return;
         }
-        for asked in open {
-            if let BackendCall::ServerConfig(_) = asked {
-                let reason = "the API worker has ended".to_owned();
-                self.tell_server(&ToServer::ConfigFailed { reason });
-            } else if asked.is_report() {
-                // It may have been told, or not.
-                self.lose(&asked);
-            }
-        }
-    }
-
-    fn take_reply(&mut self, number: u64, asked: BackendCall, reply: Reply) {
-        let taken = match reply {
-            Reply::Answer { text } => self.take_answer(&asked, &text),
-            Reply::Failed { reason, unsent } => Err((reason, unsent)),
-        };
-        match taken {
-            Ok(()) => self.note_success(&asked),
-            Err((reason, unsent)) => {
-                self.note_fault(&asked, &reason, unsent);
-                self.call_failed(number, asked, reason, unsent);
-            }
-        }
-    }
-
-    /// Takes an answer over; or says why it is none, and that the backend has heard the question.
-    fn take_answer(&mut self, asked: &BackendCall, text: &Secret) -> Result<(), (String, bool)> {
-        let wrong = |e: &dyn std::fmt::Display| {
-            (format!("the backend's answer is not what the protocol says: {e}"), false)
-        };
-        match asked {
-            BackendCall::Enrolment => {
-                let enrolment = serde_json::from_str::<Enrolment>(text.expose());
-                let enrolment = enrolment.map_err(|e| wrong(&without_values(&e)))?;
-                self.take_enrolment(&enrolment).map_err(|reason| (reason, false))?;
-            }
-            BackendCall::ClientConfig => {
-                let answer = serde_json::from_str::<ClientConfigAnswer>(text.expose());
-                let config = answer.map_err(|e| wrong(&without_values(&e)))?.config;
-                config.check().map_err(|e| wrong(&e))?;
-                self.take_config(config);
-            }
-            BackendCall::ServerConfig(_) => self.pass_config(text.expose()),
-            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) => {}
-        }
-        Ok(())
-    }
-
-    fn call_failed(&mut self, number: u64, asked: BackendCall, reason: String, unsent: bool) {
-        match asked {
-            BackendCall::ServerConfig(_) => self.tell_server(&ToServer::ConfigFailed { reason }),
-            BackendCall::Enrolment | BackendCall::ClientConfig if self.joined.is_none() => {
-                self.stop = Some(Finish::Failed(format!("{} failed: {reason}", asked.function())));
-            }
-            BackendCall::Enrolment => self.renewal_failed(),
-            BackendCall::ClientConfig => {}
-            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) if unsent => {
-                self.hold(number, asked);
-            }
-            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) => {
-                self.lose(&asked);
-            }
-        }
-    }
-
-    /// The configuration goes on to the server as it came, in parts.
-    fn pass_config(&mut self, text: &str) {
-        let mut rest = text;
-        loop {
-            let mut cut = rest.len().min(CHUNK);
-            while !rest.is_char_boundary(cut) {
-                cut -= 1;
-            }
-            let (part, after) = rest.split_at(cut);
-            let last = after.is_empty();
-            self.tell_server_bulk(&ToServer::ConfigPart { text: Secret::new(part.to_owned()), last });
-            if last {
-                return;
-            }
-            rest = after;
-        }
-    }
-
-    fn take_config(&mut self, config: common::config::ClientConfig) {
-        let changed = self.config.as_ref() != Some(&config);
-        if changed {
-            Event::new(&events::CONFIG_TAKEN).field_num("generation", config.generation).log();
-            // Parked children were born with the configuration before.
-            self.children.release_parked();
-            self.config = Some(config);
-        }
-        if self.joined.is_none() {
-            self.join_server();
-        }
-        if self.joined.is_some() {
-            self.tend_listeners();
-        }
+        let (task, is_report) = (Task { number, job: call.job() }, call.is_report());
+        self.waiting.insert(number, call);
+        actions.push(Action::SendToWorker { task, is_report });
     }
 }
+
+#[cfg(test)]
+mod tests;

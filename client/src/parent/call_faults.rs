@@ -24,9 +24,9 @@ pub(super) struct Recovery {
 
 /// All functions that are not well.
 #[derive(Default)]
-pub(super) struct Faults(HashMap<&'static str, Trouble>);
+pub(super) struct CallFaults(HashMap<&'static str, Trouble>);
 
-impl Faults {
+impl CallFaults {
     fn trouble(&mut self, function: &'static str, now: Instant) -> &mut Trouble {
         self.0.entry(function).or_insert(Trouble { since: now, reason: None, failures: 0, lost: 0 })
     }
@@ -56,14 +56,14 @@ impl Faults {
 
 #[cfg(test)]
 mod tests {
-    use super::{Faults, Recovery};
+    use super::{CallFaults, Recovery};
     use std::time::{Duration, Instant};
 
     #[test]
     fn a_fault_is_news_once_and_again_when_it_changes_or_was_gone() {
-        let mut faults = Faults::default();
+        let mut faults = CallFaults::default();
         let start = Instant::now();
-        let failed = |faults: &mut Faults, reason| faults.failed("f", reason, start);
+        let failed = |faults: &mut CallFaults, reason| faults.failed("f", reason, start);
         assert!(failed(&mut faults, "away"));
         assert!(!failed(&mut faults, "away"));
         assert!(failed(&mut faults, "garbage"));
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_counted() {
-        let mut faults = Faults::default();
+        let mut faults = CallFaults::default();
         let start = Instant::now();
         assert!(faults.lost("f", 2, start));
         assert!(!faults.lost("f", 3, start));

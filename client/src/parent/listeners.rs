@@ -1,24 +1,26 @@
-//! The listeners for the station's outgoing sessions: opened, moved and closed as the configuration says, without
-//! touching running sessions. Nothing is read here; whoever may not use them is turned away.
+//! The sockets of the local listeners for the station's outgoing sessions: opened, moved and closed as the configuration
+//! says, without touching running sessions. Reads nothing; whether a station may come in is decided in `admission`.
 
-use super::{LISTENERS, Parent};
+use super::action::{Action, Actions};
+use super::admission;
+use super::backend_call::BackendCall;
+use super::tokens;
 use crate::session::Station;
 use common::config::{ClientConfig, MAX_TIED};
 use common::log::{Event, Throttle, events};
 use common::net::{self, Accepting, Network};
 use common::process::status::Status;
+use common::rpc::Level;
 use common::sys;
 use mio::net::TcpListener;
-use mio::{Interest, Token};
+use mio::{Interest, Registry};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-/// Connections taken in at a time, so that other work gets its turn.
+/// Connections accepted at a time, so that other work gets its turn.
 const BURST: usize = 32;
-/// Beyond the limit of sessions so many stations are told so; all further ones are cut off.
-const TOLD: usize = 20;
 
 /// A listener as the configuration wants it.
 #[derive(Clone)]
@@ -26,19 +28,19 @@ struct ListenerSpec {
     address: SocketAddr,
     /// The partner it leads to; none: it takes proxy requests.
     tied: Option<String>,
-    /// Who may use it.
+    /// The networks that may use it.
     networks: Vec<Network>,
 }
 
 impl ListenerSpec {
-    /// The same place for the same purpose; who may use it can change while it is open.
+    /// The same place for the same purpose; its networks can change while it is open.
     fn is_same(&self, other: &Self) -> bool {
         self.address == other.address && self.tied == other.tied
     }
 
-    /// What each line about it begins with.
-    fn event(&self, row: &'static events::Row) -> Event {
-        Event::new(row)
+    /// The fields that each line about it begins with.
+    fn event(&self, name: &'static str) -> Event {
+        Event::new(name)
             .field("listener", "local")
             .field_display("address", self.address)
             .field_opt("partner", self.tied.as_deref())
@@ -47,17 +49,17 @@ impl ListenerSpec {
 
 struct Listener {
     socket: TcpListener,
-    door: ListenerSpec,
+    spec: ListenerSpec,
     accepting: Accepting,
 }
 
 #[derive(Default)]
 pub(super) struct Listeners {
-    /// What is wanted, and the generation that says so.
+    /// The listeners that are wanted, and the generation that says so.
     wanted: (Option<u64>, Vec<ListenerSpec>),
-    /// By slot: `LISTENERS` and the tokens after it.
+    /// By slot.
     open: Vec<Option<Listener>>,
-    /// Addresses that could not be bound, and were told of.
+    /// Addresses that could not be bound, with a line in the log.
     faulty: HashSet<SocketAddr>,
     refusals: Throttle,
 }
@@ -67,161 +69,137 @@ impl Listeners {
         self.open.iter().any(Option::is_some)
     }
 
-    /// After an accept that failed: when to try again.
+    /// When to try again after an accept that failed.
     pub(super) fn due(&self) -> Option<Instant> {
         self.open.iter().flatten().filter_map(|listener| listener.accepting.retry_at()).min()
     }
 
-    /// What is wanted under this configuration; read once for each generation.
+    /// The listeners that are wanted under this configuration; read once for each generation.
     fn wanted_by(&mut self, config: &ClientConfig) -> Vec<ListenerSpec> {
         if self.wanted.0 != Some(config.generation) {
             self.wanted = (Some(config.generation), wanted(config));
         }
         self.wanted.1.clone()
     }
-}
 
-impl Parent {
-    /// Brings the listeners to what the configuration says; what failed is tried again.
-    pub(super) fn tend_listeners(&mut self) {
-        let Some(config) = &self.config else { return };
-        let wanted = self.listeners.wanted_by(config);
-        self.listeners.faulty.retain(|address| wanted.iter().any(|door| door.address == *address));
+    /// Opens and closes listeners as the configuration says; one that cannot be opened is tried again the next time.
+    pub(super) fn apply(&mut self, config: &ClientConfig, registry: &Registry, actions: &mut Actions) {
+        let wanted = self.wanted_by(config);
+        self.faulty.retain(|address| wanted.iter().any(|spec| spec.address == *address));
         // Closed first: a new one may want the place of an old one.
-        for slot in 0..self.listeners.open.len() {
-            let Some(Some(listener)) = self.listeners.open.get_mut(slot) else { continue };
-            match wanted.iter().find(|door| door.is_same(&listener.door)) {
-                Some(door) => listener.door.networks.clone_from(&door.networks),
-                None => self.close_listener(slot),
+        for slot in 0..self.open.len() {
+            let Some(Some(listener)) = self.open.get_mut(slot) else { continue };
+            match wanted.iter().find(|spec| spec.is_same(&listener.spec)) {
+                Some(spec) => listener.spec.networks.clone_from(&spec.networks),
+                None => self.close(slot, registry, actions),
             }
         }
-        for door in wanted {
-            if !self.listeners.open.iter().flatten().any(|open| open.door.is_same(&door)) {
-                self.open_listener(door);
+        for spec in wanted {
+            if !self.open.iter().flatten().any(|listener| listener.spec.is_same(&spec)) {
+                self.open(spec, registry, actions);
             }
         }
     }
 
-    fn close_listener(&mut self, slot: usize) {
-        // Who is in its queue has come in time.
-        self.accept_stations(slot);
-        let Some(mut listener) = self.listeners.open.get_mut(slot).and_then(Option::take) else { return };
-        let _ = self.poller.registry().deregister(&mut listener.socket);
-        let event = listener.door.event(&events::LISTENER_CLOSED);
-        event.field("reason", "the configuration has changed").log();
+    fn close(&mut self, slot: usize, registry: &Registry, actions: &mut Actions) {
+        // Drain its queue first: closing it would reset connections already established.
+        self.accept(slot, registry, actions);
+        let Some(mut listener) = self.open.get_mut(slot).and_then(Option::take) else { return };
+        let _ = registry.deregister(&mut listener.socket);
+        let event = listener.spec.event(events::LISTENER_CLOSED);
+        event.field("reason", "the configuration has changed").info();
     }
 
-    fn open_listener(&mut self, door: ListenerSpec) {
-        let free = self.listeners.open.iter().position(Option::is_none);
-        let slot = free.unwrap_or(self.listeners.open.len());
-        let opened = TcpListener::bind(door.address).and_then(|mut socket| {
-            self.poller.registry().register(&mut socket, Token(LISTENERS + slot), Interest::READABLE)?;
+    fn open(&mut self, spec: ListenerSpec, registry: &Registry, actions: &mut Actions) {
+        let free = self.open.iter().position(Option::is_none);
+        let slot = free.unwrap_or(self.open.len());
+        let opened = TcpListener::bind(spec.address).and_then(|mut socket| {
+            registry.register(&mut socket, tokens::listener(slot), Interest::READABLE)?;
             Ok(socket)
         });
         match opened {
             Ok(socket) => {
-                self.listeners.faulty.remove(&door.address);
-                door.event(&events::LISTENER_OPEN).log();
-                let listener = Some(Listener { socket, door, accepting: Accepting::default() });
-                match self.listeners.open.get_mut(slot) {
+                self.faulty.remove(&spec.address);
+                spec.event(events::LISTENER_OPEN).info();
+                let listener = Some(Listener { socket, spec, accepting: Accepting::default() });
+                match self.open.get_mut(slot) {
                     Some(place) => *place = listener,
-                    None => self.listeners.open.push(listener),
+                    None => self.open.push(listener),
                 }
             }
             Err(e) => {
-                if self.listeners.faulty.insert(door.address) {
-                    let event = door.event(&events::LISTENER_ERROR).field_display("reason", e);
-                    self.report("the local listener cannot be opened", event.text());
-                    event.log();
+                if self.faulty.insert(spec.address) {
+                    let event = spec.event(events::LISTENER_ERROR).field_display("reason", e);
+                    report_error("the local listener cannot be opened", event, actions);
                 }
             }
         }
     }
 
-    /// Takes stations in.
-    pub(super) fn accept_stations(&mut self, slot: usize) {
+    /// Accepts stations; each becomes an action.
+    pub(super) fn accept(&mut self, slot: usize, registry: &Registry, actions: &mut Actions) {
+        let Some(Some(Listener { socket, spec, accepting })) = self.open.get_mut(slot) else { return };
         for _ in 0..BURST {
-            let Some(Some(listener)) = self.listeners.open.get_mut(slot) else { return };
-            match listener.accepting.next(&listener.socket) {
+            match accepting.next(socket) {
                 Ok(Some((socket, peer))) => {
-                    let station = Station { socket, peer, tied: listener.door.tied.clone() };
-                    self.meet(slot, station);
+                    let is_allowed = admission::is_allowed(peer.ip(), &spec.networks);
+                    let station = Station { socket, peer, tied: spec.tied.clone() };
+                    actions.push(Action::AdmitStation { station, is_allowed });
                 }
                 Ok(None) => return,
                 Err(e) => {
-                    let event = listener.door.event(&events::LISTENER_ERROR);
+                    let event = spec.event(events::LISTENER_ERROR);
                     let event = event.field("reason", format!("it cannot accept: {e}"));
-                    self.report("the local listener cannot accept", event.text());
-                    return event.log();
+                    return report_error("the local listener cannot accept", event, actions);
                 }
             }
         }
-        // Edge-triggered: what is left is not told again.
-        if let Some(Some(listener)) = self.listeners.open.get_mut(slot) {
-            let token = Token(LISTENERS + slot);
-            let _ = self.poller.registry().reregister(&mut listener.socket, token, Interest::READABLE);
-        }
-    }
-
-    /// A station has come by the listener in this slot.
-    fn meet(&mut self, slot: usize, station: Station) {
-        let Some(Some(listener)) = self.listeners.open.get(slot) else { return };
-        match self.admission(&listener.door, station.peer.ip()) {
-            Ok(()) => self.serve(station),
-            Err((status, reason)) => self.turn_away(&station, status, reason),
-        }
+        // Edge-triggered: without this no event tells of the connections that are left.
+        let _ = registry.reregister(socket, tokens::listener(slot), Interest::READABLE);
     }
 
     /// Tries again where an accept has failed, once it is time.
-    pub(super) fn retry_accepts(&mut self) {
-        for slot in 0..self.listeners.open.len() {
-            let listener = self.listeners.open.get(slot).and_then(Option::as_ref);
+    pub(super) fn retry(&mut self, registry: &Registry, actions: &mut Actions) {
+        for slot in 0..self.open.len() {
+            let listener = self.open.get(slot).and_then(Option::as_ref);
             if listener.is_some_and(|listener| listener.accepting.is_due()) {
-                self.accept_stations(slot);
+                self.accept(slot, registry, actions);
             }
         }
     }
 
-    fn admission(&self, door: &ListenerSpec, from: IpAddr) -> Result<(), (Status, &'static str)> {
-        if !door.networks.iter().any(|network| network.contains(from)) {
-            return Err((
-                Status::NotAllowed,
-                "its address is not in the networks that may use this listener",
-            ));
-        }
-        let most = self.config.as_ref().map_or(0, |config| config.limits.outgoing_sessions as usize);
-        if self.stations() >= most + TOLD {
-            return Err((Status::Capacity, "there are as many outgoing sessions as there may be"));
-        }
-        Ok(())
-    }
-
-    /// Breaks a station's connection off. A regular end would look like that of a session.
-    pub(super) fn turn_away(&mut self, station: &Station, status: Status, reason: &str) {
+    /// Breaks the connection of a station off. A regular end would look like the end of a session.
+    pub(super) fn refuse(&mut self, station: &Station, status: Status, reason: &str, now: Instant) {
         // One that is gone already needs no reset.
         let _ = sys::linger_reset(station.socket.as_fd());
-        let Some(unlogged) = self.listeners.refusals.admit(Instant::now()) else { return };
-        Event::new(&events::SESSION_REFUSED)
+        let Some(unlogged) = self.refusals.admit(now) else { return };
+        Event::new(events::SESSION_REFUSED)
             .field("direction", "outgoing")
             .field("reason", status.word())
             .field_display("address", station.peer)
             .field_opt("partner", station.tied.as_deref())
             .unlogged(unlogged)
             .field("detail", reason)
-            .log();
+            .warn();
     }
+}
+
+/// Logs an error of a listener, and reports it to the backend.
+fn report_error(text: &str, event: Event, actions: &mut Actions) {
+    actions.push(Action::Report(BackendCall::log_entry(Level::Error, text, event.text())));
+    event.error();
 }
 
 /// The listener for proxy requests, and the tied ones.
 fn wanted(config: &ClientConfig) -> Vec<ListenerSpec> {
-    let door = |ip: Option<IpAddr>, port, tied: Option<&String>, listed: &[String]| ListenerSpec {
+    let spec = |ip: Option<IpAddr>, port, tied: Option<&String>, listed: &[String]| ListenerSpec {
         address: SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port),
         tied: tied.cloned(),
         networks: networks(listed),
     };
-    let proxy = config.listen_port.map(|port| door(config.listen_ip, port, None, &config.networks));
+    let proxy = config.listen_port.map(|port| spec(config.listen_ip, port, None, &config.networks));
     let tied = config.tied.iter().take(MAX_TIED);
-    let tied = tied.map(|row| door(row.listen_ip, row.listen_port, Some(&row.partner), &row.networks));
+    let tied = tied.map(|row| spec(row.listen_ip, row.listen_port, Some(&row.partner), &row.networks));
     proxy.into_iter().chain(tied).collect()
 }
 
@@ -238,8 +216,8 @@ mod tests {
     use super::{ListenerSpec, networks, wanted};
     use common::config::{ClientConfig, Limits, Tied};
 
-    fn may_use(door: &ListenerSpec, from: &str) -> bool {
-        door.networks.iter().any(|network| network.contains(from.parse().unwrap()))
+    fn may_use(spec: &ListenerSpec, from: &str) -> bool {
+        spec.networks.iter().any(|network| network.contains(from.parse().unwrap()))
     }
 
     #[test]
@@ -260,12 +238,12 @@ mod tests {
             tied: vec![tied(3306, &[]), tied(3307, &["192.0.2.9"])],
             limits: Limits::default(),
         };
-        let doors = wanted(&config);
-        let seen: Vec<_> = doors
+        let specs = wanted(&config);
+        let seen: Vec<_> = specs
             .iter()
-            .map(|door| {
-                let may = ["192.0.2.1", "192.0.2.9", "10.0.0.1"].map(|from| may_use(door, from));
-                (door.address.to_string(), door.tied.as_deref(), may)
+            .map(|spec| {
+                let may = ["192.0.2.1", "192.0.2.9", "10.0.0.1"].map(|from| may_use(spec, from));
+                (spec.address.to_string(), spec.tied.as_deref(), may)
             })
             .collect();
         assert_eq!(

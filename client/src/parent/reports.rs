@@ -1,182 +1,168 @@
-//! What the backend is told: entries of the system log, sessions, CRL URLs. Nothing waits for it. While the backend cannot
-//! be reached, reports are held here, bounded, and sent in their order when it is back; what is lost is counted. Also the
-//! lines about functions that fail and recover: one for each fault, not one for each call.
+//! Reports to the backend: entries of the system log, sessions, CRL URLs. Nothing waits for them. While the backend cannot
+//! be reached they are held here, bounded, and sent in their order when it is back; lost ones are counted. Also the lines
+//! about functions that fail and recover: one for each fault, not one for each call. Pure.
 
-use super::Parent;
-use super::backend::{Backend, BackendCall};
-use super::call_faults::Recovery;
-use super::report_queue::Queue;
-use common::log::{Event, events};
-use common::rpc::{Level, Origin, SystemLog};
+use super::backend_call::BackendCall;
+use super::call_faults::{CallFaults, Recovery};
+use super::call_queue::CallQueue;
+use common::link::control::MAX_REPORT;
+use common::log::{Event, Throttle, events};
+use common::rpc::Level;
 use std::time::{Duration, Instant};
 
 /// Reports that may wait for the API worker, and that may be held.
-const MOST: usize = 200;
+pub(super) const MOST: usize = 200;
 /// Both together, octets of JSON. A call that waits for the worker takes twice its length.
 const MOST_OCTETS: usize = 4 << 20;
 /// While reports are held, one of them is tried this often.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
-/// Reports that the backend could not be told yet.
-#[derive(Default)]
-pub(super) struct Backlog {
-    reports: Queue,
+pub(super) struct Reports {
+    /// Those that the backend could not be told yet.
+    held: CallQueue,
+    /// When one of them was tried last.
     tried: Option<Instant>,
+    faults: CallFaults,
+    /// Lines about reports of the server that are too large.
+    large: Throttle,
 }
 
-impl Backlog {
-    /// When one is to be tried again.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.tried.filter(|_| !self.reports.is_empty()).map(|tried| tried + TRY_AGAIN)
-    }
-
-    fn put(&mut self, number: u64, report: BackendCall, now: Instant) {
-        self.tried = Some(now);
-        self.reports.insert(number, report);
-    }
-
-    /// The first one, if it is time to try and the API worker is idle. When it is not, the next time comes all the same:
-    /// the loop must not wake for nothing meanwhile.
-    fn take_due(&mut self, is_idle: bool, now: Instant) -> Option<(u64, BackendCall)> {
-        self.due().filter(|at| *at <= now)?;
-        self.tried = Some(now);
-        if is_idle { self.reports.pop() } else { None }
+impl Default for Reports {
+    fn default() -> Self {
+        Self {
+            held: CallQueue::default(),
+            tried: None,
+            faults: CallFaults::default(),
+            large: Throttle::new(1),
+        }
     }
 }
 
-impl Parent {
-    /// Tells the backend, as soon as it can be told.
-    pub(super) fn tell_backend(&mut self, report: BackendCall) {
-        let number = self.next_number();
-        if self.report_octets() + report.octets() > MOST_OCTETS {
-            return self.lose(&report);
+impl Reports {
+    /// Takes a new report in; gives it back if it is to be sent now. `waiting` are the calls that the API worker has, none
+    /// if there is no worker.
+    pub(super) fn accept(
+        &mut self,
+        number: u64,
+        report: BackendCall,
+        waiting: Option<&CallQueue>,
+        now: Instant,
+    ) -> Option<BackendCall> {
+        let octets = self.held.octets() + waiting.map_or(0, CallQueue::octets);
+        if octets + report.octets() > MOST_OCTETS {
+            self.lose(&report, now);
+            return None;
         }
-        match &self.backend {
-            Some(backend) if self.held.reports.is_empty() => {
-                if backend.reports() < MOST {
-                    self.hand_over(number, report);
-                } else {
-                    self.lose(&report);
-                }
-            }
-            _ => self.hold(number, report),
+        match waiting.filter(|_| self.held.is_empty()) {
+            None => self.hold(number, report, now),
+            Some(waiting) if waiting.reports() < MOST => return Some(report),
+            Some(_) => self.lose(&report, now),
         }
+        None
     }
 
     /// Keeps a report that the backend has not heard of.
-    pub(super) fn hold(&mut self, number: u64, report: BackendCall) {
-        if self.held.reports.reports() >= MOST {
-            return self.lose(&report);
+    pub(super) fn hold(&mut self, number: u64, report: BackendCall, now: Instant) {
+        if self.held.reports() >= MOST {
+            return self.lose(&report, now);
         }
-        self.held.put(number, report, Instant::now());
+        self.tried = Some(now);
+        self.held.insert(number, report);
     }
 
-    /// What all reports take that the backend has not taken yet.
-    fn report_octets(&self) -> usize {
-        self.held.reports.octets() + self.backend.as_ref().map_or(0, Backend::octets)
-    }
-
-    /// A report that nobody will hear of: counted, and told when the function is well again.
-    pub(super) fn lose(&mut self, report: &BackendCall) {
+    /// Counts a report that the backend will not get; the count is logged when the function is well again.
+    pub(super) fn lose(&mut self, report: &BackendCall, now: Instant) {
         let function = report.function();
-        if self.faults.lost(function, report.weight(), Instant::now()) {
+        if self.faults.lost(function, report.weight(), now) {
             common::warn!("reports for the backend are lost: it takes none by {function}");
         }
     }
 
-    /// Tries whether the backend is back.
-    pub(super) fn tend_held(&mut self) {
-        let is_idle = self.backend.as_ref().is_some_and(|backend| backend.reports() == 0);
-        if let Some((number, report)) = self.held.take_due(is_idle, Instant::now()) {
-            self.hand_over(number, report);
+    /// Whether a report of the server is small enough to be passed on; a line if not.
+    pub(super) fn is_small(&mut self, report: &BackendCall, now: Instant) -> bool {
+        let octets = report.octets();
+        if octets <= MAX_REPORT {
+            return true;
         }
+        if let Some(unlogged) = self.large.admit(now) {
+            common::warn!(
+                "a report of the server for {} is refused: it has {octets} octets, {MAX_REPORT} are allowed; {unlogged} more were refused since the last such line",
+                report.function()
+            );
+        }
+        false
     }
 
-    /// The backend is there, or this parent ends: all that is held is on its way.
-    pub(super) fn release_held(&mut self) {
-        while let Some((number, report)) = self.held.reports.pop() {
-            self.hand_over(number, report);
-        }
+    /// When one of the held reports is to be tried again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.tried.filter(|_| !self.held.is_empty()).map(|tried| tried + TRY_AGAIN)
     }
 
-    /// A call has failed: one line and one entry for each fault.
-    pub(super) fn note_fault(&mut self, asked: &BackendCall, reason: &str, unsent: bool) {
-        let function = asked.function();
-        if !self.faults.failed(function, reason, Instant::now()) {
-            return;
-        }
-        let event = Event::new(&events::BACKEND_ERROR).field("function", function).field("reason", reason);
-        let told = entry(Level::Error, "a function of the backend fails", event.text());
-        event.log();
-        if unsent {
-            // It would fail as well.
-            let number = self.next_number();
-            self.hold(number, told);
-        } else if !matches!(asked, BackendCall::SystemLog(_)) {
-            self.tell_backend(told);
-        }
+    /// The first held report, if it is time to try and the API worker is idle. If it is busy, the next time comes all the
+    /// same: the loop must not wake for nothing meanwhile.
+    pub(super) fn take_due(&mut self, is_idle: bool, now: Instant) -> Option<(u64, BackendCall)> {
+        self.due().filter(|at| *at <= now)?;
+        self.tried = Some(now);
+        if is_idle { self.held.pop() } else { None }
     }
 
-    /// A call has succeeded.
-    pub(super) fn note_success(&mut self, asked: &BackendCall) {
-        let function = asked.function();
-        if self.backend.as_ref().is_some_and(|backend| backend.reports() > MOST / 2) {
-            // It may be slow rather than well: more would be lost at once, and told of each time.
-            return;
+    /// All that are held: the backend is back, or this parent ends.
+    pub(super) fn take_held(&mut self) -> impl ExactSizeIterator<Item = (u64, BackendCall)> + use<> {
+        self.held.take_all()
+    }
+
+    /// A call has failed: logs a new fault, and gives the entry for the system log.
+    pub(super) fn log_fault(
+        &mut self,
+        function: &'static str,
+        reason: &str,
+        now: Instant,
+    ) -> Option<BackendCall> {
+        if !self.faults.failed(function, reason, now) {
+            return None;
         }
-        if let Some(Recovery { failures, lasted, lost }) = self.faults.well(function, Instant::now()) {
-            let event = Event::new(&events::BACKEND_RECOVERED)
-                .field("function", function)
-                .field_num("failures", failures)
-                .field_num("seconds", lasted.as_secs());
-            let event = if lost > 0 { event.field_num("lost", lost) } else { event };
-            self.tell_backend(entry(Level::Info, "a function of the backend is well again", event.text()));
-            event.log();
-        }
-        self.release_held();
+        let event = Event::new(events::BACKEND_ERROR).field("function", function).field("reason", reason);
+        let entry = BackendCall::log_entry(Level::Error, "a function of the backend fails", event.text());
+        event.error();
+        Some(entry)
     }
 
-    /// An entry of the parent's own for the backend's system log.
-    pub(super) fn report(&mut self, text: &str, detail: &str) {
-        self.tell_backend(entry(Level::Error, text, detail));
+    /// A call has succeeded: logs the end of a fault, and gives the entry for the system log.
+    pub(super) fn log_recovery(&mut self, function: &'static str, now: Instant) -> Option<BackendCall> {
+        let Recovery { failures, lasted, lost } = self.faults.well(function, now)?;
+        let event = Event::new(events::BACKEND_RECOVERED)
+            .field("function", function)
+            .field_num("failures", failures)
+            .field_num("seconds", lasted.as_secs());
+        let event = if lost > 0 { event.field_num("lost", lost) } else { event };
+        let text = "a function of the backend is well again";
+        let entry = BackendCall::log_entry(Level::Info, text, event.text());
+        event.info();
+        Some(entry)
     }
-
-    /// Whether the API worker has this question already.
-    pub(super) fn is_asked(&self, function: &str) -> bool {
-        self.backend.as_ref().is_some_and(|backend: &Backend| backend.waits_for(function))
-    }
-}
-
-fn entry(level: Level, text: &str, detail: &str) -> BackendCall {
-    BackendCall::SystemLog(Box::new(SystemLog {
-        level,
-        text: text.to_owned(),
-        detail: detail.to_owned(),
-        origin: Origin::Client,
-        host: common::host_name(),
-        pid: std::process::id(),
-        time: common::text::clock::unix_time(),
-        address: None,
-        partner: None,
-    }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BackendCall, Backlog, TRY_AGAIN};
+    use super::{BackendCall, CallQueue, MAX_REPORT, MOST, MOST_OCTETS, Reports, TRY_AGAIN};
     use std::time::Instant;
+
+    fn url(octets: usize) -> BackendCall {
+        // Two are the quotes.
+        BackendCall::CrlUrl("u".repeat(octets - 2))
+    }
 
     #[test]
     fn one_is_tried_now_and_then_and_the_loop_sleeps_between() {
         let start = Instant::now();
-        let mut held = Backlog::default();
-        assert_eq!(held.due(), None);
+        let mut reports = Reports::default();
+        assert_eq!(reports.due(), None);
         for number in [5, 3] {
-            held.put(number, BackendCall::CrlUrl(String::new()), start);
+            reports.hold(number, url(2), start);
         }
         let mut taken = |at, is_idle| {
-            let number = held.take_due(is_idle, at).map(|(number, _)| number);
-            assert!(held.due().is_none_or(|due| due > at), "it would wake for nothing");
+            let number = reports.take_due(is_idle, at).map(|(number, _)| number);
+            assert!(reports.due().is_none_or(|due| due > at), "it would wake for nothing");
             number
         };
         let [once, twice, thrice] = [1, 2, 3].map(|times| start + times * TRY_AGAIN);
@@ -185,6 +171,49 @@ mod tests {
         assert_eq!(taken(once, true), None);
         assert_eq!(taken(twice, true), Some(3), "in their order");
         assert_eq!(taken(thrice, true), Some(5));
-        assert_eq!(held.due(), None);
+        assert_eq!(reports.due(), None);
+    }
+
+    #[test]
+    fn a_report_is_sent_held_or_lost() {
+        let now = Instant::now();
+        let mut reports = Reports::default();
+        let mut waiting = CallQueue::default();
+        assert!(reports.accept(1, url(2), Some(&waiting), now).is_some());
+        for number in 0..MOST as u64 {
+            waiting.insert(number, url(2));
+        }
+        assert!(reports.accept(2, url(2), Some(&waiting), now).is_none());
+        assert_eq!(reports.due(), None, "too many wait: it is lost, not held");
+        assert!(reports.accept(3, url(2), None, now).is_none());
+        assert!(
+            reports.accept(4, url(2), Some(&CallQueue::default()), now).is_none(),
+            "not before the third"
+        );
+        assert_eq!(reports.take_held().map(|(number, _)| number).collect::<Vec<_>>(), [3, 4]);
+        for number in 0..=MOST as u64 {
+            reports.hold(number, url(2), now);
+        }
+        assert_eq!(reports.take_held().len(), MOST);
+        assert!(reports.log_recovery("proxy_crl_url", now).is_some(), "some are lost");
+    }
+
+    #[test]
+    fn held_and_waiting_reports_share_their_octets() {
+        let now = Instant::now();
+        let (mut reports, mut waiting) = (Reports::default(), CallQueue::default());
+        waiting.insert(1, url(MOST_OCTETS / 2));
+        assert!(reports.accept(2, url(MOST_OCTETS / 2), Some(&waiting), now).is_some());
+        assert!(reports.accept(3, url(MOST_OCTETS / 2 + 1), Some(&waiting), now).is_none());
+        reports.hold(4, url(MOST_OCTETS / 2 - 9), now);
+        assert!(reports.accept(5, url(10), Some(&waiting), now).is_none());
+        assert_eq!(reports.take_held().len(), 1);
+    }
+
+    #[test]
+    fn reports_of_the_server_are_limited() {
+        let mut reports = Reports::default();
+        assert!(reports.is_small(&url(MAX_REPORT), Instant::now()));
+        assert!(!reports.is_small(&url(MAX_REPORT + 1), Instant::now()));
     }
 }

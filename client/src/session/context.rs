@@ -85,7 +85,7 @@ impl SessionContext {
 
     fn obey(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
         match message {
-            ToChild::Station { peer, tied } => {
+            ToChild::Serve { peer, tied } => {
                 let descriptor =
                     descriptor.ok_or_else(|| io::Error::other("a station came without its descriptor"))?;
                 let stream = StdStream::from(descriptor);

@@ -3,9 +3,10 @@
 mod site;
 
 use super::agent::{Agent, Limits};
-use super::connector::Shared;
+use super::connector::SharedWaiter;
 use super::fault::Fault;
-use super::worker::{Done, Reply, Task, serve};
+use super::task::{Done, Job, Reply, Task};
+use super::worker::serve;
 use super::{Access, trust};
 use common::identity::Kind;
 use common::ipc::frame::{self, Splitter};
@@ -44,13 +45,13 @@ impl Resolver for Everywhere {
     }
 }
 
-fn shared() -> Shared {
-    Shared::new(Waiter::new().unwrap())
+fn shared() -> SharedWaiter {
+    SharedWaiter::new(Waiter::new().unwrap())
 }
 
 fn call(access: Access, limits: Limits) -> Result<String, Fault> {
     let agent = Agent::new(access, limits, &shared()).unwrap();
-    agent.call(&Call::ProxyClientConfig {}).map(|text| text.to_string())
+    agent.call(&Call::ProxyClientConfig {})
 }
 
 /// A call of a backend whose token names the right CA: what became of it, and what it was sent.
@@ -273,6 +274,7 @@ fn done(parent: &mut UnixStream, splitter: &mut Splitter) -> (u64, Result<String
             return match reply {
                 Reply::Answer { text } => (number, Ok(text.expose().to_owned())),
                 Reply::Failed { reason, unsent } => (number, Err((reason, unsent))),
+                Reply::Addresses(addresses) => (number, Ok(format!("{addresses:?}"))),
             };
         }
         let count = parent.read(&mut chunk).unwrap();
@@ -282,7 +284,7 @@ fn done(parent: &mut UnixStream, splitter: &mut Splitter) -> (u64, Result<String
 }
 
 fn tasks(calls: impl IntoIterator<Item = Call>) -> Vec<u8> {
-    let tasks = calls.into_iter().zip(1..).map(|(call, number)| Task { number, call });
+    let tasks = calls.into_iter().zip(1..).map(|(call, number)| Task { number, job: Job::Call(call) });
     tasks.flat_map(|task| frame::encode(&task).unwrap()).collect()
 }
 
@@ -305,6 +307,18 @@ fn the_worker_answers_questions_first_and_ends_with_its_parent() {
         assert!(reason.starts_with("the backend https://127.0.0.1:"), "{reason}");
         assert!(!reason.contains(TOKEN));
     }
+    drop(parent);
+    worker.join().unwrap().unwrap();
+}
+
+#[test]
+fn the_worker_looks_hosts_up() {
+    let (mut parent, link) = UnixStream::pair().unwrap();
+    let job = Job::LookUp { host: "::1".to_owned(), port: 2878 };
+    parent.write_all(&frame::encode(&Task { number: 1, job }).unwrap()).unwrap();
+    let worker = thread::spawn(move || serve(link, access("https://127.0.0.1/", TOKEN), LIMITS));
+    let addresses = done(&mut parent, &mut Splitter::new(4096));
+    assert_eq!(addresses, (1, Ok("[[::1]:2878]".to_owned())));
     drop(parent);
     worker.join().unwrap().unwrap();
 }

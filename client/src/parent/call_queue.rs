@@ -1,49 +1,49 @@
-//! Calls of the backend in the order of their numbers, and how much memory their reports take: the DMZ chooses how many
-//! there are and how large.
+//! Calls of the backend in the order of their numbers, and how much memory their reports take: the DMZ decides how many
+//! there are and how large they are. A plain value.
 
-use super::backend::BackendCall;
+use super::backend_call::BackendCall;
 use std::collections::BTreeMap;
 
 /// Calls that are kept until they are answered, or can be made.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct CallQueue {
     calls: BTreeMap<u64, BackendCall>,
     reports: usize,
     octets: usize,
 }
 
-impl Queue {
-    pub(super) fn insert(&mut self, number: u64, asked: BackendCall) {
-        self.reports += usize::from(asked.is_report());
-        self.octets += asked.octets();
-        self.calls.insert(number, asked);
+impl CallQueue {
+    pub(super) fn insert(&mut self, number: u64, call: BackendCall) {
+        self.reports += usize::from(call.is_report());
+        self.octets += call.octets();
+        self.calls.insert(number, call);
     }
 
     pub(super) fn remove(&mut self, number: u64) -> Option<BackendCall> {
-        let asked = self.calls.remove(&number)?;
-        self.reports -= usize::from(asked.is_report());
-        self.octets -= asked.octets();
-        Some(asked)
+        let call = self.calls.remove(&number)?;
+        self.reports -= usize::from(call.is_report());
+        self.octets -= call.octets();
+        Some(call)
     }
 
     /// The oldest one.
     pub(super) fn pop(&mut self) -> Option<(u64, BackendCall)> {
         let number = *self.calls.first_key_value()?.0;
-        self.remove(number).map(|asked| (number, asked))
+        self.remove(number).map(|call| (number, call))
     }
 
-    /// Those that are left, oldest first.
-    pub(super) fn into_calls(self) -> impl ExactSizeIterator<Item = BackendCall> {
-        self.calls.into_values()
+    /// Takes all that are left, oldest first.
+    pub(super) fn take_all(&mut self) -> impl ExactSizeIterator<Item = (u64, BackendCall)> + use<> {
+        std::mem::take(self).calls.into_iter()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
 
-    /// Whether this function is called.
+    /// Whether a call of this function is among them.
     pub(super) fn has(&self, function: &str) -> bool {
-        self.calls.values().any(|asked| asked.function() == function)
+        self.calls.values().any(|call| call.function() == function)
     }
 
     /// How many of them are reports.
@@ -59,11 +59,11 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use super::{BackendCall, Queue};
+    use super::{BackendCall, CallQueue};
 
     #[test]
     fn reports_are_counted_and_weighed_and_go_in_their_order() {
-        let mut queue = Queue::default();
+        let mut queue = CallQueue::default();
         queue.insert(7, BackendCall::ClientConfig);
         queue.insert(8, BackendCall::CrlUrl("http://b/".to_owned()));
         queue.insert(6, BackendCall::CrlUrl("http://a/long".to_owned()));

@@ -1,4 +1,4 @@
-//! Frames on their way to the API worker. Questions overtake reports, of which there may be megabytes.
+//! Frames on their way to the API worker. Questions overtake reports: there may be megabytes of those.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
@@ -6,20 +6,20 @@ use std::io::{ErrorKind, Write};
 type Frame = Vec<u8>;
 
 #[derive(Default)]
-pub(super) struct Output {
+pub(super) struct TaskWriter {
     /// Begun: so many octets of it are sent.
     sending: (Frame, usize),
     questions: VecDeque<Frame>,
     reports: VecDeque<Frame>,
 }
 
-impl Output {
+impl TaskWriter {
     pub(super) fn push(&mut self, frame: Frame, is_report: bool) {
         if is_report { self.reports.push_back(frame) } else { self.questions.push_back(frame) }
     }
 
-    /// Sends as much as is taken. An error is left to whoever reads: blocked, the loop tells when more is taken; broken,
-    /// the end is read soon.
+    /// Sends as much as the socket takes. Errors are not reported here: if it is full, the loop wakes when there is room;
+    /// if it is broken, the next read finds its end.
     pub(super) fn flush(&mut self, socket: &mut impl Write) {
         loop {
             let (frame, sent) = &mut self.sending;
@@ -40,7 +40,7 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorKind, Output, Write};
+    use super::{ErrorKind, TaskWriter, Write};
     use std::io;
 
     /// Takes so many octets more.
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_question_overtakes_what_is_not_begun() {
-        let mut output = Output::default();
+        let mut output = TaskWriter::default();
         let mut socket = Narrow(Vec::new(), 4);
         for report in ["report1 ", "report2 "] {
             output.push(report.into(), true);

@@ -1,0 +1,64 @@
+//! What the client's parent and the API worker say to each other: numbered tasks go out, replies come back.
+
+use common::rpc::Call;
+use common::secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// What the parent asks for.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// Names it in its reply.
+    pub(crate) number: u64,
+    /// What is to be done.
+    pub(crate) job: Job,
+}
+
+/// What the API worker can do.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Job {
+    /// Call the backend; the worker adds the token.
+    Call(Call),
+    /// Look a host name up, which may take a while.
+    LookUp {
+        /// A name or an address.
+        host: String,
+        /// Goes into the addresses.
+        port: u16,
+    },
+}
+
+impl Job {
+    /// The parent only tells the backend something, and waits for no answer.
+    pub(super) fn is_report(&self) -> bool {
+        matches!(self, Self::Call(call) if call.is_report())
+    }
+}
+
+/// A task that is done.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Done {
+    /// Which one.
+    pub(crate) number: u64,
+    /// What became of it.
+    pub(crate) reply: Reply,
+}
+
+/// What became of a task.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Reply {
+    /// The backend's answer.
+    Answer {
+        /// JSON, as it came: `"ok":true` and the function's own members.
+        text: Secret,
+    },
+    /// The addresses of a host, at least one.
+    Addresses(Vec<SocketAddr>),
+    /// There is no answer, or no address.
+    Failed {
+        /// A sentence that says what is wrong; of a call it names the backend and says what to do.
+        reason: String,
+        /// The backend has not heard of the call.
+        unsent: bool,
+    },
+}

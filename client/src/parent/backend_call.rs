@@ -1,0 +1,134 @@
+//! What the parent asks and tells the backend: each call with its job for the API worker, its size, and what its answer
+//! must be. Plain values.
+
+use crate::backend::Job;
+use common::config::ClientConfig;
+use common::identity::ProxyId;
+use common::ipc::frame;
+use common::rpc::{self, Call, ClientConfigAnswer, Level, Origin, SessionEvent, SystemLog, without_values};
+use common::secret::Secret;
+use std::fmt;
+
+/// One task of the API worker: a question, whose answer the parent waits for, or a report.
+#[derive(Debug)]
+pub(super) enum BackendCall {
+    /// Certify this key.
+    Enrolment { public_key: String, renewal: bool },
+    /// Our own configuration.
+    ClientConfig,
+    /// The configuration of this server, which holds this generation.
+    ServerConfig { proxy_id: ProxyId, generation: Option<u64> },
+    /// The addresses of the server. The backend is not asked, only the resolver.
+    LookUp { host: String, port: u16 },
+    /// Report: a CRL distribution URL.
+    CrlUrl(String),
+    /// Report: an entry of the system log.
+    SystemLog(Box<SystemLog>),
+    /// Report: begins and ends of sessions.
+    Sessions(Vec<SessionEvent>),
+}
+
+/// What an answer holds.
+pub(super) enum Answer {
+    Enrolment(rpc::Enrolment),
+    ClientConfig(ClientConfig),
+    /// Goes on to the server as it came.
+    ServerConfig,
+    /// A report was taken.
+    Taken,
+}
+
+impl BackendCall {
+    /// The function that is called.
+    pub(super) fn function(&self) -> &'static str {
+        match self {
+            Self::Enrolment { .. } => "proxy_enrol",
+            Self::ClientConfig => "proxy_client_config",
+            Self::ServerConfig { .. } => "proxy_config",
+            Self::LookUp { .. } => "look-up",
+            Self::CrlUrl(_) => "proxy_crl_url",
+            Self::SystemLog(_) => "proxy_system_log",
+            Self::Sessions(_) => "proxy_session",
+        }
+    }
+
+    /// Nothing waits for its answer.
+    pub(super) fn is_report(&self) -> bool {
+        matches!(self, Self::CrlUrl(_) | Self::SystemLog(_) | Self::Sessions(_))
+    }
+
+    /// How long a report is, octets of JSON; 0 for a question: there is one of each function at a time.
+    pub(super) fn octets(&self) -> usize {
+        let length = match self {
+            Self::CrlUrl(url) => frame::length(url),
+            Self::SystemLog(entry) => frame::length(entry),
+            Self::Sessions(events) => frame::length(events),
+            _ => return 0,
+        };
+        // A report that has no length cannot be sent on either.
+        length.unwrap_or_default()
+    }
+
+    /// How many reports it carries.
+    pub(super) fn weight(&self) -> u64 {
+        match self {
+            Self::Sessions(events) => events.len() as u64,
+            _ => 1,
+        }
+    }
+
+    /// What the API worker has to do for it.
+    pub(super) fn job(&self) -> Job {
+        Job::Call(match self {
+            Self::LookUp { host, port } => return Job::LookUp { host: host.clone(), port: *port },
+            Self::Enrolment { public_key, renewal } => {
+                Call::ProxyEnrol { public_key: public_key.clone(), renewal: *renewal }
+            }
+            Self::ClientConfig => Call::ProxyClientConfig {},
+            Self::ServerConfig { proxy_id, generation } => {
+                Call::ProxyConfig { proxy_id: proxy_id.clone(), generation: *generation }
+            }
+            Self::CrlUrl(url) => Call::ProxyCrlUrl { url: url.clone() },
+            Self::SystemLog(entry) => Call::ProxySystemLog(entry.as_ref().clone()),
+            Self::Sessions(events) => Call::ProxySession { events: events.clone() },
+        })
+    }
+
+    /// Reads the answer to this call.
+    ///
+    /// # Errors
+    /// A sentence that says why it is none; it holds no value of the answer.
+    pub(super) fn read_answer(&self, text: &Secret) -> Result<Answer, String> {
+        let wrong = |e: &dyn fmt::Display| format!("the backend's answer is not what the protocol says: {e}");
+        match self {
+            Self::Enrolment { .. } => {
+                let enrolment = serde_json::from_str(text.expose());
+                Ok(Answer::Enrolment(enrolment.map_err(|e| wrong(&without_values(&e)))?))
+            }
+            Self::ClientConfig => {
+                let answer = serde_json::from_str::<ClientConfigAnswer>(text.expose());
+                let config = answer.map_err(|e| wrong(&without_values(&e)))?.config;
+                config.check().map_err(|e| wrong(&e))?;
+                Ok(Answer::ClientConfig(config))
+            }
+            Self::ServerConfig { .. } => Ok(Answer::ServerConfig),
+            Self::LookUp { .. } => Err(wrong(&"it answers a look-up")),
+            Self::CrlUrl(_) | Self::SystemLog(_) | Self::Sessions(_) => Ok(Answer::Taken),
+        }
+    }
+
+    /// An entry of the parent's own for the system log.
+    pub(super) fn log_entry(level: Level, text: &str, detail: &str) -> Self {
+        Self::SystemLog(Box::new(SystemLog {
+            level,
+            text: text.to_owned(),
+            detail: detail.to_owned(),
+            origin: Origin::Client,
+            host: common::host_name(),
+            pid: std::process::id(),
+            time: common::unix_time(),
+            address: None,
+            partner: None,
+        }))
+    }
+}

@@ -1,0 +1,207 @@
+//! Every way that a session process of the client can go.
+
+use super::{Children, Crash, Ended, MOST_LEFT};
+use crate::messages::{ToChild, ToParent};
+use crate::parent::action::{Action, Actions};
+use crate::session::{Station, Work};
+use common::link::session_id::{Direction, SessionId, Ticket};
+use common::rpc::{SessionBegin, SessionEvent};
+use mio::net::TcpStream;
+use nix::unistd::Pid;
+
+const ONE: Pid = Pid::from_raw(1);
+const TWO: Pid = Pid::from_raw(2);
+
+fn id(number: u32) -> SessionId {
+    SessionId::try_from(format!("{number:032x}")).unwrap()
+}
+
+fn ticket() -> Ticket {
+    Ticket::random().unwrap()
+}
+
+fn joined(partner: &str) -> ToParent {
+    ToParent::Joined { partner: partner.to_owned(), station: format!("station of {partner}") }
+}
+
+/// A station whose socket leads nowhere.
+fn station() -> Station {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    Station { socket, peer: listener.local_addr().unwrap(), tied: None }
+}
+
+struct Table {
+    children: Children,
+    actions: Actions,
+}
+
+impl Table {
+    /// One parked child in each direction: `ONE` for partners, `TWO` for stations.
+    fn new() -> Self {
+        let mut children = Children::default();
+        children.register(ONE, &Work::Partner(id(1), ticket()));
+        children.register(TWO, &Work::Parked(id(2), ticket()));
+        Self { children, actions: Actions::default() }
+    }
+
+    fn says(&mut self, pid: Pid, message: ToParent) {
+        self.children.on_message(pid, message, &mut self.actions);
+    }
+
+    fn closed(&mut self) -> Vec<Pid> {
+        let mut closed = Vec::new();
+        while let Some(action) = self.actions.pop() {
+            match action {
+                Action::CloseChannel(pid) => closed.push(pid),
+                _ => panic!("another action"),
+            }
+        }
+        closed.sort_unstable();
+        closed
+    }
+}
+
+fn quiet(was_idle: bool) -> Ended {
+    Ended { was_idle, crash: None }
+}
+
+#[test]
+fn parked_children_end_quietly_and_one_for_stations_tells_that_its_pair_was_of_no_use() {
+    let mut table = Table::new();
+    assert_eq!((table.children.incoming(), table.children.idle_outgoing()), (1, 1));
+    assert_eq!(table.children.reap(ONE), Some(quiet(false)));
+    assert_eq!(table.children.reap(TWO), Some(quiet(true)));
+    assert_eq!(table.children.reap(TWO), None);
+    assert_eq!((table.children.incoming(), table.children.idle_outgoing()), (0, 0));
+}
+
+#[test]
+fn a_session_without_an_end_line_is_a_crash() {
+    for end_logged in [false, true] {
+        let mut table = Table::new();
+        table.says(ONE, joined("acme"));
+        if end_logged {
+            table.says(ONE, ToParent::EndLogged);
+        }
+        let crash =
+            Crash { direction: Direction::Incoming, pair: Some(id(1)), partner: Some("acme".to_owned()) };
+        let crash = Some(crash).filter(|_| !end_logged);
+        assert_eq!(table.children.reap(ONE), Some(Ended { was_idle: false, crash }));
+    }
+}
+
+#[test]
+fn a_child_that_dies_with_its_station_before_it_has_said_a_word_is_a_crash() {
+    let mut table = Table::new();
+    assert_eq!(table.children.assign_station(), Some(TWO));
+    let crash = Crash { direction: Direction::Outgoing, pair: Some(id(2)), partner: None };
+    assert_eq!(table.children.reap(TWO), Some(Ended { was_idle: false, crash: Some(crash) }));
+}
+
+#[test]
+fn a_parked_child_is_given_one_station_and_never_one_for_partners() {
+    let mut table = Table::new();
+    assert_eq!(table.children.assign_station(), Some(TWO));
+    assert_eq!((table.children.stations(), table.children.idle_outgoing()), (1, 0));
+    assert_eq!(table.children.assign_station(), None);
+    table.children.register(Pid::from_raw(3), &Work::Station(station()));
+    assert_eq!((table.children.stations(), table.children.assign_station()), (2, None));
+}
+
+#[test]
+fn retired_children_are_closed_once_and_count_no_more() {
+    let mut table = Table::new();
+    table.children.retire(id(2), &mut table.actions);
+    assert_eq!(table.closed(), [TWO]);
+    assert_eq!((table.children.idle_outgoing(), table.children.assign_station()), (0, None));
+    table.children.retire_idle(&mut table.actions);
+    assert_eq!(table.closed(), [ONE]);
+    table.children.retire_idle(&mut table.actions);
+    table.children.retire(id(9), &mut table.actions);
+    assert_eq!(table.closed(), []);
+    // It did not end by itself.
+    assert_eq!(table.children.reap(TWO), Some(quiet(false)));
+}
+
+#[test]
+fn a_session_survives_when_the_parked_ones_are_retired() {
+    let mut table = Table::new();
+    table.says(ONE, joined("acme"));
+    assert_eq!(table.children.assign_station(), Some(TWO));
+    table.children.retire_idle(&mut table.actions);
+    // The partner's session is joined: its pair cannot be given up any more.
+    table.children.retire(id(1), &mut table.actions);
+    assert_eq!(table.closed(), []);
+    // The station may still be before the join.
+    table.children.retire(id(2), &mut table.actions);
+    let told = table.actions.pop();
+    assert!(matches!(told, Some(Action::SendToChild(TWO, ToChild::Retired { pair })) if pair == id(2)));
+}
+
+#[test]
+fn what_a_child_asks_is_done() {
+    let mut table = Table::new();
+    table.says(TWO, ToParent::WantPair);
+    assert!(matches!(table.actions.pop(), Some(Action::RequestPair(TWO))));
+    table.says(TWO, ToParent::Failed { reason: "why".to_owned() });
+    assert!(
+        matches!(table.actions.pop(), Some(Action::FailPair(pair, why)) if pair == id(2) && why == "why")
+    );
+    // One that was forked for a station has no pair to fail, and one that is reaped says nothing any more.
+    let late = Pid::from_raw(3);
+    table.children.register(late, &Work::Station(station()));
+    table.says(late, ToParent::Failed { reason: "why".to_owned() });
+    table.children.reap(TWO);
+    table.says(TWO, ToParent::WantPair);
+    assert!(table.actions.pop().is_none());
+}
+
+#[test]
+fn a_pair_that_does_not_reach_its_child_fails() {
+    let mut table = Table::new();
+    table.children.assign_station();
+    table.children.assign_pair(TWO, id(7), ticket(), &mut table.actions);
+    let Some(Action::SendToChild(TWO, message)) = table.actions.pop() else { panic!("it is not sent") };
+    // As long as it is on its way it is the one that counts.
+    for (pair, is_its) in [(id(2), false), (id(7), true)] {
+        table.children.retire(pair, &mut table.actions);
+        let told = matches!(table.actions.pop(), Some(Action::SendToChild(TWO, ToChild::Retired { .. })));
+        assert_eq!(told, is_its);
+    }
+    table.children.send_failed(TWO, &message, &mut table.actions);
+    assert!(matches!(table.actions.pop(), Some(Action::FailPair(pair, _)) if pair == id(7)));
+    table.children.retire(id(7), &mut table.actions);
+    table.children.send_failed(TWO, &ToChild::Retired { pair: id(7) }, &mut table.actions);
+    assert!(table.actions.pop().is_none());
+}
+
+#[test]
+fn stations_are_named_also_a_while_after_the_end() {
+    let begin = |number: u32| {
+        vec![SessionEvent::Begin(SessionBegin { session: id(number).to_string(), ..Default::default() })]
+    };
+    let named = |table: &mut Table, number| {
+        let mut events = begin(number);
+        table.children.name_stations(&mut events);
+        let [SessionEvent::Begin(begin)] = &events[..] else { panic!("no begin") };
+        begin.station.clone()
+    };
+    let mut table = Table::new();
+    table.says(ONE, joined("acme"));
+    assert_eq!(named(&mut table, 1), "station of acme");
+    table.children.reap(ONE);
+    assert_eq!(named(&mut table, 1), "station of acme");
+    // Once named it is forgotten, and a parked one never had any.
+    assert_eq!(named(&mut table, 1), "");
+    table.children.reap(TWO);
+    assert_eq!(named(&mut table, 2), "");
+    // Only so many are remembered.
+    for number in 10..=10 + u32::try_from(MOST_LEFT).unwrap() {
+        table.children.register(ONE, &Work::Partner(id(number), ticket()));
+        table.says(ONE, joined("acme"));
+        table.children.reap(ONE);
+    }
+    assert_eq!(named(&mut table, 10), "");
+    assert_eq!(named(&mut table, 11), "station of acme");
+}

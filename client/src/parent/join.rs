@@ -1,0 +1,231 @@
+//! Joining the server: connecting, TLS handshake, Hello and Welcome, for the first time or in the place of a control
+//! connection that is there. A state of the poller: it goes on when its socket moves or when it is due, and never waits.
+
+use super::control::ServerConnection;
+use super::enrolment::Credentials;
+use super::tokens::JOIN;
+use common::identity::ProxyId;
+use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
+use common::link::session_id::Ticket;
+use common::link::tls;
+use common::net::{self, Conn, Connecting, LookupError, Wire};
+use mio::{Interest, Registry};
+use openssl::error::ErrorStack;
+use openssl::ssl::Ssl;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// Connecting, handshake and Welcome together.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// While the server opens its port for a renewal.
+const DIAL_AGAIN: Duration = Duration::from_millis(50);
+
+/// Why the server was not joined.
+#[derive(Debug)]
+pub(super) enum JoinError {
+    Connect(LookupError),
+    Tls(String),
+    WrongServer(tls::WrongPeer),
+    Refused(String),
+    Version(u32),
+    Control(ControlError),
+    Late,
+    NotWelcome,
+    Setup(String),
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect(e) => e.fmt(f),
+            Self::Tls(e) => write!(f, "the TLS handshake with the server failed: {e}"),
+            Self::WrongServer(e) => write!(f, "this is not the right server: {e}"),
+            Self::Refused(reason) => write!(f, "the server refused this client: {reason}"),
+            Self::Version(theirs) => {
+                write!(f, "the server speaks version {theirs} of the link, this client speaks {VERSION}")
+            }
+            Self::Control(e) => e.fmt(f),
+            Self::Late => write!(f, "the server did not answer within {} s", TIME_LIMIT.as_secs()),
+            Self::NotWelcome => f.write_str("the server's first message was not Welcome"),
+            Self::Setup(e) => f.write_str(e),
+        }
+    }
+}
+
+impl From<ControlError> for JoinError {
+    fn from(e: ControlError) -> Self {
+        Self::Control(e)
+    }
+}
+
+impl From<ErrorStack> for JoinError {
+    fn from(e: ErrorStack) -> Self {
+        Self::Setup(e.to_string())
+    }
+}
+
+impl From<io::Error> for JoinError {
+    fn from(e: io::Error) -> Self {
+        Self::Setup(e.to_string())
+    }
+}
+
+/// A join that is under way.
+pub(super) struct Join {
+    terms: Terms,
+    stage: Stage,
+}
+
+/// What does not change on the way.
+struct Terms {
+    addresses: Vec<SocketAddr>,
+    source: Option<IpAddr>,
+    credentials: Credentials,
+    /// The secret of a renewal.
+    renews: Option<Ticket>,
+    deadline: Instant,
+}
+
+enum Stage {
+    Connecting(Connecting),
+    /// Refused; the port of a renewal opens once the server has read that we renew.
+    Paused(Instant),
+    Handshake(Box<Conn>),
+    /// Hello is said.
+    Greeting(Box<ServerConnection>),
+}
+
+/// What a step has led to.
+enum Progress {
+    Wait(Stage),
+    Next(Stage),
+    Welcome(Box<ServerConnection>),
+}
+
+impl Join {
+    /// To the first of `addresses` that answers, from `source` if given; `renews` is the secret by which the server knows
+    /// whose place the connection takes.
+    pub(super) fn new(
+        addresses: Vec<SocketAddr>,
+        source: Option<IpAddr>,
+        credentials: Credentials,
+        renews: Option<Ticket>,
+        now: Instant,
+    ) -> Self {
+        let terms = Terms { addresses, source, credentials, renews, deadline: now + TIME_LIMIT };
+        let stage = terms.begin();
+        Self { terms, stage }
+    }
+
+    /// The server knows by now what this connection is for.
+    pub(super) fn has_greeted(&self) -> bool {
+        matches!(self.stage, Stage::Greeting(_))
+    }
+
+    /// When to advance it though its socket has not moved.
+    pub(super) fn due(&self) -> Instant {
+        match &self.stage {
+            Stage::Connecting(connecting) => connecting.due().unwrap_or(self.terms.deadline),
+            Stage::Paused(until) => *until,
+            Stage::Handshake(_) | Stage::Greeting(_) => self.terms.deadline,
+        }
+    }
+
+    /// Goes on as far as it can without waiting. Its socket is registered as `JOIN`, and stays so.
+    ///
+    /// # Errors
+    /// The server was not joined; its socket is closed.
+    pub(super) fn advance(self, now: Instant, registry: &Registry) -> Result<Joining, JoinError> {
+        let Self { terms, mut stage } = self;
+        loop {
+            match terms.step(stage, now, registry)? {
+                Progress::Next(next) => stage = next,
+                Progress::Welcome(connection) => return Ok(Joining::Welcome(connection)),
+                Progress::Wait(_) if now >= terms.deadline => return Err(JoinError::Late),
+                Progress::Wait(stage) => return Ok(Joining::UnderWay(Box::new(Self { terms, stage }))),
+            }
+        }
+    }
+}
+
+impl Terms {
+    fn begin(&self) -> Stage {
+        Stage::Connecting(Connecting::new(&self.addresses, self.source, self.deadline))
+    }
+
+    fn step(&self, stage: Stage, now: Instant, registry: &Registry) -> Result<Progress, JoinError> {
+        match stage {
+            Stage::Connecting(connecting) => self.connect(connecting, now, registry),
+            Stage::Paused(until) if now < until => Ok(Progress::Wait(Stage::Paused(until))),
+            Stage::Paused(_) => Ok(Progress::Next(self.begin())),
+            Stage::Handshake(mut conn) => match conn.handshake() {
+                Ok(Poll::Pending) => Ok(Progress::Wait(Stage::Handshake(conn))),
+                Ok(Poll::Ready(())) => self.greet(*conn),
+                Err(e) => Err(JoinError::Tls(e.to_string())),
+            },
+            Stage::Greeting(connection) => read_welcome(connection),
+        }
+    }
+
+    fn connect(
+        &self,
+        mut connecting: Connecting,
+        now: Instant,
+        registry: &Registry,
+    ) -> Result<Progress, JoinError> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        match connecting.advance(now, |socket| registry.register(socket, JOIN, both)) {
+            Ok(Poll::Pending) => Ok(Progress::Wait(Stage::Connecting(connecting))),
+            Ok(Poll::Ready(wire)) => Ok(Progress::Next(Stage::Handshake(Box::new(self.encrypt(wire)?)))),
+            Err(LookupError::Unreachable(..)) if self.renews.is_some() && now < self.deadline => {
+                Ok(Progress::Next(Stage::Paused((now + DIAL_AGAIN).min(self.deadline))))
+            }
+            Err(e) => Err(JoinError::Connect(e)),
+        }
+    }
+
+    fn encrypt(&self, mut wire: Wire) -> Result<Conn, JoinError> {
+        net::keepalive(wire.socket())?;
+        let mut ssl = Ssl::new(&self.credentials.context)?;
+        ssl.set_connect_state();
+        Ok(Conn::tls(ssl, wire)?)
+    }
+
+    /// The handshake is done: checks whom it is with, and says Hello.
+    fn greet(&self, mut conn: Conn) -> Result<Progress, JoinError> {
+        let address = conn.peer_addr()?;
+        let proxy_id = self.check_server(&conn)?;
+        let mut control = Control::new(conn);
+        control.send(&ToServer::Hello { version: VERSION, renews: self.renews.clone() })?;
+        Ok(Progress::Next(Stage::Greeting(Box::new(ServerConnection { control, address, proxy_id }))))
+    }
+
+    fn check_server(&self, conn: &Conn) -> Result<ProxyId, JoinError> {
+        let ssl = conn.ssl().ok_or_else(|| JoinError::Setup("no TLS".to_owned()))?;
+        tls::check_server(ssl, &self.credentials.proxies).map_err(JoinError::WrongServer)
+    }
+}
+
+/// What `advance` has led to.
+pub(super) enum Joining {
+    UnderWay(Box<Join>),
+    Welcome(Box<ServerConnection>),
+}
+
+fn read_welcome(mut connection: Box<ServerConnection>) -> Result<Progress, JoinError> {
+    let ServerConnection { control, .. } = connection.as_mut();
+    control.advance()?;
+    match control.receive()? {
+        Some(ToClient::Welcome { version: VERSION }) => Ok(Progress::Welcome(connection)),
+        Some(ToClient::Welcome { version }) => Err(JoinError::Version(version)),
+        Some(ToClient::Refused { reason }) => Err(JoinError::Refused(reason)),
+        Some(_) => Err(JoinError::NotWelcome),
+        None => Ok(Progress::Wait(Stage::Greeting(connection))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

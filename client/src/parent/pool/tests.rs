@@ -1,0 +1,166 @@
+//! Pairs asked for, granted, refused and lost.
+
+use super::{Pool, QUIET};
+use crate::messages::ToChild;
+use crate::parent::action::{Action, Actions, Fork};
+use crate::parent::children::Children;
+use crate::session::Work;
+use common::link::control::ToServer;
+use common::link::session_id::{Direction, SessionId, Ticket};
+use nix::unistd::Pid;
+use std::time::{Duration, Instant};
+
+const CHILD: Pid = Pid::from_raw(1);
+const OTHER: Pid = Pid::from_raw(2);
+
+fn id(number: u32) -> SessionId {
+    SessionId::try_from(format!("{number:032x}")).unwrap()
+}
+
+fn ticket() -> Ticket {
+    Ticket::random().unwrap()
+}
+
+struct Client {
+    pool: Pool,
+    children: Children,
+    actions: Actions,
+    now: Instant,
+}
+
+impl Client {
+    fn new() -> Self {
+        Self {
+            pool: Pool::default(),
+            children: Children::default(),
+            actions: Actions::default(),
+            now: Instant::now(),
+        }
+    }
+
+    fn maintain(&mut self, wanted: usize, here: usize) -> usize {
+        self.pool.maintain(wanted, here, self.now, &mut self.actions);
+        let mut asked = 0;
+        while let Some(action) = self.actions.pop() {
+            assert!(matches!(action, Action::SendToServer(ToServer::WantOutgoing)));
+            asked += 1;
+        }
+        asked
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// The pool runs low and is filled up by this many.
+    fn fill(&mut self, wanted: usize, here: usize) -> usize {
+        assert_eq!(self.maintain(wanted, here), 0);
+        self.sleep(QUIET);
+        self.maintain(wanted, here)
+    }
+
+    fn pair(&mut self, number: u32) {
+        self.pool.on_pair(id(number), ticket(), &mut self.children, &mut self.actions);
+    }
+
+    fn no_pair(&mut self) {
+        self.pool.on_no_pair("why".to_owned(), self.now, &mut self.actions);
+    }
+}
+
+#[test]
+fn the_pool_is_filled_in_the_quiet_and_not_beyond() {
+    let mut client = Client::new();
+    assert_eq!(client.pool.due(), None);
+    assert_eq!(client.maintain(4, 1), 0);
+    assert_eq!(client.pool.due(), Some(client.now + QUIET));
+    client.sleep(QUIET);
+    assert_eq!(client.maintain(4, 1), 3);
+    // They are on their way.
+    client.sleep(QUIET);
+    assert_eq!(client.maintain(4, 1), 0);
+    assert_eq!(client.pool.due(), None);
+    client.pair(1);
+    assert_eq!(client.actions.pair_forks(Direction::Outgoing), 1);
+    // A smaller pool is asked for; no listener at all: none is.
+    assert_eq!(client.fill(2, 2), 0);
+    assert_eq!(client.fill(0, 0), 0);
+    assert_eq!(client.pool.due(), None);
+}
+
+#[test]
+fn one_that_was_not_asked_for_is_not_taken() {
+    let mut client = Client::new();
+    client.pair(1);
+    assert!(matches!(client.actions.pop(), Some(Action::FailPair(pair, _)) if pair == id(1)));
+    client.no_pair();
+    assert!(client.actions.pop().is_none() && client.actions.pop_fork().is_none());
+    // Nor is one that was granted twice.
+    client.pool.request_for(CHILD, &mut client.actions);
+    client.actions.pop();
+    client.pair(2);
+    client.pair(2);
+    assert!(matches!(client.actions.pop(), Some(Action::SendToChild(CHILD, ToChild::Pair { .. }))));
+    assert!(matches!(client.actions.pop(), Some(Action::FailPair(..))));
+}
+
+#[test]
+fn answers_go_to_those_who_asked_in_their_order() {
+    let mut client = Client::new();
+    client.pool.request_for(CHILD, &mut client.actions);
+    client.actions.pop();
+    assert_eq!(client.fill(1, 0), 1);
+    client.pool.request_for(OTHER, &mut client.actions);
+    client.actions.pop();
+    client.pair(1);
+    client.pair(2);
+    client.no_pair();
+    let to_child = client.actions.pop();
+    assert!(
+        matches!(to_child, Some(Action::SendToChild(CHILD, ToChild::Pair { pair, .. })) if pair == id(1))
+    );
+    let to_other = client.actions.pop();
+    assert!(
+        matches!(to_other, Some(Action::SendToChild(OTHER, ToChild::NoPair { reason })) if reason == "why")
+    );
+    let fork = client.actions.pop_fork();
+    assert!(matches!(fork, Some(Fork::Session(Work::Parked(pair, _))) if pair == id(2)));
+}
+
+#[test]
+fn a_pool_that_cannot_be_filled_waits_longer_and_longer() {
+    let mut client = Client::new();
+    let mut pauses = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(client.fill(1, 0), 1);
+        client.no_pair();
+        assert_eq!(client.maintain(1, 0), 0);
+        let due = client.pool.due().unwrap();
+        pauses.push(due - client.now);
+        client.now = due.checked_sub(QUIET + Duration::from_millis(1)).unwrap();
+        assert_eq!(client.maintain(1, 0), 0, "too early");
+        client.now = due.checked_sub(QUIET).unwrap();
+        // The clock of the quiet ran meanwhile.
+        client.pool.low_since = None;
+    }
+    assert!(pauses.windows(2).all(|two| two[1] > two[0]), "{pauses:?}");
+    // A pair of no use counts as well, one that comes ends it.
+    client.pool.failed(client.now);
+    assert!(client.pool.due().is_none());
+    assert_eq!(client.maintain(1, 0), 0);
+    assert!(client.pool.due().unwrap() > client.now + QUIET);
+}
+
+#[test]
+fn a_child_for_a_station_gets_a_pair_or_the_reason() {
+    let mut client = Client::new();
+    client.pool.station_forked(CHILD, false, &mut client.actions);
+    assert!(matches!(client.actions.pop(), Some(Action::SendToServer(ToServer::WantOutgoing))));
+    client.pool.station_forked(OTHER, true, &mut client.actions);
+    assert!(matches!(client.actions.pop(), Some(Action::SendToChild(OTHER, ToChild::NoPair { .. }))));
+    // The pair comes though its child is gone: the executor says so, and the server is told.
+    client.pair(1);
+    let Some(Action::SendToChild(CHILD, message)) = client.actions.pop() else { panic!("not sent") };
+    client.children.send_failed(CHILD, &message, &mut client.actions);
+    assert!(matches!(client.actions.pop(), Some(Action::FailPair(pair, _)) if pair == id(1)));
+}

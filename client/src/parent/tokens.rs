@@ -1,0 +1,82 @@
+//! Whose readiness an event of the poller tells: each source has a token of its own.
+
+use mio::Token;
+use nix::unistd::Pid;
+
+pub(super) const SIGNALS: Token = Token(0);
+/// The control connection; in a renewal also the one that it replaces.
+pub(super) const CONTROL: Token = Token(1);
+/// The socket pair to the API worker.
+pub(super) const WORKER: Token = Token(2);
+/// A join that is under way.
+pub(super) const JOIN: Token = Token(3);
+/// Local listeners: `LISTENERS` plus the slot.
+const LISTENERS: usize = 16;
+/// Channels of children: `CHILDREN` plus the process ID.
+const CHILDREN: usize = 1024;
+
+/// What a token stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    Signals,
+    Control,
+    Worker,
+    Join,
+    /// The listener in this slot.
+    Listener(usize),
+    /// The channel of this child.
+    Child(Pid),
+}
+
+impl Source {
+    /// None: it is no token of ours.
+    pub(super) fn of(token: Token) -> Option<Self> {
+        match token {
+            SIGNALS => Some(Self::Signals),
+            CONTROL => Some(Self::Control),
+            WORKER => Some(Self::Worker),
+            JOIN => Some(Self::Join),
+            Token(number @ LISTENERS..CHILDREN) => Some(Self::Listener(number - LISTENERS)),
+            Token(number) => {
+                let pid = i32::try_from(number.checked_sub(CHILDREN)?).ok()?;
+                Some(Self::Child(Pid::from_raw(pid)))
+            }
+        }
+    }
+}
+
+/// The token of the listener in this slot.
+pub(super) fn listener(slot: usize) -> Token {
+    Token(LISTENERS + slot)
+}
+
+/// The token of a child's channel.
+pub(super) fn child(pid: Pid) -> Token {
+    Token(CHILDREN + usize::try_from(pid.as_raw()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONTROL, JOIN, SIGNALS, Source, WORKER, child, listener};
+    use mio::Token;
+    use nix::unistd::Pid;
+
+    #[test]
+    fn each_source_is_found_by_its_token() {
+        for (token, source) in [
+            (SIGNALS, Source::Signals),
+            (CONTROL, Source::Control),
+            (WORKER, Source::Worker),
+            (JOIN, Source::Join),
+            (listener(0), Source::Listener(0)),
+            (listener(256), Source::Listener(256)),
+            (child(Pid::from_raw(1)), Source::Child(Pid::from_raw(1))),
+            (child(Pid::from_raw(i32::MAX)), Source::Child(Pid::from_raw(i32::MAX))),
+        ] {
+            assert_eq!(Source::of(token), Some(source));
+        }
+        for token in [Token(4), Token(15), Token(usize::MAX)] {
+            assert_eq!(Source::of(token), None);
+        }
+    }
+}
