@@ -1,14 +1,13 @@
-//! What a session child works with all the way: its waiter, its channel to the parent and what came by it, the
-//! configuration it was born with.
+//! What a session child works with all the way: its waiter, its channel to the parent and the messages that came on it, the
+//! configuration of the time of its fork.
 
-use super::Station;
+use super::child_init::Station;
 use crate::messages::{ToChild, ToParent};
 use common::config::ClientConfig;
 use common::ipc::channel::{Channel, Received};
 use common::link::join::Open;
-use common::link::session_id::{Direction, SessionId};
-use common::link::ticket::Ticket;
-use common::log::{Event, events};
+use common::link::session_id::{Direction, SessionId, Ticket};
+use common::log::Event;
 use common::net::Waiter;
 use common::rpc::{Level, Origin, SystemLog};
 use mio::net::TcpStream;
@@ -26,13 +25,13 @@ pub(super) struct SessionContext {
     pub(super) pair: Option<SessionId>,
     /// A station that the parent has handed over.
     pub(super) station: Option<Station>,
-    /// A pair that was asked for.
-    pub(super) given: Option<(SessionId, Ticket)>,
-    /// Why there is none.
+    /// A pair that was asked for and granted.
+    pub(super) granted: Option<(SessionId, Ticket)>,
+    /// Why none was granted.
     pub(super) no_pair: Option<String>,
-    /// One that the server has given up.
+    /// A pair that the server has given up.
     retired: Option<SessionId>,
-    released: bool,
+    parent_gone: bool,
     channel: Channel,
 }
 
@@ -54,36 +53,41 @@ impl SessionContext {
             direction,
             pair: None,
             station: None,
-            given: None,
+            granted: None,
             no_pair: None,
             retired: None,
-            released: false,
+            parent_gone: false,
             channel,
         })
     }
 
-    /// Takes in what the parent has sent; true once it has let this child go.
-    pub(super) fn released(&mut self) -> bool {
-        while !self.released {
+    /// Reads all that the parent has sent.
+    pub(super) fn read_parent(&mut self) {
+        while !self.parent_gone {
             match self.channel.receive::<ToChild>() {
                 Ok(Received::Message(message, descriptor)) => {
-                    if let Err(e) = self.obey(message, descriptor) {
+                    if let Err(e) = self.on_message(message, descriptor) {
                         common::error!("a message of the parent cannot be followed: {e}");
                     }
                 }
                 Ok(Received::Blocked) => break,
-                Ok(Received::Gone) | Err(_) => self.released = true,
+                Ok(Received::Gone) | Err(_) => self.parent_gone = true,
             }
         }
-        self.released
     }
 
-    /// Whether the server has given this pair up, as far as `released` has heard.
+    /// The parent has closed the channel, or has ended: a parked child is not needed any more. As of the last
+    /// `read_parent`.
+    pub(super) fn parent_gone(&self) -> bool {
+        self.parent_gone
+    }
+
+    /// Whether the server has given this pair up. As of the last `read_parent`.
     pub(super) fn is_retired(&self, pair: SessionId) -> bool {
         self.retired == Some(pair)
     }
 
-    fn obey(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
+    fn on_message(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
         match message {
             ToChild::Serve { peer, tied } => {
                 let descriptor =
@@ -92,7 +96,7 @@ impl SessionContext {
                 stream.set_nonblocking(true)?;
                 self.station = Some(Station { socket: TcpStream::from_std(stream), peer, tied });
             }
-            ToChild::Pair { pair, ticket } => self.given = Some((pair, ticket)),
+            ToChild::Pair { pair, ticket } => self.granted = Some((pair, ticket)),
             ToChild::Retired { pair } => self.retired = Some(pair),
             ToChild::NoPair { reason } => self.no_pair = Some(reason),
         }
@@ -111,15 +115,15 @@ impl SessionContext {
             origin: Origin::Client,
             host: common::host_name(),
             pid: std::process::id(),
-            time: common::text::clock::unix_time(),
+            time: common::unix_time(),
             address: open.address.parse::<SocketAddr>().ok().map(|address| address.ip()),
             partner: Some(open.partner.clone()).filter(|name| !name.is_empty()),
         })));
     }
 
-    /// What every line of this session begins with.
-    pub(super) fn event(&self, row: &'static events::Row, open: &Open) -> Event {
-        Event::new(row)
+    /// An event with the fields that every line of this session begins with.
+    pub(super) fn event(&self, name: &'static str, open: &Open) -> Event {
+        Event::new(name)
             .field("direction", self.direction.word())
             .field("session", self.pair.map(|pair| pair.to_string()).unwrap_or_default())
             .field("address", &open.address)

@@ -1,7 +1,8 @@
-//! Dialling in: preamble, then parked until the server's child begins the join. If that child met a stranger, its end
-//! of the connection just ends, and the same pair is dialled again.
+//! Dialling in: preamble, then parked until the server's child begins the join. If that child served a stranger, the data
+//! connection ends without a join, and the same pair is dialled again.
 
-use super::{SessionContext, Stop};
+use super::context::SessionContext;
+use super::stop::Stop;
 use common::link::join;
 use common::link::session_id::{SessionId, UNKNOWN_PAIR};
 use common::link::ticket::Ticket;
@@ -22,29 +23,26 @@ const MAX_PAUSE: Duration = Duration::from_millis(500);
 /// A data connection that ended sooner was not parked at all.
 const QUICK: Duration = Duration::from_secs(1);
 
-/// A data connection on which both children have proven to hold the ticket.
-pub(super) struct Dialled {
-    pub(super) conn: Conn,
-}
-
-/// Dials until the pair is joined, or is not wanted any more.
+/// Dials until the pair is joined, or is not wanted any more; a data connection on which both children have proven to
+/// hold the ticket.
 pub(super) fn dial_and_join(
     context: &mut SessionContext,
     pair: SessionId,
     ticket: &Ticket,
-) -> Result<Dialled, Stop> {
+) -> Result<Conn, Stop> {
     let mut redial = Redial::default();
     loop {
         let mut wire = dial(context, pair)?;
-        if present(&mut wire, pair) && park(context, wire.socket())? {
+        if send_preamble(&mut wire, pair) && park(context, wire.socket())? {
             return join_pair(context, pair, ticket, wire);
         }
-        // A stranger came and went, and the pair is as good as before.
+        // A stranger came and went; the pair can still be used.
         redial.pause(context, pair)?;
     }
 }
 
-/// How long to wait before the same pair is dialled again: a server that takes nobody is not dialled without end.
+/// How long to wait before the same pair is dialled again: a server that accepts no connection must not be dialled
+/// without a pause.
 pub(super) struct Redial {
     pause: Duration,
     since: Instant,
@@ -57,7 +55,7 @@ impl Default for Redial {
 }
 
 impl Redial {
-    /// The connection has ended: waits.
+    /// The connection has ended: waits a while.
     pub(super) fn pause(&mut self, context: &mut SessionContext, pair: SessionId) -> Result<(), Stop> {
         common::debug!("pair {pair} dials in again");
         self.pause = if self.since.elapsed() > QUICK { PAUSE } else { (self.pause * 2).min(MAX_PAUSE) };
@@ -68,7 +66,7 @@ impl Redial {
 }
 
 /// Says whose data connection it is; false if the connection is gone already.
-pub(super) fn present(wire: &mut Wire, pair: SessionId) -> bool {
+pub(super) fn send_preamble(wire: &mut Wire, pair: SessionId) -> bool {
     let preamble = pair.preamble();
     matches!(wire.socket().write(&preamble), Ok(n) if n == preamble.len())
 }
@@ -78,7 +76,8 @@ pub(super) fn dial(context: &mut SessionContext, pair: SessionId) -> Result<Wire
     let give_up = Instant::now() + DIAL;
     let mut pause = PAUSE;
     loop {
-        if context.released() || context.is_retired(pair) {
+        context.read_parent();
+        if context.parent_gone() || context.is_retired(pair) {
             return Err(Stop::Unused(Status::Retired));
         }
         match net::connect(&mut context.waiter, &[context.server], context.source, give_up) {
@@ -86,14 +85,14 @@ pub(super) fn dial(context: &mut SessionContext, pair: SessionId) -> Result<Wire
                 net::keepalive(wire.socket()).map_err(|e| Stop::internal(&e))?;
                 return Ok(wire);
             }
-            // Its parent has yet to notice that it awaits us.
+            // Its parent does not listen yet.
             Err(LookupError::Unreachable(_, e))
                 if e.kind() == ErrorKind::ConnectionRefused && Instant::now() < give_up =>
             {
                 wait_a_moment(context, pause)?;
                 pause = (pause * 2).min(MAX_PAUSE);
             }
-            Err(LookupError::Interrupted(e)) => return Err(unused(e)),
+            Err(LookupError::Interrupted(e)) => return Err(Stop::while_parked(e)),
             Err(e) => return Err(Stop::Failed(Status::LinkBroke, e.to_string())),
         }
     }
@@ -102,22 +101,15 @@ pub(super) fn dial(context: &mut SessionContext, pair: SessionId) -> Result<Wire
 fn wait_a_moment(context: &mut SessionContext, time: Duration) -> Result<(), Stop> {
     match context.waiter.wait(Some(Instant::now() + time)) {
         Ok(()) | Err(Interrupted::Late) => Ok(()),
-        Err(e) => Err(unused(e)),
-    }
-}
-
-/// A parked child that is told to end has nothing to report.
-pub(super) fn unused(e: Interrupted) -> Stop {
-    match e {
-        Interrupted::Failed(e) => Stop::internal(&e),
-        _ => Stop::Unused(Status::Retired),
+        Err(e) => Err(Stop::while_parked(e)),
     }
 }
 
 /// Parked: true when the server's child begins the join, false when it ended without.
 fn park(context: &mut SessionContext, socket: &mut TcpStream) -> Result<bool, Stop> {
     loop {
-        if context.released() {
+        context.read_parent();
+        if context.parent_gone() {
             return Err(Stop::Unused(Status::Retired));
         }
         let mut first = [0];
@@ -131,7 +123,7 @@ fn park(context: &mut SessionContext, socket: &mut TcpStream) -> Result<bool, St
                 return Err(Stop::Failed(Status::LinkBroke, format!("the data connection failed: {e}")));
             }
         }
-        context.waiter.wait(None).map_err(unused)?;
+        context.waiter.wait(None).map_err(Stop::while_parked)?;
     }
 }
 
@@ -140,16 +132,16 @@ fn join_pair(
     pair: SessionId,
     ticket: &Ticket,
     wire: Wire,
-) -> Result<Dialled, Stop> {
+) -> Result<Conn, Stop> {
     sys::set_title("joining");
     let deadline = Instant::now() + join::TIME_LIMIT;
     let ssl = join::accept(pair, ticket).map_err(|e| Stop::internal(&e))?;
     let mut conn = Conn::tls(ssl, wire).map_err(|e| Stop::internal(&e))?;
     loop {
         match conn.handshake() {
-            Ok(Poll::Ready(())) => return Ok(Dialled { conn }),
+            Ok(Poll::Ready(())) => return Ok(conn),
             Ok(Poll::Pending) => context.waiter.wait(Some(deadline))?,
-            // The partner was refused meanwhile: its line is in the DMZ.
+            // The partner was refused meanwhile: the server's child logs that.
             Err(e) if e.broke_off() => {
                 common::debug!("pair {pair} ends within its join: {e}");
                 return Err(Stop::Unused(Status::Retired));

@@ -1,34 +1,108 @@
-//! The station: where the client's configuration says, never where a message says. Connected under one deadline, its
-//! SSRM read, judged and kept back: the partner has had one from the DMZ.
+//! An incoming session: the server's child asks for the station, which is where the client's configuration says, never
+//! where a message says. It is connected under one deadline; its SSRM is read, judged and kept back: the partner has had one
+//! from the DMZ.
 
-use super::{SessionContext, inspector};
+use super::context::SessionContext;
+use super::dial;
+use super::relay::Attached;
+use super::stop::Stop;
+use crate::messages::ToParent;
 use common::config::ClientConfig;
-use common::link::join::Open;
-use common::net::{self, Conn, Interrupted};
+use common::link::join::{self, Open, Opened, Opening};
+use common::link::session_id::{SessionId, Ticket};
+use common::log::events;
+use common::net::{self, Conn, Interrupted, LookupError};
 use common::oftp::{self, EsidReason};
 use common::process::status::Status;
 use common::session::greeting::{Greeting, Progress};
 use common::session::inspector::Inspector;
+use common::session::relay::Side;
 use common::sys;
 use std::net::SocketAddr;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+/// Serves one half of a pair until a partner has come and gone; gives the exit status.
+pub(super) fn serve(context: &mut SessionContext, pair: SessionId, ticket: &Ticket) -> Result<Status, Stop> {
+    context.pair = Some(pair);
+    let mut data = dial::dial_and_join(context, pair, ticket)?;
+    let open = read_open(context, &mut data)?;
+    match connect(context, &open) {
+        Ok((station, inspector)) => {
+            let mut attached = Attached { data, station, inspector, open };
+            match join::send(&mut attached.data, &Opened::Ready) {
+                Ok(()) => Ok(attached.relay(context)),
+                Err(e) => Ok(attached.give_up(context, &e)),
+            }
+        }
+        Err(failure) => Ok(failure.report(context, data, &open)),
+    }
+}
+
+/// Reads which session it is to be. The partner has the server's time limit for its SSID.
+fn read_open(context: &mut SessionContext, data: &mut Conn) -> Result<Open, Stop> {
+    let limits = &context.config.limits;
+    let limit = u64::from(limits.ssid_seconds) + u64::from(limits.handshake_seconds);
+    let deadline = Some(Instant::now() + Duration::from_secs(limit));
+    let mut opening = Opening::default();
+    let open = loop {
+        match opening.receive::<Open>(data) {
+            Ok(Poll::Ready(open)) => break open,
+            Ok(Poll::Pending) => context.waiter.wait(deadline)?,
+            // The partner was refused in the DMZ: it sent no SSID, or not its own.
+            Err(e) => {
+                common::debug!("a pair ends without a session: {e}");
+                return Err(Stop::Unused(Status::Retired));
+            }
+        }
+    };
+    let station = address(&context.config);
+    context.send_to_parent(&ToParent::Joined { partner: open.partner.clone(), station });
+    Ok(open)
+}
+
 /// Why there is no station.
-pub(super) struct Failure {
-    pub(super) status: Status,
-    pub(super) detail: String,
-    /// A station that is told why, and is yet to be closed.
-    pub(super) told: Option<Box<Conn>>,
+struct Failure {
+    status: Status,
+    detail: String,
+    /// A station that was told why, and is still to be closed.
+    told: Option<Conn>,
+}
+
+impl Failure {
+    fn new(status: Status, detail: String) -> Self {
+        Self { status, detail, told: None }
+    }
+
+    /// Says to the server's child, the operator and the log why there is no station.
+    fn report(self, context: &mut SessionContext, mut data: Conn, open: &Open) -> Status {
+        let event = context
+            .event(events::SESSION_REFUSED, open)
+            .field("reason", self.status.word())
+            .field("detail", &self.detail);
+        let text = "the station did not take an incoming session";
+        context.send_system_log(open, text, event.text().to_owned());
+        event.error();
+        context.send_to_parent(&ToParent::EndLogged);
+        let answer = Opened::Failed { reason: self.detail };
+        if join::send(&mut data, &answer).is_ok() {
+            net::goodbye(&mut context.waiter, data);
+        }
+        if let Some(station) = self.told {
+            net::goodbye(&mut context.waiter, station);
+        }
+        self.status
+    }
 }
 
 /// Where the station is, for the session list.
-pub(super) fn address(config: &ClientConfig) -> String {
+fn address(config: &ClientConfig) -> String {
     let ClientConfig { station_host: host, station_port: port, .. } = config;
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// A station that has sent its SSRM.
-pub(super) fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector), Failure> {
+fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector), Failure> {
     let address =
         open.address.parse::<SocketAddr>().map_or_else(|_| open.address.clone(), |at| at.ip().to_string());
     sys::set_title(&format!("incoming {address} {}", open.ssid));
@@ -39,19 +113,23 @@ pub(super) fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn
         .and_then(|addresses| net::connect(&mut context.waiter, &addresses, None, deadline));
     let mut conn = match reached {
         Ok(wire) => Conn::Plain(wire),
+        Err(LookupError::Interrupted(e @ Interrupted::Ended(_))) => {
+            return Err(Failure::new(Status::Terminated, e.to_string()));
+        }
         Err(e) => return Err(down(format!("the station {host}:{port} was not reached: {e}"))),
     };
-    let mut inspector = inspector(open, &context.config);
+    // The partner began the session.
+    let mut inspector = Inspector::new(open.profile, context.config.limits.idle_commands, Side::Outer);
     match greeting(context, &mut conn, &mut inspector, deadline) {
         Ok(()) => Ok((conn, inspector)),
         Err(GreetingError::Gone(what)) => Err(down(format!("the station {host}:{port} {what}"))),
         Err(GreetingError::Wrong(reason, what)) => {
-            // If it cannot be taken the station is gone, and the log line says what matters.
+            // If the ESID cannot be sent the station is gone; the log line says what matters.
             let _ = conn.write(&inspector.esid(reason));
             let detail = format!("the station {host}:{port} {what}");
-            Err(Failure { status: Status::StationViolation, detail, told: Some(Box::new(conn)) })
+            Err(Failure { status: Status::StationViolation, detail, told: Some(conn) })
         }
-        Err(GreetingError::Told(detail)) => Err(Failure { status: Status::Terminated, detail, told: None }),
+        Err(GreetingError::Ended(detail)) => Err(Failure::new(Status::Terminated, detail)),
     }
 }
 
@@ -61,8 +139,8 @@ enum GreetingError {
     Gone(String),
     /// It said something else, which is answered with an ESID.
     Wrong(EsidReason, String),
-    /// We are to end.
-    Told(String),
+    /// This process is told to end.
+    Ended(String),
 }
 
 /// Reads the station's SSRM, and nothing else.
@@ -94,11 +172,11 @@ fn greeting(
                 let limit = context.config.limits.station_seconds;
                 return Err(GreetingError::Gone(format!("sent no SSRM in {limit} s")));
             }
-            Err(e) => return Err(GreetingError::Told(e.to_string())),
+            Err(e) => return Err(GreetingError::Ended(e.to_string())),
         }
     }
 }
 
 fn down(detail: String) -> Failure {
-    Failure { status: Status::StationDown, detail, told: None }
+    Failure::new(Status::StationDown, detail)
 }

@@ -1,7 +1,7 @@
 //! The relay between the data connection and the station, judged by the same code as in the DMZ: a DMZ host that was
 //! taken over sends no rubbish inward. Then the one end line.
 
-use super::SessionContext;
+use super::context::SessionContext;
 use crate::messages::ToParent;
 use common::link::join::{Open, OpeningError};
 use common::log::events;
@@ -12,7 +12,7 @@ use common::session::inspector::Inspector;
 use common::session::relay::Relay;
 use std::time::{Duration, Instant};
 
-/// How much longer than the server's child this one is patient.
+/// How much longer than the server's child this one waits.
 const LATER: Duration = Duration::from_secs(2);
 
 /// A station that answers, and the partner's octets on their way.
@@ -28,21 +28,21 @@ impl Attached {
     pub(super) fn relay(mut self, context: &mut SessionContext) -> Status {
         let begun = Instant::now();
         let station = self.station.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        context.event(&events::SESSION_BEGIN, &self.open).field("station", &station).log();
-        // Both daemons watch the same session by the same limits: in the DMZ they are found to be passed first.
+        context.event(events::SESSION_BEGIN, &self.open).field("station", &station).info();
+        // Both daemons watch the same session by the same limits: the server's child is to be the first to act.
         let mut times = ending::timeouts(&context.config.limits);
         times.silence += LATER;
         times.unit += LATER;
         let relay = Relay::new(&mut context.waiter, &mut self.inspector, self.data, self.station, times);
         let (outcome, totals) = relay.run();
         let ending = Ending::of(&outcome, &self.inspector);
-        let event = context.event(&events::SESSION_END, &self.open);
+        let event = context.event(events::SESSION_END, &self.open);
         let event = ending.describe(event, totals, &self.inspector, begun.elapsed());
         if ending.concerns_operator() {
             let text = format!("{} session ended: {}", context.direction.word(), ending.status.word());
             context.send_system_log(&self.open, &text, event.text().to_owned());
         }
-        event.log();
+        event.info();
         context.send_to_parent(&ToParent::EndLogged);
         ending.status
     }
@@ -50,10 +50,10 @@ impl Attached {
     /// The server's child could not be told that the station is there.
     pub(super) fn give_up(self, context: &mut SessionContext, e: &OpeningError) -> Status {
         context
-            .event(&events::SESSION_REFUSED, &self.open)
+            .event(events::SESSION_REFUSED, &self.open)
             .field("reason", Status::LinkBroke.word())
             .field_display("detail", e)
-            .log();
+            .warn();
         context.send_to_parent(&ToParent::EndLogged);
         Status::LinkBroke
     }

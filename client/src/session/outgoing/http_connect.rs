@@ -1,10 +1,9 @@
 //! CONNECT (RFC 9110 §9.3.6, RFC 9112): reads the request's head, answers with a status line. Headers are read and
-//! not minded: there is nothing to negotiate.
+//! ignored: there is nothing to negotiate.
 
-use super::request::{RequestError, RequestReader};
+use super::request_reader::{RequestError, RequestReader, is_host};
 use common::link::join::Target;
 use common::process::status::Status;
-use common::text::host::{is_host, is_short_name};
 use std::net::Ipv6Addr;
 
 /// Largest head of a request, octets.
@@ -12,7 +11,7 @@ const MAX_HEAD: usize = 8 * 1024;
 /// Longest reason phrase, octets.
 const MAX_REASON: usize = 300;
 
-/// The station is through.
+/// The partner is there.
 pub(super) const READY: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// Reads the rest of the head, whose first octet is `first`.
@@ -70,12 +69,7 @@ fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
         Some(_) => return None,
         None => None,
     };
-    is_destination(host).then(|| (host.to_owned(), port))
-}
-
-/// A host name, an address, or the short name of a partner.
-pub(super) fn is_destination(name: &str) -> bool {
-    is_host(name) || is_short_name(name)
+    (host.contains(':') || is_host(host.as_bytes())).then(|| (host.to_owned(), port))
 }
 
 /// A whole answer that refuses: the reason's word and sentence in the status line.

@@ -1,10 +1,11 @@
-//! What a station says before OFTP2 begins: whom it wants to reach. Its first octet tells in which protocol; on a tied
-//! listener nothing is read. Not an octet more is read than belongs to the request.
+//! The request of a station before OFTP2 begins: whom it wants to reach. Its first octet tells in which protocol; on a tied
+//! listener nothing is read.
 
+use super::request_reader::{RequestError, RequestReader};
 use super::{http_connect as connect, socks5 as socks};
 use crate::session::context::SessionContext;
 use common::link::join::Target;
-use common::net::{Conn, Interrupted, Read};
+use common::net::Conn;
 use common::process::status::Status;
 use std::time::Instant;
 
@@ -23,7 +24,7 @@ pub(super) enum ProxyProtocol {
 }
 
 impl ProxyProtocol {
-    /// What says that the station is through.
+    /// The answer that the partner is there.
     pub(super) fn ready(self) -> &'static [u8] {
         match self {
             Self::Silent => &[],
@@ -32,7 +33,7 @@ impl ProxyProtocol {
         }
     }
 
-    /// What says that it is not; nothing: the break says it.
+    /// The answer that it is not; empty: the break says it.
     pub(super) fn refusal(self, status: Status, detail: &str) -> Vec<u8> {
         let (http, socks5) = codes(status);
         match self {
@@ -43,14 +44,14 @@ impl ProxyProtocol {
     }
 }
 
-/// A session that did not come about, as status code (RFC 9110 §15) and as reply code (RFC 1928 §6).
+/// Why no session came about, as status code (RFC 9110 §15) and as reply code (RFC 1928 §6).
 fn codes(status: Status) -> (u16, u8) {
     match status {
         Status::Destination | Status::Disabled => (403, socks::NOT_ALLOWED),
         Status::PartnerDown => (502, socks::HOST_UNREACHABLE),
         Status::BadRequest => (502, socks::FAILURE),
         Status::Timeout => (504, socks::EXPIRED),
-        // Ours.
+        // This side's fault.
         Status::Capacity
         | Status::Licence
         | Status::OutgoingIp
@@ -58,24 +59,8 @@ fn codes(status: Status) -> (u16, u8) {
         | Status::Retired
         | Status::Terminated
         | Status::Internal => (503, socks::FAILURE),
-        // The partner's.
+        // The partner's fault.
         _ => (502, socks::REFUSED),
-    }
-}
-
-/// Why there is no target.
-#[derive(Debug)]
-pub(super) struct RequestError {
-    pub(super) status: Status,
-    /// A finished sentence.
-    pub(super) detail: String,
-    /// What the station is told.
-    pub(super) answer: Vec<u8>,
-}
-
-impl RequestError {
-    pub(super) fn new(detail: impl Into<String>, answer: Vec<u8>) -> Self {
-        Self { status: Status::BadRequest, detail: detail.into(), answer }
     }
 }
 
@@ -89,7 +74,7 @@ pub(super) fn read(
     if let Some(partner) = tied {
         return (ProxyProtocol::Silent, Ok(Target::Partner(partner)));
     }
-    let mut reader = RequestReader { context, conn, deadline };
+    let mut reader = RequestReader::new(context, conn, deadline);
     match reader.octet() {
         Ok(SOCKS5) => (ProxyProtocol::Socks, socks::read(&mut reader)),
         Ok(first) if first.is_ascii_uppercase() => {
@@ -101,66 +86,5 @@ pub(super) fn read(
             (ProxyProtocol::Silent, Err(RequestError::new(detail, Vec::new())))
         }
         Err(error) => (ProxyProtocol::Silent, Err(error)),
-    }
-}
-
-/// A station that is listened to.
-pub(super) struct RequestReader<'a> {
-    context: &'a mut SessionContext,
-    conn: &'a mut Conn,
-    deadline: Instant,
-}
-
-impl RequestReader<'_> {
-    /// The next octet.
-    pub(super) fn octet(&mut self) -> Result<u8, RequestError> {
-        let mut octet = [0];
-        self.fill(&mut octet)?;
-        Ok(octet[0])
-    }
-
-    /// So many octets.
-    pub(super) fn octets(&mut self, count: u8) -> Result<Vec<u8>, RequestError> {
-        let mut octets = vec![0; usize::from(count)];
-        self.fill(&mut octets)?;
-        Ok(octets)
-    }
-
-    fn fill(&mut self, into: &mut [u8]) -> Result<(), RequestError> {
-        let mut filled = 0;
-        while filled < into.len() {
-            match self.conn.read(into.get_mut(filled..).unwrap_or_default()) {
-                Read::Octets(n) => filled += n,
-                Read::Blocked => self.wait()?,
-                Read::Clean | Read::Broken(_) => {
-                    let detail = "the station went before it had said where to".to_owned();
-                    return Err(RequestError { status: Status::StationBroke, detail, answer: Vec::new() });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Says something in between.
-    pub(super) fn say(&mut self, octets: &[u8]) -> Result<(), RequestError> {
-        let sent = self.conn.write(octets).and_then(|_| self.conn.drain());
-        sent.map(drop).map_err(|e| RequestError {
-            status: Status::StationBroke,
-            detail: format!("the station went before it had said where to: {e}"),
-            answer: Vec::new(),
-        })
-    }
-
-    fn wait(&mut self) -> Result<(), RequestError> {
-        self.context.waiter.wait(Some(self.deadline)).map_err(|e| {
-            let (status, detail) = match e {
-                Interrupted::Late => (Status::Timeout, "the station did not say in time where to".to_owned()),
-                Interrupted::Ended(_) => {
-                    (Status::Terminated, "the session process was told to end".to_owned())
-                }
-                Interrupted::Failed(e) => (Status::Internal, e.to_string()),
-            };
-            RequestError { status, detail, answer: Vec::new() }
-        })
     }
 }

@@ -1,8 +1,7 @@
-//! SOCKS5 (RFC 1928): no authentication, or a user name and password (RFC 1929), which are read and not minded: the
+//! SOCKS5 (RFC 1928): no authentication, or a user name and password (RFC 1929), which are read and ignored: the
 //! networks that may use the listener decide. CONNECT alone.
 
-use super::http_connect::is_destination;
-use super::request::{RequestError, RequestReader};
+use super::request_reader::{RequestError, RequestReader, is_host};
 use common::link::join::Target;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -12,7 +11,7 @@ const USER_NAME: u8 = 2;
 const NO_METHOD: u8 = 0xff;
 const CONNECT: u8 = 1;
 
-/// The station is through.
+/// The partner is there.
 pub(super) const READY: [u8; 10] = reply(0);
 
 pub(super) const FAILURE: u8 = 1;
@@ -33,10 +32,10 @@ pub(super) fn read(reader: &mut RequestReader<'_>) -> Result<Target, RequestErro
     let count = reader.octet()?;
     let methods = reader.octets(count)?;
     if methods.contains(&NO_AUTHENTICATION) {
-        reader.say(&[VERSION, NO_AUTHENTICATION])?;
+        reader.send(&[VERSION, NO_AUTHENTICATION])?;
     } else if methods.contains(&USER_NAME) {
-        reader.say(&[VERSION, USER_NAME])?;
-        take_user(reader)?;
+        reader.send(&[VERSION, USER_NAME])?;
+        read_user(reader)?;
     } else {
         let answer = vec![VERSION, NO_METHOD];
         return Err(RequestError::new("the station offers no SOCKS5 method that we take", answer));
@@ -44,14 +43,14 @@ pub(super) fn read(reader: &mut RequestReader<'_>) -> Result<Target, RequestErro
     request(reader)
 }
 
-/// User name and password, whatever they are (RFC 1929 §2).
-fn take_user(reader: &mut RequestReader<'_>) -> Result<(), RequestError> {
+/// Reads user name and password and accepts them (RFC 1929 §2).
+fn read_user(reader: &mut RequestReader<'_>) -> Result<(), RequestError> {
     let _version = reader.octet()?;
     for _ in ["user name", "password"] {
         let length = reader.octet()?;
         reader.octets(length)?;
     }
-    reader.say(&[1, 0])
+    reader.send(&[1, 0])
 }
 
 /// RFC 1928 §4
@@ -70,13 +69,13 @@ fn request(reader: &mut RequestReader<'_>) -> Result<Target, RequestError> {
         3 => {
             let length = reader.octet()?;
             let name = reader.octets(length)?;
-            String::from_utf8(name).ok().filter(|name| is_destination(name))
+            is_host(&name).then(|| String::from_utf8_lossy(&name).into_owned())
         }
         _ => return refused(NO_SUCH_ADDRESS, "the SOCKS5 request has an address of an unknown type"),
     };
     let port = reader.octets(2)?.iter().fold(0, |port, octet| port << 8 | u16::from(*octet));
     match host {
-        // Who knows a partner by its short name need not know its port.
+        // A station that knows a partner by its short name need not know its port.
         Some(host) => Ok(Target::Host { host, port: Some(port).filter(|port| *port > 0) }),
         None => refused(FAILURE, "the SOCKS5 request names no host"),
     }

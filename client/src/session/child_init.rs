@@ -1,0 +1,51 @@
+//! What a session child gets from its parent at its fork. Plain values; everything else of the parent is gone.
+
+use common::config::ClientConfig;
+use common::ipc::channel::Channel;
+use common::link::session_id::{Direction, SessionId, Ticket};
+use mio::net::TcpStream;
+use std::net::{IpAddr, SocketAddr};
+
+/// Everything that a child needs.
+pub(crate) struct ChildInit {
+    /// Its end of the channel to the parent.
+    pub(crate) channel: Channel,
+    /// Where the server was reached.
+    pub(crate) server: SocketAddr,
+    /// `-o`
+    pub(crate) source: Option<IpAddr>,
+    /// The station and the limits.
+    pub(crate) config: ClientConfig,
+    /// What it is for.
+    pub(crate) work: Work,
+}
+
+/// What a child is for.
+pub(crate) enum Work {
+    /// One half of this pair, until a partner comes.
+    Partner(SessionId, Ticket),
+    /// One half of this pair, until a station comes.
+    Parked(SessionId, Ticket),
+    /// This station. Its pair is still to be asked for.
+    Station(Station),
+}
+
+impl Work {
+    /// Which way the session goes.
+    pub(super) fn direction(&self) -> Direction {
+        match self {
+            Self::Partner(..) => Direction::Incoming,
+            Self::Parked(..) | Self::Station(_) => Direction::Outgoing,
+        }
+    }
+}
+
+/// A station that has connected to a local listener.
+pub(crate) struct Station {
+    /// Nothing was read yet.
+    pub(crate) socket: TcpStream,
+    /// Its address and port.
+    pub(crate) peer: SocketAddr,
+    /// The partner that the listener is tied to.
+    pub(crate) tied: Option<String>,
+}

@@ -1,0 +1,96 @@
+//! Reads a station's request octet by octet, under a deadline: what follows it is OFTP2's, which the relay reads.
+
+use crate::session::context::SessionContext;
+use common::net::{Conn, Interrupted, Read};
+use common::process::status::Status;
+use std::time::Instant;
+
+/// Longest host name (RFC 1035 §2.3.4).
+const MAX_HOST: usize = 253;
+
+/// Why there is no target.
+#[derive(Debug)]
+pub(super) struct RequestError {
+    pub(super) status: Status,
+    /// A sentence.
+    pub(super) detail: String,
+    /// The answer to the station.
+    pub(super) answer: Vec<u8>,
+}
+
+impl RequestError {
+    pub(super) fn new(detail: impl Into<String>, answer: Vec<u8>) -> Self {
+        Self { status: Status::BadRequest, detail: detail.into(), answer }
+    }
+}
+
+/// Reads a station's request, and not an octet more than belongs to it.
+pub(super) struct RequestReader<'a> {
+    context: &'a mut SessionContext,
+    conn: &'a mut Conn,
+    deadline: Instant,
+}
+
+impl<'a> RequestReader<'a> {
+    pub(super) fn new(context: &'a mut SessionContext, conn: &'a mut Conn, deadline: Instant) -> Self {
+        Self { context, conn, deadline }
+    }
+
+    /// The next octet.
+    pub(super) fn octet(&mut self) -> Result<u8, RequestError> {
+        let mut octet = [0];
+        self.fill(&mut octet)?;
+        Ok(octet[0])
+    }
+
+    /// So many octets.
+    pub(super) fn octets(&mut self, count: u8) -> Result<Vec<u8>, RequestError> {
+        let mut octets = vec![0; usize::from(count)];
+        self.fill(&mut octets)?;
+        Ok(octets)
+    }
+
+    fn fill(&mut self, into: &mut [u8]) -> Result<(), RequestError> {
+        let mut filled = 0;
+        while filled < into.len() {
+            match self.conn.read(into.get_mut(filled..).unwrap_or_default()) {
+                Read::Octets(n) => filled += n,
+                Read::Blocked => self.wait()?,
+                Read::Clean | Read::Broken(_) => {
+                    let detail = "the station went before it had said where to".to_owned();
+                    return Err(RequestError { status: Status::StationBroke, detail, answer: Vec::new() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends an answer within the request.
+    pub(super) fn send(&mut self, octets: &[u8]) -> Result<(), RequestError> {
+        let sent = self.conn.write(octets).and_then(|_| self.conn.drain());
+        sent.map(drop).map_err(|e| RequestError {
+            status: Status::StationBroke,
+            detail: format!("the station went before it had said where to: {e}"),
+            answer: Vec::new(),
+        })
+    }
+
+    fn wait(&mut self) -> Result<(), RequestError> {
+        self.context.waiter.wait(Some(self.deadline)).map_err(|e| {
+            let (status, detail) = match e {
+                Interrupted::Late => (Status::Timeout, "the station did not say in time where to".to_owned()),
+                Interrupted::Ended(_) => {
+                    (Status::Terminated, "the session process was told to end".to_owned())
+                }
+                Interrupted::Failed(e) => (Status::Internal, e.to_string()),
+            };
+            RequestError { status, detail, answer: Vec::new() }
+        })
+    }
+}
+
+/// Whether it can be a host name, a short name or an IPv4 address.
+pub(super) fn is_host(host: &[u8]) -> bool {
+    (1..=MAX_HOST).contains(&host.len())
+        && host.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_'))
+}
