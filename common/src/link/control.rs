@@ -327,17 +327,6 @@ impl<In: Message, Out: Message> Control<In, Out> {
         let _ = self.conn.finish();
     }
 
-    /// Waits for something to read, until `until` at most, and allows it to be read.
-    pub fn wait_readable(&mut self, until: Instant) {
-        self.allowance = ALLOWANCE;
-        let left = PollTimeout::try_from(until.saturating_duration_since(Instant::now()));
-        // Interrupted or not: the caller looks again.
-        let _ = poll(
-            &mut [PollFd::new(self.conn.wire().socket().as_fd(), PollFlags::POLLIN)],
-            left.unwrap_or(PollTimeout::ZERO),
-        );
-    }
-
     fn is_sent(&mut self) -> bool {
         self.urgent.is_empty() && self.sent == self.sending.len() && self.conn.wire().unsent() == 0
     }
