@@ -20,6 +20,8 @@ mod hostile;
 #[cfg(test)]
 mod incoming;
 #[cfg(test)]
+mod join;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod limits;

@@ -323,6 +323,19 @@ impl Dmz {
         Ok(())
     }
 
+    /// Waits until the client renews, however long that takes; its new connection, on which nothing was said yet.
+    pub fn wait_renewal(&mut self) -> Result<TcpStream, SiteError> {
+        loop {
+            let message = receive(&mut self.control.stream)?;
+            if message == "ping" {
+                // This end gives signs of life, too.
+                self.control.send(&json!("ping"))?;
+            } else if message.get("renewing").is_some() {
+                return Ok(wait_for("the new connection", || self.listener.accept().ok()).0);
+            }
+        }
+    }
+
     /// Listens no more, as the server does while it awaits nobody.
     pub fn go_deaf(&self) -> Result<(), SiteError> {
         Ok(shutdown(self.listener.as_raw_fd(), Shutdown::Both)?)
