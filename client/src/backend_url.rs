@@ -4,7 +4,6 @@ use common::process::options::{host_and_port, port};
 use common::secret::Secret;
 use common::text::hex;
 use common::text::host::is_host;
-use zeroize::Zeroizing;
 
 /// `-U`, user and password taken out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +50,8 @@ fn credentials(text: &str) -> Option<Secret> {
 }
 
 /// Decodes `%` and two hex digits; any other `%` stands for itself.
-fn percent_decoded(text: &str) -> Option<Zeroizing<String>> {
-    let mut octets = Zeroizing::new(Vec::with_capacity(text.len()));
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let escaped = match (first, tail) {
@@ -65,8 +64,8 @@ fn percent_decoded(text: &str) -> Option<Zeroizing<String>> {
         octets.push(octet);
         rest = after;
     }
-    let decoded = std::str::from_utf8(&octets).ok()?;
-    (!decoded.chars().any(char::is_control)).then(|| Zeroizing::new(decoded.to_owned()))
+    let decoded = String::from_utf8(octets).ok()?;
+    (!decoded.chars().any(char::is_control)).then_some(decoded)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use common::text::host::is_host;
 use getopts::Options as Grammar;
 use std::ffi::OsString;
 use std::net::{IpAddr, UdpSocket};
-use zeroize::Zeroizing;
 
 /// The documented text; `--foreground` came later and stands in the manual only.
 pub(crate) const HELP: &str = concat!(
@@ -29,11 +28,11 @@ usage:
 "
 );
 
-/// What `-v` prints.
+/// The output of `-v`.
 pub(crate) const VERSION: &str =
     concat!("OS4X Proxy client build ", env!("OS4X_BUILD"), ", version ", env!("CARGO_PKG_VERSION"), "\n");
 
-/// What the command line asks for.
+/// The action that the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// `-h`, or nothing at all
@@ -90,13 +89,13 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
         wanted: "<proxyserver>[:<port>], for example dmz:2878 or [2001:db8::7]:2878",
     })?;
     Ok(Action::Run(Options {
-        backend: BackendUrl::parse(&Zeroizing::new(url)).ok_or(UsageError::Value {
+        backend: BackendUrl::parse(&url).ok_or(UsageError::Value {
             option: "-U",
             wanted: "a URL such as https://localhost/os4xapi/index.php",
         })?,
         server_host,
         server_port,
-        token: self::token(&Zeroizing::new(token))?,
+        token: self::token(&token)?,
         outgoing: given.opt_str("o").map(|text| outgoing(&text)).transpose()?,
         mode: match (given.opt_present("foreground"), given.opt_present("d")) {
             (true, _) => Mode::Foreground,
@@ -127,7 +126,7 @@ fn token(text: &str) -> Result<Secret, UsageError> {
     let token = match text.strip_prefix('@') {
         Some(file) => {
             let cause = |cause| UsageError::File { option: "-T", cause };
-            read = Zeroizing::new(std::fs::read_to_string(file).map_err(cause)?);
+            read = std::fs::read_to_string(file).map_err(cause)?;
             read.trim_end_matches(['\r', '\n'])
         }
         None => text,
