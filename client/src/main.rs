@@ -1,5 +1,4 @@
-//! os4x_proxyclient2, the daemon inside: reads the command line and does what it asks for. Everything that lasts
-//! longer than a moment is in the modules.
+//! os4x_proxyclient2, the daemon inside: reads the command line and acts on it. The rest is in the modules.
 #![forbid(unsafe_code)]
 
 mod backend;
@@ -16,7 +15,7 @@ use common::process::status::Status;
 use common::sys;
 use options::Action;
 
-/// No secret outlives its use in freed memory.
+/// Freed heap memory is wiped.
 #[global_allocator]
 static HEAP: sys::WipedHeap = sys::WipedHeap;
 

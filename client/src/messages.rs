@@ -1,4 +1,4 @@
-//! What the client's parent and its session children say to each other over their channel.
+//! The messages between the client's parent and its session children, on their channel. Plain values.
 
 use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
@@ -23,14 +23,14 @@ pub(crate) enum ToChild {
         /// For the join.
         ticket: Ticket,
     },
-    /// The server has given this pair up: if it is not joined yet, another one is to be had.
+    /// The server has given this pair up: if it is not joined yet, the child asks for another one.
     Retired {
         /// Names the pair.
         pair: SessionId,
     },
-    /// No pair can be had.
+    /// No pair was granted.
     NoPair {
-        /// A finished sentence.
+        /// A sentence.
         reason: String,
     },
 }
@@ -38,19 +38,19 @@ pub(crate) enum ToChild {
 /// From a child to the parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToParent {
-    /// The pair is joined, and whose session it is: this child is parked no more.
+    /// The pair is joined, and this is its session: the child is not parked any more.
     Joined {
-        /// The partner's short name, as the server's child told it.
+        /// The partner's short name, from the server's child.
         partner: String,
         /// The station: where it has called from, or where it is called.
         station: String,
     },
-    /// The server turned the data connection away, or it could not be dialled.
+    /// The server refused the data connection, or it could not be dialled.
     Failed {
-        /// A finished sentence.
+        /// A sentence.
         reason: String,
     },
-    /// The pair was of no use, and a station waits: another one is wanted.
+    /// The pair was of no use, and a station waits: the child asks for another one.
     WantPair,
     /// For the system log.
     SystemLog(Box<SystemLog>),

@@ -1,5 +1,5 @@
 //! One call of the backend: POST the function and the token, read status and answer, and name the fault if there is one.
-//! Runs in the API worker; blocks for as long as its limits allow, and handles signals meanwhile.
+//! Runs in the API worker; blocks for as long as its limits allow, and handles signals while it waits.
 
 use super::access::Access;
 use super::connector::{DeadlineResolver, Dialler, SharedWaiter};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use ureq::http::{HeaderValue, header};
 use ureq::unversioned::resolver::Resolver;
 
-/// What a call may cost.
+/// The limits of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// Until the connection is made and verified.
@@ -126,7 +126,7 @@ impl Agent {
         judge(response.status().as_u16(), answer.map_err(|e| self.fault(e, time_limit))?)
     }
 
-    /// What ureq's error means.
+    /// The fault that ureq's error stands for.
     fn fault(&self, error: ureq::Error, time_limit: Duration) -> Fault {
         use ureq::{Error, Timeout};
         match error {

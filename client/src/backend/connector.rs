@@ -20,7 +20,7 @@ use ureq::unversioned::transport::{
 const HTTPS_PORT: u16 = 443;
 /// A step for which ureq sets no time limit.
 const UNLIMITED: std::time::Duration = std::time::Duration::from_secs(60);
-/// What `ResolvedSocketAddrs` holds.
+/// The size of `ResolvedSocketAddrs`.
 const MAX_ADDRESSES: usize = 16;
 
 /// The worker's loop. ureq wants its parts to be `Sync`; there is one thread, so the lock is never contended.

@@ -1,5 +1,5 @@
 //! Why a call of the backend failed: one enum, each fault with what an administrator can do about it. Values of the
-//! backend's are passed on as they are; log lines escape them. Never holds token, password or an answer's content.
+//! backend are passed on as they are; log lines escape them. Never holds token, password or an answer's content.
 
 use common::identity::Kind;
 use common::net::TlsFailure;
@@ -24,7 +24,7 @@ const UNTRUSTED: [i32; 5] = [
 /// Why a call failed. Its text continues `the backend <URL> `.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// This process was told to end; nobody waits for the call any more.
+    /// A signal ends this process; nobody waits for the call any more.
     Ended,
     /// OpenSSL could not be set up.
     OpenSsl(ErrorStack),
@@ -57,7 +57,7 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// Whether the backend has not heard of the call: it may be told again without being told twice.
+    /// The backend has not received the call: it can be repeated without the backend getting it twice.
     pub(super) fn is_unsent(&self) -> bool {
         matches!(
             self,

@@ -3,12 +3,12 @@
 //! backend's certificate is verified.
 //!
 //! * `access`: where the backend is, and what opens it
-//! * `task`: what parent and worker say to each other
+//! * `task`: the messages between parent and worker
 //! * `worker`: the process: tasks in, replies out
 //! * `agent`: one call: POST, status, answer
 //! * `connector`: names, TCP and TLS under ureq
-//! * `trust`: which certificate is the backend's
-//! * `fault`: why a call failed, and what to do about it
+//! * `trust`: the backend's certificate
+//! * `fault`: why a call failed, and the remedy
 
 mod access;
 mod agent;

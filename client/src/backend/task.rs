@@ -1,20 +1,20 @@
-//! What the client's parent and the API worker say to each other: numbered tasks go out, replies come back.
+//! The messages between the client's parent and the API worker: numbered tasks go out, replies come back. Plain values.
 
 use common::rpc::Call;
 use common::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
-/// What the parent asks for.
+/// A task of the parent.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Task {
     /// Names it in its reply.
     pub(crate) number: u64,
-    /// What is to be done.
+    /// The work itself.
     pub(crate) job: Job,
 }
 
-/// What the API worker can do.
+/// The work that the API worker can do.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Job {
     /// Call the backend; the worker adds the token.
@@ -29,7 +29,7 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    /// The parent only tells the backend something, and waits for no answer.
+    /// It only reports to the backend: the parent waits for no answer.
     pub(super) fn is_report(&self) -> bool {
         matches!(self, Self::Call(call) if call.is_report())
     }
@@ -40,11 +40,11 @@ impl Job {
 pub(crate) struct Done {
     /// Which one.
     pub(crate) number: u64,
-    /// What became of it.
+    /// Its outcome.
     pub(crate) reply: Reply,
 }
 
-/// What became of a task.
+/// The outcome of a task.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Reply {
     /// The backend's answer.
@@ -58,7 +58,7 @@ pub(crate) enum Reply {
     Failed {
         /// A sentence that says what is wrong; of a call it names the backend and says what to do.
         reason: String,
-        /// The backend has not heard of the call.
+        /// The backend has not received the call.
         unsent: bool,
     },
 }

@@ -1,4 +1,4 @@
-//! Which certificate is the backend's. A token `<secret>.<hex>` carries the SHA-256 of the backend's own CA: then only
+//! The backend's certificate, and how it is known. A token `<secret>.<hex>` carries the SHA-256 of the backend's own CA: then only
 //! that CA counts, found in the chain that the server shows, and only a certificate it issued for https. With any other
 //! token the system's store decides. OpenSSL verifies, inside the handshake; used by the API worker.
 
@@ -18,7 +18,7 @@ use std::net::IpAddr;
 /// SHA-256 of a CA's certificate (DER).
 type Pin = [u8; 32];
 
-/// The two halves of a token: what the backend is told, and the CA by which it is known.
+/// The two halves of a token: the secret for the backend, and the CA by which it is known.
 pub(super) fn halves(token: &Secret) -> (Secret, Option<Pin>) {
     let text = token.expose();
     let halves = text.rsplit_once('.').and_then(|(secret, pin)| Some((secret, hex::decode_array(pin)?)));

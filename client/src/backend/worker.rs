@@ -49,7 +49,7 @@ pub(crate) fn run(link: std::os::unix::net::UnixStream, access: Access) -> Statu
 /// Why the worker ends before its parent does.
 #[derive(Debug)]
 pub(super) enum WorkerError {
-    /// A signal told it to.
+    /// By a signal.
     Ended,
     /// It could not be set up.
     Setup(Fault),

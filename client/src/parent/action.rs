@@ -1,4 +1,4 @@
-//! What the machines of the parent want done: they push it here, and the parent carries it out. Plain values.
+//! The steps that the parent's machines ask for: they push them here, and the parent executes them. Plain values.
 
 use super::backend_call::BackendCall;
 use crate::backend::Task;
@@ -38,7 +38,7 @@ pub(super) enum Action {
     RefuseStation { station: Station, status: Status, reason: String },
     /// A child has a station and no pair for it.
     RequestPair(Pid),
-    /// No session process can be had for this pair: logs why, and tells the server.
+    /// There is no session process for this pair: logs why, and says so to the server.
     FailPair(SessionId, String),
     /// Reports to the backend.
     Report(BackendCall),

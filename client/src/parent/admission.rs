@@ -1,4 +1,4 @@
-//! Who may come in, and how many: stations by a local listener, session processes that the server asks for. Pure.
+//! The limits: which stations may come in by a local listener, and how many session processes the server may ask for. Pure.
 
 use common::config::Limits;
 use common::net::Network;
@@ -6,7 +6,7 @@ use common::process::status::Status;
 use std::net::IpAddr;
 use std::time::Instant;
 
-/// Beyond the limit of sessions so many stations are told why they are refused; all further ones are cut off.
+/// Beyond the limit of sessions so many stations get an answer that says why; further ones are cut off.
 const TOLD: usize = 20;
 /// Session processes that the server may ask for at once, and a second.
 const PAIRS_AT_ONCE: u32 = 600;
@@ -26,7 +26,7 @@ pub(super) fn is_allowed(from: IpAddr, networks: &[Network]) -> bool {
 }
 
 /// Whether one more station may come in while `stations` are served or about to be. Beyond the limit a session process
-/// still tells it that there are too many; see [`is_full`].
+/// still answers that there are too many; see [`is_full`].
 pub(super) fn admit_station(is_allowed: bool, stations: usize, limits: &Limits) -> Result<(), Refusal> {
     if !is_allowed {
         let reason = "its address is not in the networks that may use this listener";

@@ -1,5 +1,5 @@
-//! What the parent asks and tells the backend: each call with its job for the API worker, its size, and what its answer
-//! must be. Plain values.
+//! The calls of the backend, questions and reports: each with its job for the API worker, its size, and the form of its
+//! answer. Plain values.
 
 use crate::backend::Job;
 use common::config::ClientConfig;
@@ -28,7 +28,7 @@ pub(super) enum BackendCall {
     Sessions(Vec<SessionEvent>),
 }
 
-/// What an answer holds.
+/// The content of an answer.
 pub(super) enum Answer {
     Enrolment(rpc::Enrolment),
     ClientConfig(ClientConfig),
@@ -77,7 +77,7 @@ impl BackendCall {
         }
     }
 
-    /// What the API worker has to do for it.
+    /// The job for the API worker.
     pub(super) fn job(&self) -> Job {
         Job::Call(match self {
             Self::LookUp { host, port } => return Job::LookUp { host: host.clone(), port: *port },

@@ -1,5 +1,5 @@
-//! What fails at the backend, by function: each fault is told once, not at each call; its end is told, with what was
-//! lost meanwhile. Only counts; the parent writes the lines.
+//! Functions of the backend that fail: each fault is news once, not at each call; so is its end, with the number of reports
+//! that were lost. Only counts; `reports` writes the lines.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ struct Trouble {
     lost: u64,
 }
 
-/// What there is to tell when a function is well again.
+/// News that a function is well again.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recovery {
     pub(super) failures: u64,
@@ -47,7 +47,7 @@ impl CallFaults {
         trouble.lost == count
     }
 
-    /// A call has succeeded: what there is to tell, if it was not well before.
+    /// A call has succeeded: that is news if the function was not well before.
     pub(super) fn well(&mut self, function: &'static str, now: Instant) -> Option<Recovery> {
         let Trouble { since, failures, lost, .. } = self.0.remove(function)?;
         Some(Recovery { failures, lasted: now.duration_since(since), lost })

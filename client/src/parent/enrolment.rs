@@ -18,7 +18,7 @@ const RENEW_AGAIN: Duration = Duration::from_secs(300);
 /// A certificate of a shorter life would be renewed all the time, seconds.
 const LEAST_VALID: u32 = 60;
 
-/// What a control connection is opened with.
+/// A control connection is opened with them.
 #[derive(Clone)]
 pub(super) struct Credentials {
     /// Shows our certificate, wants a licence of the same CA.

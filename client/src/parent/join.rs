@@ -79,7 +79,7 @@ pub(super) struct Join {
     stage: Stage,
 }
 
-/// What does not change on the way.
+/// The part that no step changes.
 struct Terms {
     addresses: Vec<SocketAddr>,
     source: Option<IpAddr>,
@@ -98,7 +98,7 @@ enum Stage {
     Greeting(Box<ServerConnection>),
 }
 
-/// What a step has led to.
+/// The outcome of a step.
 enum Progress {
     Wait(Stage),
     Next(Stage),
@@ -209,7 +209,7 @@ impl Terms {
     }
 }
 
-/// What `advance` has led to.
+/// The outcome of `advance`.
 pub(super) enum Joining {
     UnderWay(Box<Join>),
     Welcome(Box<ServerConnection>),

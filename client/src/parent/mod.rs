@@ -5,9 +5,10 @@
 //! This file has the loop and the only fork; `messages_in` reads the sockets and feeds the machines, `execute` carries out
 //! their actions. The machines own no socket, read no clock, and know no parent:
 //!
-//! * `action`, `tokens`: what they want done; whose readiness an event tells
+//! * `action`, `tokens`: the steps that they ask for; the sources of events
 //! * `enrolment`, `join`, `control`: our certificate, the way to the server, the connection to it
-//! * `backend` with `backend_call`, `call_queue`, `reports`, `call_faults`: what is asked and told, and what fails
+//! * `backend` with `backend_call`, `call_queue`, `reports`, `call_faults`: questions and reports to the backend, and its
+//!   faults
 //! * `worker`, `task_writer`: the API worker process
 //! * `sessions` with `children`, `pool`, `admission`: session processes, pairs, limits
 //! * `listeners`: the sockets for the station's outgoing sessions
@@ -82,7 +83,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// What the command line says, and who waits for the outcome of the start.
+/// The command line, and the starting process that waits for the outcome.
 struct Setup {
     access: Access,
     route: Route,
@@ -110,7 +111,7 @@ pub(crate) struct Parent {
 }
 
 impl Parent {
-    /// Ready to loop. Call it in the daemon, not before it has detached. `ready` is told once the server is joined.
+    /// Ready to loop. Call it in the daemon, not before it has detached. `ready` gets the outcome once the server is joined.
     pub(crate) fn new(
         mut signals: Signals,
         access: Access,
@@ -147,7 +148,7 @@ impl Parent {
         loop {
             self = self.work_off();
             let has_more = self.server.as_ref().is_some_and(ServerLink::has_more);
-            // After the forks: the server is told of a pair that came to nothing before the loop waits.
+            // After the forks, before the wait: a pair that failed must be reported to the server now.
             self.flush_control();
             if let Some(finish) = self.stop.take() {
                 return self.finish(finish);
@@ -181,7 +182,7 @@ impl Parent {
         }
     }
 
-    /// The last steps; the starting process is told if it still waits.
+    /// The last steps. A starting process that still waits gets the reason of a failure.
     fn finish(mut self, finish: Finish) -> Finish {
         // Parked children first, or they would dial again when the server drops their connections.
         self.sessions.children.retire_idle(&mut self.actions);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// The pool is filled up again so long after it ran low: not while a session is being set up.
 const QUIET: Duration = Duration::from_millis(5);
 
-/// What a pair that was asked for is for.
+/// The purpose of a pair that was asked for.
 enum Request {
     /// To be parked.
     Parked,

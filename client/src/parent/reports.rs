@@ -18,7 +18,7 @@ const MOST_OCTETS: usize = 4 << 20;
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Reports {
-    /// Those that the backend could not be told yet.
+    /// Reports that the backend has not got yet.
     held: CallQueue,
     /// When one of them was tried last.
     tried: Option<Instant>,
@@ -98,8 +98,8 @@ impl Reports {
         self.tried.filter(|_| !self.held.is_empty()).map(|tried| tried + TRY_AGAIN)
     }
 
-    /// The first held report, if it is time to try and the API worker is idle. If it is busy, the next time comes all the
-    /// same: the loop must not wake for nothing meanwhile.
+    /// The first held report, if it is time to try and the API worker is idle. If it is busy, the next try is put off:
+    /// the loop must not wake for nothing.
     pub(super) fn take_due(&mut self, is_idle: bool, now: Instant) -> Option<(u64, BackendCall)> {
         self.due().filter(|at| *at <= now)?;
         self.tried = Some(now);

@@ -59,7 +59,7 @@ impl Sessions {
     /// A parked child serves a station, or a new one does. Also after the child that was chosen proved to be gone.
     pub(super) fn serve_station(&mut self, station: Station, actions: &mut Actions) {
         let is_full = admission::is_full(self.stations(actions), &self.limits());
-        // A child that is forked beyond the limit tells the station so.
+        // A child that is forked beyond the limit only refuses the station.
         match if is_full { None } else { self.children.assign_station() } {
             Some(child) => actions.push(Action::SendStation(child, station)),
             None => actions.push_fork(Fork::Session(Work::Station(station))),

@@ -1,4 +1,4 @@
-//! Whose readiness an event of the poller tells: each source has a token of its own.
+//! The poller's tokens: each source of events has its own.
 
 use mio::Token;
 use nix::unistd::Pid;
@@ -15,7 +15,7 @@ const LISTENERS: usize = 16;
 /// Channels of children: `CHILDREN` plus the process ID.
 const CHILDREN: usize = 1024;
 
-/// What a token stands for.
+/// The source of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Signals,

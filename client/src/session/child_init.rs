@@ -1,4 +1,4 @@
-//! What a session child gets from its parent at its fork. Plain values; everything else of the parent is gone.
+//! The values that a session child gets from its parent at its fork; the rest of the parent is dropped there.
 
 use common::config::ClientConfig;
 use common::ipc::channel::Channel;
@@ -16,11 +16,11 @@ pub(crate) struct ChildInit {
     pub(crate) source: Option<IpAddr>,
     /// The station and the limits.
     pub(crate) config: ClientConfig,
-    /// What it is for.
+    /// Its purpose.
     pub(crate) work: Work,
 }
 
-/// What a child is for.
+/// The purpose of a child.
 pub(crate) enum Work {
     /// One half of this pair, until a partner comes.
     Partner(SessionId, Ticket),

@@ -141,7 +141,7 @@ fn join_pair(
         match conn.handshake() {
             Ok(Poll::Ready(())) => return Ok(conn),
             Ok(Poll::Pending) => context.waiter.wait(Some(deadline))?,
-            // The partner was refused meanwhile: the server's child logs that.
+            // The partner was refused in the meantime: the server's child logs that.
             Err(e) if e.broke_off() => {
                 common::debug!("pair {pair} ends within its join: {e}");
                 return Err(Stop::Unused(Status::Retired));

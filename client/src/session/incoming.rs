@@ -65,13 +65,13 @@ fn read_open(context: &mut SessionContext, data: &mut Conn) -> Result<Open, Stop
 struct Failure {
     status: Status,
     detail: String,
-    /// A station that was told why, and is still to be closed.
-    told: Option<Conn>,
+    /// A station that has got an ESID, and is still to be closed.
+    station: Option<Conn>,
 }
 
 impl Failure {
     fn new(status: Status, detail: String) -> Self {
-        Self { status, detail, told: None }
+        Self { status, detail, station: None }
     }
 
     /// Says to the server's child, the operator and the log why there is no station.
@@ -88,7 +88,7 @@ impl Failure {
         if join::send(&mut data, &answer).is_ok() {
             net::goodbye(&mut context.waiter, data);
         }
-        if let Some(station) = self.told {
+        if let Some(station) = self.station {
             net::goodbye(&mut context.waiter, station);
         }
         self.status
@@ -127,7 +127,7 @@ fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector
             // If the ESID cannot be sent the station is gone; the log line says what matters.
             let _ = conn.write(&inspector.esid(reason));
             let detail = format!("the station {host}:{port} {what}");
-            Err(Failure { status: Status::StationViolation, detail, told: Some(conn) })
+            Err(Failure { status: Status::StationViolation, detail, station: Some(conn) })
         }
         Err(GreetingError::Ended(detail)) => Err(Failure::new(Status::Terminated, detail)),
     }
@@ -139,7 +139,7 @@ enum GreetingError {
     Gone(String),
     /// It said something else, which is answered with an ESID.
     Wrong(EsidReason, String),
-    /// This process is told to end.
+    /// A signal ends this process.
     Ended(String),
 }
 

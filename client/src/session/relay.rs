@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// How much longer than the server's child this one waits.
 const LATER: Duration = Duration::from_secs(2);
 
-/// A station that answers, and the partner's octets on their way.
+/// Station and data connection, ready for the relay.
 pub(super) struct Attached {
     pub(super) data: Conn,
     pub(super) station: Conn,
@@ -47,7 +47,7 @@ impl Attached {
         ending.status
     }
 
-    /// The server's child could not be told that the station is there.
+    /// The answer that the station is there could not be sent to the server's child.
     pub(super) fn give_up(self, context: &mut SessionContext, e: &OpeningError) -> Status {
         context
             .event(events::SESSION_REFUSED, &self.open)

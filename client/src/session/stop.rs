@@ -17,7 +17,7 @@ impl Stop {
         Self::Failed(Status::Internal, e.to_string())
     }
 
-    /// While it is parked a child has nothing to report when it is told to end.
+    /// A child that is parked has nothing to report when a signal ends it.
     pub(super) fn while_parked(e: Interrupted) -> Self {
         match e {
             Interrupted::Failed(e) => Self::internal(&e),

@@ -1,4 +1,4 @@
-//! The call of a partner: the pair is joined, the server's child is told the target, and calls it.
+//! The call of a partner: the pair is joined, the server's child gets the target, and calls it.
 
 use super::failure::Failure;
 use super::pair::{self, Parked};
@@ -11,7 +11,7 @@ use std::io::ErrorKind;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// What the server's child may need beyond its own limits to call a partner.
+/// The server's child may need so much longer than its own limits to call a partner.
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// Joins with a server's child and has it call the target. A parked pair may be retired while the station comes: then
