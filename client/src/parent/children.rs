@@ -151,7 +151,7 @@ impl Children {
     }
 
     /// Ends all parked children; the server sees their data connections end and asks for new pairs.
-    pub(super) fn retire_idle(&mut self, actions: &mut Actions) {
+    pub(super) fn retire_idle_children(&mut self, actions: &mut Actions) {
         for (pid, child) in self.table.iter_mut().filter(|(_, child)| child.is_idle()) {
             child.is_retired = true;
             actions.push(Action::CloseChannel(*pid));

@@ -20,7 +20,7 @@ pub(super) struct ServerConnection {
 }
 
 /// The server, once it is joined.
-pub(super) struct ServerLink {
+pub(super) struct Server {
     current: ServerConnection,
     /// The connection before `current`, which is still read to its end, until this time at most.
     predecessor: Option<(ServerConnection, Instant)>,
@@ -31,7 +31,7 @@ pub(super) struct ServerLink {
     ended: Option<ControlError>,
 }
 
-impl ServerLink {
+impl Server {
     pub(super) fn new(connection: ServerConnection) -> Self {
         let outbox = Outbox::default();
         Self { current: connection, predecessor: None, outbox, is_replaceable: false, ended: None }

@@ -4,7 +4,7 @@ use super::Parent;
 use super::action::Action;
 use super::backend_call::BackendCall;
 use super::children::{Crash, Ended};
-use super::control::{ServerConnection, ServerLink};
+use super::control::{Server, ServerConnection};
 use super::join::Join;
 use super::tokens;
 use super::worker::Worker;
@@ -81,7 +81,7 @@ impl Parent {
 
     /// Sends as much as the server takes.
     pub(super) fn flush_control(&mut self) {
-        let flushed = self.server.as_mut().map(ServerLink::flush);
+        let flushed = self.server.as_mut().map(Server::flush);
         self.check_server(flushed);
     }
 
@@ -210,7 +210,7 @@ impl Parent {
             let renewed = server.renewed(connection, Instant::now());
             self.check_server(Some(renewed));
         } else {
-            self.server = Some(ServerLink::new(connection));
+            self.server = Some(Server::new(connection));
             if let Some(ready) = self.setup.ready.take() {
                 Ready::tell(ready);
             }

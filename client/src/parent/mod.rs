@@ -46,7 +46,7 @@ use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
 use common::sys;
-use control::ServerLink;
+use control::Server;
 use enrolment::Enrolment;
 use join::Join;
 use listeners::Listeners;
@@ -100,7 +100,7 @@ pub(crate) struct Parent {
     backend: BackendLink,
     enrolment: Enrolment,
     join: Option<Join>,
-    server: Option<ServerLink>,
+    server: Option<Server>,
     sessions: Sessions,
     /// Channels to the children; one that is retired has none any more.
     channels: HashMap<Pid, Channel>,
@@ -147,7 +147,7 @@ impl Parent {
         sys::set_title("joining the server");
         loop {
             self = self.work_off();
-            let has_more = self.server.as_ref().is_some_and(ServerLink::has_more);
+            let has_more = self.server.as_ref().is_some_and(Server::has_more);
             // After the forks, before the wait: a pair that failed must be reported to the server now.
             self.flush_control();
             if let Some(finish) = self.stop.take() {
@@ -162,7 +162,7 @@ impl Parent {
                 Err(e) => self.stop = Some(Finish::Failed(format!("waiting failed: {e}"))),
             }
             for event in &events {
-                if let Some(source) = Source::of(event.token()) {
+                if let Some(source) = tokens::source(event.token()) {
                     self.dispatch(source);
                 }
             }
@@ -185,7 +185,7 @@ impl Parent {
     /// The last steps. A starting process that still waits gets the reason of a failure.
     fn finish(mut self, finish: Finish) -> Finish {
         // Parked children first, or they would dial again when the server drops their connections.
-        self.sessions.children.retire_idle(&mut self.actions);
+        self.sessions.children.retire_idle_children(&mut self.actions);
         self.execute_actions();
         if let Some(server) = &mut self.server {
             server.close();
@@ -293,7 +293,7 @@ impl Parent {
                 Ok(Some(Signal::Level(level))) => {
                     common::log::change_level(level);
                     // Parked children still have the old level; new ones inherit the new one.
-                    self.sessions.children.retire_idle(&mut self.actions);
+                    self.sessions.children.retire_idle_children(&mut self.actions);
                 }
                 Ok(Some(Signal::End(end))) => {
                     self.stop = Some(Finish::Told(end));
@@ -341,7 +341,7 @@ impl Parent {
         let is_joined = self.server.is_some();
         [now + LONGEST_WAIT, self.schedule.due(is_joined)]
             .into_iter()
-            .chain(self.server.as_ref().and_then(ServerLink::due))
+            .chain(self.server.as_ref().and_then(Server::due))
             .chain(self.join.as_ref().map(Join::due))
             .chain(self.backend.due())
             .chain(self.sessions.pool.due())

@@ -36,7 +36,7 @@ impl Sessions {
             return;
         }
         Event::new(events::CONFIG_TAKEN).field_num("generation", config.generation).info();
-        self.children.retire_idle(actions);
+        self.children.retire_idle_children(actions);
         self.config = Some(config);
     }
 

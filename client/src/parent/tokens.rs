@@ -28,19 +28,17 @@ pub(super) enum Source {
     Child(Pid),
 }
 
-impl Source {
-    /// None: it is no token of ours.
-    pub(super) fn of(token: Token) -> Option<Self> {
-        match token {
-            SIGNALS => Some(Self::Signals),
-            CONTROL => Some(Self::Control),
-            WORKER => Some(Self::Worker),
-            JOIN => Some(Self::Join),
-            Token(number @ LISTENERS..CHILDREN) => Some(Self::Listener(number - LISTENERS)),
-            Token(number) => {
-                let pid = i32::try_from(number.checked_sub(CHILDREN)?).ok()?;
-                Some(Self::Child(Pid::from_raw(pid)))
-            }
+/// Whose token it is; none for a number that nobody has.
+pub(super) fn source(token: Token) -> Option<Source> {
+    match token {
+        SIGNALS => Some(Source::Signals),
+        CONTROL => Some(Source::Control),
+        WORKER => Some(Source::Worker),
+        JOIN => Some(Source::Join),
+        Token(number @ LISTENERS..CHILDREN) => Some(Source::Listener(number - LISTENERS)),
+        Token(number) => {
+            let pid = i32::try_from(number.checked_sub(CHILDREN)?).ok()?;
+            Some(Source::Child(Pid::from_raw(pid)))
         }
     }
 }
@@ -57,13 +55,13 @@ pub(super) fn child(pid: Pid) -> Token {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONTROL, JOIN, SIGNALS, Source, WORKER, child, listener};
+    use super::{CONTROL, JOIN, SIGNALS, Source, WORKER, child, listener, source};
     use mio::Token;
     use nix::unistd::Pid;
 
     #[test]
     fn each_source_is_found_by_its_token() {
-        for (token, source) in [
+        for (token, its) in [
             (SIGNALS, Source::Signals),
             (CONTROL, Source::Control),
             (WORKER, Source::Worker),
@@ -73,10 +71,10 @@ mod tests {
             (child(Pid::from_raw(1)), Source::Child(Pid::from_raw(1))),
             (child(Pid::from_raw(i32::MAX)), Source::Child(Pid::from_raw(i32::MAX))),
         ] {
-            assert_eq!(Source::of(token), Some(source));
+            assert_eq!(source(token), Some(its));
         }
         for token in [Token(4), Token(15), Token(usize::MAX)] {
-            assert_eq!(Source::of(token), None);
+            assert_eq!(source(token), None);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A control connection and its renewal, on loopback.
 
-use super::{Outbox, ServerConnection, ServerLink, config_parts};
+use super::{Outbox, Server, ServerConnection, config_parts};
 use common::identity::ProxyId;
 use common::link::control::{CHUNK, Control, ToClient, ToServer};
 use common::link::session_id::Ticket;
@@ -10,10 +10,10 @@ use openssl::pkey::PKey;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-type Server = Control<ToServer, ToClient>;
+type Peer = Control<ToServer, ToClient>;
 
 /// Both ends of a connection.
-fn connection() -> (ServerConnection, Server) {
+fn connection() -> (ServerConnection, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let ours = std::net::TcpStream::connect(address).unwrap();
@@ -38,16 +38,16 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn read(server: &mut Server) -> ToServer {
+fn read(server: &mut Peer) -> ToServer {
     until(|| server.receive().unwrap())
 }
 
-fn say(server: &mut Server, reason: &str) {
+fn say(server: &mut Peer, reason: &str) {
     server.send(&ToClient::NoOutgoing { reason: reason.to_owned() }).unwrap();
     server.advance().unwrap();
 }
 
-fn heard(link: &mut ServerLink, now: Instant) -> String {
+fn heard(link: &mut Server, now: Instant) -> String {
     match until(|| link.receive(now).unwrap()) {
         ToClient::NoOutgoing { reason } => reason,
         other => panic!("{other:?}"),
@@ -61,7 +61,7 @@ fn renewing(message: &ToServer) -> bool {
 #[test]
 fn what_is_sent_within_a_renewal_goes_to_the_new_connection() {
     let (ours, mut old) = connection();
-    let mut link = ServerLink::new(ours);
+    let mut link = Server::new(ours);
     link.send(ToServer::WantOutgoing).unwrap();
     link.announce_renewal(Ticket::random().unwrap()).unwrap();
     assert!(matches!(read(&mut old), ToServer::WantOutgoing));
@@ -88,7 +88,7 @@ fn what_is_sent_within_a_renewal_goes_to_the_new_connection() {
 #[test]
 fn after_a_renewal_that_failed_the_old_connection_gets_all() {
     let (ours, mut old) = connection();
-    let mut link = ServerLink::new(ours);
+    let mut link = Server::new(ours);
     link.announce_renewal(Ticket::random().unwrap()).unwrap();
     link.send(ToServer::WantOutgoing).unwrap();
     link.renewal_failed().unwrap();
@@ -104,7 +104,7 @@ fn after_a_renewal_that_failed_the_old_connection_gets_all() {
 fn the_old_connection_is_read_to_its_end_before_the_new_one() {
     let now = Instant::now();
     let (ours, mut old) = connection();
-    let mut link = ServerLink::new(ours);
+    let mut link = Server::new(ours);
     let (ours, mut new) = connection();
     link.renewed(ours, now).unwrap();
     say(&mut new, "third");
@@ -123,7 +123,7 @@ fn the_old_connection_is_read_to_its_end_before_the_new_one() {
 fn an_old_connection_that_does_not_end_is_given_up() {
     let now = Instant::now();
     let (ours, _old) = connection();
-    let mut link = ServerLink::new(ours);
+    let mut link = Server::new(ours);
     let (ours, mut new) = connection();
     link.renewed(ours, now).unwrap();
     say(&mut new, "news");
@@ -135,16 +135,16 @@ fn an_old_connection_that_does_not_end_is_given_up() {
 #[test]
 fn a_server_that_is_lost_before_hello_is_lost() {
     let (ours, old) = connection();
-    let mut link = ServerLink::new(ours);
+    let mut link = Server::new(ours);
     link.announce_renewal(Ticket::random().unwrap()).unwrap();
     drop(old);
     assert!(until(|| link.receive(Instant::now()).err()).to_string().contains("control connection"));
 }
 
 /// A renewal in which the server has closed the old connection after Hello.
-fn closed_before_welcome() -> ServerLink {
+fn closed_before_welcome() -> Server {
     let (ours, mut old) = connection();
-    let mut link = ServerLink::new(ours);
+    let mut link = Server::new(ours);
     link.announce_renewal(Ticket::random().unwrap()).unwrap();
     link.set_replaceable();
     say(&mut old, "last words");
