@@ -26,8 +26,9 @@ pub(crate) fn run(site: &Site, options: Options) -> Status {
     let Options { backend, token, server_host, server_port, outgoing, mode: _ } = options;
     let access = Access { url: backend.url, credentials: backend.credentials, token };
     let route = Route { host: server_host, port: server_port, source: outgoing };
-    match Parent::new(started.signals, access, route, site.program(), started.ready) {
-        Ok(parent) => startup::stop(started.pid_file, &parent.run()),
-        Err(e) => startup::stop(started.pid_file, &startup::Finish::Failed(e.to_string())),
-    }
+    let finish = match Parent::new(started.signals, access, route, site.program()) {
+        Ok(parent) => parent.run(started.ready),
+        Err(e) => started.ready.give_up(site.program(), &e),
+    };
+    startup::stop(started.pid_file, &finish)
 }

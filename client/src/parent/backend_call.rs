@@ -119,16 +119,6 @@ impl BackendCall {
 
     /// An entry of the parent's own for the system log.
     pub(super) fn log_entry(level: Level, text: &str, detail: &str) -> Self {
-        Self::SystemLog(Box::new(SystemLog {
-            level,
-            text: text.to_owned(),
-            detail: detail.to_owned(),
-            origin: Origin::Client,
-            host: common::host_name(),
-            pid: std::process::id(),
-            time: common::unix_time(),
-            address: None,
-            partner: None,
-        }))
+        Self::SystemLog(Box::new(SystemLog::new(Origin::Client, level, text, detail)))
     }
 }

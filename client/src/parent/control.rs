@@ -3,7 +3,7 @@
 
 use common::identity::ProxyId;
 use common::link::control::{CHUNK, Control, ControlError, ToClient, ToServer};
-use common::link::session_id::Ticket;
+use common::link::ticket::Ticket;
 use common::secret::Secret;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

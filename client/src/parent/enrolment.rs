@@ -56,7 +56,7 @@ impl Enrolment {
         let Some(key) = self.key.take() else { return Ok(()) };
         let credentials = credentials(enrolment, &key)
             .map_err(|e| format!("the certificate that the backend issued cannot be used: {e}"))?;
-        Event::new(events::ENROLLED).field_num("seconds", enrolment.valid_seconds).info();
+        Event::new(&events::ENROLLED).field_num("seconds", enrolment.valid_seconds).log();
         self.credentials = Some(credentials);
         self.is_fresh = true;
         self.renew_at = Some(now + Duration::from_secs(u64::from(enrolment.valid_seconds / 2)));

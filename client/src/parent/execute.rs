@@ -12,7 +12,8 @@ use crate::messages::ToChild;
 use crate::session::{Station, Work};
 use common::ipc::channel::Channel;
 use common::link::control::{ControlError, ToServer};
-use common::link::session_id::{SessionId, Ticket};
+use common::link::session_id::SessionId;
+use common::link::ticket::Ticket;
 use common::log::{Event, events};
 use common::process::startup::{Finish, Ready};
 use common::process::status;
@@ -201,10 +202,10 @@ impl Parent {
         if let Err(e) = self.poller.registry().reregister(socket, tokens::CONTROL, both) {
             return self.join_failed(&e);
         }
-        Event::new(events::SERVER_JOINED)
+        Event::new(&events::SERVER_JOINED)
             .field_display("address", connection.address)
             .field_display("proxy_id", &connection.proxy_id)
-            .info();
+            .log();
         sys::set_title(&format!("joined {}", connection.address));
         if let Some(server) = &mut self.server {
             let renewed = server.renewed(connection, Instant::now());
@@ -245,11 +246,11 @@ impl Parent {
 }
 
 fn log_crash(pid: Pid, status: WaitStatus, crash: &Crash) {
-    Event::new(events::SESSION_CRASHED)
+    Event::new(&events::SESSION_CRASHED)
         .field("direction", crash.direction.word())
         .field("session", crash.pair.map(|pair| pair.to_string()).unwrap_or_default())
         .field("partner", crash.partner.as_deref().unwrap_or_default())
         .field_num("pid", pid.as_raw())
         .field("reason", status::word_of(status))
-        .error();
+        .log();
 }

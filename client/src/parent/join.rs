@@ -6,7 +6,7 @@ use super::enrolment::Credentials;
 use super::tokens::JOIN;
 use common::identity::ProxyId;
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
-use common::link::session_id::Ticket;
+use common::link::ticket::Ticket;
 use common::link::tls;
 use common::net::{self, Conn, Connecting, LookupError, Wire};
 use mio::{Interest, Registry};

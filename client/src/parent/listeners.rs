@@ -39,8 +39,8 @@ impl ListenerSpec {
     }
 
     /// The fields that each line about it begins with.
-    fn event(&self, name: &'static str) -> Event {
-        Event::new(name)
+    fn event(&self, row: &'static events::Row) -> Event {
+        Event::new(row)
             .field("listener", "local")
             .field_display("address", self.address)
             .field_opt("partner", self.tied.as_deref())
@@ -106,8 +106,8 @@ impl Listeners {
         self.accept(slot, registry, actions);
         let Some(mut listener) = self.open.get_mut(slot).and_then(Option::take) else { return };
         let _ = registry.deregister(&mut listener.socket);
-        let event = listener.spec.event(events::LISTENER_CLOSED);
-        event.field("reason", "the configuration has changed").info();
+        let event = listener.spec.event(&events::LISTENER_CLOSED);
+        event.field("reason", "the configuration has changed").log();
     }
 
     fn open(&mut self, spec: ListenerSpec, registry: &Registry, actions: &mut Actions) {
@@ -120,7 +120,7 @@ impl Listeners {
         match opened {
             Ok(socket) => {
                 self.faulty.remove(&spec.address);
-                spec.event(events::LISTENER_OPEN).info();
+                spec.event(&events::LISTENER_OPEN).log();
                 let listener = Some(Listener { socket, spec, accepting: Accepting::default() });
                 match self.open.get_mut(slot) {
                     Some(place) => *place = listener,
@@ -129,7 +129,7 @@ impl Listeners {
             }
             Err(e) => {
                 if self.faulty.insert(spec.address) {
-                    let event = spec.event(events::LISTENER_ERROR).field_display("reason", e);
+                    let event = spec.event(&events::LISTENER_ERROR).field_display("reason", e);
                     report_error("the local listener cannot be opened", event, actions);
                 }
             }
@@ -148,7 +148,7 @@ impl Listeners {
                 }
                 Ok(None) => return,
                 Err(e) => {
-                    let event = spec.event(events::LISTENER_ERROR);
+                    let event = spec.event(&events::LISTENER_ERROR);
                     let event = event.field("reason", format!("it cannot accept: {e}"));
                     return report_error("the local listener cannot accept", event, actions);
                 }
@@ -173,21 +173,21 @@ impl Listeners {
         // One that is gone already needs no reset.
         let _ = sys::linger_reset(station.socket.as_fd());
         let Some(unlogged) = self.refusals.admit(now) else { return };
-        Event::new(events::SESSION_REFUSED)
+        Event::new(&events::SESSION_REFUSED)
             .field("direction", "outgoing")
             .field("reason", status.word())
             .field_display("address", station.peer)
             .field_opt("partner", station.tied.as_deref())
             .unlogged(unlogged)
             .field("detail", reason)
-            .warn();
+            .log();
     }
 }
 
 /// Logs an error of a listener, and reports it to the backend.
 fn report_error(text: &str, event: Event, actions: &mut Actions) {
     actions.push(Action::Report(BackendCall::log_entry(Level::Error, text, event.text())));
-    event.error();
+    event.log();
 }
 
 /// The listener for proxy requests, and the tied ones.

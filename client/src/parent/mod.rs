@@ -111,14 +111,12 @@ pub(crate) struct Parent {
 }
 
 impl Parent {
-    /// Ready to loop. Call it in the daemon, not before it has detached. `ready` gets the outcome once the server is joined.
-    pub(crate) fn new(
-        mut signals: Signals,
-        access: Access,
-        route: Route,
-        program: &str,
-        ready: Ready,
-    ) -> io::Result<Self> {
+    /// Ready to loop. Call it in the daemon, not before it has detached.
+    ///
+    /// # Errors
+    ///
+    /// A descriptor cannot be had or watched.
+    pub(crate) fn new(mut signals: Signals, access: Access, route: Route, program: &str) -> io::Result<Self> {
         let poller = Poll::new()?;
         poller.registry().register(&mut signals, tokens::SIGNALS, Interest::READABLE)?;
         let mut actions = Actions::default();
@@ -126,7 +124,7 @@ impl Parent {
         Ok(Self {
             poller,
             signals,
-            setup: Setup { access, route, program: program.to_owned(), ready: Some(ready) },
+            setup: Setup { access, route, program: program.to_owned(), ready: None },
             worker: None,
             backend: BackendLink::default(),
             enrolment: Enrolment::default(),
@@ -141,9 +139,11 @@ impl Parent {
         })
     }
 
-    /// Works until a signal tells it to end, or until the server is lost; says why.
-    pub(crate) fn run(mut self) -> Finish {
+    /// Works until a signal tells it to end, or until the server is lost; says why. `ready` gets the outcome once the
+    /// server is joined.
+    pub(crate) fn run(mut self, ready: Ready) -> Finish {
         let mut events = Events::with_capacity(256);
+        self.setup.ready = Some(ready);
         sys::set_title("joining the server");
         loop {
             self = self.work_off();
@@ -193,10 +193,10 @@ impl Parent {
         self.backend.release_held(&mut self.actions);
         self.execute_actions();
         if let Finish::Failed(reason) = &finish {
-            Event::new(events::SERVER_LOST)
+            Event::new(&events::SERVER_LOST)
                 .field("address", self.setup.route.to_string())
                 .field("reason", reason)
-                .error();
+                .log();
             if let Some(ready) = self.setup.ready.take() {
                 ready.fail(&format_args!("{}: {reason}", self.setup.program));
             }

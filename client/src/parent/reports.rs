@@ -121,23 +121,23 @@ impl Reports {
         if !self.faults.failed(function, reason, now) {
             return None;
         }
-        let event = Event::new(events::BACKEND_ERROR).field("function", function).field("reason", reason);
+        let event = Event::new(&events::BACKEND_ERROR).field("function", function).field("reason", reason);
         let entry = BackendCall::log_entry(Level::Error, "a function of the backend fails", event.text());
-        event.error();
+        event.log();
         Some(entry)
     }
 
     /// A call has succeeded: logs the end of a fault, and gives the entry for the system log.
     pub(super) fn log_recovery(&mut self, function: &'static str, now: Instant) -> Option<BackendCall> {
         let Recovery { failures, lasted, lost } = self.faults.well(function, now)?;
-        let event = Event::new(events::BACKEND_RECOVERED)
+        let event = Event::new(&events::BACKEND_RECOVERED)
             .field("function", function)
             .field_num("failures", failures)
             .field_num("seconds", lasted.as_secs());
         let event = if lost > 0 { event.field_num("lost", lost) } else { event };
         let text = "a function of the backend is well again";
         let entry = BackendCall::log_entry(Level::Info, text, event.text());
-        event.info();
+        event.log();
         Some(entry)
     }
 }

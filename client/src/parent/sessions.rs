@@ -7,7 +7,8 @@ use super::children::{Children, Ended};
 use super::pool::Pool;
 use crate::session::{Station, Work};
 use common::config::{ClientConfig, Limits};
-use common::link::session_id::{Direction, SessionId, Ticket};
+use common::link::session_id::{Direction, SessionId};
+use common::link::ticket::Ticket;
 use common::log::{Event, events};
 use common::process::status::Status;
 use nix::unistd::Pid;
@@ -35,7 +36,7 @@ impl Sessions {
         if self.config.as_ref() == Some(&config) {
             return;
         }
-        Event::new(events::CONFIG_TAKEN).field_num("generation", config.generation).info();
+        Event::new(&events::CONFIG_TAKEN).field_num("generation", config.generation).log();
         self.children.retire_idle_children(actions);
         self.config = Some(config);
     }

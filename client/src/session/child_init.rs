@@ -2,7 +2,8 @@
 
 use common::config::ClientConfig;
 use common::ipc::channel::Channel;
-use common::link::session_id::{Direction, SessionId, Ticket};
+use common::link::session_id::{Direction, SessionId};
+use common::link::ticket::Ticket;
 use mio::net::TcpStream;
 use std::net::{IpAddr, SocketAddr};
 

@@ -6,8 +6,9 @@ use crate::messages::{ToChild, ToParent};
 use common::config::ClientConfig;
 use common::ipc::channel::{Channel, Received};
 use common::link::join::Open;
-use common::link::session_id::{Direction, SessionId, Ticket};
-use common::log::Event;
+use common::link::session_id::{Direction, SessionId};
+use common::link::ticket::Ticket;
+use common::log::{Event, events};
 use common::net::Waiter;
 use common::rpc::{Level, Origin, SystemLog};
 use mio::net::TcpStream;
@@ -107,23 +108,17 @@ impl SessionContext {
         self.channel.tell_parent(message);
     }
 
-    pub(super) fn send_system_log(&self, open: &Open, text: &str, detail: String) {
+    pub(super) fn send_system_log(&self, open: &Open, text: &str, detail: &str) {
         self.send_to_parent(&ToParent::SystemLog(Box::new(SystemLog {
-            level: Level::Error,
-            text: text.to_owned(),
-            detail,
-            origin: Origin::Client,
-            host: common::host_name(),
-            pid: std::process::id(),
-            time: common::unix_time(),
             address: open.address.parse::<SocketAddr>().ok().map(|address| address.ip()),
             partner: Some(open.partner.clone()).filter(|name| !name.is_empty()),
+            ..SystemLog::new(Origin::Client, Level::Error, text, detail)
         })));
     }
 
     /// An event with the fields that every line of this session begins with.
-    pub(super) fn event(&self, name: &'static str, open: &Open) -> Event {
-        Event::new(name)
+    pub(super) fn event(&self, row: &'static events::Row, open: &Open) -> Event {
+        Event::new(row)
             .field("direction", self.direction.word())
             .field("session", self.pair.map(|pair| pair.to_string()).unwrap_or_default())
             .field("address", &open.address)

@@ -9,8 +9,9 @@ use super::stop::Stop;
 use crate::messages::ToParent;
 use common::config::ClientConfig;
 use common::link::join::{self, Open, Opened, Opening};
-use common::link::session_id::{SessionId, Ticket};
-use common::log::events;
+use common::link::session_id::SessionId;
+use common::link::ticket::Ticket;
+use common::log::{Priority, events};
 use common::net::{self, Conn, Interrupted, LookupError};
 use common::oftp::{self, EsidReason};
 use common::process::status::Status;
@@ -66,7 +67,7 @@ struct Failure {
     status: Status,
     detail: String,
     /// A station that has got an ESID, and is still to be closed.
-    station: Option<Conn>,
+    station: Option<Box<Conn>>,
 }
 
 impl Failure {
@@ -77,19 +78,19 @@ impl Failure {
     /// Says to the server's child, the operator and the log why there is no station.
     fn report(self, context: &mut SessionContext, mut data: Conn, open: &Open) -> Status {
         let event = context
-            .event(events::SESSION_REFUSED, open)
+            .event(&events::SESSION_REFUSED, open)
             .field("reason", self.status.word())
             .field("detail", &self.detail);
         let text = "the station did not take an incoming session";
-        context.send_system_log(open, text, event.text().to_owned());
-        event.error();
+        context.send_system_log(open, text, event.text());
+        event.log_at(Priority::Error);
         context.send_to_parent(&ToParent::EndLogged);
         let answer = Opened::Failed { reason: self.detail };
         if join::send(&mut data, &answer).is_ok() {
             net::goodbye(&mut context.waiter, data);
         }
         if let Some(station) = self.station {
-            net::goodbye(&mut context.waiter, station);
+            net::goodbye(&mut context.waiter, *station);
         }
         self.status
     }
@@ -127,7 +128,7 @@ fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector
             // If the ESID cannot be sent the station is gone; the log line says what matters.
             let _ = conn.write(&inspector.esid(reason));
             let detail = format!("the station {host}:{port} {what}");
-            Err(Failure { status: Status::StationViolation, detail, station: Some(conn) })
+            Err(Failure { status: Status::StationViolation, detail, station: Some(Box::new(conn)) })
         }
         Err(GreetingError::Ended(detail)) => Err(Failure::new(Status::Terminated, detail)),
     }

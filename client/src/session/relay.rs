@@ -28,7 +28,7 @@ impl Attached {
     pub(super) fn relay(mut self, context: &mut SessionContext) -> Status {
         let begun = Instant::now();
         let station = self.station.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        context.event(events::SESSION_BEGIN, &self.open).field("station", &station).info();
+        context.event(&events::SESSION_BEGIN, &self.open).field("station", &station).log();
         // Both daemons watch the same session by the same limits: the server's child is to be the first to act.
         let mut times = ending::timeouts(&context.config.limits);
         times.silence += LATER;
@@ -36,13 +36,13 @@ impl Attached {
         let relay = Relay::new(&mut context.waiter, &mut self.inspector, self.data, self.station, times);
         let (outcome, totals) = relay.run();
         let ending = Ending::of(&outcome, &self.inspector);
-        let event = context.event(events::SESSION_END, &self.open);
+        let event = context.event(&events::SESSION_END, &self.open);
         let event = ending.describe(event, totals, &self.inspector, begun.elapsed());
         if ending.concerns_operator() {
             let text = format!("{} session ended: {}", context.direction.word(), ending.status.word());
-            context.send_system_log(&self.open, &text, event.text().to_owned());
+            context.send_system_log(&self.open, &text, event.text());
         }
-        event.info();
+        event.log();
         context.send_to_parent(&ToParent::EndLogged);
         ending.status
     }
@@ -50,10 +50,10 @@ impl Attached {
     /// The answer that the station is there could not be sent to the server's child.
     pub(super) fn give_up(self, context: &mut SessionContext, e: &OpeningError) -> Status {
         context
-            .event(events::SESSION_REFUSED, &self.open)
+            .event(&events::SESSION_REFUSED, &self.open)
             .field("reason", Status::LinkBroke.word())
             .field_display("detail", e)
-            .warn();
+            .log();
         context.send_to_parent(&ToParent::EndLogged);
         Status::LinkBroke
     }

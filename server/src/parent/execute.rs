@@ -9,8 +9,8 @@ use super::control::Client;
 use super::internal_port;
 use super::sessions::Sessions;
 use super::tokens;
-use crate::messages::{ToChild, ToParent};
-use common::ipc::channel::{Channel, ChannelError, Received};
+use crate::messages::ToChild;
+use common::ipc::channel::Channel;
 use common::link::control::{ControlError, MAX_ANSWER, ToClient, ToServer, VERSION};
 use common::log::{Event, events};
 use common::process::status::{self, Status};
@@ -123,18 +123,9 @@ impl Parent {
 
     /// Reads all that a child has sent.
     pub(super) fn read_child(&mut self, pid: Pid) {
-        while let Some(channel) = self.channels.get(&pid) {
-            match channel.receive::<ToParent>() {
-                Ok(Received::Message(message, _)) => {
-                    self.feed(|sessions, conditions, now| sessions.on_message(pid, message, conditions, now));
-                }
-                Ok(Received::Blocked | Received::Gone) => return,
-                // What follows may still be of use: its end line, above all.
-                Err(ChannelError::Message(e)) => {
-                    common::error!("session process {pid} sent no message of ours: {e}");
-                }
-                Err(e) => return common::error!("session process {pid}: {e}"),
-            }
+        while let Some(message) = self.channels.get(&pid).and_then(|channel| channel.receive_from_child(pid))
+        {
+            self.feed(|sessions, conditions, now| sessions.on_message(pid, message, conditions, now));
         }
     }
 

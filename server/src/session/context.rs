@@ -170,17 +170,11 @@ impl SessionContext {
     }
 
     /// An entry for the backend's system log: our words, and the line with the peer's values.
-    pub(super) fn send_system_log(&self, text: &str, detail: String) {
+    pub(super) fn send_system_log(&self, text: &str, detail: &str) {
         self.send_to_parent(&ToParent::SystemLog(Box::new(SystemLog {
-            level: Level::Error,
-            text: text.to_owned(),
-            detail,
-            origin: Origin::Server,
-            host: common::host_name(),
-            pid: std::process::id(),
-            time: common::text::clock::unix_time(),
             address: self.facts.peer.map(|peer| peer.ip()),
             partner: Some(self.facts.partner.clone()).filter(|name| !name.is_empty()),
+            ..SystemLog::new(Origin::Server, Level::Error, text, detail)
         })));
     }
 

@@ -78,7 +78,7 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
     if ending.concerns_operator() {
         context.send_system_log(
             &format!("{} session ended: {}", facts.direction.word(), ending.status.word()),
-            event.text().to_owned(),
+            event.text(),
         );
     }
     event.log();

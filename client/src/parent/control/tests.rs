@@ -3,7 +3,7 @@
 use super::{Outbox, Server, ServerConnection, config_parts};
 use common::identity::ProxyId;
 use common::link::control::{CHUNK, Control, ToClient, ToServer};
-use common::link::session_id::Ticket;
+use common::link::ticket::Ticket;
 use common::net::{Conn, Wire};
 use mio::net::TcpStream;
 use openssl::pkey::PKey;

@@ -3,7 +3,7 @@
 use super::{DIAL_AGAIN, Join, Joining, TIME_LIMIT};
 use crate::parent::enrolment::Enrolment;
 use crate::parent::enrolment::tests::answer;
-use common::link::session_id::Ticket;
+use common::link::ticket::Ticket;
 use mio::Poll;
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};

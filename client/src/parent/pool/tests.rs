@@ -6,7 +6,8 @@ use crate::parent::action::{Action, Actions, Fork};
 use crate::parent::children::Children;
 use crate::session::Work;
 use common::link::control::ToServer;
-use common::link::session_id::{Direction, SessionId, Ticket};
+use common::link::session_id::{Direction, SessionId};
+use common::link::ticket::Ticket;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 

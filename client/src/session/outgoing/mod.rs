@@ -21,7 +21,8 @@ use crate::session::dial::{Redial, dial, send_preamble};
 use crate::session::relay::Attached;
 use crate::session::stop::Stop;
 use common::link::join::{Open, Target};
-use common::link::session_id::{SessionId, Ticket};
+use common::link::session_id::SessionId;
+use common::link::ticket::Ticket;
 use common::log::events;
 use common::net::{self, Conn, Wire};
 use common::process::status::Status;
@@ -155,16 +156,16 @@ fn refuse(
 ) -> Status {
     let address = target.map_or_else(|| station.to_string(), Target::to_string);
     let event = context
-        .event(events::SESSION_REFUSED, &Open { address, ..Open::default() })
+        .event(&events::SESSION_REFUSED, &Open { address, ..Open::default() })
         .field_display("station", station)
         .field("reason", failure.status.word())
         .field("detail", &failure.detail);
     let concerns_operator = matches!(failure.status, Status::LinkBroke | Status::Capacity | Status::Internal);
     if concerns_operator && !failure.is_reported {
         let text = format!("outgoing session refused: {}", failure.status.word());
-        context.send_system_log(&Open::default(), &text, event.text().to_owned());
+        context.send_system_log(&Open::default(), &text, event.text());
     }
-    event.warn();
+    event.log();
     context.send_to_parent(&ToParent::EndLogged);
     failure.status
 }
