@@ -43,8 +43,6 @@ pub struct Checker {
     ended: Option<(Side, EsidReason)>,
     /// Who has sent an ESID: nothing may follow it.
     silent: [bool; 2],
-    /// An ESID of ours is on its way: whatever comes is drained.
-    injected: bool,
     refused: bool,
     /// Commands allowed since the last accepted file or receipt, 0: any number.
     pub(super) idle_limit: u32,
@@ -72,7 +70,6 @@ impl Checker {
             receipt: None,
             ended: None,
             silent: [false; 2],
-            injected: false,
             refused: false,
             idle_limit: idle_commands,
             idle: 0,
@@ -85,11 +82,6 @@ impl Checker {
     /// Where the session stands.
     pub fn state(&self) -> State {
         self.state
-    }
-
-    /// Who has the turn.
-    pub fn speaker(&self) -> Side {
-        self.speaker
     }
 
     /// The level in force, once both SSIDs have passed.
@@ -158,15 +150,8 @@ impl Checker {
         super::message::esid(level, reason, text)
     }
 
-    /// An ESID of ours was put in, in the name of `from` or of both: from now on everything is drained.
-    pub fn esid_sent(&mut self, from: Side) {
-        self.injected = true;
-        self.state = State::Closing;
-        self.silence(from);
-    }
-
     fn drains(&self, from: Side) -> bool {
-        self.injected || (self.state == State::Closing && !self.silenced(from))
+        self.state == State::Closing && !self.silenced(from)
     }
 
     fn silenced(&self, side: Side) -> bool {
@@ -192,7 +177,7 @@ impl Checker {
         let esid = whole && oeb.first() == Some(&CommandCode::Esid.octet());
         let right = message::check(CommandCode::Esid, oeb, None, Profile::Tolerant, |_| ());
         match right {
-            Ok(layout) if esid && !self.injected => {
+            Ok(layout) if esid => {
                 self.silence(from);
                 let reason = reason_of(layout, oeb);
                 Command { code: Some(CommandCode::Esid), esid: Some(reason) }

@@ -38,7 +38,7 @@ pub use message::check_message;
 pub use note::{Deviation, Label, Note};
 pub use order::{State, order_table};
 pub use reason::EsidReason;
-pub use ssid::{Capability, Ssid};
+pub use ssid::Ssid;
 pub use violation::Violation;
 
 use std::fmt;

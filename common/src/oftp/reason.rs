@@ -3,7 +3,6 @@
 //! Owns which code exists at which level (RFC 5024 §5.3.5, §5.3.10, §5.3.11, §5.3.14); decides nothing about when
 //! one is due.
 
-use super::Level;
 use super::layout::{ALL, L4_UP, L5, Levels};
 use std::fmt;
 
@@ -94,11 +93,6 @@ impl EsidReason {
     /// The RFC's words.
     pub fn name(self) -> &'static str {
         ESID.iter().find(|row| row.0 == self).map_or("undefined reason", |row| row.2)
-    }
-
-    /// Whether sessions of `level` define the reason.
-    pub fn exists_at(self, level: Level) -> bool {
-        ESID.iter().any(|row| row.0 == self && row.3.has(level))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{CommandCode, Deviation, Level, Profile, Side};
 
 /// What a side can do with files (SSIDSR).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capability {
+enum Capability {
     /// Sends only.
     Send,
     /// Receives only.
@@ -33,8 +33,9 @@ impl Capability {
 pub struct Ssid {
     level: Level,
     code: String,
-    user: String,
+    /// SSIDSDEB: largest DATA Exchange Buffer that this side takes, 128 to 99,999 octets.
     buffer_size: u32,
+    /// SSIDCRED: DATA buffers that may be sent before a CDT, 1 to 999.
     credit: u16,
     capability: Capability,
     features: Features,
@@ -49,7 +50,6 @@ impl Ssid {
         Self {
             level: layout.level,
             code: text("SSIDCODE"),
-            user: text("SSIDUSER"),
             buffer_size: u32::try_from(number(layout, oeb, "SSIDSDEB")).unwrap_or(128),
             credit: u16::try_from(number(layout, oeb, "SSIDCRED")).unwrap_or(1),
             capability: match field("SSIDSR") {
@@ -78,36 +78,6 @@ impl Ssid {
     /// SSIDCODE without trailing spaces; printable ASCII.
     pub fn code(&self) -> &str {
         &self.code
-    }
-
-    /// SSIDUSER without trailing spaces; printable ASCII.
-    pub fn user(&self) -> &str {
-        &self.user
-    }
-
-    /// SSIDSDEB: largest DATA Exchange Buffer that this side takes, 128 to 99,999 octets.
-    pub fn buffer_size(&self) -> u32 {
-        self.buffer_size
-    }
-
-    /// SSIDCRED: DATA buffers that may be sent before a CDT, 1 to 999.
-    pub fn credit(&self) -> u16 {
-        self.credit
-    }
-
-    /// SSIDSR.
-    pub fn capability(&self) -> Capability {
-        self.capability
-    }
-
-    /// SSIDCMPR: buffer compression.
-    pub fn compression(&self) -> bool {
-        self.features.has(Features::COMPRESSION)
-    }
-
-    /// SSIDREST.
-    pub fn restart(&self) -> bool {
-        self.features.has(Features::RESTART)
     }
 
     /// SSIDSPEC.

@@ -40,11 +40,6 @@ impl Violation {
         self.reason
     }
 
-    /// Who sent the buffer.
-    pub fn side(&self) -> Side {
-        self.side
-    }
-
     /// Its command; none if the header or the first octet is at fault.
     pub fn command(&self) -> Option<CommandCode> {
         self.command

@@ -37,11 +37,6 @@ impl PidFile {
             Err(cause) => Err(PidFileError::Io { path: path.to_owned(), doing: "create", cause }),
         }
     }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 impl Drop for PidFile {

@@ -3,7 +3,6 @@
 
 use nix::errno::Errno;
 use nix::unistd::{self, ForkResult, Pid};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Which of the two processes goes on after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +23,6 @@ pub fn fork() -> nix::Result<Fork> {
     match unsafe { unistd::fork()? } {
         ForkResult::Parent { child } => Ok(Fork::Parent(child)),
         ForkResult::Child => Ok(Fork::Child),
-    }
-}
-
-/// Runs `work` in a child and ends it there with the status that `work` gives. A panic ends it with `panicked`.
-pub fn spawn(panicked: u8, work: impl FnOnce() -> u8) -> nix::Result<Pid> {
-    match fork()? {
-        Fork::Parent(child) => Ok(child),
-        // The child ends at once, so nothing can see what a panic left half done.
-        Fork::Child => exit_now(catch_unwind(AssertUnwindSafe(work)).unwrap_or(panicked)),
     }
 }
 
