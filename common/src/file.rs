@@ -1,4 +1,5 @@
-//! Files that appear whole or not at all, and never over another one: PID files and identity keys.
+//! Files that appear whole or not at all, and never over another one (PID files and identity keys), and whether a file has
+//! changed.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -18,6 +19,28 @@ impl Inode {
     pub fn of(path: &Path) -> io::Result<Self> {
         let found = fs::symlink_metadata(path)?;
         Ok(Self { device: found.dev(), number: found.ino() })
+    }
+}
+
+/// One state of a file's content: its device and inode, its size in octets, and the time of its last change (ctime) in
+/// nanoseconds. The time of last modification alone would not do: `cp -p` and `mv` bring an old one along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileState {
+    inode: Inode,
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl FileState {
+    /// The state of the file that `path` leads to now, through symbolic links; none if there is no file or it cannot be
+    /// seen. Ask before you read: a change between the two is then found the next time.
+    pub fn of(path: &Path) -> Option<Self> {
+        let found = fs::metadata(path).ok()?;
+        Some(Self {
+            inode: Inode { device: found.dev(), number: found.ino() },
+            size: found.len(),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
     }
 }
 
@@ -54,7 +77,7 @@ fn write_draft(draft: &Path, directory: &Path, mode: u32, contents: &[u8]) -> io
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Inode, create_whole};
+    use super::{FileState, Inode, create_whole};
     use std::fs;
     use std::io::ErrorKind;
     use std::os::unix::fs::PermissionsExt;
@@ -79,6 +102,24 @@ pub(crate) mod tests {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_another_is_a_change_whatever_its_times_say() {
+        let scratch = Scratch::new("state");
+        let (path, other) = (scratch.path().join("a.lic"), scratch.path().join("b.lic"));
+        assert_eq!(FileState::of(&path), None);
+        fs::write(&path, "one").unwrap();
+        fs::write(&other, "two").unwrap();
+        let before = FileState::of(&path).unwrap();
+        assert_eq!(FileState::of(&path), Some(before));
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::File::options().write(true).open(&other).unwrap().set_modified(modified).unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), modified);
+        assert_ne!(FileState::of(&path), Some(before));
+        fs::write(&path, "longer").unwrap();
+        assert_ne!(FileState::of(&path), Some(before));
     }
 
     #[test]

@@ -4,18 +4,15 @@
 use super::error::LogError;
 use super::init::Init;
 use super::rc::{self, Rc};
+use crate::file::FileState;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// What tells one state of a file from another: device, inode, size, and the time of its last change in nanoseconds.
-type State = (u64, u64, u64, i64, i64);
 
 /// The rc file and the state in which it was read last.
 #[derive(Debug)]
 pub(super) struct Watch {
     file: PathBuf,
-    seen: Option<State>,
+    seen: Option<FileState>,
 }
 
 impl Watch {
@@ -31,7 +28,7 @@ impl Watch {
     /// The file's content; none where there is no file.
     pub(super) fn read(&mut self) -> Result<Option<Rc>, LogError> {
         // The state first: a change between the two calls is then seen next time.
-        self.seen = state(&self.file);
+        self.seen = FileState::of(&self.file);
         match std::fs::read(&self.file) {
             Ok(octets) => rc::parse(&self.file, &octets).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -42,11 +39,6 @@ impl Watch {
     /// Whether there is a file and it differs from the one read last. A missing one is no change: editors take the
     /// file away for a moment, and a jailed process cannot see it.
     pub(super) fn has_changed(&self) -> bool {
-        state(&self.file).is_some_and(|now| self.seen != Some(now))
+        FileState::of(&self.file).is_some_and(|now| self.seen != Some(now))
     }
-}
-
-fn state(file: &Path) -> Option<State> {
-    let metadata = std::fs::metadata(file).ok()?;
-    Some((metadata.dev(), metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec()))
 }
