@@ -65,12 +65,26 @@ pub fn listen_on(listener: impl AsFd, backlog: i32) -> nix::Result<()> {
     listen(&listener, backlog)
 }
 
-/// Closes whatever descriptors this process was started with, besides standard input, output and error: a daemon that
-/// kept a starter's pipe would keep its reader waiting. Only for the first statements of `main`. Kernels before 5.9
-/// cannot do it, which is no reason not to start.
+/// Closes the descriptors that this process was started with, besides standard input, output and error: a daemon that
+/// kept a starter's pipe would keep its reader waiting. What this process opened itself stays open. Without /proc nothing
+/// is closed.
 pub fn close_inherited() {
-    // SAFETY: at this point the process has opened nothing itself, so no value anywhere owns one of these numbers.
-    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<RawFd>().ok());
+    // All of them first: the listing's own descriptor is among them, and is gone before any is closed.
+    let numbers: Vec<RawFd> = numbers.collect();
+    for number in numbers.into_iter().filter(|number| *number > 2 && is_inherited(*number)) {
+        // SAFETY: the descriptor was inherited, so no value of this process owns its number.
+        unsafe { libc::close(number) };
+    }
+}
+
+/// Whether a descriptor came with the program: exec leaves only those open that lack close-on-exec, and Rust's library,
+/// mio and this module open everything with it.
+fn is_inherited(number: RawFd) -> bool {
+    // SAFETY: F_GETFD reads the flags of a number, which may be closed; it changes nothing.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    flags >= 0 && flags & libc::FD_CLOEXEC == 0
 }
 
 /// From now on closing this TCP socket resets the connection, so that the peer cannot take it for a clean end.
@@ -85,13 +99,21 @@ pub fn linger_default(socket: impl AsFd) -> nix::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{linger_reset, listen_off, listen_on, recv_fd, send_fd};
+    use super::{is_inherited, linger_reset, listen_off, listen_on, recv_fd, send_fd};
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
     use std::fs::File;
     use std::io::{ErrorKind, Read, Write, pipe};
     use std::net::{TcpListener, TcpStream};
-    use std::os::fd::OwnedFd;
+    use std::os::fd::{AsRawFd, OwnedFd};
+
+    #[test]
+    fn only_a_descriptor_without_close_on_exec_was_inherited() {
+        let (reader, writer) = pipe().unwrap();
+        assert!(!is_inherited(reader.as_raw_fd()) && !is_inherited(-1));
+        fcntl(&writer, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+        assert!(is_inherited(writer.as_raw_fd()));
+    }
 
     fn pair() -> (OwnedFd, OwnedFd) {
         socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).unwrap()

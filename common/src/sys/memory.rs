@@ -1,7 +1,7 @@
-//! What is freed is wiped first, on Rust's heap and on OpenSSL's: a block that was freed stays in the memory of every
-//! process forked later, until something else happens to be written over it. Secrets pass through memory that no type of
-//! ours owns: a parser's scratch space, a grown vector's old place, an option's text; OpenSSL's decoders free the private
-//! key's DER as it is.
+//! Freed heap memory is wiped: all of Rust's, and OpenSSL's blocks up to 16 KiB. Otherwise the content of a freed block
+//! would stay in the memory of every process forked later, until it happens to be overwritten. Secrets pass through
+//! memory that no type of ours owns: a parser's scratch space, the old place of a vector that has grown, an option's text;
+//! OpenSSL's decoders free the DER of a private key as it is. Stacks and registers are not wiped.
 
 // Links the library that the function below is in.
 use openssl_sys as _;
@@ -48,10 +48,16 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Larger blocks are the buffers of TLS records and the like: there is no key in them, and they come and go all the time.
+/// Larger blocks are not wiped, octets: they are buffers of TLS records and the like, hold no key, and come and go all the
+/// time.
 const LARGEST: usize = 16 * 1024;
 
-/// From now on, in this process and its children. Call it before anything of OpenSSL is used.
+/// From now on OpenSSL's blocks of up to 16 KiB are wiped when they are freed, in this process and its children. Call it
+/// before anything of OpenSSL is used.
+///
+/// # Errors
+///
+/// OpenSSL has allocated memory already; then nothing changes.
 pub fn wipe_what_openssl_frees() -> io::Result<()> {
     // SAFETY: both functions keep the contracts of realloc(3) and free(3) for blocks of malloc(3), which OpenSSL goes on
     // to use; it refuses the change once it has allocated anything.
@@ -61,8 +67,8 @@ pub fn wipe_what_openssl_frees() -> io::Result<()> {
 
 /// free(3), the block wiped.
 unsafe extern "C" fn release(block: *mut c_void, _: *const c_char, _: c_int) {
-    // SAFETY: OpenSSL hands over null, which both calls take, or a block of malloc(3) that it does not use any more; the
-    // size asked for is that block's own.
+    // SAFETY: OpenSSL hands over null, which both calls take, or a block of malloc(3) that it does not use any more.
+    // glibc gives the whole block to its owner, so all of its usable size may be written.
     unsafe {
         let size = libc::malloc_usable_size(block);
         if size <= LARGEST && !block.is_null() {
@@ -79,7 +85,7 @@ unsafe extern "C" fn resize(
     file: *const c_char,
     line: c_int,
 ) -> *mut c_void {
-    // SAFETY: as above. As many octets are copied as both blocks have, and they are two, so they do not overlap.
+    // SAFETY: as above. Only octets that both blocks have are copied, and two blocks never overlap.
     unsafe {
         let old = libc::malloc_usable_size(block);
         if size == 0 {
