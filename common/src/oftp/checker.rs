@@ -4,14 +4,19 @@
 //! hand is, `judge` whether it may pass, and `esid` for what to say when it may not. It decides nothing about
 //! sockets or time.
 
+use super::buffer::STH;
+use super::command::CommandCode;
 use super::layout::Layout;
+use super::level::Level;
 use super::message::{self, Finding};
 use super::note::{Deviation, Label, Note};
 use super::order::{Event, Move, Next, State};
+use super::profile::Profile;
+use super::reason::EsidReason;
+use super::side::Side;
 use super::ssid::{Ssid, Terms};
 use super::transfer::Transfer;
 use super::violation::{Fault, Violation};
-use super::{CommandCode, EsidReason, Level, Profile, STH, Side};
 
 /// Tells apart the remarks already made; the list is short.
 const REMARKS: usize = 16;

@@ -2,8 +2,8 @@
 //!
 //! Owns nothing but this table; `layout` says what follows the first octet.
 
-use super::Level;
-use super::layout::{ALL, L4_UP, L5, Levels};
+use super::level::Level;
+use super::level::{ALL, L4_UP, L5, Levels};
 use std::fmt;
 
 /// One of the 18 commands of RFC 5024 §5.3.

@@ -3,8 +3,9 @@
 //! The tight loop of the checker: a full buffer has 1,563 subrecords. Looks at headers only, never copies, never
 //! allocates but for a fault.
 
+use super::profile::Profile;
+use super::reason::EsidReason;
 use super::violation::Fault;
-use super::{EsidReason, Profile};
 
 /// Section that rules subrecords.
 const RULE: &str = "RFC 5024 §7";

@@ -3,9 +3,13 @@
 //! Values are escaped and bounded, the password is masked, DATA is summed up. Describes broken buffers too, as far
 //! as they can be read.
 
+use super::buffer::STH;
+use super::command::CommandCode;
 use super::layout::{Format, Layout};
+use super::level::Level;
 use super::message::{shape, walk};
-use super::{CommandCode, Level, Profile, STH, Ssid, data, escape};
+use super::profile::Profile;
+use super::{data, escape};
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
@@ -50,7 +54,7 @@ pub fn describe(stb: &[u8], level: Option<Level>) -> String {
 pub fn describe_fields(stb: &[u8], level: Option<Level>, mut visit: impl FnMut(&'static str, usize, String)) {
     let oeb = stb.get(STH..).unwrap_or_default();
     let Some(code) = oeb.first().and_then(|&octet| CommandCode::from_octet(octet)) else { return };
-    let level = if code == CommandCode::Ssid { Some(Ssid::layout(oeb).level) } else { level };
+    let level = if code == CommandCode::Ssid { Some(Layout::of_ssid(oeb).level) } else { level };
     let fitting = shape(code, level, oeb.len(), Profile::Tolerant).map(|shape| shape.layout);
     let layout = fitting.unwrap_or(Layout::new(code, level.unwrap_or(Level::L5)));
     // A fault ends the walk: what could be read is shown.

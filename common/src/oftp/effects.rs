@@ -3,14 +3,20 @@
 //! The second half of `Checker`: called once a buffer's fields and its place are right, refuses by values that only
 //! the session knows.
 
+use super::buffer::STH;
+use super::checker::Checker;
+use super::command::CommandCode;
+use super::data;
 use super::layout::Layout;
 use super::message;
 use super::note::{Deviation, Label, Note};
 use super::order::State;
+use super::profile::Profile;
+use super::reason::EsidReason;
+use super::side::Side;
 use super::ssid::{Features, Ssid, Terms};
 use super::transfer::Transfer;
 use super::violation::Fault;
-use super::{Checker, CommandCode, EsidReason, Profile, STH, Side, data};
 
 /// DATA in a row that carry nothing; one more is an attack or a loop.
 const IDLE_BUFFERS: u32 = 1000;

@@ -4,8 +4,9 @@
 
 use super::escape::Trim;
 use super::layout::Format;
+use super::level::Level;
 use super::note::Deviation;
-use super::{Level, Profile};
+use super::profile::Profile;
 
 /// What a field's content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

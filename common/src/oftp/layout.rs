@@ -3,30 +3,10 @@
 //! Lengths, field checks and descriptions all work from it. Level 4 has no public text: its layout is that of
 //! RFC 2204 with the long stamps and NERP, as RFC 5024 §1.2 tells it and open stacks implement it.
 
+use super::buffer::MAX_OEB;
+use super::command::CommandCode;
+use super::level::{ALL, L2_DOWN, L4_DOWN, L4_UP, L5, Level, Levels};
 use super::reason::{Codes, EFNA_CODES, ESID_CODES, NERP_CODES, SFNA_CODES};
-use super::{CommandCode, Level, MAX_OEB};
-
-/// A set of levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Levels(u8);
-
-impl Levels {
-    pub(super) const fn has(self, level: Level) -> bool {
-        let bit = match level {
-            Level::L1 => 1,
-            Level::L2 => 2,
-            Level::L4 => 4,
-            Level::L5 => 8,
-        };
-        self.0 & bit != 0
-    }
-}
-
-pub(super) const ALL: Levels = Levels(0b1111);
-pub(super) const L4_UP: Levels = Levels(0b1100);
-pub(super) const L4_DOWN: Levels = Levels(0b0111);
-pub(super) const L2_DOWN: Levels = Levels(0b0011);
-pub(super) const L5: Levels = Levels(0b1000);
 
 /// What a field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,6 +275,12 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(code: CommandCode, level: Level) -> Self {
         Self { code, level, without_last: false }
+    }
+
+    /// The layout of an SSID: its own SSIDLEV rules it, also before a level is agreed.
+    pub(super) fn of_ssid(oeb: &[u8]) -> Self {
+        let level = oeb.get(1).and_then(|&digit| Level::from_digit(digit)).unwrap_or(Level::L5);
+        Self::new(CommandCode::Ssid, level)
     }
 
     /// The same without its last field, as stacks send that omit CR or reserved octets.

@@ -2,11 +2,18 @@
 //!
 //! Knows the level and the profile, not the session. Findings that do not refuse go to the caller one by one.
 
+use super::buffer::MAX_STB;
+use super::buffer::STH;
+use super::command::CommandCode;
+use super::escape;
 use super::field::{self, Verdict};
 use super::layout::{Field, Format, Layout, Size};
+use super::level::Level;
 use super::note::Deviation;
+use super::profile::Profile;
+use super::reason::EsidReason;
+use super::side::Side;
 use super::violation::{Fault, Violation};
-use super::{CommandCode, EsidReason, Level, MAX_STB, Profile, STH, Side, Ssid, escape};
 use std::fmt::Write;
 
 /// A finding in a message that is accepted nevertheless.
@@ -145,7 +152,7 @@ pub(super) fn check(
     mut found: impl FnMut(Finding),
 ) -> Result<Layout, Fault> {
     // An SSID is ruled by its own SSIDLEV.
-    let level = if code == CommandCode::Ssid { Some(Ssid::layout(oeb).level) } else { level };
+    let level = if code == CommandCode::Ssid { Some(Layout::of_ssid(oeb).level) } else { level };
     let mut shape = shape(code, level, oeb.len(), profile)?;
     if let Err(fault) = lengths(shape.layout, oeb) {
         let cut = shape.layout.cut();

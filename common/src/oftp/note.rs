@@ -3,8 +3,9 @@
 //! The checker collects them, the daemons log them, each a line. They are rare beside buffers; making one is the
 //! only allocation a legal session can cause. A `Display` is one line with the peer's values escaped.
 
+use super::command::CommandCode;
 use super::escape::{self, Trim};
-use super::{CommandCode, Side};
+use super::side::Side;
 use std::fmt::{self, Write};
 
 /// A deviation that the tolerant profile accepts because real stacks show it. `man/doc/deviations.md` says for each who

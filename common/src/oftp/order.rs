@@ -3,8 +3,9 @@
 //! Each state lists who may send what, and where that leads; what is not listed is a violation. Conditions on values
 //! (credit, restart, negotiation) are the checker's. `order_table` prints it all.
 
+use super::command::CommandCode;
 use super::note::Deviation;
-use super::{CommandCode, Side};
+use super::side::Side;
 use std::fmt;
 
 /// Where a session stands. `Display` gives RFC 5024 §9's names: Initiator/Responder during the start, then

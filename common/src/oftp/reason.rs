@@ -3,7 +3,7 @@
 //! Owns which code exists at which level (RFC 5024 §5.3.5, §5.3.10, §5.3.11, §5.3.14); decides nothing about when
 //! one is due.
 
-use super::layout::{ALL, L4_UP, L5, Levels};
+use super::level::{ALL, L4_UP, L5, Levels};
 use std::fmt;
 
 /// Why a session ends (ESIDREAS, RFC 5024 §5.3.11).

@@ -4,8 +4,11 @@
 
 use super::escape::Trim;
 use super::layout::Layout;
+use super::level::Level;
 use super::message::{number, value};
-use super::{CommandCode, Deviation, Level, Profile, Side};
+use super::note::Deviation;
+use super::profile::Profile;
+use super::side::Side;
 
 /// What a side can do with files (SSIDSR).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +65,6 @@ impl Ssid {
                 .or(yes("SSIDSPEC", Features::SPECIAL_LOGIC))
                 .or(yes("SSIDAUTH", Features::AUTHENTICATION)),
         }
-    }
-
-    /// The layout of an SSID: its own SSIDLEV rules it, also before a level is agreed.
-    pub(super) fn layout(oeb: &[u8]) -> Layout {
-        let level = oeb.get(1).and_then(|&digit| Level::from_digit(digit)).unwrap_or(Level::L5);
-        Layout::new(CommandCode::Ssid, level)
     }
 
     /// SSIDLEV: the level offered.

@@ -1,11 +1,12 @@
 //! The file on its way: what SFID announced, where it was taken up, how far it came, whether EFID tells the truth
 //! (RFC 5024 §5.3.3, §5.3.4, §5.3.8).
 
+use super::command::CommandCode;
 use super::data::{Progress, Records};
 use super::layout::Layout;
 use super::message::{number, value};
 use super::note::{Label, Note};
-use super::{CommandCode, Side};
+use super::side::Side;
 
 /// One file, from SFID to its answer.
 #[derive(Debug)]

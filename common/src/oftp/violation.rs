@@ -3,7 +3,9 @@
 //! Built by the checker, shown by the daemons (log, system log) and by `oftp2check`. Values are escaped and
 //! bounded when it is built; a password never gets into it.
 
-use super::{CommandCode, EsidReason, Side};
+use super::command::CommandCode;
+use super::reason::EsidReason;
+use super::side::Side;
 use std::borrow::Cow;
 use std::fmt;
 
