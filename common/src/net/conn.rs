@@ -1,7 +1,7 @@
 //! A connection of a session or of the link: plain TCP or TLS. Says how the peer ended it: cleanly (close_notify,
 //! or FIN on plain TCP) or broken off (reset, FIN without close_notify). Knows nothing of what is carried.
 
-use super::Wire;
+use super::wire::Wire;
 use crate::sys;
 use crate::x509::codes::tls as codes;
 use openssl::error::ErrorStack;

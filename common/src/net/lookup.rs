@@ -1,7 +1,7 @@
 //! Looks names up under a deadline, in a process of its own, because the C library's resolver cannot be interrupted. An
 //! address needs no look-up. The parents never call it: they do not wait, and fork in one place alone.
 
-use super::{Interrupted, Waiter};
+use super::waiter::{Interrupted, Waiter};
 use crate::sys::{self, Fork};
 use nix::errno::Errno;
 use std::fmt;

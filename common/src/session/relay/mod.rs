@@ -3,11 +3,15 @@
 //!
 //! Bounded: one buffer of two units a direction. A slow reader presses back through the kernel to the sender.
 
+mod judge;
 mod one_way;
+mod side;
+
+pub use judge::{Cause, Judge};
+pub use side::Side;
 
 use crate::net::{Conn, Interrupted, Read, Waiter};
 use one_way::OneWay;
-use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -16,71 +20,6 @@ const GOODBYE: Duration = Duration::from_secs(10);
 
 /// After so many rounds without rest the loop looks up.
 const ROUNDS: u32 = 64;
-
-/// One of the two connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The one nearer to the partner.
-    Outer,
-    /// The one nearer to the station.
-    Inner,
-}
-
-impl Side {
-    /// The other one.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Outer => Self::Inner,
-            Self::Inner => Self::Outer,
-        }
-    }
-
-    fn index(self) -> usize {
-        match self {
-            Self::Outer => 0,
-            Self::Inner => 1,
-        }
-    }
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Outer => "partner",
-            Self::Inner => "station",
-        })
-    }
-}
-
-/// Who decides what passes.
-pub trait Judge {
-    /// What is wrong with a unit.
-    type Fault;
-    /// Length of the unit at the start of `octets`, once it is whole; refuses as early as it can.
-    fn frame(&self, from: Side, octets: &[u8]) -> Result<Option<usize>, Self::Fault>;
-    /// Judges one whole unit; false: it is legal but must not be passed on, because the session is over.
-    fn judge(&mut self, from: Side, unit: &[u8]) -> Result<bool, Self::Fault>;
-    /// A close here ends the session in the regular way; elsewhere it breaks off.
-    fn may_close(&self) -> bool;
-    /// A unit that ends the session has passed; what still comes is drained.
-    fn over(&self) -> bool;
-    /// What to tell both sides when the session is ended here, for `cause`.
-    fn farewell(&mut self, cause: &Cause<Self::Fault>) -> Vec<u8>;
-}
-
-/// Why a session is ended here, not by a peer.
-#[derive(Debug)]
-pub enum Cause<F> {
-    /// A unit from this side was refused.
-    Refused(Side, F),
-    /// Nothing moved for too long.
-    Silent,
-    /// This side began a unit and did not finish it in time.
-    Unfinished(Side),
-    /// The process was told to end.
-    Told,
-}
 
 /// How a session ended.
 #[derive(Debug)]

@@ -5,7 +5,8 @@
 //! |  sent  |  may pass  |  not whole  |    room     |
 //! ```
 
-use super::{Judge, Side};
+use super::judge::Judge;
+use super::side::Side;
 use crate::net::Conn;
 use std::io;
 use std::time::Instant;

@@ -1,0 +1,32 @@
+//! What a relay asks of the protocol that it carries.
+
+use super::side::Side;
+
+/// Who decides what passes.
+pub trait Judge {
+    /// What is wrong with a unit.
+    type Fault;
+    /// Length of the unit at the start of `octets`, once it is whole; refuses as early as it can.
+    fn frame(&self, from: Side, octets: &[u8]) -> Result<Option<usize>, Self::Fault>;
+    /// Judges one whole unit; false: it is legal but must not be passed on, because the session is over.
+    fn judge(&mut self, from: Side, unit: &[u8]) -> Result<bool, Self::Fault>;
+    /// A close here ends the session in the regular way; elsewhere it breaks off.
+    fn may_close(&self) -> bool;
+    /// A unit that ends the session has passed; what still comes is drained.
+    fn over(&self) -> bool;
+    /// What to tell both sides when the session is ended here, for `cause`.
+    fn farewell(&mut self, cause: &Cause<Self::Fault>) -> Vec<u8>;
+}
+
+/// Why a session is ended here, not by a peer.
+#[derive(Debug)]
+pub enum Cause<F> {
+    /// A unit from this side was refused.
+    Refused(Side, F),
+    /// Nothing moved for too long.
+    Silent,
+    /// This side began a unit and did not finish it in time.
+    Unfinished(Side),
+    /// The process was told to end.
+    Told,
+}
