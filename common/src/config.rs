@@ -2,8 +2,8 @@
 //! Field names are those of the backend's settings (table `os4x_configuration`) where there is one.
 
 use crate::net::Network;
-use crate::rpc::shortened;
 use crate::secret::Secret;
+use crate::text::shortened;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;

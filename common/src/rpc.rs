@@ -3,6 +3,7 @@
 
 use crate::config::{ClientConfig, ProxyConfig};
 use crate::identity::ProxyId;
+use crate::text::shortened;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -299,22 +300,9 @@ pub fn without_values(e: &serde_json::Error) -> String {
     shortened(text, MAX_WORDS)
 }
 
-/// `text`, or as much of it as fits into `most` octets.
-pub fn shortened(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        let mut cut = most.saturating_sub(3);
-        while !text.is_char_boundary(cut) {
-            cut -= 1;
-        }
-        text.truncate(cut);
-        text.push_str("...");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Call, ClientConfigAnswer, ConfigAnswer, shortened, without_values};
+    use super::{Call, ClientConfigAnswer, ConfigAnswer, without_values};
 
     #[test]
     fn an_answer_is_a_configuration_or_says_that_nothing_has_changed() {
@@ -334,8 +322,6 @@ mod tests {
         let fault = serde_json::from_str::<ClientConfigAnswer>(r#"{"config":{"generation":"s\"3cret"}}"#);
         let words = without_values(&fault.unwrap_err());
         assert!(words.starts_with("invalid type: string ..., expected u64 at line 1"), "{words}");
-        assert_eq!(shortened("\u{e4}\u{e4}\u{e4}\u{e4}".to_owned(), 6), "\u{e4}...");
-        assert_eq!(shortened("short".to_owned(), 5), "short");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 
 use super::appender::rolling::SizeWindow;
 use super::error::LogError;
-use super::escape;
 use super::layout;
 use super::priority::{Priority, begins_with};
+use crate::text::escape::escape;
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::BTreeMap;
 use std::path::Path;
