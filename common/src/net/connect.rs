@@ -1,7 +1,9 @@
 //! Connects to the first of several addresses that answers, under one deadline. [`Connecting`] does it step by step and
 //! never waits: a parent advances it from its own loop, [`connect`] waits between the steps for everybody else.
 
-use super::{Interrupted, LookupError, Waiter, Wire};
+use super::lookup::LookupError;
+use super::waiter::{Interrupted, Waiter};
+use super::wire::Wire;
 use mio::net::TcpStream;
 use nix::errno::Errno;
 use nix::sys::socket::{

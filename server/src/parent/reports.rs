@@ -3,7 +3,8 @@
 
 use common::ipc::frame;
 use common::link::control::{MAX_REPORT, ToClient};
-use common::rpc::{SessionEvent, SystemLog, shortened};
+use common::rpc::{SessionEvent, SystemLog};
+use common::text::shortened;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
