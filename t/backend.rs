@@ -2,13 +2,13 @@
 //! force, nothing waits, and all is well again when the backend is.
 
 use nix::sys::signal::Signal;
+use oftp2peer::oftp::report::Ending;
+use oftp2peer::oftp::settings::Settings;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use t::link::Dmz;
 use t::loglines::Line;
-use t::oftp::report::Ending;
-use t::oftp::settings::Settings;
 use t::site::sockets::is_open;
 use t::site::{Builder, Flight, Role, Site};
 use t::tamper::{Conduct, Tamper};

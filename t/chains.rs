@@ -1,14 +1,14 @@
 //! Where a partner's certificate leads: the paths that must be found, and those that must not be gone. What is refused
 //! has its own reason in the log, and the partner's `openssl s_client` shows the alert that fits.
 
+use oftp2peer::Partner;
+use oftp2peer::ca::{Authority, Issued, Key, Oddity, Request, self_signed};
+use oftp2peer::oftp::settings::Settings;
+use oftp2peer::transport::dial::Dial;
+use oftp2peer::transport::tls::Tls;
 use openssl::x509::X509;
-use t::ca::{Authority, Issued, Key, Oddity, Request, self_signed};
-use t::oftp::settings::Settings;
-use t::peer::Partner;
 use t::s_client::s_client;
 use t::site::{Builder, PartnerEntry, Role, Site};
-use t::transport::dial::Dial;
-use t::transport::tls::Tls;
 
 const SSID: &str = "O0013ANY";
 

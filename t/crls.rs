@@ -1,11 +1,11 @@
 //! A CRL finds its way by itself: found in a partner's certificate, told to the backend, fetched, in force.
 
+use oftp2peer::ca::{Authority, Request};
+use oftp2peer::transport::tls::Tls;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::Duration;
-use t::ca::{Authority, Request};
 use t::site::{Builder, PartnerEntry, Role};
-use t::transport::tls::Tls;
 use t::wait::wait_slow;
 
 /// `proxy_crl_slice_seconds` of this test.

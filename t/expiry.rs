@@ -3,14 +3,14 @@
 
 use crate::outward::{acme, connect, launch, listening, refusal, station};
 use nix::sys::signal::Signal;
+use oftp2peer::ca::{Authority, Request};
+use oftp2peer::oftp::settings::Settings;
+use oftp2peer::transport::tls::Tls;
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
-use t::ca::{Authority, Request};
 use t::licence;
 use t::loglines::Line;
-use t::oftp::settings::Settings;
 use t::site::{Builder, Flight, PartnerEntry, Role, Site};
-use t::transport::tls::Tls;
 use t::wait::{wait_for, wait_slow};
 
 const DAY: Duration = Duration::from_hours(24);
@@ -72,7 +72,7 @@ fn the_end_of_the_licence_is_told_60_30_and_7_days_ahead() {
 }
 
 /// A partner who shows a certificate of `old`, and with it another CA's certificate for the key of `old`.
-fn shown(site: &Site, old: &Authority, other: &Authority) -> t::peer::Partner {
+fn shown(site: &Site, old: &Authority, other: &Authority) -> oftp2peer::Partner {
     let cross = other.certify(old, &Request::authority("Old root")).unwrap();
     let leaf = old.issue(&Request::new("leaf")).unwrap();
     let chain = [leaf.certificate_pem().unwrap(), cross.to_pem().unwrap()].concat();

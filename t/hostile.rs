@@ -2,14 +2,14 @@
 //! gets the ESID of the row, the log its one line, the other side not an octet, and whoever is under way beside it
 //! notices nothing.
 
+use oftp2peer::oftp::session::Role as Side;
+use oftp2peer::transport::Break;
 use std::time::{Duration, Instant};
 use t::hostile;
 use t::link::Dmz;
 use t::loglines::Line;
-use t::oftp::session::Role as Side;
 use t::site::{Builder, PartnerEntry, Role, Site};
 use t::stage::{Ending, Session, Stage};
-use t::transport::Break;
 use t::wire::{Step, Trace};
 
 /// Comes behind each bad buffer, and stays out with it.

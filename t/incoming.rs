@@ -3,18 +3,18 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use oftp2peer::oftp::codec::{Level, hex};
+use oftp2peer::oftp::command::Format;
+use oftp2peer::oftp::report::{Ending, Fate, Report, Side};
+use oftp2peer::oftp::settings::{Act, Answer, Mischief, OutFile, Point, Settings};
+use oftp2peer::transport::Break;
+use oftp2peer::{Event, Partner};
 use openssl::ssl::SslVersion;
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use t::loglines::Line;
-use t::oftp::codec::{Level, hex};
-use t::oftp::command::Format;
-use t::oftp::report::{Ending, Fate, Report, Side};
-use t::oftp::settings::{Act, Answer, Mischief, OutFile, Point, Settings};
-use t::peer::{Event, Partner};
 use t::site::{Builder, Role, Site};
-use t::transport::Break;
 use t::wait::{PATIENCE, wait_for};
 
 /// SSRM with its header: the partner has it from the DMZ, so it is in no count of octets passed on.

@@ -3,6 +3,8 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use oftp2peer::oftp::report::Fate;
+use oftp2peer::oftp::settings::{OutFile, Settings};
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -10,8 +12,6 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use t::installation::name;
 use t::loglines::Line;
-use t::oftp::report::Fate;
-use t::oftp::settings::{OutFile, Settings};
 use t::site::sockets::{self, Socket, is_open};
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::{PATIENCE, wait_for, wait_slow};

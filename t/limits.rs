@@ -1,6 +1,10 @@
 //! Deadlines and numbers: those who say nothing are let go, those who are too many are refused, and neither keeps
 //! anybody else out or reaches the inside.
 
+use oftp2peer::Partner;
+use oftp2peer::oftp::report::{Ending, Report, Side};
+use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
+use oftp2peer::transport::Break;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
@@ -8,11 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use t::loglines::Line;
-use t::oftp::report::{Ending, Report, Side};
-use t::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
-use t::peer::Partner;
 use t::site::{Builder, Flight, PartnerEntry, Role, Site, sockets};
-use t::transport::Break;
 use t::wait::{PATIENCE, wait_for, wait_slow};
 
 /// A source address that is this test's own: its sessions are told apart by it.

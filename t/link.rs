@@ -63,7 +63,7 @@ fn works_again(mut site: Site) {
 #[test]
 fn without_a_client_certificate_of_the_backend_nobody_is_the_client() {
     let site = without_client("client-certificates");
-    let foreign = site.authority.issue(&t::ca::Request::new("os4x_proxyclient2")).unwrap();
+    let foreign = site.authority.issue(&oftp2peer::ca::Request::new("os4x_proxyclient2")).unwrap();
     let foreign = Identity { certificate: foreign.certificate, key: foreign.key };
     let licence = Identity::licence(&site).unwrap();
     for (identity, why) in [
@@ -362,7 +362,7 @@ fn the_client_says_nothing_to_a_server_without_a_licence() {
     let mut site = Builder::new("no-licence").prepare().unwrap();
     site.restart(Role::Api).unwrap();
     site.wait_log(Role::Api, "listening on");
-    let foreign = site.authority.issue(&t::ca::Request::new("os4x_proxyserver2")).unwrap();
+    let foreign = site.authority.issue(&oftp2peer::ca::Request::new("os4x_proxyserver2")).unwrap();
     let foreign = Identity { certificate: foreign.certificate, key: foreign.key };
     // Of the right CA, and of the wrong kind.
     let client = Identity::enrolled(&site).unwrap();

@@ -5,19 +5,19 @@ use crate::outward::{
     HOST, acme, add, connect, launch, launch_as_it_is, listening, prepare, refusal, socks, station,
 };
 use nix::sys::signal::Signal;
+use oftp2peer::oftp::report::{Ending, Report, Side};
+use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
+use oftp2peer::transport::Break;
+use oftp2peer::transport::dial::Dial;
+use oftp2peer::{Partner, Station};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 use t::installation::free_address;
 use t::link::Dmz;
-use t::oftp::report::{Ending, Report, Side};
-use t::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
-use t::peer::{Partner, Station};
 use t::site::sockets::{self, Socket};
 use t::site::{Builder, Flight, Role, Site};
-use t::transport::Break;
-use t::transport::dial::Dial;
 use t::wait::{wait_for, wait_slow};
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -3,6 +3,10 @@
 use crate::outward;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
+use oftp2peer::oftp::codec::hex;
+use oftp2peer::oftp::report::Report;
+use oftp2peer::oftp::settings::{OutFile, Settings};
+use oftp2peer::{Partner, Running};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,10 +15,6 @@ use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
-use t::oftp::codec::hex;
-use t::oftp::report::Report;
-use t::oftp::settings::{OutFile, Settings};
-use t::peer::{Partner, Running};
 use t::site::{Builder, Role, Site};
 use t::wait::{PATIENCE, wait_for};
 

@@ -3,11 +3,11 @@
 
 use crate::outward::{acme, connect, launch, listening, prepare, station};
 use nix::sys::signal::{Signal, kill};
+use oftp2peer::ca::{Authority, Request};
 use openssl::ssl::SslVersion;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpStream;
-use t::ca::{Authority, Request};
 use t::installation::Installation;
 use t::loglines::Line;
 use t::site::Role;

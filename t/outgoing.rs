@@ -4,12 +4,12 @@
 use crate::outward::{
     HOST, acme, add, certificate, connect, launch, listening, prepare, refusal, socks, station, tls,
 };
+use oftp2peer::oftp::report::Fate;
+use oftp2peer::oftp::settings::OutFile;
+use oftp2peer::{Event, Partner};
 use openssl::ssl::SslVersion;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use t::oftp::report::Fate;
-use t::oftp::settings::OutFile;
-use t::peer::{Event, Partner};
 use t::site::sockets::{self, Socket};
 use t::site::{Builder, Role};
 use t::wait::{PATIENCE, wait_for};

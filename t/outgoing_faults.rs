@@ -9,18 +9,18 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, connect as connect_to, getsockname,
     listen, socket,
 };
+use oftp2peer::Running;
+use oftp2peer::ca::{Authority, Issued};
+use oftp2peer::oftp::report::Ending;
+use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
+use oftp2peer::transport::{Break, Conn};
 use openssl::ssl::SslVersion;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, spawn};
-use t::ca::{Authority, Issued};
-use t::oftp::report::Ending;
-use t::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
-use t::peer::Running;
 use t::site::{Builder, Role, Site};
-use t::transport::{Break, Conn};
 use t::wait::{PATIENCE, wait_for};
 
 /// A port of which the kernel takes no connection: its queue is full. What fills it comes with it.
@@ -157,11 +157,11 @@ fn each_fault_of_a_partner_has_its_own_word() {
 #[test]
 fn a_partner_that_cannot_prove_itself_is_refused_before_oftp_begins() {
     let mut site = prepare("proof");
-    let issue = |request: &t::ca::Request| site.authority.issue(request).unwrap();
-    let elsewhere = issue(&t::ca::Request::new("acme").ssid("O0013ACME").host("127.0.0.77"));
+    let issue = |request: &oftp2peer::ca::Request| site.authority.issue(request).unwrap();
+    let elsewhere = issue(&oftp2peer::ca::Request::new("acme").ssid("O0013ACME").host("127.0.0.77"));
     let expired = issue(&request().valid(-10, -1));
     let revoked = issue(&request());
-    let client_only = issue(&t::ca::Request { server: false, ..request() });
+    let client_only = issue(&oftp2peer::ca::Request { server: false, ..request() });
     let foreign = Authority::new("Foreign CA").unwrap().issue(&request()).unwrap();
     site.authority.revoke(&revoked.certificate).unwrap();
     site.publish_crl().unwrap();
@@ -203,7 +203,7 @@ fn a_partner_that_is_called_is_known_by_its_host_name_and_the_code_that_answers(
     // Its certificate bears the name and no SSIDCODE, as a web server's does.
     for rule in ["odette-id", "any"] {
         let site = prepare(&format!("name-{rule}"));
-        let web = site.authority.issue(&t::ca::Request::new("localhost").host("localhost")).unwrap();
+        let web = site.authority.issue(&oftp2peer::ca::Request::new("localhost").host("localhost")).unwrap();
         let partner = listening(acme(), Some(tls(&site, &web)));
         let site = launch(site, &partner, &["--host", "localhost", "--certificate", rule]);
         let to = format!("localhost:{}", partner.address().port());
@@ -219,7 +219,7 @@ fn a_partner_that_is_called_is_known_by_its_host_name_and_the_code_that_answers(
 #[test]
 fn a_pinned_partner_may_have_any_name_and_no_other_certificate() {
     let site = prepare("pins");
-    let own = t::ca::self_signed(&t::ca::Request::new("pinned").ssid("O0013ACME")).unwrap();
+    let own = oftp2peer::ca::self_signed(&oftp2peer::ca::Request::new("pinned").ssid("O0013ACME")).unwrap();
     let file = site.directory().join("pin.pem");
     std::fs::write(&file, own.certificate_pem().unwrap()).unwrap();
     let other = listening(acme(), Some(tls(&site, &certificate(&site))));
@@ -313,7 +313,7 @@ fn clinging(identity: &Issued, site: &Site) -> (u16, Sender<()>, JoinHandle<()>)
     let thread = spawn(move || {
         let (tcp, _) = listener.accept().unwrap();
         let _own = tcp.try_clone().unwrap();
-        assert!(t::transport::tls::accept(tcp, &context, PATIENCE).is_err());
+        assert!(oftp2peer::transport::tls::accept(tcp, &context, PATIENCE).is_err());
         let _ = gate.recv();
     });
     (port, go, thread)

@@ -7,6 +7,10 @@ use crate::outward::{
 };
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use oftp2peer::Running;
+use oftp2peer::oftp::report::{Ending, Report};
+use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point};
+use oftp2peer::transport::Break;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::thread::{JoinHandle, spawn};
@@ -15,11 +19,7 @@ use t::installation::runs;
 use t::licence;
 use t::link::Control;
 use t::loglines::Line;
-use t::oftp::report::{Ending, Report};
-use t::oftp::settings::{Act, Mischief, OutFile, Point};
-use t::peer::Running;
 use t::site::{Builder, Flight, Role, Site, sockets};
-use t::transport::Break;
 use t::wait::{PATIENCE, wait_for, wait_slow};
 
 const DAEMONS: [Role; 2] = [Role::Server, Role::Client];

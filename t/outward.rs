@@ -1,13 +1,13 @@
 //! What all tests of outgoing sessions are made of: a site whose partners listen on loopback addresses, the partner
 //! `acme` as a server there, and the station that calls it.
 
+use oftp2peer::ca::Issued;
+use oftp2peer::oftp::report::{Ending, Report};
+use oftp2peer::oftp::settings::{Mischief, Settings};
+use oftp2peer::transport::dial::{Dial, Via};
+use oftp2peer::{Partner, Running, Station};
 use openssl::ssl::SslContext;
-use t::ca::Issued;
-use t::oftp::report::{Ending, Report};
-use t::oftp::settings::{Mischief, Settings};
-use t::peer::{Partner, Running, Station};
 use t::site::{Builder, Role, Site};
-use t::transport::dial::{Dial, Via};
 
 /// Where partners listen.
 pub(crate) const HOST: &str = "127.0.0.1";
@@ -33,8 +33,8 @@ pub(crate) fn listening(settings: Settings, tls: Option<SslContext>) -> Running 
 }
 
 /// What a good certificate of `acme` on `HOST` is asked for with.
-pub(crate) fn request() -> t::ca::Request {
-    t::ca::Request::new("acme").ssid("O0013ACME").host(HOST)
+pub(crate) fn request() -> oftp2peer::ca::Request {
+    oftp2peer::ca::Request::new("acme").ssid("O0013ACME").host(HOST)
 }
 
 /// A good certificate for `HOST`.

@@ -1,18 +1,18 @@
 //! A new generation of the configuration: what is in it is in force within a minute, whole or not at all. Where the test
 //! is the client, it hands the server one answer after the other and need not wait for the minute.
 
+use oftp2peer::ca::{Authority, Request};
+use oftp2peer::oftp::settings::{OutFile, Settings};
+use oftp2peer::transport::dial::{Dial, Via};
+use oftp2peer::{Event, Partner, Station};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
-use t::ca::{Authority, Request};
 use t::installation::free_address;
 use t::link::Control;
 use t::loglines::Line;
-use t::oftp::settings::{OutFile, Settings};
-use t::peer::{Event, Partner, Station};
 use t::site::sockets::is_open;
 use t::site::{Builder, Flight, PartnerEntry, Role, Site};
-use t::transport::dial::{Dial, Via};
 use t::wait::{PATIENCE, wait_for, wait_slow};
 
 /// How long a change may take, as documented: 60 s between two looks, and a little for the way.

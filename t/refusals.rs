@@ -1,16 +1,16 @@
 //! Who is refused in the DMZ: certificates, SSIDs and protocols that are not to pass. Each gets its one log line and
 //! its ESID, where OFTP2 was spoken at all, and the station never sees a connection.
 
+use oftp2peer::Partner;
+use oftp2peer::ca::{Authority, Issued, Key, Request, self_signed};
+use oftp2peer::oftp::settings::{Act, Mischief, Point};
+use oftp2peer::transport::tls::Tls;
 use openssl::ssl::SslVersion;
 use openssl::x509::X509Crl;
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
-use t::ca::{Authority, Issued, Key, Request, self_signed};
 use t::loglines::{Line, fields};
-use t::oftp::settings::{Act, Mischief, Point};
-use t::peer::Partner;
 use t::site::{Builder, PartnerEntry, Role, Site};
-use t::transport::tls::Tls;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

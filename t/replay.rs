@@ -1,8 +1,8 @@
 //! The traces of `t/vectors` live: partner and station say through both daemons what was recorded, and each hears
 //! what the other said, octet for octet, however it was cut into pieces.
 
+use oftp2peer::oftp::session::Role as Side;
 use std::collections::BTreeSet;
-use t::oftp::session::Role as Side;
 use t::site::{Builder, PartnerEntry, Role, Site};
 use t::stage::Stage;
 use t::wire::{Step, Trace};

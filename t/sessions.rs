@@ -3,10 +3,10 @@
 
 use crate::outward::{acme, certificate, connect, launch, listening, station, tls};
 use nix::sys::signal::Signal;
+use oftp2peer::Running;
+use oftp2peer::oftp::report::Ending;
+use oftp2peer::oftp::settings::{Act, Intake, Mischief, OutFile, Point, Settings};
 use serde_json::Value;
-use t::oftp::report::Ending;
-use t::oftp::settings::{Act, Intake, Mischief, OutFile, Point, Settings};
-use t::peer::Running;
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::wait_for;
 

@@ -3,13 +3,13 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use oftp2peer::oftp::report::Ending;
+use oftp2peer::transport::Break;
 use std::collections::BTreeSet;
 use std::fs;
 use t::installation::runs;
 use t::loglines::Line;
-use t::oftp::report::Ending;
 use t::site::{Builder, Flight, Role, Site};
-use t::transport::Break;
 use t::wait::{PATIENCE, wait_for};
 
 /// 20 to 24, and what they choose.

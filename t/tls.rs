@@ -2,12 +2,12 @@
 //! Nothing below TLS 1.2, forward secrecy and AEAD alone, no renegotiation, no resumption, no early data. Each scan is
 //! told of in the log, and harms nobody.
 
+use oftp2peer::ca::{Key, Request};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use t::binaries;
-use t::ca::{Key, Request};
 use t::s_client::s_client;
 use t::site::{Builder, Role, Site};
 

@@ -1,15 +1,15 @@
 //! A partner, both daemons, a station: what a site is for, and what either side sees when the other breaks off.
 
 use nix::sys::signal::Signal;
+use oftp2peer::Partner;
+use oftp2peer::ca::{Authority, Request};
+use oftp2peer::oftp::codec::{Level, hex};
+use oftp2peer::oftp::report::{Ending, Fate};
+use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
+use oftp2peer::transport::Break;
 use openssl::ssl::SslVersion;
 use std::time::Duration;
-use t::ca::{Authority, Request};
-use t::oftp::codec::{Level, hex};
-use t::oftp::report::{Ending, Fate};
-use t::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
-use t::peer::Partner;
 use t::site::{Builder, Role, Site};
-use t::transport::Break;
 use t::wait::wait_for;
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -2,8 +2,8 @@
 //!
 //! Has layouts of its own, those in the table: nothing here is taken from the checker that the cases are held against.
 
-use crate::oftp::session::Role;
 use crate::wire::{Step, Trace};
+use oftp2peer::oftp::session::Role;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -242,9 +242,9 @@ fn with_header(oeb: Vec<u8>) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::{cases, read, unescape};
-    use crate::oftp::session::Role;
     use crate::wire::Trace;
     use common::oftp::{Checker, Profile, Side};
+    use oftp2peer::oftp::session::Role;
     use std::collections::HashSet;
 
     /// Judges as a relay does: what is measured is judged whole; a buffer whose header lies never gets whole.

@@ -1,12 +1,12 @@
 //! An end of the link, scripted: a client that enrols with the backend as the real one does, or a server, and says what a
 //! test wants said. Written from the documents; shares no code with the daemons.
 
-use crate::oftp::codec::hex;
 use crate::site::{Role, Site, SiteError};
 use crate::tamper::address_of;
-use crate::transport::{Conn, tls};
 use crate::wait::{PATIENCE, wait_for};
 use nix::sys::socket::{Shutdown, shutdown};
+use oftp2peer::oftp::codec::hex;
+use oftp2peer::transport::{Conn, tls};
 use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};

@@ -2,12 +2,12 @@
 //! through both daemons goes in the order of the trace. Whatever a step is, it must arrive unchanged.
 
 use crate::link::Dmz;
-use crate::oftp::session::Role;
 use crate::site::{Site, SiteError};
-use crate::transport::dial::Dial;
-use crate::transport::{Break, Conn};
 use crate::wait::wait_for;
 use crate::wire::{Departure, Step, play};
+use oftp2peer::oftp::session::Role;
+use oftp2peer::transport::dial::Dial;
+use oftp2peer::transport::{Break, Conn};
 use std::fmt;
 use std::net::TcpListener;
 use std::time::Duration;

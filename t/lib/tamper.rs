@@ -1,11 +1,11 @@
 //! A web server between the client and the site's backend, in a thread of the test: it passes calls on, or spoils what a
 //! function answers as the test says. https by a CA of its own, which it writes into the client's token. Counts calls.
 
-use crate::ca::{Authority, Request};
 use crate::link::post;
-use crate::oftp::codec::hex;
 use crate::site::{Role, Site, SiteError};
 use crate::wait::{PATIENCE, wait_for};
+use oftp2peer::ca::{Authority, Request};
+use oftp2peer::oftp::codec::hex;
 use openssl::hash::MessageDigest;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslStream};
 use serde_json::Value;

@@ -1,9 +1,9 @@
 //! A scripted peer: plays one side of a recorded session live, octet for octet, and compares what the other side says.
 //! Reads the traces of `t/vectors`. Knows Exchange Buffers only as octets, so it can play what no OFTP2 system would.
 
-use crate::oftp::codec::hex;
-use crate::oftp::session::Role;
-use crate::transport::{Break, Conn};
+use oftp2peer::oftp::codec::hex;
+use oftp2peer::oftp::session::Role;
+use oftp2peer::transport::{Break, Conn};
 use serde_json::Value;
 use std::fmt;
 
@@ -138,9 +138,9 @@ pub fn play(conn: &mut Conn, steps: &[Step], role: Role, piece: usize) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oftp::codec::Level;
-    use crate::oftp::command::Command;
-    use crate::transport::dial::Dial;
+    use oftp2peer::oftp::codec::Level;
+    use oftp2peer::oftp::command::Command;
+    use oftp2peer::transport::dial::Dial;
     use std::net::TcpListener;
     use std::time::Duration;
 

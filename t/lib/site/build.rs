@@ -3,10 +3,10 @@
 
 use super::{Role, Site, SiteError};
 use crate::binaries;
-use crate::ca::{Authority, Request};
 use crate::installation::{free_address, place};
-use crate::oftp::settings::Settings;
-use crate::peer::Station;
+use oftp2peer::Station;
+use oftp2peer::ca::{Authority, Request};
+use oftp2peer::oftp::settings::Settings;
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;

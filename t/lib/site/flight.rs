@@ -2,11 +2,11 @@
 //! do to a running session what it likes, for as long as that takes.
 
 use super::SiteError;
-use crate::oftp::codec::hex;
-use crate::oftp::report::Report;
-use crate::oftp::settings::OutFile;
-use crate::peer::Partner;
 use crate::wait::PATIENCE;
+use oftp2peer::Partner;
+use oftp2peer::oftp::codec::hex;
+use oftp2peer::oftp::report::Report;
+use oftp2peer::oftp::settings::OutFile;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, spawn};

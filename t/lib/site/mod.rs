@@ -12,15 +12,15 @@ pub use build::{Builder, PartnerEntry};
 pub use daemon::Role;
 pub use flight::Flight;
 
-use crate::ca::{Authority, Issued, Request};
 use crate::loglines::{Documented, Line};
-use crate::oftp::settings::{OutFile, Settings};
-use crate::peer::{Partner, Running};
-use crate::transport::dial::Dial;
 use crate::wait::{PATIENCE, wait_for};
 use daemon::Daemon;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use oftp2peer::ca::{Authority, Issued, Request};
+use oftp2peer::oftp::settings::{OutFile, Settings};
+use oftp2peer::transport::dial::Dial;
+use oftp2peer::{Partner, Running};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
@@ -122,7 +122,7 @@ impl Site {
             None => None,
         };
         let trust = Some(self.authority.certificate_pem()?);
-        let context = crate::transport::tls::Tls { identity, trust, ..Default::default() }.context()?;
+        let context = oftp2peer::transport::tls::Tls { identity, trust, ..Default::default() }.context()?;
         let mut dial = Dial::to(&self.tls);
         dial.tls = Some((context, Some(self.address.to_string())));
         Ok(Partner::new(dial, Settings::new(ssid, "PARTNER")))

@@ -1,6 +1,5 @@
 //! Partner against Station: every level, plain and TLS, odd sizes, formats, faults.
 
-use super::{Event, Partner, Running, Station};
 use crate::ca::{Authority, Request};
 use crate::oftp::codec::{Level, hex};
 use crate::oftp::command::Format;
@@ -8,6 +7,7 @@ use crate::oftp::report::{Ending, Fate, Report, Side};
 use crate::oftp::settings::{Act, Answer, Authentication, Mischief, OutFile, Point, Settings};
 use crate::transport::Break;
 use crate::transport::dial::Dial;
+use crate::{Event, Partner, Running, Station};
 use openssl::ssl::SslVersion;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use super::{Fault, number, parse, print, required, tls};
 use crate::oftp::report::Report;
 use crate::oftp::settings::{Answer, OutFile};
-use crate::peer::{Event, Station};
+use crate::{Event, Station};
 use getopts::{Matches, Options};
 use std::path::{Path, PathBuf};
 

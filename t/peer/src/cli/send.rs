@@ -1,11 +1,11 @@
 //! `oftp2peer send`.
 
 use super::{Fault, number, parse, print, required, tls};
+use crate::Partner;
 use crate::oftp::command::Format;
 use crate::oftp::report::{Fate, Report, answers};
 use crate::oftp::settings::OutFile;
 use crate::oftp::stamp::Stamp;
-use crate::peer::Partner;
 use crate::transport::dial::{Dial, Via};
 use getopts::{Matches, Options};
 use std::path::Path;
