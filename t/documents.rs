@@ -24,9 +24,9 @@ fn pages() -> Words {
     files.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
-/// The options that a program's `-h` lists: those at the beginning of a line.
-fn options_in_help(program: &str) -> Words {
-    let output = Command::new(binaries::path(program)).arg("-h").output().unwrap();
+/// The options that `-h` of a program, or of one of its commands, lists: those at the beginning of a line.
+fn options_in_help(program: &str, command: Option<&str>) -> Words {
+    let output = Command::new(binaries::path(program)).args(command).arg("-h").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     let starts = help.lines().map(|line| line.trim_start_matches([' ', '[']));
     let options = starts.filter(|line| line.starts_with('-')).flat_map(|line| {
@@ -69,11 +69,22 @@ fn each_option_stands_in_help_and_manual() {
         ("os4x_proxyclient2", "os4x_proxyclient2.8", &["--foreground"]),
         ("oftp2check", "oftp2check.1", &[]),
     ] {
-        let mut help = options_in_help(program);
+        let mut help = options_in_help(program, None);
         assert!(help.len() > 3, "{program}: {help:?}");
         help.extend(in_the_manual_alone.iter().map(|&option| option.to_owned()));
         assert_eq!(help, options_in_page(page), "{program}: left the help, right the manual");
     }
+}
+
+#[test]
+fn each_option_of_oftp2peer_stands_in_help_and_manual() {
+    let mut help: Words = ["-h", "--help"].map(str::to_owned).into();
+    for command in ["send", "receive", "ca"] {
+        let options = options_in_help("oftp2peer", Some(command));
+        assert!(options.len() > 8, "{command}: {options:?}");
+        help.extend(options);
+    }
+    assert_eq!(help, options_in_page("oftp2peer.1"), "left the help, right the manual");
 }
 
 #[test]

@@ -14,9 +14,12 @@ oftp2peer ca: a CA for trials, in a folder; its key is not protected, so never t
   oftp2peer ca revoke DIR NAME                 revoke NAME.pem; takes effect with the next CRL
   oftp2peer ca crl DIR                         write crl.pem anew
 
+  --name NAME       name of a new CA
   --ssid CODE       SSIDCODE in the certificate (the subject's serialNumber, as Odette's policy has it)
   --host HOST       host name or address in the certificate (may be repeated)
-  --server          for TLS servers only;  --client for TLS clients only;  --both is the default
+  --server          for TLS servers only
+  --client          for TLS clients only
+  --both            for both (default)
   --days N          valid for N days (default 365; CRLs 30)
   --rsa BITS        an RSA key instead of ECDSA P-256
   --crl-url URL     where the CRL is published

@@ -15,7 +15,8 @@ oftp2peer receive: serve sessions, store files, send receipts; runs until it is 
   --listen ADDR:PORT     where to listen; port 0 takes a free one. First line printed: 'listening on ADDR:PORT'
   --into DIR             folder for the files; made if it is missing, nothing in it is overwritten
   --discard              store nothing, only count and hash (instead of --into)
-  --sessions N           end after N sessions;  --once is --sessions 1
+  --sessions N           end after N sessions
+  --once                 the same as --sessions 1
   --eerp WHEN            'in-session' (default), 'next-session', or 'none'
   --nerp REASON          answer each file with a NERP of this reason instead
   --refuse-file REASON   refuse each file at its start (SFNA)
