@@ -13,7 +13,7 @@ mod expiry;
 #[cfg(test)]
 mod fuzz_corpus;
 #[cfg(test)]
-#[path = "../fuzz/src/lib.rs"]
+#[path = "fuzz/src/lib.rs"]
 pub mod fuzz_targets;
 #[cfg(test)]
 mod hostile;
