@@ -291,7 +291,7 @@ struct Failing {
 
 /// Whoever waits for the end of the rounds must be patient; few parked pairs, for there are many sites.
 fn patient(name: &str) -> Builder {
-    let station = Settings { timeout: Duration::from_secs(300), ..Settings::new("O0013STATION", "STATION") };
+    let station = Settings { timeout: Duration::from_mins(5), ..Settings::new("O0013STATION", "STATION") };
     // The flight stands in the middle of an Exchange Buffer.
     let builder = Builder::new(name).station(Some(station)).setting("proxy_buffer_seconds", "300");
     builder.setting("proxy_parked_pairs", "1")
@@ -299,7 +299,7 @@ fn patient(name: &str) -> Builder {
 
 fn flight(site: &Site) -> Flight {
     let mut partner = site.partner("O0013ACME").unwrap();
-    partner.settings.timeout = Duration::from_secs(300);
+    partner.settings.timeout = Duration::from_mins(5);
     Flight::take_off(partner).unwrap()
 }
 

@@ -11,7 +11,7 @@ use t::wait::wait_slow;
 /// `proxy_crl_slice_seconds` of this test.
 const SLICE: Duration = Duration::from_secs(5);
 /// How often the server asks for a newer configuration.
-const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH: Duration = Duration::from_mins(1);
 
 /// Serves `body` to whoever asks for anything, for as long as this test process lives; gives the URL.
 fn publish(body: Vec<u8>) -> String {

@@ -15,7 +15,7 @@ use t::wait::{wait_for, wait_slow};
 
 const DAY: Duration = Duration::from_hours(24);
 /// How often the server looks.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 /// What runs out in the test lasts so long from its beginning.
 const LIFE: Duration = Duration::from_secs(40);
 
@@ -97,7 +97,7 @@ fn trust(site: &Site, name: &str, authority: &mut Authority) {
 /// Slow: about 125 s, two of the looks that the server takes once a minute.
 #[test]
 fn slow_what_runs_out_is_refused_until_it_is_renewed_and_sessions_run_on() {
-    let patient = Duration::from_secs(300);
+    let patient = Duration::from_mins(5);
     let station_settings = Settings { timeout: patient, ..Settings::new("O0013STATION", "STATION") };
     let site = Builder::new("runs-out")
         .outgoing()

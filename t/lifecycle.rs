@@ -334,7 +334,7 @@ fn wait_refresh(site: &Site, mark: usize, line: &str) {
 /// Slow: about 125 s, two rounds of the 60 s refresh, which is no setting.
 #[test]
 fn slow_a_generation_is_taken_whole_or_not_at_all_and_sessions_run_on() {
-    let patient = Duration::from_secs(300);
+    let patient = Duration::from_mins(5);
     let station = Settings { timeout: patient, ..Settings::new("O0013STATION", "STATION") };
     // The flight stands in the middle of an Exchange Buffer.
     let builder = Builder::new("refresh").station(Some(station)).setting("proxy_buffer_seconds", "300");

@@ -245,7 +245,7 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
             let over = Arc::clone(&over);
             std::thread::spawn(move || {
                 let mut ends = false;
-                wait_slow(Duration::from_secs(120), "the session's end", || {
+                wait_slow(Duration::from_mins(2), "the session's end", || {
                     ends |= sockets::ends_behind_octets(place).unwrap();
                     over.load(Relaxed).then_some(())
                 });

@@ -1,5 +1,5 @@
-//! The client's listeners: how a station says where to, who may use them, that they move and come back without a session
-//! being lost, and that nobody holds one who does not go on with it.
+//! The client's listeners: how a station says where to, who may use them, that they move and come back without a
+//! session being lost, and that nobody holds one who does not go on with it.
 
 use crate::outward::{
     HOST, acme, add, connect, launch, launch_as_it_is, listening, prepare, refusal, socks, station,
@@ -20,7 +20,7 @@ use t::site::sockets::{self, Socket};
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::{wait_for, wait_slow};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What a partner says first, in its Stream Transmission Buffer.
 const SSRM: &[u8] = b"\x10\0\0\x17IODETTE FTP READY \r";
 
@@ -249,7 +249,7 @@ fn listens(place: SocketAddr) -> bool {
 /// Slow: two rounds of the 60 s refresh, which is no setting.
 #[test]
 fn slow_listeners_move_and_come_back_while_sessions_go_on() {
-    let patient = Settings { timeout: Duration::from_secs(300), ..acme() };
+    let patient = Settings { timeout: Duration::from_mins(5), ..acme() };
     let builder = Builder::new("moves").outgoing().setting("proxy_buffer_seconds", "300");
     let site = builder.prepare().unwrap();
     let partner = listening(patient, None);
@@ -269,7 +269,7 @@ fn slow_listeners_move_and_come_back_while_sessions_go_on() {
             .then_some(())
     });
     let mut flying = station(&"acme", connect(&site));
-    flying.settings.timeout = Duration::from_secs(300);
+    flying.settings.timeout = Duration::from_mins(5);
     let flight = Flight::take_off(flying).unwrap();
 
     let (old, new) = (site.outgoing, free_address().unwrap());

@@ -24,7 +24,7 @@ const GATHERING: Duration = Duration::from_secs(90);
 /// So many callers may be on their way in at a time: a join has a time limit of its own, however slow the machine.
 const AT_THE_DOOR: u32 = 24;
 /// What the peers of many sessions bear.
-const LONG: Duration = Duration::from_secs(180);
+const LONG: Duration = Duration::from_mins(3);
 
 /// A site that takes this many sessions of one partner at a time, from few addresses and all unverified at first.
 fn busy(name: &str, sessions: u32) -> Builder {

@@ -1,5 +1,5 @@
-//! A new generation of the configuration: what is in it is in force within a minute, whole or not at all. Where the test
-//! is the client, it hands the server one answer after the other and need not wait for the minute.
+//! A new generation of the configuration: what is in it is in force within a minute, whole or not at all. Where the
+//! test is the client, it hands the server one answer after the other and need not wait for the minute.
 
 use oftp2peer::ca::{Authority, Request};
 use oftp2peer::oftp::settings::{OutFile, Settings};
@@ -219,7 +219,7 @@ fn shown(partner: &Partner) -> String {
 /// Slow: about 65 s, one round of the 60 s refresh, which is no setting.
 #[test]
 fn slow_changes_are_in_force_within_a_minute_and_sessions_run_on() {
-    let patient = Duration::from_secs(300);
+    let patient = Duration::from_mins(5);
     let plain = Settings::new("O0013OUT", "PARTNER");
     let outside = Station { listen: "127.0.0.1:0".to_owned(), ..Station::new(plain) }.spawn().unwrap();
     let names = ["acme", "off", "gone", "revoked", "good"];

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use t::loglines::{Line, fields};
 use t::site::{Builder, PartnerEntry, Role, Site};
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// A refusal's reason in the log, and the ESID the partner gets.
 type Refusal = (&'static str, Option<u8>);

@@ -1,5 +1,5 @@
-//! The session list of the backend: who was connected and how it went, in both directions, while it runs and afterwards;
-//! what outlives its client; and a backend that is away, which holds nobody up.
+//! The session list of the backend: who was connected and how it went, in both directions, while it runs and
+//! afterwards; what outlives its client; and a backend that is away, which holds nobody up.
 
 use crate::outward::{acme, certificate, connect, launch, listening, station, tls};
 use nix::sys::signal::Signal;

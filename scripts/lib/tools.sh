@@ -40,7 +40,7 @@ need_rust() {
         PATH=$HOME/.cargo/bin:$PATH
     fi
     local wanted have
-    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root"/*/Cargo.toml "$root/Cargo.toml" | sort -V | tail -n 1)
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
     command -v cargo >/dev/null ||
         die "Rust's cargo is missing." "Install a toolchain of at least $wanted (https://rustup.rs), then try again."
     # rustc, not cargo, is what compiles: rustup may serve them from different toolchains.

@@ -207,7 +207,7 @@ mod tests {
     fn a_message_that_must_not_be_lost_waits_for_room() {
         let (ours, theirs, sent) = full();
         scope(|scope| {
-            let patient = scope.spawn(|| ours.send_patiently(&"last", Duration::from_secs(60)));
+            let patient = scope.spawn(|| ours.send_patiently(&"last", Duration::from_mins(1)));
             for number in 0..sent {
                 assert!(matches!(theirs.receive::<usize>(), Ok(Received::Message(got, _)) if got == number));
             }
@@ -235,7 +235,7 @@ mod tests {
             other => panic!("{other:?}"),
         }
         drop(theirs);
-        match ours.send_patiently(&"last", Duration::from_secs(60)) {
+        match ours.send_patiently(&"last", Duration::from_mins(1)) {
             Err(ChannelError::Io(e)) => assert!(is_gone(&e), "{e}"),
             other => panic!("{other:?}"),
         }

@@ -5,9 +5,9 @@
 use std::time::{Duration, Instant};
 
 /// How often the backend is asked for a newer generation while a client is joined, as documented.
-pub(super) const REFRESH: Duration = Duration::from_secs(60);
+pub(super) const REFRESH: Duration = Duration::from_mins(1);
 /// An answer in parts may take so long before it is given up.
-const ANSWER: Duration = Duration::from_secs(600);
+const ANSWER: Duration = Duration::from_mins(10);
 
 /// The request and its answer.
 #[derive(Default)]

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// One URL is not reported again for so long.
-const AGAIN: Duration = Duration::from_secs(24 * 3600);
+const AGAIN: Duration = Duration::from_hours(24);
 /// Reports in `WINDOW`.
 const MOST: usize = 100;
-const WINDOW: Duration = Duration::from_secs(3600);
+const WINDOW: Duration = Duration::from_hours(1);
 /// URLs remembered; beyond that nothing new is reported until old ones are a day old.
 const MEMORY: usize = 2400;
 

@@ -327,7 +327,7 @@ mod tests {
     fn a_pair_ages_until_its_child_serves_somebody() {
         let now = Instant::now();
         let (pool, id) = pool_with(Direction::Incoming, now);
-        let age = Duration::from_secs(300);
+        let age = Duration::from_mins(5);
         assert_eq!(pool.aged(age, now + age / 2, |_| true), []);
         assert_eq!(pool.aged(age, now + age, |_| false), []);
         assert_eq!(pool.aged(age, now + age, |_| true), [id]);

@@ -27,9 +27,9 @@ use ureq::unversioned::transport::NextTimeout;
 
 /// Generous: a loaded machine must not fail a test.
 const LIMITS: Limits = Limits {
-    connect: Duration::from_secs(60),
-    call: Duration::from_secs(60),
-    report: Duration::from_secs(60),
+    connect: Duration::from_mins(1),
+    call: Duration::from_mins(1),
+    report: Duration::from_mins(1),
     answer: 1000,
 };
 

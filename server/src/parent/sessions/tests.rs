@@ -252,7 +252,7 @@ fn a_replacement_for_a_pair_that_was_retired_meanwhile_is_let_go() {
 fn a_pair_of_another_generation_or_too_old_gets_no_other_child() {
     for change in [
         (|bench: &mut Bench| bench.generation = 2) as fn(&mut Bench),
-        |bench| bench.now += Duration::from_secs(300),
+        |bench| bench.now += Duration::from_mins(5),
         |bench| bench.joined = false,
         |bench| bench.configured = false,
     ] {
@@ -284,7 +284,7 @@ fn a_lost_data_connection_ends_a_parked_child_but_not_one_that_serves() {
     assert_eq!(bench.done(), [Done::Retire(first), Done::Close(idle)]);
     bench.reap(idle);
 
-    bench.now += Duration::from_secs(60);
+    bench.now += Duration::from_mins(1);
     let (serving, second) = bench.parked();
     bench.accept(2, 2);
     bench.message(serving, ToParent::DataLost);

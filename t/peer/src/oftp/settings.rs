@@ -63,7 +63,7 @@ impl Settings {
             compression: false,
             restart: true,
             authentication: None,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             intake: Intake { folder: None, answer: Answer::Eerp, refuse: None, refuse_at_end: None },
             mischief: None,
             watch: None,
