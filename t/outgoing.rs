@@ -216,7 +216,9 @@ fn an_idle_client_shows_the_control_connection_and_its_listener() {
     let all = sockets::of(site.pid(Role::Client)).unwrap();
     let listening =
         |socket: &&Socket| matches!(socket, Socket::Listening(at) if SocketAddr::V4(*at) == site.outgoing);
-    let joined = |socket: &&Socket| matches!(socket, Socket::Established(_, to) if SocketAddr::V4(*to) == site.internal);
+    let internal = site.internal;
+    let joined =
+        |socket: &&Socket| matches!(socket, Socket::Established(_, to) if SocketAddr::V4(*to) == internal);
     assert_eq!(all.len(), 2, "{all:?}");
     assert_eq!((all.iter().filter(listening).count(), all.iter().filter(joined).count()), (1, 1), "{all:?}");
     site.end();

@@ -60,7 +60,8 @@ fn python() -> PathBuf {
     let python = std::env::var_os("OS4X_SSLYZE").map(PathBuf::from).or_else(made_by_check).unwrap();
     assert!(
         python.is_file(),
-        "{} is missing: run scripts/check tests, which installs sslyze there, or name a Python that has it in OS4X_SSLYZE",
+        "{} is missing: run scripts/check tests, which installs sslyze there, \
+         or name a Python that has it in OS4X_SSLYZE",
         python.display()
     );
     python

@@ -1,5 +1,5 @@
-//! An end of the link, scripted: a client that enrols with the backend as the real one does, or a server, and says what a
-//! test wants said. Written from the documents; shares no code with the daemons.
+//! An end of the link, scripted: a client that enrols with the backend as the real one does, or a server, and says what
+//! a test wants said. Written from the documents; shares no code with the daemons.
 
 use crate::site::{Role, Site, SiteError};
 use crate::tamper::address_of;

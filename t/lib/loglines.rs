@@ -201,7 +201,11 @@ mod tests {
 
     #[test]
     fn lines_are_held_against_the_man_page() {
-        let page = ".\\\" events begin\n.It Sy pair Bq INFO|WARN , link\nX.\n.br\nKeys:\n.Cm address why?\\&\n.\\\" events end\n";
+        let page = concat!(
+            ".\\\" events begin\n",
+            ".It Sy pair Bq INFO|WARN , link\nX.\n.br\nKeys:\n.Cm address why?\\&\n",
+            ".\\\" events end\n"
+        );
         let documented = Documented::of_page(page);
         let fault = |text: &str| documented.fault(&format!("{HEAD}{text}"));
         assert_eq!(fault("pair address=1"), None);

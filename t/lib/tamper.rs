@@ -1,5 +1,6 @@
-//! A web server between the client and the site's backend, in a thread of the test: it passes calls on, or spoils what a
-//! function answers as the test says. https by a CA of its own, which it writes into the client's token. Counts calls.
+//! A web server between the client and the site's backend, in a thread of the test: it passes calls on, or spoils what
+//! a function answers as the test says. https by a CA of its own, which it writes into the client's token. Counts
+//! calls.
 
 use crate::link::post;
 use crate::site::{Role, Site, SiteError};

@@ -1,8 +1,8 @@
 //! A second, slow and obvious model of RFC 5024's order of commands, held against the checker by random walks.
 //!
-//! Written from the RFC's text: `rules` answers one question, whether a message may follow a history, by looking through
-//! the whole history each time. It has no states and no table, and shares no code or constant with the checker; the
-//! messages are written out in `wire`.
+//! Written from the RFC's text: `rules` answers one question, whether a message may follow a history, by looking
+//! through the whole history each time. It has no states and no table, and shares no code or constant with the checker;
+//! the messages are written out in `wire`.
 
 mod rules;
 mod wire;

@@ -1,7 +1,7 @@
 //! What the fuzz targets ask of the OFTP2 checker, beyond that it neither panics nor hangs. Each takes any octets.
 //!
-//! Built by cargo-fuzz with nightly for long runs, and into the tests of `t/`, which run it over the corpus. It uses the
-//! checker's public interface only.
+//! Built by cargo-fuzz with nightly for long runs, and into the tests of `t/`, which run it over the corpus. It uses
+//! the checker's public interface only.
 
 use common::oftp::{Checker, CommandCode, EsidReason, Level, Note, Profile, SSRM, Side, check_message};
 use common::oftp::{describe, masked};

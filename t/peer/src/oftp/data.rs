@@ -9,7 +9,8 @@ const LARGEST_COUNT: usize = 63;
 /// A run shorter than this costs no more when it is copied.
 const SHORTEST_RUN: usize = 4;
 
-/// Fills DATA buffers of a given size. The Stream Transmission Header is kept in front, so that a buffer goes out as is.
+/// Fills DATA buffers of a given size. The Stream Transmission Header is kept in front, so that a buffer goes out as
+/// is.
 #[derive(Debug)]
 pub struct Packer {
     buffer: Vec<u8>,
