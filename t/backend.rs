@@ -1,4 +1,4 @@
-//! A backend that fails: whichever function it is and however it fails, it is told once, what was in force stays in
+//! A backend that fails: whichever function it is and however it fails, it is reported once, what was in force stays in
 //! force, nothing waits, and all is well again when the backend is.
 
 use nix::sys::signal::Signal;
@@ -48,7 +48,7 @@ fn tampered(builder: Builder) -> (Site, Tamper) {
 }
 
 /// The reasons in a daemon's lines of this event about this function.
-fn told(log: &str, event: &str, function: &str) -> Vec<String> {
+fn reasons_in(log: &str, event: &str, function: &str) -> Vec<String> {
     let lines = log.lines().filter_map(Line::read).filter(|line| line.event() == event);
     let lines = lines.filter(|line| line.field("function").as_deref() == Some(function));
     lines.map(|line| line.field("reason").unwrap_or_default()).collect()
@@ -138,8 +138,8 @@ fn entries(tamper: &Tamper, event: &str, function: &str) -> usize {
 }
 
 #[test]
-fn a_function_that_fails_is_told_once_and_its_recovery_too() {
-    let (mut site, tamper) = tampered(Builder::new("told-once"));
+fn a_function_that_fails_is_reported_once_and_its_recovery_too() {
+    let (mut site, tamper) = tampered(Builder::new("reported-once"));
     site.restart(Role::Api).unwrap();
     site.wait_log(Role::Api, "listening on");
     // This test is the server: it says when the client calls what.
@@ -165,15 +165,15 @@ fn a_function_that_fails_is_told_once_and_its_recovery_too() {
             assert!(answer.is_none_or(|answer| answer.unwrap().contains("tcp_port_tls")), "{function}");
             let counts = recovery(&mut site, mark, function);
             assert_eq!(counts, (3, if function == "proxy_config" { 0 } else { 3 }), "{function}: {words}");
-            let reasons = told(&site.log(Role::Client)[mark..], "backend_error", function);
+            let reasons = reasons_in(&site.log(Role::Client)[mark..], "backend_error", function);
             assert!(reasons.len() == 1 && reasons[0].contains(words), "{function}: {reasons:?}");
             assert!(reasons[0].len() <= 1000, "{}", reasons[0].len());
             wait_for("the entry of the recovery", || {
                 (entries(&tamper, "backend_recovered", function) == round + 1).then_some(())
             });
-            // That the system log takes no entries cannot be told to it.
-            let told = if function == "proxy_system_log" { 0 } else { round + 1 };
-            assert_eq!(entries(&tamper, "backend_error", function), told, "{function}");
+            // That the system log takes no entries cannot be entered into it.
+            let reported = if function == "proxy_system_log" { 0 } else { round + 1 };
+            assert_eq!(entries(&tamper, "backend_error", function), reported, "{function}");
         }
     }
     drop(dmz);
@@ -193,10 +193,10 @@ fn what_the_server_reports_keeps_nobody_from_what_it_asks() {
         dmz.tell(order).unwrap();
     }
     site.wait_log(Role::Client, "reports for the backend are lost: it takes none by proxy_session");
-    // One report is being told, and has 10 s for it; 199 wait.
+    // One report is being sent, and has 10 s for it; 199 wait.
     let answer = dmz.ask_config().unwrap();
     assert!(answer.unwrap().contains("tcp_port_tls"));
-    let reasons = told(&site.log(Role::Client), "backend_error", "proxy_session");
+    let reasons = reasons_in(&site.log(Role::Client), "backend_error", "proxy_session");
     assert!(matches!(&reasons[..], [one] if one.contains("did not answer within 10s")), "{reasons:?}");
     assert!(tamper.calls("proxy_session").len() < 5);
     tamper.set("proxy_session", Conduct::Pass);
@@ -233,9 +233,9 @@ fn whatever_the_server_reports_it_takes_little_memory_of_the_client() {
     assert!((1..=9).contains(&lines), "{lines}");
     tamper.set("proxy_session", Conduct::Pass);
     let (failures, lost) = recovery(&mut site, 0, "proxy_session");
-    let told = u64::try_from(tamper.calls("proxy_session").len()).unwrap();
+    let sent = u64::try_from(tamper.calls("proxy_session").len()).unwrap();
     // 4 MiB hold 69 of them, and each call that fails makes room for one more.
-    assert!(told <= 69 + failures && lost >= 190 - 69, "{told} {failures} {lost}");
+    assert!(sent <= 69 + failures && lost >= 190 - 69, "{sent} {failures} {lost}");
     drop(dmz);
     assert_eq!(site.wait_end(Role::Client).unwrap().code(), Some(1));
     site.end();
@@ -249,14 +249,14 @@ fn sessions_go_on_while_the_backend_is_away_and_it_hears_of_them_later() {
     for _ in 0..3 {
         site.assert_works();
     }
-    // What could not be told is told of, and kept.
+    // What could not be sent is logged, and kept.
     let line = site.wait_log(Role::Client, "backend_error function=proxy_session ");
     assert!(line.contains("cannot be reached at"), "{line}");
     site.restart(Role::Api).unwrap();
     site.assert_works();
     let (failures, lost) = recovery(&mut site, 0, "proxy_session");
     assert!(failures >= 1 && lost == 0, "{failures} {lost}");
-    assert_eq!(told(&site.log(Role::Client), "backend_error", "proxy_session").len(), 1);
+    assert_eq!(reasons_in(&site.log(Role::Client), "backend_error", "proxy_session").len(), 1);
     wait_for("four whole sessions in the list", || {
         let shown = site.api(&["sessions", "--json"]).unwrap();
         let sessions: Value = serde_json::from_str(&shown).unwrap();
@@ -341,7 +341,7 @@ impl Failing {
     }
 
     /// Waits until it has failed in each round, and looks what was said.
-    fn wait_told_once(&self) {
+    fn wait_logged_once(&self) {
         let lines = |role: Role| {
             let mark = self.marks[usize::from(role == Role::Client)];
             self.site.log(role)[mark..].to_owned()
@@ -355,32 +355,32 @@ impl Failing {
         let rounds = self.calls + self.rounds;
         wait_slow(2 * REFRESH, &format!("{words} in each round"), || {
             let all = self.tamper.calls("proxy_client_config").len() >= rounds;
-            let told = !of_server(&lines(Role::Server)).is_empty();
+            let is_logged = !of_server(&lines(Role::Server)).is_empty();
             let client = lines(Role::Client);
-            (all && told && !told_of(&client, "proxy_client_config").is_empty()).then_some(())
+            (all && is_logged && !backend_errors(&client, "proxy_client_config").is_empty()).then_some(())
         });
-        let told = of_server(&lines(Role::Server));
-        assert!(told.len() == 1 && told[0].contains(words), "{told:?}");
+        let logged = of_server(&lines(Role::Server));
+        assert!(logged.len() == 1 && logged[0].contains(words), "{logged:?}");
         let client = lines(Role::Client);
         for (function, words) in ["proxy_config", "proxy_client_config"].into_iter().zip(self.client) {
-            let told = told_of(&client, function);
+            let reasons = backend_errors(&client, function);
             let found: Vec<bool> =
-                told.iter().map(|reason| words.is_some_and(|words| reason.contains(words))).collect();
-            assert_eq!(found, vec![true; usize::from(words.is_some())], "{function}: {told:?}");
+                reasons.iter().map(|reason| words.is_some_and(|words| reason.contains(words))).collect();
+            assert_eq!(found, vec![true; usize::from(words.is_some())], "{function}: {reasons:?}");
         }
         // Its certificate was renewed meanwhile; or could not be, and the next try is in five minutes.
         let renewal = usize::from(self.client[0].is_some());
-        assert_eq!(told_of(&client, "proxy_enrol").len(), renewal, "{client}");
+        assert_eq!(backend_errors(&client, "proxy_enrol").len(), renewal, "{client}");
         let renewed = lines(Role::Server).contains(" client_joined ");
         assert_eq!(renewed, renewal == 0, "{}", lines(Role::Server));
     }
 }
 
-fn told_of(log: &str, function: &str) -> Vec<String> {
-    told(log, "backend_error", function)
+fn backend_errors(log: &str, function: &str) -> Vec<String> {
+    reasons_in(log, "backend_error", function)
 }
 
-/// Slow: about 130 s, two rounds of the 60 s refresh, which is no setting: a fault must be there twice to be told once.
+/// Slow: about 130 s, two rounds of the 60 s refresh, which is no setting: a fault must be there twice to be reported once.
 #[test]
 fn slow_a_backend_that_fails_leaves_all_as_it_was() {
     let html = || Conduct::body("<html>It works!</html>");
@@ -422,7 +422,7 @@ fn slow_a_backend_that_fails_leaves_all_as_it_was() {
     ];
     let flights: Vec<Flight> = sites.iter().map(|failing| flight(&failing.site)).collect();
     sites.iter().for_each(Failing::assert_unchanged);
-    sites.iter().for_each(Failing::wait_told_once);
+    sites.iter().for_each(Failing::wait_logged_once);
     sites.iter().for_each(Failing::assert_unchanged);
     for flight in flights {
         let report = flight.land().unwrap();
@@ -457,8 +457,8 @@ fn slow_a_configuration_that_is_too_old_lets_nobody_in_until_the_backend_is_back
     wait_for("the parked pairs to go", || site.titled(Role::Server, "parked").is_empty().then_some(()));
     let entries = || tamper.calls("proxy_system_log");
     wait_for("the entry in the system log", || {
-        let told = |entry: &Value| entry["text"] == "the configuration is too old and not in force any more";
-        entries().iter().any(told).then_some(())
+        let is_it = |entry: &Value| entry["text"] == "the configuration is too old and not in force any more";
+        entries().iter().any(is_it).then_some(())
     });
     let mark = site.mark(Role::Server);
     tamper.set("proxy_config", Conduct::Pass);
@@ -494,7 +494,7 @@ fn slow_a_server_that_gets_no_configuration_at_its_start_gets_it_when_the_backen
         site.log(Role::Server).contains(" config_taken ").then_some(())
     });
     site.assert_works();
-    assert_eq!(told(&site.log(Role::Server), "backend_error", "proxy_config").len(), 1);
+    assert_eq!(reasons_in(&site.log(Role::Server), "backend_error", "proxy_config").len(), 1);
     assert_eq!(recovery(&mut site, 0, "proxy_config"), (1, 0));
     site.end();
 }

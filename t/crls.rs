@@ -1,4 +1,4 @@
-//! A CRL finds its way by itself: found in a partner's certificate, told to the backend, fetched, in force.
+//! A CRL finds its way by itself: found in a partner's certificate, reported to the backend, fetched, in force.
 
 use oftp2peer::ca::{Authority, Request};
 use oftp2peer::transport::tls::Tls;

@@ -41,7 +41,7 @@ fn wait_look(site: &Site, mark: usize, parts: [&str; 2]) -> String {
 }
 
 #[test]
-fn the_end_of_the_licence_is_told_60_30_and_7_days_ahead() {
+fn the_end_of_the_licence_is_announced_60_30_and_7_days_ahead() {
     let mut site = Site::start("licence-ahead").unwrap();
     for days in [100, 60, 30, 7] {
         site.signal(Role::Server, Signal::SIGTERM);
@@ -57,15 +57,15 @@ fn the_end_of_the_licence_is_told_60_30_and_7_days_ahead() {
         }
         site.wait_log_after(Role::Server, mark, "listener_open*tls");
         let log = site.log(Role::Server)[mark..].to_owned();
-        let told: Vec<Line> =
+        let logged: Vec<Line> =
             log.lines().filter_map(Line::read).filter(|line| line.event() == "licence").collect();
         if days == 100 {
-            assert_eq!(told, [], "nobody is disturbed before it is time");
+            assert_eq!(logged, [], "nobody is disturbed before it is time");
             continue;
         }
-        assert_eq!(told.len(), 1, "{log}");
-        assert_eq!((told[0].level, told[0].field("days").unwrap()), ("WARN", days.to_string()));
-        assert_eq!(told[0].field("reason").unwrap(), "it expires soon");
+        assert_eq!(logged.len(), 1, "{log}");
+        assert_eq!((logged[0].level, logged[0].field("days").unwrap()), ("WARN", days.to_string()));
+        assert_eq!(logged[0].field("reason").unwrap(), "it expires soon");
         wait_system_log(&site, "the licence expires soon", &format!("days={days} "));
     }
     site.end();

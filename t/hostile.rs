@@ -5,11 +5,11 @@
 use oftp2peer::oftp::session::Role as Side;
 use oftp2peer::transport::Break;
 use std::time::{Duration, Instant};
+use t::ends::{Ending, Ends, Session};
 use t::hostile;
 use t::link::Dmz;
 use t::loglines::Line;
 use t::site::{Builder, PartnerEntry, Role, Site};
-use t::stage::{Ending, Session, Stage};
 use t::wire::{Step, Trace};
 
 /// Comes behind each bad buffer, and stays out with it.
@@ -18,11 +18,11 @@ const CD: &[u8] = b"\x10\0\0\x05R";
 const SSID: &str = "O0013000000ALPHA   HOST01";
 
 /// A site that judges by `profile`, and both its ends.
-fn site(name: &str, profile: &str) -> (Site, Stage) {
+fn site(name: &str, profile: &str) -> (Site, Ends) {
     let partner = PartnerEntry::new("alpha", SSID).option("--profile", profile);
     let site = Builder::new(name).partners([partner]).station(None).start().unwrap();
-    let stage = Stage::new(&site, SSID).unwrap();
-    (site, stage)
+    let ends = Ends::new(&site, SSID).unwrap();
+    (site, ends)
 }
 
 /// A session that goes on and on: SFID and SFNA for each call of `go_on`.
@@ -32,9 +32,9 @@ struct Innocent<'a> {
 }
 
 impl<'a> Innocent<'a> {
-    fn begin(stage: &'a Stage) -> Self {
+    fn begin(ends: &'a Ends) -> Self {
         let steps = named("refused files without end").steps.into_iter();
-        let mut innocent = Self { session: stage.begin().unwrap(), steps };
+        let mut innocent = Self { session: ends.begin().unwrap(), steps };
         innocent.go_on(3);
         innocent
     }
@@ -65,11 +65,11 @@ fn is_esid(octets: &[u8], reason: &str, before: &[Step]) -> bool {
 }
 
 /// Plays `case` up to the step that is refused, and looks at all that comes of it; how long both ends had to wait.
-fn refused(site: &mut Site, stage: &Stage, case: &Trace, (at, reason): &(usize, String)) -> Duration {
+fn refused(site: &mut Site, ends: &Ends, case: &Trace, (at, reason): &(usize, String)) -> Duration {
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
     let (before, rest) = case.steps.split_at(*at);
     let name = &case.name;
-    let mut session = stage.begin().unwrap();
+    let mut session = ends.begin().unwrap();
     session.play(before, usize::MAX).unwrap_or_else(|departure| panic!("{name}: {departure}"));
     // Which profile it is shows by the SSID: what is behind one that only this profile refuses is found first.
     let behind = if case.tolerant.is_some() { CD } else { &[] };
@@ -80,10 +80,10 @@ fn refused(site: &mut Site, stage: &Stage, case: &Trace, (at, reason): &(usize, 
 
     let is_inside = before.iter().any(|step| step.by == Side::Initiator);
     assert_eq!(station.is_some(), is_inside, "{name}");
-    assert!(!stage.is_called(), "{name}");
-    is_told(&partner, &Break::CloseNotify, case, before, reason);
+    assert!(!ends.is_called(), "{name}");
+    has_heard(&partner, &Break::CloseNotify, case, before, reason);
     if let Some(station) = &station {
-        is_told(station, &Break::Fin, case, before, reason);
+        has_heard(station, &Break::Fin, case, before, reason);
     }
 
     let offender = if rest[0].by == Side::Initiator { Role::Server } else { Role::Client };
@@ -95,9 +95,9 @@ fn refused(site: &mut Site, stage: &Stage, case: &Trace, (at, reason): &(usize, 
         }
         let log = site.log(role)[mark..].to_owned();
         let tells = |line: &Line| ["violation", "session_refused"].contains(&line.event());
-        let told: Vec<_> = log.lines().filter_map(Line::read).filter(tells).collect();
-        assert_eq!(told.len(), usize::from(role == offender), "{name}: {log}");
-        for line in told {
+        let lines: Vec<_> = log.lines().filter_map(Line::read).filter(tells).collect();
+        assert_eq!(lines.len(), usize::from(role == offender), "{name}: {log}");
+        for line in lines {
             is_complete(&line, rest[0].by, reason);
         }
     }
@@ -105,7 +105,7 @@ fn refused(site: &mut Site, stage: &Stage, case: &Trace, (at, reason): &(usize, 
 }
 
 /// An end has heard one ESID, or nothing more if it has had one `before`, and an orderly close.
-fn is_told(end: &Ending, how: &Break, case: &Trace, before: &[Step], reason: &str) {
+fn has_heard(end: &Ending, how: &Break, case: &Trace, before: &[Step], reason: &str) {
     assert_eq!(&end.how, how, "{}: {end:?}", case.name);
     let is_over = before.iter().any(|step| step.octets[4] == b'F');
     let is_good = if is_over { end.octets.is_empty() } else { is_esid(&end.octets, reason, before) };
@@ -128,9 +128,9 @@ fn is_complete(line: &Line, by: Side, reason: &str) {
 }
 
 /// Plays all of `case`, which is legal.
-fn passes(site: &mut Site, stage: &Stage, case: &Trace) {
+fn passes(site: &mut Site, ends: &Ends, case: &Trace) {
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
-    let mut session = stage.begin().unwrap();
+    let mut session = ends.begin().unwrap();
     session.play(&case.steps, usize::MAX).unwrap_or_else(|departure| panic!("{}: {departure}", case.name));
     session.close();
     for (role, mark) in marks {
@@ -164,14 +164,14 @@ fn named(name: &str) -> Trace {
 /// All rows with this offender in the tolerant profile, beside a session that goes on through all of them; how many
 /// were refused.
 fn all_rows(name: &str, by: Side) -> usize {
-    let (mut site, stage) = site(name, "tolerant");
-    let mut innocent = Innocent::begin(&stage);
+    let (mut site, ends) = site(name, "tolerant");
+    let mut innocent = Innocent::begin(&ends);
     let mut waits = Vec::new();
     for case in rows(by) {
         if let Some(verdict) = &case.tolerant {
-            waits.push(refused(&mut site, &stage, &case, verdict));
+            waits.push(refused(&mut site, &ends, &case, verdict));
         } else {
-            passes(&mut site, &stage, &case);
+            passes(&mut site, &ends, &case);
         }
         innocent.go_on(2);
     }
@@ -195,11 +195,11 @@ fn whatever_a_station_sends_it_gets_its_esid_and_nobody_else_is_harmed() {
 
 #[test]
 fn the_strict_profile_refuses_what_the_tolerant_one_bears() {
-    let (mut site, stage) = site("hostile-strict", "strict");
-    let mut innocent = Innocent::begin(&stage);
+    let (mut site, ends) = site("hostile-strict", "strict");
+    let mut innocent = Innocent::begin(&ends);
     for case in [Side::Initiator, Side::Responder].into_iter().flat_map(rows) {
         if case.strict != case.tolerant {
-            refused(&mut site, &stage, &case, case.strict.as_ref().unwrap());
+            refused(&mut site, &ends, &case, case.strict.as_ref().unwrap());
             innocent.go_on(2);
         }
     }
@@ -208,14 +208,14 @@ fn the_strict_profile_refuses_what_the_tolerant_one_bears() {
 }
 
 #[test]
-fn a_station_that_speaks_out_of_turn_at_once_is_told_and_the_partner_hears_08() {
-    let (mut site, stage) = site("hostile-greeting", "tolerant");
+fn a_station_that_speaks_out_of_turn_at_once_is_answered_and_the_partner_hears_08() {
+    let (mut site, ends) = site("hostile-greeting", "tolerant");
     let good = named("CD of two octets").steps;
     let cases: Vec<_> = hostile::cases().unwrap().into_iter().filter(is_rude_station).collect();
     assert!(cases.len() >= 7);
     for case in cases {
         let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
-        let mut session = stage.begin().unwrap();
+        let mut session = ends.begin().unwrap();
         assert_eq!(session.play(&good[..1], usize::MAX), Ok(()), "{}", case.name);
         session.send(Side::Initiator, &good[1].octets);
         let octets: Vec<u8> = case.steps.iter().flat_map(|step| step.octets.clone()).collect();
@@ -239,7 +239,7 @@ fn a_station_that_speaks_out_of_turn_at_once_is_told_and_the_partner_hears_08() 
 #[test]
 fn a_dmz_host_in_wrong_hands_gets_no_rubbish_inside() {
     let mut site = Builder::new("hostile-dmz").station(None).prepare().unwrap();
-    let stage = Stage::new(&site, SSID).unwrap();
+    let ends = Ends::new(&site, SSID).unwrap();
     site.restart(Role::Api).unwrap();
     site.wait_log(Role::Api, "listening on");
     let mut dmz = Dmz::take_over(&mut site).unwrap();
@@ -248,18 +248,18 @@ fn a_dmz_host_in_wrong_hands_gets_no_rubbish_inside() {
         let (at, reason) = case.tolerant.as_ref().unwrap();
         let mark = site.mark(Role::Client);
         let (before, rest) = case.steps.split_at(*at);
-        let mut session = stage.begin_in_dmz(dmz.open(SSID).unwrap(), before[0].clone()).unwrap();
+        let mut session = ends.begin_in_dmz(dmz.open(SSID).unwrap(), before[0].clone()).unwrap();
         assert_eq!(session.play(&before[1..], usize::MAX), Ok(()), "{}", case.name);
         session.send(rest[0].by, &[&rest[0].octets[..], CD].concat());
         let (data, station) = session.ending();
-        is_told(&data, &Break::CloseNotify, case, before, reason);
-        is_told(&station.unwrap(), &Break::Fin, case, before, reason);
+        has_heard(&data, &Break::CloseNotify, case, before, reason);
+        has_heard(&station.unwrap(), &Break::Fin, case, before, reason);
         site.wait_log_after(Role::Client, mark, " session_end *reason=partner-violation");
         let log = site.log(Role::Client)[mark..].to_owned();
-        let told: Vec<_> =
+        let lines: Vec<_> =
             log.lines().filter_map(Line::read).filter(|line| line.event() == "violation").collect();
-        assert_eq!(told.len(), 1, "{}: {log}", case.name);
-        is_complete(&told[0], Side::Initiator, reason);
+        assert_eq!(lines.len(), 1, "{}: {log}", case.name);
+        is_complete(&lines[0], Side::Initiator, reason);
     }
     site.end();
 }

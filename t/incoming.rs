@@ -1,12 +1,12 @@
-//! Incoming sessions that are carried: every level and size of buffer, restart, receipts, and what either side and the
+//! Incoming sessions that pass: every level and size of buffer, restart, receipts, and what either side and the
 //! log see of an end, a regular one or not.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oftp2peer::oftp::codec::{Level, hex};
 use oftp2peer::oftp::command::Format;
-use oftp2peer::oftp::report::{Ending, Fate, Report, Side};
-use oftp2peer::oftp::settings::{Act, Answer, Mischief, OutFile, Point, Settings};
+use oftp2peer::oftp::report::{Ending, Outcome, Report, Side};
+use oftp2peer::oftp::settings::{Act, Answer, Misbehaviour, OutFile, Point, Settings};
 use oftp2peer::transport::Break;
 use oftp2peer::{Event, Partner};
 use openssl::ssl::SslVersion;
@@ -20,7 +20,7 @@ use t::wait::{PATIENCE, wait_for};
 /// SSRM with its header: the partner has it from the DMZ, so it is in no count of octets passed on.
 const SSRM: &[u8] = b"\x10\0\0\x17IODETTE FTP READY \r";
 
-fn noise(length: usize) -> Vec<u8> {
+fn incompressible(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at.wrapping_mul(at) / 13 + at / 251).to_le_bytes()[0]).collect()
 }
 
@@ -34,7 +34,7 @@ fn station() -> Settings {
 
 /// The fields of the first line with `pattern` after `mark`.
 #[track_caller]
-fn told<const N: usize>(
+fn fields<const N: usize>(
     site: &mut Site,
     role: Role,
     mark: usize,
@@ -67,12 +67,12 @@ fn end(site: Site, sessions: usize) {
 
 /// One session with `files` from either side; what both say of it is held against the daemons' end lines.
 #[track_caller]
-fn carried(site: &mut Site, partner: &Partner, up: Vec<OutFile>, down: Vec<OutFile>) -> Report {
+fn exchange(site: &mut Site, partner: &Partner, up: Vec<OutFile>, down: Vec<OutFile>) -> Report {
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
     let files = up.len() + down.len();
     let station = site.station.as_ref().unwrap();
     for file in down {
-        station.desk().queue(file);
+        station.queue().add_file(file);
     }
     let ours = partner.send(up);
     let theirs = station.next_report(PATIENCE).unwrap();
@@ -92,7 +92,7 @@ fn carried(site: &mut Site, partner: &Partner, up: Vec<OutFile>, down: Vec<OutFi
     ];
     for (role, mark) in marks {
         let keys = ["octets_in", "octets_out", "files", "receipts", "reason", "esid"];
-        assert_eq!(told(site, role, mark, "session_end", keys), expected, "{ours:?}");
+        assert_eq!(fields(site, role, mark, "session_end", keys), expected, "{ours:?}");
     }
     ours
 }
@@ -116,7 +116,7 @@ fn every_size_of_buffer_passes_at_every_level() {
             partner.dial.tls = Some((tls.context().unwrap(), Some(site.address.to_string())));
             partner.settings = Settings { level, compression, buffer, credit, ..partner.settings };
             let up = vec![
-                OutFile::octets("NOISE", noise(size)),
+                OutFile::octets("MIXED", incompressible(size)),
                 OutFile::octets("EMPTY", []),
                 OutFile { format: Format::Fixed(80), ..OutFile::octets("FIXED", vec![b' '; 8_000]) },
                 OutFile {
@@ -124,8 +124,9 @@ fn every_size_of_buffer_passes_at_every_level() {
                     ..OutFile::octets("LINES", &b"one\ntwo\n\nfour"[..])
                 },
             ];
-            let down = vec![OutFile::octets("DOWN", noise(size + 1)), OutFile::octets("NOTHING", [])];
-            let report = carried(&mut site, &partner, up, down);
+            let down =
+                vec![OutFile::octets("DOWN", incompressible(size + 1)), OutFile::octets("NOTHING", [])];
+            let report = exchange(&mut site, &partner, up, down);
             assert_eq!(
                 report.tls.unwrap().version,
                 if version == SslVersion::TLS1_2 { "TLSv1.2" } else { "TLSv1.3" }
@@ -135,8 +136,8 @@ fn every_size_of_buffer_passes_at_every_level() {
         }
     }
     let (mark, partner) = (site.mark(Role::Server), site.partner_with("O0013ACME", Some(&identity)).unwrap());
-    carried(&mut site, &partner, vec![], vec![]);
-    let facts = told(&mut site, Role::Server, mark, "session_begin", ["partner", "ssid", "subject", "tls"]);
+    exchange(&mut site, &partner, vec![], vec![]);
+    let facts = fields(&mut site, Role::Server, mark, "session_begin", ["partner", "ssid", "subject", "tls"]);
     let subject = "O=SmartProxy test, CN=partner, serialNumber=O0013ACME";
     assert_eq!(facts[..3], ["acme", "O0013ACME", subject]);
     assert!(facts[3].starts_with("TLSv1.3 TLS_AES_"), "{}", facts[3]);
@@ -152,19 +153,22 @@ fn a_file_that_broke_off_goes_on_in_the_next_session() {
     let mut site = Builder::new("restart").station(Some(settings)).start().unwrap();
     let mut partner = site.partner("O0013ACME").unwrap();
     partner.settings = Settings { buffer: 2048, credit: 8, ..partner.settings };
-    partner.settings.mischief = Some(Mischief { at: Point::Data(300_000), act: Act::Reset });
-    let file = OutFile { restart: true, ..OutFile::octets("RESTART", noise(600_000)) };
-    assert_eq!(partner.send([file.clone()]).ending, Ending::Mischief);
+    partner.settings.misbehaviour = Some(Misbehaviour { at: Point::Data(300_000), act: Act::Reset });
+    let file = OutFile { restart: true, ..OutFile::octets("RESTART", incompressible(600_000)) };
+    assert_eq!(partner.send([file.clone()]).ending, Ending::Misbehaviour);
     let broken = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
-    assert_eq!((broken.ending, &broken.received[0].fate), (Ending::Broken(Break::Reset), &Fate::Unfinished));
+    assert_eq!(
+        (broken.ending, &broken.received[0].outcome),
+        (Ending::Broken(Break::Reset), &Outcome::Unfinished)
+    );
     for role in [Role::Server, Role::Client] {
-        let [reason, files] = told(&mut site, role, 0, "session_end", ["reason", "files"]);
+        let [reason, files] = fields(&mut site, role, 0, "session_end", ["reason", "files"]);
         assert_eq!((reason.as_str(), files.as_str()), ("partner-broke", "0"), "{}", role.binary());
     }
-    partner.settings.mischief = None;
-    let report = carried(&mut site, &partner, vec![file], vec![]);
+    partner.settings.misbehaviour = None;
+    let report = exchange(&mut site, &partner, vec![file], vec![]);
     assert!(report.sent[0].resumed_at > 200_000, "{report:?}");
-    assert_eq!(report.sent[0].sha256, sha(&noise(600_000)));
+    assert_eq!(report.sent[0].sha256, sha(&incompressible(600_000)));
     std::fs::remove_dir_all(&folder).unwrap();
     end(site, 2);
 }
@@ -175,28 +179,33 @@ fn refusals_of_the_station_and_its_receipts_pass() {
     let no_start = |settings: &mut Settings| settings.intake.refuse = Some((6, true));
     let no_end = |settings: &mut Settings| settings.intake.refuse_at_end = Some(13);
     let cases = [
-        ("nerp", nerp as fn(&mut Settings), Fate::Accepted, ["1", "0", "1"], Some(34)),
+        ("nerp", nerp as fn(&mut Settings), Outcome::Accepted, ["1", "0", "1"], Some(34)),
         ("sfna", no_start, refused(false, 6, true), ["0", "1", "0"], None),
         ("efna", no_end, refused(true, 13, false), ["0", "1", "0"], None),
     ];
-    for (name, change, fate, counts, nerp) in cases {
+    for (name, change, outcome, counts, nerp) in cases {
         let mut settings = station();
         change(&mut settings);
         let mut site = Builder::new(name).station(Some(settings)).start().unwrap();
-        let report = site.partner("O0013ACME").unwrap().send([OutFile::octets("FILE", noise(9_000))]);
-        assert_eq!((&report.sent[0].fate, report.ending.is_normal()), (&fate, true), "{name}: {report:?}");
+        let report =
+            site.partner("O0013ACME").unwrap().send([OutFile::octets("FILE", incompressible(9_000))]);
+        assert_eq!(
+            (&report.sent[0].outcome, report.ending.is_normal()),
+            (&outcome, true),
+            "{name}: {report:?}"
+        );
         let receipt = report.receipt_for(&report.sent[0].id).and_then(|receipt| receipt.refusal.as_ref());
         assert_eq!(receipt.map(|refusal| refusal.reason), nerp, "{name}");
         for role in [Role::Server, Role::Client] {
             let keys = ["files", "files_refused", "receipts"];
-            assert_eq!(told(&mut site, role, 0, "session_end*reason=normal", keys), counts, "{name}");
+            assert_eq!(fields(&mut site, role, 0, "session_end*reason=normal", keys), counts, "{name}");
         }
         end(site, 1);
     }
 }
 
-fn refused(at_end: bool, reason: u8, retry: bool) -> Fate {
-    Fate::Refused { at_end, reason, retry, text: "refused by setting".to_owned() }
+fn refused(at_end: bool, reason: u8, retry: bool) -> Outcome {
+    Outcome::Refused { at_end, reason, retry, text: "refused by setting".to_owned() }
 }
 
 /// Rubbish, and the ESID it gets wherever it comes: an unknown command, no header, a command that is never due there.
@@ -210,14 +219,14 @@ fn rubbish_in_mid_session_is_answered_on_both_sides_and_stays_out() {
             .flat_map(|at| RUBBISH.map(|one| (at, one)))
             .enumerate()
         {
-            let mischief = Some(Mischief { at, act: Act::Send(octets.to_vec()) });
-            let of_station = if who == "station" { mischief.clone() } else { None };
-            let settings = Settings { mischief: of_station, credit: 1, buffer: 2048, ..station() };
+            let misbehaviour = Some(Misbehaviour { at, act: Act::Send(octets.to_vec()) });
+            let of_station = if who == "station" { misbehaviour.clone() } else { None };
+            let settings = Settings { misbehaviour: of_station, credit: 1, buffer: 2048, ..station() };
             let mut site =
                 Builder::new(&format!("rubbish-{who}-{case}")).station(Some(settings)).start().unwrap();
             let mut partner = site.partner("O0013ACME").unwrap();
-            partner.settings.mischief = mischief.filter(|_| who == "partner");
-            let ours = partner.send([OutFile::octets("FILE", noise(100_000))]);
+            partner.settings.misbehaviour = misbehaviour.filter(|_| who == "partner");
+            let ours = partner.send([OutFile::octets("FILE", incompressible(100_000))]);
             let theirs = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
             let (culprit, victim) = if who == "partner" { (&ours, &theirs) } else { (&theirs, &ours) };
             for report in [culprit, victim] {
@@ -230,11 +239,11 @@ fn rubbish_in_mid_session_is_answered_on_both_sides_and_stays_out() {
             let (near, far) =
                 if who == "partner" { (Role::Server, Role::Client) } else { (Role::Client, Role::Server) };
             let esid = format!("{reason:02}");
-            let violation = told(&mut site, near, 0, " violation ", ["side", "esid"]);
+            let violation = fields(&mut site, near, 0, " violation ", ["side", "esid"]);
             assert_eq!(violation, [who, &esid]);
-            let end_line = told(&mut site, near, 0, "session_end", ["reason", "esid"]);
+            let end_line = fields(&mut site, near, 0, "session_end", ["reason", "esid"]);
             assert_eq!(end_line, [format!("{who}-violation"), esid.clone()]);
-            assert_eq!(told(&mut site, far, 0, "session_end", ["reason", "esid"]), ["error-esid", &esid]);
+            assert_eq!(fields(&mut site, far, 0, "session_end", ["reason", "esid"]), ["error-esid", &esid]);
             end(site, 1);
         }
     }
@@ -267,9 +276,9 @@ fn a_station_that_does_not_answer_as_it_should_is_esid_08() {
         assert_eq!(report.ending.reason(), Some(8), "{words}: {report:?}");
         assert_eq!(report.close, Some(Break::CloseNotify), "{words}");
         let [told_reason, esid, detail] =
-            told(&mut site, Role::Server, server, "session_refused", ["reason", "esid", "detail"]);
+            fields(&mut site, Role::Server, server, "session_refused", ["reason", "esid", "detail"]);
         assert_eq!((told_reason.as_str(), esid.as_str()), ("station-down", "08"), "{words}");
-        let [inside, text] = told(&mut site, Role::Client, client, "session_refused", ["reason", "detail"]);
+        let [inside, text] = fields(&mut site, Role::Client, client, "session_refused", ["reason", "detail"]);
         assert_eq!(inside, reason, "{words}");
         assert!(text.contains(words) && detail.contains(words), "{words}: {text} | {detail}");
         for text in [text, detail] {
@@ -318,7 +327,7 @@ fn a_station_that_ends_in_mid_session_is_a_break_to_the_partner() {
         drop(tcp);
         let report = call.join().unwrap();
         assert!(matches!(report.ending, Ending::Broken(Break::Reset | Break::Fin)), "{report:?}");
-        assert_eq!(told(&mut site, Role::Server, server, "session_end", ["reason"]), ["station-broke"]);
+        assert_eq!(fields(&mut site, Role::Server, server, "session_end", ["reason"]), ["station-broke"]);
     }
     end(site, 3);
 }
@@ -329,7 +338,7 @@ fn a_partner_that_ends_in_mid_session_is_a_reset_to_the_station() {
     let listener = TcpListener::bind(site.station_address).unwrap();
     for act in [Act::Close, Act::Cut, Act::Reset] {
         let mut partner = site.partner("O0013ACME").unwrap();
-        partner.settings.mischief = Some(Mischief { at: Point::Started, act: act.clone() });
+        partner.settings.misbehaviour = Some(Misbehaviour { at: Point::Started, act: act.clone() });
         let (client, call) = (site.mark(Role::Client), std::thread::spawn(move || partner.call()));
         let mut tcp = take(&listener);
         tcp.write_all(SSRM).unwrap();
@@ -338,17 +347,17 @@ fn a_partner_that_ends_in_mid_session_is_a_reset_to_the_station() {
         let ended = tcp.read(&mut [0]);
         assert!(matches!(&ended, Err(e) if e.kind() == ErrorKind::ConnectionReset), "{act:?}: {ended:?}");
         call.join().unwrap();
-        assert_eq!(told(&mut site, Role::Client, client, "session_end", ["reason"]), ["partner-broke"]);
+        assert_eq!(fields(&mut site, Role::Client, client, "session_end", ["reason"]), ["partner-broke"]);
     }
     end(site, 3);
 }
 
 #[test]
 fn a_signal_to_a_session_is_for_that_session_alone() {
-    let hold = Some(Mischief { at: Point::Started, act: Act::Silence });
+    let hold = Some(Misbehaviour { at: Point::Started, act: Act::Silence });
     let mut site = Site::start("signals").unwrap();
     let mut partner = site.partner("O0013ACME").unwrap();
-    partner.settings.mischief = hold;
+    partner.settings.misbehaviour = hold;
     for role in [Role::Server, Role::Client] {
         let mark = site.mark(role);
         let own = partner.clone();
@@ -367,7 +376,7 @@ fn a_signal_to_a_session_is_for_that_session_alone() {
         assert_eq!(theirs.ending.reason(), Some(5), "{theirs:?}");
         let keys = ["reason", "esid"];
         let end = format!("[{pid}] session_end");
-        assert_eq!(told(&mut site, role, mark, &end, keys), ["terminated", "05"]);
+        assert_eq!(fields(&mut site, role, mark, &end, keys), ["terminated", "05"]);
         let log = site.log(role);
         let traced: BTreeSet<u32> = log
             .lines()
@@ -384,7 +393,7 @@ fn a_signal_to_a_session_is_for_that_session_alone() {
 fn a_session_process_that_is_killed_has_its_line_and_breaks_both_ends() {
     let mut site = Site::start("killed").unwrap();
     let mut partner = site.partner("O0013ACME").unwrap();
-    partner.settings.mischief = Some(Mischief { at: Point::Started, act: Act::Silence });
+    partner.settings.misbehaviour = Some(Misbehaviour { at: Point::Started, act: Act::Silence });
     for role in [Role::Server, Role::Client] {
         let mark = site.mark(role);
         let own = partner.clone();
@@ -399,7 +408,7 @@ fn a_session_process_that_is_killed_has_its_line_and_breaks_both_ends() {
         };
         let theirs = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
         assert!(matches!(theirs.ending, Ending::Broken(_)), "{theirs:?}");
-        let crashed = told(&mut site, role, mark, "session_crashed", ["pid", "reason", "partner"]);
+        let crashed = fields(&mut site, role, mark, "session_crashed", ["pid", "reason", "partner"]);
         assert_eq!(crashed, [pid.to_string(), "killed-by-SIGKILL".to_owned(), "acme".to_owned()]);
     }
     for role in [Role::Server, Role::Client] {
@@ -415,11 +424,11 @@ fn a_session_process_that_is_killed_has_its_line_and_breaks_both_ends() {
 fn ipv6_is_spoken_on_every_way() {
     let mut site = Builder::new("ipv6").address("::1".parse().unwrap()).start().unwrap();
     let partner = site.partner("O0013ACME").unwrap();
-    carried(&mut site, &partner, vec![OutFile::octets("UP", noise(5_000))], vec![]);
+    exchange(&mut site, &partner, vec![OutFile::octets("UP", incompressible(5_000))], vec![]);
     let stranger = site.partner("O0013NOBODY").unwrap().call();
     assert_eq!(stranger.ending.reason(), Some(3));
     for event in ["session_begin", "session_refused"] {
-        let [address] = told(&mut site, Role::Server, 0, event, ["address"]);
+        let [address] = fields(&mut site, Role::Server, 0, event, ["address"]);
         assert!(address.starts_with("[::1]:"), "{address}");
     }
     end(site, 1);

@@ -3,7 +3,7 @@
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use oftp2peer::oftp::report::Fate;
+use oftp2peer::oftp::report::Outcome;
 use oftp2peer::oftp::settings::{OutFile, Settings};
 use std::fs;
 use std::io::ErrorKind;
@@ -76,10 +76,10 @@ fn when_the_server_ends_the_client_ends_with_status_1() {
         let log = site.log(Role::Client)[mark..].to_owned();
         for event in ["server_lost", "daemon_stop"] {
             let lines: Vec<Line> = log.lines().filter_map(Line::read).collect();
-            let told: Vec<&Line> = lines.iter().filter(|line| line.event() == event).collect();
-            assert_eq!(told.len(), 1, "{event}: {log}");
-            assert_eq!(told[0].level, "ERROR");
-            assert!(!told[0].field("reason").unwrap().is_empty(), "{log}");
+            let logged: Vec<&Line> = lines.iter().filter(|line| line.event() == event).collect();
+            assert_eq!(logged.len(), 1, "{event}: {log}");
+            assert_eq!(logged[0].level, "ERROR");
+            assert!(!logged[0].field("reason").unwrap().is_empty(), "{log}");
         }
         assert!(!site.pid_file(Role::Client).exists());
         if signal == Signal::SIGKILL {
@@ -155,7 +155,7 @@ fn a_file_in_flight_arrives_though_both_parents_end() {
     let report = flight.land().unwrap();
     assert!(report.is_good() && report.receipts.len() == 1, "{report:?}");
     let station = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
-    assert_eq!((&station.received[0].fate, &station.received[0].sha256), (&Fate::Accepted, &sha256));
+    assert_eq!((&station.received[0].outcome, &station.received[0].sha256), (&Outcome::Accepted, &sha256));
     for role in [Role::Server, Role::Client] {
         wait_for("the end of the session", || site.log(role).contains("session_end ").then_some(()));
         let log = site.log(role);

@@ -3,7 +3,7 @@
 
 use oftp2peer::Partner;
 use oftp2peer::oftp::report::{Ending, Report, Side};
-use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
+use oftp2peer::oftp::settings::{Act, Misbehaviour, OutFile, Point, Settings};
 use oftp2peer::transport::Break;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -15,15 +15,15 @@ use t::loglines::Line;
 use t::site::{Builder, Flight, PartnerEntry, Role, Site, sockets};
 use t::wait::{PATIENCE, wait_for, wait_slow};
 
-/// A source address that is this test's own: its sessions are told apart by it.
+/// A source address that is this test's own: its sessions are distinguished by it.
 fn source(last: u8) -> IpAddr {
     [127, 0, 9, last].into()
 }
 
-fn from(site: &Site, last: u8, mischief: Option<(Point, Act)>) -> Partner {
+fn from(site: &Site, last: u8, misbehaviour: Option<(Point, Act)>) -> Partner {
     let mut partner = site.partner("O0013ACME").unwrap();
     partner.dial.from = Some(source(last));
-    partner.settings.mischief = mischief.map(|(at, act)| Mischief { at, act });
+    partner.settings.misbehaviour = misbehaviour.map(|(at, act)| Misbehaviour { at, act });
     partner
 }
 
@@ -44,7 +44,7 @@ fn wait_closed(mut tcp: TcpStream) {
 
 /// The values of `keys` in the server's line of `event` for what came from there.
 #[track_caller]
-fn told<const N: usize>(site: &mut Site, event: &str, last: u8, keys: [&str; N]) -> [String; N] {
+fn fields<const N: usize>(site: &mut Site, event: &str, last: u8, keys: [&str; N]) -> [String; N] {
     let line = site.wait_log(Role::Server, &format!(" {event} *address=127.0.9.{last}:"));
     let line = Line::read(&line).unwrap();
     keys.map(|key| line.field(key).unwrap_or_default())
@@ -73,30 +73,34 @@ fn whoever_says_nothing_is_let_go_at_its_deadline() {
     ]
     .into_iter()
     .zip(3..)
-    .map(|(mischief, last)| {
-        let partner = from(&site, last, Some(mischief));
+    .map(|(misbehaviour, last)| {
+        let partner = from(&site, last, Some(misbehaviour));
         let file = OutFile::octets("FILE", vec![0; 400_000]);
         std::thread::spawn(move || partner.send([file]))
     })
     .collect();
     let hints = [
-        "no complete TLS handshake within 3 s; it sent nothing: a partner that waits for SSRM is set up for OFTP without TLS",
+        "no complete TLS handshake within 3 s; \
+         it sent nothing: a partner that waits for SSRM is set up for OFTP without TLS",
         "no complete TLS handshake within 3 s",
     ];
     for (stranger, last) in strangers.into_iter().zip(1..) {
         wait_closed(stranger);
-        let [reason, esid, detail] = told(&mut site, "session_refused", last, ["reason", "esid", "detail"]);
-        assert_eq!([reason.as_str(), &esid, &detail], ["timeout", "", hints[usize::from(last) - 1]]);
+        let [reason, esid, detail] = fields(&mut site, "session_refused", last, ["reason", "esid", "detail"]);
+        assert_eq!(
+            [reason.as_str(), &esid, &detail],
+            ["timeout", "", hints[usize::from(last) - 1]]
+        );
     }
     for (call, last) in calls.into_iter().zip(3..) {
         assert_09(&call.join().unwrap());
         if last < 5 {
             let [reason, esid, detail] =
-                told(&mut site, "session_refused", last, ["reason", "esid", "detail"]);
+                fields(&mut site, "session_refused", last, ["reason", "esid", "detail"]);
             assert_eq!([reason.as_str(), &esid, &detail], ["timeout", "09", "no SSID within 4 s"]);
             continue;
         }
-        let [reason, esid, detail] = told(&mut site, "session_end", last, ["reason", "esid", "detail"]);
+        let [reason, esid, detail] = fields(&mut site, "session_end", last, ["reason", "esid", "detail"]);
         assert_eq!((reason.as_str(), esid.as_str()), ("timeout", "09"));
         let words = if last == 5 { "began an Exchange Buffer" } else { "nothing moved for too long" };
         assert!(detail.contains(words), "{detail}");
@@ -140,7 +144,7 @@ fn one_address_may_have_so_many_strangers_and_no_more() {
     }
     let report = from(&site, 2, None).call();
     assert!(report.ending.is_normal(), "{report:?}");
-    let [reason, detail] = told(&mut site, "session_refused", 1, ["reason", "detail"]);
+    let [reason, detail] = fields(&mut site, "session_refused", 1, ["reason", "detail"]);
     assert_eq!(reason, "capacity");
     assert!(detail.contains("of this address"), "{detail}");
     // A flood of refusals does not become a flood of lines.
@@ -163,7 +167,7 @@ fn strangers_are_limited_in_all() {
         .unwrap();
     let strangers = [1, 2, 3].map(|last| silent(&site, last, b""));
     assert!(!from(&site, 4, None).call().ending.is_normal());
-    let [reason, detail] = told(&mut site, "session_refused", 4, ["reason", "detail"]);
+    let [reason, detail] = fields(&mut site, "session_refused", 4, ["reason", "detail"]);
     assert_eq!(
         (reason.as_str(), detail.as_str()),
         ("capacity", "too many connections that are not verified")
@@ -217,22 +221,22 @@ fn who_comes_while_the_server_is_out_of_descriptors_waits() {
     assert!(report.ending.is_normal(), "{report:?}");
     // The pool may have been filled up just then: what is true of one listener is true of each.
     let log = site.log(Role::Server);
-    let told: Vec<String> = log
+    let logged: Vec<String> = log
         .lines()
         .filter(|line| line.contains("it cannot accept"))
         .map(|line| Line::read(line).unwrap().field("listener").unwrap())
         .collect();
-    let listeners: BTreeSet<&String> = told.iter().collect();
-    assert!(told.contains(&"tls".to_owned()) && told.len() == listeners.len(), "each once: {told:?}");
+    let listeners: BTreeSet<&String> = logged.iter().collect();
+    assert!(logged.contains(&"tls".to_owned()) && logged.len() == listeners.len(), "each once: {logged:?}");
     site.end();
 }
 
 #[test]
 fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
     for who in ["partner", "station"] {
-        let stall = |at| Some(Mischief { at, act: Act::Stall });
+        let stall = |at| Some(Misbehaviour { at, act: Act::Stall });
         let mut station = Settings::new("O0013STATION", "STATION");
-        station.mischief = stall(Point::Data(50_000)).filter(|_| who == "station");
+        station.misbehaviour = stall(Point::Data(50_000)).filter(|_| who == "station");
         let builder = Builder::new(&format!("{who}-stalls")).station(Some(station));
         let mut site = builder.setting("proxy_silence_seconds", "3").start().unwrap();
         let mut partner = from(&site, 1, None);
@@ -253,8 +257,8 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
             })
         };
         let (ours, theirs) = if who == "partner" {
-            partner.settings.mischief = stall(Point::Data(50_000));
-            site.station.as_ref().unwrap().desk().queue(file);
+            partner.settings.misbehaviour = stall(Point::Data(50_000));
+            site.station.as_ref().unwrap().queue().add_file(file);
             let ours = partner.call();
             (ours, site.station.as_ref().unwrap().next_report(PATIENCE).unwrap())
         } else {
@@ -266,7 +270,7 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
         // answers to segments out of place swallows the question that would bring the reset again.
         over.store(true, Relaxed);
         assert!(!watch.join().unwrap(), "{who}: a regular end was queued");
-        assert_eq!(stalled.ending, Ending::Mischief, "{who}");
+        assert_eq!(stalled.ending, Ending::Misbehaviour, "{who}");
         assert!(matches!(stalled.close, None | Some(Break::Reset)), "{who}: {:?}", stalled.close);
         assert_09(&other);
         // Both daemons have the same deadline; the second one may hear the first one's ESID just before its own.

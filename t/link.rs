@@ -72,7 +72,7 @@ fn without_a_client_certificate_of_the_backend_nobody_is_the_client() {
         (Some(&licence), "certificate"),
     ] {
         let mut control = Control::open(&site, identity).unwrap();
-        // It may be told before it has said a word.
+        // It may be refused before it has said a word.
         let _ = control.hello();
         let answer = control.receive();
         assert!(answer.is_err(), "{answer:?}");
@@ -180,13 +180,13 @@ fn while_a_client_is_joined_a_second_one_and_foreign_pairs_are_refused() {
         let mut second = Control::open(&site, Some(&identity)).unwrap();
         second.send(&message).unwrap();
         let answer = second.receive().unwrap();
-        let told = answer["refused"]["reason"].as_str().unwrap();
+        let answered = answer["refused"]["reason"].as_str().unwrap();
         assert!(second.receive().is_err());
         let logged = refusal(&site, "client_refused", second.address().unwrap());
-        assert_eq!(told, logged);
+        assert_eq!(answered, logged);
         let renews = message["hello"]["renews"].is_string();
         let why = if renews { "renews a control connection that is not here" } else { "joined already" };
-        assert!(told.contains(why), "{told}");
+        assert!(answered.contains(why), "{answered}");
     }
     let stranger = Pair { id: "5a".repeat(16), ticket: Vec::new() }.dial(&site).unwrap();
     assert_eq!(read_to_end(&stranger), b"N");
@@ -280,7 +280,7 @@ fn a_ticket_is_good_for_its_own_pair_and_once() {
         std::thread::spawn(move || partner.call())
     };
 
-    // The wrong ticket: whoever dialled in learns nothing. One more pair is asked for and not had; the partner is told.
+    // The wrong ticket: whoever dialled in learns nothing. One more pair is asked for and not had; the partner hears it.
     let (pair, data) = park(&mut control, &site);
     let session = call();
     let joined = Pair { ticket: vec![7; 32], ..pair }.join(data);

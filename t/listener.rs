@@ -6,7 +6,7 @@ use crate::outward::{
 };
 use nix::sys::signal::Signal;
 use oftp2peer::oftp::report::{Ending, Report, Side};
-use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
+use oftp2peer::oftp::settings::{Act, Misbehaviour, OutFile, Point, Settings};
 use oftp2peer::transport::Break;
 use oftp2peer::transport::dial::Dial;
 use oftp2peer::{Partner, Station};
@@ -70,7 +70,7 @@ fn a_station_that_knows_no_proxies_reaches_the_partner_it_is_tied_to() {
     for (place, name) in [(good, "acme"), (down, "down"), (off, "off")] {
         site.wait_log(Role::Client, &format!("listener_open listener=local address={place} partner={name}"));
     }
-    partner.desk().queue(OutFile::octets("BACK", vec![1; 300_000]));
+    partner.queue().add_file(OutFile::octets("BACK", vec![1; 300_000]));
     let report = plain(good).send([OutFile::octets("OUT", vec![2; 300_000])]);
     assert!(report.is_good() && report.received.len() == 1, "{report:?}");
     assert!(report.receipt_for(&report.sent[0].id).is_some(), "{report:?}");
@@ -196,9 +196,9 @@ fn a_station_that_does_not_go_on_is_let_go_at_its_deadline() {
     for (at, act) in [(Point::Ready, Act::Silence), (Point::Data(50_000), Act::Stall)] {
         for mut by in [plain(tied), station(&"acme:0", socks(&site))] {
             if matches!(act, Act::Stall) {
-                partner.desk().queue(OutFile::octets("BACK", vec![0; 30_000_000]));
+                partner.queue().add_file(OutFile::octets("BACK", vec![0; 30_000_000]));
             }
-            by.settings.mischief = Some(Mischief { at, act: act.clone() });
+            by.settings.misbehaviour = Some(Misbehaviour { at, act: act.clone() });
             // The kernel may keep the reset from one that does not read: so long it waits for it.
             by.settings.timeout = Duration::from_secs(8);
             // What it sees is its own business: it does not listen.
@@ -291,7 +291,7 @@ fn slow_listeners_move_and_come_back_while_sessions_go_on() {
     wait_slow(REFRESH, "the port that was taken", || listens(wanted).then_some(()));
     assert!(plain(wanted).call().is_good());
     let log = site.log(Role::Client);
-    assert_eq!(log.matches(" listener_error ").count(), 1, "told once: {log}");
+    assert_eq!(log.matches(" listener_error ").count(), 1, "logged once: {log}");
     let closed = format!("listener_closed listener=local address={old} reason=");
     assert!(log.contains(&closed) && log.matches(" listener_closed ").count() == 1, "{log}");
     let report = flight.land().unwrap();

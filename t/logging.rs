@@ -168,7 +168,7 @@ fn every_process_says_what_it_does_from_start_to_end() {
     }
     let backend = site.log(Role::Api);
     let lines: Vec<Line> = backend.lines().filter_map(Line::read).collect();
-    let told = [
+    let events = [
         "started ",
         "client-enrolled ",
         "configuration-handed-out ",
@@ -176,6 +176,6 @@ fn every_process_says_what_it_does_from_start_to_end() {
         "stopping signal=TERM",
         "stopped",
     ];
-    in_order(&lines, lines[0].pid, &told);
+    in_order(&lines, lines[0].pid, &events);
     site.end();
 }

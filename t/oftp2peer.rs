@@ -104,7 +104,7 @@ fn a_ca_a_station_and_a_file_over_tls() {
 }
 
 #[test]
-fn failures_are_told_with_status_1() {
+fn failures_end_with_status_1() {
     let folder = Folder::new("failures");
     fs::write(folder.0.join("file"), "x").unwrap();
     let failed = |address: &str, options: &str, words: &str| {
@@ -125,7 +125,7 @@ fn failures_are_told_with_status_1() {
 }
 
 #[test]
-fn wrong_usage_is_told_with_status_64() {
+fn wrong_usage_ends_with_status_64() {
     let folder = Folder::new("usage");
     for line in [
         "",

@@ -4,7 +4,7 @@
 use crate::outward::{
     HOST, acme, add, certificate, connect, launch, listening, prepare, refusal, socks, station, tls,
 };
-use oftp2peer::oftp::report::Fate;
+use oftp2peer::oftp::report::Outcome;
 use oftp2peer::oftp::settings::OutFile;
 use oftp2peer::{Event, Partner};
 use openssl::ssl::SslVersion;
@@ -24,7 +24,7 @@ fn a_file_goes_out_and_its_receipt_comes_back() {
     assert!(report.is_good(), "{report:?}\n{}\n{}", site.log(Role::Server), site.log(Role::Client));
     assert!(report.receipt_for(&report.sent[0].id).is_some(), "{report:?}");
     let received = partner.next_report(PATIENCE).unwrap();
-    assert_eq!(received.received[0].fate, Fate::Accepted);
+    assert_eq!(received.received[0].outcome, Outcome::Accepted);
     for role in [Role::Server, Role::Client] {
         site.wait_log(role, "session_begin direction=outgoing*partner=acme ssid=O0013ACME");
         site.wait_log(role, "session_end direction=outgoing*reason=normal*files=1");
@@ -52,7 +52,7 @@ fn each_way_leads_there_under_each_tls_and_without() {
             ("acme:0".to_owned(), socks(&site)),
             (format!("[::ffff:127.0.0.1]:{port}"), socks(&site)),
         ] {
-            partner.desk().queue(OutFile::octets("BACK", vec![1; 5000]));
+            partner.queue().add_file(OutFile::octets("BACK", vec![1; 5000]));
             let report = station(&to, via).send([OutFile::octets("OUT", vec![2; 5000])]);
             assert!(report.is_good() && report.received.len() == 1, "{to}: {report:?}");
             assert!(partner.next_report(PATIENCE).unwrap().is_good(), "{to}");
@@ -79,9 +79,10 @@ fn nobody_but_partners_can_be_reached() {
             assert!(refusal(&report).contains("SOCKS5 code 2"), "{to}: {report:?}");
         }
     }
-    for (to, told) in [("off", "disabled: "), ("homeless", "destination: the partner homeless has no host")] {
+    for (to, words) in [("off", "disabled: "), ("homeless", "destination: the partner homeless has no host")]
+    {
         let report = station(&to, connect(&site)).call();
-        assert!(refusal(&report).contains(&format!("HTTP/1.1 403 {told}")), "{to}: {report:?}");
+        assert!(refusal(&report).contains(&format!("HTTP/1.1 403 {words}")), "{to}: {report:?}");
         let report = station(&format!("{to}:0"), socks(&site)).call();
         assert!(refusal(&report).contains("SOCKS5 code 2"), "{to}: {report:?}");
     }

@@ -12,7 +12,7 @@ use nix::sys::socket::{
 use oftp2peer::Running;
 use oftp2peer::ca::{Authority, Issued};
 use oftp2peer::oftp::report::Ending;
-use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
+use oftp2peer::oftp::settings::{Act, Misbehaviour, OutFile, Point, Settings};
 use oftp2peer::transport::{Break, Conn};
 use openssl::ssl::SslVersion;
 use std::io::{Read, Write};
@@ -49,21 +49,21 @@ fn raw(act: impl Fn(TcpStream) + Send + 'static) -> u16 {
     port
 }
 
-fn mischief(at: Point, act: Act) -> Settings {
-    faulty(Mischief { at, act })
+fn misbehaving(at: Point, act: Act) -> Settings {
+    faulty(Misbehaviour { at, act })
 }
 
-/// A partner whose fault is in how it listens or speaks, and what the station is told.
+/// A partner whose fault is in how it listens or speaks, and what the station hears.
 struct Case {
     name: &'static str,
     port: u16,
     options: &'static [&'static str],
     /// The reason, and what SOCKS5 makes of it.
-    told: (&'static str, u8),
+    answer: (&'static str, u8),
 }
 
-fn case(name: &'static str, port: u16, options: &'static [&'static str], told: (&'static str, u8)) -> Case {
-    Case { name, port, options, told }
+fn case(name: &'static str, port: u16, options: &'static [&'static str], answer: (&'static str, u8)) -> Case {
+    Case { name, port, options, answer }
 }
 
 #[test]
@@ -92,10 +92,10 @@ fn each_fault_of_a_partner_has_its_own_word() {
         let _ = tcp.read_to_end(&mut Vec::new());
     });
     let partners: Vec<Running> = [
-        (Some(good.clone()), mischief(Point::Connected, Act::Silence)),
-        (Some(good.clone()), mischief(Point::Connected, Act::Reset)),
-        (None, mischief(Point::Connected, Act::Close)),
-        (Some(good), mischief(Point::Connected, Act::Send(b"\x10\0\0\x06XX".to_vec()))),
+        (Some(good.clone()), misbehaving(Point::Connected, Act::Silence)),
+        (Some(good.clone()), misbehaving(Point::Connected, Act::Reset)),
+        (None, misbehaving(Point::Connected, Act::Close)),
+        (Some(good), misbehaving(Point::Connected, Act::Send(b"\x10\0\0\x06XX".to_vec()))),
         (Some(wary(SslVersion::TLS1_2)), acme()),
         (Some(wary(SslVersion::TLS1_3)), acme()),
     ]
@@ -134,7 +134,7 @@ fn each_fault_of_a_partner_has_its_own_word() {
     let words = ["HTTP/1.1 502 partner-down: the name", "HTTP/1.1 504 timeout: "];
     assert!(words.iter().any(|word| refusal(&nowhere).contains(word)), "{nowhere:?}");
     let mut reports = calls.into_iter().map(|call| call.join().unwrap());
-    for Case { name, told: (word, code), .. } in &cases {
+    for Case { name, answer: (word, code), .. } in &cases {
         let by_connect = reports.next().unwrap();
         let status = if *word == "timeout" { 504 } else { 502 };
         assert!(by_connect.contains(&format!("HTTP/1.1 {status} {word}: ")), "{name}: {by_connect}");
@@ -238,9 +238,9 @@ fn a_pinned_partner_may_have_any_name_and_no_other_certificate() {
 }
 
 /// The ways to break off, and where.
-fn breaks() -> [(&'static str, Mischief); 3] {
+fn breaks() -> [(&'static str, Misbehaviour); 3] {
     [("cut", Act::Cut), ("reset", Act::Reset), ("close", Act::Close)]
-        .map(|(name, act)| (name, Mischief { at: Point::Data(500_000), act }))
+        .map(|(name, act)| (name, Misbehaviour { at: Point::Data(500_000), act }))
 }
 
 /// The reason in both end lines after these marks.
@@ -260,7 +260,7 @@ fn a_side_that_breaks_off_in_a_file_is_a_break_to_the_other() {
     let mut partners = Vec::new();
     for tls in [Some(context), None] {
         let sound = listening(acme(), tls.clone());
-        let rude = breaks().map(|(name, mischief)| (name, listening(faulty(mischief), tls.clone())));
+        let rude = breaks().map(|(name, misbehaviour)| (name, listening(faulty(misbehaviour), tls.clone())));
         let (suffix, flag) = if tls.is_some() { ("tls", "yes") } else { ("plain", "no") };
         for (name, partner) in rude.iter().map(|(name, partner)| (*name, partner)).chain([("sound", &sound)])
         {
@@ -278,11 +278,11 @@ fn a_side_that_breaks_off_in_a_file_is_a_break_to_the_other() {
             assert_eq!(report.ending, Ending::Broken(Break::Reset), "{name}");
             assert_ended(&mut site, marks, &name, "partner-broke");
         }
-        for (act, mischief) in breaks() {
+        for (act, misbehaviour) in breaks() {
             let (marks, name) =
                 ([Role::Server, Role::Client].map(|role| site.mark(role)), format!("sound{suffix}"));
             let mut station = station(&name, connect(&site));
-            station.settings.mischief = Some(mischief);
+            station.settings.misbehaviour = Some(misbehaviour);
             station.send([file()]);
             let report = sound.next_report(PATIENCE).unwrap();
             assert_eq!(report.ending, Ending::Broken(Break::Reset), "{act} {name}");

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oftp2peer::Running;
 use oftp2peer::oftp::report::{Ending, Report};
-use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point};
+use oftp2peer::oftp::settings::{Act, Misbehaviour, OutFile, Point};
 use oftp2peer::transport::Break;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -119,7 +119,7 @@ fn the_server_counts_outgoing_sessions_whatever_its_client_asks_for() {
 }
 
 #[test]
-fn each_station_is_told_that_the_licence_has_expired() {
+fn each_station_hears_that_the_licence_has_expired() {
     const LIFE: Duration = Duration::from_secs(15);
     let site = Builder::new("out-licence").outgoing().prepare().unwrap();
     let partner = listening(acme(), Some(tls(&site, &certificate(&site))));
@@ -171,7 +171,7 @@ fn a_station_whose_pair_is_of_no_use_gets_another() {
 /// A site whose partner `mute` says nothing, and a station that waits for it.
 fn waiting(name: &str) -> (Site, Running, JoinHandle<Report>) {
     let mut site = prepare(name);
-    let silence = faulty(Mischief { at: Point::Connected, act: Act::Silence });
+    let silence = faulty(Misbehaviour { at: Point::Connected, act: Act::Silence });
     let partner = listening(silence, Some(tls(&site, &certificate(&site))));
     add(&site, "mute", partner.address().port(), &[]);
     launch_as_it_is(&mut site);

@@ -3,7 +3,7 @@
 
 use oftp2peer::ca::Issued;
 use oftp2peer::oftp::report::{Ending, Report};
-use oftp2peer::oftp::settings::{Mischief, Settings};
+use oftp2peer::oftp::settings::{Misbehaviour, Settings};
 use oftp2peer::transport::dial::{Dial, Via};
 use oftp2peer::{Partner, Running, Station};
 use openssl::ssl::SslContext;
@@ -23,8 +23,8 @@ pub(crate) fn acme() -> Settings {
 }
 
 /// The same with a fault.
-pub(crate) fn faulty(mischief: Mischief) -> Settings {
-    Settings { mischief: Some(mischief), ..acme() }
+pub(crate) fn faulty(misbehaviour: Misbehaviour) -> Settings {
+    Settings { misbehaviour: Some(misbehaviour), ..acme() }
 }
 
 /// A partner as a server on `HOST`.

@@ -32,7 +32,7 @@ impl Drop for Running {
 
 /// What comes, until it holds `READY` or ends.
 fn listen(mut from: impl Read + Send + 'static) -> Receiver<String> {
-    let (tell, told) = channel();
+    let (sender, words) = channel();
     std::thread::spawn(move || {
         let mut heard = Vec::new();
         let mut octets = [0; 1024];
@@ -42,9 +42,9 @@ fn listen(mut from: impl Read + Send + 'static) -> Receiver<String> {
                 _ => break,
             }
         }
-        let _ = tell.send(String::from_utf8_lossy(&heard).into_owned());
+        let _ = sender.send(String::from_utf8_lossy(&heard).into_owned());
     });
-    told
+    words
 }
 
 impl Program {
@@ -62,11 +62,11 @@ impl Program {
             }
             Err(e) => panic!("{name}: {e}"),
         };
-        let (heard, told) =
+        let (heard, complaint) =
             (listen(running.0.stdout.take().unwrap()), listen(running.0.stderr.take().unwrap()));
         let heard = heard.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{name} {line}: nothing came"));
         drop(running);
-        (heard, told.recv_timeout(PATIENCE).unwrap())
+        (heard, complaint.recv_timeout(PATIENCE).unwrap())
     }
 }
 
@@ -91,18 +91,22 @@ fn ways(proxy: SocketAddr, to: &str) -> Vec<(Program, String, &'static str)> {
 }
 
 #[test]
-fn curl_socat_and_netcat_reach_a_partner_and_are_told_why_not() {
+fn curl_socat_and_netcat_reach_a_partner_and_hear_why_not() {
     let site = prepare("programs");
     let partner = listening(acme(), Some(tls(&site, &certificate(&site))));
     let mut site = launch(site, &partner, &[]);
     let target = format!("acme:{}", partner.address().port());
     for (program, line, _) in ways(site.outgoing, &target) {
-        let (heard, told) = program.run(&line);
-        assert!(heard.ends_with(READY), "{} {line}: {heard:?} {told}", program.0);
+        let (heard, complaint) = program.run(&line);
+        assert!(heard.ends_with(READY), "{} {line}: {heard:?} {complaint}", program.0);
     }
     for (program, line, refusal) in ways(site.outgoing, "nobody:6619") {
-        let (heard, told) = program.run(&line);
-        assert!(heard.is_empty() && told.contains(refusal), "{} {line}: {heard:?} {told}", program.0);
+        let (heard, complaint) = program.run(&line);
+        assert!(
+            heard.is_empty() && complaint.contains(refusal),
+            "{} {line}: {heard:?} {complaint}",
+            program.0
+        );
     }
     site.wait_log(Role::Server, "session_refused direction=outgoing reason=destination address=nobody");
     site.end();

@@ -54,13 +54,14 @@ fn two_sites_side_by_side_carry_files_and_stop() {
     let started = sites.each_ref().map(Folder::start);
     for child in started {
         let output = child.wait_with_output().unwrap();
-        let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{said}\n{told}");
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{stdout}\n{stderr}");
         for way in ["partner -> server -> client -> station", "station -> client -> server -> partner"] {
-            assert!(told.contains(way), "{told}");
+            assert!(stderr.contains(way), "{stderr}");
         }
-        assert_eq!(said.matches("receipt EERP").count(), 2, "{said}");
-        assert_eq!(told.matches("SHA-256 on both ends: ").count(), 2, "{told}");
+        assert_eq!(stdout.matches("receipt EERP").count(), 2, "{stdout}");
+        assert_eq!(stderr.matches("SHA-256 on both ends: ").count(), 2, "{stderr}");
     }
     let ports = ["TLS_PORT", "INTERNAL_PORT", "OUTGOING_PORT", "STATION_PORT", "PARTNER_PORT"];
     let mut taken: Vec<String> =
@@ -106,7 +107,7 @@ fn a_folder_with_other_things_in_it_is_left_alone() {
     fs::create_dir(&folder.0).unwrap();
     fs::write(folder.0.join("letter"), "dear").unwrap();
     let output = folder.start().wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(1) && told.contains("--dir"), "{told}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && stderr.contains("--dir"), "{stderr}");
     assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
 }

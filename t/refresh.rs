@@ -55,7 +55,7 @@ fn with(sound: &Value, name: &str, value: Value) -> String {
 }
 
 /// The lines of this event after `mark`: level and reason of each.
-fn told(site: &Site, mark: usize, event: &str) -> Vec<(String, String)> {
+fn logged(site: &Site, mark: usize, event: &str) -> Vec<(String, String)> {
     let log = site.log(Role::Server)[mark..].to_owned();
     let lines = log.lines().filter_map(Line::read).filter(|line| line.event() == event);
     lines.map(|line| (line.level.to_owned(), line.field("reason").unwrap_or_default())).collect()
@@ -93,7 +93,7 @@ fn faulty(site: &Site, sound: &Value, taken: SocketAddr) -> Vec<(String, &'stati
 }
 
 #[test]
-fn what_cannot_be_taken_whole_is_not_taken_and_told_once() {
+fn what_cannot_be_taken_whole_is_not_taken_and_reported_once() {
     let (mut site, mut control, sound) = joined(Builder::new("faulty"));
     let stranger = site.partner("O0013NEWCO").unwrap();
     let taken = TcpListener::bind((site.address, 0)).unwrap();
@@ -109,17 +109,20 @@ fn what_cannot_be_taken_whole_is_not_taken_and_told_once() {
         }
         control.hand_config(r#"{"ok":true,"unchanged":true}"#).unwrap();
         site.wait_log_after(Role::Server, mark, "config_confirmed generation=");
-        let lines = told(&site, mark, "config_refused");
+        let lines = logged(&site, mark, "config_refused");
         let [(level, reason)] = &lines[..] else { panic!("{words}: {lines:?}") };
         assert!(level == "ERROR" && reason.contains(words), "{words}: {reason}");
         assert!(reason.len() < 400 && !reason.contains("PRIVATE"), "{reason}");
         let closed = usize::from(words.contains("listener"));
-        assert_eq!(told(&site, mark, "listener_error").len(), closed, "{words}");
-        assert_eq!(told(&site, mark, "config_taken").len() + told(&site, mark, "listener_closed").len(), 0);
+        assert_eq!(logged(&site, mark, "listener_error").len(), closed, "{words}");
+        assert_eq!(
+            logged(&site, mark, "config_taken").len() + logged(&site, mark, "listener_closed").len(),
+            0
+        );
         // The old certificate, the old trust, the old partner table, in a process that is forked now.
         assert_eq!(stranger.call().ending.reason(), Some(3), "{words}");
     }
-    // Each of them was told to the backend's system log, too.
+    // Each of them was reported to the backend's system log, too.
     for (_, words) in all {
         let entry = loop {
             let message = control.receive().unwrap();
@@ -194,7 +197,7 @@ fn the_listener_moves_between_one_address_and_all_of_them() {
     site.wait_log_after(Role::Server, mark, &format!("listener_error listener=tls address={all}"));
     site.wait_log_after(Role::Server, mark, "config_refused");
     assert_eq!(stranger.call().ending.reason(), Some(3));
-    assert_eq!(told(&site, mark, "listener_closed"), []);
+    assert_eq!(logged(&site, mark, "listener_closed"), []);
     drop(other);
     for (answer, old, new) in [(everywhere, site.tls, all), (sound.to_string(), all, site.tls)] {
         let mark = site.mark(Role::Server);

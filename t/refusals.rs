@@ -3,7 +3,7 @@
 
 use oftp2peer::Partner;
 use oftp2peer::ca::{Authority, Issued, Key, Request, self_signed};
-use oftp2peer::oftp::settings::{Act, Mischief, Point};
+use oftp2peer::oftp::settings::{Act, Misbehaviour, Point};
 use oftp2peer::transport::tls::Tls;
 use openssl::ssl::SslVersion;
 use openssl::x509::X509Crl;
@@ -17,18 +17,18 @@ const DAY: Duration = Duration::from_hours(24);
 /// A refusal's reason in the log, and the ESID the partner gets.
 type Refusal = (&'static str, Option<u8>);
 
-/// The text of the log line that tells of the call of `partner`, which is refused as `expected`.
+/// The text of the log line about the call of `partner`, which is refused as `expected`.
 #[track_caller]
 fn refused(site: &mut Site, partner: &Partner, expected: Refusal, what: &str) -> String {
     let mark = site.mark(Role::Server);
     let report = partner.call();
     assert_eq!(report.ending.reason(), expected.1, "{what}: {report:?}");
-    told(site, mark, expected, what)
+    wait_refused(site, mark, expected, what)
 }
 
 /// The text of the one refusal after `mark`, which must be as `expected`.
 #[track_caller]
-fn told(site: &mut Site, mark: usize, (reason, esid): Refusal, what: &str) -> String {
+fn wait_refused(site: &mut Site, mark: usize, (reason, esid): Refusal, what: &str) -> String {
     let line = site.wait_log_after(Role::Server, mark, "session_refused");
     let line = Line::read(&line).unwrap();
     let field = |key: &str| line.field(key).unwrap_or_default();
@@ -113,7 +113,7 @@ fn a_certificate_that_is_not_good_is_refused_with_its_own_reason() {
         let partner = site.partner_with("O0013ACME", Some(&identity)).unwrap();
         let mark = site.mark(Role::Server);
         let report = partner.call();
-        let line = told(&mut site, mark, (reason, None), reason);
+        let line = wait_refused(&mut site, mark, (reason, None), reason);
         assert!(report.ending.to_string().contains(alert), "{reason}: {}", report.ending);
         let serial = identity.certificate.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_string();
         assert!(line.contains("serialNumber=O0013ACME") && line.contains(&serial), "{line}");
@@ -219,7 +219,7 @@ fn a_crl_that_is_not_there_may_be_borne_by_setting() {
 /// A partner that does this once SSRM has come.
 fn after_ssrm(site: &Site, act: Act) -> Partner {
     let mut partner = site.partner("O0013ACME").unwrap();
-    partner.settings.mischief = Some(Mischief { at: Point::Ready, act });
+    partner.settings.misbehaviour = Some(Misbehaviour { at: Point::Ready, act });
     partner
 }
 
@@ -261,7 +261,7 @@ fn an_ssid_that_is_not_right_gets_its_esid() {
     let partner = after_ssrm(&site, Act::Send(buffer("F08000")));
     let mark = site.mark(Role::Server);
     partner.call();
-    told(&mut site, mark, ("error-esid", None), "ESID instead of SSID");
+    wait_refused(&mut site, mark, ("error-esid", None), "ESID instead of SSID");
     // What monitors do to see whether somebody is there.
     for act in [Act::Close, Act::Reset] {
         let partner = after_ssrm(&site, act);
@@ -296,11 +296,11 @@ fn what_is_not_tls_1_2_or_1_3_is_refused() {
         let mut answer = Vec::new();
         let _ = tcp.read_to_end(&mut answer);
         assert!(answer.len() < 20, "{answer:?}");
-        told(&mut site, mark, (reason, None), &String::from_utf8_lossy(octets));
+        wait_refused(&mut site, mark, (reason, None), &String::from_utf8_lossy(octets));
     }
     let mark = site.mark(Role::Server);
     drop(site.partner("O0013ACME").unwrap().dial.open_tcp().unwrap());
-    told(&mut site, mark, ("tls", None), "a connection test");
+    wait_refused(&mut site, mark, ("tls", None), "a connection test");
     end(site, 8);
 }
 

@@ -3,8 +3,8 @@
 
 use oftp2peer::oftp::session::Role as Side;
 use std::collections::BTreeSet;
+use t::ends::Ends;
 use t::site::{Builder, PartnerEntry, Role, Site};
-use t::stage::Stage;
 use t::wire::{Step, Trace};
 
 fn traces() -> Vec<Trace> {
@@ -13,7 +13,7 @@ fn traces() -> Vec<Trace> {
 }
 
 /// A site that knows every SSIDCODE of the traces.
-fn site(name: &str, profile: &str) -> (Site, Stage) {
+fn site(name: &str, profile: &str) -> (Site, Ends) {
     let ssid = |octets: &[u8]| String::from_utf8(octets[6..31].to_owned()).unwrap().trim_end().to_owned();
     let calls = traces().into_iter().flat_map(|trace| trace.steps);
     let calls = calls.filter(|step| step.by == Side::Initiator && step.octets[4] == b'X');
@@ -23,16 +23,16 @@ fn site(name: &str, profile: &str) -> (Site, Stage) {
         entry.option("--certificate", "any").option("--profile", profile)
     });
     let site = Builder::new(name).partners(partners).station(None).start().unwrap();
-    let stage = Stage::new(&site, "O0013WHOEVER").unwrap();
-    (site, stage)
+    let ends = Ends::new(&site, "O0013WHOEVER").unwrap();
+    (site, ends)
 }
 
 /// Plays all of a legal trace.
-fn arrives(site: &mut Site, stage: &Stage, trace: &Trace, piece: usize) {
+fn arrives(site: &mut Site, ends: &Ends, trace: &Trace, piece: usize) {
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
-    let mut session = stage.begin().unwrap();
+    let mut session = ends.begin().unwrap();
     // What is still on its way when the other side has ended the session is legal, and nobody reads it.
-    let (lively, late) = trace.steps.split_at(ends(&trace.steps).map_or(trace.steps.len(), |end| end + 1));
+    let (lively, late) = trace.steps.split_at(end_of(&trace.steps).map_or(trace.steps.len(), |end| end + 1));
     let played = session.play(lively, piece);
     assert_eq!(played, Ok(()), "{} in pieces of {piece}", trace.name);
     for step in late {
@@ -46,18 +46,18 @@ fn arrives(site: &mut Site, stage: &Stage, trace: &Trace, piece: usize) {
     }
 }
 
-/// Plays what comes before the refused step, and sees each end told the reason and nothing else.
-fn is_refused(site: &mut Site, stage: &Stage, trace: &Trace, (at, reason): &(usize, String), piece: usize) {
+/// Plays what comes before the refused step, and sees each end hear the reason and nothing else.
+fn is_refused(site: &mut Site, ends: &Ends, trace: &Trace, (at, reason): &(usize, String), piece: usize) {
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
     let (before, rest) = trace.steps.split_at(*at);
-    let mut session = stage.begin().unwrap();
+    let mut session = ends.begin().unwrap();
     assert_eq!(session.play(before, piece), Ok(()), "{}", trace.name);
     session.send(rest[0].by, &rest[0].octets);
     let (partner, station) = session.ending();
     let is_inside = station.is_some();
     for end in [Some(partner), station].into_iter().flatten() {
         // Who has said the last word hears none of ours.
-        let due = if ends(before).is_some() { Vec::new() } else { format!("F{reason}").into_bytes() };
+        let due = if end_of(before).is_some() { Vec::new() } else { format!("F{reason}").into_bytes() };
         assert_eq!(end.octets.get(4..7).unwrap_or_default(), due, "{}: {end:?}", trace.name);
         let length = end.octets.get(3).copied().unwrap_or_default();
         assert_eq!(end.octets.len(), usize::from(length), "{}: {end:?}", trace.name);
@@ -70,19 +70,19 @@ fn is_refused(site: &mut Site, stage: &Stage, trace: &Trace, (at, reason): &(usi
 }
 
 /// The step that ends the session.
-fn ends(steps: &[Step]) -> Option<usize> {
+fn end_of(steps: &[Step]) -> Option<usize> {
     steps.iter().position(|step| step.octets[4] == b'F')
 }
 
 /// All traces but the one in which the Initiator speaks before SSRM: the DMZ has sent its own before it reads.
 fn replay(name: &str, profile: &str, piece: usize, up_to: usize) {
-    let (mut site, stage) = site(name, profile);
+    let (mut site, ends) = site(name, profile);
     let octets = |trace: &Trace| trace.steps.iter().map(|step| step.octets.len()).sum::<usize>();
     let traces = traces().into_iter().filter(|trace| trace.steps[0].by == Side::Responder);
     for trace in traces.filter(|trace| octets(trace) <= up_to) {
         match if profile == "strict" { &trace.strict } else { &trace.tolerant } {
-            None => arrives(&mut site, &stage, &trace, piece),
-            Some(verdict) => is_refused(&mut site, &stage, &trace, verdict, piece),
+            None => arrives(&mut site, &ends, &trace, piece),
+            Some(verdict) => is_refused(&mut site, &ends, &trace, verdict, piece),
         }
     }
     site.end();

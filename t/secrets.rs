@@ -65,7 +65,7 @@ fn nothing_secret_is_in_a_log_or_on_the_dmz_disk() {
     let mut acme = site.partner("O0013ACME").unwrap();
     acme.settings.password = PASSWORD.into();
     assert!(acme.call().is_good());
-    // Refused ones are told of with what they said.
+    // Refused ones are logged with what they said.
     let beta = site.certificate("beta", "O0013BETA").unwrap();
     let mut foreign = site.partner_with("O0013ACME", Some(&beta)).unwrap();
     foreign.settings.password = PASSWORD.into();

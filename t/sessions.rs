@@ -5,7 +5,7 @@ use crate::outward::{acme, certificate, connect, launch, listening, station, tls
 use nix::sys::signal::Signal;
 use oftp2peer::Running;
 use oftp2peer::oftp::report::Ending;
-use oftp2peer::oftp::settings::{Act, Intake, Mischief, OutFile, Point, Settings};
+use oftp2peer::oftp::settings::{Act, Intake, Misbehaviour, OutFile, Point, Settings};
 use serde_json::Value;
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::wait_for;
@@ -96,8 +96,8 @@ fn files_are_listed_with_what_became_of_them() {
     let mut site = Builder::new("results").outgoing().prepare().unwrap();
     let context = tls(&site, &certificate(&site));
     let picky = listening(Settings { intake: nowhere, ..acme() }, Some(context.clone()));
-    let mischief = Mischief { at: Point::Data(500_000), act: Act::Reset };
-    let breaks = listening(Settings { mischief: Some(mischief), ..acme() }, Some(context));
+    let misbehaviour = Misbehaviour { at: Point::Data(500_000), act: Act::Reset };
+    let breaks = listening(Settings { misbehaviour: Some(misbehaviour), ..acme() }, Some(context));
     for (name, ssid, at) in [("picky", "O0013PICKY", &picky), ("breaks", "O0013BREAKS", &breaks)] {
         let port = at.address().port().to_string();
         site.api(&[
@@ -117,7 +117,7 @@ fn files_are_listed_with_what_became_of_them() {
     }
     site.launch().unwrap();
     site.wait_log(Role::Client, "listener_open*local");
-    picky.desk().queue(OutFile::octets("BACK", vec![1; 3_000]));
+    picky.queue().add_file(OutFile::octets("BACK", vec![1; 3_000]));
     let refused = station(&"picky", connect(&site)).send([OutFile::octets("UNWANTED", vec![1; 3_000])]);
     assert!(refused.ending.is_normal(), "{refused:?}");
     let broken = station(&"breaks", connect(&site)).send([OutFile::octets("BROKEN", vec![3; 3_000_000])]);

@@ -66,15 +66,15 @@ fn api_worker(site: &Site) -> Pid {
 fn each_process_has_a_level_of_its_own() {
     let site = Site::start("log-levels").unwrap();
     let flight = take_off(&site);
-    let mut told = vec![(Role::Client, api_worker(&site))];
+    let mut processes = vec![(Role::Client, api_worker(&site))];
     for role in DAEMONS {
-        told.extend(
+        processes.extend(
             [session(&site, role), *wait_parked(&site, role).first().unwrap()].map(|pid| (role, pid)),
         );
     }
     // Last, since they renew their parked children.
-    told.extend(DAEMONS.map(|role| (role, site.pid(role))));
-    for (role, pid) in &told {
+    processes.extend(DAEMONS.map(|role| (role, site.pid(role))));
+    for (role, pid) in &processes {
         for (signal, level) in LEVELS {
             let all = events(&site, *role, "level");
             kill(*pid, signal).unwrap();
@@ -130,8 +130,8 @@ fn a_parents_level_is_that_of_the_children_it_forks_from_then_on() {
 }
 
 #[test]
-fn a_session_process_that_is_told_to_end_says_esid_05_to_both_sides() {
-    let site = Site::start("told").unwrap();
+fn a_session_process_that_must_end_says_esid_05_to_both_sides() {
+    let site = Site::start("ended-by-signal").unwrap();
     for (role, signal) in [
         (Role::Server, Signal::SIGHUP),
         (Role::Server, Signal::SIGTERM),
@@ -266,8 +266,8 @@ fn no_process_shows_token_or_password_and_no_log_has_them() {
     for process in [Pid::from_raw(client), worker, site.pid(Role::Server)] {
         kill(process, Signal::SIGTSTP).unwrap();
     }
-    for (role, told) in [(Role::Server, 1), (Role::Client, 2)] {
-        wait_for("TRACE", || (events(&site, role, "level") == told).then_some(()));
+    for (role, expected) in [(Role::Server, 1), (Role::Client, 2)] {
+        wait_for("TRACE", || (events(&site, role, "level") == expected).then_some(()));
     }
     site.assert_works();
     let flight = take_off(&site);

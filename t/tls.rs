@@ -1,6 +1,6 @@
 //! What the TLS port lets a stranger choose, asked by those whom administrators ask: sslyze and `openssl s_client`.
 //! Nothing below TLS 1.2, forward secrecy and AEAD alone, no renegotiation, no resumption, no early data. Each scan is
-//! told of in the log, and harms nobody.
+//! logged, and harms nobody.
 
 use oftp2peer::ca::{Key, Request};
 use serde_json::Value;

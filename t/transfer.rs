@@ -4,8 +4,8 @@ use nix::sys::signal::Signal;
 use oftp2peer::Partner;
 use oftp2peer::ca::{Authority, Request};
 use oftp2peer::oftp::codec::{Level, hex};
-use oftp2peer::oftp::report::{Ending, Fate};
-use oftp2peer::oftp::settings::{Act, Mischief, OutFile, Point, Settings};
+use oftp2peer::oftp::report::{Ending, Outcome};
+use oftp2peer::oftp::settings::{Act, Misbehaviour, OutFile, Point, Settings};
 use oftp2peer::transport::Break;
 use openssl::ssl::SslVersion;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn a_file_goes_in_and_its_receipt_comes_back() {
     assert!(report.is_good(), "{report:?}");
     assert!(report.receipt_for(&report.sent[0].id).is_some(), "{report:?}");
     let station = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
-    assert_eq!(station.received[0].fate, Fate::Accepted);
+    assert_eq!(station.received[0].outcome, Outcome::Accepted);
     assert_eq!(station.received[0].sha256, hex(&openssl::sha::sha256(&octets)));
     for role in [Role::Server, Role::Client] {
         site.wait_log(role, "session_end*ssid=O0013ACME*files=1");
@@ -46,7 +46,7 @@ fn levels_versions_and_both_directions_pass() {
             partner.settings =
                 Settings { level, buffer: 2048, credit: 3, compression: true, ..partner.settings };
             let station = site.station.as_ref().unwrap();
-            station.desk().queue(OutFile::octets("DOWN", vec![b' '; 100_000]));
+            station.queue().add_file(OutFile::octets("DOWN", vec![b' '; 100_000]));
             let report =
                 partner.send([OutFile::octets("UP", vec![b'x'; 100_000]), OutFile::octets("EMPTY", [])]);
             assert!(report.is_good() && report.received.len() == 1, "{report:?}");
@@ -58,8 +58,8 @@ fn levels_versions_and_both_directions_pass() {
 
 #[test]
 fn a_station_that_dies_is_a_break_to_the_partner() {
-    let mischief = Some(Mischief { at: Point::Data(2_000_000), act: Act::Reset });
-    let station = Settings { mischief, ..Settings::new("O0013STATION", "STATION") };
+    let misbehaviour = Some(Misbehaviour { at: Point::Data(2_000_000), act: Act::Reset });
+    let station = Settings { misbehaviour, ..Settings::new("O0013STATION", "STATION") };
     let mut site = Builder::new("station-dies").station(Some(station)).start().unwrap();
     let report = site.partner("O0013ACME").unwrap().send([OutFile::octets("BREAK", &big()[..])]);
     assert!(matches!(&report.ending, Ending::Broken(end) if *end != Break::CloseNotify), "{report:?}");
@@ -72,8 +72,8 @@ fn a_partner_that_breaks_off_is_a_break_to_the_station() {
     for (name, act) in [("cut", Act::Cut), ("reset", Act::Reset), ("close", Act::Close)] {
         let site = Site::start(&format!("partner-{name}")).unwrap();
         let mut partner = site.partner("O0013ACME").unwrap();
-        partner.settings.mischief = Some(Mischief { at: Point::Data(2_000_000), act });
-        assert_eq!(partner.send([OutFile::octets("BREAK", &big()[..])]).ending, Ending::Mischief);
+        partner.settings.misbehaviour = Some(Misbehaviour { at: Point::Data(2_000_000), act });
+        assert_eq!(partner.send([OutFile::octets("BREAK", &big()[..])]).ending, Ending::Misbehaviour);
         let report = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
         assert_eq!(report.ending, Ending::Broken(Break::Reset), "{name}");
         site.end();

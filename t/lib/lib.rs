@@ -1,11 +1,12 @@
 //! What the black-box tests are made of: daemons, sites, and peers that misbehave. The OFTP2 partner and station, and
 //! the test CA, are the package `oftp2peer`.
 //! Reading order: `wire` (scripted peer); `binaries`, `installation`, `licence`, `wait` for single daemons, `site` for
-//! all of them, `stage` for traces through a site, `link` for a client or server that misbehaves, `tamper` for such a
+//! all of them, `ends` for traces through a site, `link` for a client or server that misbehaves, `tamper` for such a
 //! backend, `s_client` for TLS without OFTP2.
 #![forbid(unsafe_code)]
 
 pub mod binaries;
+pub mod ends;
 pub mod hostile;
 pub mod installation;
 pub mod licence;
@@ -13,7 +14,6 @@ pub mod link;
 pub mod loglines;
 pub mod s_client;
 pub mod site;
-pub mod stage;
 pub mod tamper;
 pub mod wait;
 pub mod wire;

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_field_is_told_apart() {
+    fn what_is_not_a_field_is_left_out() {
         assert_eq!(fields("level").unwrap(), []);
         assert_eq!(fields("level level=INFO").unwrap(), [("level", "INFO".to_owned())]);
         for text in

@@ -122,7 +122,7 @@ pub fn play(conn: &mut Conn, steps: &[Step], role: Role, piece: usize) -> Result
         } else {
             let mut came = vec![0; step.octets.len()];
             let mut filled = 0;
-            // What differs is told at once, even if less comes than was due.
+            // What differs is returned at once, even if less comes than was due.
             while filled < came.len() {
                 filled += conn.read(&mut came[filled..]).map_err(broken)?;
                 if came[..filled] != step.octets[..filled] {
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_told_with_its_step() {
+    fn a_difference_is_named_with_its_step() {
         let (mut ours, mut theirs) = pair();
         let steps = [Step { by: Role::Responder, octets: b"\x10\0\0\x05P".to_vec(), label: "RTR".into() }];
         theirs.write(b"\x10\0\0\x05R").unwrap();

@@ -1,6 +1,6 @@
 //! An OFTP2 system that opens sessions.
 
-use crate::oftp::desk::Desk;
+use crate::oftp::queue::Queue;
 use crate::oftp::report::{Ending, Report, answers};
 use crate::oftp::session::{Role, Session};
 use crate::oftp::settings::{OutFile, Settings};
@@ -19,27 +19,27 @@ pub struct Partner {
     /// Who it is, and what it offers.
     pub settings: Settings,
     /// Its queue.
-    pub desk: Arc<Desk>,
+    pub queue: Arc<Queue>,
 }
 
 impl Partner {
     /// A partner that connects by `dial`.
     pub fn new(dial: Dial, settings: Settings) -> Self {
-        Self { dial, settings, desk: Arc::default() }
+        Self { dial, settings, queue: Arc::default() }
     }
 
     /// One session: sends what is queued, takes what comes, ends in order.
     pub fn call(&self) -> Report {
-        let number = self.desk.next_session();
+        let number = self.queue.next_session();
         match self.dial.open() {
-            Ok(conn) => Session::new(conn, Role::Initiator, &self.settings, &self.desk, number).run(),
+            Ok(conn) => Session::new(conn, Role::Initiator, &self.settings, &self.queue, number).run(),
             Err(error) => Report { ending: Ending::Failed(error.to_string()), ..Report::new(number) },
         }
     }
 
     /// One session with `files`.
     pub fn send(&self, files: impl IntoIterator<Item = OutFile>) -> Report {
-        files.into_iter().for_each(|file| self.desk.queue(file));
+        files.into_iter().for_each(|file| self.queue.add_file(file));
         self.call()
     }
 

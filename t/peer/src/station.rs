@@ -1,7 +1,7 @@
 //! An OFTP2 system that serves sessions: one thread accepts, one more for each session.
 //! It tells over a channel what happened, and ends all it has when it is dropped.
 
-use crate::oftp::desk::Desk;
+use crate::oftp::queue::Queue;
 use crate::oftp::report::{Ending, Report};
 use crate::oftp::session::{Role, Session};
 use crate::oftp::settings::Settings;
@@ -57,13 +57,13 @@ pub struct Station {
     /// TLS, or plain OFTP.
     pub tls: Option<SslContext>,
     /// Its queue, for whoever calls.
-    pub desk: Arc<Desk>,
+    pub queue: Arc<Queue>,
 }
 
 impl Station {
     /// A station on a free port of 127.0.0.1, without TLS.
     pub fn new(settings: Settings) -> Self {
-        Self { listen: "127.0.0.1:0".to_owned(), settings, tls: None, desk: Arc::default() }
+        Self { listen: "127.0.0.1:0".to_owned(), settings, tls: None, queue: Arc::default() }
     }
 
     /// Listens, and serves until the returned value is dropped.
@@ -113,13 +113,13 @@ impl Running {
     }
 
     /// Its queue.
-    pub fn desk(&self) -> &Desk {
-        &self.shared.station.desk
+    pub fn queue(&self) -> &Queue {
+        &self.shared.station.queue
     }
 
     /// Connections accepted so far.
     pub fn connections(&self) -> u64 {
-        self.desk().sessions()
+        self.queue().sessions()
     }
 
     /// Sessions running now.
@@ -178,7 +178,7 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>, tell: &Sender<Event>
         }
         // A connection that is gone before it was accepted harms nobody.
         let Ok((tcp, from)) = accepted else { continue };
-        let session = shared.station.desk.next_session();
+        let session = shared.station.queue.next_session();
         if let Ok(handle) = tcp.try_clone() {
             shared.open().insert(session, handle);
         }
@@ -201,7 +201,7 @@ fn serve(tcp: TcpStream, from: SocketAddr, session: u64, station: &Station) -> R
         None => Conn::plain(tcp).map_err(|error| Break::Io(error.to_string())),
     };
     match conn {
-        Ok(conn) => Session::new(conn, Role::Responder, settings, &station.desk, session).run(),
+        Ok(conn) => Session::new(conn, Role::Responder, settings, &station.queue, session).run(),
         Err(end) => Report {
             address: Some(from),
             ending: Ending::Broken(end.clone()),

@@ -3,8 +3,8 @@
 use crate::ca::{Authority, Request};
 use crate::oftp::codec::{Level, hex};
 use crate::oftp::command::Format;
-use crate::oftp::report::{Ending, Fate, Report, Side};
-use crate::oftp::settings::{Act, Answer, Authentication, Mischief, OutFile, Point, Settings};
+use crate::oftp::report::{Ending, Outcome, Report, Side};
+use crate::oftp::settings::{Act, Answer, Authentication, Misbehaviour, OutFile, Point, Settings};
 use crate::transport::Break;
 use crate::transport::dial::Dial;
 use crate::{Event, Partner, Running, Station};
@@ -45,7 +45,7 @@ fn plain(partner: Settings, station: Settings) -> (Partner, Running) {
     (Partner::new(Dial::to(&running.address()), partner), running)
 }
 
-fn noise(length: usize) -> Vec<u8> {
+fn incompressible(length: usize) -> Vec<u8> {
     (0..length).map(|at| (at.wrapping_mul(at) / 13 + at / 251).to_le_bytes()[0]).collect()
 }
 
@@ -66,7 +66,7 @@ fn every_level_moves_files_and_receipts() {
                 let settings = Settings { level, buffer, credit, compression, ..partner_settings() };
                 let (partner, running) =
                     plain(settings, Settings { compression: true, ..station_settings() });
-                let files = [noise(5_000), vec![b' '; 20_000]];
+                let files = [incompressible(5_000), vec![b' '; 20_000]];
                 let out =
                     files.iter().enumerate().map(|(at, f)| OutFile::octets(&format!("FILE{at}"), &f[..]));
                 let (ours, theirs) = both(&partner, &running, out.collect());
@@ -88,11 +88,11 @@ fn odd_sizes_pass_at_the_edges_of_buffers() {
     let (partner, running) =
         plain(Settings { credit: 2, buffer: 128, ..partner_settings() }, station_settings());
     let sizes = [0, 1, 62, 63, 64, 65, 124, 125, 126, 250, 251, 500, 1023, 1024, 1025];
-    let out = sizes.iter().map(|&size| OutFile::octets(&format!("SIZE{size}"), noise(size)));
+    let out = sizes.iter().map(|&size| OutFile::octets(&format!("SIZE{size}"), incompressible(size)));
     let (ours, theirs) = both(&partner, &running, out.collect());
     assert!(ours.is_good(), "{ours:?}");
     for (&size, file) in sizes.iter().zip(&theirs.received) {
-        assert_eq!((file.octets, &file.sha256), (size as u64, &sha(&noise(size))));
+        assert_eq!((file.octets, &file.sha256), (size as u64, &sha(&incompressible(size))));
     }
 }
 
@@ -127,16 +127,19 @@ fn a_file_that_broke_off_goes_on_where_it_ended() {
             settings.intake.folder = Some(folder.0.clone());
             let own = Settings { level, buffer: 2048, credit: 8, ..partner_settings() };
             let (mut partner, running) = plain(own, settings);
-            let octets: Vec<u8> = noise(600_000)
+            let octets: Vec<u8> = incompressible(600_000)
                 .into_iter()
                 .enumerate()
                 .map(|(at, o)| if at % 1000 == 999 { b'\n' } else { o | 1 })
                 .collect();
             let file = OutFile { format, restart: true, ..OutFile::octets("RESTART", &octets[..]) };
-            partner.settings.mischief = Some(Mischief { at: Point::Data(300_000), act: Act::Cut });
+            partner.settings.misbehaviour = Some(Misbehaviour { at: Point::Data(300_000), act: Act::Cut });
             let (broken, _) = both(&partner, &running, vec![file.clone()]);
-            assert_eq!((&broken.ending, &broken.sent[0].fate), (&Ending::Mischief, &Fate::Unfinished));
-            partner.settings.mischief = None;
+            assert_eq!(
+                (&broken.ending, &broken.sent[0].outcome),
+                (&Ending::Misbehaviour, &Outcome::Unfinished)
+            );
+            partner.settings.misbehaviour = None;
             let (ours, theirs) = both(&partner, &running, vec![file]);
             assert!(ours.is_good(), "{format:?} {ours:?}");
             assert!(ours.sent[0].resumed_at > 200_000, "{format:?} {level} {ours:?}");
@@ -159,7 +162,7 @@ fn tls_proves_both_ends_in_both_versions() {
         let context = client.clone().only(version).context().unwrap();
         let tls = Some((context, Some("127.0.0.1".to_owned())));
         let partner = Partner::new(Dial { tls, ..Dial::to(&running.address()) }, partner_settings());
-        let octets = noise(3_000_000);
+        let octets = incompressible(3_000_000);
         let (ours, theirs) = both(&partner, &running, vec![OutFile::octets("TLS", &octets[..])]);
         assert!(ours.is_good(), "{ours:?}");
         assert_eq!(theirs.received[0].sha256, sha(&octets));
@@ -225,21 +228,21 @@ fn refused_files_leave_the_session_whole() {
     station.intake.refuse = Some((6, true));
     let (partner, running) = plain(partner_settings(), station);
     let (ours, _) = both(&partner, &running, vec![OutFile::octets("START", &b"x"[..])]);
-    assert!(matches!(ours.sent[0].fate, Fate::Refused { at_end: false, reason: 6, retry: true, .. }));
+    assert!(matches!(ours.sent[0].outcome, Outcome::Refused { at_end: false, reason: 6, retry: true, .. }));
     assert!(ours.ending.is_normal());
     let mut station = station_settings();
     station.intake.refuse_at_end = Some(13);
     let (partner, running) = plain(partner_settings(), station);
     let (ours, _) = both(&partner, &running, vec![OutFile::octets("END", &b"x"[..])]);
-    assert!(matches!(ours.sent[0].fate, Fate::Refused { at_end: true, reason: 13, .. }));
+    assert!(matches!(ours.sent[0].outcome, Outcome::Refused { at_end: true, reason: 13, .. }));
     assert!(ours.ending.is_normal());
 }
 
 #[test]
 fn a_station_sends_what_it_has_queued() {
     let (partner, running) = plain(partner_settings(), station_settings());
-    let octets = noise(300_000);
-    running.desk().queue(OutFile::octets("DOWN", &octets[..]));
+    let octets = incompressible(300_000);
+    running.queue().add_file(OutFile::octets("DOWN", &octets[..]));
     let (ours, theirs) = both(&partner, &running, vec![OutFile::octets("UP", &b"up"[..])]);
     assert_eq!(ours.received[0].sha256, sha(&octets));
     assert!(ours.is_good() && theirs.is_good());
@@ -286,8 +289,8 @@ fn secure_authentication_proves_both_or_ends_with_11_or_12() {
 }
 
 #[test]
-fn mischief_is_seen_as_what_it_is() {
-    let authority = Authority::new("mischief").unwrap();
+fn each_misbehaviour_is_seen_as_what_it_is() {
+    let authority = Authority::new("misbehaviour").unwrap();
     let ends = authority.issue(&Request::new("both").host("127.0.0.1")).unwrap().tls(&authority).unwrap();
     let context = ends.context().unwrap();
     let cases = [(Act::Close, Break::CloseNotify), (Act::Cut, Break::Fin), (Act::Reset, Break::Reset)];
@@ -295,12 +298,15 @@ fn mischief_is_seen_as_what_it_is() {
         let station = Station { tls: Some(context.clone()), ..Station::new(station_settings()) };
         let running = station.spawn().unwrap();
         let tls = Some((context.clone(), None));
-        let own =
-            Settings { mischief: Some(Mischief { at: Point::Data(500_000), act }), ..partner_settings() };
+        let own = Settings {
+            misbehaviour: Some(Misbehaviour { at: Point::Data(500_000), act }),
+            ..partner_settings()
+        };
         let partner = Partner::new(Dial { tls, ..Dial::to(&running.address()) }, own);
-        let (ours, theirs) = both(&partner, &running, vec![OutFile::octets("BREAK", noise(1_000_000))]);
-        assert_eq!((ours.ending, theirs.ending), (Ending::Mischief, Ending::Broken(seen)));
-        assert_eq!(theirs.received[0].fate, Fate::Unfinished);
+        let (ours, theirs) =
+            both(&partner, &running, vec![OutFile::octets("BREAK", incompressible(1_000_000))]);
+        assert_eq!((ours.ending, theirs.ending), (Ending::Misbehaviour, Ending::Broken(seen)));
+        assert_eq!(theirs.received[0].outcome, Outcome::Unfinished);
     }
 }
 
@@ -310,7 +316,8 @@ fn rubbish_is_answered_with_an_esid_of_its_reason() {
         [(&b"\x10\0\0\x05Q"[..], 1), (b"\x10\0\0\x05P", 2), (b"\x10\0\0\x06PP", 7), (b"\x20\0\0\x05P", 2)]
     {
         let act = Act::Send(octets.to_vec());
-        let own = Settings { mischief: Some(Mischief { at: Point::Started, act }), ..partner_settings() };
+        let own =
+            Settings { misbehaviour: Some(Misbehaviour { at: Point::Started, act }), ..partner_settings() };
         let (partner, running) = plain(own, station_settings());
         let (ours, _) = both(&partner, &running, Vec::new());
         assert!(
@@ -322,8 +329,10 @@ fn rubbish_is_answered_with_an_esid_of_its_reason() {
 
 #[test]
 fn silence_is_borne_for_the_timeout_only() {
-    let own =
-        Settings { mischief: Some(Mischief { at: Point::Ready, act: Act::Silence }), ..partner_settings() };
+    let own = Settings {
+        misbehaviour: Some(Misbehaviour { at: Point::Ready, act: Act::Silence }),
+        ..partner_settings()
+    };
     let (partner, running) =
         plain(own, Settings { timeout: Duration::from_millis(200), ..station_settings() });
     let (_, theirs) = both(&partner, &running, Vec::new());
@@ -332,8 +341,10 @@ fn silence_is_borne_for_the_timeout_only() {
 
 #[test]
 fn a_station_that_ends_breaks_its_sessions_off() {
-    let own =
-        Settings { mischief: Some(Mischief { at: Point::Started, act: Act::Silence }), ..partner_settings() };
+    let own = Settings {
+        misbehaviour: Some(Misbehaviour { at: Point::Started, act: Act::Silence }),
+        ..partner_settings()
+    };
     let (partner, running) = plain(own, station_settings());
     let thread = std::thread::spawn(move || partner.call());
     assert!(matches!(running.next_event(PATIENCE), Ok(Event::Connected { session: 1, .. })));

@@ -1,7 +1,7 @@
 //! What people and scripts read: sizes with units, progress lines, results as text and as JSON.
 
 use crate::oftp::command::Receipt;
-use crate::oftp::report::{Fate, FileReport, Report, answers};
+use crate::oftp::report::{FileReport, Outcome, Report, answers};
 use crate::oftp::settings::{Progress, Watch};
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
@@ -57,16 +57,16 @@ pub(super) fn progress(asked: bool) -> Option<Watch> {
 }
 
 /// One word for what became of a file.
-pub(super) fn fate(fate: &Fate) -> String {
-    match fate {
-        Fate::Accepted => "accepted".to_owned(),
-        Fate::Refused { at_end, reason, retry, text } => {
+pub(super) fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Accepted => "accepted".to_owned(),
+        Outcome::Refused { at_end, reason, retry, text } => {
             let command = if *at_end { "EFNA" } else { "SFNA" };
             let again = if *retry { ", may be tried again" } else { "" };
             format!("refused ({command} {reason:02}{again}) {}", text.escape_debug()).trim_end().to_owned()
         }
-        Fate::Unfinished => "not finished".to_owned(),
-        Fate::Local(why) => format!("not possible here: {why}"),
+        Outcome::Unfinished => "not finished".to_owned(),
+        Outcome::Local(why) => format!("not possible here: {why}"),
     }
 }
 
@@ -94,8 +94,8 @@ pub(super) fn file_json(file: &FileReport, receipts: &[Receipt]) -> Value {
         "resumed_at": file.resumed_at,
         "sha256": file.sha256,
         "path": file.path.as_ref().map(|path| path.display().to_string()),
-        "accepted": file.fate == Fate::Accepted,
-        "fate": fate(&file.fate),
+        "accepted": file.outcome == Outcome::Accepted,
+        "outcome": outcome(&file.outcome),
         "receipt": receipt,
         "seconds": file.took.as_secs_f64(),
     })

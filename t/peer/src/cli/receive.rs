@@ -42,7 +42,7 @@ pub(super) fn run(args: &[String]) -> Result<(), Fault> {
     let station = station(&matches)?;
     for path in matches.opt_strs("send") {
         let name = super::send::virtual_name(&path);
-        station.desk.queue(OutFile::path(&name, path));
+        station.queue.add_file(OutFile::path(&name, path));
     }
     let running = station.spawn().map_err(Fault::failed)?;
     println!("listening on {}", running.address());
@@ -111,12 +111,12 @@ fn tell(report: &Report) {
             file.octets,
             print::speed(file.octets - file.resumed_at, file.took),
             if file.sha256.is_empty() { "-" } else { &file.sha256 },
-            print::fate(&file.fate),
+            print::outcome(&file.outcome),
             file.path.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string()),
         );
     }
     for file in &report.sent {
-        println!("sent {}  {} octets  {}", file.id.name, file.octets, print::fate(&file.fate));
+        println!("sent {}  {} octets  {}", file.id.name, file.octets, print::outcome(&file.outcome));
     }
     println!(
         "session {}  from {}  ssid {}  {} in  {} out  {}",

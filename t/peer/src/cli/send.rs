@@ -3,7 +3,7 @@
 use super::{Fault, number, parse, print, required, tls};
 use crate::Partner;
 use crate::oftp::command::Format;
-use crate::oftp::report::{Fate, Report, answers};
+use crate::oftp::report::{Outcome, Report, answers};
 use crate::oftp::settings::OutFile;
 use crate::oftp::stamp::Stamp;
 use crate::transport::dial::{Dial, Via};
@@ -157,12 +157,17 @@ fn tell(report: &Report) {
             file.octets,
             print::speed(file.octets - file.resumed_at, file.took),
             if file.sha256.is_empty() { "-" } else { &file.sha256 },
-            print::fate(&file.fate),
+            print::outcome(&file.outcome),
             receipt.map_or_else(|| "none yet".to_owned(), print::receipt),
         );
     }
     for file in &report.received {
-        println!("received {}  {}  {}", file.id.name, print::size(file.octets), print::fate(&file.fate));
+        println!(
+            "received {}  {}  {}",
+            file.id.name,
+            print::size(file.octets),
+            print::outcome(&file.outcome)
+        );
     }
     if let (Some(peer), Some(agreed)) = (&report.peer, &report.agreed) {
         let tls =
@@ -175,8 +180,8 @@ fn judge(report: &Report, must_have_receipts: bool) -> Result<(), Fault> {
     if !report.ending.is_normal() {
         return Err(Fault::failed(&report.ending));
     }
-    if let Some(file) = report.sent.iter().find(|file| file.fate != Fate::Accepted) {
-        return Err(Fault::Failed(format!("{} was {}", file.id.name, print::fate(&file.fate))));
+    if let Some(file) = report.sent.iter().find(|file| file.outcome != Outcome::Accepted) {
+        return Err(Fault::Failed(format!("{} was {}", file.id.name, print::outcome(&file.outcome))));
     }
     for file in &report.sent {
         match report.receipt_for(&file.id) {

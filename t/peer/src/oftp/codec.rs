@@ -102,7 +102,7 @@ impl fmt::Display for CodecError {
 
 impl std::error::Error for CodecError {}
 
-/// Writes one command, field by field; the first value that does not fit is kept and told at the end.
+/// Writes one command, field by field; the first value that does not fit is kept and returned at the end.
 pub(super) struct Put {
     command: &'static str,
     octets: Vec<u8>,

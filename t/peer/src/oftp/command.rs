@@ -87,7 +87,7 @@ impl FileId {
     }
 }
 
-/// Start File (RFC 5024 §5.3.3). File services (sign, compress, encrypt) are carried, not performed.
+/// Start File (RFC 5024 §5.3.3). File services (sign, compress, encrypt) are passed on, not performed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sfid {
     /// Name, stamp, destination, originator.

@@ -1,10 +1,10 @@
-//! The Listener's part: one file, answered, and the receipt for it put on the desk.
+//! The Listener's part: one file, answered, and the receipt for it queued.
 
 use super::codec::hex;
 use super::command::{Command, FileId, Receipt, Refusal, Sfid};
 use super::data::Unpacker;
-use super::desk::Partial;
-use super::report::{Fate, FileReport};
+use super::queue::Partial;
+use super::report::{FileReport, Outcome};
 use super::session::{Session, Stop, out_of_order};
 use super::settings::{Answer, Point};
 use super::store::Incoming;
@@ -42,12 +42,12 @@ impl Session<'_> {
             Err(stop) => {
                 if let Some(path) = incoming.leave() {
                     let Unpacker { octets, records, whole } = counts;
-                    self.desk.keep_partial(&sfid.id, Partial { path, octets, records, whole });
+                    self.queue.keep_partial(&sfid.id, Partial { path, octets, records, whole });
                 }
                 return Err(stop);
             }
         };
-        self.mischief(Point::EndOfFile)?;
+        self.misbehave(Point::EndOfFile)?;
         let records_came = if sfid.format.has_records() { counts.records } else { 0 };
         let fault = match self.settings.intake.refuse_at_end {
             Some(reason) => Some((reason, "refused by setting".to_owned())),
@@ -62,7 +62,7 @@ impl Session<'_> {
         match incoming.keep(&sfid.id.name) {
             Ok((hash, path)) => {
                 (entry.sha256, entry.path) = (hex(&hash), path);
-                entry.fate = Fate::Accepted;
+                entry.outcome = Outcome::Accepted;
                 self.accept(sfid)
             }
             Err(error) => self.refuse_end(entry, 12, &error.to_string()),
@@ -73,7 +73,7 @@ impl Session<'_> {
     fn open(&self, sfid: &Sfid) -> io::Result<(Incoming, Unpacker, u64)> {
         let folder = self.settings.intake.folder.as_deref();
         let partial =
-            if sfid.restart > 0 && self.agreed.restart { self.desk.take_partial(&sfid.id) } else { None };
+            if sfid.restart > 0 && self.agreed.restart { self.queue.take_partial(&sfid.id) } else { None };
         if let Some(partial) = partial {
             let (position, octets) = if !sfid.format.has_records() {
                 let blocks = (partial.octets / 1024).min(sfid.restart);
@@ -109,7 +109,7 @@ impl Session<'_> {
                 counts.unpack(octets.get(1..).unwrap_or_default(), compression, &mut incoming.fresh)?;
                 incoming.pass().map_err(|error| Stop::End(8, format!("the file failed here: {error}")))?;
                 self.tell(&sfid.id.name, false, counts.octets, sfid.blocks.saturating_mul(1024));
-                self.mischief(Point::Data(counts.octets))?;
+                self.misbehave(Point::Data(counts.octets))?;
                 credit -= 1;
                 if credit == 0 {
                     self.send(&Command::Cdt)?;
@@ -147,7 +147,7 @@ impl Session<'_> {
         };
         let (hash, signature) = (Vec::new(), Vec::new());
         let receipt = Receipt { id, user: String::new(), refusal, hash, signature };
-        self.desk.queue_receipt(&self.peer_code, receipt, not_in);
+        self.queue.add_receipt(&self.peer_code, receipt, not_in);
         let asks_turn = not_in.is_none();
         self.send(&Command::Efpa(asks_turn))?;
         Ok(asks_turn)
@@ -160,12 +160,12 @@ impl Session<'_> {
         retry: bool,
         text: &str,
     ) -> Result<bool, Stop> {
-        entry.fate = Fate::Refused { at_end: false, reason, retry, text: text.to_owned() };
+        entry.outcome = Outcome::Refused { at_end: false, reason, retry, text: text.to_owned() };
         self.send(&Command::Sfna { reason, retry, text: text.to_owned() }).map(|()| false)
     }
 
     fn refuse_end(&mut self, entry: &mut FileReport, reason: u8, text: &str) -> Result<bool, Stop> {
-        entry.fate = Fate::Refused { at_end: true, reason, retry: false, text: text.to_owned() };
+        entry.outcome = Outcome::Refused { at_end: true, reason, retry: false, text: text.to_owned() };
         self.send(&Command::Efna { reason, text: text.to_owned() }).map(|()| false)
     }
 }

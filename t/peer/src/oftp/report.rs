@@ -51,7 +51,7 @@ pub enum Ending {
     /// The connection ended without an ESID.
     Broken(Break),
     /// We broke off on purpose.
-    Mischief,
+    Misbehaviour,
     /// No connection, or a fault of this side's own.
     Failed(String),
 }
@@ -82,7 +82,7 @@ impl fmt::Display for Ending {
                 if text.is_empty() { Ok(()) } else { write!(f, " ({})", text.escape_debug()) }
             }
             Self::Broken(end) => write!(f, "the session broke off: {end}"),
-            Self::Mischief => f.write_str("this side broke the session off on purpose"),
+            Self::Misbehaviour => f.write_str("this side broke the session off on purpose"),
             Self::Failed(why) => f.write_str(why),
         }
     }
@@ -90,7 +90,7 @@ impl fmt::Display for Ending {
 
 /// What became of a file that we sent or received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// EFPA.
     Accepted,
     /// SFNA (`at_end` false) or EFNA.
@@ -126,7 +126,7 @@ pub struct FileReport {
     /// Where it is stored.
     pub path: Option<PathBuf>,
     /// What became of it.
-    pub fate: Fate,
+    pub outcome: Outcome,
     /// From SFID to its answer.
     pub took: Duration,
 }
@@ -141,7 +141,7 @@ impl FileReport {
             resumed_at: 0,
             sha256: String::new(),
             path: None,
-            fate: Fate::Unfinished,
+            outcome: Outcome::Unfinished,
             took: Duration::ZERO,
         }
     }
@@ -204,7 +204,7 @@ impl Report {
     /// ESID 00, and each file accepted.
     pub fn is_good(&self) -> bool {
         self.ending.is_normal()
-            && self.sent.iter().chain(&self.received).all(|file| file.fate == Fate::Accepted)
+            && self.sent.iter().chain(&self.received).all(|file| file.outcome == Outcome::Accepted)
     }
 
     /// The receipt for a file that was sent, EERP or NERP. Levels below 4 are compared as they cut stamps.

@@ -3,7 +3,7 @@
 use super::codec::hex;
 use super::command::{Command, FileId, Receipt, Sfid};
 use super::data::Packer;
-use super::report::{Fate, FileReport};
+use super::report::{FileReport, Outcome};
 use super::session::{Session, Stop, out_of_order};
 use super::settings::{OutFile, Point, Progress};
 use super::source::Source;
@@ -35,7 +35,7 @@ impl Session<'_> {
         let result = match Source::open(file) {
             Ok(mut source) => self.send_source(file, &mut source, &mut entry),
             Err(error) => {
-                entry.fate = Fate::Local(error.to_string());
+                entry.outcome = Outcome::Local(error.to_string());
                 Ok(false)
             }
         };
@@ -65,7 +65,7 @@ impl Session<'_> {
                 return Err(Stop::End(2, "the answer count is above the restart offer".to_owned()));
             }
             Command::Sfna { reason, retry, text } => {
-                entry.fate = Fate::Refused { at_end: false, reason, retry, text };
+                entry.outcome = Outcome::Refused { at_end: false, reason, retry, text };
                 return Ok(false);
             }
             other => return Err(out_of_order(&other, "SFPA or SFNA")),
@@ -74,16 +74,16 @@ impl Session<'_> {
         let (octets, records, hash) = source.totals();
         (entry.octets, entry.records) = (octets, records);
         sent?;
-        self.mischief(Point::EndOfFile)?;
+        self.misbehave(Point::EndOfFile)?;
         self.send(&Command::Efid { records, octets })?;
         match self.receive()? {
             Command::Efpa(turn) => {
-                entry.fate = Fate::Accepted;
+                entry.outcome = Outcome::Accepted;
                 entry.sha256 = hex(&hash);
                 Ok(turn)
             }
             Command::Efna { reason, text } => {
-                entry.fate = Fate::Refused { at_end: true, reason, retry: false, text };
+                entry.outcome = Outcome::Refused { at_end: true, reason, retry: false, text };
                 Ok(false)
             }
             other => Err(out_of_order(&other, "EFPA or EFNA")),
@@ -110,7 +110,7 @@ impl Session<'_> {
                 }
                 self.send_buffer(&mut packer, &mut credit)?;
                 self.tell(&entry.id.name, true, passed, total);
-                self.mischief(Point::Data(passed))?;
+                self.misbehave(Point::Data(passed))?;
             }
         }
         if !packer.is_empty() {
@@ -121,7 +121,7 @@ impl Session<'_> {
             self.await_credit()?;
         }
         self.tell(&entry.id.name, true, passed, total);
-        self.mischief(Point::Data(passed))
+        self.misbehave(Point::Data(passed))
     }
 
     fn send_buffer(&mut self, packer: &mut Packer, credit: &mut u16) -> Result<(), Stop> {

@@ -3,7 +3,7 @@
 
 use super::codec::{CodecError, HEADER, LARGEST_BUFFER, Level};
 use super::command::Command;
-use super::desk::Desk;
+use super::queue::Queue;
 use super::report::{Agreed, Ending, Report, Side};
 use super::settings::{Act, Point, Settings};
 use crate::transport::{Break, Conn};
@@ -30,8 +30,8 @@ pub(super) enum Stop {
     End(u8, String),
     /// The connection is gone.
     Broken(Break),
-    /// Our mischief was done; how the peer took it.
-    Mischief(Option<Break>),
+    /// We have misbehaved; how the peer took it.
+    Misbehaviour(Option<Break>),
 }
 
 impl From<Break> for Stop {
@@ -51,17 +51,17 @@ pub struct Session<'a> {
     pub(super) conn: Conn,
     pub(super) role: Role,
     pub(super) settings: &'a Settings,
-    pub(super) desk: &'a Desk,
+    pub(super) queue: &'a Queue,
     pub(super) report: Report,
     pub(super) agreed: Agreed,
     pub(super) peer_code: String,
     buffer: Vec<u8>,
-    is_mischief_done: bool,
+    has_misbehaved: bool,
 }
 
 impl<'a> Session<'a> {
     /// A session over `conn`, not begun yet.
-    pub fn new(conn: Conn, role: Role, settings: &'a Settings, desk: &'a Desk, number: u64) -> Self {
+    pub fn new(conn: Conn, role: Role, settings: &'a Settings, queue: &'a Queue, number: u64) -> Self {
         let mut report = Report::new(number);
         report.address = conn.peer_address();
         report.tls = conn.tls_facts();
@@ -75,7 +75,7 @@ impl<'a> Session<'a> {
         };
         let peer_code = String::new();
         let buffer = Vec::new();
-        Self { conn, role, settings, desk, report, agreed, peer_code, buffer, is_mischief_done: false }
+        Self { conn, role, settings, queue, report, agreed, peer_code, buffer, has_misbehaved: false }
     }
 
     /// Carries it to its end.
@@ -93,9 +93,9 @@ impl<'a> Session<'a> {
     }
 
     fn converse(&mut self) -> Result<(), Stop> {
-        self.mischief(Point::Connected)?;
+        self.misbehave(Point::Connected)?;
         self.start()?;
-        self.mischief(Point::Started)?;
+        self.misbehave(Point::Started)?;
         let mut may_end = false;
         if self.role == Role::Responder {
             may_end = self.listen()?;
@@ -111,16 +111,16 @@ impl<'a> Session<'a> {
     /// Our turn: receipts, then files, then CD, or ESID(00) where it is due (RFC 5024 §3.4.1). True if it ended.
     fn speak(&mut self, mut may_end: bool) -> Result<bool, Stop> {
         loop {
-            if let Some(receipt) = self.desk.take_receipt(&self.peer_code, self.report.session) {
+            if let Some(receipt) = self.queue.take_receipt(&self.peer_code, self.report.session) {
                 may_end = false;
                 if receipt.refusal.is_some() && self.agreed.level < Level::Four {
                     continue;
                 }
                 if let Err(stop) = self.send_receipt(&receipt) {
-                    self.desk.queue_receipt(&self.peer_code, receipt, None);
+                    self.queue.add_receipt(&self.peer_code, receipt, None);
                     return Err(stop);
                 }
-            } else if let Some(file) = self.agreed.may_send.then(|| self.desk.take_file()).flatten() {
+            } else if let Some(file) = self.agreed.may_send.then(|| self.queue.take_file()).flatten() {
                 may_end = false;
                 if self.send_file(&file)? {
                     self.send(&Command::Cd)?;
@@ -178,7 +178,7 @@ impl<'a> Session<'a> {
                 (Ending::Aborted { by: Side::Us, reason, text }, Some(close))
             }
             Err(Stop::Broken(end)) => (Ending::Broken(end.clone()), Some(end)),
-            Err(Stop::Mischief(close)) => (Ending::Mischief, close),
+            Err(Stop::Misbehaviour(close)) => (Ending::Misbehaviour, close),
         }
     }
 
@@ -197,7 +197,7 @@ impl<'a> Session<'a> {
         self.conn.write(whole).map_err(|end| self.last_words(end))
     }
 
-    /// A peer that no longer takes what we write may have told why: its ESID, or its alert, is still to be read.
+    /// A peer that no longer takes what we write may have said why: its ESID, or its alert, is still to be read.
     fn last_words(&mut self, end: Break) -> Stop {
         let _ = self.conn.set_timeout(Some(Duration::from_secs(1)));
         for _ in 0..16 {
@@ -232,19 +232,19 @@ impl<'a> Session<'a> {
         Ok(&self.buffer)
     }
 
-    /// Does the mischief if this is its moment.
-    pub(super) fn mischief(&mut self, now: Point) -> Result<(), Stop> {
-        let Some(mischief) = &self.settings.mischief else { return Ok(()) };
-        let is_time = match (mischief.at, now) {
+    /// Misbehaves if this is the moment for it.
+    pub(super) fn misbehave(&mut self, now: Point) -> Result<(), Stop> {
+        let Some(misbehaviour) = &self.settings.misbehaviour else { return Ok(()) };
+        let is_time = match (misbehaviour.at, now) {
             (Point::Data(from), Point::Data(at)) => at >= from,
             (wanted, now) => wanted == now,
         };
-        if !is_time || self.is_mischief_done {
+        if !is_time || self.has_misbehaved {
             return Ok(());
         }
-        self.is_mischief_done = true;
+        self.has_misbehaved = true;
         let patience = self.settings.timeout;
-        let close = match mischief.act.clone() {
+        let close = match misbehaviour.act.clone() {
             Act::Delay(pause) => {
                 self.conn.flush()?;
                 std::thread::sleep(pause);
@@ -276,7 +276,7 @@ impl<'a> Session<'a> {
                 return Err(self.read_to_end());
             }
         };
-        Err(Stop::Mischief(close))
+        Err(Stop::Misbehaviour(close))
     }
 
     /// Reads whatever comes until an ESID or the end.
@@ -284,7 +284,7 @@ impl<'a> Session<'a> {
         loop {
             let octets = match self.receive_octets() {
                 Ok(octets) => octets,
-                Err(Stop::Broken(end)) => return Stop::Mischief(Some(end)),
+                Err(Stop::Broken(end)) => return Stop::Misbehaviour(Some(end)),
                 Err(other) => return other,
             };
             if let Ok(Command::Esid { reason, text }) = Command::decode(octets, Level::Five) {

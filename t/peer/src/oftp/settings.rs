@@ -1,4 +1,4 @@
-//! What a station or partner is told before a session: who it is, what it offers, how it answers, how it misbehaves.
+//! What is set for a station or partner before a session: who it is, what it offers, how it answers, how it misbehaves.
 //! Plain values, cloned into each session.
 
 use super::codec::Level;
@@ -42,7 +42,7 @@ pub struct Settings {
     /// How incoming files are treated.
     pub intake: Intake,
     /// Deliberate fault.
-    pub mischief: Option<Mischief>,
+    pub misbehaviour: Option<Misbehaviour>,
     /// Told after each DATA buffer.
     pub watch: Option<Watch>,
 }
@@ -65,7 +65,7 @@ impl Settings {
             authentication: None,
             timeout: Duration::from_mins(1),
             intake: Intake { folder: None, answer: Answer::Eerp, refuse: None, refuse_at_end: None },
-            mischief: None,
+            misbehaviour: None,
             watch: None,
         }
     }
@@ -109,7 +109,7 @@ pub enum Answer {
 
 /// One deliberate fault.
 #[derive(Debug, Clone)]
-pub struct Mischief {
+pub struct Misbehaviour {
     /// When.
     pub at: Point,
     /// What.

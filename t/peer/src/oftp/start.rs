@@ -32,7 +32,7 @@ impl Session<'_> {
             Command::Ssrm => {}
             other => return Err(out_of_order(&other, "SSRM")),
         }
-        self.mischief(Point::Ready)?;
+        self.misbehave(Point::Ready)?;
         let offer = self.own_ssid(None);
         self.send(&Command::Ssid(offer.clone()))?;
         let answer = self.receive_ssid()?;
@@ -45,7 +45,7 @@ impl Session<'_> {
 
     fn start_as_responder(&mut self) -> Result<Ssid, Stop> {
         self.send(&Command::Ssrm)?;
-        self.mischief(Point::Ready)?;
+        self.misbehave(Point::Ready)?;
         let offer = self.receive_ssid()?;
         let answer = self.own_ssid(Some(&offer));
         self.agreed = agree(&offer, &answer, Role::Responder);

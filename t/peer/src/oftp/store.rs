@@ -1,6 +1,6 @@
 //! A file as it is received: to disk piece by piece, hashed on the way, under its final name only when it is whole.
 
-use super::desk::Partial;
+use super::queue::Partial;
 use openssl::sha::Sha256;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

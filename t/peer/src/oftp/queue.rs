@@ -1,5 +1,5 @@
 //! What outlives a session: files and receipts waiting to be sent, and files that broke off.
-//! One desk serves all sessions of a station or partner, on any thread.
+//! One queue serves all sessions of a station or partner, on any thread.
 
 use super::codec::Level;
 use super::command::{FileId, Receipt};
@@ -23,29 +23,29 @@ pub struct Partial {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct QueuedReceipt {
     peer: String,
     receipt: Receipt,
     not_in: Option<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Papers {
+struct Contents {
     files: VecDeque<OutFile>,
-    receipts: Vec<Waiting>,
+    receipts: Vec<QueuedReceipt>,
     partials: HashMap<FileId, Partial>,
 }
 
-/// The desk. No lock is held while anything is sent.
+/// What is waiting. No lock is held while anything is sent.
 #[derive(Debug, Default)]
-pub struct Desk {
-    papers: Mutex<Papers>,
+pub struct Queue {
+    contents: Mutex<Contents>,
     sessions: AtomicU64,
 }
 
-impl Desk {
-    fn papers(&self) -> MutexGuard<'_, Papers> {
-        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
+impl Queue {
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of a new session, from 1.
@@ -58,36 +58,39 @@ impl Desk {
         self.sessions.load(Ordering::Relaxed)
     }
 
-    /// Queues a file for whoever has the turn next.
-    pub fn queue(&self, file: OutFile) {
-        self.papers().files.push_back(file);
+    /// Queues a file for the next session that has the turn.
+    pub fn add_file(&self, file: OutFile) {
+        self.contents().files.push_back(file);
     }
 
     pub(super) fn take_file(&self) -> Option<OutFile> {
-        self.papers().files.pop_front()
+        self.contents().files.pop_front()
     }
 
     /// Queues a receipt for `peer`; it is not sent in session `not_in`.
-    pub fn queue_receipt(&self, peer: &str, receipt: Receipt, not_in: Option<u64>) {
-        self.papers().receipts.push(Waiting { peer: peer.to_owned(), receipt, not_in });
+    pub fn add_receipt(&self, peer: &str, receipt: Receipt, not_in: Option<u64>) {
+        self.contents().receipts.push(QueuedReceipt { peer: peer.to_owned(), receipt, not_in });
     }
 
     pub(super) fn take_receipt(&self, peer: &str, session: u64) -> Option<Receipt> {
-        let mut papers = self.papers();
-        let at = papers.receipts.iter().position(|w| w.peer == peer && w.not_in != Some(session))?;
-        Some(papers.receipts.remove(at).receipt)
+        let mut contents = self.contents();
+        let at = contents
+            .receipts
+            .iter()
+            .position(|queued| queued.peer == peer && queued.not_in != Some(session))?;
+        Some(contents.receipts.remove(at).receipt)
     }
 
     /// Receipts that wait for any peer.
     pub fn receipts_waiting(&self) -> usize {
-        self.papers().receipts.len()
+        self.contents().receipts.len()
     }
 
     pub(super) fn take_partial(&self, id: &FileId) -> Option<Partial> {
-        self.papers().partials.remove(&id.at(Level::Two))
+        self.contents().partials.remove(&id.at(Level::Two))
     }
 
     pub(super) fn keep_partial(&self, id: &FileId, partial: Partial) {
-        self.papers().partials.insert(id.at(Level::Two), partial);
+        self.contents().partials.insert(id.at(Level::Two), partial);
     }
 }

@@ -1,4 +1,4 @@
-//! A trace on the stage: one thread plays partner and station at either end of a site, step by step, so that what goes
+//! Both ends of a site in one thread of the test: it plays partner and station, step by step, so that what goes
 //! through both daemons goes in the order of the trace. Whatever a step is, it must arrive unchanged.
 
 use crate::link::Dmz;
@@ -16,13 +16,13 @@ use std::time::Duration;
 /// found out.
 const LIMIT: Duration = Duration::from_secs(8);
 
-/// A partner and a station that are whoever a trace says they are.
-pub struct Stage {
+/// A partner and a station, as a trace has them.
+pub struct Ends {
     dial: Dial,
     station: TcpListener,
 }
 
-/// A session on the stage.
+/// A session between the two.
 pub struct Session<'a> {
     station: &'a TcpListener,
     partner: Conn,
@@ -40,7 +40,7 @@ pub struct Ending {
     pub how: Break,
 }
 
-impl Stage {
+impl Ends {
     /// For a site that was built without a station. The partner's certificate names `ssid`.
     pub fn new(site: &Site, ssid: &str) -> Result<Self, SiteError> {
         let station = TcpListener::bind(site.station_address)?;
