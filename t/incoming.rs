@@ -13,6 +13,7 @@ use openssl::ssl::SslVersion;
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
 use t::loglines::Line;
 use t::site::{Builder, Role, Site};
 use t::wait::{PATIENCE, wait_for};
@@ -352,18 +353,23 @@ fn a_partner_that_ends_in_mid_session_is_a_reset_to_the_station() {
     end(site, 3);
 }
 
+/// A session in which the partner says nothing after the SSIDs, and the process that has it in `role`.
+#[track_caller]
+fn silent_session(site: &mut Site, role: Role) -> (JoinHandle<Report>, u32) {
+    let mut partner = site.partner("O0013ACME").unwrap();
+    partner.settings.misbehaviour = Some(Misbehaviour { at: Point::Started, act: Act::Silence });
+    let mark = site.mark(role);
+    let call = std::thread::spawn(move || partner.call());
+    let begin = site.wait_log_after(role, mark, "session_begin");
+    (call, Line::read(&begin).unwrap().pid)
+}
+
 #[test]
 fn a_signal_to_a_session_is_for_that_session_alone() {
-    let hold = Some(Misbehaviour { at: Point::Started, act: Act::Silence });
     let mut site = Site::start("signals").unwrap();
-    let mut partner = site.partner("O0013ACME").unwrap();
-    partner.settings.misbehaviour = hold;
     for role in [Role::Server, Role::Client] {
         let mark = site.mark(role);
-        let own = partner.clone();
-        let call = std::thread::spawn(move || own.call());
-        let begin = site.wait_log_after(role, mark, "session_begin");
-        let pid = Line::read(&begin).unwrap().pid;
+        let (call, pid) = silent_session(&mut site, role);
         let child = Pid::from_raw(pid.cast_signed());
         assert!(site.children(role).contains(&child));
         // 20: TRACE.
@@ -392,14 +398,9 @@ fn a_signal_to_a_session_is_for_that_session_alone() {
 #[test]
 fn a_session_process_that_is_killed_has_its_line_and_breaks_both_ends() {
     let mut site = Site::start("killed").unwrap();
-    let mut partner = site.partner("O0013ACME").unwrap();
-    partner.settings.misbehaviour = Some(Misbehaviour { at: Point::Started, act: Act::Silence });
     for role in [Role::Server, Role::Client] {
         let mark = site.mark(role);
-        let own = partner.clone();
-        let call = std::thread::spawn(move || own.call());
-        let begin = site.wait_log_after(role, mark, "session_begin");
-        let pid = Line::read(&begin).unwrap().pid;
+        let (call, pid) = silent_session(&mut site, role);
         kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).unwrap();
         let report = call.join().unwrap();
         assert!(!report.ending.is_normal() && report.close != Some(Break::CloseNotify), "{report:?}");
