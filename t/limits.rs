@@ -237,6 +237,7 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
         let stall = |at| Some(Misbehaviour { at, act: Act::Stall });
         let mut station = Settings::new("O0013STATION", "STATION");
         station.misbehaviour = stall(Point::Data(50_000)).filter(|_| who == "station");
+        station.timeout = PATIENCE;
         let builder = Builder::new(&format!("{who}-stalls")).station(Some(station));
         let mut site = builder.setting("proxy_silence_seconds", "3").start().unwrap();
         let mut partner = from(&site, 1, None);
@@ -256,15 +257,15 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
                 ends
             })
         };
-        let (ours, theirs) = if who == "partner" {
+        let ours = if who == "partner" {
             partner.settings.misbehaviour = stall(Point::Data(50_000));
             site.station.as_ref().unwrap().queue().add_file(file);
-            let ours = partner.call();
-            (ours, site.station.as_ref().unwrap().next_report(PATIENCE).unwrap())
+            partner.call()
         } else {
-            let ours = partner.send([file]);
-            (ours, site.station.as_ref().unwrap().next_report(PATIENCE).unwrap())
+            partner.send([file])
         };
+        // Where the reset does not come, a station that stalls waits for it as long as its timeout.
+        let theirs = site.station.as_ref().unwrap().next_report(2 * PATIENCE).unwrap();
         let (stalled, other) = if who == "partner" { (ours, theirs) } else { (theirs, ours) };
         // What it never read cannot end in order. The kernel may keep a reset from one that does not read: its limit on
         // answers to segments out of place swallows the question that would bring the reset again.
