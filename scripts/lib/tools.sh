@@ -49,6 +49,17 @@ need_rust() {
         die "Rust $have is too old: this needs $wanted." "Update it ('rustup update stable'), then try again."
 }
 
+# need_cargo_tool NAME VERSION: makes 'cargo NAME' work. Unless it is there it is built below target/, which takes minutes
+# the first time; without optimizing, since it runs for seconds.
+need_cargo_tool() {
+    local tools=$root/target/tools
+    [[ :$PATH: == *:"$tools/bin":* ]] || PATH=$PATH:$tools/bin
+    ! command -v "cargo-$1" >/dev/null || return 0
+    step "Building cargo-$1, which is missing"
+    cargo install --quiet --locked --debug --root "$tools" "cargo-$1@$2" ||
+        die "cargo-$1 could not be built." "It comes from crates.io: 'cargo install --locked cargo-$1' must work."
+}
+
 # Installs what is missing, all of it or nothing.
 install_missing() {
     ((${#missing[@]})) || return 0
