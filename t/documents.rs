@@ -10,6 +10,18 @@ use t::binaries;
 
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
+/// The documents beside the manual pages.
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "RELEASING.md",
+    "CHANGELOG.md",
+    "t/BEHAVIOUR.md",
+    "t/fuzz/README.md",
+];
+
 type Words = BTreeSet<String>;
 
 fn read(path: &str) -> String {
@@ -132,11 +144,7 @@ fn links_in_documents_lead_somewhere() {
     let mut documents = Vec::new();
     files(&Path::new(WORKSPACE).join("man/doc"), "md", &mut documents);
     assert!(documents.len() > 10, "{documents:?}");
-    for document in
-        ["README.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "t/BEHAVIOUR.md"]
-    {
-        documents.push(Path::new(WORKSPACE).join(document));
-    }
+    documents.extend(DOCUMENTS.iter().map(|document| Path::new(WORKSPACE).join(document)));
     for document in &documents {
         let (text, name) = (fs::read_to_string(document).unwrap(), document.display());
         let folder = document.parent().unwrap();
