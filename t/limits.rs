@@ -87,10 +87,7 @@ fn whoever_says_nothing_is_let_go_at_its_deadline() {
     for (stranger, last) in strangers.into_iter().zip(1..) {
         wait_closed(stranger);
         let [reason, esid, detail] = fields(&mut site, "session_refused", last, ["reason", "esid", "detail"]);
-        assert_eq!(
-            [reason.as_str(), &esid, &detail],
-            ["timeout", "", hints[usize::from(last) - 1]]
-        );
+        assert_eq!([reason.as_str(), &esid, &detail], ["timeout", "", hints[usize::from(last) - 1]]);
     }
     for (call, last) in calls.into_iter().zip(3..) {
         assert_09(&call.join().unwrap());

@@ -19,7 +19,7 @@ use ureq::unversioned::transport::{
 
 const HTTPS_PORT: u16 = 443;
 /// A step for which ureq sets no time limit.
-const UNLIMITED: std::time::Duration = std::time::Duration::from_secs(60);
+const UNLIMITED: std::time::Duration = std::time::Duration::from_mins(1);
 /// The size of `ResolvedSocketAddrs`.
 const MAX_ADDRESSES: usize = 16;
 

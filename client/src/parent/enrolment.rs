@@ -14,7 +14,7 @@ use openssl::x509::X509;
 use std::time::{Duration, Instant};
 
 /// A failed renewal is tried again after this.
-const RENEW_AGAIN: Duration = Duration::from_secs(300);
+const RENEW_AGAIN: Duration = Duration::from_mins(5);
 /// A certificate of a shorter life would be renewed all the time, seconds.
 const LEAST_VALID: u32 = 60;
 
@@ -158,7 +158,7 @@ pub(super) mod tests {
         enrolment.accept(&answer(&public, 600), now).unwrap();
         assert!(enrolment.is_enrolled() && enrolment.is_fresh());
         assert!(enrolment.credentials().is_some() && !enrolment.is_fresh());
-        let half = now + Duration::from_secs(300);
+        let half = now + Duration::from_mins(5);
         assert!(!enrolment.is_due(half.checked_sub(Duration::from_millis(1)).unwrap()));
         assert!(enrolment.is_due(half));
         // It is asked for once, and again if nothing comes of it.
@@ -203,6 +203,6 @@ pub(super) mod tests {
         enrolment.credentials();
         enrolment.accept(&answer(&public, 6000), now).unwrap();
         assert!(!enrolment.is_fresh());
-        assert_eq!(enrolment.renew_at(), Some(now + Duration::from_secs(300)));
+        assert_eq!(enrolment.renew_at(), Some(now + Duration::from_mins(5)));
     }
 }

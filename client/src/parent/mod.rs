@@ -65,7 +65,7 @@ use tokens::Source;
 use worker::Worker;
 
 /// The loop wakes at least this often.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Where the server is and how to get there.
 pub(crate) struct Route {

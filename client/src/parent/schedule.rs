@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 /// How long the way from the start to being joined may take.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// How often the client's own configuration is asked for.
-const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH: Duration = Duration::from_mins(1);
 
 pub(super) struct Schedule {
     start_by: Instant,
