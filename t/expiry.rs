@@ -121,6 +121,8 @@ fn slow_what_runs_out_is_refused_until_it_is_renewed_and_sessions_run_on() {
     trust(&site, "old", &mut old);
     trust(&site, "other", &mut other);
     licence::renew(&site, LIFE).unwrap();
+    // All that has been made until here is over then, however long that took.
+    let end = SystemTime::now() + LIFE;
     let partner = listening(acme(), None);
     let mut site = launch(site, &partner, &["--tls", "no"]);
     let renewed = shown(&site, &old, &other);
