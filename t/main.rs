@@ -19,6 +19,8 @@ pub mod fuzz_targets;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod incoming;
 #[cfg(test)]
 mod join;
