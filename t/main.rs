@@ -6,6 +6,8 @@ mod backend;
 #[cfg(test)]
 mod chains;
 #[cfg(test)]
+mod citations;
+#[cfg(test)]
 mod crls;
 #[cfg(test)]
 mod documents;
