@@ -118,7 +118,7 @@ fn every_process_says_what_it_does_from_start_to_end() {
         site.wait_log_after(Role::Server, mark, &format!("session_refused*reason={reason}"));
     }
     assert!(!station(&"nowhere", connect(&site)).call().is_good());
-    site.wait_log(Role::Api, "system-log from=*unknown-ca");
+    site.wait_log(Role::Api, "system_log from=*unknown-ca");
     for role in [Role::Client, Role::Server, Role::Api] {
         if role != Role::Api {
             site.signal(role, Signal::SIGTTIN);
@@ -170,9 +170,9 @@ fn every_process_says_what_it_does_from_start_to_end() {
     let lines: Vec<Line> = backend.lines().filter_map(Line::read).collect();
     let events = [
         "started ",
-        "client-enrolled ",
-        "configuration-handed-out ",
-        "system-log ",
+        "client_enrolled ",
+        "configuration_handed_out ",
+        "system_log ",
         "stopping signal=TERM",
         "stopped",
     ];

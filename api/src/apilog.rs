@@ -50,7 +50,7 @@ pub(crate) fn configure(path: &str, level: &str) {
     // Told once, not at every look.
     let told = LOG.unusable.swap(failure.is_some(), Ordering::Relaxed);
     if let Some(why) = failure.filter(|_| !told) {
-        log::error!("log-file-unusable path={} cause={}", escape(path), escape(&why));
+        log::error!("log_file_unusable path={} cause={}", escape(path), escape(&why));
     }
 }
 

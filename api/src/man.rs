@@ -68,6 +68,10 @@ fn log_events_are_those_of_the_sources() {
     let events = part(&page, "events");
     let told: BTreeSet<String> = lines_after(&events, ".It Li ").map(str::to_owned).collect();
     assert_eq!(events_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))), told);
+    let is_snake_case = |name: &str| name.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
+    for name in told {
+        assert!(is_snake_case(&name), "{name} is not written like the events of the daemons");
+    }
 }
 
 /// The first word of every log line in the sources.

@@ -117,11 +117,11 @@ async fn stranger(app: &App, address: IpAddr, refusal: Refusal) -> Refusal {
     let code = refusal.code();
     match app.guard.bad_call(address, Instant::now()) {
         Verdict::Log => {
-            log::error!("call-refused address={address} code={code}");
+            log::error!("call_refused address={address} code={code}");
             return refusal;
         }
         Verdict::LogLast => log::error!(
-            "call-refused address={address} code={code} further=\"not logged for up to a minute\""
+            "call_refused address={address} code={code} further=\"not logged for up to a minute\""
         ),
         Verdict::Quiet => {}
     }
@@ -158,7 +158,7 @@ fn of_members(members: Map<String, Value>) -> Result<Call, Refusal> {
         _ => return Err(Refusal::BadRequest("The member 'function' is missing.".into())),
     };
     if !FUNCTIONS.contains(&name.as_str()) {
-        log::error!("unknown-function function={}", escape(&name));
+        log::error!("unknown_function function={}", escape(&name));
         return Err(Refusal::UnknownFunction);
     }
     serde_json::from_value(Value::Object(members))

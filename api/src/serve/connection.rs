@@ -46,15 +46,15 @@ impl Arrival {
         let peer = normal(self.peer.ip());
         let app = Arc::clone(&self.app);
         let Some(_seat) = app.guard.admit(peer) else {
-            log::debug!("too-many-connections address={peer}");
+            log::debug!("too_many_connections address={peer}");
             return;
         };
         match time::timeout(LIFE, self.tls_and_http(peer)).await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => {
-                log::debug!("connection-ended address={peer} cause={}", escape(&why));
+                log::debug!("connection_ended address={peer} cause={}", escape(&why));
             }
-            Err(_) => log::debug!("connection-ended address={peer} cause=\"its time is over\""),
+            Err(_) => log::debug!("connection_ended address={peer} cause=\"its time is over\""),
         }
     }
 

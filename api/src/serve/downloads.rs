@@ -45,7 +45,7 @@ impl Downloads {
         let app = Arc::clone(app);
         self.round.spawn(async move {
             if let Err(why) = download(&app, &values).await {
-                log::error!("crl-round-failed cause={}", escape(&on_one_line(&why)));
+                log::error!("crl_round_failed cause={}", escape(&on_one_line(&why)));
             }
         });
     }
@@ -119,7 +119,7 @@ async fn download(app: &App, values: &Values) -> Result<(), RoundError> {
 fn untrusted_issuer(fetched: &Fetched) -> Option<String> {
     match &fetched.outcome {
         Err(why @ FetchError::UnknownIssuer(issuer)) if !fetched.is_old_news => Some(format!(
-            "crl-fetch-failed url={} issuer={} cause={}",
+            "crl_fetch_failed url={} issuer={} cause={}",
             escape(&fetched.url),
             escape(issuer),
             escape(&why.to_string())
@@ -134,15 +134,15 @@ fn tell(fetched: Fetched) {
     match fetched.outcome {
         Ok(Taken { crl, kept: Kept::First | Kept::Newer }) => {
             log::info!(
-                "crl-taken url={url} issuer={} number={}",
+                "crl_taken url={url} issuer={} number={}",
                 escape(&crl.issuer),
                 crl.number().unwrap_or_default()
             );
         }
-        Ok(Taken { crl, .. }) => log::debug!("crl-unchanged url={url} issuer={}", escape(&crl.issuer)),
+        Ok(Taken { crl, .. }) => log::debug!("crl_unchanged url={url} issuer={}", escape(&crl.issuer)),
         Err(why) if fetched.is_old_news => {
-            log::debug!("crl-fetch-failed url={url} cause={}", escape(&on_one_line(&why)));
+            log::debug!("crl_fetch_failed url={url} cause={}", escape(&on_one_line(&why)));
         }
-        Err(why) => log::warn!("crl-fetch-failed url={url} cause={}", escape(&on_one_line(&why))),
+        Err(why) => log::warn!("crl_fetch_failed url={url} cause={}", escape(&on_one_line(&why))),
     }
 }

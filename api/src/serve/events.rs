@@ -125,7 +125,7 @@ impl Events {
         let event = Event { target: target.to_owned(), limit, fields: fields(entry) };
         let is_full = self.queue.try_send(event).is_err();
         if is_full && !self.full.swap(is_full, Ordering::Relaxed) {
-            log::warn!("event-dropped waiting={QUEUE} further=\"not logged until the queue has room\"");
+            log::warn!("event_dropped waiting={QUEUE} further=\"not logged until the queue has room\"");
         }
         self.full.store(is_full, Ordering::Relaxed);
     }
@@ -144,7 +144,7 @@ async fn work(mut waiting: mpsc::Receiver<Event>, mut stopped: watch::Receiver<b
         }
     }
     if !waiting.is_empty() {
-        log::warn!("events-given-up waiting={} cause=\"The service ends.\"", waiting.len());
+        log::warn!("events_given_up waiting={} cause=\"The service ends.\"", waiting.len());
     }
     while running.join_next().await.is_some() {}
 }
@@ -154,8 +154,8 @@ async fn tell(event: Event, stopped: watch::Receiver<bool>) {
     // What stands in a URL's query may be a key.
     let target = escape(event.target.split('?').next().unwrap_or_default());
     match run(&event, stopped).await {
-        Ok(()) => log::debug!("event-done target={target}"),
-        Err(why) => log::error!("event-failed target={target} cause={}", escape(&on_one_line(&why))),
+        Ok(()) => log::debug!("event_done target={target}"),
+        Err(why) => log::error!("event_failed target={target} cause={}", escape(&on_one_line(&why))),
     }
 }
 

@@ -85,7 +85,7 @@ async fn enrol(app: &App, client: IpAddr, values: &Values, public_key: &str) -> 
     let valid_seconds = values.number("proxy_enrol_seconds");
     let ca = Ca::from_pem(&kept.certificate, &kept.key)?;
     let certificate = ca.client(public_key, valid_seconds)?;
-    log::info!("client-enrolled client={client} seconds={valid_seconds}");
+    log::info!("client_enrolled client={client} seconds={valid_seconds}");
     Ok(Enrolment {
         certificate,
         ca: kept.certificate,
@@ -101,7 +101,7 @@ async fn client_config(app: &App, client: IpAddr) -> Result<ClientConfigAnswer, 
     let mut listeners = proxies::clients(&mut snapshot).await?;
     listeners.retain(|listener| listener.address == client);
     if listeners.is_empty() {
-        log::debug!("client-without-listener client={client}");
+        log::debug!("client_without_listener client={client}");
     }
     let (proxy, tied): (Vec<_>, Vec<_>) =
         listeners.into_iter().partition(|listener| listener.partner.is_none());
@@ -132,7 +132,7 @@ fn texts(networks: &[Network]) -> Vec<String> {
 async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<ConfigAnswer, Refusal> {
     let mut snapshot = app.db.snapshot().await?;
     if !proxies::all(&mut snapshot).await?.iter().any(|listed| listed.id == *proxy) {
-        log::error!("unknown-proxy proxy_id={proxy}");
+        log::error!("unknown_proxy proxy_id={proxy}");
         return Err(Refusal::Forbidden(format!(
             "The server {proxy} is not listed: list it with 'os4xapi proxy add'."
         )));
@@ -170,7 +170,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
         proxy_max_config_age: values.number("proxy_max_config_age"),
         limits: values.limits(),
     };
-    log::info!("configuration-handed-out proxy_id={proxy} generation={generation}");
+    log::info!("configuration_handed_out proxy_id={proxy} generation={generation}");
     Ok(ConfigAnswer::Changed { config: Box::new(config) })
 }
 
@@ -191,14 +191,14 @@ async fn crl_url(app: &App, client: IpAddr, url: &str) -> Result<Nothing, Refusa
     }
     let why = match crl_urls::note(&app.db, url).await? {
         Noted::New => {
-            log::info!("crl-url-new client={client} url={}", escape(url));
+            log::info!("crl_url_new client={client} url={}", escape(url));
             return Ok(Nothing {});
         }
         Noted::Known => return Ok(Nothing {}),
         Noted::TooFast => "too-many-in-an-hour",
         Noted::Full => "too-many",
     };
-    log::warn!("crl-url-not-kept client={client} reason={why} url={}", escape(url));
+    log::warn!("crl_url_not_kept client={client} reason={why} url={}", escape(url));
     Ok(Nothing {})
 }
 

@@ -114,7 +114,7 @@ impl App {
             return;
         }
         for name in names {
-            log::error!("trusted-certificate-unreadable name={}", escape(name));
+            log::error!("trusted_certificate_unreadable name={}", escape(name));
         }
         *told = names.iter().map(|&name| name.to_owned()).collect();
     }
@@ -204,7 +204,7 @@ impl Server {
                         });
                     }
                     (_, Err(cause)) => {
-                        log::error!("accept-failed cause={}", escape(&cause.to_string()));
+                        log::error!("accept_failed cause={}", escape(&cause.to_string()));
                         time::sleep(ACCEPT_PAUSE).await;
                     }
                     (Err(_), _) => break "closed",
@@ -217,7 +217,7 @@ impl Server {
         let _ = stop.send(true);
         let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
         if time::timeout(FAREWELL, seats.acquire_many(all)).await.is_err() {
-            log::warn!("stopped-with-open-connections");
+            log::warn!("stopped_with_open_connections");
         }
         self.app.events.stop().await;
         self.app.db.clone().close().await;
@@ -230,8 +230,8 @@ impl Server {
         self.app.guard.tidy();
         let outcome = self.look_after(forget_at).await;
         match (&outcome, self.failing) {
-            (Err(why), false) => log::error!("time-slice-failed cause={}", escape(&on_one_line(why))),
-            (Ok(()), true) => log::info!("time-slice-recovered"),
+            (Err(why), false) => log::error!("time_slice_failed cause={}", escape(&on_one_line(why))),
+            (Ok(()), true) => log::info!("time_slice_recovered"),
             _ => {}
         }
         self.failing = outcome.is_err();
@@ -245,12 +245,12 @@ impl Server {
             *forget_at = Instant::now() + FORGET;
             let rows = journal::forget(&mut connection, values.number("api_keep_days")).await?;
             if rows > 0 {
-                log::info!("old-reports-removed rows={rows}");
+                log::info!("old_reports_removed rows={rows}");
             }
         }
         let rows = journal::trim(&mut connection, REPORTS).await?;
         if rows > 0 {
-            log::warn!("too-many-reports removed={rows}");
+            log::warn!("too_many_reports removed={rows}");
         }
         let generation = db::generation(&mut connection).await?;
         drop(connection);

@@ -100,7 +100,7 @@ impl IntoResponse for Refusal {
 
 impl From<DbError> for Refusal {
     fn from(error: DbError) -> Self {
-        log::error!("call-failed cause={}", escape(&on_one_line(&error)));
+        log::error!("call_failed cause={}", escape(&on_one_line(&error)));
         Self::Internal
     }
 }
@@ -110,7 +110,7 @@ impl From<PkiError> for Refusal {
         match error {
             PkiError::Key(why) => Self::BadRequest(format!("The public key is not certified: {why}.")),
             other => {
-                log::error!("call-failed cause={}", escape(&on_one_line(&other)));
+                log::error!("call_failed cause={}", escape(&on_one_line(&other)));
                 Self::Internal
             }
         }

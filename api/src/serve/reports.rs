@@ -19,12 +19,12 @@ pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLo
         escape(&entry.detail)
     );
     if let Some(ignore) = ignores::matching(&mut connection, &entry.text).await? {
-        log::info!("system-log-ignored ignore={} {told}", ignore.id);
+        log::info!("system_log_ignored ignore={} {told}", ignore.id);
         return Ok(());
     }
     journal::add_entry(&mut connection, &entry).await?;
     drop(connection);
-    log::info!("system-log {told}");
+    log::info!("system_log {told}");
     app.events.offer(values, &entry);
     Ok(())
 }

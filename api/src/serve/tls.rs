@@ -52,7 +52,7 @@ impl Tls {
         let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts_of(old), HTTPS_DAYS)?;
         certificates::put(&mut change, Usage::Https, &issued).await?;
         change.commit().await?;
-        log::info!("https-certificate-renewed");
+        log::info!("https_certificate_renewed");
         Self::load(db).await
     }
 
@@ -63,7 +63,7 @@ impl Tls {
         }
         let fresh = Self::load(db).await?;
         if fresh.shown != self.shown {
-            log::info!("https-certificate-changed valid-until={}", clock::text(fresh.until));
+            log::info!("https_certificate_changed valid_until={}", clock::text(fresh.until));
         }
         *self = fresh;
         Ok(())

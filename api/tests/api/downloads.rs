@@ -62,7 +62,7 @@ fn a_reported_url_brings_its_crl_into_the_configuration() {
     client.ok(&json!({"function": "proxy_crl_url", "url": url}));
     await_that("the CRL", || config()["crls"].as_array().is_some_and(|crls| crls.len() == 1));
     assert!(config()["generation"].as_u64() > before);
-    serve.await_line("crl-taken");
+    serve.await_line("crl_taken");
     let row = listed(&site, &url);
     assert_eq!((&row["issuer"], &row["number"]), (&json!("CN=Download CA"), &json!("7")));
     assert_eq!((&row["state"], &row["error"]), (&json!("current"), &Value::Null));

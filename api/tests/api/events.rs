@@ -46,7 +46,7 @@ fn what_is_ignored_reaches_neither_table_nor_script_until_it_expires() {
     let (serve, client) = running(&site);
     site.ok(&["ignore", "add", "STATION is down", "--description", "moving house", "--days", "1"]);
     client.ok(&entry("the station is down again"));
-    serve.await_line("system-log-ignored ignore=1");
+    serve.await_line("system_log_ignored ignore=1");
     client.ok(&entry("the station is up"));
     // What the peer said is in the detail, and matches nothing.
     site.ok(&["ignore", "add", "the-peer-said-this"]);
@@ -187,7 +187,7 @@ fn nothing_of_a_script_outlives_the_service() {
     }
     assert!(bye.exists(), "it was asked first");
     assert_eq!(log.matches("It was not done when the service ended").count(), 4, "{log}");
-    assert!(log.contains("events-given-up waiting=2"), "{log}");
+    assert!(log.contains("events_given_up waiting=2"), "{log}");
 }
 
 /// Whether a process is gone, or dead and only not waited for yet.
@@ -208,12 +208,12 @@ fn a_flood_of_entries_starts_a_few_scripts_and_drops_what_does_not_fit() {
     for number in 0..110 {
         client.ok(&entry(&format!("entry {number}")));
     }
-    serve.await_line("event-dropped");
+    serve.await_line("event_dropped");
     await_that("four scripts", || {
         std::fs::read_to_string(&begun).is_ok_and(|text| text.lines().count() == 4)
     });
     let log = serve.log();
-    assert_eq!(log.matches("event-dropped").count(), 1, "{log}");
+    assert_eq!(log.matches("event_dropped").count(), 1, "{log}");
     std::fs::write(&go, "").unwrap();
     await_that("the scripts that waited", || {
         std::fs::read_to_string(&begun).is_ok_and(|text| text.lines().count() > 100)

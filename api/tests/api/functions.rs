@@ -24,8 +24,8 @@ fn every_refusal_has_its_status_and_code() {
         let answer = client.post(body.as_bytes(), "");
         assert_eq!((answer.status, answer.code()), (400, "bad-request"), "{body:.20}");
     }
-    serve.await_line("call-refused address=127.0.0.1 code=bad-method");
-    serve.await_line("call-refused address=127.0.0.1 code=unknown-path");
+    serve.await_line("call_refused address=127.0.0.1 code=bad-method");
+    serve.await_line("call_refused address=127.0.0.1 code=unknown-path");
     for (members, status, code) in [
         (json!({}), 400, "bad-request"),
         (json!({"function": 7}), 400, "bad-request"),
@@ -101,7 +101,7 @@ fn a_wrong_path_is_its_callers_not_the_web_servers_in_between() {
     let statuses: Vec<u16> = (0..11).map(|_| stray("203.0.113.5")).collect();
     assert_eq!((statuses[9], statuses[10]), (404, 429));
     assert_eq!(stray("203.0.113.6"), 404);
-    serve.await_line("call-refused address=203.0.113.6 code=unknown-path");
+    serve.await_line("call_refused address=203.0.113.6 code=unknown-path");
     let log = serve.end(Signal::SIGTERM);
     assert!(!log.contains("address=127.0.0.1 code"), "{log}");
 }
@@ -151,7 +151,7 @@ fn bad_tokens_are_refused_logged_and_bounded() {
         let answer = guess(bad);
         assert_eq!((answer.status, answer.code()), (401, "bad-token"));
     }
-    serve.await_line("call-refused address=127.0.0.1 code=bad-token");
+    serve.await_line("call_refused address=127.0.0.1 code=bad-token");
     for _ in 0..5 {
         guess(json!("bad"));
     }
@@ -165,7 +165,7 @@ fn bad_tokens_are_refused_logged_and_bounded() {
     site.ok(&["token", "rotate"]);
     assert_eq!(guess(json!(token)).status, 429);
     let log = serve.end(Signal::SIGTERM);
-    assert_eq!(log.matches("call-refused").count(), 11, "{log}");
+    assert_eq!(log.matches("call_refused").count(), 11, "{log}");
     assert!(!log.contains(secret), "{log}");
 }
 

@@ -64,7 +64,7 @@ fn log_file_and_level_are_taken_over_while_it_runs() {
     site.ok(&["config", "set", "api_log_level", "ERROR"]);
     let forged = "x\nFATAL forged";
     client.call(&json!({"function": forged}));
-    await_text(&file, "unknown-function");
+    await_text(&file, "unknown_function");
     let token = site.token();
     for file in [file, moved] {
         let text = std::fs::read_to_string(file).unwrap();
@@ -79,14 +79,14 @@ fn a_log_file_that_cannot_be_opened_is_told_once_and_nothing_is_lost() {
     let site = Site::new();
     site.ok(&["config", "set", "api_log_file", site.dir.path("none/api.log").to_str().unwrap()]);
     let serve = site.serve();
-    serve.await_line("log-file-unusable");
+    serve.await_line("log_file_unusable");
     site.ok(&["config", "set", "api_log_level", "DEBUG"]);
     let client = site.client(&serve);
     await_that("a line at DEBUG", || {
         client.generation();
         serve.log().contains("call function=")
     });
-    assert_eq!(serve.end(Signal::SIGTERM).matches("log-file-unusable").count(), 1);
+    assert_eq!(serve.end(Signal::SIGTERM).matches("log_file_unusable").count(), 1);
 }
 
 #[test]

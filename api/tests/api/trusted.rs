@@ -27,7 +27,7 @@ fn a_spoilt_certificate_or_crl_takes_no_other_along_and_is_named() {
     let config = || client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"].clone();
     // The server gets all and names what it cannot read, as it does with whatever comes.
     assert_eq!(names(&config()["trusted"]), ["Good CA", "Spoilt CA"]);
-    serve.await_line("trusted-certificate-unreadable name=\"Spoilt CA\"");
+    serve.await_line("trusted_certificate_unreadable name=\"Spoilt CA\"");
     // Downloads go on.
     assert!(
         site.ok(&["crl", "fetch", &web.put("/good", good.crl(60).as_bytes())]).contains("Good CA: taken")
@@ -49,7 +49,7 @@ fn a_spoilt_certificate_or_crl_takes_no_other_along_and_is_named() {
     );
     // Told once, however often the server asked.
     let log = serve.end(Signal::SIGTERM);
-    assert_eq!(log.matches("trusted-certificate-unreadable").count(), 1, "{log}");
+    assert_eq!(log.matches("trusted_certificate_unreadable").count(), 1, "{log}");
 }
 
 #[test]
