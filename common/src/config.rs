@@ -9,17 +9,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-/// Most sessions, or connections, that a limit may allow.
-pub const MOST_COUNT: u32 = 100_000;
-/// Longest deadline, seconds.
-pub const MOST_SECONDS: u32 = 86_400;
-/// Most pairs parked ahead of need, in each direction.
-pub const MOST_PARKED: u32 = 1_000;
-/// Least age at which a parked pair may be given up, seconds.
-pub const LEAST_PARKED_AGE: u32 = 10;
-/// What `Limits::idle_commands` may be.
-pub const IDLE_COMMANDS: RangeInclusive<u32> = 10..=1_000_000;
-
 /// Why a configuration is not taken.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfigFault {
@@ -45,7 +34,7 @@ impl fmt::Display for ConfigFault {
 
 impl std::error::Error for ConfigFault {}
 
-fn check(name: &'static str, value: u32, allowed: RangeInclusive<u32>) -> Result<(), ConfigFault> {
+fn check(name: &'static str, value: u32, allowed: &RangeInclusive<u32>) -> Result<(), ConfigFault> {
     if allowed.contains(&value) {
         return Ok(());
     }
@@ -53,7 +42,7 @@ fn check(name: &'static str, value: u32, allowed: RangeInclusive<u32>) -> Result
 }
 
 fn check_port(name: &'static str, port: u16) -> Result<(), ConfigFault> {
-    check(name, port.into(), 1..=u16::MAX.into())
+    check(name, port.into(), &(1..=u16::MAX.into()))
 }
 
 /// One PEM object (certificate or CRL) and the name an operator knows it by.
@@ -115,85 +104,85 @@ pub struct Partner {
     pub check_ssid: bool,
 }
 
-/// Limits: the settings `proxy_*` of os4xapi(8). Counts are of sessions or connections, times are in seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Limits {
-    /// Incoming sessions in all.
-    pub sessions: u32,
-    /// Incoming sessions of one partner.
-    pub sessions_per_partner: u32,
-    /// Outgoing sessions in all.
-    pub outgoing_sessions: u32,
-    /// Pairs parked ahead of need, in each direction.
-    pub parked_pairs: u32,
-    /// Maximum age of a parked pair, seconds.
-    pub parked_age: u32,
-    /// Connections not yet verified, of one address (IPv6: one /64).
-    pub unverified_per_address: u32,
-    /// Connections not yet verified from which early refusal sets in at random.
-    pub unverified_soft: u32,
-    /// Connections not yet verified at which all further ones are refused.
-    pub unverified_hard: u32,
-    /// TLS handshake, seconds.
-    pub handshake_seconds: u32,
-    /// SSID after the handshake, seconds.
-    pub ssid_seconds: u32,
-    /// One buffer once begun, seconds.
-    pub buffer_seconds: u32,
-    /// Silence in a session, seconds.
-    pub silence_seconds: u32,
-    /// Station connect, seconds.
-    pub station_seconds: u32,
-    /// Commands since the last accepted file or receipt (DATA and CDT not counted).
-    pub idle_commands: u32,
+/// One limit as people see it: a row of `LIMITS`.
+#[derive(Debug)]
+pub struct Limit {
+    /// Name of the field in `Limits`.
+    pub field: &'static str,
+    /// Name of the backend's setting: `proxy_` and the field.
+    pub setting: &'static str,
+    /// The value without a setting.
+    pub default: u32,
+    /// The values that the backend and the daemons take.
+    pub allowed: RangeInclusive<u32>,
+    /// One sentence for the man page and the command line.
+    pub meaning: &'static str,
+}
+
+/// Makes the struct `Limits`, its defaults, its check and the table `LIMITS` from the same rows. A row:
+/// `FIELD: DEFAULT, VALUES ALLOWED, "MEANING";`
+macro_rules! limits {
+    ($($(#[$more:meta])* $field:ident: $default:literal, $allowed:expr, $meaning:literal;)+) => {
+        /// The limits of the daemons. `LIMITS` has their defaults and the values allowed.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct Limits {
+            $(#[doc = $meaning] $(#[$more])* pub $field: u32,)+
+        }
+
+        /// All limits, in the order of the fields of `Limits`.
+        pub static LIMITS: [Limit; [$(stringify!($field)),+].len()] = [$(Limit {
+            field: stringify!($field),
+            setting: concat!("proxy_", stringify!($field)),
+            default: $default,
+            allowed: $allowed,
+            meaning: $meaning,
+        }),+];
+
+        impl Limits {
+            /// The limits with the value that `read` has for each row.
+            pub fn from_rows(read: impl Fn(&'static Limit) -> u32) -> Self {
+                let [$($field),+] = &LIMITS;
+                Self { $($field: read($field)),+ }
+            }
+
+            /// The backend keeps to the same values, but its answer may be garbled: the server must not start a
+            /// thousand processes, nor refuse everybody.
+            fn check(&self) -> Result<(), ConfigFault> {
+                let [$($field),+] = &LIMITS;
+                $(check($field.field, self.$field, &$field.allowed)?;)+
+                Ok(())
+            }
+        }
+    };
+}
+
+/// Sessions, or connections, that a limit may allow.
+const COUNT: RangeInclusive<u32> = 1..=100_000;
+/// What a deadline may be, seconds: a day at most.
+const SECONDS: RangeInclusive<u32> = 1..=86_400;
+
+limits! {
+    sessions: 500, COUNT, "Incoming sessions in all.";
+    sessions_per_partner: 50, COUNT, "Incoming sessions of one partner.";
+    outgoing_sessions: 100, COUNT, "Outgoing sessions in all.";
+    parked_pairs: 4, 0..=1_000, "Pairs of processes parked ahead of need, in each direction.";
+    parked_age: 300, 10..=86_400, "Maximum age of a parked pair, seconds.";
+    unverified_per_address: 20, COUNT, "Connections not yet verified of one address (IPv6: of one /64).";
+    unverified_soft: 100, COUNT, "Connections not yet verified from which some are refused at random.";
+    unverified_hard: 200, COUNT, "Connections not yet verified at which all further ones are refused.";
+    handshake_seconds: 30, SECONDS, "Deadline of a partner's TLS handshake, seconds.";
+    ssid_seconds: 60, SECONDS, "Deadline of a partner's SSID, seconds.";
+    buffer_seconds: 60, SECONDS, "Deadline of one Exchange Buffer once begun, seconds.";
+    silence_seconds: 900, SECONDS, "Longest silence in a session, seconds.";
+    station_seconds: 15, SECONDS, "Deadline of the connection to the station, seconds.";
+    /// Counted since the last accepted file or receipt; DATA and CDT do not count.
+    idle_commands: 1000, 10..=1_000_000, "Commands in a row that move neither a file nor a receipt.";
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            sessions: 500,
-            sessions_per_partner: 50,
-            outgoing_sessions: 100,
-            parked_pairs: 4,
-            parked_age: 300,
-            unverified_per_address: 20,
-            unverified_soft: 100,
-            unverified_hard: 200,
-            handshake_seconds: 30,
-            ssid_seconds: 60,
-            buffer_seconds: 60,
-            silence_seconds: 900,
-            station_seconds: 15,
-            idle_commands: 1000,
-        }
-    }
-}
-
-impl Limits {
-    /// Each within what the backend's settings allow: a backend whose answer was garbled must not start a thousand
-    /// processes, nor let nobody in.
-    fn check(&self) -> Result<(), ConfigFault> {
-        let counts = [
-            ("sessions", self.sessions),
-            ("sessions_per_partner", self.sessions_per_partner),
-            ("outgoing_sessions", self.outgoing_sessions),
-            ("unverified_per_address", self.unverified_per_address),
-            ("unverified_soft", self.unverified_soft),
-            ("unverified_hard", self.unverified_hard),
-        ];
-        let seconds = [
-            ("handshake_seconds", self.handshake_seconds),
-            ("ssid_seconds", self.ssid_seconds),
-            ("buffer_seconds", self.buffer_seconds),
-            ("silence_seconds", self.silence_seconds),
-            ("station_seconds", self.station_seconds),
-        ];
-        counts.into_iter().try_for_each(|(name, value)| check(name, value, 1..=MOST_COUNT))?;
-        seconds.into_iter().try_for_each(|(name, value)| check(name, value, 1..=MOST_SECONDS))?;
-        check("parked_pairs", self.parked_pairs, 0..=MOST_PARKED)?;
-        check("parked_age", self.parked_age, LEAST_PARKED_AGE..=MOST_SECONDS)?;
-        check("idle_commands", self.idle_commands, IDLE_COMMANDS)
+        Self::from_rows(|limit| limit.default)
     }
 }
 
@@ -240,7 +229,7 @@ impl ProxyConfig {
     /// Whether all numbers can be; what OpenSSL has to read is judged where it is read.
     pub fn check(&self) -> Result<(), ConfigFault> {
         check_port("tcp_port_tls", self.tcp_port_tls)?;
-        check("proxy_max_config_age", self.proxy_max_config_age, 1..=u32::MAX)?;
+        check("proxy_max_config_age", self.proxy_max_config_age, &(1..=u32::MAX))?;
         self.limits.check()
     }
 }
@@ -321,7 +310,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_named() {
-        assert_eq!(config().check(), Ok(()));
+        assert_eq!(config().check(), Ok(()), "the defaults are allowed");
         let limits = |change: fn(&mut Limits)| {
             let mut limits = Limits::default();
             change(&mut limits);

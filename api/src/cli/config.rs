@@ -1,6 +1,5 @@
-//! `os4xapi config get|set|list`: the settings, one row each. What a value may be is the
-//! business of `crate::settings`, where the table is. Never shows the token, and never sets
-//! it.
+//! `os4xapi config get|set|list`: the settings, one row each. `crate::settings` has the table and checks the values.
+//! Never shows the token, and never sets it.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -93,9 +92,9 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         return output::json(&rows);
     }
     let mut table = output::Table::new(&["NAME", "VALUE", "DEFAULT", "MEANING"]);
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let value = shown(setting, &values);
-        let default = if value == setting.default { "" } else { quoted(setting.default) };
+        let default = if value == setting.default { "" } else { quoted(&setting.default) };
         table.row(&[
             setting.name.to_owned(),
             quoted(&value).to_owned(),

@@ -38,7 +38,6 @@ fn parse(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::address;
-    use crate::settings::networks;
     use axum::http::HeaderMap;
 
     fn source(peer: &str, forwarded: &[&'static str], trusted: &str) -> String {
@@ -46,7 +45,8 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", value.parse().unwrap());
         }
-        address(peer.parse().unwrap(), &headers, &networks(trusted).unwrap()).to_string()
+        let trusted: Vec<_> = trusted.split_terminator(',').map(|text| text.parse().unwrap()).collect();
+        address(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
 
     #[test]

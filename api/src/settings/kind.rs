@@ -1,0 +1,134 @@
+//! The kinds of values that settings have: what each takes, its one spelling, and the words for it. Touches no table
+//! and no database.
+
+use crate::http::Target;
+use common::net::Network;
+use std::fmt;
+use std::net::IpAddr;
+
+/// What a setting's value may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A whole number; least, most.
+    Number(u32, u32),
+    /// `yes` or `no`.
+    YesNo,
+    /// An IP address of one host, or empty.
+    Address,
+    /// A host name or an IP address.
+    Host,
+    /// Addresses and networks with commas between, or empty.
+    Networks,
+    /// A path in a URL, beginning with `/`.
+    UrlPath,
+    /// An absolute path of a file, or empty.
+    File,
+    /// A program or a URL that is told of events, or empty.
+    Event,
+    /// A log level.
+    Level,
+    /// A secret that has a command of its own; the command.
+    Secret(&'static str),
+}
+
+impl Kind {
+    /// `text` in its one spelling, if this kind takes it.
+    pub(super) fn canonical(self, text: &str) -> Option<String> {
+        match self {
+            Self::Number(least, most) => {
+                let number: u32 = text.parse().ok()?;
+                (least..=most).contains(&number).then(|| number.to_string())
+            }
+            Self::YesNo => yes_no(text).map(|yes| if yes { "yes" } else { "no" }.to_owned()),
+            Self::Address if text.is_empty() => Some(String::new()),
+            Self::Address => text.parse::<IpAddr>().ok().map(|address| address.to_string()),
+            Self::Host => is_host(text).then(|| text.to_owned()),
+            Self::Networks => {
+                networks(text).map(|list| list.iter().map(Network::to_string).collect::<Vec<_>>().join(","))
+            }
+            Self::UrlPath => is_url_path(text).then(|| text.to_owned()),
+            Self::File => (text.is_empty() || text.starts_with('/')).then(|| text.to_owned()),
+            Self::Event => (text.is_empty() || text.starts_with('/') || Target::parse(text).is_ok())
+                .then(|| text.to_owned()),
+            Self::Level => text.parse::<log::Level>().ok().map(|level| level.to_string()),
+            Self::Secret(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(least, most) => write!(f, "a number from {least} to {most}"),
+            Self::YesNo => f.write_str("yes or no"),
+            Self::Address => f.write_str("an IPv4 or IPv6 address, or nothing ('')"),
+            Self::Host => f.write_str("a host name or an IP address"),
+            Self::Networks => {
+                f.write_str("addresses or networks (10.0.0.0/8) with commas between, or nothing ('')")
+            }
+            Self::UrlPath => f.write_str("a path that begins with '/', of letters, digits and . _ - / alone"),
+            Self::File => f.write_str("an absolute path, or nothing ('')"),
+            Self::Event => {
+                f.write_str("an absolute path, an http or https URL without a user, or nothing ('')")
+            }
+            Self::Level => f.write_str("ERROR, WARN, INFO, DEBUG or TRACE"),
+            Self::Secret(command) => write!(f, "what '{command}' makes"),
+        }
+    }
+}
+
+/// `yes` or `no` in the spellings that people use.
+pub(crate) fn yes_no(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "yes" | "y" | "true" | "on" | "1" => Some(true),
+        "no" | "n" | "false" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A list of networks; commas or spaces between.
+pub(super) fn networks(text: &str) -> Option<Vec<Network>> {
+    text.split([',', ' ']).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
+}
+
+/// A host name (RFC 1123; underscores are met in the field) or an address.
+pub(crate) fn is_host(text: &str) -> bool {
+    let label = |part: &str| {
+        (1..=63).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && !part.starts_with('-')
+            && !part.ends_with('-')
+    };
+    if text.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    // Digits and dots alone are a mistyped address, never a name.
+    let name = text.strip_suffix('.').unwrap_or(text);
+    name.len() <= 253 && name.split('.').all(label) && !name.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+}
+
+fn is_url_path(text: &str) -> bool {
+    text.starts_with('/')
+        && text.len() <= 200
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, is_host};
+
+    #[test]
+    fn hosts_are_names_or_addresses() {
+        for good in ["localhost", "a.b-c.example", "192.0.2.1", "::1", "station_1", "host."] {
+            assert!(is_host(good), "{good}");
+        }
+        for bad in ["", ".", "a..b", "a b", "host:22", "192.0.2.256", "[::1]"] {
+            assert!(!is_host(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn kinds_say_what_they_take() {
+        assert_eq!(Kind::Number(1, 5).to_string(), "a number from 1 to 5");
+    }
+}

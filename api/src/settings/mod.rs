@@ -1,0 +1,12 @@
+//! The settings that OS4Xapi knows. `table` has their rows, `kind` the values that a row may take, `values` what is in
+//! force. Owned by nobody: plain values; `store::configuration` reads and writes the database.
+
+mod kind;
+mod setting;
+mod table;
+mod values;
+
+pub(crate) use kind::{is_host, yes_no};
+pub(crate) use setting::{Setting, SettingError};
+pub(crate) use table::{SETTINGS, TOKEN, find};
+pub(crate) use values::Values;

@@ -1,0 +1,77 @@
+//! One setting, and why a value is refused.
+
+use super::kind::Kind;
+use std::borrow::Cow;
+use std::fmt;
+
+/// One known setting.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// Name of its row.
+    pub(crate) name: &'static str,
+    /// Value without a row.
+    pub(crate) default: Cow<'static, str>,
+    /// What it may be.
+    pub(crate) kind: Kind,
+    /// One line for people.
+    pub(crate) help: &'static str,
+}
+
+/// Why a value is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SettingError {
+    /// No such setting.
+    Unknown(String),
+    /// The value is not of the setting's kind.
+    Value {
+        /// Name of the setting.
+        name: &'static str,
+        /// The value refused.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// Has a command of its own.
+    Elsewhere(&'static str, &'static str),
+    /// Two settings contradict each other.
+    Order(&'static str, &'static str),
+}
+
+impl fmt::Display for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => {
+                write!(f, "There is no setting '{name}': 'os4xapi config list' shows all of them.")
+            }
+            Self::Value { name, value, allowed } => {
+                write!(f, "{name} cannot be '{value}': it takes {allowed}.")
+            }
+            Self::Elsewhere(name, command) => write!(f, "{name} is handled by '{command}' alone."),
+            Self::Order(least, most) => {
+                write!(f, "{least} must not be greater than {most}: change the other one first.")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SettingError {}
+
+impl Setting {
+    /// `value` in its one spelling, if this setting takes it.
+    pub(crate) fn check(&self, value: &str) -> Result<String, SettingError> {
+        let text = value.trim();
+        if let Kind::Secret(command) = self.kind {
+            return Err(SettingError::Elsewhere(self.name, command));
+        }
+        self.kind.canonical(text).ok_or_else(|| SettingError::Value {
+            name: self.name,
+            value: value.to_owned(),
+            allowed: self.kind.to_string(),
+        })
+    }
+
+    /// Whether lists may show it.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret(_))
+    }
+}
