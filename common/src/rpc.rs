@@ -39,40 +39,66 @@ pub enum Level {
     Info,
 }
 
-/// A call, without the token (the API worker adds it).
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "function", rename_all = "snake_case")]
-pub enum Call {
+/// Makes `Call` and the names of its functions from the same rows. A row: `"NAME" VARIANT MEMBERS`.
+macro_rules! calls {
+    ($($(#[$about:meta])* $name:literal $variant:ident $members:tt)+) => {
+        /// A call, without the token: the API worker adds it.
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[serde(tag = "function")]
+        pub enum Call {
+            $($(#[$about])* #[serde(rename = $name)] $variant $members,)+
+        }
+
+        impl Call {
+            /// The names of all functions, in the order of the man page.
+            pub const NAMES: &[&str] = &[$($name),+];
+
+            /// The name of the function: the member `function`.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant { .. } => $name,)+
+                }
+            }
+        }
+    };
+}
+
+calls! {
     /// A certificate for the client's key of this run.
-    ProxyEnrol {
+    "proxy_enrol" ProxyEnrol {
         /// The client's public key: SubjectPublicKeyInfo, PEM.
         public_key: String,
         /// The client has been running for a while: what it reported before is still its own.
         #[serde(default)]
         renewal: bool,
-    },
+    }
+
     /// The client's own configuration.
-    ProxyClientConfig {},
+    "proxy_client_config" ProxyClientConfig {}
+
     /// The server's configuration, fetched by the client for it.
-    ProxyConfig {
+    "proxy_config" ProxyConfig {
         /// Proxy ID of the server that asks (as the control connection proved it).
         proxy_id: ProxyId,
         /// Generation that the server holds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         generation: Option<u64>,
-    },
+    }
+
     /// A CRL distribution URL, found in a verified chain, that the configuration does not know.
-    ProxyCrlUrl {
+    "proxy_crl_url" ProxyCrlUrl {
         /// http or https, at most `MAX_CRL_URL` octets of printable ASCII.
         url: String,
-    },
+    }
+
     /// One system log entry.
-    ProxySystemLog(SystemLog),
+    "proxy_system_log" ProxySystemLog(SystemLog)
+
     /// Begins and ends of sessions.
-    ProxySession {
+    "proxy_session" ProxySession {
         /// In the order they happened.
         events: Vec<SessionEvent>,
-    },
+    }
 }
 
 impl Call {
@@ -332,5 +358,7 @@ mod tests {
             serde_json::to_string(&call).unwrap(),
             format!(r#"{{"function":"proxy_config","proxy_id":"{id}","generation":7}}"#)
         );
+        assert_eq!(call.name(), "proxy_config");
+        assert!(Call::NAMES.contains(&call.name()));
     }
 }

@@ -31,16 +31,6 @@ const BODY: Duration = Duration::from_secs(30);
 /// How long a caller waits for its answer when it has had too many refusals.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The functions by name; `Call` has a variant for each.
-const FUNCTIONS: [&str; 6] = [
-    "proxy_enrol",
-    "proxy_client_config",
-    "proxy_config",
-    "proxy_crl_url",
-    "proxy_system_log",
-    "proxy_session",
-];
-
 /// The API at `path`, and nothing anywhere else. No answer may be kept by a cache: some hold keys.
 pub(super) fn router(app: Arc<App>, path: &str) -> Router {
     Router::new().route(path, routing::any(call)).fallback(no_page).with_state(app)
@@ -86,7 +76,7 @@ async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, R
     };
     let call = of_members(members)?;
     journal::seen(&mut *app.db.connection().await?, &client.to_string()).await?;
-    log::debug!("call function={} client={client}", functions::name(&call));
+    log::debug!("call function={} client={client}", call.name());
     functions::answer(app, client, &values, call).await
 }
 
@@ -157,7 +147,7 @@ fn of_members(members: Map<String, Value>) -> Result<Call, Refusal> {
         Some(Value::String(name)) => name.clone(),
         _ => return Err(Refusal::BadRequest("The member 'function' is missing.".into())),
     };
-    if !FUNCTIONS.contains(&name.as_str()) {
+    if !Call::NAMES.contains(&name.as_str()) {
         log::error!("unknown_function function={}", escape(&name));
         return Err(Refusal::UnknownFunction);
     }
@@ -167,10 +157,11 @@ fn of_members(members: Map<String, Value>) -> Result<Call, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FUNCTIONS, Refusal, is_token, of_members};
+    use super::{Refusal, is_token, of_members};
+    use common::rpc::Call;
     use serde_json::{Value, json};
 
-    fn of(value: Value) -> Result<common::rpc::Call, Refusal> {
+    fn of(value: Value) -> Result<Call, Refusal> {
         match value {
             Value::Object(members) => of_members(members),
             _ => unreachable!("the tests give objects"),
@@ -180,13 +171,13 @@ mod tests {
     #[test]
     fn every_function_is_a_call_and_carries_its_name() {
         let log = json!({"level": "ERROR", "text": "", "detail": "", "origin": "server", "host": "", "pid": 1, "time": 1});
-        for name in FUNCTIONS {
+        for &name in Call::NAMES {
             let mut members = json!({
                 "function": name, "public_key": "", "proxy_id": format!("{}px", "0".repeat(64)), "events": [],
                 "url": "",
             });
             members.as_object_mut().unwrap().extend(log.as_object().unwrap().clone());
-            assert_eq!(super::functions::name(&of(members).unwrap()), name);
+            assert_eq!(of(members).unwrap().name(), name);
         }
     }
 
@@ -202,7 +193,7 @@ mod tests {
         let page = crate::man::page("os4xapi-protocol.5");
         let (_, functions) = page.split_once(".Sh FUNCTIONS\n").unwrap();
         let named: Vec<&str> = functions.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
-        assert_eq!(named, FUNCTIONS);
+        assert_eq!(named, Call::NAMES);
     }
 
     #[test]

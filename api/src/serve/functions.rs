@@ -43,18 +43,6 @@ fn ok<T: Serialize>(members: T) -> Response {
     Json(Answer { ok: true, members }).into_response()
 }
 
-/// The name of a call's function.
-pub(super) fn name(call: &Call) -> &'static str {
-    match call {
-        Call::ProxyEnrol { .. } => "proxy_enrol",
-        Call::ProxyClientConfig {} => "proxy_client_config",
-        Call::ProxyConfig { .. } => "proxy_config",
-        Call::ProxyCrlUrl { .. } => "proxy_crl_url",
-        Call::ProxySystemLog(_) => "proxy_system_log",
-        Call::ProxySession { .. } => "proxy_session",
-    }
-}
-
 /// Answers `call` of the client at `client`.
 pub(super) async fn answer(
     app: &App,
