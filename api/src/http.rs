@@ -7,10 +7,12 @@ use crate::causes::on_one_line;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use common::net::is_public;
+use http_body_util::LengthLimitError;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslConnector, SslMethod, SslVersion};
+use std::error::Error;
 use std::fmt;
 use std::fmt::Write as _;
 use std::io;
@@ -89,8 +91,8 @@ impl fmt::Display for HttpError {
     }
 }
 
-impl std::error::Error for HttpError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl Error for HttpError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Lookup(_, cause) | Self::Connect(_, cause) => Some(cause),
             Self::Http(cause) => Some(cause),
@@ -113,9 +115,16 @@ impl From<ErrorStack> for HttpError {
     }
 }
 
-/// Whether reading a body ended at its bound.
+/// Whether reading a body ended at its bound: one of the causes says so.
 pub(crate) fn is_too_large(error: &axum::Error) -> bool {
-    on_one_line(error).contains("length limit exceeded")
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if cause.is::<LengthLimitError>() {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// Fields as application/x-www-form-urlencoded.
@@ -329,8 +338,9 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{Client, HttpError, Reach, Target, form};
+    use super::{Client, HttpError, Reach, Target, form, is_too_large};
     use crate::db::scratch::run;
+    use axum::body::{Body, to_bytes};
     use std::time::Duration;
 
     #[test]
@@ -353,6 +363,14 @@ mod tests {
     fn fields_are_encoded_whatever_is_in_them() {
         let fields = [("text", "a b&c=d%\u{fc}\n".to_owned()), ("pid", "7".to_owned())];
         assert_eq!(form(&fields), "text=a%20b%26c%3Dd%25%C3%BC%0A&pid=7");
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_is_known_by_its_error() {
+        let read = |most| run(async move { to_bytes(Body::from("four"), most).await });
+        assert!(read(4).is_ok());
+        assert!(is_too_large(&read(3).unwrap_err()));
+        assert!(!is_too_large(&axum::Error::new(std::io::Error::other("length limit exceeded"))));
     }
 
     #[test]

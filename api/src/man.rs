@@ -1,7 +1,12 @@
-//! Tests alone: the man pages say what the code does. Settings, log events and the members of
-//! the protocol are held against their tables here, both ways where there is a list on both
-//! sides; commands, functions and errors beside their own tables, with `page` and `part` from
-//! here.
+//! Tests alone: the man pages say what the code does. The settings in os4xapi(8) are printed from their table; log
+//! events and the members of the protocol are compared with the sources. Commands, functions and errors are compared
+//! beside their own tables, with `read` and `split` from here.
+
+/// The same code that prints parts of the daemons' pages.
+#[path = "../../common/src/log/man.rs"]
+mod pages;
+
+pub(crate) use pages::{read, split};
 
 use crate::settings::{SETTINGS, Setting};
 use common::config::{
@@ -11,62 +16,34 @@ use common::rpc::{
     Call, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer,
     TransferResult,
 };
+use pages::{filled, hold};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
-
-pub(crate) fn page(name: &str) -> String {
-    let path = format!("{}/../man/{name}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap()
-}
-
-/// The lines between the comments `NAME begin` and `NAME end`.
-pub(crate) fn part(page: &str, name: &str) -> String {
-    let (_, rest) = page.split_once(&format!(".\\\" {name} begin\n")).unwrap();
-    rest.split_once(&format!(".\\\" {name} end\n")).unwrap().0.to_owned()
-}
 
 /// What follows `start` in the lines that begin with it.
 fn lines_after<'a>(page: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
     page.lines().filter_map(move |line| line.strip_prefix(start))
 }
 
-/// A sentence in lines of less than 80 octets.
-fn filled(sentence: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in sentence.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + word.len() < 79 => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join("\n") + "\n"
-}
-
 fn of_setting(setting: &Setting) -> String {
     let default =
         if setting.default.is_empty() { "empty".to_owned() } else { format!("Li {}", setting.default) };
     let takes = filled(&format!("Takes {}.", setting.kind));
-    format!(".It Cm {} Pq {default}\n{}{takes}", setting.name, filled(setting.help))
+    format!(".It Cm {} Pq {default}\n{}\n{takes}\n", setting.name, filled(setting.help))
 }
 
 #[test]
 fn settings_are_those_of_the_table() {
-    let expected: String = SETTINGS.iter().map(of_setting).collect();
-    let expected = format!(".Bl -tag -width Ds\n{expected}.El\n");
-    let held = part(&page("os4xapi.8"), "settings");
-    assert!(held == expected, "put this into os4xapi.8 as its part 'settings':\n{expected}");
+    let items: String = SETTINGS.iter().map(of_setting).collect();
+    hold("os4xapi.8", "settings", &format!(".Bl -tag -width Ds\n{items}.El\n"));
 }
 
 #[test]
 fn log_events_are_those_of_the_sources() {
-    let page = page("os4xapi.8");
-    let events = part(&page, "events");
-    let told: BTreeSet<String> = lines_after(&events, ".It Li ").map(str::to_owned).collect();
+    let page = read("os4xapi.8");
+    let (_, events, _) = split(&page, "events");
+    let told: BTreeSet<String> = lines_after(events, ".It Li ").map(str::to_owned).collect();
     assert_eq!(events_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))), told);
     let is_snake_case = |name: &str| name.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
     for name in told {
@@ -100,7 +77,7 @@ fn events_in(directory: &Path) -> BTreeSet<String> {
 
 #[test]
 fn the_protocol_page_names_every_member() {
-    let page = page("os4xapi-protocol.5");
+    let page = read("os4xapi-protocol.5");
     let named: BTreeSet<&str> = [".It Li ", ".Li "]
         .into_iter()
         .flat_map(|start| lines_after(&page, start))

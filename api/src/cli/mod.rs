@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_man_page_has_every_command_and_option_and_no_other() {
-        let page = crate::man::page("os4xapi.8");
+        let page = crate::man::read("os4xapi.8");
         let items: Vec<&str> = page.lines().filter(|line| line.starts_with(".It ")).collect();
         for command in COMMANDS.iter().flat_map(|group| group.iter()) {
             let item = format!(".It Cm {}", command.words);

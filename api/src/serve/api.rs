@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_man_page_has_every_function_and_no_other() {
-        let page = crate::man::page("os4xapi-protocol.5");
+        let page = crate::man::read("os4xapi-protocol.5");
         let (_, functions) = page.split_once(".Sh FUNCTIONS\n").unwrap();
         let named: Vec<&str> = functions.lines().filter_map(|line| line.strip_prefix(".Ss ")).collect();
         assert_eq!(named, Call::NAMES);

@@ -144,7 +144,8 @@ mod tests {
                 format!(".It {} Ta Li {code} Ta ", refusal.parts().0.as_u16())
             })
             .collect();
-        let page = crate::man::part(&crate::man::page("os4xapi-protocol.5"), "errors");
+        let page = crate::man::read("os4xapi-protocol.5");
+        let (_, page, _) = crate::man::split(&page, "errors");
         let lines: Vec<&str> = page.lines().collect();
         assert_eq!(lines.len(), expected.len());
         for (line, start) in lines.iter().zip(&expected) {

@@ -1,15 +1,15 @@
 //! For tests: parts of the man pages that are made from tables of the code, so that neither can change alone.
 //! Such a part stands between two comments, `NAME begin` and `NAME end`. With `UPDATE_MAN` in the environment the
-//! tests write it anew.
+//! tests write it anew. The backend's tests include this file, so it uses nothing of its crate.
 
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 /// The directory of the workspace.
-pub(in crate::log) const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+pub(crate) const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The source of the man page called `page`.
-pub(in crate::log) fn read(page: &str) -> String {
+pub(crate) fn read(page: &str) -> String {
     fs::read_to_string(path(page)).unwrap()
 }
 
@@ -17,17 +17,23 @@ fn path(page: &str) -> String {
     format!("{WORKSPACE}/man/{page}")
 }
 
+/// The source of a page before the part `name`, the part, and what follows it; the two comments are outside the part.
+pub(crate) fn split<'a>(text: &'a str, name: &str) -> (&'a str, &'a str, &'a str) {
+    let (begin, end) = (format!(".\\\" {name} begin\n"), format!(".\\\" {name} end\n"));
+    let start = text.find(&begin).unwrap() + begin.len();
+    let length = text[start..].find(&end).unwrap();
+    (&text[..start], &text[start..start + length], &text[start + length..])
+}
+
 /// Asserts that the part `name` of `page` is `expected`, or makes it so.
-pub(in crate::log) fn hold(page: &str, name: &str, expected: &str) {
+pub(crate) fn hold(page: &str, name: &str, expected: &str) {
     // Tests run side by side, and two may write the same page.
     static PAGES: Mutex<()> = Mutex::new(());
     let _one_at_a_time = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
     let text = read(page);
-    let (begin, end) = (format!(".\\\" {name} begin\n"), format!(".\\\" {name} end\n"));
-    let (head, rest) = text.split_once(&begin).unwrap();
-    let (part, tail) = rest.split_once(&end).unwrap();
+    let (head, part, tail) = split(&text, name);
     if part != expected && std::env::var_os("UPDATE_MAN").is_some() {
-        fs::write(path(page), format!("{head}{begin}{expected}{end}{tail}")).unwrap();
+        fs::write(path(page), format!("{head}{expected}{tail}")).unwrap();
         return;
     }
     assert!(
@@ -37,7 +43,7 @@ pub(in crate::log) fn hold(page: &str, name: &str, expected: &str) {
 }
 
 /// `sentence` in lines of fewer than 80 columns.
-pub(in crate::log) fn filled(sentence: &str) -> String {
+pub(crate) fn filled(sentence: &str) -> String {
     let (mut lines, mut column) = (String::new(), 0);
     for word in sentence.split_whitespace() {
         if column > 0 {
