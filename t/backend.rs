@@ -380,7 +380,8 @@ fn backend_errors(log: &str, function: &str) -> Vec<String> {
     reasons_in(log, "backend_error", function)
 }
 
-/// Slow: about 130 s, two rounds of the 60 s refresh, which is no setting: a fault must be there twice to be reported once.
+/// Slow: about 130 s, two rounds of the 60 s refresh, which is no setting: a fault must be there twice to be reported
+/// once.
 #[test]
 fn slow_a_backend_that_fails_leaves_all_as_it_was() {
     let html = || Conduct::body("<html>It works!</html>");

@@ -280,7 +280,8 @@ fn a_ticket_is_good_for_its_own_pair_and_once() {
         std::thread::spawn(move || partner.call())
     };
 
-    // The wrong ticket: whoever dialled in learns nothing. One more pair is asked for and not had; the partner hears it.
+    // The wrong ticket: whoever dialled in learns nothing. One more pair is asked for and not had; the partner hears
+    // it.
     let (pair, data) = park(&mut control, &site);
     let session = call();
     let joined = Pair { ticket: vec![7; 32], ..pair }.join(data);

@@ -1,5 +1,5 @@
-//! Black-box tests on the real binaries. Each module stands under `#[cfg(test)]` for clippy alone, which allows `unwrap`
-//! and `panic` there and in `#[test]` functions, but not in other functions of a test target (clippy.toml).
+//! Black-box tests on the real binaries. Each module stands under `#[cfg(test)]` for clippy alone, which allows
+//! `unwrap` and `panic` there and in `#[test]` functions, but not in other functions of a test target (clippy.toml).
 
 #[cfg(test)]
 mod backend;
