@@ -1,7 +1,7 @@
 //! CONNECT (RFC 9110 §9.3.6, RFC 9112): reads the request's head, answers with a status line. Headers are read and
 //! ignored: there is nothing to negotiate.
 
-use super::request_reader::{RequestError, RequestReader, is_host};
+use super::request_reader::{RequestError, RequestReader, is_destination};
 use common::link::join::Target;
 use common::process::status::Status;
 use std::net::Ipv6Addr;
@@ -69,7 +69,7 @@ fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
         Some(_) => return None,
         None => None,
     };
-    (host.contains(':') || is_host(host.as_bytes())).then(|| (host.to_owned(), port))
+    is_destination(host).then(|| (host.to_owned(), port))
 }
 
 /// A whole answer that refuses: the reason's word and sentence in the status line.

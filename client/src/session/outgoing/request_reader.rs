@@ -3,10 +3,8 @@
 use crate::session::context::SessionContext;
 use common::net::{Conn, Interrupted, Read};
 use common::process::status::Status;
+use common::text::host::{is_host, is_short_name};
 use std::time::Instant;
-
-/// Longest host name (RFC 1035 §2.3.4).
-const MAX_HOST: usize = 253;
 
 /// Why there is no target.
 #[derive(Debug)]
@@ -89,8 +87,7 @@ impl<'a> RequestReader<'a> {
     }
 }
 
-/// Whether it can be a host name, a short name or an IPv4 address.
-pub(super) fn is_host(host: &[u8]) -> bool {
-    (1..=MAX_HOST).contains(&host.len())
-        && host.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_'))
+/// A host name, an address, or the short name of a partner.
+pub(super) fn is_destination(name: &str) -> bool {
+    is_host(name) || is_short_name(name)
 }

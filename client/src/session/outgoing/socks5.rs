@@ -1,7 +1,7 @@
 //! SOCKS5 (RFC 1928): no authentication, or a user name and password (RFC 1929), which are read and ignored: the
 //! networks that may use the listener decide. CONNECT alone.
 
-use super::request_reader::{RequestError, RequestReader, is_host};
+use super::request_reader::{RequestError, RequestReader, is_destination};
 use common::link::join::Target;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -69,7 +69,7 @@ fn request(reader: &mut RequestReader<'_>) -> Result<Target, RequestError> {
         3 => {
             let length = reader.octet()?;
             let name = reader.octets(length)?;
-            is_host(&name).then(|| String::from_utf8_lossy(&name).into_owned())
+            String::from_utf8(name).ok().filter(|name| is_destination(name))
         }
         _ => return refused(NO_SUCH_ADDRESS, "the SOCKS5 request has an address of an unknown type"),
     };
