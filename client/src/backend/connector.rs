@@ -44,18 +44,18 @@ impl fmt::Debug for SharedWaiter {
 }
 
 /// Why a step of a connection failed.
-pub(super) enum Stop {
+pub(super) enum StepError {
     Interrupted(Interrupted),
     Fault(Fault),
 }
 
-impl From<Interrupted> for Stop {
+impl From<Interrupted> for StepError {
     fn from(e: Interrupted) -> Self {
         Self::Interrupted(e)
     }
 }
 
-impl From<LookupError> for Stop {
+impl From<LookupError> for StepError {
     fn from(e: LookupError) -> Self {
         match e {
             LookupError::Unknown(host) => Self::Fault(Fault::UnknownHost(host)),
@@ -67,7 +67,7 @@ impl From<LookupError> for Stop {
     }
 }
 
-impl Stop {
+impl StepError {
     /// As it travels through ureq; `timeout` is the one that would have passed.
     fn through_ureq(self, timeout: &NextTimeout) -> Error {
         match self {
@@ -103,7 +103,7 @@ impl Resolver for DeadlineResolver {
         let port = uri.port_u16().unwrap_or(HTTPS_PORT);
         let until = bounded(deadline(&timeout)?);
         let found = net::resolve(&mut self.0.lock(), host, port, until)
-            .map_err(|e| Stop::from(e).through_ureq(&timeout))?;
+            .map_err(|e| StepError::from(e).through_ureq(&timeout))?;
         let mut addresses = self.empty();
         for address in found.into_iter().take(MAX_ADDRESSES) {
             addresses.push(address);
@@ -123,17 +123,17 @@ impl Dialler {
         Self { waiter, trust }
     }
 
-    fn dial(&self, details: &ConnectionDetails<'_>, until: Option<Instant>) -> Result<Conn, Stop> {
+    fn dial(&self, details: &ConnectionDetails<'_>, until: Option<Instant>) -> Result<Conn, StepError> {
         let mut waiter = self.waiter.lock();
-        let openssl = |e| Stop::Fault(Fault::OpenSsl(e));
+        let openssl = |e| StepError::Fault(Fault::OpenSsl(e));
         let host = details.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let ssl = self.trust.begin(host).map_err(openssl)?;
         let wire = net::connect(&mut waiter, &details.addrs, None, bounded(until))?;
         let mut conn = Conn::tls(ssl, wire).map_err(openssl)?;
         waiter.drive(until, || {
-            conn.handshake().map_err(|e| Stop::Fault(Fault::Handshake(e, self.trust.is_pinned())))
+            conn.handshake().map_err(|e| StepError::Fault(Fault::Handshake(e, self.trust.is_pinned())))
         })?;
-        self.trust.check(conn.ssl()).map_err(Stop::Fault)?;
+        self.trust.check(conn.ssl()).map_err(StepError::Fault)?;
         Ok(conn)
     }
 }
@@ -172,7 +172,7 @@ impl Transport for Connection {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         let until = deadline(&timeout)?;
-        let broken = |e| Stop::Fault(Fault::Broken(e));
+        let broken = |e| StepError::Fault(Fault::Broken(e));
         let conn = &mut self.conn;
         let mut rest = self.buffers.output().get(..amount).unwrap_or_default();
         let step = || loop {
@@ -183,7 +183,7 @@ impl Transport for Connection {
                 return Ok(if rest.is_empty() && drained { Poll::Ready(()) } else { Poll::Pending });
             }
         };
-        self.waiter.lock().drive(until, step).map_err(|e: Stop| e.through_ureq(&timeout))
+        self.waiter.lock().drive(until, step).map_err(|e: StepError| e.through_ureq(&timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
@@ -194,7 +194,7 @@ impl Transport for Connection {
             Read::Octets(count) => Ok(Poll::Ready(count)),
             Read::Blocked => Ok(Poll::Pending),
             Read::Clean => Ok(Poll::Ready(0)),
-            Read::Broken(e) => Err(Stop::Fault(Fault::Broken(e))),
+            Read::Broken(e) => Err(StepError::Fault(Fault::Broken(e))),
         };
         let count = self.waiter.lock().drive(until, step).map_err(|e| e.through_ureq(&timeout))?;
         self.buffers.input_appended(count);

@@ -97,6 +97,7 @@ impl BackendCall {
     /// Reads the answer to this call.
     ///
     /// # Errors
+    ///
     /// A sentence that says why it is none; it holds no value of the answer.
     pub(super) fn read_answer(&self, text: &Secret) -> Result<Answer, String> {
         let wrong = |e: &dyn fmt::Display| format!("the backend's answer is not what the protocol says: {e}");

@@ -138,6 +138,7 @@ impl Server {
     /// The old connection goes on.
     ///
     /// # Errors
+    ///
     /// It has ended meanwhile.
     pub(super) fn renewal_failed(&mut self) -> Result<(), ControlError> {
         self.is_replaceable = false;

@@ -51,6 +51,7 @@ impl Enrolment {
     /// The certificate has come.
     ///
     /// # Errors
+    ///
     /// A sentence that says why it cannot be used; the one before it stays in use.
     pub(super) fn accept(&mut self, enrolment: &rpc::Enrolment, now: Instant) -> Result<(), String> {
         let Some(key) = self.key.take() else { return Ok(()) };

@@ -137,6 +137,7 @@ impl Join {
     /// Goes on as far as it can without waiting. Its socket is registered as `JOIN`, and stays so.
     ///
     /// # Errors
+    ///
     /// The server was not joined; its socket is closed.
     pub(super) fn advance(self, now: Instant, registry: &Registry) -> Result<Joining, JoinError> {
         let Self { terms, mut stage } = self;

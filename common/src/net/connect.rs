@@ -21,6 +21,7 @@ use std::time::Instant;
 /// by `waiter` afterwards.
 ///
 /// # Errors
+///
 /// As [`Connecting::advance`], and [`LookupError::Interrupted`] if this process is told to end meanwhile.
 pub fn connect(
     waiter: &mut Waiter,
@@ -82,6 +83,7 @@ impl Connecting {
     /// socket is given to `watch`, which registers it for both directions.
     ///
     /// # Errors
+    ///
     /// The last address's: [`LookupError::Unreachable`], or [`LookupError::Source`] if no other address said more.
     pub fn advance(
         &mut self,

@@ -53,6 +53,7 @@ pub fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
 /// The addresses of `host`, before `deadline`.
 ///
 /// # Errors
+///
 /// [`LookupError::Unknown`] if it has none, [`LookupError::Interrupted`] if the time or this process is over.
 pub fn resolve(
     waiter: &mut Waiter,
