@@ -1,5 +1,5 @@
-//! The client on its way to the server, at its start and when it renews its control connection: whatever the server does
-//! then, the client serves and ends as at any other time.
+//! The client on its way to the server, at its start and when it renews its control connection: whatever the server
+//! does then, the client serves and ends as at any other time.
 
 use nix::sys::signal::Signal;
 use serde_json::json;

@@ -15,8 +15,8 @@ pub(crate) struct BackendUrl {
 }
 
 impl BackendUrl {
-    /// `https://[user[:password]@]host[:port][/path]`. The user information ends at the last `@` before the path and its
-    /// first `:` parts user and password, so that a password may hold both as they are.
+    /// `https://[user[:password]@]host[:port][/path]`. The user information ends at the last `@` before the path and
+    /// its first `:` parts user and password, so that a password may hold both as they are.
     pub(crate) fn parse(url: &str) -> Option<Self> {
         let scheme = url.get(..8).filter(|scheme| scheme.eq_ignore_ascii_case("https://"))?;
         let rest = url.get(scheme.len()..)?;

@@ -20,7 +20,8 @@ pub(crate) const HELP: &str = concat!(
 usage:
 -U <URL>: URL of OS4X API (i.e. https://localhost/os4xapi/index.php)
 -S <proxyserver[:<port>]: name or IP of the OS4X OFTP2 proxy server, optionally with port (default: 2878)
--T <security token>: token configured in OS4X admin web GUI ('Configuration' -> 'Proxy' -> 'OS4X Proxy client security token')
+-T <security token>: token configured in OS4X admin web GUI ('Configuration' -> 'Proxy' -> \
+'OS4X Proxy client security token')
 [-h: this help text]
 [-v: display version]
 [-d: enable debug mode]

@@ -1,4 +1,5 @@
-//! Where the backend is, and the secrets that open it. A plain value: the command line gives it, the API worker uses it.
+//! Where the backend is, and the secrets that open it. A plain value: the command line gives it, the API worker uses
+//! it.
 
 use common::secret::Secret;
 

@@ -1,5 +1,5 @@
-//! One call of the backend: POST the function and the token, read status and answer, and name the fault if there is one.
-//! Runs in the API worker; blocks for as long as its limits allow, and handles signals while it waits.
+//! One call of the backend: POST the function and the token, read status and answer, and name the fault if there is
+//! one. Runs in the API worker; blocks for as long as its limits allow, and handles signals while it waits.
 
 use super::access::Access;
 use super::connector::{DeadlineResolver, Dialler, SharedWaiter};

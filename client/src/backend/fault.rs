@@ -102,7 +102,8 @@ impl fmt::Display for Fault {
             }
             Self::Kind(kind) => write!(
                 f,
-                "is not at this address: the certificate shown is of the right CA, but of the kind {}, not {}; check -U",
+                "is not at this address: the certificate shown is of the right CA, but of the kind {}, \
+                 not {}; check -U",
                 kind.map_or("'unnamed'", Kind::uri),
                 Kind::Https.uri(),
             ),
@@ -153,7 +154,8 @@ fn handshake(f: &mut fmt::Formatter<'_>, failure: &TlsFailure, pinned: bool) -> 
             "the CA whose SHA-256 the token carries is not in the chain; -T must be what 'os4xapi token show' prints"
         }
         code if UNTRUSTED.contains(&code) => {
-            "this host trusts no CA that issued it, and the token names none; -T must be what 'os4xapi token show' prints"
+            "this host trusts no CA that issued it, and the token names none; \
+             -T must be what 'os4xapi token show' prints"
         }
         _ => "it needs another certificate",
     };

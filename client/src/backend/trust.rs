@@ -1,6 +1,7 @@
-//! The backend's certificate, and how it is known. A token `<secret>.<hex>` carries the SHA-256 of the backend's own CA: then only
-//! that CA counts, found in the chain that the server shows, and only a certificate it issued for https. With any other
-//! token the system's store decides. OpenSSL verifies, inside the handshake; used by the API worker.
+//! The backend's certificate, and how it is known. A token `<secret>.<hex>` carries the SHA-256 of the backend's own
+//! CA: then only that CA counts, found in the chain that the server shows, and only a certificate it issued for
+//! https. With any other token the system's store decides. OpenSSL verifies, inside the handshake; used by the API
+//! worker.
 
 use super::fault::Fault;
 use common::identity::Kind;

@@ -1,6 +1,6 @@
-//! The life of the API worker process: takes tasks from the client's parent, does each, hands the replies back. Questions,
-//! whose answers the parent waits for, go ahead of reports. It ends with the parent, or when a signal tells it to. It
-//! logs no failed call at INFO or above: the parent does, which knows what the call was for.
+//! The life of the API worker process: takes tasks from the client's parent, does each, hands the replies back.
+//! Questions, whose answers the parent waits for, go ahead of reports. It ends with the parent, or when a signal
+//! tells it to. It logs no failed call at INFO or above: the parent does, which knows what the call was for.
 
 use super::access::Access;
 use super::agent::{Agent, Limits};

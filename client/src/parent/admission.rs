@@ -1,4 +1,5 @@
-//! The limits: which stations may come in by a local listener, and how many session processes the server may ask for. Pure.
+//! The limits: which stations may come in by a local listener, and how many session processes the server may ask for.
+//! Pure.
 
 use common::config::Limits;
 use common::net::Network;

@@ -1,5 +1,5 @@
-//! The backend as the parent sees it: numbered calls, which of them wait for their answer, and what a failure means. One
-//! question of each function at a time; reports are bounded. Pure: the API worker makes the calls.
+//! The backend as the parent sees it: numbered calls, which of them wait for their answer, and what a failure means.
+//! One question of each function at a time; reports are bounded. Pure: the API worker makes the calls.
 
 use super::action::{Action, Actions, Fork};
 use super::backend_call::BackendCall;
@@ -36,8 +36,8 @@ impl BackendLink {
         self.has_worker = true;
     }
 
-    /// It has ended, which it should not; what it was asked is lost. Without a control connection that is the end of the
-    /// start, else another worker takes its place.
+    /// It has ended, which it should not; what it was asked is lost. Without a control connection that is the end of
+    /// the start, else another worker takes its place.
     pub(super) fn worker_ended(&mut self, pid: Pid, is_joined: bool, now: Instant, actions: &mut Actions) {
         self.has_worker = false;
         let open = self.waiting.take_all();

@@ -1,5 +1,5 @@
-//! Functions of the backend that fail: each fault is news once, not at each call; so is its end, with the number of reports
-//! that were lost. Only counts; `reports` writes the lines.
+//! Functions of the backend that fail: each fault is news once, not at each call; so is its end, with the number of
+//! reports that were lost. Only counts; `reports` writes the lines.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! The table of the client's session processes: what each has reported, and what is to be done when it ends. A child logs
-//! its own end line; of one that could not, the parent must. Pure: the channels are the parent's.
+//! The table of the client's session processes: what each has reported, and what is to be done when it ends. A child
+//! logs its own end line; of one that could not, the parent must. Pure: the channels are the parent's.
 
 use super::action::{Action, Actions};
 use super::backend_call::BackendCall;

@@ -1,5 +1,5 @@
-//! The control connection to the server, and its renewal: a new connection takes the place of the old one, no message is
-//! lost, and messages are read in their order. Holds the connections; it never waits, but for its end.
+//! The control connection to the server, and its renewal: a new connection takes the place of the old one, no message
+//! is lost, and messages are read in their order. Holds the connections; it never waits, but for its end.
 
 use common::identity::ProxyId;
 use common::link::control::{CHUNK, Control, ControlError, ToClient, ToServer};
@@ -113,8 +113,8 @@ impl Server {
         self.keep_end(received)
     }
 
-    /// Announces a new connection that proves itself by `secret`. Until `renewed` or `renewal_failed` other messages are
-    /// held back: the server drops the old connection as soon as the new one is there.
+    /// Announces a new connection that proves itself by `secret`. Until `renewed` or `renewal_failed` other messages
+    /// are held back: the server drops the old connection as soon as the new one is there.
     pub(super) fn announce_renewal(&mut self, secret: Ticket) -> Result<(), ControlError> {
         self.current.control.send(&ToServer::Renewing { secret })?;
         self.outbox.hold();

@@ -1,5 +1,5 @@
-//! Our certificate: the key that it is asked for with, the TLS context that comes of it, and when it is renewed. Pure: the
-//! backend is asked and the server is dialled by others.
+//! Our certificate: the key that it is asked for with, the TLS context that comes of it, and when it is renewed.
+//! Pure: the backend is asked and the server is dialled by others.
 
 use common::identity::ProxyId;
 use common::link::tls;

@@ -1,5 +1,6 @@
 //! Joining the server: connecting, TLS handshake, Hello and Welcome, for the first time or in the place of a control
-//! connection that is there. A state of the poller: it goes on when its socket moves or when it is due, and never waits.
+//! connection that is there. A state of the poller: it goes on when its socket moves or when it is due, and never
+//! waits.
 
 use super::control::ServerConnection;
 use super::enrolment::Credentials;
@@ -106,8 +107,8 @@ enum Progress {
 }
 
 impl Join {
-    /// To the first of `addresses` that answers, from `source` if given; `renews` is the secret by which the server knows
-    /// whose place the connection takes.
+    /// To the first of `addresses` that answers, from `source` if given; `renews` is the secret by which the server
+    /// knows whose place the connection takes.
     pub(super) fn new(
         addresses: Vec<SocketAddr>,
         source: Option<IpAddr>,

@@ -1,5 +1,6 @@
-//! The sockets of the local listeners for the station's outgoing sessions: opened, moved and closed as the configuration
-//! says, without touching running sessions. Reads nothing; whether a station may come in is decided in `admission`.
+//! The sockets of the local listeners for the station's outgoing sessions: opened, moved and closed as the
+//! configuration says, without touching running sessions. Reads nothing; whether a station may come in is decided in
+//! `admission`.
 
 use super::action::{Action, Actions};
 use super::admission;

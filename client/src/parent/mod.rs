@@ -1,14 +1,14 @@
-//! The client's parent: the control connection to the server, the backend's answers, the session processes. It dials out and
-//! listens to nobody in the DMZ beyond the few messages of `link::control`; none of them makes it connect elsewhere. It
-//! never waits for anything but its poller, and looks up no names.
+//! The client's parent: the control connection to the server, the backend's answers, the session processes. It dials
+//! out and listens to nobody in the DMZ beyond the few messages of `link::control`; none of them makes it connect
+//! elsewhere. It never waits for anything but its poller, and looks up no names.
 //!
-//! This file has the loop and the only fork; `messages_in` reads the sockets and feeds the machines, `execute` carries out
-//! their actions. The machines own no socket, read no clock, and know no parent:
+//! This file has the loop and the only fork; `messages_in` reads the sockets and feeds the machines, `execute`
+//! carries out their actions. The machines own no socket, read no clock, and know no parent:
 //!
 //! * `action`, `tokens`: the steps that they ask for; the sources of events
 //! * `enrolment`, `join`, `control`: our certificate, the way to the server, the connection to it
-//! * `backend` with `backend_call`, `call_queue`, `reports`, `call_faults`: questions and reports to the backend, and its
-//!   faults
+//! * `backend` with `backend_call`, `call_queue`, `reports`, `call_faults`: questions and reports to the backend, and
+//!   its faults
 //! * `worker`, `task_writer`: the API worker process
 //! * `sessions` with `children`, `pool`, `admission`: session processes, pairs, limits
 //! * `listeners`: the sockets for the station's outgoing sessions

@@ -1,6 +1,6 @@
-//! Reports to the backend: entries of the system log, sessions, CRL URLs. Nothing waits for them. While the backend cannot
-//! be reached they are held here, bounded, and sent in their order when it is back; lost ones are counted. Also the lines
-//! about functions that fail and recover: one for each fault, not one for each call. Pure.
+//! Reports to the backend: entries of the system log, sessions, CRL URLs. Nothing waits for them. While the backend
+//! cannot be reached they are held here, bounded, and sent in their order when it is back; lost ones are counted.
+//! Also the lines about functions that fail and recover: one for each fault, not one for each call. Pure.
 
 use super::backend_call::BackendCall;
 use super::call_faults::{CallFaults, Recovery};
@@ -39,8 +39,8 @@ impl Default for Reports {
 }
 
 impl Reports {
-    /// Takes a new report in; gives it back if it is to be sent now. `waiting` are the calls that the API worker has, none
-    /// if there is no worker.
+    /// Takes a new report in; gives it back if it is to be sent now. `waiting` are the calls that the API worker has,
+    /// none if there is no worker.
     pub(super) fn accept(
         &mut self,
         number: u64,
@@ -86,7 +86,8 @@ impl Reports {
         }
         if let Some(unlogged) = self.large.admit(now) {
             common::warn!(
-                "a report of the server for {} is refused: it has {octets} octets, {MAX_REPORT} are allowed; {unlogged} more were refused since the last such line",
+                "a report of the server for {} is refused: it has {octets} octets, {MAX_REPORT} are allowed; \
+                 {unlogged} more were refused since the last such line",
                 report.function()
             );
         }

@@ -18,8 +18,8 @@ impl TaskWriter {
         if is_report { self.reports.push_back(frame) } else { self.questions.push_back(frame) }
     }
 
-    /// Sends as much as the socket takes. Errors are not reported here: if it is full, the loop wakes when there is room;
-    /// if it is broken, the next read finds its end.
+    /// Sends as much as the socket takes. Errors are not reported here: if it is full, the loop wakes when there is
+    /// room; if it is broken, the next read finds its end.
     pub(super) fn flush(&mut self, socket: &mut impl Write) {
         loop {
             let (frame, sent) = &mut self.sending;

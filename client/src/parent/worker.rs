@@ -1,5 +1,5 @@
-//! The API worker as a process: its socket pair, the tasks that go out on it and the replies that come in. The parent's;
-//! knows nothing of what the tasks are for.
+//! The API worker as a process: its socket pair, the tasks that go out on it and the replies that come in. The
+//! parent's; knows nothing of what the tasks are for.
 
 use super::task_writer::TaskWriter;
 use super::tokens::WORKER;

@@ -1,5 +1,5 @@
-//! The context of a session child from its start to its end: waiter, channel to the parent and the messages from it, and
-//! the configuration at the time of its fork.
+//! The context of a session child from its start to its end: waiter, channel to the parent and the messages from it,
+//! and the configuration at the time of its fork.
 
 use super::child_init::Station;
 use crate::messages::{ToChild, ToParent};

@@ -1,5 +1,5 @@
-//! Dialling in: preamble, then parked until the server's child begins the join. If that child served a stranger, the data
-//! connection ends without a join, and the same pair is dialled again.
+//! Dialling in: preamble, then parked until the server's child begins the join. If that child served a stranger, the
+//! data connection ends without a join, and the same pair is dialled again.
 
 use super::context::SessionContext;
 use super::stop::Stop;

@@ -1,6 +1,6 @@
-//! An incoming session: the server's child asks for the station, which is where the client's configuration says, never
-//! where a message says. It is connected under one deadline; its SSRM is read, judged and kept back: the partner has had one
-//! from the DMZ.
+//! An incoming session: the server's child asks for the station, which is where the client's configuration says,
+//! never where a message says. It is connected under one deadline; its SSRM is read, judged and kept back: the
+//! partner has had one from the DMZ.
 
 use super::context::SessionContext;
 use super::dial;

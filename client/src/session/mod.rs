@@ -4,8 +4,8 @@
 //! * `dial`: the way to the server's child, and the wait for it
 //! * `incoming`: when the server's child asks for it, the station is connected. The child knows its station from the
 //!   client's own configuration; nothing that comes from the server names an address.
-//! * `outgoing`: a station has connected to a local listener and says whom it wants to reach; the server's child calls the
-//!   partner.
+//! * `outgoing`: a station has connected to a local listener and says whom it wants to reach; the server's child
+//!   calls the partner.
 //! * `relay`: from then on, both the same
 
 mod child_init;

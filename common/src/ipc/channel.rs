@@ -139,8 +139,8 @@ impl Channel {
         sys::send_fd(&self.socket, &text, descriptor).map_err(ChannelError::Io)
     }
 
-    /// The next message of child `pid`; none if there is none now, or the child is gone. A message that cannot be read is
-    /// logged and skipped: what follows may still be of use, above all the end line.
+    /// The next message of child `pid`; none if there is none now, or the child is gone. A message that cannot be
+    /// read is logged and skipped: what follows may still be of use, above all the end line.
     pub fn receive_from_child<T: DeserializeOwned>(&self, pid: Pid) -> Option<T> {
         loop {
             match self.receive() {

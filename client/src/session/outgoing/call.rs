@@ -64,8 +64,8 @@ fn call(
     }
 }
 
-/// The station has ended or broken off. It has nothing to say before the partner's SSRM; what it says all the same is judged
-/// later.
+/// The station has ended or broken off. It has nothing to say before the partner's SSRM; what it says all the same is
+/// judged later.
 fn has_gone(station: &mut Conn) -> bool {
     match station.wire().socket().peek(&mut [0]) {
         Ok(octets) => octets == 0,

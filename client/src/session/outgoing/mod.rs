@@ -1,6 +1,6 @@
-//! An outgoing session: a station has connected to a local listener and names its target; the pair is joined, and the server's
-//! child calls the partner. The station is answered once the partner is there, or why it is not. The DMZ decides where the
-//! name leads.
+//! An outgoing session: a station has connected to a local listener and names its target; the pair is joined, and the
+//! server's child calls the partner. The station is answered once the partner is there, or why it is not. The DMZ
+//! decides where the name leads.
 //!
 //! * `request` with `request_reader`, `http_connect`, `socks5`: what the station says before OFTP2
 //! * `pair`: the pair, and its join; `call`: the call of the partner

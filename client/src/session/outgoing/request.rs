@@ -1,5 +1,5 @@
-//! The request of a station before OFTP2 begins: whom it wants to reach. Its first octet tells in which protocol; on a tied
-//! listener nothing is read.
+//! The request of a station before OFTP2 begins: whom it wants to reach. Its first octet tells in which protocol; on
+//! a tied listener nothing is read.
 
 use super::request_reader::{RequestError, RequestReader};
 use super::{http_connect as connect, socks5 as socks};
