@@ -13,7 +13,7 @@ use std::io;
 
 /// A layout type of the rc file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum LayoutKind {
     /// `20261122 09:21:10.167 INFO     os4x_proxyserver[4711] text`, local time.
     Os4x,
     /// `INFO     os4x_proxyserver - text`.
@@ -22,7 +22,7 @@ pub(super) enum Kind {
     Dated,
 }
 
-impl Kind {
+impl LayoutKind {
     /// The type called `name` in an rc file; log4c's `_r` forms are the same lines.
     pub(super) fn named(name: &str) -> Option<Self> {
         match name {
@@ -38,7 +38,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     /// What a line looks like.
-    pub(super) kind: Kind,
+    pub(super) kind: LayoutKind,
     /// The daemon's name.
     pub(super) name: &'static str,
 }
@@ -55,12 +55,12 @@ impl Layout {
         let priority = record::priority(record).unwrap_or(Priority::Info);
         let (seconds, millis) = (record::seconds(record), record::millis(record) % 1000);
         match self.kind {
-            Kind::Os4x => {
+            LayoutKind::Os4x => {
                 write_time(out, localtime::local(seconds), millis)?;
                 write!(out, " {priority:<8} {}[{}] ", self.name, std::process::id())
             }
-            Kind::Basic => write!(out, "{priority:<8} {} - ", record.target()),
-            Kind::Dated => {
+            LayoutKind::Basic => write!(out, "{priority:<8} {} - ", record.target()),
+            LayoutKind::Dated => {
                 write_time(out, localtime::utc(seconds), millis)?;
                 write!(out, " {priority:<8} {}- ", record.target())
             }
@@ -110,7 +110,7 @@ impl Write for Line {}
 mod tests {
     use super::*;
 
-    fn line(kind: Kind, text: &str) -> String {
+    fn line(kind: LayoutKind, text: &str) -> String {
         let layout = Layout { kind, name: "os4x_proxyserver" };
         let octets = record::with_record(
             Priority::Info,
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn os4x_layout_is_the_documented_line() {
-        let text = line(Kind::Os4x, "text");
+        let text = line(LayoutKind::Os4x, "text");
         let (time, rest) = text.split_at(21);
         assert_eq!(rest, format!(" INFO     os4x_proxyserver[{}] text\n", std::process::id()));
         let local = localtime::local(1_709_251_199);
@@ -135,12 +135,18 @@ mod tests {
 
     #[test]
     fn basic_and_dated_are_log4cs() {
-        assert_eq!(line(Kind::Basic, "text"), "INFO     os4x_proxyserver.link - text\n");
-        assert_eq!(line(Kind::Dated, "text"), "20240229 23:59:59.007 INFO     os4x_proxyserver.link- text\n");
+        assert_eq!(line(LayoutKind::Basic, "text"), "INFO     os4x_proxyserver.link - text\n");
+        assert_eq!(
+            line(LayoutKind::Dated, "text"),
+            "20240229 23:59:59.007 INFO     os4x_proxyserver.link- text\n"
+        );
     }
 
     #[test]
     fn a_record_is_one_line_whatever_its_text() {
-        assert_eq!(line(Kind::Basic, "a\r\nb\x1b[2J"), "INFO     os4x_proxyserver.link - a\\r\\nb\\x1b[2J\n");
+        assert_eq!(
+            line(LayoutKind::Basic, "a\r\nb\x1b[2J"),
+            "INFO     os4x_proxyserver.link - a\\r\\nb\\x1b[2J\n"
+        );
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct AppenderDef {
     /// Its type and what that needs.
     pub(super) kind: AppenderKind,
     /// Its layout.
-    pub(super) layout: layout::Kind,
+    pub(super) layout: layout::LayoutKind,
 }
 
 /// An appender type of the rc file.
@@ -181,7 +181,7 @@ impl<'a, 'input> Reader<'a, 'input> {
     fn appender(
         &self,
         node: Node<'a, 'input>,
-        layouts: &BTreeMap<String, layout::Kind>,
+        layouts: &BTreeMap<String, layout::LayoutKind>,
         policies: &BTreeMap<String, SizeWindow>,
     ) -> Result<AppenderDef, LogError> {
         self.check_attributes(node, &["name", "type", "layout", "logdir", "prefix", "rollingpolicy"])?;
@@ -209,7 +209,7 @@ impl<'a, 'input> Reader<'a, 'input> {
         let layout = match node.attribute("layout") {
             None => default_layout(&kind),
             Some(name) => {
-                layouts.get(name).copied().or_else(|| layout::Kind::named(name)).ok_or_else(|| {
+                layouts.get(name).copied().or_else(|| layout::LayoutKind::named(name)).ok_or_else(|| {
                     self.fault(node, format!("there is no <layout name=\"{}\">", escape(name)))
                 })?
             }
@@ -217,10 +217,10 @@ impl<'a, 'input> Reader<'a, 'input> {
         Ok(AppenderDef { kind, layout })
     }
 
-    fn layout(&self, node: Node<'a, 'input>) -> Result<layout::Kind, LogError> {
+    fn layout(&self, node: Node<'a, 'input>) -> Result<layout::LayoutKind, LogError> {
         self.check_attributes(node, &["name", "type"])?;
         let kind = node.attribute("type").or(node.attribute("name")).unwrap_or_default();
-        layout::Kind::named(kind).ok_or_else(|| {
+        layout::LayoutKind::named(kind).ok_or_else(|| {
             self.fault(node, format!("type {} is not known; use os4x_layout, basic or dated", escape(kind)))
         })
     }
@@ -289,10 +289,10 @@ pub(super) fn stock_appender(name: &str) -> Option<AppenderDef> {
     Some(AppenderDef { kind, layout })
 }
 
-fn default_layout(kind: &AppenderKind) -> layout::Kind {
+fn default_layout(kind: &AppenderKind) -> layout::LayoutKind {
     match kind {
-        AppenderKind::Daily(_) => layout::Kind::Os4x,
-        _ => layout::Kind::Basic,
+        AppenderKind::Daily(_) => layout::LayoutKind::Os4x,
+        _ => layout::LayoutKind::Basic,
     }
 }
 

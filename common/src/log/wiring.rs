@@ -7,7 +7,7 @@ use super::appender::stream::Stream;
 use super::appender::syslog::{self, Syslog};
 use super::error::LogError;
 use super::init::Init;
-use super::layout::{Kind, Layout};
+use super::layout::{Layout, LayoutKind};
 use super::priority::Priority;
 use super::rc::{self, AppenderDef, AppenderKind, Place, Rc};
 use crate::text::clock;
@@ -72,11 +72,11 @@ impl Wiring {
         let mut wiring =
             Self { categories, fallback: None, console: None, reread: rc.is_none_or(|rc| rc.reread) };
         if wiring.sinks(init.name).is_empty() {
-            let stock = AppenderDef { kind: AppenderKind::Daily(Place::default()), layout: Kind::Os4x };
+            let stock = AppenderDef { kind: AppenderKind::Daily(Place::default()), layout: LayoutKind::Os4x };
             wiring.fallback = Some(opener.sink("os4x_appender", &stock)?);
         }
         if init.also_stderr && !opener.opened.contains_key("stderr") {
-            let console = AppenderDef { kind: AppenderKind::Stream, layout: Kind::Os4x };
+            let console = AppenderDef { kind: AppenderKind::Stream, layout: LayoutKind::Os4x };
             wiring.console = Some(opener.sink("stderr", &console)?);
         }
         Ok(wiring)

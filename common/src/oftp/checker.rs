@@ -16,7 +16,7 @@ use super::reason::EsidReason;
 use super::side::Side;
 use super::ssid::{Ssid, Terms};
 use super::transfer::Transfer;
-use super::violation::{Fault, Violation};
+use super::violation::{MessageFault, Violation};
 
 /// Tells apart the remarks already made; the list is short.
 const REMARKS: usize = 16;
@@ -194,7 +194,8 @@ impl Checker {
     /// Header, command, direction and length of the buffer that begins at `available`: all that five octets tell.
     fn begin(&self, from: Side, available: &[u8]) -> Result<Option<(usize, CommandCode)>, Violation> {
         let Some(&first) = available.first() else { return Ok(None) };
-        let out_of_place = |found: String, expected: String| Fault::order(found, expected, "RFC 5024 §9");
+        let out_of_place =
+            |found: String, expected: String| MessageFault::order(found, expected, "RFC 5024 §9");
         if self.refused || self.silenced(from) {
             let found = format!("0x{first:02x} after the session's end");
             return Err(out_of_place(found, State::Closing.due()).of(from, None));
@@ -226,7 +227,7 @@ impl Checker {
         step.deviation.is_none() || self.profile == Profile::Tolerant
     }
 
-    fn fits(&self, code: CommandCode, octets: usize) -> Result<(), Fault> {
+    fn fits(&self, code: CommandCode, octets: usize) -> Result<(), MessageFault> {
         if code != CommandCode::Data {
             return message::shape(code, self.layout_level(code), octets, self.profile).map(|_| ());
         }
@@ -234,7 +235,7 @@ impl Checker {
         if octets <= most {
             return Ok(());
         }
-        Err(Fault::size(
+        Err(MessageFault::size(
             None,
             0,
             format!("{octets} octets"),
@@ -253,12 +254,17 @@ impl Checker {
         let begun = self.begin(from, stb)?;
         let (Some((length, code)), Some(oeb)) = (begun, stb.get(STH..)) else {
             let found = format!("{} octets", stb.len());
-            return Err(Fault::size(None, 0, found, "a whole buffer").of(from, None));
+            return Err(MessageFault::size(None, 0, found, "a whole buffer").of(from, None));
         };
-        let refuse = |fault: Fault| fault.of(from, Some(code));
+        let refuse = |fault: MessageFault| fault.of(from, Some(code));
         if length != stb.len() {
             let found = format!("{} octets", stb.len());
-            return Err(refuse(Fault::size(None, 0, found, format!("{length} octets, as the header says"))));
+            return Err(refuse(MessageFault::size(
+                None,
+                0,
+                found,
+                format!("{length} octets, as the header says"),
+            )));
         }
         if code == CommandCode::Data {
             self.take_data(from, oeb).map_err(refuse)?;
@@ -281,7 +287,7 @@ impl Checker {
     }
 
     /// The order of commands: finds the move, minds its conditions, makes it.
-    fn follow(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<Command, Fault> {
+    fn follow(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<Command, MessageFault> {
         let code = layout.code;
         let event = event_of(layout, oeb);
         let step = self
@@ -290,7 +296,7 @@ impl Checker {
             .iter()
             .find(|step| step.event == event && step.who.is(from, self.speaker) && self.grants(**step));
         let Some(step) = step else {
-            return Err(Fault::order(
+            return Err(MessageFault::order(
                 format!("{event} in state {}", self.state),
                 self.state.due(),
                 "RFC 5024 §9",

@@ -5,7 +5,7 @@
 
 use super::profile::Profile;
 use super::reason::EsidReason;
-use super::violation::Fault;
+use super::violation::MessageFault;
 
 /// Section that rules subrecords.
 const RULE: &str = "RFC 5024 §7";
@@ -73,7 +73,7 @@ impl Progress {
     }
 
     /// Takes one Exchange Buffer (`D` and subrecords): ordinary subrecords as fast as can be, any other with care.
-    pub(super) fn take(&mut self, oeb: &[u8], rules: Rules) -> Result<(), Fault> {
+    pub(super) fn take(&mut self, oeb: &[u8], rules: Rules) -> Result<(), MessageFault> {
         let mut at = 1_usize;
         while let Some(rest) = oeb.get(at..).filter(|rest| !rest.is_empty()) {
             let ordinary = self.take_ordinary(rest, rules);
@@ -145,7 +145,7 @@ impl Progress {
     }
 
     /// Takes one subrecord, `rest` begins with it; how many octets it has.
-    fn take_one(&mut self, at: usize, rest: &[u8], rules: Rules) -> Result<usize, Fault> {
+    fn take_one(&mut self, at: usize, rest: &[u8], rules: Rules) -> Result<usize, MessageFault> {
         let header = rest.first().copied().unwrap_or_default();
         let count = header & COUNT;
         let octets = if header & COMPRESSED == 0 { usize::from(count) } else { 1 };
@@ -164,7 +164,7 @@ impl Progress {
         Ok(octets.saturating_add(1))
     }
 
-    fn add(&mut self, at: usize, header: u8, octets: u64, rules: Rules) -> Result<(), Fault> {
+    fn add(&mut self, at: usize, header: u8, octets: u64, rules: Rules) -> Result<(), MessageFault> {
         if self.ended > 0 && self.over(rules) {
             let filler = octets == 0 && header & END_OF_RECORD == 0 && rules.profile == Profile::Tolerant;
             if !filler {
@@ -187,11 +187,11 @@ impl Progress {
         Ok(())
     }
 
-    fn check_run(&mut self, at: usize, header: u8, rules: Rules) -> Result<(), Fault> {
+    fn check_run(&mut self, at: usize, header: u8, rules: Rules) -> Result<(), MessageFault> {
         if !rules.compression {
             let found = format!("the compressed subrecord 0x{header:02x}");
             let fault = data_fault(at, found, "no compression: the two SSIDCMPR did not agree on it");
-            return Err(Fault { reason: EsidReason::ProtocolViolation, ..fault });
+            return Err(MessageFault { reason: EsidReason::ProtocolViolation, ..fault });
         }
         if header & COUNT == 0 {
             if rules.profile == Profile::Strict {
@@ -203,7 +203,7 @@ impl Progress {
         Ok(())
     }
 
-    fn end_record(&mut self, at: usize, rules: Rules) -> Result<(), Fault> {
+    fn end_record(&mut self, at: usize, rules: Rules) -> Result<(), MessageFault> {
         if let Records::Fixed(length) = rules.records
             && self.open < length
             && self.octets > 0
@@ -235,12 +235,16 @@ fn run_of<const STRIDE: usize>(rest: &[u8]) -> (u64, usize) {
     (run as u64, run.wrapping_mul(STRIDE))
 }
 
-fn data_fault(offset: usize, found: String, expected: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
-    Fault::content("DATABUF", offset, found, expected).by(RULE)
+fn data_fault(
+    offset: usize,
+    found: String,
+    expected: impl Into<std::borrow::Cow<'static, str>>,
+) -> MessageFault {
+    MessageFault::content("DATABUF", offset, found, expected).by(RULE)
 }
 
 /// Judges a buffer alone, as an observer without its file can: subrecords end within it.
-pub(super) fn check_alone(oeb: &[u8], profile: Profile) -> Result<(), Fault> {
+pub(super) fn check_alone(oeb: &[u8], profile: Profile) -> Result<(), MessageFault> {
     let rules = Rules { records: Records::Variable(0), compression: true, profile };
     Progress::default().take(oeb, rules)
 }
@@ -259,10 +263,10 @@ pub(super) fn subrecords<'a>(oeb: &'a [u8], mut visit: impl FnMut(bool, bool, u8
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, Profile, Progress, Records, Rules};
+    use super::{MessageFault, Profile, Progress, Records, Rules};
 
     /// The same judgement, subrecord by subrecord.
-    fn carefully(progress: &mut Progress, oeb: &[u8], rules: Rules) -> Result<(), Fault> {
+    fn carefully(progress: &mut Progress, oeb: &[u8], rules: Rules) -> Result<(), MessageFault> {
         let mut at = 1;
         while at < oeb.len() {
             at += progress.take_one(at, &oeb[at..], rules)?;

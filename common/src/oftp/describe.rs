@@ -73,7 +73,7 @@ pub fn describe_fields(stb: &[u8], level: Option<Level>, mut visit: impl FnMut(&
                 String::from_utf8_lossy(octets).into_owned()
             }
             Format::Utf8 => escape::quoted_text(octets),
-            _ => escape::quoted(escape::Trim::trim_ascii_end_spaces(octets)),
+            _ => escape::quoted(escape::trimmed(octets)),
         };
         visit(field.name, offset, value);
         Ok(())

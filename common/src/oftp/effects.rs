@@ -16,14 +16,14 @@ use super::reason::EsidReason;
 use super::side::Side;
 use super::ssid::{Features, Ssid, Terms};
 use super::transfer::Transfer;
-use super::violation::Fault;
+use super::violation::MessageFault;
 
 /// DATA in a row that carry nothing; one more is an attack or a loop.
 const IDLE_BUFFERS: u32 = 1000;
 
 impl Checker {
     /// What a command means beyond its place: conditions on its values first, then what is remembered of it.
-    pub(super) fn act(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
+    pub(super) fn act(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), MessageFault> {
         match layout.code {
             CommandCode::Ssid => {
                 let ssid = Ssid::read(oeb, layout);
@@ -84,7 +84,7 @@ impl Checker {
         if terms.agreed.has(Features::AUTHENTICATION) { State::WaitInitiatorSecd } else { State::Idle }
     }
 
-    fn open(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
+    fn open(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), MessageFault> {
         let file = Transfer::new(from, layout, oeb);
         let terms = self.terms;
         let sends = |terms: Terms| match from {
@@ -93,7 +93,7 @@ impl Checker {
         };
         if !terms.is_some_and(sends) {
             let found = format!("a file of the {from}");
-            return Err(Fault::order(
+            return Err(MessageFault::order(
                 found,
                 "files only in the direction that SSIDSR agreed on",
                 "RFC 5024 §9.10",
@@ -102,20 +102,21 @@ impl Checker {
         if file.offered > 0 && !terms.is_some_and(|terms| terms.agreed.has(Features::RESTART)) {
             let at = message::offset_of(layout, oeb, "SFIDREST");
             let expected = "0, restart was not agreed on (SSIDREST)";
-            return Err(
-                Fault::order(file.offered.to_string(), expected, "RFC 5024 §9.10").in_field("SFIDREST", at)
-            );
+            return Err(MessageFault::order(file.offered.to_string(), expected, "RFC 5024 §9.10")
+                .in_field("SFIDREST", at));
         }
         self.transfer = Some(file);
         Ok(())
     }
 
-    fn start(&mut self, layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
+    fn start(&mut self, layout: Layout, oeb: &[u8]) -> Result<(), MessageFault> {
         let answer = message::number(layout, oeb, "SFPAACNT");
         let offered = self.transfer.as_ref().map_or(0, |file| file.offered);
         if answer > offered {
             let expected = format!("at most SFIDREST, {offered}");
-            return Err(Fault::order(answer.to_string(), expected, "RFC 5024 §5.3.4").in_field("SFPAACNT", 1));
+            return Err(
+                MessageFault::order(answer.to_string(), expected, "RFC 5024 §5.3.4").in_field("SFPAACNT", 1)
+            );
         }
         if let Some(file) = &mut self.transfer {
             file.restart = answer;
@@ -135,9 +136,9 @@ impl Checker {
     }
 
     /// The hot path: `begin` has seen to place, credit (it is the state) and size.
-    pub(super) fn take_data(&mut self, from: Side, oeb: &[u8]) -> Result<(), Fault> {
+    pub(super) fn take_data(&mut self, from: Side, oeb: &[u8]) -> Result<(), MessageFault> {
         let (Some(file), Some(terms)) = (&mut self.transfer, &self.terms) else {
-            return Err(Fault::order("DATA".into(), "a file that was opened", "RFC 5024 §9"));
+            return Err(MessageFault::order("DATA".into(), "a file that was opened", "RFC 5024 §9"));
         };
         let records = file.records;
         let compression = terms.agreed.has(Features::COMPRESSION);
@@ -150,7 +151,7 @@ impl Checker {
         self.spend();
         if idle > IDLE_BUFFERS {
             let found = format!("the {idle}th DATA in a row without an octet");
-            return Err(Fault::order(found, "DATA that carry data", "RFC 5024 §7"));
+            return Err(MessageFault::order(found, "DATA that carry data", "RFC 5024 §7"));
         }
         if records == data::Records::Text && after.1 > 1 {
             self.note_deviation(Deviation::C10, from, CommandCode::Data, Some("DATABUF"));
@@ -164,7 +165,7 @@ impl Checker {
         Ok(())
     }
 
-    fn end_file(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
+    fn end_file(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), MessageFault> {
         self.credit = 0;
         let Some(file) = &mut self.transfer else { return Ok(()) };
         file.end(layout, oeb);
@@ -173,14 +174,14 @@ impl Checker {
         }
         if self.profile == Profile::Strict {
             let found = "a file whose last record has not ended".into();
-            return Err(Fault::order(found, "an end of record in the last subrecord", "RFC 5024 §7"));
+            return Err(MessageFault::order(found, "an end of record in the last subrecord", "RFC 5024 §7"));
         }
         self.note_deviation(Deviation::C10, from, layout.code, None);
         Ok(())
     }
 
     /// Legal commands without end that move nothing: an accepted file or receipt starts the count again.
-    pub(super) fn count_idle(&mut self, code: CommandCode) -> Result<(), Fault> {
+    pub(super) fn count_idle(&mut self, code: CommandCode) -> Result<(), MessageFault> {
         match code {
             CommandCode::Efpa | CommandCode::Rtr => self.idle = 0,
             CommandCode::Cdt | CommandCode::Esid => (),
@@ -191,8 +192,8 @@ impl Checker {
         }
         let found = format!("command {} since the last accepted file or receipt", self.idle);
         let fault =
-            Fault::order(found, format!("at most {}, a setting", self.idle_limit), "RFC 5024 §5.3.11");
-        Err(Fault { reason: EsidReason::UnspecifiedAbort, ..fault })
+            MessageFault::order(found, format!("at most {}, a setting", self.idle_limit), "RFC 5024 §5.3.11");
+        Err(MessageFault { reason: EsidReason::UnspecifiedAbort, ..fault })
     }
 }
 

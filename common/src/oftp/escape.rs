@@ -10,8 +10,7 @@ const SHOWN: usize = 64;
 
 /// Writes `octets` escaped, without trailing spaces (the padding of X fields) and at most 64 of them.
 pub(super) fn write(f: &mut impl Write, octets: &[u8]) -> fmt::Result {
-    let trimmed = octets.trim_ascii_end_spaces();
-    write_exact(f, trimmed)
+    write_exact(f, trimmed(octets))
 }
 
 /// As `write`, padding included: a fault is often in it.
@@ -59,27 +58,21 @@ pub(super) fn quoted_text(octets: &[u8]) -> String {
     text
 }
 
-/// Trailing spaces off: they pad X fields, and no more than that.
-pub(super) trait Trim {
-    fn trim_ascii_end_spaces(&self) -> &[u8];
-}
-
-impl Trim for [u8] {
-    fn trim_ascii_end_spaces(&self) -> &[u8] {
-        let end = self.iter().rposition(|&octet| octet != b' ').map_or(0, |last| last.saturating_add(1));
-        self.get(..end).unwrap_or(self)
-    }
+/// `octets` without the spaces at their end: they pad X fields, and mean no more than that.
+pub(super) fn trimmed(octets: &[u8]) -> &[u8] {
+    let end = octets.iter().rposition(|&octet| octet != b' ').map_or(0, |last| last.saturating_add(1));
+    octets.get(..end).unwrap_or(octets)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Trim, quoted};
+    use super::{quoted, trimmed};
 
     #[test]
     fn nothing_of_a_peer_can_leave_its_quotes() {
         assert_eq!(quoted(b"A\"B\\\n\x1b\xff "), r#""A\"B\\\x0a\x1b\xff ""#);
         assert_eq!(quoted(&[b'A'; 70]).len(), 2 + 64 + 3);
-        assert_eq!(b"AB  ".trim_ascii_end_spaces(), b"AB");
-        assert_eq!(b"  ".trim_ascii_end_spaces(), b"");
+        assert_eq!(trimmed(b"AB  "), b"AB");
+        assert_eq!(trimmed(b"  "), b"");
     }
 }

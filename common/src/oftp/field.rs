@@ -2,7 +2,7 @@
 //!
 //! Works on octets of known length, knows neither the message around them nor the session.
 
-use super::escape::Trim;
+use super::escape::trimmed;
 use super::layout::Format;
 use super::level::Level;
 use super::note::Deviation;
@@ -10,7 +10,7 @@ use super::profile::Profile;
 
 /// What a field's content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum FieldVerdict {
     Fits,
     /// Only the tolerant profile accepts it.
     Tolerated(Deviation),
@@ -20,10 +20,10 @@ pub(super) enum Verdict {
 }
 
 /// Judges `octets` by `format`; with `level` none, what any level defines is defined.
-pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> Verdict {
-    let plain = |fits: bool| if fits { Verdict::Fits } else { Verdict::Refused };
+pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> FieldVerdict {
+    let plain = |fits: bool| if fits { FieldVerdict::Fits } else { FieldVerdict::Refused };
     match format {
-        Format::Code | Format::Octets | Format::Subrecords => Verdict::Fits,
+        Format::Code | Format::Octets | Format::Subrecords => FieldVerdict::Fits,
         Format::Literal(literal) => plain(octets == literal),
         Format::Cr => plain(matches!(octets, [0x0D | 0x8D])),
         Format::OneOf(values) => plain(matches!(octets, [octet] if values.contains(octet))),
@@ -38,32 +38,37 @@ pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> Verd
                 })
             };
             match number(octets) {
-                Some(n) if defined(n) => Verdict::Fits,
-                Some(_) => Verdict::Tolerated(Deviation::C9),
-                None => Verdict::Refused,
+                Some(n) if defined(n) => FieldVerdict::Fits,
+                Some(_) => FieldVerdict::Tolerated(Deviation::C9),
+                None => FieldVerdict::Refused,
             }
         }
-        Format::Name if blank(octets) => Verdict::Refused,
+        Format::Name if blank(octets) => FieldVerdict::Refused,
         Format::Text | Format::Password | Format::Name => text(octets),
         Format::Ident => ident(octets),
-        Format::Reserved if blank(octets) => Verdict::Fits,
-        Format::Reserved => Verdict::Remark("reserved octets are not spaces"),
+        Format::Reserved if blank(octets) => FieldVerdict::Fits,
+        Format::Reserved => FieldVerdict::Remark("reserved octets are not spaces"),
         Format::Date6 => plain(date(true, octets)),
         Format::Date8 => plain(date(false, octets)),
         Format::Time6 => plain(time(octets)),
         Format::Time10 => match octets.split_at_checked(6) {
-            Some((clock, b"0000")) if time(clock) => Verdict::Tolerated(Deviation::C4),
+            Some((clock, b"0000")) if time(clock) => FieldVerdict::Tolerated(Deviation::C4),
             Some((clock, counter)) => plain(time(clock) && number(counter).is_some()),
-            None => Verdict::Refused,
+            None => FieldVerdict::Refused,
         },
         Format::Utf8 => plain(std::str::from_utf8(octets).is_ok()),
     }
 }
 
 /// `judge` as the profile takes it: what only the tolerant one accepts is refused by the strict one.
-pub(super) fn judge_by(profile: Profile, format: Format, octets: &[u8], level: Option<Level>) -> Verdict {
+pub(super) fn judge_by(
+    profile: Profile,
+    format: Format,
+    octets: &[u8],
+    level: Option<Level>,
+) -> FieldVerdict {
     match (profile, judge(format, octets, level)) {
-        (Profile::Strict, Verdict::Tolerated(_) | Verdict::Remark(_)) => Verdict::Refused,
+        (Profile::Strict, FieldVerdict::Tolerated(_) | FieldVerdict::Remark(_)) => FieldVerdict::Refused,
         (_, verdict) => verdict,
     }
 }
@@ -143,23 +148,23 @@ fn nearly(octet: u8) -> bool {
     alphanumeric(octet) || matches!(octet, b' ' | b'_' | b'a'..=b'z')
 }
 
-fn text(octets: &[u8]) -> Verdict {
-    let value = octets.trim_ascii_end_spaces();
+fn text(octets: &[u8]) -> FieldVerdict {
+    let value = trimmed(octets);
     if value.iter().all(|&octet| alphanumeric(octet)) {
-        Verdict::Fits
+        FieldVerdict::Fits
     } else if value.iter().all(|&octet| nearly(octet)) {
-        Verdict::Tolerated(Deviation::C3)
+        FieldVerdict::Tolerated(Deviation::C3)
     } else {
-        Verdict::Refused
+        FieldVerdict::Refused
     }
 }
 
 /// Five padded parts make one code, so inner spaces are right (SIOOID 1, SIOICD 4, SIOORG 14, SIOCSA 6). The set
 /// of SIOORG is the Odette scheme's, so it is asked of codes that begin with `O`; SIOICD is called both 9(4) and
 /// String(4) by the RFC and is judged as the latter.
-fn ident(octets: &[u8]) -> Verdict {
+fn ident(octets: &[u8]) -> FieldVerdict {
     if blank(octets) || !octets.iter().all(|&octet| nearly(octet)) {
-        return Verdict::Refused;
+        return FieldVerdict::Refused;
     }
     let narrow = |octet: &u8| matches!(octet, b'0'..=b'9' | b'A'..=b'Z' | b' ' | b'-');
     let organisation = octets.get(5..19).unwrap_or_default();
@@ -169,9 +174,9 @@ fn ident(octets: &[u8]) -> Verdict {
         Some(_) => true,
     };
     if right && octets.iter().all(|&octet| octet == b' ' || alphanumeric(octet)) {
-        Verdict::Fits
+        FieldVerdict::Fits
     } else {
-        Verdict::Tolerated(Deviation::C3)
+        FieldVerdict::Tolerated(Deviation::C3)
     }
 }
 
@@ -203,7 +208,7 @@ fn time(octets: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, date, ident, number, text, time};
+    use super::{FieldVerdict, date, ident, number, text, time};
     use crate::oftp::Deviation;
 
     #[test]
@@ -227,22 +232,22 @@ mod tests {
 
     #[test]
     fn alphanumeric_text_is_padded_right() {
-        assert_eq!(text(b"A-Z/09.&()  "), Verdict::Fits);
-        assert_eq!(text(b"        "), Verdict::Fits);
+        assert_eq!(text(b"A-Z/09.&()  "), FieldVerdict::Fits);
+        assert_eq!(text(b"        "), FieldVerdict::Fits);
         for nearly in [&b"A B"[..], b" AB", b"a_b"] {
-            assert_eq!(text(nearly), Verdict::Tolerated(Deviation::C3));
+            assert_eq!(text(nearly), FieldVerdict::Tolerated(Deviation::C3));
         }
         for bad in [&b"A\n"[..], b"A\x80", b"A%", b"\"", b"A\0"] {
-            assert_eq!(text(bad), Verdict::Refused);
+            assert_eq!(text(bad), FieldVerdict::Refused);
         }
     }
 
     #[test]
     fn identification_codes_have_parts() {
-        assert_eq!(ident(b"O0013000000ALPHA   HOST01"), Verdict::Fits);
-        assert_eq!(ident(b"O0055client              "), Verdict::Tolerated(Deviation::C3));
-        assert_eq!(ident(b" O0055CLIENT             "), Verdict::Tolerated(Deviation::C3));
-        assert_eq!(ident(b"                         "), Verdict::Refused);
-        assert_eq!(ident(b"O0055CLIENT\x1b             "), Verdict::Refused);
+        assert_eq!(ident(b"O0013000000ALPHA   HOST01"), FieldVerdict::Fits);
+        assert_eq!(ident(b"O0055client              "), FieldVerdict::Tolerated(Deviation::C3));
+        assert_eq!(ident(b" O0055CLIENT             "), FieldVerdict::Tolerated(Deviation::C3));
+        assert_eq!(ident(b"                         "), FieldVerdict::Refused);
+        assert_eq!(ident(b"O0055CLIENT\x1b             "), FieldVerdict::Refused);
     }
 }

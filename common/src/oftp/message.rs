@@ -6,14 +6,14 @@ use super::buffer::MAX_STB;
 use super::buffer::STH;
 use super::command::CommandCode;
 use super::escape;
-use super::field::{self, Verdict};
+use super::field::{self, FieldVerdict};
 use super::layout::{Field, Format, Layout, Size};
 use super::level::Level;
 use super::note::Deviation;
 use super::profile::Profile;
 use super::reason::EsidReason;
 use super::side::Side;
-use super::violation::{Fault, Violation};
+use super::violation::{MessageFault, Violation};
 use std::fmt::Write;
 
 /// A finding in a message that is accepted nevertheless.
@@ -38,7 +38,7 @@ pub(super) fn shape(
     level: Option<Level>,
     length: usize,
     profile: Profile,
-) -> Result<Shape, Fault> {
+) -> Result<Shape, MessageFault> {
     let native = Layout::new(code, level.unwrap_or(Level::L5));
     let fits = |layout: Layout| {
         let (least, greatest) = layout.bounds();
@@ -61,11 +61,11 @@ pub(super) fn shape(
     Err(size_fault(code, level, length))
 }
 
-fn size_fault(code: CommandCode, level: Option<Level>, length: usize) -> Fault {
+fn size_fault(code: CommandCode, level: Option<Level>, length: usize) -> MessageFault {
     let (least, greatest) = Layout::new(code, level.unwrap_or(Level::L5)).bounds();
     let expected =
         if least == greatest { format!("{least} octets") } else { format!("{least} to {greatest} octets") };
-    Fault::size(None, 0, format!("{length} octets"), expected)
+    MessageFault::size(None, 0, format!("{length} octets"), expected)
 }
 
 /// The other layouts in which real stacks send the message.
@@ -95,8 +95,8 @@ fn tolerated(native: Layout) -> [Option<(Layout, Deviation)>; 3] {
 pub(super) fn walk<'a>(
     layout: Layout,
     oeb: &'a [u8],
-    mut visit: impl FnMut(&'static Field, usize, &'a [u8]) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+    mut visit: impl FnMut(&'static Field, usize, &'a [u8]) -> Result<(), MessageFault>,
+) -> Result<(), MessageFault> {
     let (mut offset, mut count) = (0_usize, 0_usize);
     for field in layout.fields() {
         let rest = oeb.get(offset..).unwrap_or_default();
@@ -107,7 +107,7 @@ pub(super) fn walk<'a>(
         };
         let Some(octets) = rest.get(..wanted) else {
             let found = format!("{} octets left", rest.len());
-            return Err(Fault::size(Some(field.name), offset, found, format!("{wanted} octets")));
+            return Err(MessageFault::size(Some(field.name), offset, found, format!("{wanted} octets")));
         };
         visit(field, offset, octets)?;
         count = match field.format {
@@ -121,7 +121,12 @@ pub(super) fn walk<'a>(
         return Ok(());
     }
     let found = format!("{} octets", oeb.len());
-    Err(Fault::size(None, offset, found, format!("an end after {offset} octets, as its length fields say")))
+    Err(MessageFault::size(
+        None,
+        offset,
+        found,
+        format!("an end after {offset} octets, as its length fields say"),
+    ))
 }
 
 /// The octets of the field called `name`, if the layout has it.
@@ -150,7 +155,7 @@ pub(super) fn check(
     level: Option<Level>,
     profile: Profile,
     mut found: impl FnMut(Finding),
-) -> Result<Layout, Fault> {
+) -> Result<Layout, MessageFault> {
     // An SSID is ruled by its own SSIDLEV.
     let level = if code == CommandCode::Ssid { Some(Layout::of_ssid(oeb).level) } else { level };
     let mut shape = shape(code, level, oeb.len(), profile)?;
@@ -175,11 +180,11 @@ pub(super) fn check(
 }
 
 /// Every length field says what is there. One that is no number is a matter of content, and is looked at first.
-fn lengths(layout: Layout, oeb: &[u8]) -> Result<(), Fault> {
+fn lengths(layout: Layout, oeb: &[u8]) -> Result<(), MessageFault> {
     walk(layout, oeb, |field, offset, octets| match field.format {
         Format::Count9 if field::number(octets).is_none() => {
             let expected = field::expectation(field.format);
-            Err(Fault::content(field.name, offset, escape::quoted(octets), expected))
+            Err(MessageFault::content(field.name, offset, escape::quoted(octets), expected))
         }
         _ => Ok(()),
     })
@@ -191,24 +196,24 @@ fn contents(
     level: Option<Level>,
     profile: Profile,
     found: &mut impl FnMut(Finding),
-) -> Result<(), Fault> {
+) -> Result<(), MessageFault> {
     walk(layout, oeb, |field, offset, octets| match field::judge_by(profile, field.format, octets, level) {
-        Verdict::Fits => Ok(()),
-        Verdict::Tolerated(deviation) => {
+        FieldVerdict::Fits => Ok(()),
+        FieldVerdict::Tolerated(deviation) => {
             found(Finding::Deviation(deviation, Some(field.name)));
             Ok(())
         }
-        Verdict::Remark(text) => {
+        FieldVerdict::Remark(text) => {
             found(Finding::Remark(text));
             Ok(())
         }
-        Verdict::Refused => {
+        FieldVerdict::Refused => {
             let shown = if field.format == Format::Password {
                 "a value that is not shown".into()
             } else {
                 escape::quoted(octets)
             };
-            let fault = Fault::content(field.name, offset, shown, field::expectation(field.format));
+            let fault = MessageFault::content(field.name, offset, shown, field::expectation(field.format));
             Err(match field::section(field.format) {
                 Some(section) => fault.by(section),
                 None => fault,
@@ -218,7 +223,7 @@ fn contents(
 }
 
 /// What fields of one message say of each other.
-fn relations(layout: Layout, oeb: &[u8], found: &mut impl FnMut(Finding)) -> Result<(), Fault> {
+fn relations(layout: Layout, oeb: &[u8], found: &mut impl FnMut(Finding)) -> Result<(), MessageFault> {
     match layout.code {
         CommandCode::Sfid => sfid(layout, oeb, found),
         CommandCode::Eerp => receipt(layout, oeb, ["EERPHSH", "EERPSIG", "EERPSIGL"], found),
@@ -227,13 +232,13 @@ fn relations(layout: Layout, oeb: &[u8], found: &mut impl FnMut(Finding)) -> Res
     }
 }
 
-fn sfid(layout: Layout, oeb: &[u8], found: &mut impl FnMut(Finding)) -> Result<(), Fault> {
+fn sfid(layout: Layout, oeb: &[u8], found: &mut impl FnMut(Finding)) -> Result<(), MessageFault> {
     let number = |name| number(layout, oeb, name);
     let format = value(layout, oeb, "SFIDFMT").and_then(<[u8]>::first).copied().unwrap_or(b'U');
     let records = number("SFIDLRECL");
     let serviced = number("SFIDSEC") != 0 || number("SFIDCOMP") != 0;
     let content = |name, found: String, expected: &'static str| {
-        Err(Fault::content(name, offset_of(layout, oeb, name), found, expected))
+        Err(MessageFault::content(name, offset_of(layout, oeb, name), found, expected))
     };
     if matches!(format, b'U' | b'T') && records != 0 {
         return content("SFIDLRECL", format!("\"{records:05}\""), "00000 for the formats U and T");
@@ -259,11 +264,16 @@ fn receipt(
     oeb: &[u8],
     [hash, signature, signature_length]: [&'static str; 3],
     found: &mut impl FnMut(Finding),
-) -> Result<(), Fault> {
+) -> Result<(), MessageFault> {
     let octets = |name| value(layout, oeb, name).map_or(0, <[u8]>::len);
     if octets(hash) > 0 && octets(signature) == 0 {
         let at = offset_of(layout, oeb, signature_length);
-        return Err(Fault::content(signature_length, at, "0".into(), "a signature where there is a hash"));
+        return Err(MessageFault::content(
+            signature_length,
+            at,
+            "0".into(),
+            "a signature where there is a hash",
+        ));
     }
     if !matches!(octets(hash), 0 | 20 | 32 | 64) {
         found(Finding::Remark("hash that is not 20, 32 or 64 octets long"));
@@ -313,11 +323,11 @@ pub(super) fn offset_of(layout: Layout, oeb: &[u8], name: &str) -> usize {
 }
 
 /// The length that a Stream Transmission Header gives, header included; none while it is not whole (RFC 5024 §8.2).
-pub(super) fn header(available: &[u8]) -> Result<Option<usize>, Fault> {
+pub(super) fn header(available: &[u8]) -> Result<Option<usize>, MessageFault> {
     let rule = "RFC 5024 §8.2";
     let wrong = |reason, offset, found, expected: &'static str| {
-        let fault = Fault::content("STH", offset, found, expected).by(rule);
-        Err(Fault { reason, ..fault })
+        let fault = MessageFault::content("STH", offset, found, expected).by(rule);
+        Err(MessageFault { reason, ..fault })
     };
     let (Some(&first), rest) = (available.first(), available.get(1..4)) else { return Ok(None) };
     if first != 0x10 {
@@ -339,10 +349,10 @@ pub(super) fn header(available: &[u8]) -> Result<Option<usize>, Fault> {
 }
 
 /// Which command the first octet of an Exchange Buffer announces, if sessions of `level` know it.
-pub(super) fn recognise(octet: u8, level: Option<Level>) -> Result<CommandCode, Fault> {
-    let unknown = |found: String, expected: String| Fault {
+pub(super) fn recognise(octet: u8, level: Option<Level>) -> Result<CommandCode, MessageFault> {
+    let unknown = |found: String, expected: String| MessageFault {
         reason: EsidReason::CommandNotRecognised,
-        ..Fault::content("CMD", 0, found, expected).by("RFC 5024 §5.3")
+        ..MessageFault::content("CMD", 0, found, expected).by("RFC 5024 §5.3")
     };
     let Some(code) = CommandCode::from_octet(octet) else {
         return Err(unknown(escape::quoted(&[octet]), "the first octet of one of the 18 commands".into()));
@@ -365,13 +375,13 @@ pub fn check_message(
 ) -> Result<Vec<Deviation>, Violation> {
     let length = header(stb).map_err(|fault| fault.of(side, None))?;
     let Some((&first, oeb)) = stb.get(STH).zip(stb.get(STH..)) else {
-        return Err(Fault::size(None, 0, format!("{} octets", stb.len()), "5 or more").of(side, None));
+        return Err(MessageFault::size(None, 0, format!("{} octets", stb.len()), "5 or more").of(side, None));
     };
     let code = recognise(first, level).map_err(|fault| fault.of(side, None))?;
-    let with_code = |fault: Fault| fault.of(side, Some(code));
+    let with_code = |fault: MessageFault| fault.of(side, Some(code));
     if length != Some(stb.len()) {
         let expected = format!("{} octets, as the header says", length.unwrap_or(0));
-        return Err(with_code(Fault::size(None, 0, format!("{} octets", stb.len()), expected)));
+        return Err(with_code(MessageFault::size(None, 0, format!("{} octets", stb.len()), expected)));
     }
     let mut deviations = Vec::new();
     let note = |finding| {

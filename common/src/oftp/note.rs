@@ -4,7 +4,7 @@
 //! only allocation a legal session can cause. A `Display` is one line with the peer's values escaped.
 
 use super::command::CommandCode;
-use super::escape::{self, Trim};
+use super::escape::{self, trimmed};
 use super::side::Side;
 use std::fmt::{self, Write};
 
@@ -80,7 +80,7 @@ impl Label {
     pub(super) fn new(value: &[u8]) -> Self {
         let mut octets = [0; 26];
         let mut length = 0;
-        for (place, octet) in octets.iter_mut().zip(value.trim_ascii_end_spaces()) {
+        for (place, octet) in octets.iter_mut().zip(trimmed(value)) {
             *place = *octet;
             length = u8::saturating_add(length, 1);
         }

@@ -2,7 +2,7 @@
 //!
 //! The password is checked with the other fields and then forgotten: it is in no type here.
 
-use super::escape::Trim;
+use super::escape::trimmed;
 use super::layout::Layout;
 use super::level::Level;
 use super::message::{number, value};
@@ -48,7 +48,7 @@ impl Ssid {
     /// Reads a checked SSID.
     pub(super) fn read(oeb: &[u8], layout: Layout) -> Self {
         let field = |name| value(layout, oeb, name).unwrap_or_default();
-        let text = |name| String::from_utf8_lossy(field(name).trim_ascii_end_spaces()).into_owned();
+        let text = |name| String::from_utf8_lossy(trimmed(field(name))).into_owned();
         let yes = |name, feature| if field(name) == b"Y" { feature } else { Features::NONE };
         Self {
             level: layout.level,

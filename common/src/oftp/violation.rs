@@ -92,7 +92,7 @@ impl std::error::Error for Violation {}
 
 /// A fault inside one message; the checker adds who sent it and which command it is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct MessageFault {
     pub(super) reason: EsidReason,
     pub(super) field: Option<&'static str>,
     pub(super) offset: usize,
@@ -102,7 +102,7 @@ pub(super) struct Fault {
     pub(super) rule: Option<&'static str>,
 }
 
-impl Fault {
+impl MessageFault {
     /// Content that the field's format does not allow: ESID 06.
     pub(super) fn content(
         field: &'static str,

@@ -24,7 +24,7 @@ pub(crate) struct Buffer {
 
 /// How the buffers of a trace belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TraceKind {
     /// From the start of a session.
     Session,
     /// Out of the middle of a session: order, credit and counts cannot be judged.
@@ -37,7 +37,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Trace {
     pub(crate) name: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: TraceKind,
     pub(crate) buffers: Vec<Buffer>,
 }
 

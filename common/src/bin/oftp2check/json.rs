@@ -1,6 +1,6 @@
 //! Traces in JSON: `{name, steps: [{dir, hex}]}` or `{name, level, hex}`, in a list, alone, or one after another.
 
-use crate::input::{Buffer, Kind, Problem, Trace};
+use crate::input::{Buffer, Problem, Trace, TraceKind};
 use common::oftp::{Level, Side};
 use common::text::hex;
 use serde::Deserialize;
@@ -10,13 +10,13 @@ use serde::Deserialize;
 struct Entry {
     name: Option<String>,
     #[serde(default)]
-    steps: Vec<Step>,
+    steps: Vec<TraceStep>,
     level: Option<u8>,
     hex: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Step {
+struct TraceStep {
     dir: String,
     hex: String,
 }
@@ -52,7 +52,7 @@ fn trace(file: &str, number: usize, entry: Entry) -> Result<Trace, Problem> {
         let stb = hex::decode(hex).ok_or_else(|| problem(0, "is not whole octets in hex"))?;
         let level = entry.level.and_then(|level| Level::from_digit(level.saturating_add(b'0')));
         let side = Side::Initiator;
-        return Ok(Trace { name, kind: Kind::Message(level), buffers: vec![Buffer { side, stb }] });
+        return Ok(Trace { name, kind: TraceKind::Message(level), buffers: vec![Buffer { side, stb }] });
     }
     let mut buffers = Vec::with_capacity(entry.steps.len());
     for (index, step) in entry.steps.into_iter().enumerate() {
@@ -64,5 +64,5 @@ fn trace(file: &str, number: usize, entry: Entry) -> Result<Trace, Problem> {
         let stb = hex::decode(step.hex).ok_or_else(|| problem(index, "is not whole octets in hex"))?;
         buffers.push(Buffer { side, stb });
     }
-    Ok(Trace { name, kind: Kind::Session, buffers })
+    Ok(Trace { name, kind: TraceKind::Session, buffers })
 }

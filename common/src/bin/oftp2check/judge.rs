@@ -1,6 +1,6 @@
 //! Asks the checker: a whole trace, one message, or the messages of a fragment each alone.
 
-use crate::input::{Buffer, Kind, Trace};
+use crate::input::{Buffer, Trace, TraceKind};
 use common::oftp::{Checker, Level, Note, Profile, Violation, check_message};
 
 /// Commands without a file or receipt that the daemons allow by default.
@@ -10,7 +10,7 @@ const IDLE_COMMANDS: u32 = 1000;
 const LEVELS: [Level; 4] = [Level::L5, Level::L4, Level::L2, Level::L1];
 
 /// What the checker says of a trace.
-pub(crate) struct Verdict {
+pub(crate) struct TraceVerdict {
     /// The first buffer that is refused, and why.
     pub(crate) refused: Option<(usize, Violation)>,
     /// What was found and let pass.
@@ -18,20 +18,20 @@ pub(crate) struct Verdict {
 }
 
 /// Judges `trace` by `profile`.
-pub(crate) fn judge(trace: &Trace, profile: Profile) -> Verdict {
+pub(crate) fn judge(trace: &Trace, profile: Profile) -> TraceVerdict {
     let alone = |level: Option<Level>, buffer: &Buffer| {
         check_message(buffer.side, &buffer.stb, level, profile).map(|_| ())
     };
     let refused = match trace.kind {
-        Kind::Session => return session(trace, profile),
-        Kind::Message(level) => first_refused(trace, |buffer| alone(level, buffer)),
-        Kind::Fragment => first_refused(trace, |buffer| {
+        TraceKind::Session => return session(trace, profile),
+        TraceKind::Message(level) => first_refused(trace, |buffer| alone(level, buffer)),
+        TraceKind::Fragment => first_refused(trace, |buffer| {
             let as_newest = alone(Some(Level::L5), buffer);
             let fits_one = LEVELS.iter().any(|&level| alone(Some(level), buffer).is_ok());
             if fits_one { Ok(()) } else { as_newest }
         }),
     };
-    Verdict { refused, notes: Vec::new() }
+    TraceVerdict { refused, notes: Vec::new() }
 }
 
 fn first_refused(
@@ -41,21 +41,21 @@ fn first_refused(
     trace.buffers.iter().enumerate().find_map(|(index, buffer)| Some((index, judge(buffer).err()?)))
 }
 
-fn session(trace: &Trace, profile: Profile) -> Verdict {
+fn session(trace: &Trace, profile: Profile) -> TraceVerdict {
     let mut checker = Checker::new(profile, IDLE_COMMANDS);
     let refused = first_refused(trace, |buffer| checker.judge(buffer.side, &buffer.stb).map(|_| ()));
-    Verdict { refused, notes: checker.take_notes() }
+    TraceVerdict { refused, notes: checker.take_notes() }
 }
 
 /// The level in force at each buffer, as far as the trace tells: for the layout in which it is shown.
 pub(crate) fn levels(trace: &Trace) -> Vec<Option<Level>> {
     let mut checker = Checker::new(Profile::Tolerant, 0);
     let level = |buffer: &Buffer| match trace.kind {
-        Kind::Message(level) => level,
-        Kind::Fragment => LEVELS
+        TraceKind::Message(level) => level,
+        TraceKind::Fragment => LEVELS
             .into_iter()
             .find(|&level| check_message(buffer.side, &buffer.stb, Some(level), Profile::Tolerant).is_ok()),
-        Kind::Session => {
+        TraceKind::Session => {
             let level = checker.level();
             // A refusal leaves the level as it was: the rest is shown by it.
             let _ = checker.judge(buffer.side, &buffer.stb);

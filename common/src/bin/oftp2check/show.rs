@@ -1,7 +1,7 @@
 //! Prints a trace and its verdicts, for people or as JSON lines.
 
-use crate::input::{Kind, Trace};
-use crate::judge::{self, Verdict};
+use crate::input::{Trace, TraceKind};
+use crate::judge::{self, TraceVerdict};
 use crate::options::Options;
 use common::oftp::{Profile, describe, describe_fields};
 use std::io::{self, Write};
@@ -30,7 +30,7 @@ pub(crate) fn trace(trace: &Trace, options: &Options, out: &mut impl Write) -> i
 /// Each buffer, then its fields: offset in the Exchange Buffer, name, value.
 fn messages(trace: &Trace, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "Trace {:?}, {} buffers", trace.name, trace.buffers.len())?;
-    if trace.kind == Kind::Fragment {
+    if trace.kind == TraceKind::Fragment {
         writeln!(out, "  It begins in the middle of a session: each buffer is judged alone.")?;
     }
     for (index, (buffer, level)) in trace.buffers.iter().zip(judge::levels(trace)).enumerate() {
@@ -48,7 +48,7 @@ fn messages(trace: &Trace, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn sentence(profile: Profile, verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
+fn sentence(profile: Profile, verdict: &TraceVerdict, out: &mut impl Write) -> io::Result<()> {
     match &verdict.refused {
         None => writeln!(out, "  {profile}: legal")?,
         Some((index, violation)) => writeln!(out, "  {profile}: buffer {index}: {violation}")?,
@@ -59,7 +59,7 @@ fn sentence(profile: Profile, verdict: &Verdict, out: &mut impl Write) -> io::Re
     Ok(())
 }
 
-fn json(trace: &Trace, profile: Profile, verdict: &Verdict, out: &mut impl Write) -> io::Result<()> {
+fn json(trace: &Trace, profile: Profile, verdict: &TraceVerdict, out: &mut impl Write) -> io::Result<()> {
     let refused = verdict.refused.as_ref().map(|(index, violation)| (index, violation.reason().code()));
     let name = serde_json::to_string(&trace.name)?;
     let verdict = serde_json::to_string(&refused)?;

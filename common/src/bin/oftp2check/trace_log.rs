@@ -4,7 +4,7 @@
 //! A process carries one session, so its PID gathers a trace. Both daemons relay every buffer; in one log file a
 //! session appears once for each process that wrote there.
 
-use crate::input::{Buffer, Kind, Problem, Trace};
+use crate::input::{Buffer, Problem, Trace, TraceKind};
 use common::oftp::{SSRM, Side};
 use common::text::hex;
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ pub(crate) fn traces(file: &str, content: &[u8]) -> Result<Vec<Trace>, Problem> 
         let place = known.unwrap_or(traces.len());
         if known.is_none() {
             running.insert(line.process, place);
-            let kind = if begins { Kind::Session } else { Kind::Fragment };
+            let kind = if begins { TraceKind::Session } else { TraceKind::Fragment };
             let name = format!("{} {}", line.process, line.time);
             traces.push(Trace { name, kind, buffers: Vec::new() });
         }
@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::traces;
-    use crate::input::Kind;
+    use crate::input::TraceKind;
 
     const LOG: &str = "\
 20261122 09:21:10.167 INFO     os4x_proxyserver[4711] session_begin partner=\"x] buffer side=partner\"
@@ -109,8 +109,8 @@ mod tests {
         assert_eq!(
             seen,
             [
-                ("os4x_proxyserver[4711] 20261122 09:21:10.168", Kind::Session, 2),
-                ("os4x_proxyserver[4712] 20261122 09:21:10.169", Kind::Fragment, 1)
+                ("os4x_proxyserver[4711] 20261122 09:21:10.168", TraceKind::Session, 2),
+                ("os4x_proxyserver[4712] 20261122 09:21:10.169", TraceKind::Fragment, 1)
             ]
         );
     }

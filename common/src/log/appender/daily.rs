@@ -100,7 +100,7 @@ mod tests {
     const LINES: u64 = 2000;
 
     fn open(directory: &Path, millis: u64) -> io::Result<Daily> {
-        let layout = Layout { kind: layout::Kind::Os4x, name: "os4x_proxyserver" };
+        let layout = Layout { kind: layout::LayoutKind::Os4x, name: "os4x_proxyserver" };
         Daily::open(directory, "day".to_owned(), layout, millis)
     }
 

@@ -131,7 +131,7 @@ mod tests {
     const LINES: usize = 500;
 
     fn open(directory: &Path, maxsize: u64, maxnum: u32) -> Rolling {
-        let layout = Layout { kind: layout::Kind::Basic, name: "os4x_proxyserver" };
+        let layout = Layout { kind: layout::LayoutKind::Basic, name: "os4x_proxyserver" };
         Rolling::open(directory, "log".to_owned(), SizeWindow { maxsize, maxnum }, layout).unwrap()
     }
 

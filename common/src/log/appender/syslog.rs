@@ -103,7 +103,7 @@ mod tests {
     fn lines_arrive_whole_and_a_restarted_syslog_is_found_again() {
         let scratch = Scratch::new("log-syslog");
         let path = scratch.path().join("log");
-        let layout = Layout { kind: layout::Kind::Basic, name: "os4x_proxyserver" };
+        let layout = Layout { kind: layout::LayoutKind::Basic, name: "os4x_proxyserver" };
         let syslog = Syslog::open("os4x_proxyserver", &path, layout).unwrap();
         let say = |text: &str| {
             record::with_record(Priority::Error, "x", 1_709_251_199_007, format_args!("{text}"), |record| {

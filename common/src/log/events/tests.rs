@@ -89,6 +89,6 @@ fn both_man_pages_name_every_level_part_and_layout() {
         assert!(rc.contains(kind.part), "{}", kind.part);
     }
     for layout in ["os4x_layout", "basic", "dated"] {
-        assert!(layout::Kind::named(layout).is_some() && rc.contains(&format!("\n.It Cm {layout}\n")));
+        assert!(layout::LayoutKind::named(layout).is_some() && rc.contains(&format!("\n.It Cm {layout}\n")));
     }
 }

@@ -48,13 +48,13 @@ fn a_log4c_file_is_read_whole() {
     assert_eq!(rc.categories, expected.map(|(name, def)| (name.to_owned(), def)).into());
     assert_eq!(
         rc.appenders["daily"],
-        AppenderDef { kind: AppenderKind::Daily(Place::default()), layout: layout::Kind::Os4x }
+        AppenderDef { kind: AppenderKind::Daily(Place::default()), layout: layout::LayoutKind::Os4x }
     );
     let place = Place { logdir: Some(".".to_owned()), prefix: Some("small".to_owned()) };
     let window = SizeWindow { maxsize: 10 << 20, maxnum: 6 };
     assert_eq!(
         rc.appenders["window"],
-        AppenderDef { kind: AppenderKind::Rolling(place, window), layout: layout::Kind::Dated }
+        AppenderDef { kind: AppenderKind::Rolling(place, window), layout: layout::LayoutKind::Dated }
     );
 }
 
