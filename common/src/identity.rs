@@ -81,7 +81,7 @@ impl std::error::Error for ProxyIdError {}
 
 /// What a certificate of the backend's CA is for. Each carries its own URI name, so that none passes for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum CertificateKind {
     /// A server's licence, which is also its certificate on the control connection (EKU serverAuth).
     Licence,
     /// A client's certificate of one run (EKU clientAuth).
@@ -90,7 +90,7 @@ pub enum Kind {
     Https,
 }
 
-impl Kind {
+impl CertificateKind {
     const ALL: [Self; 3] = [Self::Licence, Self::Client, Self::Https];
 
     /// The URI in the subjectAltName.

@@ -2,7 +2,7 @@
 //! certificate. Read at the start, by `-V`, and again whenever the file changes. Never written.
 
 use crate::identity::Identity;
-use common::identity::{Kind, ProxyId};
+use common::identity::{CertificateKind, ProxyId};
 use common::text::clock;
 use common::text::escape::visible;
 use common::x509::{subject, times};
@@ -46,7 +46,7 @@ impl Licence {
     }
 
     fn judge(&self, own: &Identity, now: i64) -> Result<(), Fault> {
-        if Kind::of(&self.certificate) != Some(Kind::Licence) {
+        if CertificateKind::of(&self.certificate) != Some(CertificateKind::Licence) {
             return Err(Fault::Kind);
         }
         if !self.certificate.public_key().map_err(Fault::Crypto)?.public_eq(&own.key) {

@@ -4,7 +4,7 @@
 
 use super::{Doing, PkiError, hex};
 use crate::clock::{self, DAY};
-use common::identity::{Kind, ProxyId};
+use common::identity::{CertificateKind, ProxyId};
 use common::secret::Secret;
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
@@ -82,7 +82,7 @@ impl Ca {
         let key = new_key()?;
         let subject = name(&[("CN", common_name(hosts))])?;
         let until = clock::now() + days * DAY;
-        let certificate = self.issue(&subject, Kind::Https, hosts, &key, until)?;
+        let certificate = self.issue(&subject, CertificateKind::Https, hosts, &key, until)?;
         issued(&certificate, &key)
     }
 
@@ -93,7 +93,7 @@ impl Ca {
         check_strength(&key)?;
         let subject = name(&[("CN", "os4x_proxyclient2")])?;
         let until = clock::now() + i64::from(seconds);
-        pem(&self.issue(&subject, Kind::Client, &[], &key, until)?)
+        pem(&self.issue(&subject, CertificateKind::Client, &[], &key, until)?)
     }
 
     /// A licence for the server `id`: its certificate, then the CA's.
@@ -106,14 +106,14 @@ impl Ca {
         // A Proxy ID is longer than the 64 characters of a common name; dnQualifier has no such bound.
         let subject = name(&[("O", holder), ("CN", holder), ("dnQualifier", id.as_str())])?;
         let until = clock::now() + i64::from(days) * DAY;
-        let certificate = self.issue(&subject, Kind::Licence, &[], &key, until)?;
+        let certificate = self.issue(&subject, CertificateKind::Licence, &[], &key, until)?;
         Ok(pem(&certificate)? + &self.certificate_pem()?)
     }
 
     fn issue<T: HasPublic>(
         &self,
         subject: &X509Name,
-        kind: Kind,
+        kind: CertificateKind,
         hosts: &[String],
         key: &PKeyRef<T>,
         until: i64,
@@ -130,8 +130,8 @@ impl Ca {
         builder.append_extension(usage).doing(doing)?;
         let mut purpose = ExtendedKeyUsage::new();
         match kind {
-            Kind::Client => purpose.client_auth(),
-            Kind::Licence | Kind::Https => purpose.server_auth(),
+            CertificateKind::Client => purpose.client_auth(),
+            CertificateKind::Licence | CertificateKind::Https => purpose.server_auth(),
         };
         builder.append_extension(purpose.build().doing(doing)?).doing(doing)?;
         let mut names = SubjectAlternativeName::new();
@@ -242,7 +242,7 @@ mod tests {
     use super::{Ca, hosts_of};
     use crate::clock;
     use crate::pki::PkiError;
-    use common::identity::{Kind, ProxyId};
+    use common::identity::{CertificateKind, ProxyId};
     use openssl::pkey::PKey;
     use openssl::x509::X509;
 
@@ -260,7 +260,7 @@ mod tests {
         let chain = X509::stack_from_pem(licence.as_bytes()).unwrap();
         assert_eq!(chain.len(), 2);
         let certificate = issued_by(&ca, &licence);
-        assert_eq!(Kind::of(&certificate), Some(Kind::Licence));
+        assert_eq!(CertificateKind::of(&certificate), Some(CertificateKind::Licence));
         assert_eq!(ProxyId::of_key(&certificate.public_key().unwrap()).unwrap(), Some(id));
         let days = (clock::of_asn1(certificate.not_after()).unwrap() - clock::now()) / clock::DAY;
         assert!((29..=30).contains(&days), "{days}");
@@ -282,7 +282,7 @@ mod tests {
         let key = PKey::generate_ed25519().unwrap();
         let public = String::from_utf8(key.public_key_to_pem().unwrap()).unwrap();
         let certificate = issued_by(&ca, &ca.client(&public, 600).unwrap());
-        assert_eq!(Kind::of(&certificate), Some(Kind::Client));
+        assert_eq!(CertificateKind::of(&certificate), Some(CertificateKind::Client));
         assert!(certificate.public_key().unwrap().public_eq(&key));
         assert!(matches!(ca.client("nonsense", 600), Err(PkiError::Key(_))));
     }
@@ -302,7 +302,7 @@ mod tests {
         let issued = ca.https(&hosts, 1).unwrap();
         let certificate = issued_by(&ca, &issued.certificate);
         assert_eq!(hosts_of(&certificate), hosts);
-        assert_eq!(Kind::of(&certificate), Some(Kind::Https));
+        assert_eq!(CertificateKind::of(&certificate), Some(CertificateKind::Https));
     }
 
     #[test]

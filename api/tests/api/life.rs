@@ -5,7 +5,7 @@
 use crate::pki::{self, Identity};
 use crate::site::Site;
 use common::config::{CertificateRule, ProfileName, ProxyConfig};
-use common::identity::Kind;
+use common::identity::CertificateKind;
 use nix::sys::signal::Signal;
 use openssl::x509::X509;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ fn operator_enters_everything(site: &Site) -> String {
     let chain = X509::stack_from_pem(licence.as_bytes()).unwrap();
     assert_eq!(chain.len(), 2);
     assert!(chain[0].verify(&chain[1].public_key().unwrap()).unwrap());
-    assert_eq!(Kind::of(&chain[0]), Some(Kind::Licence));
+    assert_eq!(CertificateKind::of(&chain[0]), Some(CertificateKind::Licence));
     id
 }
 
@@ -97,7 +97,7 @@ fn daemons_ask(site: &Site, client: &crate::https::Client, id: &str) -> ProxyCon
     let ca = X509::from_pem(enrolled["ca"].as_str().unwrap().as_bytes()).unwrap();
     assert!(certificate.verify(&ca.public_key().unwrap()).unwrap());
     assert!(certificate.public_key().unwrap().public_eq(&key));
-    assert_eq!(Kind::of(&certificate), Some(Kind::Client));
+    assert_eq!(CertificateKind::of(&certificate), Some(CertificateKind::Client));
     assert_eq!(enrolled["proxies"], json!([id]));
     assert_eq!(enrolled["valid_seconds"], 86_400);
     assert_eq!(enrolled["ca"], site.ok(&["cert", "show", "ca"]));

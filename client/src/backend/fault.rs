@@ -1,7 +1,7 @@
 //! Why a call of the backend failed: one enum, each fault with what an administrator can do about it. Values of the
 //! backend are passed on as they are; log lines escape them. Never holds token, password or an answer's content.
 
-use common::identity::Kind;
+use common::identity::CertificateKind;
 use common::net::TlsFailure;
 use common::rpc::{ApiError, without_values};
 use common::x509::codes::verify as codes;
@@ -41,7 +41,7 @@ pub(super) enum Fault {
     /// No certificate was verified.
     NoCertificate,
     /// A certificate of the right CA for something else.
-    Kind(Option<Kind>),
+    Kind(Option<CertificateKind>),
     /// The connection broke off before the answer was whole.
     Broken(io::Error),
     /// The answer is larger than this, octets.
@@ -104,8 +104,8 @@ impl fmt::Display for Fault {
                 f,
                 "is not at this address: the certificate shown is of the right CA, but of the kind {}, \
                  not {}; check -U",
-                kind.map_or("'unnamed'", Kind::uri),
-                Kind::Https.uri(),
+                kind.map_or("'unnamed'", CertificateKind::uri),
+                CertificateKind::Https.uri(),
             ),
             Self::Broken(e) => {
                 write!(f, "broke the connection off before its answer was whole: {e}; look at its log")

@@ -4,7 +4,7 @@
 //! worker.
 
 use super::fault::Fault;
-use common::identity::Kind;
+use common::identity::CertificateKind;
 use common::link::tls::hardened_for_secrets;
 use common::secret::Secret;
 use common::text::hex;
@@ -75,8 +75,8 @@ impl Trust {
     pub(super) fn check(&self, ssl: Option<&SslRef>) -> Result<(), Fault> {
         let verified = ssl.filter(|ssl| ssl.verify_result() == X509VerifyResult::OK);
         let certificate = verified.and_then(SslRef::peer_certificate).ok_or(Fault::NoCertificate)?;
-        if self.pinned && Kind::of(&certificate) != Some(Kind::Https) {
-            return Err(Fault::Kind(Kind::of(&certificate)));
+        if self.pinned && CertificateKind::of(&certificate) != Some(CertificateKind::Https) {
+            return Err(Fault::Kind(CertificateKind::of(&certificate)));
         }
         Ok(())
     }

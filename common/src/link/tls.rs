@@ -1,6 +1,6 @@
 //! The TLS contexts of the link. TLS 1.3 and nothing else, both ends proven, no resumption of any kind.
 
-use crate::identity::{Kind, ProxyId};
+use crate::identity::{CertificateKind, ProxyId};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{PKeyRef, Private};
@@ -81,7 +81,7 @@ pub enum WrongPeer {
     /// It showed no certificate.
     NoCertificate,
     /// Its certificate is of another kind than the one that belongs here.
-    Kind(Option<Kind>),
+    Kind(Option<CertificateKind>),
     /// A licence, but of a server that the backend does not list.
     ProxyId(Option<ProxyId>),
 }
@@ -103,8 +103,8 @@ impl std::error::Error for WrongPeer {}
 /// The server's check of who joined: the common name of a client's certificate.
 pub fn check_client(ssl: &SslRef) -> Result<String, WrongPeer> {
     let certificate = ssl.peer_certificate().ok_or(WrongPeer::NoCertificate)?;
-    match Kind::of(&certificate) {
-        Some(Kind::Client) => Ok(common_name(&certificate)),
+    match CertificateKind::of(&certificate) {
+        Some(CertificateKind::Client) => Ok(common_name(&certificate)),
         other => Err(WrongPeer::Kind(other)),
     }
 }
@@ -112,8 +112,8 @@ pub fn check_client(ssl: &SslRef) -> Result<String, WrongPeer> {
 /// The client's check of who it reached: a server that the backend lists.
 pub fn check_server(ssl: &SslRef, accepted: &[ProxyId]) -> Result<ProxyId, WrongPeer> {
     let certificate = ssl.peer_certificate().ok_or(WrongPeer::NoCertificate)?;
-    match Kind::of(&certificate) {
-        Some(Kind::Licence) => {}
+    match CertificateKind::of(&certificate) {
+        Some(CertificateKind::Licence) => {}
         other => return Err(WrongPeer::Kind(other)),
     }
     let id = certificate.public_key().ok().and_then(|key| ProxyId::of_key(&key).ok().flatten());

@@ -2,7 +2,7 @@
 
 use super::Licence;
 use crate::identity::Identity;
-use common::identity::{Kind, ProxyId};
+use common::identity::{CertificateKind, ProxyId};
 use common::text::clock;
 use openssl::asn1::Asn1Time;
 use openssl::hash::MessageDigest;
@@ -53,7 +53,7 @@ impl Authority {
         Self { key, certificate: certificate.build() }
     }
 
-    pub(crate) fn issue(&self, key: &PKey<Private>, kind: Kind, days: (i64, i64)) -> X509 {
+    pub(crate) fn issue(&self, key: &PKey<Private>, kind: CertificateKind, days: (i64, i64)) -> X509 {
         let mut certificate = builder("Example GmbH", "OS4Xapi", key, days);
         let context = certificate.x509v3_context(Some(&self.certificate), None);
         let name = SubjectAlternativeName::new().uri(kind.uri()).build(&context).unwrap();
@@ -92,7 +92,7 @@ fn judged(licence: &Licence, own: &Identity) -> Result<(), String> {
 #[test]
 fn a_licence_of_ours_holds_and_says_what_it_is() {
     let (authority, own) = (Authority::new(true), identity());
-    let certificate = authority.issue(&own.key, Kind::Licence, (-1, 30));
+    let certificate = authority.issue(&own.key, CertificateKind::Licence, (-1, 30));
     let licence = licence("good", &[&certificate, &authority.certificate]).unwrap();
     assert_eq!(judged(&licence, &own), Ok(()));
     assert_eq!(licence.days_left(UNIX_EPOCH + Duration::from_secs(NOW.unsigned_abs())), 30);
@@ -111,25 +111,29 @@ fn each_fault_is_named() {
     let (own, foreign) = (identity(), identity());
     let good = (-1, 30);
     for (certificate, ca, expected) in [
-        (authority.issue(&own.key, Kind::Client, good), &authority, "no licence"),
+        (authority.issue(&own.key, CertificateKind::Client, good), &authority, "no licence"),
         (
-            authority.issue(&foreign.key, Kind::Licence, good),
+            authority.issue(&foreign.key, CertificateKind::Licence, good),
             &authority,
             "is for another server, with OS4X Proxy ID",
         ),
-        (authority.issue(&own.key, Kind::Licence, good), &other, "that the CA in it has not issued"),
         (
-            no_authority.issue(&own.key, Kind::Licence, good),
+            authority.issue(&own.key, CertificateKind::Licence, good),
+            &other,
+            "that the CA in it has not issued",
+        ),
+        (
+            no_authority.issue(&own.key, CertificateKind::Licence, good),
             &no_authority,
             "that the CA in it has not issued",
         ),
         (
-            authority.issue(&own.key, Kind::Licence, (1, 30)),
+            authority.issue(&own.key, CertificateKind::Licence, (1, 30)),
             &authority,
             "is not valid before 2027-01-16 08:00:00 UTC",
         ),
         (
-            authority.issue(&own.key, Kind::Licence, (-30, -1)),
+            authority.issue(&own.key, CertificateKind::Licence, (-30, -1)),
             &authority,
             "expired on 2027-01-14 08:00:00 UTC",
         ),

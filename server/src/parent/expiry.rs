@@ -105,14 +105,14 @@ fn modified(path: &PathBuf) -> Option<SystemTime> {
 mod tests {
     use super::{Countdown, Licence, Licensing};
     use crate::licence::tests::{Authority, identity, in_file, moment};
-    use common::identity::Kind;
+    use common::identity::CertificateKind;
     use std::fs;
 
     #[test]
     fn a_licence_whose_time_has_not_come_is_taken_when_it_has() {
         let (authority, own) = (Authority::new(true), identity());
-        let current = authority.issue(&own.key, Kind::Licence, (-10, 1));
-        let next = authority.issue(&own.key, Kind::Licence, (1, 400));
+        let current = authority.issue(&own.key, CertificateKind::Licence, (-10, 1));
+        let next = authority.issue(&own.key, CertificateKind::Licence, (1, 400));
         let path = in_file("next", &[&current, &authority.certificate]);
         let licence = Licence::read(&path).unwrap();
         let mut licensing = Licensing::new(own, licence, path.clone());

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::task::{Done, Job, Reply, Task};
 use super::worker::serve;
 use super::{Access, trust};
-use common::identity::Kind;
+use common::identity::CertificateKind;
 use common::ipc::frame::{self, Splitter};
 use common::net::Waiter;
 use common::rpc::Call;
@@ -137,7 +137,7 @@ fn a_certificate_that_is_not_the_backends_gets_neither_token_nor_password() {
     assert!(expired.contains("certificate has expired; renew it"), "{expired}");
     let early = refusal(Leaf { days: (1, 2), ..SOUND });
     assert!(early.contains("certificate is not yet valid; renew it"), "{early}");
-    for kind in [Some(Kind::Licence), Some(Kind::Client), None] {
+    for kind in [Some(CertificateKind::Licence), Some(CertificateKind::Client), None] {
         let other = refusal(Leaf { kind, ..SOUND });
         assert!(other.contains("of the right CA, but of the kind"), "{other}");
     }

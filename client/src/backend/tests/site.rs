@@ -3,7 +3,7 @@
 
 use crate::backend::Access;
 use crate::backend_url::BackendUrl;
-use common::identity::Kind;
+use common::identity::CertificateKind;
 use common::secret::Secret;
 use common::text::{clock, hex};
 use openssl::asn1::Asn1Time;
@@ -30,13 +30,14 @@ pub(super) struct Pair {
 #[derive(Clone, Copy)]
 pub(super) struct Leaf {
     pub(super) name: &'static str,
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<CertificateKind>,
     /// Validity, days from now.
     pub(super) days: (i64, i64),
 }
 
 /// The certificate of a sound backend.
-pub(super) const SOUND: Leaf = Leaf { name: "IP:127.0.0.1", kind: Some(Kind::Https), days: (-1, 1) };
+pub(super) const SOUND: Leaf =
+    Leaf { name: "IP:127.0.0.1", kind: Some(CertificateKind::Https), days: (-1, 1) };
 
 fn unsigned(name: &str, issuer: Option<&Pair>, days: (i64, i64)) -> (X509Builder, PKey<Private>) {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
