@@ -227,6 +227,9 @@ pub struct ProxyConfig {
 
 impl ProxyConfig {
     /// Whether all numbers can be; what OpenSSL has to read is judged where it is read.
+    ///
+    /// # Errors
+    /// A port is 0, or a number is outside its range.
     pub fn check(&self) -> Result<(), ConfigFault> {
         check_port("tcp_port_tls", self.tcp_port_tls)?;
         check("proxy_max_config_age", self.proxy_max_config_age, &(1..=u32::MAX))?;
@@ -259,6 +262,9 @@ pub struct ClientConfig {
 
 impl ClientConfig {
     /// Whether it can be worked with.
+    ///
+    /// # Errors
+    /// There is no station, a port is 0, a network is none, or a limit is outside its range.
     pub fn check(&self) -> Result<(), ConfigFault> {
         if self.station_host.is_empty() {
             return Err(ConfigFault::NoStation);

@@ -16,6 +16,9 @@ pub struct Inode {
 
 impl Inode {
     /// The file that `path` names now.
+    ///
+    /// # Errors
+    /// There is no such file, or it cannot be seen.
     pub fn of(path: &Path) -> io::Result<Self> {
         let found = fs::symlink_metadata(path)?;
         Ok(Self { device: found.dev(), number: found.ino() })
@@ -46,6 +49,9 @@ impl FileState {
 
 /// Creates `path` with `contents` and exactly `mode`; `AlreadyExists` if something has that name. Made by root, the file
 /// belongs to the owner of its directory.
+///
+/// # Errors
+/// Something has that name, or the file cannot be written there. No file is left then.
 pub fn create_whole(path: &Path, mode: u32, contents: &[u8]) -> io::Result<Inode> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());

@@ -16,6 +16,9 @@ pub struct ProxyId(String);
 
 impl ProxyId {
     /// The Proxy ID of `key`; none if it is not an Ed25519 key.
+    ///
+    /// # Errors
+    /// OpenSSL cannot give the public half.
     pub fn of_key<T: HasPublic>(key: &PKeyRef<T>) -> Result<Option<Self>, ErrorStack> {
         if key.id() != Id::ED25519 {
             return Ok(None);

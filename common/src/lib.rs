@@ -3,6 +3,8 @@
 //! Reading order: `sys` (the only unsafe code), `text`, `x509`, `process`, `file`, `log`, `net`, `ipc`, `link`, `oftp`,
 //! `session`, `identity`, `secret`, `config`, `rpc`. `sys` imports no sibling, `text` only `sys`, `oftp` only `text`.
 
+#![warn(clippy::missing_errors_doc)]
+
 pub mod config;
 pub mod file;
 pub mod identity;

@@ -82,6 +82,9 @@ fn is_gone(e: &io::Error) -> bool {
 
 impl Channel {
     /// Both ends, non-blocking.
+    ///
+    /// # Errors
+    /// The system has no more descriptors or memory.
     pub fn pair() -> nix::Result<(Self, Self)> {
         let (a, b) = socketpair(
             AddressFamily::Unix,
@@ -93,6 +96,10 @@ impl Channel {
     }
 
     /// Sends one message.
+    ///
+    /// # Errors
+    /// The message is larger than a datagram of this channel, the other end is gone, or it has too much unread
+    /// (`WouldBlock`).
     pub fn send(&self, message: &impl Serialize) -> Result<(), ChannelError> {
         let text = datagram(message)?;
         send(self.socket.as_raw_fd(), &text, MsgFlags::MSG_NOSIGNAL)?;
@@ -129,6 +136,9 @@ impl Channel {
     }
 
     /// Sends one message, with a copy of a descriptor if there is one to hand over.
+    ///
+    /// # Errors
+    /// As `send`.
     pub fn hand_over(
         &self,
         message: &impl Serialize,
@@ -158,6 +168,9 @@ impl Channel {
     }
 
     /// The next message, if there is one.
+    ///
+    /// # Errors
+    /// A message that is none of this channel, or an error of the socket. That the other end is gone is no error.
     pub fn receive<T: DeserializeOwned>(&self) -> Result<Received<T>, ChannelError> {
         let mut buffer = vec![0; MAX_DATAGRAM];
         match sys::recv_fd(&self.socket, &mut buffer) {

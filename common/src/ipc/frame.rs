@@ -36,6 +36,9 @@ impl std::error::Error for FrameError {
 }
 
 /// `message` as a frame.
+///
+/// # Errors
+/// The message cannot be written as JSON, or not in 4 GiB.
 pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
     let mut frame = vec![0; 4];
     serde_json::to_writer(&mut frame, message).map_err(FrameError::Json)?;
@@ -48,6 +51,9 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
 }
 
 /// How long `message` is, octets of JSON.
+///
+/// # Errors
+/// The message cannot be written as JSON.
 pub fn length(message: &impl Serialize) -> Result<usize, FrameError> {
     let mut size = Size(0);
     serde_json::to_writer(&mut size, message).map_err(FrameError::Json)?;
@@ -86,6 +92,9 @@ impl Splitter {
     }
 
     /// The next whole frame, if there is one.
+    ///
+    /// # Errors
+    /// The length is above the limit, or the octets are not a `T` in JSON. The connection is of no use afterwards.
     pub fn take<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let Some(head) = self.buffer.first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head) as usize;

@@ -237,6 +237,9 @@ impl<In: Message, Out: Message> Control<In, Out> {
     }
 
     /// Queues a message; `advance` sends it.
+    ///
+    /// # Errors
+    /// The message is larger than a frame may be, or the other end has left too much unread ([`ControlError::Stuck`]).
     pub fn send(&mut self, message: &Out) -> Result<(), ControlError> {
         let frame = frame::encode(message)?;
         if frame.len() > MAX_FRAME + 4 {
@@ -251,6 +254,9 @@ impl<In: Message, Out: Message> Control<In, Out> {
     }
 
     /// Queues a part of a large answer: it lets `send`'s messages go ahead of it.
+    ///
+    /// # Errors
+    /// The message cannot be written as a frame.
     pub fn send_bulk(&mut self, message: &Out) -> Result<(), ControlError> {
         self.bulk.push_back(frame::encode(message)?);
         Ok(())
@@ -263,6 +269,9 @@ impl<In: Message, Out: Message> Control<In, Out> {
 
     /// Reads the next message, if there is one. Pings are taken in here. Between two calls of `advance` only so much is
     /// read: whoever sends without end must not keep this process from its other work.
+    ///
+    /// # Errors
+    /// The connection has ended or broken off, or what came is no message. It is of no use afterwards.
     pub fn receive(&mut self) -> Result<Option<In>, ControlError> {
         let mut chunk = Zeroizing::new([0; 16 * 1024]);
         loop {
@@ -298,6 +307,9 @@ impl<In: Message, Out: Message> Control<In, Out> {
     }
 
     /// Pings when it is time, and sends as much as the other end takes.
+    ///
+    /// # Errors
+    /// The connection has broken off, or nothing has come for too long ([`ControlError::Silent`]).
     pub fn advance(&mut self) -> Result<(), ControlError> {
         self.allowance = ALLOWANCE;
         let now = Instant::now();

@@ -23,6 +23,9 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 const SUITE: &str = "TLS_AES_128_GCM_SHA256";
 
 /// The side that has work: begins the handshake.
+///
+/// # Errors
+/// OpenSSL has no memory or lacks the suite.
 pub fn initiate(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
     let mut context = tls::hardened(SslVersion::TLS1_3)?;
     context.set_ciphersuites(SUITE)?;
@@ -42,6 +45,9 @@ pub fn initiate(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
 }
 
 /// The parked side: accepts its own pair's ticket and no other.
+///
+/// # Errors
+/// As [`initiate`].
 pub fn accept(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
     let mut context = tls::hardened(SslVersion::TLS1_3)?;
     context.set_ciphersuites(SUITE)?;
@@ -172,6 +178,9 @@ impl Default for Opening {
 
 impl Opening {
     /// One step of reading; ready with the message.
+    ///
+    /// # Errors
+    /// The other side has closed or broken off, or sent no such message.
     pub fn receive<T: DeserializeOwned>(&mut self, conn: &mut Conn) -> Result<Poll<T>, OpeningError> {
         let mut chunk = [0; 4096];
         loop {
@@ -190,6 +199,9 @@ impl Opening {
 }
 
 /// Sends one frame. It is small, and nothing else is under way: it fits the connection's buffer.
+///
+/// # Errors
+/// The other side has broken off, or does not take the frame.
 pub fn send(conn: &mut Conn, message: &impl Serialize) -> Result<(), OpeningError> {
     let frame = frame::encode(message).map_err(OpeningError::Frame)?;
     let taken = conn.write(&frame).map_err(OpeningError::Broken)?;

@@ -20,6 +20,9 @@ pub struct SessionId([u8; 16]);
 
 impl SessionId {
     /// A new one.
+    ///
+    /// # Errors
+    /// OpenSSL has no random octets.
     pub fn random() -> Result<Self, ErrorStack> {
         let mut id = [0; 16];
         openssl::rand::rand_bytes(&mut id)?;

@@ -1,5 +1,5 @@
-//! The ticket of a pair: a secret that proves the right to join it. It travels on the control connection and from parent
-//! to child, never on the data connection, where it is the key of the TLS handshake.
+//! The ticket of a pair: a secret that proves the right to join it. It travels on the control connection and from
+//! parent to child, never on the data connection, where it is the key of the TLS handshake.
 
 use crate::text::hex;
 use openssl::error::ErrorStack;
@@ -13,6 +13,9 @@ pub struct Ticket([u8; 32]);
 
 impl Ticket {
     /// A new one.
+    ///
+    /// # Errors
+    /// OpenSSL has no random octets.
     pub fn random() -> Result<Self, ErrorStack> {
         let mut ticket = [0; 32];
         openssl::rand::rand_bytes(&mut ticket)?;

@@ -18,6 +18,9 @@ const CLEANSE_PLAINTEXT: SslOptions = SslOptions::from_bits_retain(1 << 1);
 
 /// What every context of ours has in common: write modes for a relay, and no resumption, because a resumed session
 /// would skip the certificate and its CRL.
+///
+/// # Errors
+/// OpenSSL has no memory or does not know the version.
 pub fn hardened(min: SslVersion) -> Result<SslContextBuilder, ErrorStack> {
     let mut context = SslContextBuilder::new(SslMethod::tls())?;
     context.set_min_proto_version(Some(min))?;
@@ -31,6 +34,9 @@ pub fn hardened(min: SslVersion) -> Result<SslContextBuilder, ErrorStack> {
 }
 
 /// The same for connections that keys and tokens travel on: what was read is wiped from OpenSSL's buffers, too.
+///
+/// # Errors
+/// As [`hardened`].
 pub fn hardened_for_secrets(min: SslVersion) -> Result<SslContextBuilder, ErrorStack> {
     let mut context = hardened(min)?;
     context.set_options(CLEANSE_PLAINTEXT);
@@ -38,6 +44,9 @@ pub fn hardened_for_secrets(min: SslVersion) -> Result<SslContextBuilder, ErrorS
 }
 
 /// The server's end: shows its licence, wants a certificate that the licence's CA issued to a client.
+///
+/// # Errors
+/// OpenSSL has no memory, or the key is not the certificate's.
 pub fn server_context(
     licence: &X509Ref,
     key: &PKeyRef<Private>,
@@ -51,6 +60,9 @@ pub fn server_context(
 }
 
 /// The client's end: shows the certificate of its enrolment, wants a licence of the same CA.
+///
+/// # Errors
+/// As [`server_context`].
 pub fn client_context(
     certificate: &X509Ref,
     key: &PKeyRef<Private>,
@@ -101,6 +113,9 @@ impl fmt::Display for WrongPeer {
 impl std::error::Error for WrongPeer {}
 
 /// The server's check of who joined: the common name of a client's certificate.
+///
+/// # Errors
+/// The peer has shown no certificate, or one of another kind.
 pub fn check_client(ssl: &SslRef) -> Result<String, WrongPeer> {
     let certificate = ssl.peer_certificate().ok_or(WrongPeer::NoCertificate)?;
     match CertificateKind::of(&certificate) {
@@ -110,6 +125,9 @@ pub fn check_client(ssl: &SslRef) -> Result<String, WrongPeer> {
 }
 
 /// The client's check of who it reached: a server that the backend lists.
+///
+/// # Errors
+/// The peer has shown no certificate, one of another kind, or one whose Proxy ID is not accepted.
 pub fn check_server(ssl: &SslRef, accepted: &[ProxyId]) -> Result<ProxyId, WrongPeer> {
     let certificate = ssl.peer_certificate().ok_or(WrongPeer::NoCertificate)?;
     match CertificateKind::of(&certificate) {

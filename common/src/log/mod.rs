@@ -55,6 +55,9 @@ static LOGGER: OnceLock<Logger> = OnceLock::new();
 
 /// Reads `<name>.logrc` in the daemon's directory and opens what it names; without that file, INFO and graver lines
 /// go to `<name>.log.<date>` there. Call it once, before any fork, with one thread.
+///
+/// # Errors
+/// The rc file cannot be read or is faulty, what it names cannot be opened, or a logger is there already.
 pub fn init(settings: Init) -> Result<(), LogError> {
     localtime::load_zone();
     let mut watch = Watch::new(&settings);

@@ -27,6 +27,9 @@ impl Default for Accepting {
 
 impl Accepting {
     /// The next connection, if there is one. An error is to be told: it comes once, until an accept has worked again.
+    ///
+    /// # Errors
+    /// The process is short of descriptors or memory.
     pub fn next(&mut self, listener: &TcpListener) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         loop {
             match listener.accept() {

@@ -91,11 +91,17 @@ pub enum Conn {
 
 impl Conn {
     /// TLS over `wire`; `ssl` has its role (accept or connect) set. Drive `handshake` next.
+    ///
+    /// # Errors
+    /// OpenSSL has no memory.
     pub fn tls(ssl: Ssl, wire: Wire) -> Result<Self, ErrorStack> {
         Ok(Self::Tls(Box::new(SslStream::new(ssl, wire)?)))
     }
 
     /// TLS over what was plain until now; nothing may have been read ahead of it.
+    ///
+    /// # Errors
+    /// OpenSSL has no memory.
     pub fn encrypt(self, ssl: Ssl) -> Result<Self, ErrorStack> {
         match self {
             Self::Plain(wire) => Self::tls(ssl, wire),
@@ -120,11 +126,17 @@ impl Conn {
     }
 
     /// Peer's address.
+    ///
+    /// # Errors
+    /// The connection is gone.
     pub fn peer_addr(&mut self) -> io::Result<SocketAddr> {
         self.wire().socket().peer_addr()
     }
 
     /// One step of the TLS handshake; at once ready on plain TCP.
+    ///
+    /// # Errors
+    /// TLS has found a fault, or the peer has broken off.
     pub fn handshake(&mut self) -> Result<Poll<()>, TlsFailure> {
         let Self::Tls(stream) = self else { return Ok(Poll::Ready(())) };
         let step = stream.do_handshake();
@@ -173,6 +185,9 @@ impl Conn {
     }
 
     /// Takes octets to send; 0 while the peer does not read. `drain` sends them.
+    ///
+    /// # Errors
+    /// The peer has broken off, or TLS has found a fault.
     pub fn write(&mut self, from: &[u8]) -> io::Result<usize> {
         if from.is_empty() {
             return Ok(0);
@@ -191,6 +206,9 @@ impl Conn {
     }
 
     /// Sends what was taken; true once nothing is left.
+    ///
+    /// # Errors
+    /// The peer has broken off.
     pub fn drain(&mut self) -> io::Result<bool> {
         self.wire().drain()
     }
@@ -203,6 +221,9 @@ impl Conn {
     }
 
     /// Ends our direction in the regular way: close_notify under TLS, then FIN. Call it when all is drained.
+    ///
+    /// # Errors
+    /// The peer has broken off.
     pub fn finish(&mut self) -> io::Result<()> {
         if let Self::Tls(stream) = self {
             if !stream.get_shutdown().contains(ShutdownState::SENT) {

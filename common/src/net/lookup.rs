@@ -116,6 +116,9 @@ fn read_all(waiter: &mut Waiter, read: OwnedFd, deadline: Instant) -> Result<Str
 }
 
 /// Whether `ip` is an address of this host: a socket can be bound to it. An error: it could not be found out.
+///
+/// # Errors
+/// The system does not let the socket be bound for another reason.
 pub fn is_own(ip: IpAddr) -> io::Result<bool> {
     match UdpSocket::bind((ip, 0)) {
         Ok(_) => Ok(true),

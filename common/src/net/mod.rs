@@ -31,6 +31,9 @@ use std::time::{Duration, Instant};
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// A dead peer is noticed within about a minute and a half, also on a connection that carries nothing.
+///
+/// # Errors
+/// The socket is gone.
 pub fn keepalive(socket: &TcpStream) -> io::Result<()> {
     setsockopt(socket, sockopt::KeepAlive, &true)?;
     setsockopt(socket, sockopt::TcpKeepIdle, &30)?;

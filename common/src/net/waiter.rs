@@ -51,6 +51,9 @@ pub struct Waiter {
 
 impl Waiter {
     /// A loop that watches this process's signals and nothing else yet.
+    ///
+    /// # Errors
+    /// The system has no more descriptors.
     pub fn new() -> io::Result<Self> {
         let poller = Poller::new()?;
         let mut signals = Signals::new()?;
@@ -59,16 +62,25 @@ impl Waiter {
     }
 
     /// Wakes for `source` from now on, whenever it becomes readable or writable.
+    ///
+    /// # Errors
+    /// The source is watched already or is closed.
     pub fn watch(&self, source: &mut impl Source) -> io::Result<()> {
         self.poller.registry().register(source, OTHER, Interest::READABLE | Interest::WRITABLE)
     }
 
     /// Wakes for `source` no more.
+    ///
+    /// # Errors
+    /// The source is not watched.
     pub fn unwatch(&self, source: &mut impl Source) -> io::Result<()> {
         self.poller.registry().deregister(source)
     }
 
     /// Waits until any watched source has moved. May wake for nothing.
+    ///
+    /// # Errors
+    /// The deadline has passed, a signal asks this process to end, or the system cannot wait.
     pub fn wait(&mut self, deadline: Option<Instant>) -> Result<(), Interrupted> {
         // Callers try before they wait, so whoever comes too late has tried in vain; a peer that never lets the loop
         // run empty must not put a deadline off.
@@ -89,6 +101,9 @@ impl Waiter {
     }
 
     /// Tries `step` until it is ready, waiting between the tries.
+    ///
+    /// # Errors
+    /// Those of `step`, and those of [`Waiter::wait`].
     pub fn drive<T, E: From<Interrupted>>(
         &mut self,
         deadline: Option<Instant>,

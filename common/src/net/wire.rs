@@ -41,6 +41,9 @@ impl Wire {
     }
 
     /// Sends what is buffered; true once nothing is left.
+    ///
+    /// # Errors
+    /// The peer has broken off.
     pub fn drain(&mut self) -> io::Result<bool> {
         while self.sent < self.output.len() {
             match self.socket.write(self.output.get(self.sent..).unwrap_or_default()) {
@@ -62,6 +65,9 @@ impl Wire {
     }
 
     /// Ends our direction of the stream (FIN).
+    ///
+    /// # Errors
+    /// The socket is broken; one that is not connected any more is no error.
     pub fn finish(&mut self) -> io::Result<()> {
         match self.socket.shutdown(Shutdown::Write) {
             Err(e) if e.kind() == ErrorKind::NotConnected => Ok(()),

@@ -126,6 +126,9 @@ impl Checker {
     /// Length, header included, of the buffer that begins at `available[0]`; none: more octets are needed. Refuses as
     /// soon as the octets at hand suffice: the first for the header's version, the fourth for its length, the fifth
     /// for the command, its state and its length. The verdict never depends on how the octets arrive.
+    ///
+    /// # Errors
+    /// The rule that the octets break, and the ESID reason for it.
     pub fn frame(&self, from: Side, available: &[u8]) -> Result<Option<usize>, Violation> {
         if self.drains(from) {
             // Unread, whatever it is; what has no length is drained as it came.
@@ -137,6 +140,9 @@ impl Checker {
 
     /// Judges one whole buffer, as `frame` measured it, and moves on. After an error nothing may pass any more, in
     /// either direction.
+    ///
+    /// # Errors
+    /// The rule that the buffer breaks, and the ESID reason for it.
     pub fn judge(&mut self, from: Side, stb: &[u8]) -> Result<Command, Violation> {
         if self.drains(from) {
             return Ok(self.drain(from, stb));

@@ -367,6 +367,9 @@ pub(super) fn recognise(octet: u8, level: Option<Level>) -> Result<CommandCode, 
 
 /// Judges one whole Stream Transmission Buffer alone, outside any session: header, command, length, fields, and
 /// DATA's subrecords as far as they can be judged without a file. Returns the deviations that were tolerated.
+///
+/// # Errors
+/// The rule that the buffer breaks, and the ESID reason for it.
 pub fn check_message(
     side: Side,
     stb: &[u8],

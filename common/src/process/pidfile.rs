@@ -20,6 +20,9 @@ pub struct PidFile {
 
 impl PidFile {
     /// Looks before anything else is begun whether `path` exists.
+    ///
+    /// # Errors
+    /// It exists, with what is known of the process in it, or it cannot be looked at.
     pub fn check(path: &Path) -> Result<(), PidFileError> {
         match fs::symlink_metadata(path) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -29,6 +32,9 @@ impl PidFile {
     }
 
     /// Creates `path` with this process's ID and a newline, readable for everybody.
+    ///
+    /// # Errors
+    /// It exists already, or it cannot be written.
     pub fn create(path: &Path) -> Result<Self, PidFileError> {
         let creator = Pid::this();
         match file::create_whole(path, 0o644, format!("{creator}\n").as_bytes()) {

@@ -76,6 +76,9 @@ fn meaning(number: signal::Signal) -> Option<Signal> {
 
 /// Blocks our signals: the first statement of `main`, since by default 20 to 22 stop a process and 24 kills it. A
 /// closed connection is an error where it is written to, so SIGPIPE is ignored.
+///
+/// # Errors
+/// The system refuses the mask.
 pub fn block_all() -> nix::Result<()> {
     ours().thread_block()?;
     sys::ignore(signal::SIGPIPE)
@@ -97,11 +100,17 @@ pub struct Signals(SignalFd);
 
 impl Signals {
     /// Begins to receive what [`block_all`] holds back.
+    ///
+    /// # Errors
+    /// The system has no more descriptors.
     pub fn new() -> io::Result<Self> {
         Ok(Self(SignalFd::with_flags(&ours(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
     }
 
     /// The next signal; none if there is none now. Call it until then: readiness is told once.
+    ///
+    /// # Errors
+    /// The descriptor cannot be read.
     pub fn next_signal(&mut self) -> io::Result<Option<Signal>> {
         loop {
             let received = match self.0.read_signal() {

@@ -19,6 +19,9 @@ pub struct Site {
 
 impl Site {
     /// The site of the running binary. `stem` begins the names of its files: `os4x_proxyserver`.
+    ///
+    /// # Errors
+    /// The system does not say where the binary is.
     pub fn of_this_binary(stem: &'static str) -> Result<Self, SiteError> {
         let binary = std::env::current_exe().map_err(SiteError::NoBinary)?;
         let (Some(directory), Some(program)) = (binary.parent(), binary.file_name()) else {
@@ -49,6 +52,9 @@ impl Site {
 
     /// Started as root, becomes the owner of the binary's directory for good. Called once the port is bound, before the
     /// first file is created.
+    ///
+    /// # Errors
+    /// The directory's owner cannot be seen, or this process cannot become that user for good.
     pub fn drop_root(&self) -> Result<Privileges, SiteError> {
         if !unistd::geteuid().is_root() {
             return Ok(Privileges::Unchanged);

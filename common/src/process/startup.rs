@@ -46,6 +46,9 @@ impl Mode {
 
 /// The first statement of `main`: blocks signals, closes inherited descriptors, finds the site, takes the arguments and
 /// hides them, since the token may be among them. Gives the arguments after the program's name. `stem` as for [`Site::of_this_binary`].
+///
+/// # Errors
+/// The signals cannot be blocked, OpenSSL is in use already, or there is no /proc to find and hide the arguments in.
 pub fn begin(stem: &'static str) -> Result<(Site, Vec<OsString>), StartError> {
     signals::block_all().map_err(|cause| StartError::System(cause.into()))?;
     sys::wipe_what_openssl_frees().map_err(StartError::System)?;
@@ -99,6 +102,9 @@ pub fn stop(pid_file: PidFile, finish: &Finish) -> Status {
 /// Everything between binding and the loop, in this order: drop root, detach, signals, log, PID file. Returns in the
 /// daemon only, with the status to end with if it came to nothing; the reason has been told by then. The caller looked
 /// at the PID file before it bound anything, and calls [`Ready::tell`] or [`Ready::fail`] once it knows.
+///
+/// # Errors
+/// The status to end with. The reason has been shown by then.
 pub fn become_daemon(site: &Site, mode: Mode) -> Result<Started, Status> {
     let complain = |error: StartError| options::complain(site.program(), &error, Status::Failed);
     let privileges = site.drop_root().map_err(|error| complain(StartError::Site(error)))?;

@@ -40,6 +40,9 @@ impl Default for Greeting {
 
 impl Greeting {
     /// Reads what is there, and judges the message once it is whole.
+    ///
+    /// # Errors
+    /// The rule that the octets break, and the ESID reason for it.
     pub fn step(
         &mut self,
         conn: &mut Conn,

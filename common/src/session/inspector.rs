@@ -56,6 +56,9 @@ impl Inspector {
     }
 
     /// The partner is known: what it has sent so far is judged again by its own profile.
+    ///
+    /// # Errors
+    /// What the strict profile finds in the SSID.
     pub fn set_profile(&mut self, profile: ProfileName, ssid: &[u8]) -> Result<(), Violation> {
         if profile == ProfileName::Strict {
             self.checker = Checker::new(Profile::Strict, self.idle_commands);
@@ -71,11 +74,17 @@ impl Inspector {
     }
 
     /// Length of the buffer at the start of `octets`, once it is whole.
+    ///
+    /// # Errors
+    /// The rule that the octets break, and the ESID reason for it.
     pub fn whole(&self, from: oftp::Side, octets: &[u8]) -> Result<Option<usize>, Violation> {
         self.checker.frame(from, octets)
     }
 
     /// Judges one whole buffer and tells of it; false: it comes after the end and must not be passed on.
+    ///
+    /// # Errors
+    /// The rule that the buffer breaks, and the ESID reason for it. Nothing may pass afterwards.
     pub fn pass(&mut self, from: oftp::Side, buffer: &[u8]) -> Result<bool, Violation> {
         if enabled(Priority::Trace) {
             let (side, length) = (self.name(from), buffer.len());

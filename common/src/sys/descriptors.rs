@@ -9,6 +9,9 @@ use std::io::{self, Error, ErrorKind, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 /// Sends `payload` (at least one octet) as one message over a `SOCK_SEQPACKET` socket, with a copy of `fd` beside it.
+///
+/// # Errors
+/// The other end is gone, or has too much unread (`WouldBlock`).
 pub fn send_fd(socket: impl AsFd, payload: &[u8], fd: impl AsFd) -> io::Result<()> {
     let descriptors = [fd.as_fd().as_raw_fd()];
     let sent = sendmsg::<()>(
@@ -24,6 +27,9 @@ pub fn send_fd(socket: impl AsFd, payload: &[u8], fd: impl AsFd) -> io::Result<(
 /// Receives one message of a `SOCK_SEQPACKET` socket into `payload`: its length (0: the other side has closed) and the
 /// descriptor that came with it, close-on-exec. A message that does not fit, or has more than one descriptor, is an
 /// error.
+///
+/// # Errors
+/// Nothing is there (`WouldBlock`), the message does not fit, or it has more than one descriptor (`InvalidData`).
 pub fn recv_fd(socket: impl AsFd, payload: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
     let mut space = cmsg_space!([RawFd; 1]);
     let mut buffers = [IoSliceMut::new(payload)];
@@ -51,6 +57,9 @@ pub fn recv_fd(socket: impl AsFd, payload: &mut [u8]) -> io::Result<(usize, Opti
 
 /// Takes a TCP socket out of LISTEN; it keeps its port (Linux), provided that it was bound to that number and not to port
 /// 0. Connections not yet accepted are reset.
+///
+/// # Errors
+/// The socket does not listen.
 pub fn listen_off(listener: impl AsFd) -> nix::Result<()> {
     shutdown(listener.as_fd().as_raw_fd(), Shutdown::Both)?;
     // With it, another process that sets it too could take the port while nobody listens.
@@ -58,6 +67,9 @@ pub fn listen_off(listener: impl AsFd) -> nix::Result<()> {
 }
 
 /// Lets a bound TCP socket listen, for the first time or again. A `backlog` out of range is brought into it.
+///
+/// # Errors
+/// The socket is not bound, or another one listens on its port.
 pub fn listen_on(listener: impl AsFd, backlog: i32) -> nix::Result<()> {
     let backlog = Backlog::new(backlog.clamp(1, i32::from(u16::MAX))).unwrap_or(Backlog::MAXCONN);
     // Without it, connections accepted earlier would count as holders of the port.
@@ -88,11 +100,17 @@ fn is_inherited(number: RawFd) -> bool {
 }
 
 /// From now on closing this TCP socket resets the connection, so that the peer cannot take it for a clean end.
+///
+/// # Errors
+/// The socket is gone.
 pub fn linger_reset(socket: impl AsFd) -> nix::Result<()> {
     setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })
 }
 
 /// Takes [`linger_reset`] back: closing ends the connection in the regular way, and delivers what was written.
+///
+/// # Errors
+/// The socket is gone.
 pub fn linger_default(socket: impl AsFd) -> nix::Result<()> {
     setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 0, l_linger: 0 })
 }

@@ -15,6 +15,9 @@ pub enum Fork {
 
 /// Splits the process in two. Refused with `EDEADLK` while other threads run: a lock that one of them holds would stay
 /// locked in the child for good.
+///
+/// # Errors
+/// `EDEADLK` while other threads run; `EAGAIN` or `ENOMEM` if the system allows no more processes.
 pub fn fork() -> nix::Result<Fork> {
     if !single_threaded() {
         return Err(Errno::EDEADLK);

@@ -56,7 +56,6 @@ const LARGEST: usize = 16 * 1024;
 /// before anything of OpenSSL is used.
 ///
 /// # Errors
-///
 /// OpenSSL has allocated memory already; then nothing changes.
 pub fn wipe_what_openssl_frees() -> io::Result<()> {
     // SAFETY: both functions keep the contracts of realloc(3) and free(3) for blocks of malloc(3), which OpenSSL goes on

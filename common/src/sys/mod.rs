@@ -29,6 +29,9 @@ use std::iter;
 
 /// Keeps private keys in memory from other processes of this user (`PR_SET_DUMPABLE` 0, no core dump) and raises the
 /// number of descriptors to the hard limit. A change of user resets the former, so root is dropped first.
+///
+/// # Errors
+/// The system refuses one of the three.
 pub fn harden() -> nix::Result<()> {
     prctl::set_dumpable(false)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
@@ -37,6 +40,9 @@ pub fn harden() -> nix::Result<()> {
 }
 
 /// Leaves the parent's process group, so that Ctrl-C at the parent's terminal does not reach this process.
+///
+/// # Errors
+/// The process leads a session.
 pub fn own_process_group() -> nix::Result<()> {
     setpgid(Pid::from_raw(0), Pid::from_raw(0))
 }
@@ -55,6 +61,9 @@ pub fn reap() -> impl Iterator<Item = (Pid, WaitStatus)> {
 }
 
 /// Throws `which` away from now on, here and in children: it neither ends a process nor reaches a signalfd.
+///
+/// # Errors
+/// The signal cannot be ignored (SIGKILL, SIGSTOP).
 pub fn ignore(which: Signal) -> nix::Result<()> {
     // SAFETY: SIG_IGN installs no code of ours, so there is nothing that could break async-signal-safety.
     unsafe { signal(which, SigHandler::SigIgn) }?;

@@ -23,6 +23,9 @@ static AREA: OnceLock<Area> = OnceLock::new();
 
 /// Wipes arguments and environment from what other processes can see and shows `name: starting` instead. The
 /// environment itself is kept, elsewhere. `std::env::args` gives nothing useful afterwards.
+///
+/// # Errors
+/// Other threads run already, or /proc does not say where the arguments are.
 pub fn init(name: &str) -> io::Result<()> {
     if !single_threaded() {
         return Err(Error::other("other threads run already"));

@@ -30,6 +30,9 @@ pub fn verify_result(code: c_int) -> X509VerifyResult {
 
 /// Adds `crl` to `store`. Of two CRLs of one issuer with the same date the first one added wins: keep one per issuer
 /// and scope.
+///
+/// # Errors
+/// OpenSSL has no memory.
 pub fn x509_store_add_crl(store: &mut X509StoreBuilderRef, crl: &X509CrlRef) -> Result<(), ErrorStack> {
     // SAFETY: both pointers come from live references. OpenSSL takes a reference of its own to the CRL and changes
     // nothing but its atomic count, so `crl` may be dropped later.

@@ -8,7 +8,6 @@ use openssl::x509::X509Ref;
 /// The time of a certificate or CRL in seconds since 1970-01-01 UTC.
 ///
 /// # Errors
-///
 /// OpenSSL cannot read the time, or has no memory.
 pub fn unix_time_of(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
     let since = Asn1Time::from_unix(0)?.diff(time)?;
@@ -18,7 +17,6 @@ pub fn unix_time_of(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
 /// First and last second of a certificate, since 1970-01-01 UTC.
 ///
 /// # Errors
-///
 /// As [`unix_time_of`].
 pub fn validity(certificate: &X509Ref) -> Result<(i64, i64), ErrorStack> {
     Ok((unix_time_of(certificate.not_before())?, unix_time_of(certificate.not_after())?))

@@ -7,8 +7,14 @@ pub trait Judge {
     /// What is wrong with a unit.
     type Fault;
     /// Length of the unit at the start of `octets`, once it is whole; refuses as early as it can.
+    ///
+    /// # Errors
+    /// What is wrong with the octets: the session ends.
     fn frame(&self, from: Side, octets: &[u8]) -> Result<Option<usize>, Self::Fault>;
     /// Judges one whole unit; false: it is legal but must not be passed on, because the session is over.
+    ///
+    /// # Errors
+    /// What is wrong with the unit: the session ends.
     fn judge(&mut self, from: Side, unit: &[u8]) -> Result<bool, Self::Fault>;
     /// A close here ends the session in the regular way; elsewhere it breaks off.
     fn may_close(&self) -> bool;
