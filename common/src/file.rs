@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all, and never over another one (PID files and identity keys), and whether a file has
+//! Creates files whole or not at all, and never over another one (PID files and identity keys). Says whether a file has
 //! changed.
 
 use std::fs::{self, OpenOptions};
@@ -47,8 +47,8 @@ impl FileState {
     }
 }
 
-/// Creates `path` with `contents` and exactly `mode`; `AlreadyExists` if something has that name. Made by root, the file
-/// belongs to the owner of its directory.
+/// Creates `path` with `contents` and exactly `mode`; `AlreadyExists` if something has that name. Made by root, the
+/// file belongs to the owner of its directory.
 ///
 /// # Errors
 /// Something has that name, or the file cannot be written there. No file is left then.
@@ -57,7 +57,7 @@ pub fn create_whole(path: &Path, mode: u32, contents: &[u8]) -> io::Result<Inode
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let draft = directory.join(format!(".{}.{}", name.to_string_lossy(), process::id()));
-    // A draft with our PID is left over from a process that died; it is nobody's any more.
+    // A draft with our PID is left over from a process that died, so no process uses it.
     match fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

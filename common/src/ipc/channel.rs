@@ -106,15 +106,15 @@ impl Channel {
         Ok(())
     }
 
-    /// A child's word to its parent, which counts on it: a parent that is busy is waited for. That it is gone is no
-    /// fault here; the child learns it when it listens.
+    /// Sends a message from a child to its parent, which relies on it: while the parent is busy, the child waits. A
+    /// parent that is gone is no fault here; the child finds that out when it reads.
     pub fn tell_parent(&self, message: &impl Serialize) {
         match self.send_patiently(message, PARENT_BUSY) {
             Ok(()) => {}
             Err(ChannelError::Io(e)) if is_gone(&e) => {
-                crate::debug!("the parent is gone and was not told");
+                crate::debug!("the parent is gone, so a message to it was dropped");
             }
-            Err(e) => crate::error!("the parent was not told: {e}"),
+            Err(e) => crate::error!("a message to the parent could not be sent: {e}"),
         }
     }
 

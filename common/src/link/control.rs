@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 pub const VERSION: u32 = 1;
 /// Both ends ping this often.
 pub const PING_EVERY: Duration = Duration::from_secs(10);
-/// An end counts as gone so long after its last sign of life.
+/// An end counts as gone this long after its last octet.
 pub const GONE_AFTER: Duration = Duration::from_secs(30);
 /// Largest chunk of an answer, octets of text.
 pub const CHUNK: usize = 256 * 1024;
@@ -268,7 +268,7 @@ impl<In: Message, Out: Message> Control<In, Out> {
     }
 
     /// Reads the next message, if there is one. Pings are taken in here. Between two calls of `advance` only so much is
-    /// read: whoever sends without end must not keep this process from its other work.
+    /// read: a peer that does not stop sending must not keep this process from its other work.
     ///
     /// # Errors
     /// The connection has ended or broken off, or what came is no message. It is of no use afterwards.
@@ -325,8 +325,8 @@ impl<In: Message, Out: Message> Control<In, Out> {
         Ok(())
     }
 
-    /// Gets out what is queued, for `patience` at most, and ends in the regular way, so that the other end need not wait
-    /// for the silence.
+    /// Sends what is queued, for `patience` at most, and closes in the regular way, so that the other end need not wait
+    /// until it counts as gone.
     pub fn close(&mut self, patience: Duration) {
         let until = Instant::now() + patience;
         while self.advance().is_ok() && !self.is_sent() && Instant::now() < until {

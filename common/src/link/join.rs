@@ -1,5 +1,5 @@
 //! The join of a pair: TLS 1.3 with the ticket as pre-shared key on the data connection, then the few bounded
-//! frames that open a session on it. Whoever has work begins the handshake; the parked end waits for it.
+//! frames that open a session on it. The side with work begins the handshake; the parked side waits for it.
 
 use super::session_id::SessionId;
 use super::ticket::Ticket;
@@ -30,7 +30,7 @@ pub fn initiate(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
     let mut context = tls::hardened(SslVersion::TLS1_3)?;
     context.set_ciphersuites(SUITE)?;
     let (identity, ticket) = (pair.to_string(), ticket.clone());
-    // Whoever does not hold the ticket might offer a certificate instead: there is none that we would take.
+    // A peer without the ticket might offer a certificate instead: none is accepted.
     context.set_verify(SslVerifyMode::PEER);
     context.set_psk_client_callback(move |_, _, identity_out, key_out| {
         // The identity is a C string: its end must be marked.
@@ -102,7 +102,7 @@ pub struct Dial {
     pub target: Target,
 }
 
-/// Whom a station wants to reach.
+/// The partner that a station wants to reach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {

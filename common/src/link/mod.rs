@@ -1,12 +1,13 @@
 //! The link: all traffic on the internal port (2878). One control connection between the parents, and one data
-//! connection for each pair of session children. The wire format is here and nowhere else; `man/doc/link.md` describes it.
+//! connection for each pair of session children. The wire format is here and nowhere else; `man/doc/link.md` describes
+//! it.
 //!
-//! * `control`: what the two parents say to each other, two enums, one for each direction.
+//! * `control`: the messages between the two parents, one enum for each direction.
 //! * `session_id`: the ID of a session and its pair, and the preamble of a data connection.
 //! * `ticket`: the secret of a pair.
 //! * `join`: TLS with the ticket on a data connection, and the few frames that open a session on it.
 //! * `tls`: the TLS contexts of the control connection.
-//! * `backoff`: when a pair that came to nothing is tried again.
+//! * `backoff`: when the next pair is tried after a failure.
 
 pub mod backoff;
 pub mod control;

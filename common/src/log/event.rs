@@ -24,7 +24,7 @@ impl Event {
         Self { row, text }
     }
 
-    /// Adds text or octets, whoever chose them.
+    /// Adds text or octets. They are escaped, so a peer may have chosen them.
     pub fn field(mut self, key: &'static str, value: impl AsRef<[u8]>) -> Self {
         self.push(key, &escape(&value));
         self

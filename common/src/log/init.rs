@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// What logging needs to know of its daemon.
 #[derive(Debug, Clone)]
 pub struct Init {
-    /// `os4x_proxyserver` or `os4x_proxyclient`: the first part of file names, the base of categories, the name in lines.
+    /// `os4x_proxyserver` or `os4x_proxyclient`: the first part of file names, the base of categories, the name in
+    /// lines.
     pub name: &'static str,
     /// The directory of the binary.
     pub directory: PathBuf,

@@ -42,7 +42,7 @@ pub(super) struct Threshold(pub(super) Router);
 
 impl Filter for Threshold {
     fn filter(&self, record: &Record<'_>) -> Response {
-        // A library's record: no documented line, and nobody has looked whether it holds a secret.
+        // A record of a library: it is no documented line, and may hold a secret.
         let Some(priority) = record::priority(record) else { return Response::Reject };
         let limit = threshold::chosen().unwrap_or_else(|| self.0.wiring().priority(record.target()));
         if priority <= limit { Response::Neutral } else { Response::Reject }

@@ -1,9 +1,9 @@
-//! Lines of one kind at a limited rate: a flood of strangers must not become a flood of lines. Only counts; whoever
-//! writes the line asks first.
+//! Limits the rate of lines of one kind: a flood of connections must not become a flood of lines. It only counts; the
+//! code that writes the line asks it first.
 
 use std::time::{Duration, Instant};
 
-/// Lines in one `WINDOW`, unless it is said otherwise.
+/// Lines in one `WINDOW`, unless another number is given.
 const LINES: u32 = 20;
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -27,7 +27,7 @@ impl Throttle {
         Self { most, since: None, written: 0, unlogged: 0 }
     }
 
-    /// Whether the next line may be written; then with how many were not since the last one.
+    /// Whether the next line may be written. If so: how many lines were held back since the last one.
     pub fn admit(&mut self, now: Instant) -> Option<u64> {
         if self.since.is_none_or(|since| now.duration_since(since) >= WINDOW) {
             self.since = Some(now);

@@ -1,4 +1,4 @@
-//! Taking in who has come to a listener. A parent that is out of descriptors leaves them in the kernel's queue and tries
+//! Accepts connections from a listener. A parent that is out of descriptors leaves them in the kernel's queue and tries
 //! again in a moment: it neither spins nor fills its log meanwhile.
 
 use crate::log::Throttle;
@@ -7,15 +7,15 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// After an accept that failed.
+/// The pause after an accept that failed.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// How a listener's accepts go.
+/// Whether the accepts of a listener work at the moment.
 pub struct Accepting {
     retry_at: Option<Instant>,
-    /// That it fails was told, and it has not worked since.
+    /// The failure was reported, and no accept has worked since.
     told: bool,
-    /// Where each second accept fails, every change is not worth a line.
+    /// If every second accept fails, not every change is worth a line.
     lines: Throttle,
 }
 
@@ -26,7 +26,7 @@ impl Default for Accepting {
 }
 
 impl Accepting {
-    /// The next connection, if there is one. An error is to be told: it comes once, until an accept has worked again.
+    /// The next connection, if there is one. Log an error: it comes once, until an accept has worked again.
     ///
     /// # Errors
     /// The process is short of descriptors or memory.
@@ -47,10 +47,10 @@ impl Accepting {
     fn judge<T>(&mut self, came: io::Result<T>, now: Instant) -> io::Result<Option<T>> {
         let came = match came {
             Ok(connection) => Some(connection),
-            // Without a free descriptor it fails before it looks whether anybody is there.
+            // Without a free descriptor, accept fails even if no connection is there.
             Err(e) if e.kind() == ErrorKind::WouldBlock => None,
             Err(e) => {
-                // What has come waits in the kernel, and is not told again.
+                // The connections wait in the kernel, and mio does not report them again.
                 self.retry_at = Some(now + RETRY);
                 if self.told || self.lines.admit(now).is_none() {
                     return Ok(None);

@@ -1,5 +1,5 @@
 //! A connection of a session or of the link: plain TCP or TLS. Says how the peer ended it: cleanly (close_notify,
-//! or FIN on plain TCP) or broken off (reset, FIN without close_notify). Knows nothing of what is carried.
+//! or FIN on plain TCP) or broken off (reset, FIN without close_notify). Knows nothing of the protocol that it carries.
 
 use super::wire::Wire;
 use crate::sys;
@@ -16,13 +16,13 @@ use std::task::Poll;
 /// What a read found.
 #[derive(Debug)]
 pub enum Read {
-    /// So many octets, at least one.
+    /// This many octets, at least one.
     Octets(usize),
     /// Nothing yet.
     Blocked,
     /// The peer ended its direction in the regular way.
     Clean,
-    /// The peer broke off; `InvalidData` is TLS's own trouble, such as an alert.
+    /// The peer broke off; `InvalidData` is a fault of TLS itself, such as an alert.
     Broken(io::Error),
 }
 
@@ -31,13 +31,13 @@ pub enum Read {
 pub struct TlsFailure {
     /// Text of the first error in OpenSSL's queue, or of the socket's error.
     pub reason: String,
-    /// What certificate verification came to.
+    /// The result of certificate verification.
     pub verify: X509VerifyResult,
     /// OpenSSL's number of that reason (SSL_R_*), 0 if it was not OpenSSL's.
     code: i32,
 }
 
-/// Reads of 16 KiB that a peer may still send after our last words before it is cut off.
+/// Reads of 16 KiB that a peer may still send after we have closed, before it is cut off.
 const DISCARD_ROUNDS: usize = 16 * 1024;
 
 /// OpenSSL's reasons where the peer speaks another protocol, or a version or suites that are refused.
@@ -98,7 +98,7 @@ impl Conn {
         Ok(Self::Tls(Box::new(SslStream::new(ssl, wire)?)))
     }
 
-    /// TLS over what was plain until now; nothing may have been read ahead of it.
+    /// Begins TLS on a plain connection; nothing of the TLS handshake may have been read yet.
     ///
     /// # Errors
     /// OpenSSL has no memory.
@@ -125,7 +125,7 @@ impl Conn {
         }
     }
 
-    /// Peer's address.
+    /// Address and port of the peer.
     ///
     /// # Errors
     /// The connection is gone.
@@ -175,8 +175,8 @@ impl Conn {
                 let before = stream.get_ref().unsent();
                 let read = stream.ssl_read(into);
                 if stream.get_ref().unsent() > before {
-                    // An alert that answers what was read: nobody else knows that there is something to send. If it
-                    // cannot go out, the next step tells.
+                    // OpenSSL has written an alert, and no caller knows that there is something to send. If it cannot
+                    // be sent, the next step fails.
                     let _ = stream.get_mut().drain();
                 }
                 of_tls(read)
@@ -232,13 +232,13 @@ impl Conn {
             }
             stream.get_mut().drain()?;
         }
-        // Of a socket that is gone nothing has to be delivered.
+        // On a socket that is gone there is nothing to deliver.
         let _ = sys::linger_default(self.wire().socket().as_fd());
         self.wire().finish()
     }
 
-    /// Reads and forgets, under TLS as well: after our last words nothing matters but the end. True once the peer has
-    /// ended its direction, or sends without end.
+    /// Reads and drops octets, under TLS as well: once we have closed, only the end of the peer matters. True once the
+    /// peer has ended its direction, or does not stop sending.
     pub fn discard(&mut self) -> bool {
         let mut chunk = [0; 16 * 1024];
         for _ in 0..DISCARD_ROUNDS {

@@ -1,4 +1,4 @@
-//! One TCP connection of ours, plain or under TLS, and waiting for several of them.
+//! One TCP connection, plain or under TLS, and waiting for several of them.
 //!
 //! Everything here is non-blocking below and straight-line above: an operation is tried until it would block, then
 //! the process waits for any event and tries again (`Waiter::drive`). mio is edge-triggered, so nothing waits
@@ -27,7 +27,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long a connection may take to close after our last words.
+/// How long a connection may take to close once everything is written.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// A dead peer is noticed within about a minute and a half, also on a connection that carries nothing.
@@ -42,8 +42,8 @@ pub fn keepalive(socket: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Gets out what was written, closes, and waits for the peer to close as well: a socket closed with octets unread
-/// would send a reset that can overtake our last words. Takes a few seconds at most.
+/// Sends what was written, closes, and waits for the peer to close as well: a socket closed with octets unread would
+/// send a reset that can overtake the octets just sent. Takes 5 s at most.
 pub fn goodbye(waiter: &mut Waiter, mut conn: Conn) {
     let deadline = Some(Instant::now() + GOODBYE);
     let mut finished = false;

@@ -1,5 +1,6 @@
 //! Addresses as backend and daemons compare them: one spelling for each host, and networks in CIDR notation. Used for
-//! the rows of clients, for who may use their listeners, and for trusted web servers. Opens no socket, resolves no name.
+//! the rows of clients, for who may use their listeners, and for trusted web servers. Opens no socket, resolves no
+//! name.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,5 +1,5 @@
-//! What a session child waits with: its own readiness loop and its own signals. A level signal is obeyed here, in
-//! passing; one that ends the process interrupts whatever was being waited for.
+//! How a session child waits: its own readiness loop and its own signals. A signal that changes the level is handled
+//! here and does not end the wait; a signal to end interrupts it.
 
 use crate::process::signals::{End, Signal, Signals};
 use mio::event::Source;
@@ -12,7 +12,7 @@ use std::time::Instant;
 const SIGNALS: Token = Token(0);
 const OTHER: Token = Token(1);
 
-/// Why waiting ended without the thing waited for.
+/// Why waiting ended before its event came.
 #[derive(Debug)]
 pub enum Interrupted {
     /// The deadline has passed.
@@ -42,7 +42,8 @@ impl std::error::Error for Interrupted {
     }
 }
 
-/// One process's readiness loop and signals. Make it after the fork: an inherited one would act on the parent's.
+/// The readiness loop and the signals of one process. Make it after the fork: an inherited one would act on the loop of
+/// the parent.
 pub struct Waiter {
     poller: Poller,
     events: Events,
@@ -69,7 +70,7 @@ impl Waiter {
         self.poller.registry().register(source, OTHER, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// Wakes for `source` no more.
+    /// Does not wake for `source` any more.
     ///
     /// # Errors
     /// The source is not watched.
@@ -77,13 +78,13 @@ impl Waiter {
         self.poller.registry().deregister(source)
     }
 
-    /// Waits until any watched source has moved. May wake for nothing.
+    /// Waits until a watched source has become readable or writable. It may also return without such an event.
     ///
     /// # Errors
     /// The deadline has passed, a signal asks this process to end, or the system cannot wait.
     pub fn wait(&mut self, deadline: Option<Instant>) -> Result<(), Interrupted> {
-        // Callers try before they wait, so whoever comes too late has tried in vain; a peer that never lets the loop
-        // run empty must not put a deadline off.
+        // Callers try before they wait, so a caller that comes too late has tried without success. A peer that keeps
+        // the loop busy must not postpone a deadline.
         let late = deadline.is_some_and(|at| at <= Instant::now());
         let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         match self.poller.poll(&mut self.events, timeout) {
@@ -92,7 +93,7 @@ impl Waiter {
             Err(e) => return Err(Interrupted::Failed(e)),
         }
         if self.events.iter().any(|event| event.token() == SIGNALS) {
-            self.obey()?;
+            self.handle_signals()?;
         }
         if late || (self.events.is_empty() && deadline.is_some_and(|at| at <= Instant::now())) {
             return Err(Interrupted::Late);
@@ -117,7 +118,7 @@ impl Waiter {
         }
     }
 
-    fn obey(&mut self) -> Result<(), Interrupted> {
+    fn handle_signals(&mut self) -> Result<(), Interrupted> {
         while let Some(signal) = self.signals.next_signal().map_err(Interrupted::Failed)? {
             match signal {
                 Signal::Level(level) => crate::log::change_level(level),

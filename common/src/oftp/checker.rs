@@ -131,7 +131,7 @@ impl Checker {
     /// The rule that the octets break, and the ESID reason for it.
     pub fn frame(&self, from: Side, available: &[u8]) -> Result<Option<usize>, Violation> {
         if self.drains(from) {
-            // Unread, whatever it is; what has no length is drained as it came.
+            // It is not read. Octets without a valid length are drained as they are.
             let length = message::header(available).unwrap_or(Some(available.len()));
             return Ok(length.filter(|&length| length > 0 && available.len() >= length));
         }
@@ -154,7 +154,7 @@ impl Checker {
 
     /// The whole ESID that ends the session, in the layout of the level in force. Before the second SSID the level
     /// that the Initiator offered decides; before the first, the form of level 5: TLS on port 6619 exists only since
-    /// RFC 5024, so whoever speaks it knows that form, and the reason stands at the same place in both.
+    /// RFC 5024, so a peer on it knows that form, and the reason stands at the same place in both.
     pub fn esid(&self, reason: EsidReason, text: &str) -> Vec<u8> {
         let offered = self.initiator.as_ref().map(Ssid::level);
         let level = self.level().or(offered).unwrap_or(Level::L5);

@@ -17,7 +17,7 @@ const END_OF_RECORD: u8 = 0x80;
 const COMPRESSED: u8 = 0x40;
 const COUNT: u8 = 0x3F;
 
-/// How the file's records are to be seen.
+/// How the file is divided into records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Records {
     /// U, and everything that was signed, compressed or encrypted: one record.
@@ -30,7 +30,7 @@ pub(super) enum Records {
     Variable(u64),
 }
 
-/// What is judged by.
+/// The rules for the subrecords of a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub(super) records: Records,
@@ -49,7 +49,7 @@ pub(super) struct Progress {
     pub(super) open: u64,
     /// Subrecords, empty ones included, since the last end of record.
     pub(super) pending: bool,
-    /// Something tolerated that an operator may want to know.
+    /// A tolerated irregularity that an operator may want to know of.
     pub(super) remark: Option<&'static str>,
 }
 
@@ -85,10 +85,10 @@ impl Progress {
         Ok(())
     }
 
-    /// Takes what stands at the front and is beyond question, up to the first subrecord that needs a closer look;
-    /// how many octets that was. Whatever this leaves alone, `take_one` judges: it only has to be right.
+    /// Takes the subrecords at the front that are plainly in order, up to the first one that needs a closer look. Gives
+    /// their octets. `take_one` judges the rest, so stopping early costs time only.
     ///
-    /// Sums wrap, never: a buffer represents 3 MB at most, and nobody lives to see 2^64 octets.
+    /// No sum can overflow: a buffer represents 3 MB at most, so 2^64 octets are never reached.
     fn take_ordinary(&mut self, rest: &[u8], rules: Rules) -> usize {
         let (least, most, ends) = match rules.records {
             Records::Stream | Records::Text => (0, u64::MAX, false),

@@ -58,7 +58,7 @@ pub(super) fn quoted_text(octets: &[u8]) -> String {
     text
 }
 
-/// `octets` without the spaces at their end: they pad X fields, and mean no more than that.
+/// `octets` without the spaces at their end: they only pad X fields.
 pub(super) fn trimmed(octets: &[u8]) -> &[u8] {
     let end = octets.iter().rposition(|&octet| octet != b' ').map_or(0, |last| last.saturating_add(1));
     octets.get(..end).unwrap_or(octets)

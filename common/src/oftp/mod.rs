@@ -1,11 +1,11 @@
 //! The OFTP2 checker: RFC 5024 (level 5) and RFC 2204 with its successors (levels 1, 2 and 4) on TCP or TLS.
 //!
-//! Owns what one session may say: framing, fields, the order of commands, credit, counts. Every session child of
+//! Owns the rules of one session: framing, fields, the order of commands, credit, counts. Every session child of
 //! both daemons runs one `Checker` beside its relay; `oftp2check` runs it on traces. It knows no sockets, no clock
 //! and no configuration, changes no octet, and allocates nothing for a buffer that it finds in order.
 //!
-//! Reading order: `level`, `side`, `profile`, `buffer`, `command`, `reason`, `layout` (what the messages look like), `field`, `message` (one message),
-//! `order` (RFC 5024's state tables), `ssid`, `data`, `transfer`, `checker`,
+//! Reading order: `level`, `side`, `profile`, `buffer`, `command`, `reason`, `layout` (the form of the messages),
+//! `field`, `message` (one message), `order` (RFC 5024's state tables), `ssid`, `data`, `transfer`, `checker`,
 //! `effects`; then `violation`, `note`, `describe`.
 
 #![deny(clippy::indexing_slicing)]

@@ -34,7 +34,7 @@ pub enum State {
     WaitResponderAurp,
     /// The Speaker may begin something.
     Idle,
-    /// The same, just after a Change Direction that nobody asked for: the session may be ended.
+    /// The same, just after a Change Direction that was not requested: the session may be ended.
     IdleFresh,
     /// A file is offered.
     Open,

@@ -159,7 +159,7 @@ fn counts_are_followed_and_a_wrong_efid_that_is_accepted_is_noted() {
         (sfid('V', 9, 5, 0), sfpa(5), r"I D\x82AB\x80", efid(7, 77), None),
         (sfid('V', 9, 5, 0), sfpa(5), r"I D\x82AB\x80", efid(8, 77), Some((Some(7), None))),
         (sfid('F', 9, 0, 1), sfpa(0), r"I D\x82AB", efid(77, 2), None),
-        // A position that times 1,024 does not fit 64 bits is nobody's count.
+        // A position that does not fit 64 bits when multiplied by 1,024 is no count.
         (sfid('U', 0, 99_999_999_999_999_999, 0), sfpa(99_999_999_999_999_999), r"I D\x80", efid(0, 7), None),
     ];
     for (file, open, data, end, counted) in &cases {

@@ -12,7 +12,7 @@ const RECORDED: &str = include_str!("../../../t/vectors/recorded_sessions.json")
 /// Vectors whose verdict in the tolerant profile contradicts `man/doc/deviations.md`; the document is followed.
 const CONTRADICTED: [&str; 1] = [
     // `messages_invalid.json` says that the tolerant profile refuses it, deviation C6 that it accepts it. RFC 5024
-    // §5.3.7 gives CDT two reserved octets that carry nothing: leaving them off harms nobody.
+    // §5.3.7 gives CDT two reserved octets that carry nothing: leaving them off does no harm.
     "CDT without reserved octets",
 ];
 

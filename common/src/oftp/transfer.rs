@@ -14,7 +14,7 @@ pub(super) struct Transfer {
     pub(super) sender: Side,
     pub(super) name: Label,
     pub(super) records: Records,
-    /// Signed, compressed or encrypted: counts of records are those of nobody can say which file.
+    /// Signed, compressed or encrypted: the record count refers to the file before it was secured, which we cannot see.
     secured: bool,
     format: u8,
     record_length: u64,
@@ -62,7 +62,7 @@ impl Transfer {
     }
 
     /// Records and octets of the whole file as an observer can know them. Positions times 1,024 need more than 64
-    /// bits, so a sum that does not fit is nobody's count.
+    /// bits, so a sum that does not fit is no count.
     fn counted(&self) -> (Option<u64>, Option<u64>) {
         let seen = self.progress;
         let from =

@@ -23,7 +23,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// The SSID of `side` names somebody else than `expected`: ESID 03.
+    /// The SSID of `side` has another SSIDCODE than `expected`: ESID 03.
     pub fn stranger(side: Side, found: &str, expected: &str) -> Self {
         Self {
             reason: EsidReason::UserCodeNotKnown,

@@ -9,20 +9,20 @@ use std::net::Ipv6Addr;
 /// Port of the internal connection, unless an option says otherwise.
 pub const INTERNAL_PORT: u16 = 2878;
 
-/// An option that cannot be followed. Values of the client's options are never repeated: they may be secrets.
+/// Options that are not valid. Values of the client's options are never repeated: they may be secrets.
 #[derive(Debug)]
 pub enum UsageError {
     /// Unknown, repeated, or without its value.
     Option(getopts::Fail),
-    /// Something that is no option.
+    /// An argument that belongs to no option.
     Superfluous,
     /// A mandatory option is not there.
     Missing(&'static str),
-    /// The value is not of the kind the option wants.
+    /// The value is not valid for the option.
     Value {
         /// The option, as `-i`.
         option: &'static str,
-        /// What it wants.
+        /// The valid values.
         wanted: &'static str,
     },
     /// The file that an option names cannot be read.
@@ -82,7 +82,7 @@ pub fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// Prints what an option asked for on standard output. Whoever reads it may have had enough of it, so errors are his.
+/// Prints the answer to an option on standard output. Write errors are ignored: the reader may have closed the pipe.
 pub fn print(text: &str) -> Status {
     let mut output = io::stdout().lock();
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());

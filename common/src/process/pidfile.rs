@@ -54,7 +54,7 @@ impl Drop for PidFile {
     }
 }
 
-/// What the process that a PID file names is.
+/// The process that a PID file names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
     /// It runs, and it is this program.
@@ -100,7 +100,7 @@ fn name_of(process: &str) -> Option<String> {
 /// There is a PID file, or none can be made.
 #[derive(Debug)]
 pub enum PidFileError {
-    /// Somebody else's file is there.
+    /// The file exists already.
     Exists {
         /// The file.
         path: PathBuf,

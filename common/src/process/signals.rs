@@ -89,7 +89,7 @@ pub(crate) fn default_ends() -> nix::Result<()> {
     [signal::SIGHUP, signal::SIGINT, signal::SIGTERM].into_iter().collect::<SigSet>().thread_unblock()
 }
 
-/// For a daemon that has detached: Ctrl-C is none of its business.
+/// For a daemon that has detached: Ctrl-C at the terminal must not end it.
 pub(crate) fn ignore_interrupt() -> nix::Result<()> {
     sys::ignore(signal::SIGINT)
 }
@@ -107,7 +107,7 @@ impl Signals {
         Ok(Self(SignalFd::with_flags(&ours(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
     }
 
-    /// The next signal; none if there is none now. Call it until then: readiness is told once.
+    /// The next signal; none if there is none now. Call it until then: mio reports readiness once.
     ///
     /// # Errors
     /// The descriptor cannot be read.

@@ -1,8 +1,8 @@
 //! The first and the last step of becoming a daemon; between them the parents look at licence and PID file, bind and
 //! drop root.
 //!
-//! The starting process stays until the daemon says that it is ready, or why it is not, and exits 0 or 1 accordingly:
-//! whoever started it gets an honest answer. Of daemonize, `execute` alone is used, and only here. Creates no file.
+//! The starting process stays until the daemon reports that it is ready, or why it is not, and exits 0 or 1
+//! accordingly. Of daemonize, `execute` alone is used, and only here. Creates no file.
 
 use super::{options, signals};
 use crate::log::{self, Event, LogError, Priority, events};
@@ -45,7 +45,8 @@ impl Mode {
 }
 
 /// The first statement of `main`: blocks signals, closes inherited descriptors, finds the site, takes the arguments and
-/// hides them, since the token may be among them. Gives the arguments after the program's name. `stem` as for [`Site::of_this_binary`].
+/// hides them, since the token may be among them. Gives the arguments after the program's name. `stem` as for
+/// [`Site::of_this_binary`].
 ///
 /// # Errors
 /// The signals cannot be blocked, OpenSSL is in use already, or there is no /proc to find and hide the arguments in.
@@ -59,7 +60,7 @@ pub fn begin(stem: &'static str) -> Result<(Site, Vec<OsString>), StartError> {
     Ok((site, arguments))
 }
 
-/// New files are nobody's but the user's and its group's.
+/// The umask: new files are for the user and its group alone.
 const UMASK: u32 = 0o027;
 
 /// A daemon that has begun: what its parent process owns besides its work.
@@ -100,8 +101,8 @@ pub fn stop(pid_file: PidFile, finish: &Finish) -> Status {
 }
 
 /// Everything between binding and the loop, in this order: drop root, detach, signals, log, PID file. Returns in the
-/// daemon only, with the status to end with if it came to nothing; the reason has been told by then. The caller looked
-/// at the PID file before it bound anything, and calls [`Ready::tell`] or [`Ready::fail`] once it knows.
+/// daemon only; an error is the status to end with, and its reason has been shown. The caller has looked at the PID
+/// file before it bound anything, and calls [`Ready::tell`] or [`Ready::fail`] once it knows the result.
 ///
 /// # Errors
 /// The status to end with. The reason has been shown by then.
@@ -154,7 +155,7 @@ fn detach() -> Result<PipeWriter, StartError> {
     match Daemonize::new().working_directory("/").umask(UMASK).execute() {
         Outcome::Parent(Ok(_)) => {
             drop(writer);
-            // Nothing must keep an operator from giving up; were this to fail, he would still have kill -9.
+            // An operator must be able to give up. If this fails, kill -9 still works.
             let _ = signals::default_ends();
             process::exit(i32::from(wait(reader, &mut io::stderr()).number()))
         }
@@ -192,7 +193,8 @@ fn wait(daemon: impl io::Read, shown: &mut impl Write) -> Status {
     Status::Failed
 }
 
-/// A daemon that has not yet said how its start went. Dropped unsaid, the starting process reports a death.
+/// A daemon that has not yet reported how its start went. If it is dropped without a report, the starting process says
+/// that the daemon died.
 #[derive(Debug)]
 #[must_use]
 pub struct Ready {
@@ -205,7 +207,7 @@ impl Ready {
         self.say(READY, &"");
     }
 
-    /// One line for whoever started the daemon, which goes on.
+    /// Shows one line to the starting terminal; the start goes on.
     pub fn warn(&self, warning: &dyn fmt::Display) {
         self.say(WARNED, warning);
     }
@@ -216,7 +218,7 @@ impl Ready {
         Status::Failed
     }
 
-    /// The parent's work cannot begin: the starting process is told, and the daemon ends.
+    /// The parent's work cannot begin: the starting process shows the reason, and the daemon ends.
     pub fn give_up(self, program: &str, reason: &dyn fmt::Display) -> Finish {
         self.fail(&format_args!("{program}: {reason}"));
         Finish::Failed(reason.to_string())
@@ -225,7 +227,7 @@ impl Ready {
     fn say(&self, kind: u8, text: &dyn fmt::Display) {
         let text = text.to_string().replace('\n', " ");
         let line = [&[kind], text.as_bytes(), b"\n"].concat();
-        // Whoever started us may have gone meanwhile; the daemon goes on without him.
+        // The starting process may be gone already; the daemon goes on without it.
         let _ = match &self.starter {
             Some(pipe) => (&mut &*pipe).write_all(&line),
             None if kind == READY => Ok(()),
@@ -234,10 +236,10 @@ impl Ready {
     }
 }
 
-/// Why no daemon came of it.
+/// Why the daemon could not start.
 #[derive(Debug)]
 pub enum StartError {
-    /// There is no place to start from.
+    /// The directory of the binary cannot be used.
     Site(SiteError),
     /// The arguments cannot be hidden from other users.
     Arguments(io::Error),

@@ -1,5 +1,5 @@
 //! The first message of the other end, read and judged before the relay runs: SSRM of a Responder, SSID of an
-//! Initiator. Whoever speaks first then waits, so not an octet may follow it.
+//! Initiator. The sender waits for an answer then, so no octet may follow it.
 
 use crate::net::{Conn, Read};
 use crate::oftp::{Side, Violation};

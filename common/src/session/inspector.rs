@@ -1,5 +1,5 @@
-//! The OFTP2 checker at work in a session: judges each buffer, tells the session's story in the log, and gathers what
-//! the end line reports. Both daemons use it, so a DMZ host that was taken over cannot send rubbish inward.
+//! The OFTP2 checker at work in a session: judges each buffer, logs the events of the session, and counts what the end
+//! line reports. Both daemons use it, so a DMZ host that was taken over cannot send rubbish inward.
 
 use crate::config::ProfileName;
 use crate::log::{Event, Priority, enabled, events};
@@ -68,7 +68,7 @@ impl Inspector {
         Ok(())
     }
 
-    /// Whoever answers must have this SSIDCODE: another one's SSID does not pass.
+    /// The Responder must have this SSIDCODE: an SSID with another one does not pass.
     pub fn expect(&mut self, responder: &str) {
         self.responder = Some(responder.to_owned());
     }
@@ -81,7 +81,7 @@ impl Inspector {
         self.checker.frame(from, octets)
     }
 
-    /// Judges one whole buffer and tells of it; false: it comes after the end and must not be passed on.
+    /// Judges one whole buffer and logs it; false: it comes after the end and must not be passed on.
     ///
     /// # Errors
     /// The rule that the buffer breaks, and the ESID reason for it. Nothing may pass afterwards.

@@ -55,7 +55,8 @@ pub fn recv_fd(socket: impl AsFd, payload: &mut [u8]) -> io::Result<(usize, Opti
     Ok((message.bytes, descriptors.pop()))
 }
 
-/// Takes a TCP socket out of LISTEN; it keeps its port (Linux), provided that it was bound to that number and not to port
+/// Takes a TCP socket out of LISTEN; it keeps its port (Linux), provided that it was bound to that number and not to
+/// port
 /// 0. Connections not yet accepted are reset.
 ///
 /// # Errors
@@ -78,8 +79,8 @@ pub fn listen_on(listener: impl AsFd, backlog: i32) -> nix::Result<()> {
 }
 
 /// Closes the descriptors that this process was started with, besides standard input, output and error: a daemon that
-/// kept a starter's pipe would keep its reader waiting. What this process opened itself stays open. Without /proc nothing
-/// is closed.
+/// kept a starter's pipe would keep its reader waiting. What this process opened itself stays open. Without /proc
+/// nothing is closed.
 pub fn close_inherited() {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
     let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<RawFd>().ok());

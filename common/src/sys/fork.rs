@@ -22,8 +22,8 @@ pub fn fork() -> nix::Result<Fork> {
     if !single_threaded() {
         return Err(Errno::EDEADLK);
     }
-    // SAFETY: this is the process's only thread, so no other one holds a lock or is changing memory that the child gets.
-    // A lock that this thread holds is held in the child by the thread that goes on there.
+    // SAFETY: this is the process's only thread, so no other one holds a lock or is changing memory that the child
+    // gets. A lock that this thread holds is held in the child by the thread that goes on there.
     match unsafe { unistd::fork()? } {
         ForkResult::Parent { child } => Ok(Fork::Parent(child)),
         ForkResult::Child => Ok(Fork::Child),

@@ -1,7 +1,7 @@
 //! Freed heap memory is wiped: all of Rust's, and OpenSSL's blocks up to 16 KiB. Otherwise the content of a freed block
 //! would stay in the memory of every process forked later, until it happens to be overwritten. Secrets pass through
-//! memory that no type of ours owns: a parser's scratch space, the old place of a vector that has grown, an option's text;
-//! OpenSSL's decoders free the DER of a private key as it is. Stacks and registers are not wiped.
+//! memory that no type of ours owns: a parser's scratch space, the old place of a vector that has grown, an option's
+//! text; OpenSSL's decoders free the DER of a private key as it is. Stacks and registers are not wiped.
 
 // Links the library that the function below is in.
 use openssl_sys as _;
@@ -48,18 +48,18 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Larger blocks are not wiped, octets: they are buffers of TLS records and the like, hold no key, and come and go all the
-/// time.
+/// Larger blocks are not wiped, octets: they are buffers of TLS records and the like, hold no key, and come and go all
+/// the time.
 const LARGEST: usize = 16 * 1024;
 
-/// From now on OpenSSL's blocks of up to 16 KiB are wiped when they are freed, in this process and its children. Call it
-/// before anything of OpenSSL is used.
+/// From now on OpenSSL's blocks of up to 16 KiB are wiped when they are freed, in this process and its children. Call
+/// it before anything of OpenSSL is used.
 ///
 /// # Errors
 /// OpenSSL has allocated memory already; then nothing changes.
 pub fn wipe_what_openssl_frees() -> io::Result<()> {
-    // SAFETY: both functions keep the contracts of realloc(3) and free(3) for blocks of malloc(3), which OpenSSL goes on
-    // to use; it refuses the change once it has allocated anything.
+    // SAFETY: both functions keep the contracts of realloc(3) and free(3) for blocks of malloc(3), which OpenSSL goes
+    // on to use; it refuses the change once it has allocated anything.
     let taken = unsafe { CRYPTO_set_mem_functions(None, Some(resize), Some(release)) };
     if taken == 1 { Ok(()) } else { Err(io::Error::other("OpenSSL has allocated memory already")) }
 }

@@ -1,7 +1,8 @@
 //! System calls that the crates do not offer safely: the only unsafe code of the project, one folder for an auditor.
 //!
 //! Every process uses it. Each unsafe block says in its SAFETY line why it is sound; no function that it exports is
-//! unsafe, and none asks its caller to keep memory or descriptors in order. Knows nothing of the proxy: it imports none of its siblings and writes no log line.
+//! unsafe, and none asks its caller to keep memory or descriptors in order. Knows nothing of the proxy: it imports none
+//! of its siblings and writes no log line.
 #![allow(unsafe_code)]
 
 mod descriptors;

@@ -49,7 +49,7 @@ pub fn set(text: &str) {
     let start = ptr::with_exposed_provenance_mut::<u8>(area.start);
     // SAFETY: the kernel put the area's `length` writable octets on the stack above every frame, where they stay for
     // the life of the process. Nobody holds a reference into them: `init` has moved the environment, and std hands
-    // out copies of the arguments only. `shown` < `length`, so the last octet stays NUL for whoever reads argv.
+    // out copies of the arguments only. `shown` < `length`, so the last octet stays NUL for code that reads argv.
     unsafe {
         ptr::write_bytes(start, 0, area.length);
         ptr::copy_nonoverlapping(title.as_ptr(), start, shown);

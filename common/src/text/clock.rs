@@ -1,4 +1,5 @@
-//! The wall clock, in seconds since 1970-01-01 UTC, and how people read it. No deadlines: those are monotonic (`Instant`).
+//! The wall clock, in seconds since 1970-01-01 UTC, and how people read it. No deadlines: those are monotonic
+//! (`Instant`).
 
 use crate::sys::localtime;
 use std::time::{SystemTime, UNIX_EPOCH};

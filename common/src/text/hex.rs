@@ -31,7 +31,7 @@ pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
     if pairs.len() != N || !rest.is_empty() {
         return None;
     }
-    // Straight into its place: the text may be a secret, of which no copy is left then.
+    // Written straight into its place: the text may be a secret, and no copy of it must be left.
     let mut octets = [0; N];
     for (place, pair) in octets.iter_mut().zip(pairs) {
         *place = octet(*pair)?;

@@ -32,8 +32,8 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// Whether `text` can be the short name of a partner: 1 to 32 letters, digits, `.`, `_` or `-`, the first one no `-`, so
-/// that no program takes it for an option.
+/// Whether `text` can be the short name of a partner: 1 to 32 letters, digits, `.`, `_` or `-`, the first one no `-`,
+/// so that no program takes it for an option.
 pub fn is_short_name(text: &str) -> bool {
     (1..=MAX_SHORT_NAME).contains(&text.len())
         && !text.starts_with('-')

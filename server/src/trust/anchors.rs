@@ -16,8 +16,8 @@ pub(crate) struct Anchors {
     pub(crate) trusted: Vec<X509>,
     /// SHA-256 of them.
     pub(crate) roots: HashSet<Vec<u8>>,
-    /// Trusted certificates that are not valid yet or no more, and OpenSSL's code for that. Kept away from OpenSSL, which
-    /// would take such an issuer and look for no other path: another CA may have certified the same key.
+    /// Trusted certificates that are not valid yet or no more, and OpenSSL's code for that. Kept away from OpenSSL,
+    /// which would take such an issuer and look for no other path: another CA may have certified the same key.
     outdated: Vec<(X509, i32)>,
     /// SHA-256 of trusted certificates that their issuers, which we hold too, have revoked. Where a chain ends OpenSSL
     /// asks for no CRL.

@@ -1,5 +1,6 @@
-//! Trust in a partner's certificate: OpenSSL verifies, this file judges each step of it by the anchors and the settings,
-//! and gives each fault its own word (`os4x_proxy-log.5`). All in memory; runs inside the handshake of a session child.
+//! Trust in a partner's certificate: OpenSSL verifies, this file judges each step of it by the anchors and the
+//! settings, and gives each fault its own word (`os4x_proxy-log.5`). All in memory; runs inside the handshake of a
+//! session child.
 
 pub(crate) mod anchors;
 pub(crate) mod certificate;
@@ -66,8 +67,8 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The chain leads to a trusted certificate; its CRLs are checked separately. OpenSSL asks for CRLs before it checks
-    /// signatures, so signatures are checked here: anybody can write a chain of names.
+    /// The chain leads to a trusted certificate; its CRLs are checked separately. OpenSSL asks for CRLs before it
+    /// checks signatures, so signatures are checked here: anybody can write a chain of names.
     fn note_urls(&self, context: &X509StoreContextRef) {
         let mut facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if facts.crl_urls.is_empty() && context.chain().is_some_and(is_signed) {

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     let written = status.and_then(|status| out.flush().map(|()| status));
     match written {
         Ok(status) => ExitCode::from(status),
-        // Whoever reads has seen enough (`| head`).
+        // The reader has closed the pipe (`| head`).
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("oftp2check: The output cannot be written: {error}.");

@@ -37,7 +37,7 @@ fn messages(trace: &Trace, out: &mut impl Write) -> io::Result<()> {
         let line = describe(&buffer.stb, level);
         let mut fields = Vec::new();
         describe_fields(&buffer.stb, level, |name, offset, value| fields.push((name, offset, value)));
-        // What has no fields of its own to list (DATA is summed up) is told in one line.
+        // A command without fields to list (DATA is summed up) takes one line.
         let summed_up = fields.is_empty() || line.starts_with("DATA");
         let head = if summed_up { line.as_str() } else { line.split(' ').next().unwrap_or(&line) };
         writeln!(out, "  {index:>4} {} {:>6} octets  {head}", buffer.side.letter(), buffer.stb.len())?;

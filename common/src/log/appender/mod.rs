@@ -16,7 +16,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 /// Opens `name` in `directory` for appending; a file that is created gets mode 0640.
-/// A symbolic link in the file's place is refused: somebody put it there.
+/// A symbolic link in the place of the file is refused: no daemon creates one.
 fn open_append(directory: &File, name: &Path) -> io::Result<File> {
     let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NOCTTY;
     loop {

@@ -2,7 +2,7 @@
 
 use super::side::Side;
 
-/// Who decides what passes.
+/// Decides what passes.
 pub trait Judge {
     /// What is wrong with a unit.
     type Fault;
@@ -33,6 +33,6 @@ pub enum Cause<F> {
     Silent,
     /// This side began a unit and did not finish it in time.
     Unfinished(Side),
-    /// The process was told to end.
+    /// A signal asks the process to end.
     Told,
 }

@@ -15,10 +15,10 @@ use one_way::OneWay;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long the end of a session may take: to get our last words out, and to see the peer close.
+/// How long the end of a session may take: to send the last octets, and to see the peer close.
 const GOODBYE: Duration = Duration::from_secs(10);
 
-/// After so many rounds without rest the loop looks up.
+/// After this many rounds without a wait the loop looks at signals and limits.
 const ROUNDS: u32 = 64;
 
 /// How a session ended.
@@ -77,7 +77,7 @@ impl<'a, J: Judge> Relay<'a, J> {
         mut inner: Conn,
         times: Timeouts,
     ) -> Self {
-        // Were this process to be killed, neither side must see a regular end.
+        // If this process is killed, neither side may see a regular end.
         outer.reset_if_killed();
         inner.reset_if_killed();
         let halves = [OneWay::new(times.largest_unit), OneWay::new(times.largest_unit)];
@@ -144,7 +144,7 @@ impl<'a, J: Judge> Relay<'a, J> {
         }
     }
 
-    /// Looks at signals and at the goodbye's limit without waiting.
+    /// Looks at signals and at the limit for closing, without waiting.
     fn look_up(&mut self, over_since: Option<Instant>) -> Option<Step<J::Fault>> {
         if over_since.is_some_and(|since| since.elapsed() > GOODBYE) {
             return Some(Step::Closed(None));
@@ -172,7 +172,7 @@ impl<'a, J: Judge> Relay<'a, J> {
             Err(Interrupted::Late) => {
                 let now = Instant::now();
                 if goodbye.is_some_and(|at| at <= now) {
-                    // Both have said all there is to say, and neither closes: we do.
+                    // Both sides have ended the session, and neither closes the connection: we do.
                     return Some(Step::Closed(None));
                 }
                 match unfinished {
@@ -256,7 +256,7 @@ impl<'a, J: Judge> Relay<'a, J> {
     }
 
     /// Finishes what is judged towards `sides`, adds `words`, closes, and drains until the peer has closed: a
-    /// socket closed with octets unread would send a reset that can overtake our last words.
+    /// socket closed with octets unread would send a reset that can overtake the octets just sent.
     fn deliver_and_close(&mut self, words: &[u8], sides: &[Side]) {
         let deadline = Some(Instant::now() + GOODBYE);
         for side in sides {
