@@ -10,10 +10,11 @@ use std::net::Shutdown;
 const READ_CHUNK: usize = 64 * 1024;
 /// Above this many unsent octets a write is refused with `WouldBlock`.
 const WRITE_HIGH: usize = 64 * 1024;
-/// Buffers grow when first needed; a parked connection costs nothing.
+/// How far above `WRITE_HIGH` one TLS record may bring the buffer before the octets already sent are moved out of it.
 const RECORD_SLACK: usize = 17 * 1024;
 
-/// A socket with a read-ahead buffer and a bounded buffer of unsent octets.
+/// A socket with a read-ahead buffer and a bounded buffer of unsent octets. Both grow when they are first needed, so a
+/// parked connection costs no memory.
 pub struct Wire {
     socket: TcpStream,
     input: Vec<u8>,
