@@ -1,6 +1,6 @@
-//! The API's log: lines to standard error, or to the file that the settings name, one write(2)
-//! each. Owned by `serve`, which tells it the settings again and again; a file that was moved
-//! away is then opened anew. A full file is rolled. Never holds a token, a password or a key.
+//! The API's log. It writes each line with one write(2), to standard error or to the file that the settings name.
+//! `serve` owns it and hands it the settings every few seconds; it then opens the file anew if somebody moved it. It
+//! rolls a full file. It never holds a token, a password or a key.
 
 use common::log::escape;
 use common::sys::localtime;
@@ -47,9 +47,9 @@ pub(crate) fn configure(path: &str, level: &str) {
     if let Ok(mut file) = LOG.file.lock() {
         *file = opened.unwrap_or_default();
     }
-    // Told once, not at every look.
-    let told = LOG.unusable.swap(failure.is_some(), Ordering::Relaxed);
-    if let Some(why) = failure.filter(|_| !told) {
+    // Logged once, not each time the settings are read.
+    let is_logged = LOG.unusable.swap(failure.is_some(), Ordering::Relaxed);
+    if let Some(why) = failure.filter(|_| !is_logged) {
         log::error!("log_file_unusable path={} cause={}", escape(path), escape(&why));
     }
 }
@@ -72,7 +72,7 @@ impl Log for ApiLog {
             },
             Err(_) => io::stderr().write_all(line.as_bytes()),
         };
-        // A log that cannot be written has nobody left to tell.
+        // There is no other place to report that a log cannot be written.
         drop(written);
     }
 

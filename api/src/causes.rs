@@ -1,6 +1,5 @@
-//! An error's causes as texts, outermost first, for the command line and for the log. Many
-//! errors repeat their cause in their own text: what has been said is not said again. Pure;
-//! prints nothing.
+//! Errors as texts for the command line and for the log: the causes, outermost first, and the sentence for people. Many
+//! errors repeat their cause in their own text, so a text that was there before is left out. Pure; prints nothing.
 
 use std::error::Error;
 
@@ -23,9 +22,25 @@ pub(crate) fn on_one_line(error: &dyn Error) -> String {
     causes(error).iter().fold(error.to_string(), |text, cause| format!("{text} ({cause})"))
 }
 
+/// The text of an error as a sentence. Errors begin with a small letter and have no full stop (Rust API guidelines);
+/// a first word that is a name, as of a setting or an option, stays as it is.
+pub(crate) fn sentence(text: &str) -> String {
+    let (word, _) = text.split_once(' ').unwrap_or((text, ""));
+    let mut sentence = text.to_owned();
+    if word.bytes().all(|octet| octet.is_ascii_lowercase())
+        && let Some(first) = sentence.get_mut(..1)
+    {
+        first.make_ascii_uppercase();
+    }
+    if !text.ends_with(['.', '?', '!']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
 #[cfg(test)]
 mod tests {
-    use super::on_one_line;
+    use super::{on_one_line, sentence};
     use std::error::Error;
     use std::fmt;
 
@@ -48,7 +63,21 @@ mod tests {
     fn a_cause_is_said_once() {
         let inner = Layer("no such file", None);
         let middle = Layer("cannot connect: no such file", Some(Box::new(inner)));
-        let outer = Layer("The database is out of reach.", Some(Box::new(middle)));
-        assert_eq!(on_one_line(&outer), "The database is out of reach. (cannot connect: no such file)");
+        let outer = Layer("the database is out of reach", Some(Box::new(middle)));
+        assert_eq!(on_one_line(&outer), "the database is out of reach (cannot connect: no such file)");
+    }
+
+    #[test]
+    fn a_sentence_has_a_capital_and_a_full_stop_but_a_name_stays() {
+        for (text, expected) in [
+            ("a file is missing", "A file is missing."),
+            ("tcp_port takes a number", "tcp_port takes a number."),
+            ("--port is missing", "--port is missing."),
+            ("OpenSSL failed", "OpenSSL failed."),
+            ("Is it there?", "Is it there?"),
+            ("", "."),
+        ] {
+            assert_eq!(sentence(text), expected);
+        }
     }
 }

@@ -1,6 +1,5 @@
-//! Wall clock values: seconds since 1970-01-01 UTC, as the database and the protocol hold them,
-//! and how people read them. Used by commands and by `serve`. No deadlines: those are monotonic
-//! and belong to whoever waits.
+//! Wall clock values: seconds since 1970-01-01 UTC, as the database and the protocol hold them, and as people read
+//! them. Used by commands and by `serve`. Has no deadlines: those are monotonic, and each waiting function has its own.
 
 use common::sys::localtime;
 use openssl::asn1::{Asn1Time, Asn1TimeRef};

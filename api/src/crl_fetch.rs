@@ -1,6 +1,6 @@
-//! Downloads CRLs from their distribution URLs, checks them against the trusted certificates and
-//! stores the newest. Run by the time slice worker of `serve` and by `crl fetch`, a few downloads
-//! at a time. Never takes a CRL whose issuer is not trusted, whoever named the URL.
+//! Downloads CRLs from their distribution URLs, checks them against the trusted certificates and stores the newest. Run
+//! by the time slice worker of `serve` and by `crl fetch`, a few downloads at a time. Never stores a CRL whose issuer
+//! is not trusted, even if an operator named the URL.
 
 use crate::causes::on_one_line;
 use crate::clock;
@@ -55,17 +55,17 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(error) => error.fmt(f),
-            Self::Unreadable(_) => f.write_str("What is there is no CRL, neither in DER nor in PEM."),
-            Self::Nothing => f.write_str("The PEM file there has no CRL in it."),
+            Self::Unreadable(_) => f.write_str("what is there is no CRL, neither in DER nor in PEM"),
+            Self::Nothing => f.write_str("the PEM file there has no CRL in it"),
             Self::UnknownIssuer(issuer) => {
                 write!(
                     f,
-                    "The CRL's issuer '{issuer}' is not trusted, so its signature cannot be checked: add the issuer's \
-                     certificate with 'os4xapi trust add', also where partners send it."
+                    "the CRL's issuer '{issuer}' is not trusted, so its signature cannot be checked: add the issuer's \
+                     certificate with 'os4xapi trust add', also where partners send it"
                 )
             }
-            Self::NotYet(time) => write!(f, "The CRL is valid from {time} on, so not now."),
-            Self::NoRoom(most) => write!(f, "All CRLs together would be larger than {most} octets."),
+            Self::NotYet(time) => write!(f, "the CRL is valid from {time} on, so not now"),
+            Self::NoRoom(most) => write!(f, "all CRLs together would be larger than {most} octets"),
             Self::Pki(error) => error.fmt(f),
         }
     }
@@ -200,7 +200,7 @@ async fn take(
         Ok(taken) => {
             let next = taken.crl.next_update;
             let over = next.filter(|next| *next < now);
-            let error = over.map(|next| format!("The CRL there expired at {}.", clock::text(next)));
+            let error = over.map(|next| format!("the CRL there expired at {}", clock::text(next)));
             let max_age = i64::from(values.number("proxy_crl_max_age"));
             (next_fetch(now, taken.crl.last_update, next, max_age), error)
         }

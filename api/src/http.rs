@@ -1,7 +1,6 @@
-//! The HTTP client: one request on a connection of its own, under one deadline, every size bounded.
-//! Run by `serve` and `crl fetch` to download CRLs, and by `serve` to post events. The address that
-//! is connected to is judged after its name was resolved, for each redirect anew. Uses no proxy,
-//! keeps no cookie and no connection, sends no password.
+//! The HTTP client: one request on a connection of its own, with one deadline and a limit for every size. `serve` and
+//! `crl fetch` download CRLs with it, and `serve` posts events. It checks the address after it resolved the name, again
+//! for each redirect. It uses no proxy, keeps no cookie and no connection, and sends no password.
 
 use crate::causes::on_one_line;
 use axum::body::{Body, Bytes, to_bytes};
@@ -31,7 +30,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ADDRESSES: usize = 8;
 /// Redirects that are followed.
 const REDIRECTS: usize = 3;
-/// Largest answer to a POST, octets; nobody looks at it.
+/// Largest answer to a POST, octets; it is not used.
 const REPLY: usize = 64 << 10;
 /// Largest head of an answer, octets.
 const HEAD: usize = 16 << 10;
@@ -45,9 +44,9 @@ pub(crate) enum HttpError {
     Lookup(String, io::Error),
     /// A host whose address is not a public one.
     Private(String, IpAddr),
-    /// Nobody accepts the connection.
+    /// The address does not accept the connection.
     Connect(SocketAddr, io::Error),
-    /// TLS does not come about; the host and why.
+    /// The TLS handshake failed; the host and why.
     Tls(String, String),
     /// The connection broke, or what came is no HTTP.
     Http(hyper::Error),
@@ -69,24 +68,24 @@ impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url => {
-                f.write_str("A URL begins with http:// or https://, names a host, and has no user in it.")
+                f.write_str("a URL begins with http:// or https://, names a host, and has no user in it")
             }
             Self::Lookup(host, _) => {
-                write!(f, "The host {host} has no address: check its name and the resolver.")
+                write!(f, "the host {host} has no address: check its name and the resolver")
             }
             Self::Private(host, ip) => write!(
                 f,
-                "The host {host} has the address {ip}, which is not a public one: set proxy_crl_allow_private if that is right."
+                "the host {host} has the address {ip}, which is not a public one: set proxy_crl_allow_private if that is right"
             ),
-            Self::Connect(at, _) => write!(f, "The address {at} does not accept a connection."),
-            Self::Tls(host, why) => write!(f, "TLS with the host {host} failed: {why}."),
-            Self::Http(_) => f.write_str("The connection broke, or the answer is no HTTP."),
-            Self::Body(_) => f.write_str("The answer broke off."),
-            Self::Status(status) => write!(f, "The host answered {status}."),
-            Self::Redirect => f.write_str("The host redirects too often, or to nowhere."),
-            Self::TooLarge(most) => write!(f, "The answer is larger than {most} octets."),
-            Self::Late(limit) => write!(f, "It took more than {} seconds.", limit.as_secs()),
-            Self::OpenSsl(_) => f.write_str("OpenSSL does not set a TLS client up."),
+            Self::Connect(at, _) => write!(f, "the address {at} does not accept a connection"),
+            Self::Tls(host, why) => write!(f, "TLS with the host {host} failed: {why}"),
+            Self::Http(_) => f.write_str("the connection broke, or the answer is no HTTP"),
+            Self::Body(_) => f.write_str("the answer broke off"),
+            Self::Status(status) => write!(f, "the host answered {status}"),
+            Self::Redirect => f.write_str("the host redirects too often, or to nowhere"),
+            Self::TooLarge(most) => write!(f, "the answer is larger than {most} octets"),
+            Self::Late(limit) => write!(f, "it took more than {} seconds", limit.as_secs()),
+            Self::OpenSsl(_) => f.write_str("OpenSSL does not set a TLS client up"),
         }
     }
 }
@@ -211,7 +210,7 @@ impl Target {
     }
 }
 
-/// Whom a client may talk to.
+/// The hosts that a client may talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Every host: the operator named it.

@@ -1,7 +1,7 @@
-//! os4xapi: the backend of OS4X SmartProxy. The service that the daemons ask (`serve`), and the
-//! commands with which an operator tends its database. Reading order: `cli` (what can be asked
-//! for), `settings`, `db`, `store`, `pki`, `serve`. One thread but for SQLite's own
-//! and name lookups; starts no process but the operator's event script.
+//! os4xapi: the backend of OS4X SmartProxy. It is the service that the daemons ask (`serve`), and the commands with
+//! which an operator manages its database. Reading order: `cli` (all commands), `settings`, `db`, `store`, `pki`,
+//! `serve`. It has one thread, besides those of SQLite and of name lookups. The only process that it starts is the
+//! operator's event script.
 
 mod apilog;
 mod causes;

@@ -1,4 +1,4 @@
-//! Tests alone: the man pages say what the code does. The settings in os4xapi(8) are printed from their table; log
+//! Tests alone: the man pages say what the code does. The settings in os4xapi(8) are printed from their table. Log
 //! events and the members of the protocol are compared with the sources. Commands, functions and errors are compared
 //! beside their own tables, with `read` and `split` from here.
 
@@ -43,10 +43,10 @@ fn settings_are_those_of_the_table() {
 fn log_events_are_those_of_the_sources() {
     let page = read("os4xapi.8");
     let (_, events, _) = split(&page, "events");
-    let told: BTreeSet<String> = lines_after(events, ".It Li ").map(str::to_owned).collect();
-    assert_eq!(events_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))), told);
+    let listed: BTreeSet<String> = lines_after(events, ".It Li ").map(str::to_owned).collect();
+    assert_eq!(events_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))), listed);
     let is_snake_case = |name: &str| name.bytes().all(|octet| octet.is_ascii_lowercase() || octet == b'_');
-    for name in told {
+    for name in listed {
         assert!(is_snake_case(&name), "{name} is not written like the events of the daemons");
     }
 }

@@ -1,6 +1,6 @@
-//! Options and arguments of one command, read with getopts: by its own list, never by guess.
-//! Every command has -h and --db. Gives values as texts or parsed; what does not parse is an
-//! error that says what the option takes. Knows no command.
+//! Options and arguments of one command, read with getopts: a command takes the options of its own list and no others.
+//! Every command has -h and --db. Values are texts or parsed; a value that does not parse is an error that says what
+//! the option takes. Knows no command.
 
 use super::error::CliError;
 use crate::db::{Db, Location};
@@ -54,14 +54,14 @@ impl Invocation {
                 Opt::Output => known.optopt("o", "", "", ""),
             };
         }
-        let matches = known.parse(words).map_err(|why| format!("{why}."))?;
+        let matches = known.parse(words).map_err(|why| why.to_string())?;
         if matches.opt_present("h") {
             return Ok(None);
         }
         match matches.free.len() {
-            given if given < least => Err("An argument is missing.".into()),
+            given if given < least => Err("an argument is missing".into()),
             given if given > most => Err(format!(
-                "There is an argument too many: '{}'.",
+                "there is an argument too many: '{}'",
                 matches.free.last().map_or("", String::as_str)
             )),
             _ => Ok(Some(Self { matches })),
@@ -116,7 +116,7 @@ impl Invocation {
 
 /// An option's value is of the wrong kind.
 pub(super) fn wrong(name: &str, value: &str, wanted: &str) -> CliError {
-    CliError::Usage(format!("--{name} cannot be '{value}': it takes {wanted}."))
+    CliError::Usage(format!("--{name} cannot be '{value}': it takes {wanted}"))
 }
 
 #[cfg(test)]

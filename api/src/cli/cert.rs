@@ -1,6 +1,5 @@
-//! `os4xapi cert set|list|show|https`: our certificates. `set` brings the one that partners
-//! see, checked whole before it is kept; the CA and the https certificate are made by `init`,
-//! the latter anew by `https`. Never prints a key.
+//! `os4xapi cert set|list|show|https`: our certificates. `set` stores the one that partners see, after it has checked
+//! the whole chain. `init` makes the CA and the https certificate; `https` makes the latter anew. Never prints a key.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
@@ -80,7 +79,7 @@ a month before it expires.)
 ";
 
 async fn set(invocation: Invocation) -> Result<(), CliError> {
-    let missing = |name| CliError::Usage(format!("--{name} FILE is missing."));
+    let missing = |name| CliError::Usage(format!("--{name} FILE is missing"));
     let chain_file = invocation.value("chain").ok_or_else(|| missing("chain"))?;
     let key_file = invocation.value("key").ok_or_else(|| missing("key"))?;
     let chain = read::certificates(Path::new(&chain_file))?;
@@ -128,12 +127,12 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let word = invocation.argument(0);
     let usage = Usage::ALL.into_iter().find(|usage| usage.word() == word).ok_or_else(|| {
-        CliError::Usage(format!("There is no certificate '{word}': it is own, ca or https."))
+        CliError::Usage(format!("there is no certificate '{word}': it is own, ca or https"))
     })?;
     let db = invocation.open().await?;
     let found = certificates::get(&mut *db.connection().await?, usage).await?.ok_or_else(|| {
         CliError::Refused(
-            "There is no certificate towards partners yet: set it with 'os4xapi cert set'.".into(),
+            "there is no certificate towards partners yet: set it with 'os4xapi cert set'".into(),
         )
     })?;
     output::deliver(&found.certificate, invocation.value("o").as_deref())

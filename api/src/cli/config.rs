@@ -56,7 +56,7 @@ Lists all settings with their values, defaults and meaning.
 async fn get(invocation: Invocation) -> Result<(), CliError> {
     let setting = find(invocation.argument(0))?;
     if setting.is_secret() {
-        return Err(CliError::Refused(format!("{} is shown by 'os4xapi token show' alone.", setting.name)));
+        return Err(CliError::Refused(format!("{} is shown by 'os4xapi token show' alone", setting.name)));
     }
     let db = invocation.open().await?;
     let values = configuration::values(&mut *db.connection().await?).await?;

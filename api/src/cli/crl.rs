@@ -1,6 +1,5 @@
-//! `os4xapi crl add|list|remove`: certificate revocation lists, the newest of each issuer and
-//! scope. Checks the signature where the issuer is trusted here. Downloads nothing: files
-//! alone.
+//! `os4xapi crl add|list|fetch|remove`: certificate revocation lists, the newest of each issuer and scope. Checks the
+//! signature if the issuer is trusted here. `crate::crl_fetch` does the downloads.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -239,20 +238,20 @@ async fn fetch(invocation: Invocation) -> Result<(), CliError> {
     if good == all {
         return Ok(());
     }
-    Err(CliError::Refused(format!("{} of {all} downloads failed.", all - good)))
+    Err(CliError::Refused(format!("{} of {all} downloads failed", all - good)))
 }
 
 /// Keeps a URL that the operator names.
 async fn note(db: &Db, url: &str) -> Result<(), CliError> {
     if !crl_urls::is_fetchable(url) {
         return Err(CliError::Refused(format!(
-            "'{url}' is no CRL distribution URL: it takes http or https, without a user."
+            "'{url}' is no CRL distribution URL: it takes http or https, without a user"
         )));
     }
     match crl_urls::note(db, url).await? {
         Noted::New | Noted::Known => Ok(()),
         Noted::TooFast | Noted::Full => Err(CliError::Refused(
-            "There are too many CRL distribution URLs: remove one with 'os4xapi crl remove', or try again in an hour."
+            "there are too many CRL distribution URLs: remove one with 'os4xapi crl remove', or try again in an hour"
                 .into(),
         )),
     }
@@ -266,7 +265,7 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let url_is_gone = crl_urls::remove(&mut change, which).await?;
     if !crl_is_gone && !url_is_gone {
         return Err(CliError::Refused(format!(
-            "There is no CRL of '{which}', and no such URL: 'os4xapi crl list' shows them."
+            "there is no CRL of '{which}', and no such URL: 'os4xapi crl list' shows them"
         )));
     }
     change.commit().await?;

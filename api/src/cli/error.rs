@@ -1,6 +1,5 @@
-//! Why a command did not do what it was asked. Wraps the errors of the modules below and adds
-//! those of the command line itself; decides which of them are the command line's fault (exit
-//! status 64). Prints nothing.
+//! Why a command failed. Wraps the errors of the modules below and adds those of the command line itself. Decides which
+//! of them are a fault of the command line (exit status 64). Prints nothing.
 
 use crate::crl_fetch::RoundError;
 use crate::db::{DbError, LocationError};
@@ -15,9 +14,11 @@ use std::path::PathBuf;
 /// A command's failure.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// The command line is wrong.
+    /// The command line is wrong; why.
     Usage(String),
-    /// What was asked for cannot be done; a finished sentence.
+    /// The command or the number of its words is wrong; why, and the usage to print.
+    Command(String, String),
+    /// What was asked for cannot be done; why.
     Refused(String),
     /// No database is named.
     Location(LocationError),
@@ -42,23 +43,31 @@ pub(crate) enum CliError {
 impl CliError {
     /// Whether the command line itself is at fault.
     pub(crate) fn is_usage(&self) -> bool {
-        matches!(self, Self::Usage(_) | Self::Location(LocationError::Scheme(_)))
+        matches!(self, Self::Usage(_) | Self::Command(..) | Self::Location(LocationError::Scheme(_)))
+    }
+
+    /// The usage that helps against it.
+    pub(crate) fn usage(&self) -> Option<&str> {
+        match self {
+            Self::Command(_, usage) => Some(usage),
+            _ => None,
+        }
     }
 }
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(why) | Self::Refused(why) => f.write_str(why.trim_end()),
+            Self::Usage(why) | Self::Command(why, _) | Self::Refused(why) => f.write_str(why.trim_end()),
             Self::Location(error) => error.fmt(f),
             Self::Db(error) => error.fmt(f),
             Self::Pki(error) => error.fmt(f),
             Self::Http(error) => error.fmt(f),
             Self::Setting(error) => error.fmt(f),
             Self::Serve(error) => error.fmt(f),
-            Self::Output(_) => f.write_str("Standard output cannot be written."),
-            Self::Write(path, _) => write!(f, "The file {} cannot be written.", path.display()),
-            Self::Runtime(_) => f.write_str("The asynchronous runtime cannot be started."),
+            Self::Output(_) => f.write_str("standard output cannot be written"),
+            Self::Write(path, _) => write!(f, "the file {} cannot be written", path.display()),
+            Self::Runtime(_) => f.write_str("the asynchronous runtime cannot be started"),
         }
     }
 }
@@ -66,7 +75,7 @@ impl fmt::Display for CliError {
 impl std::error::Error for CliError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Usage(_) | Self::Refused(_) => None,
+            Self::Usage(_) | Self::Command(..) | Self::Refused(_) => None,
             Self::Location(error) => error.source(),
             Self::Db(error) => error.source(),
             Self::Pki(error) => error.source(),

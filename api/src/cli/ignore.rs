@@ -1,4 +1,4 @@
-//! `os4xapi ignore add|list|remove`: which entries of the system log nobody wants to hear of, and until when.
+//! `os4xapi ignore add|list|remove`: the texts that the system log leaves out, and until when.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
@@ -6,7 +6,7 @@ use super::{Command, output};
 use crate::clock::{self, DAY};
 use crate::store::ignores;
 
-/// Days that an entry is valid unless told otherwise.
+/// Days that an entry is valid without an option.
 const DAYS: i64 = 30;
 /// Most of them.
 const MOST_DAYS: i64 = 3_650;
@@ -67,7 +67,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     let text = invocation.argument(0).trim();
     if !LENGTH.contains(&text.chars().count()) || text.chars().any(char::is_control) {
         return Err(CliError::Refused(
-            "A text to ignore has 3 to 200 characters, none a control character.".into(),
+            "a text to ignore has 3 to 200 characters, none a control character".into(),
         ));
     }
     let until = valid_until(&invocation)?;
@@ -82,7 +82,7 @@ fn valid_until(invocation: &Invocation) -> Result<i64, CliError> {
     let days = invocation.parsed::<i64>("days", "a number from 1 to 3650")?;
     let now = clock::now();
     match (days, invocation.value("until")) {
-        (Some(_), Some(_)) => Err(CliError::Usage("--days and --until exclude each other.".into())),
+        (Some(_), Some(_)) => Err(CliError::Usage("--days and --until exclude each other".into())),
         (_, Some(time)) => {
             clock::parse(&time).filter(|until| *until >= now).ok_or_else(|| wrong("until", &time, TIME))
         }
@@ -120,7 +120,5 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     if removed {
         return Ok(());
     }
-    Err(CliError::Refused(format!(
-        "Nothing is ignored as number '{which}': 'os4xapi ignore list' shows all."
-    )))
+    Err(CliError::Refused(format!("nothing is ignored as number '{which}': 'os4xapi ignore list' shows all")))
 }

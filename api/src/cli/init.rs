@@ -1,6 +1,5 @@
-//! `os4xapi init`: a new database with everything that a fresh installation needs: CA, https
-//! certificate, token. All of it is one transaction; a failure leaves nothing behind. Never
-//! touches an existing database.
+//! `os4xapi init`: a new database with everything that a fresh installation needs: CA, https certificate, token. It is
+//! one transaction; a failure leaves nothing behind. Never touches an existing database.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

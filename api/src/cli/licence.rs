@@ -1,6 +1,5 @@
-//! `os4xapi licence issue`: the licence file of a server, which is its certificate on the
-//! control connection, and its entry in the list of servers. Needs the Proxy ID alone: the
-//! server's private key never leaves its host.
+//! `os4xapi licence issue`: writes the licence file of a server, which is its certificate on the control connection,
+//! and adds the server to the list. Needs only the Proxy ID: the server's private key never leaves its host.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;

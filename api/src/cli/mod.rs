@@ -1,7 +1,6 @@
-//! The command line: a table of commands, one file for each group. Finds the command, reads its
-//! options, runs it on a current-thread runtime and turns what went wrong into one message and
-//! an exit status: 64 for the command line itself, 1 for everything else. Knows no command's
-//! work.
+//! The command line: a table of commands, one file for each group. Finds the command, reads its options and runs it on
+//! a current-thread runtime. A failure becomes one message and an exit status: 64 for the command line itself, 1 for
+//! everything else. Knows nothing of the work of a command.
 
 mod args;
 mod cert;
@@ -20,6 +19,7 @@ mod service;
 mod token;
 mod trust;
 
+use crate::causes::{causes, sentence};
 use args::{Invocation, Opt};
 use common::sys;
 use error::CliError;
@@ -95,9 +95,12 @@ pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("os4xapi: {error}");
-            for cause in crate::causes::causes(&error) {
+            eprintln!("os4xapi: {}", sentence(&error.to_string()));
+            for cause in causes(&error) {
                 eprintln!("  cause: {cause}");
+            }
+            if let Some(usage) = error.usage() {
+                eprintln!("\n{}", usage.trim_end());
             }
             ExitCode::from(if error.is_usage() { EXIT_USAGE } else { 1 })
         }
@@ -109,9 +112,9 @@ fn start(arguments: Vec<OsString>) -> Result<(), CliError> {
         .into_iter()
         .map(OsString::into_string)
         .collect::<Result<_, _>>()
-        .map_err(|word| CliError::Usage(format!("The argument '{}' is not UTF-8.", word.display())))?;
+        .map_err(|word| CliError::Usage(format!("the argument '{}' is not UTF-8", word.display())))?;
     match words.first().map(String::as_str) {
-        None => Err(CliError::Usage(format!("A command is missing.\n\n{HELP}"))),
+        None => Err(CliError::Command("a command is missing".into(), HELP.to_owned())),
         Some("-h" | "--help" | "help") => output::print(HELP),
         Some("-v" | "--version") => {
             output::print(&format!("OS4Xapi {} (OS4X SmartProxy)\n", env!("CARGO_PKG_VERSION")))
@@ -123,7 +126,7 @@ fn start(arguments: Vec<OsString>) -> Result<(), CliError> {
 fn run(words: &[String]) -> Result<(), CliError> {
     let Some((command, rest)) = find(words) else { return group_or_unknown(words) };
     let Some(invocation) = Invocation::parse(command.options, command.arguments, rest)
-        .map_err(|why| CliError::Usage(format!("{why}\n\n{}", usage_of(command))))?
+        .map_err(|why| CliError::Command(why, usage_of(command)))?
     else {
         return output::print(command.help);
     };
@@ -154,15 +157,15 @@ fn group_or_unknown(words: &[String]) -> Result<(), CliError> {
         .filter(|command| command.words.split(' ').next() == Some(first))
         .collect();
     if group.is_empty() {
-        return Err(CliError::Usage(format!("There is no command '{first}': 'os4xapi -h' lists all.")));
+        return Err(CliError::Usage(format!("there is no command '{first}': 'os4xapi -h' lists all")));
     }
     let usages: String = group.iter().map(|command| usage_of(command)).collect();
     match words.get(1).map(String::as_str) {
         Some("-h" | "--help") => output::print(&usages),
         Some(other) => {
-            Err(CliError::Usage(format!("'{first}' has no command '{other}'. It has these:\n\n{usages}")))
+            Err(CliError::Command(format!("'{first}' has no command '{other}'; it has these"), usages))
         }
-        None => Err(CliError::Usage(format!("'{first}' needs one of these:\n\n{usages}"))),
+        None => Err(CliError::Command(format!("'{first}' needs one of these"), usages)),
     }
 }
 

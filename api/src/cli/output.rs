@@ -1,6 +1,5 @@
-//! What commands print: texts, tables for people, JSON for programs, warnings to standard
-//! error. Values from outside cannot steer the terminal. A reader that goes away early (`|
-//! head`) is no fault.
+//! The output of commands: texts, tables for people, JSON for programs, warnings to standard error. Values from outside
+//! cannot steer the terminal.
 
 use super::error::CliError;
 use serde::Serialize;
@@ -93,7 +92,7 @@ fn visible(text: &str) -> String {
     shown
 }
 
-/// Control characters, and what nobody sees or what turns the text around.
+/// Control characters, invisible characters, and those that reverse the direction of the text.
 fn is_hazardous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -1,6 +1,5 @@
-//! `os4xapi partner add|set|list|remove`: the partner table. Checks what the daemons rely on:
-//! short name, SSIDCODE, certificate rule and pins, where to reach the partner. A partner that
-//! fails a check is not kept, not even in part.
+//! `os4xapi partner add|set|list|remove`: the partner table. Checks what the daemons rely on: short name, SSIDCODE,
+//! certificate rule and pins, host and port. A partner that fails a check is not stored.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
@@ -14,7 +13,7 @@ use crate::store::partners::{self, of_word, word};
 use common::config::{CertificateRule, NamedPem, Partner, ProfileName};
 use std::path::Path;
 
-/// Port of a partner that nobody named one for; it follows the setting of TLS.
+/// Port of a partner without --port; it depends on TLS.
 fn default_port(tls: bool) -> u16 {
     if tls { 6_619 } else { 3_305 }
 }
@@ -119,15 +118,15 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     let name = invocation.argument(0);
     if !partners::is_short_name(name) {
         return Err(CliError::Usage(format!(
-            "'{name}' is no short name: it has 1 to 32 letters, digits, '.', '_' or '-', which is not the first."
+            "'{name}' is no short name: it has 1 to 32 letters, digits, '.', '_' or '-', which is not the first"
         )));
     }
-    let ssid = invocation.value("ssid").ok_or_else(|| CliError::Usage("--ssid is missing.".into()))?;
+    let ssid = invocation.value("ssid").ok_or_else(|| CliError::Usage("--ssid is missing".into()))?;
     let db = invocation.open().await?;
     let mut change = db.change().await?;
     if existing(&mut change, name).await?.is_some() {
         return Err(CliError::Refused(format!(
-            "There is a partner '{name}' already: 'os4xapi partner set {name}' changes it."
+            "there is a partner '{name}' already: 'os4xapi partner set {name}' changes it"
         )));
     }
     let partner = Partner {
@@ -162,14 +161,14 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
 async fn finish(mut change: Change, partner: Partner) -> Result<(), CliError> {
     if partner.certificate == CertificateRule::Pinned && partner.pins.is_empty() {
         return Err(CliError::Refused(format!(
-            "Partner '{}' has the rule 'pinned' and no pinned certificate: give one with --pin, or another rule.",
+            "partner '{}' has the rule 'pinned' and no pinned certificate: give one with --pin, or another rule",
             partner.short_name
         )));
     }
     let all = partners::all(&mut change).await?;
     if let Some(other) = all.iter().find(|p| p.ssid == partner.ssid && p.short_name != partner.short_name) {
         return Err(CliError::Refused(format!(
-            "The SSIDCODE '{}' belongs to partner '{}' already.",
+            "the SSIDCODE '{}' belongs to partner '{}' already",
             partner.ssid, other.short_name
         )));
     }
@@ -275,7 +274,7 @@ pub(super) async fn existing(change: &mut Change, name: &str) -> Result<Option<P
 
 /// There is none of this short name.
 pub(super) fn no_such(name: &str) -> CliError {
-    CliError::Refused(format!("There is no partner '{name}': 'os4xapi partner list' shows them."))
+    CliError::Refused(format!("there is no partner '{name}': 'os4xapi partner list' shows them"))
 }
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {

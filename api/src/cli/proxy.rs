@@ -1,6 +1,5 @@
-//! `os4xapi proxy add|list|remove`: the servers (os4x_proxyserver2) that clients may talk to,
-//! by Proxy ID. Whoever is not listed here is handed no configuration, licence or not. Issues
-//! nothing: see `licence`.
+//! `os4xapi proxy add|list|remove`: the servers (os4x_proxyserver2) that clients may talk to, by Proxy ID. A server
+//! that is not listed here gets no configuration, even with a licence. Issues nothing: see `licence`.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -60,7 +59,7 @@ Lists a server no longer: clients refuse it from their next enrolment on, and it
 /// The Proxy ID that is argument `index`.
 pub(super) fn proxy_id(invocation: &Invocation, index: usize) -> Result<ProxyId, CliError> {
     let text = invocation.argument(index);
-    text.parse().map_err(|why| CliError::Usage(format!("'{text}' is no Proxy ID: {why}.")))
+    text.parse().map_err(|why| CliError::Usage(format!("'{text}' is no Proxy ID: {why}")))
 }
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -95,7 +94,7 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let mut change = db.change().await?;
     if !proxies::remove(&mut change, &id).await? {
         return Err(CliError::Refused(format!(
-            "No server is listed as {id}: 'os4xapi proxy list' shows them."
+            "no server is listed as {id}: 'os4xapi proxy list' shows them"
         )));
     }
     change.commit().await?;

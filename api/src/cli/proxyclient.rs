@@ -76,7 +76,7 @@ Takes the listener for proxy requests away from the client that calls from addre
 
 fn address(invocation: &Invocation) -> Result<IpAddr, CliError> {
     let text = invocation.argument(0);
-    text.parse().map(normal).map_err(|_| CliError::Usage(format!("'{text}' is no IP address.")))
+    text.parse().map(normal).map_err(|_| CliError::Usage(format!("'{text}' is no IP address")))
 }
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -87,13 +87,13 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         None if partner.is_none() => DEFAULT_PORT,
         None => {
             return Err(CliError::Usage(
-                "--port is missing: a listener with --partner has no default.".into(),
+                "--port is missing: a listener with --partner has no default".into(),
             ));
         }
     };
     let network = |text: &String| {
         let parsed: Result<Network, _> = text.parse();
-        parsed.map_err(|why| CliError::Usage(format!("--network cannot be '{text}': {why}.")))
+        parsed.map_err(|why| CliError::Usage(format!("--network cannot be '{text}': {why}")))
     };
     let client = ProxyClient {
         address: address(&invocation)?,
@@ -129,20 +129,22 @@ async fn check(change: &mut Change, client: &ProxyClient) -> Result<(), CliError
     Ok(())
 }
 
-/// Why the client could not open this one beside what is listed, in a sentence.
+/// Why the client could not open this listener beside those that are listed.
 fn obstacle(listed: &[ProxyClient], client: &ProxyClient) -> Option<String> {
     let (address, port) = (client.address, client.listen_port);
     if let Some(other) = listed.iter().find(|other| other.is_in_the_way_of(client)) {
         return Some(format!(
-            "Port {port} is taken by the listener of {address} {}: choose another port, or tell them apart with \
-             --listen-ip.",
+            "port {port} is taken by the listener of {address} {}: choose another port, or tell them apart with \
+             --listen-ip",
             purpose(other.partner.as_deref())
         ));
     }
     let others = listed.iter().filter(|other| other.address == address && !other.is_same(client));
     let tied = others.filter(|other| other.partner.is_some()).count();
     (client.partner.is_some() && tied >= MAX_TIED).then(|| {
-        format!("The client at {address} has {tied} tied listeners, as many as it opens: remove another one first.")
+        format!(
+            "the client at {address} has {tied} tied listeners, as many as it opens: remove another one first"
+        )
     })
 }
 
@@ -150,7 +152,7 @@ fn purpose(partner: Option<&str>) -> String {
     partner.map_or_else(|| "for proxy requests".to_owned(), |name| format!("tied to {name}"))
 }
 
-/// Who may use a listener; what is not said is said by the daemons' default.
+/// The networks that may use a listener; the daemons' default if none is listed.
 fn networks(listener: &ProxyClient) -> Vec<String> {
     let default = private_networks();
     let listed = if listener.networks.is_empty() { &default } else { &listener.networks };
@@ -197,7 +199,7 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let mut change = db.change().await?;
     if !proxies::remove_client(&mut change, address, partner.as_deref()).await? {
         return Err(CliError::Refused(format!(
-            "The client at {address} has no listener {}: 'os4xapi proxyclient list' shows them all.",
+            "the client at {address} has no listener {}: 'os4xapi proxyclient list' shows them all",
             purpose(partner.as_deref())
         )));
     }

@@ -1,6 +1,5 @@
-//! `os4xapi log` and `os4xapi sessions`: what the daemons reported, newest
-//! last. Reads only; reports are written by `serve` and removed there when they
-//! are old.
+//! `os4xapi log` and `os4xapi sessions`: the reports of the daemons, newest last. Only reads; `serve` writes reports
+//! and removes old ones.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -10,7 +9,7 @@ use crate::store::journal;
 use crate::store::partners::word;
 use crate::store::sessions::{self, Session};
 
-/// Lines shown unless told otherwise.
+/// Lines shown without an option.
 const LIMIT: u32 = 100;
 
 pub(super) static COMMANDS: &[Command] = &[

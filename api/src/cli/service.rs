@@ -1,6 +1,5 @@
-//! `os4xapi serve`: the command around the service. Reads where to listen, opens the database,
-//! prints the line with the real port, and hands over to `crate::serve`, which does everything
-//! else.
+//! `os4xapi serve`: the command around the service. Reads the address to listen on, opens the database, prints the line
+//! with the real port, and hands over to `crate::serve`.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
@@ -8,7 +7,7 @@ use super::{Command, output};
 use crate::serve::Server;
 use std::net::SocketAddr;
 
-/// Where it listens unless told otherwise.
+/// The address to listen on without an option.
 const LISTEN: &str = "127.0.0.1:8443";
 
 pub(super) static COMMANDS: &[Command] = &[Command {

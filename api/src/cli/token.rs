@@ -1,6 +1,5 @@
-//! `os4xapi token show|rotate`: the security token of the clients, in the form that
-//! `os4x_proxyclient2 -T` takes: a secret, a dot, the hash of the CA's certificate. These two
-//! commands alone print it.
+//! `os4xapi token show|rotate`: the security token of the clients, in the form that `os4x_proxyclient2 -T` takes: a
+//! secret, a dot, the hash of the CA's certificate. Only these two commands print it.
 
 use super::args::Invocation;
 use super::error::CliError;

@@ -1,6 +1,5 @@
-//! `os4xapi trust add|list|remove`: the certificates that a partner's chain may lead to: CAs,
-//! or self-signed ones of partners. Each has one name of its own for lists and log lines.
-//! Judges no chain: that is the server's work.
+//! `os4xapi trust add|list|remove`: the certificates that a partner's chain may lead to: CAs, or self-signed ones of
+//! partners. Each has a unique name for lists and log lines. Checks no chain: the server does.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -150,7 +149,7 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let mut change = db.change().await?;
     if !certificates::distrust(&mut change, which).await? {
         return Err(CliError::Refused(format!(
-            "No certificate is trusted as '{which}': 'os4xapi trust list' shows them."
+            "no certificate is trusted as '{which}': 'os4xapi trust list' shows them"
         )));
     }
     change.commit().await?;

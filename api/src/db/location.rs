@@ -1,6 +1,5 @@
-//! Where the database is: a SQLite file or a PostgreSQL server. Parses `--db`, gives the URL
-//! that sqlx takes, and prints the place without its password. Opens nothing but the file that
-//! `--db @FILE` names.
+//! The place of the database: a SQLite file or a PostgreSQL server. Parses `--db`, gives the URL for sqlx, and prints
+//! the place without its password. Opens only the file that `--db @FILE` names.
 
 use common::secret::Secret;
 use std::fmt;
@@ -36,15 +35,15 @@ impl fmt::Display for LocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Binary(_) => {
-                f.write_str("The directory of os4xapi is unknown: name the database with --db.")
+                f.write_str("the directory of os4xapi is unknown: name the database with --db")
             }
-            Self::Path(path, _) => write!(f, "{} is no usable path of a database file.", path.display()),
+            Self::Path(path, _) => write!(f, "{} is no usable path of a database file", path.display()),
             Self::UrlFile(path, _) => {
-                write!(f, "The file {} named by --db @FILE cannot be read.", path.display())
+                write!(f, "the file {} named by --db @FILE cannot be read", path.display())
             }
             Self::Scheme(scheme) => write!(
                 f,
-                "--db takes a file or a postgres:// URL, and nothing that begins with '{scheme}://'."
+                "--db takes a file or a postgres:// URL, and nothing that begins with '{scheme}://'"
             ),
         }
     }

@@ -50,43 +50,40 @@ impl fmt::Display for DbError {
             Self::Missing(at) => {
                 write!(
                     f,
-                    "There is no database at {at}: create one with 'os4xapi init', or name another with --db."
+                    "there is no database at {at}: create one with 'os4xapi init', or name another with --db"
                 )
             }
             Self::Exists(at) => write!(
                 f,
-                "There is a database at {at} already, and it was left as it is: name another with --db, or move it away first."
+                "there is a database at {at} already, and it was left as it is: name another with --db, or move it away first"
             ),
             Self::Empty(at @ Location::File(_)) => write!(
                 f,
-                "The file {at} is no database of OS4Xapi: name another with --db, or move it away and run 'os4xapi init'."
+                "the file {at} is no database of OS4Xapi: name another with --db, or move it away and run 'os4xapi init'"
             ),
             Self::Empty(at) => {
-                write!(f, "The database at {at} has no OS4Xapi tables: create them with 'os4xapi init'.")
+                write!(f, "the database at {at} has no OS4Xapi tables: create them with 'os4xapi init'")
             }
             Self::Version(at, found) => write!(
                 f,
-                "The database at {at} has tables of version {found}, this os4xapi knows version {}: use the os4xapi that wrote it, or a newer one.",
+                "the database at {at} has tables of version {found}, this os4xapi knows version {}: use the os4xapi that wrote it, or a newer one",
                 schema::VERSION
             ),
             Self::Create(path, _) => write!(
                 f,
-                "The database file {} cannot be created: check that its directory exists and is writable.",
+                "the database file {} cannot be created: check that its directory exists and is writable",
                 path.display()
             ),
-            Self::Open(at, _) => write!(f, "The database at {at} cannot be opened."),
+            Self::Open(at, _) => write!(f, "the database at {at} cannot be opened"),
             Self::Query(
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed,
-            ) => f.write_str("The database is out of reach."),
-            Self::Query(_) => f.write_str("The database refused a statement."),
+            ) => f.write_str("the database is out of reach"),
+            Self::Query(_) => f.write_str("the database refused a statement"),
             Self::Corrupt(what) => {
-                write!(
-                    f,
-                    "The database holds a {what} that os4xapi never writes: correct or remove that row."
-                )
+                write!(f, "the database holds a {what} that os4xapi never writes: correct or remove that row")
             }
         }
     }
@@ -291,7 +288,7 @@ impl Drop for NewFile {
         for suffix in ["", "-wal", "-shm"] {
             let mut name = path.clone().into_os_string();
             name.push(suffix);
-            // Best effort: the reason for the removal is what the user is told.
+            // The user sees the reason for the removal, not a failure of it.
             let _ = std::fs::remove_file(name);
         }
     }

@@ -1,6 +1,6 @@
-//! The tables, and their version. Run by `init` inside its transaction; never alters an
-//! existing table. Columns are BIGINT (seconds since 1970-01-01 UTC, counts, 0 and 1 for no and
-//! yes) and TEXT: both databases agree on them, and sqlx's `Any` on both.
+//! The tables, and their version. Run by `init` inside its transaction; never alters an existing table. Columns are
+//! BIGINT (seconds since 1970-01-01 UTC, counts, 0 and 1 for no and yes) and TEXT: both databases and sqlx's `Any` have
+//! these types.
 
 use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};

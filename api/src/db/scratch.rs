@@ -1,6 +1,5 @@
-//! Tests alone: a database in a temporary directory, gone with its owner, and a runtime to use
-//! it on. Every test has its own. Holds tables and nothing in them: what a test needs, it
-//! writes.
+//! For tests: a database in a temporary directory, removed with its owner, and a runtime to use it on. Every test has
+//! its own. It has tables without rows; each test writes what it needs.
 
 use super::{Creation, Db, Location};
 use std::future::Future;

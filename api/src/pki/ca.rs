@@ -1,6 +1,6 @@
-//! The backend's own CA (ECDSA P-256) and the three kinds of certificates it issues: licences,
-//! clients', its https one. Run by `init`, `licence issue`, `proxy_enrol` and the renewal of
-//! the https certificate. Never certifies a partner, and never another CA.
+//! The backend's own CA (ECDSA P-256) and the three kinds of certificates that it issues: licences, certificates of
+//! clients, and its https certificate. Run by `init`, `licence issue`, `proxy_enrol` and the renewal of the https
+//! certificate. Never certifies a partner or another CA.
 
 use super::{Doing, PkiError, hex};
 use crate::clock::{self, DAY};

@@ -1,6 +1,6 @@
-//! Keys and certificates: `ca` makes them, `read` reads what operators bring, `der` finds the
-//! one thing the openssl crate does not read. All work in memory; the database keeps the
-//! results, files are the business of the commands.
+//! Keys and certificates: `ca` makes them, `read` reads those that operators bring, `der` finds the fields that the
+//! openssl crate does not read. All work in memory: the database stores the results, and the commands read and write
+//! files.
 
 pub(crate) mod ca;
 mod der;
@@ -45,39 +45,39 @@ pub(crate) enum PkiError {
 impl fmt::Display for PkiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OpenSsl(doing, _) => write!(f, "OpenSSL failed while {doing}."),
-            Self::Read(path, _) => write!(f, "The file {} cannot be read.", path.display()),
-            Self::Nothing(path, kind) => write!(f, "The file {} holds no {kind}.", path.display()),
+            Self::OpenSsl(doing, _) => write!(f, "OpenSSL failed while {doing}"),
+            Self::Read(path, _) => write!(f, "the file {} cannot be read", path.display()),
+            Self::Nothing(path, kind) => write!(f, "the file {} holds no {kind}", path.display()),
             Self::Parse(path, kind, _) => {
-                write!(f, "The file {} does not hold a readable {kind} (PEM or DER).", path.display())
+                write!(f, "the file {} does not hold a readable {kind} (PEM or DER)", path.display())
             }
             Self::Encrypted(path) => write!(
                 f,
-                "The private key in {} is encrypted: decrypt it first (openssl pkey -in FILE -out NEW).",
+                "the private key in {} is encrypted: decrypt it first (openssl pkey -in FILE -out NEW)",
                 path.display()
             ),
             Self::KeyMismatch => f.write_str(
-                "The private key does not belong to the chain's first certificate: give the chain with our own certificate first.",
+                "the private key does not belong to the chain's first certificate: give the chain with our own certificate first",
             ),
             Self::Chain(subject) => write!(
                 f,
-                "The chain is out of order: the certificate after '{subject}' did not issue it. Put each issuer after what it issued."
+                "the chain is out of order: the certificate after '{subject}' did not issue it; put each issuer after what it issued"
             ),
             Self::Validity(subject, from, to) => {
-                write!(f, "The certificate '{subject}' is valid from {from} to {to}, so not now.")
+                write!(f, "the certificate '{subject}' is valid from {from} to {to}, so not now")
             }
-            Self::Key(why) => write!(f, "That public key is not certified: {why}."),
-            Self::Holder => f.write_str("A holder's name has 1 to 64 characters, none of them a control character."),
+            Self::Key(why) => write!(f, "that public key is not certified: {why}"),
+            Self::Holder => f.write_str("a holder's name has 1 to 64 characters, none of them a control character"),
             Self::BeyondCa(until) => {
-                write!(f, "The CA itself is valid until {until} only: choose fewer days.")
+                write!(f, "the CA itself is valid until {until} only: choose fewer days")
             }
             Self::DeltaCrl(issuer) => write!(
                 f,
-                "The CRL of '{issuer}' is a delta CRL, which names only changes: give the whole one. It was not taken."
+                "the CRL of '{issuer}' was not taken: it is a delta CRL, which names only changes; give the whole one"
             ),
             Self::CrlSignature(issuer) => write!(
                 f,
-                "The signature of the CRL is not that of the trusted certificate '{issuer}': the CRL was not taken."
+                "the signature of the CRL is not that of the trusted certificate '{issuer}': the CRL was not taken"
             ),
         }
     }

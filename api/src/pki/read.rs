@@ -1,6 +1,5 @@
-//! Reads the certificates, keys and CRLs that operators bring, PEM or DER, and says who is in
-//! them. Run by the commands. Decides nothing about trust but what a file must fulfil to be
-//! taken.
+//! Reads the certificates, keys and CRLs that operators bring, PEM or DER, and gives the names and times in them. Run
+//! by the commands. Decides nothing about trust, except which files may be stored.
 
 use super::ca::pem;
 use super::{Doing, PkiError, der, hex};

@@ -1,6 +1,5 @@
-//! The HTTP face of the API: path, method, size, JSON, token, function name, in this order.
-//! Whoever has not shown the token by then is logged with its address. What a function does is
-//! in `functions`; what a refusal looks like in `refusal`.
+//! The HTTP side of the API. It checks path, method, size, JSON, token and function name, in this order. A caller
+//! without the right token is logged with its address. `functions` answers the calls; `refusal` has the errors.
 
 use super::connection::Peer;
 use super::guard::Verdict;
@@ -202,7 +201,7 @@ mod tests {
         for given in ["", ".", "ab", "abcd", "ABC", ".abc"] {
             assert!(!is_token(given, "abc"), "{given}");
         }
-        // A database without a token lets nobody in.
+        // A database without a token refuses every caller.
         assert!(!is_token("", "") && !is_token(".x", ""));
     }
 }

@@ -1,6 +1,5 @@
-//! One connection, in a task of its own: TLS handshake, then HTTP/1.1, each under a deadline. A
-//! caller that is silent, at whatever point, is closed; so is one that has had its time. Knows
-//! no function of the API.
+//! One connection, in a task of its own: TLS handshake, then HTTP/1.1, each with a deadline. It closes a silent caller,
+//! and one whose time is over. Knows no function of the API.
 
 use super::App;
 use axum::Router;

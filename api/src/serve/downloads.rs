@@ -1,7 +1,6 @@
-//! The time slice worker: looks every x time slices which CRLs are due and downloads them, one round
-//! at a time, beside the calls of the daemons; reports those that run out all the same. Run by
-//! `serve`. Downloads nothing when the settings say so; what a download must fulfil is the business
-//! of `crl_fetch`.
+//! The time slice worker: every few time slices it looks for CRLs that are due and downloads them, one round at a time,
+//! beside the calls of the daemons. It reports CRLs that run out without a newer one. Run by `serve`. Downloads nothing
+//! if the settings say so; `crl_fetch` checks each download.
 
 use super::functions::needed_crls;
 use super::{App, ServeError, reports};
@@ -68,7 +67,7 @@ impl Downloads {
             let source = sources.iter().find(|source| crl.source.as_ref() == Some(&source.url));
             let Some(cause) = cause(&crl, source, values.yes("proxy_crl_automatic")) else { continue };
             let detail = format!(
-                "crl-expired issuer={} until={} url={} cause={}",
+                "crl_expired issuer={} until={} url={} cause={}",
                 escape(&crl.name),
                 escape(&crl.next_update.map(clock::text).unwrap_or_default()),
                 escape(crl.source.as_deref().unwrap_or_default()),
@@ -84,15 +83,15 @@ impl Downloads {
 
 /// Why an expired CRL is still there; none while its next download is yet to come.
 fn cause<'a>(crl: &Stored, source: Option<&'a Source>, automatic: bool) -> Option<&'a str> {
-    let Some(source) = source else { return Some("An operator brought it: add a newer one.") };
+    let Some(source) = source else { return Some("an operator brought it: add a newer one") };
     if let Some(error) = &source.error {
         return Some(error);
     }
     let was_tried = source.tried.is_some_and(|tried| crl.next_update.is_some_and(|until| tried > until));
     match (automatic, was_tried) {
         (true, false) => None,
-        (true, true) => Some("No newer one is at its URL."),
-        (false, _) => Some("Automatic downloads are off: see proxy_crl_automatic."),
+        (true, true) => Some("no newer one is at its URL"),
+        (false, _) => Some("automatic downloads are off: see proxy_crl_automatic"),
     }
 }
 
@@ -104,7 +103,7 @@ async fn download(app: &App, values: &Values) -> Result<(), RoundError> {
     let mut details = Vec::new();
     let outcome = crl_fetch::fetch(&app.db, values, due, |fetched| {
         details.extend(untrusted_issuer(&fetched));
-        tell(fetched);
+        log_outcome(fetched);
     })
     .await;
     for detail in details {
@@ -115,7 +114,7 @@ async fn download(app: &App, values: &Values) -> Result<(), RoundError> {
 }
 
 /// What the system log has to say of a CRL whose issuer is not trusted, when that is news. Partners have sent a CA's
-/// certificate on the way to a trusted one; nobody but the operator can bring it here.
+/// certificate on the way to a trusted one; only the operator can bring it here.
 fn untrusted_issuer(fetched: &Fetched) -> Option<String> {
     match &fetched.outcome {
         Err(why @ FetchError::UnknownIssuer(issuer)) if !fetched.is_old_news => Some(format!(
@@ -128,8 +127,8 @@ fn untrusted_issuer(fetched: &Fetched) -> Option<String> {
     }
 }
 
-/// What goes on as before is told at DEBUG alone.
-fn tell(fetched: Fetched) {
+/// Logs the outcome; the same failure once more at DEBUG.
+fn log_outcome(fetched: Fetched) {
     let url = escape(&fetched.url);
     match fetched.outcome {
         Ok(Taken { crl, kept: Kept::First | Kept::Newer }) => {

@@ -1,6 +1,6 @@
-//! The event script: what an operator wants to run, or to be posted, for each system log entry. A
-//! bounded queue and a few at a time, each under a time limit; beside the calls of the daemons,
-//! which never wait for it. Run by `serve`, and ended with it. Starts no shell, hands down no environment.
+//! The event script: the program or the URL that gets each system log entry. It has a bounded queue and runs a few
+//! events at a time, each with a time limit. The calls of the daemons never wait for it. Run by `serve`, and ends with
+//! it. Starts no shell and passes no environment on.
 
 use crate::causes::on_one_line;
 use crate::http::{Client, HttpError, Reach, form};
@@ -37,7 +37,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// One event: name and value, in the order of a script's arguments.
 type Fields = [(&'static str, String); 7];
 
-/// Why an event did not come about.
+/// Why an event failed.
 #[derive(Debug)]
 enum EventError {
     /// The script cannot be started: it is missing, or not executable.
@@ -57,15 +57,19 @@ enum EventError {
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start(_) => {
-                f.write_str("The script was not started: check that it is there, is executable and names its interpreter.")
-            }
-            Self::Wait(_) => f.write_str("The system does not tell how the script ended."),
-            Self::Status(status) => write!(f, "The script failed with {status}."),
+            Self::Start(_) => f.write_str(
+                "the script was not started: check that it is there, is executable and names its interpreter",
+            ),
+            Self::Wait(_) => f.write_str("the system does not tell how the script ended"),
+            Self::Status(status) => write!(f, "the script failed with {status}"),
             Self::Late(limit) => {
-                write!(f, "It took more than {} seconds and was ended: see proxy_event_seconds.", limit.as_secs())
+                write!(
+                    f,
+                    "it took more than {} seconds and was ended: see proxy_event_seconds",
+                    limit.as_secs()
+                )
             }
-            Self::Stopped => f.write_str("It was not done when the service ended, and was ended too."),
+            Self::Stopped => f.write_str("it was not done when the service ended, and was ended too"),
             Self::Http(error) => error.fmt(f),
         }
     }
@@ -115,7 +119,7 @@ impl Events {
         }
     }
 
-    /// Has the event script told of `entry`, if there is one.
+    /// Queues `entry` for the event script, if there is one.
     pub(super) fn offer(&self, values: &Values, entry: &SystemLog) {
         let target = values.text("proxy_event_script");
         if target.is_empty() {
@@ -139,18 +143,18 @@ async fn work(mut waiting: mpsc::Receiver<Event>, mut stopped: watch::Receiver<b
             _ = stopped.changed() => break,
             Some(_) = running.join_next() => {}
             Some(event) = waiting.recv(), if running.len() < AT_A_TIME => {
-                running.spawn(tell(event, stopped.clone()));
+                running.spawn(run_and_log(event, stopped.clone()));
             }
         }
     }
     if !waiting.is_empty() {
-        log::warn!("events_given_up waiting={} cause=\"The service ends.\"", waiting.len());
+        log::warn!("events_given_up waiting={} cause=\"the service ends\"", waiting.len());
     }
     while running.join_next().await.is_some() {}
 }
 
-/// Runs one, and logs what came of it.
-async fn tell(event: Event, stopped: watch::Receiver<bool>) {
+/// Runs one event, and logs the outcome.
+async fn run_and_log(event: Event, stopped: watch::Receiver<bool>) {
     // What stands in a URL's query may be a key.
     let target = escape(event.target.split('?').next().unwrap_or_default());
     match run(&event, stopped).await {

@@ -1,6 +1,5 @@
-//! The functions of the API, one each: what the daemons ask, answered from the database, each
-//! from one state of it. The caller's token has been checked; its address decides which
-//! listener it gets. Functions change nothing that the daemons see.
+//! The functions of the API: each answers a question of the daemons from one state of the database. The caller's token
+//! has been checked; its address decides which listener it gets. Functions change nothing that the daemons see.
 
 use super::refusal::Refusal;
 use super::{App, reports};
@@ -137,7 +136,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     let values = configuration::values(&mut snapshot).await?;
     let trusted = certificates::trusted(&mut snapshot).await?;
     let (certificates, unreadable) = read::of_database(&trusted);
-    app.tell_unreadable(&unreadable);
+    app.log_unreadable(&unreadable);
     let config = ProxyConfig {
         generation,
         tcp_port_tls: values.port("tcp_port_tls"),
@@ -201,8 +200,8 @@ async fn system_log(
     Ok(Nothing {})
 }
 
-/// What an entry may not say, whoever is in the DMZ by now: its values become arguments of the event script, and none of
-/// them may pass for an option there. (Level, address, PID and time are what their types allow.)
+/// Refuses an entry whose values could pass for an option: they become arguments of the event script, and the DMZ may
+/// be hostile. (The types limit level, address, PID and time.)
 fn check(entry: &SystemLog) -> Result<(), &'static str> {
     if entry.origin == Origin::Api {
         return Err("An entry's origin is server or client.");

@@ -1,6 +1,5 @@
-//! Who has gone too far: connections, and calls without the right token, counted for each
-//! address. Asked by the accept loop's tasks and by `api`. Holds numbers only, in bounded
-//! memory, and refuses nobody who has the token.
+//! Counts connections, and calls without the right token, for each address, and says which are too many. The tasks of
+//! the accept loop and `api` ask it. Holds only numbers, in bounded memory, and never refuses a caller with the token.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

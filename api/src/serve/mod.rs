@@ -1,7 +1,7 @@
-//! The service: listener, accept loop, one task for each connection, and the time slice in which settings, the https
-//! certificate and old reports are looked after. One thread; every wait has a deadline. It opens no
-//! connection but those to its database and, in `downloads`, to where CRLs are, and
-//! in `events` to whom the operator names; there it starts the one process that it ever does.
+//! The service: listener, accept loop, one task for each connection, and the time slice that follows changes of the
+//! settings, renews the https certificate and removes old reports. One thread; every wait has a deadline. It connects
+//! to its database, to the hosts of CRLs (`downloads`) and to the URL of the event script (`events`), and to nothing
+//! else. The event script is the only process that it starts.
 
 mod api;
 mod connection;
@@ -42,7 +42,7 @@ const CONNECTIONS: usize = 256;
 const SLICE: Duration = Duration::from_secs(5);
 /// Rows of the system log, and of the session list, that are kept however new they are.
 const REPORTS: u32 = 100_000;
-/// How often old reports are thrown away.
+/// How often old reports are removed.
 const FORGET: Duration = Duration::from_hours(1);
 /// How long connections may take to end when the service ends.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -66,9 +66,9 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind(at, _) => {
-                write!(f, "The address {at} cannot be listened on: choose another one with --listen.")
+                write!(f, "the address {at} cannot be listened on: choose another one with --listen")
             }
-            Self::System(doing, _) => write!(f, "The system failed while {doing}."),
+            Self::System(doing, _) => write!(f, "the system failed while {doing}"),
             Self::Db(error) => error.fmt(f),
             Self::Pki(error) => error.fmt(f),
         }
@@ -107,16 +107,16 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Logs which trusted certificates cannot be read: when it is others than the last time, not with each answer.
-    fn tell_unreadable(&self, names: &[&str]) {
-        let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        if *told == names {
+    /// Logs the trusted certificates that cannot be read, if they are others than the last time.
+    fn log_unreadable(&self, names: &[&str]) {
+        let mut logged = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if *logged == names {
             return;
         }
         for name in names {
             log::error!("trusted_certificate_unreadable name={}", escape(name));
         }
-        *told = names.iter().map(|&name| name.to_owned()).collect();
+        *logged = names.iter().map(|&name| name.to_owned()).collect();
     }
 }
 

@@ -1,6 +1,5 @@
-//! Why a call is refused: status, code and sentence, as `os4xapi-protocol.5` lists them. What
-//! is wrong inside, a database that is away or a key that does not parse, goes to the log,
-//! never to the caller.
+//! Why a call is refused: status, code and sentence, as `os4xapi-protocol.5` lists them. Faults of the API itself, such
+//! as a database out of reach or a key that does not parse, go to the log and never to the caller.
 
 use crate::causes::on_one_line;
 use crate::db::DbError;

@@ -1,5 +1,5 @@
-//! The way of an entry into the system log: past the ignore list, into the table and the API's log,
-//! and to the event script. Run by `serve`, for what daemons report and for what it finds itself.
+//! The way of an entry into the system log: past the ignore list, into the table and the API's log, and to the event
+//! script. Run by `serve`, for reports of the daemons and for its own.
 
 use super::App;
 use crate::db::DbError;
@@ -9,31 +9,31 @@ use crate::store::{ignores, journal};
 use common::log::escape;
 use common::rpc::{Level, Origin, SystemLog};
 
-/// Takes an entry; `from` says who brought it.
+/// Takes an entry; `from` is the address of the client that sent it, or `api`.
 pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLog) -> Result<(), DbError> {
     let mut connection = app.db.connection().await?;
-    let told = format!(
+    let fields = format!(
         "from={from} level={} text={} detail={}",
         word(&entry.level),
         escape(&entry.text),
         escape(&entry.detail)
     );
     if let Some(ignore) = ignores::matching(&mut connection, &entry.text).await? {
-        log::info!("system_log_ignored ignore={} {told}", ignore.id);
+        log::info!("system_log_ignored ignore={} {fields}", ignore.id);
         return Ok(());
     }
     journal::add_entry(&mut connection, &entry).await?;
     drop(connection);
-    log::info!("system_log {told}");
+    log::info!("system_log {fields}");
     app.events.offer(values, &entry);
     Ok(())
 }
 
-/// Removes what is ignored no longer, and reports that.
+/// Removes the texts whose time is over from the ignore list, and reports that.
 pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbError> {
     for ignore in ignores::expire(&app.db).await? {
         let detail = format!(
-            "ignore-expired ignore={} text={} description={}",
+            "ignore_expired ignore={} text={} description={}",
             ignore.id,
             escape(&ignore.text),
             escape(&ignore.description)
@@ -44,7 +44,7 @@ pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbE
     Ok(())
 }
 
-/// Reports what this process has found itself.
+/// Reports something that this process has found itself.
 pub(super) async fn report(
     app: &App,
     values: &Values,
@@ -52,16 +52,6 @@ pub(super) async fn report(
     text: &str,
     detail: String,
 ) -> Result<(), DbError> {
-    let entry = SystemLog {
-        level,
-        text: text.to_owned(),
-        detail,
-        origin: Origin::Api,
-        host: common::host_name(),
-        pid: std::process::id(),
-        time: common::text::clock::unix_time(),
-        address: None,
-        partner: None,
-    };
+    let entry = SystemLog::new(Origin::Api, level, text, &detail);
     take(app, values, "api", entry).await
 }

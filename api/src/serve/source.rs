@@ -1,6 +1,6 @@
-//! Whose call it is: the TCP peer, or, behind a web server that the settings trust, the address
-//! that server names in X-Forwarded-For. What an untrusted caller says of itself counts for
-//! nothing. Pure: headers and settings in, address out.
+//! The address of a caller: the TCP peer or, behind a web server that the settings trust, the address that this server
+//! names in X-Forwarded-For. The header of an untrusted caller does not count. Pure: headers and settings in, address
+//! out.
 
 use axum::http::HeaderMap;
 use common::net::{Network, normal};

@@ -1,6 +1,6 @@
-//! The https side of the service: the acceptor with the certificate of the database, taken over
-//! when it changes there and renewed a month before it expires. Sends leaf and CA. Clients show
-//! no certificate here: their token speaks for them.
+//! The https side of the service: the acceptor with the certificate of the database. It follows a change in the
+//! database, and renews the certificate a month before it expires. Sends leaf and CA. Clients show no certificate here:
+//! they have a token.
 
 use super::ServeError;
 use crate::clock::{self, DAY};

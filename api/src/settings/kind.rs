@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     UrlPath,
     /// An absolute path of a file, or empty.
     File,
-    /// A program or a URL that is told of events, or empty.
+    /// A program or a URL that gets events, or empty.
     Event,
     /// A log level.
     Level,

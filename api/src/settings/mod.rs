@@ -1,5 +1,5 @@
-//! The settings that OS4Xapi knows. `table` has their rows, `kind` the values that a row may take, `values` what is in
-//! force. Owned by nobody: plain values; `store::configuration` reads and writes the database.
+//! The settings that OS4Xapi knows. `table` has their rows, `kind` the values that a row may take, `values` the
+//! settings in force. All are plain values; `store::configuration` reads and writes the database.
 
 mod kind;
 mod setting;

@@ -41,14 +41,14 @@ impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown(name) => {
-                write!(f, "There is no setting '{name}': 'os4xapi config list' shows all of them.")
+                write!(f, "there is no setting '{name}': 'os4xapi config list' shows all of them")
             }
             Self::Value { name, value, allowed } => {
-                write!(f, "{name} cannot be '{value}': it takes {allowed}.")
+                write!(f, "{name} cannot be '{value}': it takes {allowed}")
             }
-            Self::Elsewhere(name, command) => write!(f, "{name} is handled by '{command}' alone."),
+            Self::Elsewhere(name, command) => write!(f, "{name} is handled by '{command}' alone"),
             Self::Order(least, most) => {
-                write!(f, "{least} must not be greater than {most}: change the other one first.")
+                write!(f, "{least} must not be greater than {most}: change the other one first")
             }
         }
     }

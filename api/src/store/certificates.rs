@@ -1,6 +1,5 @@
-//! Certificates: the CA, the https certificate, the one towards partners (each with its key),
-//! and the trusted ones. The only place that reads or writes private keys; they leave it as
-//! `Secret`.
+//! Certificates: the CA, the https certificate, the one towards partners (each with its key), and the trusted ones. The
+//! only place that reads or writes private keys; they leave it as `Secret`.
 
 use crate::db::{Change, DbError};
 use crate::pki::ca::Issued;

@@ -1,6 +1,5 @@
-//! Rows of `os4x_configuration`: the settings that differ from their defaults, and the token.
-//! Keeps what it is given: `crate::settings` says what a value may be. Only `set_token` touches
-//! the token.
+//! Rows of `os4x_configuration`: the settings that differ from their defaults, and the token. Checks no value:
+//! `crate::settings` does. Only `set_token` touches the token.
 
 use crate::db::{Change, DbError};
 use crate::settings::{TOKEN, Values};

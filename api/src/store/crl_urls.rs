@@ -1,5 +1,5 @@
-//! CRL distribution URLs that servers found in certificates of partners, and how downloading from each went. Bounded in
-//! length, number and rate: whoever took a DMZ host over cannot fill the database with them.
+//! CRL distribution URLs that servers found in certificates of partners, and the result of the last download from each.
+//! Length, number and rate have limits, so that a hostile DMZ host cannot fill the database with them.
 
 use crate::clock::{self, DAY};
 use crate::db::{Change, Db, DbError};

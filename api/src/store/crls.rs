@@ -1,6 +1,5 @@
-//! CRLs: the newest of each issuer, key and scope, in PEM, with the times that lists show. An older
-//! one never takes the place of a newer one. Checks no signature: that was done by whoever
-//! offers one.
+//! CRLs: the newest of each issuer, key and scope, in PEM, with the times that lists show. An older one never replaces
+//! a newer one. Checks no signature: the caller has done that.
 
 use crate::db::{Change, DbError};
 use crate::pki::read::CrlFacts;

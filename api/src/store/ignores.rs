@@ -1,5 +1,5 @@
-//! The ignore list: texts of system log entries that an operator does not want to hear of for a while. A text is compared
-//! with the daemons' own words alone, never with what peers sent: nobody hides behind an ignored text.
+//! The ignore list: texts of system log entries that an operator wants to leave out for a while. A text is compared
+//! only with the daemons' own words, never with values of peers: a peer cannot hide behind an ignored text.
 
 use crate::clock;
 use crate::db::{Db, DbError};

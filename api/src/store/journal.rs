@@ -1,6 +1,6 @@
-//! What the daemons report: the system log, who has called, and how long all that is kept (sessions: `sessions`).
-//! Appended by the API, read by `log`, trimmed by the time slice; changes nothing that the daemons see, so the
-//! generation stands still. Texts are bounded: a DMZ host that was taken over writes here.
+//! The reports of the daemons: the system log, the callers, and how long all reports are kept (`sessions` has the
+//! sessions). The API appends, `log` reads, the time slice removes. The daemons see none of it, so the generation
+//! stays. Texts have limits, because a hostile DMZ host writes here.
 
 use crate::clock;
 use crate::db::DbError;
@@ -84,7 +84,7 @@ pub(crate) async fn forget(connection: &mut AnyConnection, days: u32) -> Result<
     Ok(entries.rows_affected() + sessions.rows_affected())
 }
 
-/// Keeps the newest `rows` of both kinds: whoever took a DMZ host over cannot fill the disk with reports. Gives the number
+/// Keeps the newest `rows` of both kinds, so that a hostile DMZ host cannot fill the disk with reports. Gives the number
 /// of rows that went.
 pub(crate) async fn trim(connection: &mut AnyConnection, rows: u32) -> Result<u64, DbError> {
     let entries =

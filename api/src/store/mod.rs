@@ -1,6 +1,6 @@
-//! The rows: one file for each thing the database keeps. Reading takes a connection; writing
-//! what the daemons see takes a `Change`, which counts the generation up. Values are checked
-//! before they come here; a row that no check would have passed is an error, not a guess.
+//! The rows: one file for each kind of thing in the database. Reading takes a connection. Writing something that the
+//! daemons see takes a `Change`, which counts the generation up. Values are checked before they come here; a row that
+//! fails its check is an error.
 
 pub(crate) mod certificates;
 pub(crate) mod configuration;

@@ -1,5 +1,5 @@
-//! The servers that clients may talk to (Proxy IDs), and the clients' listeners: where, for whom, and to which partner if
-//! tied to one. Read by the API for each call, written by the commands. Decides nobody's admission.
+//! The servers that clients may talk to (Proxy IDs), and the clients' listeners: address, networks, and the partner if
+//! tied to one. The API reads them for each call, the commands write them. Admits no caller itself.
 
 use crate::clock;
 use crate::db::{Change, DbError};

@@ -1,5 +1,5 @@
-//! The session list: who was connected, when, with which certificate, what passed, and how it ended. Written by the API
-//! from what the daemons report, read by `sessions`; kept and trimmed as `journal` does.
+//! The session list: partner, times, certificate, files and end of each session. The API writes it from the daemons'
+//! reports, `sessions` reads it; `journal` removes old ones.
 
 use super::journal::{clean, seconds};
 use crate::clock;
@@ -200,7 +200,7 @@ fn session(row: &AnyRow, id: String, transfers: Vec<Transfer>) -> Result<Session
     })
 }
 
-/// What outlives its client is nobody's any more, unless its end is heard of all the same.
+/// A session without an end is orphaned when its client is gone.
 fn state(row: &AnyRow) -> Result<&'static str, DbError> {
     let ended: Option<i64> = row.try_get("ended")?;
     let seen: Option<i64> = row.try_get("seen")?;

@@ -131,14 +131,14 @@ fn a_script_that_cannot_run_fails_or_hangs_is_logged_and_nothing_waits_for_it() 
     let missing = site.dir.path("missing.sh");
     site.ok(&["config", "set", "proxy_event_script", missing.to_str().unwrap()]);
     client.ok(&entry("one"));
-    serve.await_line("missing.sh cause=\"The script was not started");
+    serve.await_line("missing.sh cause=\"the script was not started");
     let plain = site.dir.write("plain.sh", "#!/bin/sh\n");
     site.ok(&["config", "set", "proxy_event_script", &plain]);
     client.ok(&entry("two"));
-    serve.await_line("plain.sh cause=\"The script was not started");
+    serve.await_line("plain.sh cause=\"the script was not started");
     script(&site, "failing.sh", "exit 3");
     client.ok(&entry("three"));
-    serve.await_line("The script failed with exit status: 3");
+    serve.await_line("the script failed with exit status: 3");
     // One that ends in time leaves nothing behind.
     let left = site.dir.path("left");
     script(&site, "leaving.sh", &format!("sleep 1000 & echo $! > {0}.part; mv {0}.part {0}", left.display()));
@@ -155,7 +155,7 @@ fn a_script_that_cannot_run_fails_or_hangs_is_logged_and_nothing_waits_for_it() 
         &format!("sleep 1000 & echo $! > {0}.part; mv {0}.part {0}; wait", pids.display()),
     );
     client.ok(&entry("four"));
-    serve.await_line("It took more than 1 seconds");
+    serve.await_line("it took more than 1 seconds");
     let pid: i32 = std::fs::read_to_string(&pids).unwrap().trim().parse().unwrap();
     await_that("the end of what the script started", || is_gone(pid));
     assert_eq!(logged(&site), ["one", "two", "three", "and then", "four"]);
@@ -186,7 +186,7 @@ fn nothing_of_a_script_outlives_the_service() {
         await_that("its end", || is_gone(pid));
     }
     assert!(bye.exists(), "it was asked first");
-    assert_eq!(log.matches("It was not done when the service ended").count(), 4, "{log}");
+    assert_eq!(log.matches("it was not done when the service ended").count(), 4, "{log}");
     assert!(log.contains("events_given_up waiting=2"), "{log}");
 }
 
@@ -236,8 +236,8 @@ fn a_url_is_posted_to() {
     assert!(body.starts_with("level=ERROR&text=%24%28touch%20") && !body.contains('\n'), "{body}");
     assert!(body.ends_with("&origin=server&host=dmz&pid=4711&address=203.0.113.9&partner=ACME"), "{body}");
     for (url, reason) in [
-        (web.url("/none"), "The host answered 404"),
-        (web.redirect("/moved", "/event?key=7"), "The host answered 302"),
+        (web.url("/none"), "the host answered 404"),
+        (web.redirect("/moved", "/event?key=7"), "the host answered 302"),
         (format!("http://127.0.0.1:{}/", closed_port()), "does not accept a connection"),
     ] {
         site.ok(&["config", "set", "proxy_event_script", &url]);

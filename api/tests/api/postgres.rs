@@ -73,7 +73,7 @@ fn a_database_that_went_away_is_used_again_when_it_is_back() {
     cluster.helper("stop").unwrap();
     let answer = client.call(&json!({"function": "proxy_client_config"}));
     assert_eq!((answer.status, answer.code()), (500, "internal"));
-    serve.await_line("call_failed cause=\"The database is out of reach.");
+    serve.await_line("call_failed cause=\"the database is out of reach");
     serve.await_line("time_slice_failed");
     cluster.helper("start").unwrap();
     client.generation();
