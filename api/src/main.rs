@@ -3,6 +3,8 @@
 //! `serve`. It has one thread, besides those of SQLite and of name lookups. The only process that it starts is the
 //! operator's event script.
 
+#![forbid(unsafe_code)]
+
 mod apilog;
 mod causes;
 mod cli;

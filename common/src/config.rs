@@ -1,5 +1,5 @@
-//! The configuration that the backend hands to the daemons, as it travels (JSON). Owned by nobody: plain values.
-//! Field names are those of the backend's settings (table `os4x_configuration`) where there is one.
+//! The configuration that the backend sends to the daemons, as JSON; os4xapi-protocol(5) describes it. All are plain
+//! values. A field that the backend has a setting for (table `os4x_configuration`) has the name of the setting.
 
 use crate::net::Network;
 use crate::secret::Secret;
@@ -9,14 +9,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-/// Why a configuration is not taken.
+/// Why a daemon refuses a configuration.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfigFault {
-    /// A number that cannot be; its name, it, least and most.
+    /// A number is out of its range: the name, the number, the least and the most.
     Range(&'static str, u32, u32, u32),
-    /// Not a network.
+    /// A network is not in CIDR notation (RFC 4632): its text, at most 60 octets.
     Network(String),
-    /// There is no station to connect to.
+    /// The host of the station is empty.
     NoStation,
 }
 
@@ -45,7 +45,7 @@ fn check_port(name: &'static str, port: u16) -> Result<(), ConfigFault> {
     check(name, port.into(), &(1..=u16::MAX.into()))
 }
 
-/// One PEM object (certificate or CRL) and the name an operator knows it by.
+/// One PEM object (RFC 7468: certificate or CRL) and the name that an operator gave it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedPem {
     /// Name in the backend, for log lines.
@@ -66,14 +66,14 @@ pub enum CertificateRule {
     Any,
 }
 
-/// How strictly a partner's OFTP2 messages are judged.
+/// How strictly the server checks a partner's OFTP2 messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfileName {
     /// Accepts the deviations C1 to C12 of `man/doc/deviations.md`.
     #[default]
     Tolerant,
-    /// RFC 5024 to the letter.
+    /// Accepts only what RFC 5024 allows.
     Strict,
 }
 
@@ -84,17 +84,17 @@ pub struct Partner {
     pub short_name: String,
     /// SSIDCODE (RFC 5024 §5.3.2), at most 25 characters, without trailing spaces; unique.
     pub ssid: String,
-    /// A disabled partner is refused with ESID 99.
+    /// The server refuses a disabled partner with ESID 99 (RFC 5024 §5.3.11).
     pub enabled: bool,
     /// Which certificate may speak for this partner.
     pub certificate: CertificateRule,
     /// The pinned certificates, current and next.
     pub pins: Vec<NamedPem>,
-    /// How strictly its messages are judged.
+    /// How strictly the server checks its messages.
     pub profile: ProfileName,
     /// Host name or address for outgoing sessions; none: only incoming ones.
     pub host: Option<String>,
-    /// Port for outgoing sessions.
+    /// Port for outgoing sessions, 1 to 65535.
     pub port: u16,
     /// Outgoing sessions use TLS.
     pub tls: bool,
@@ -186,16 +186,16 @@ impl Default for Limits {
     }
 }
 
-/// Everything the server needs, one generation of it.
+/// One generation of the server's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxyConfig {
-    /// Grows with every change.
+    /// Grows with every change, and never falls.
     pub generation: u64,
-    /// Port of the TLS listener (`tcp_port_tls`).
+    /// Port of the TLS listener, 1 to 65535 (`tcp_port_tls`).
     pub tcp_port_tls: u16,
-    /// Address the TLS listener binds; none: all.
+    /// Address that the TLS listener binds; none: all (`tcp_incoming_ip`).
     pub tcp_incoming_ip: Option<IpAddr>,
-    /// Source address of outgoing sessions; none: the system chooses.
+    /// Source address of outgoing sessions; none: the system chooses (`tcp_outgoing_ip`).
     pub tcp_outgoing_ip: Option<IpAddr>,
     /// Our certificate towards partners, PEM, leaf first.
     pub certificate: String,
@@ -205,31 +205,31 @@ pub struct ProxyConfig {
     pub trusted: Vec<NamedPem>,
     /// CRLs, one for each issuer and scope.
     pub crls: Vec<NamedPem>,
-    /// CRL distribution URLs that the backend knows: no need to report these.
+    /// CRL distribution URLs that the backend knows, so that the server need not report them; at most 200.
     #[serde(default)]
     pub crl_urls: Vec<String>,
     /// Partner table.
     pub partners: Vec<Partner>,
     /// A partner must show a certificate (`tls_check_client_certificate`).
     pub tls_check_client_certificate: bool,
-    /// A certificate whose issuer has no CRL here is accepted (`tls_ignore_crl_unavailability`).
+    /// The server accepts a certificate whose issuer has no CRL here (`tls_ignore_crl_unavailability`).
     pub tls_ignore_crl_unavailability: bool,
     /// Loopback, link-local, multicast and the server's own addresses may be partners
     /// (`proxy_outgoing_allow_local`).
     #[serde(default)]
     pub outgoing_allow_local: bool,
-    /// How long this configuration may be used without a newer one, seconds (`proxy_max_config_age`).
+    /// How long the server may use this configuration without news of it, seconds, at least 1 (`proxy_max_config_age`).
     pub proxy_max_config_age: u32,
-    /// Limits; the client is handed the same ones.
+    /// Limits; the client gets the same ones.
     #[serde(default)]
     pub limits: Limits,
 }
 
 impl ProxyConfig {
-    /// Whether all numbers can be; what OpenSSL has to read is judged where it is read.
+    /// Checks all numbers. The code that reads certificates, key and CRLs checks these.
     ///
     /// # Errors
-    /// A port is 0, or a number is outside its range.
+    /// `Range` for the first number that is out of its range.
     pub fn check(&self) -> Result<(), ConfigFault> {
         check_port("tcp_port_tls", self.tcp_port_tls)?;
         check("proxy_max_config_age", self.proxy_max_config_age, &(1..=u32::MAX))?;
@@ -237,34 +237,34 @@ impl ProxyConfig {
     }
 }
 
-/// Everything the client needs, one generation of it.
+/// One generation of a client's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientConfig {
-    /// Grows with every change.
+    /// Grows with every change, and never falls.
     pub generation: u64,
     /// Host of the station's receive daemon, a name or an address (`proxy_station_host`).
     pub station_host: String,
-    /// Its port (`tcp_port`).
+    /// Its port, 1 to 65535 (`tcp_port`).
     pub station_port: u16,
     /// Address of the local listener for the station's outgoing sessions; none: all.
     pub listen_ip: Option<IpAddr>,
-    /// Its port; none: this client has no listener.
+    /// Its port, 1 to 65535; none: this client has no listener.
     pub listen_port: Option<u16>,
     /// Networks that may use it, in CIDR notation; none: loopback and private ones.
     pub networks: Vec<String>,
-    /// Listeners for stations that know no proxies, at most `MAX_TIED`.
+    /// Listeners for stations that know no proxies; the client opens the first `MAX_TIED`.
     #[serde(default)]
     pub tied: Vec<Tied>,
-    /// Limits.
+    /// Limits, the same ones as the server's.
     #[serde(default)]
     pub limits: Limits,
 }
 
 impl ClientConfig {
-    /// Whether it can be worked with.
+    /// Checks the station, the ports, the networks and the limits.
     ///
     /// # Errors
-    /// There is no station, a port is 0, a network is none, or a limit is outside its range.
+    /// `NoStation` without a host, `Range` for a number out of its range, `Network` for a text that is no network.
     pub fn check(&self) -> Result<(), ConfigFault> {
         if self.station_host.is_empty() {
             return Err(ConfigFault::NoStation);
@@ -280,12 +280,12 @@ impl ClientConfig {
     }
 }
 
-/// A listener that leads to one partner; nothing is asked on it.
+/// A listener that leads to one partner, without a proxy protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tied {
     /// Its address; none: all.
     pub listen_ip: Option<IpAddr>,
-    /// Its port.
+    /// Its port, 1 to 65535.
     pub listen_port: u16,
     /// Short name of the partner.
     pub partner: String,
@@ -294,7 +294,7 @@ pub struct Tied {
     pub networks: Vec<String>,
 }
 
-/// Tied listeners of one client: what the backend keeps, and what a client opens.
+/// Most tied listeners of one client: the backend stores no more, and a client opens no more.
 pub const MAX_TIED: usize = 255;
 
 #[cfg(test)]
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
+    fn a_refusal_names_the_value_at_fault() {
         assert_eq!(config().check(), Ok(()), "the defaults are allowed");
         let limits = |change: fn(&mut Limits)| {
             let mut limits = Limits::default();

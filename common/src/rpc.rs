@@ -1,5 +1,5 @@
-//! The backend's functions (`os4xapi-protocol.5`): what the daemons ask and what OS4Xapi answers, as JSON over https.
-//! One request is one POST; `function` and `token` stand beside the function's own members.
+//! The backend's functions, as os4xapi-protocol(5) describes them: the calls of the daemons and the answers of OS4Xapi,
+//! JSON over https. One call is one POST; `function` and `token` stand beside the function's own members.
 
 use crate::config::{ClientConfig, ProxyConfig};
 use crate::identity::ProxyId;
@@ -7,13 +7,13 @@ use crate::text::shortened;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// Files of one session that are reported by name: the last ones. So many fit a message of a session process.
+/// Most files of one session that are reported by name: the last ones. So many fit into a message of a session process.
 pub const MAX_TRANSFERS: usize = 40;
 
-/// Longest CRL distribution URL that is reported, octets.
+/// Longest CRL distribution URL that a server reports and the backend stores, octets.
 pub const MAX_CRL_URL: usize = 1024;
 
-/// Who an entry comes from.
+/// The program that an entry comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -21,19 +21,19 @@ pub enum Origin {
     Server,
     /// os4x_proxyclient2
     Client,
-    /// The backend itself: never in a call.
+    /// The backend itself; never in a call.
     Api,
 }
 
-/// How grave a system log entry is.
+/// The severity of a system log entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Level {
     /// The daemon ends.
     Fatal,
-    /// Something did not come about.
+    /// Something failed.
     Error,
-    /// Something will not come about unless somebody acts.
+    /// Something will fail unless an operator acts.
     Warn,
     /// Good to know.
     Info,
@@ -68,7 +68,7 @@ calls! {
     "proxy_enrol" ProxyEnrol {
         /// The client's public key: SubjectPublicKeyInfo, PEM.
         public_key: String,
-        /// The client has been running for a while: what it reported before is still its own.
+        /// The client has had a certificate since its start, so the sessions that it reported are still alive.
         #[serde(default)]
         renewal: bool,
     }
@@ -80,7 +80,7 @@ calls! {
     "proxy_config" ProxyConfig {
         /// Proxy ID of the server that asks (as the control connection proved it).
         proxy_id: ProxyId,
-        /// Generation that the server holds.
+        /// Generation that the server has; none: it has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         generation: Option<u64>,
     }
@@ -96,13 +96,13 @@ calls! {
 
     /// Begins and ends of sessions.
     "proxy_session" ProxySession {
-        /// In the order they happened.
+        /// In the order of their times.
         events: Vec<SessionEvent>,
     }
 }
 
 impl Call {
-    /// Tells the backend something, and waits for no content of its answer.
+    /// Whether the call is a report, whose answer has no members.
     pub fn is_report(&self) -> bool {
         matches!(self, Self::ProxyCrlUrl { .. } | Self::ProxySystemLog(_) | Self::ProxySession { .. })
     }
@@ -111,13 +111,13 @@ impl Call {
 /// `proxy_enrol`'s answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Enrolment {
-    /// The client's certificate, PEM.
+    /// The client's certificate, one PEM object.
     pub certificate: String,
     /// The backend's CA that issued it and every licence, PEM.
     pub ca: String,
     /// Proxy IDs of the servers that this client may talk to.
     pub proxies: Vec<ProxyId>,
-    /// How long the certificate is valid, seconds.
+    /// How long the certificate is valid, seconds: 600 to 604800 (`proxy_enrol_seconds`).
     pub valid_seconds: u32,
 }
 
@@ -125,7 +125,7 @@ pub struct Enrolment {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged, try_from = "ConfigMembers")]
 pub enum ConfigAnswer {
-    /// A generation that the server does not hold yet.
+    /// A generation that the server does not have yet.
     Changed {
         /// The whole of it.
         config: Box<ProxyConfig>,
@@ -137,7 +137,8 @@ pub enum ConfigAnswer {
     },
 }
 
-/// Either of the two, as it comes: what is wrong in `config` is told of it, not that nothing fits.
+/// The members of either answer. With them serde names the fault inside `config`; for an untagged enum it would only
+/// say that no variant fits.
 #[derive(Deserialize)]
 struct ConfigMembers {
     config: Option<Box<ProxyConfig>>,
@@ -167,21 +168,22 @@ pub struct ClientConfigAnswer {
 /// A system log entry: something an operator should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemLog {
-    /// How grave it is.
+    /// Its severity.
     pub level: Level,
-    /// Our words, with the peer's values nowhere in it: the ignore list matches this. Does not begin with '-'.
+    /// Our own words without any value of a peer: the ignore list is compared with them. Does not begin with '-',
+    /// because it becomes an argument of the event script.
     pub text: String,
-    /// The whole log line, escaped values included.
+    /// The whole log line, with escaped values.
     pub detail: String,
-    /// Which daemon.
+    /// The daemon that reports.
     pub origin: Origin,
     /// Its host name, as `host_name` gives it.
     pub host: String,
-    /// The process.
+    /// Its process.
     pub pid: u32,
     /// Seconds since 1970-01-01 UTC.
     pub time: u64,
-    /// Address of the partner, if one is concerned.
+    /// Address of the partner, if the entry is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     /// Short name of the partner, if known.
@@ -216,7 +218,7 @@ pub enum SessionEvent {
     End(SessionEnd),
 }
 
-/// What is known of a session when it begins.
+/// The begin of a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionBegin {
     /// The pair's ID in hex: the same on both daemons, unique.
@@ -227,29 +229,29 @@ pub struct SessionBegin {
     pub pid: u32,
     /// Seconds since 1970-01-01 UTC.
     pub time: u64,
-    /// The partner's address and port.
+    /// The partner's address and port, as `192.0.2.1:6619` or `[2001:db8::1]:6619`.
     pub address: String,
     /// Short name of the partner.
     pub partner: String,
-    /// The partner's SSIDCODE.
+    /// The partner's SSIDCODE (RFC 5024 §5.3.2), at most 25 characters.
     pub ssid: String,
-    /// Subject of its certificate, empty without.
+    /// Subject of its certificate; empty without one.
     pub subject: String,
-    /// Serial number of its certificate in hex, empty without.
+    /// Serial number of its certificate in hex; empty without one.
     #[serde(default)]
     pub serial: String,
-    /// TLS version and cipher suite, empty without.
+    /// TLS version and cipher suite; empty without TLS.
     #[serde(default)]
     pub tls: String,
-    /// The station: its address, or as it is configured. The client adds it; the DMZ does not know it.
+    /// The station: its address, or its configured name. The client adds it, because the server does not know it.
     #[serde(default)]
     pub station: String,
 }
 
-/// What became of it.
+/// The end of a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEnd {
-    /// As in `SessionBegin`.
+    /// The pair's ID, as in `SessionBegin`.
     pub session: String,
     /// Seconds since 1970-01-01 UTC.
     pub time: u64,
@@ -265,9 +267,9 @@ pub struct SessionEnd {
     /// Receipts, EERP and NERP, both ways.
     #[serde(default)]
     pub receipts: u32,
-    /// Why it ended, one word of `os4x_proxy-log.5`.
+    /// Why it ended: one word of os4x_proxy-log(5).
     pub reason: String,
-    /// The same in a sentence, where there is more to say.
+    /// More about the reason, if there is more.
     #[serde(default)]
     pub detail: String,
     /// The last `MAX_TRANSFERS` files, in their order.
@@ -275,23 +277,23 @@ pub struct SessionEnd {
     pub transfers: Vec<Transfer>,
 }
 
-/// One file of a session, as far as the session carried it.
+/// One file of a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Who sent it: `partner` or `station`.
     pub sender: String,
-    /// Virtual file name, odd octets escaped.
+    /// Virtual file name (SFIDDSN, RFC 5024 §5.3.3) with unprintable octets escaped.
     pub name: String,
-    /// Octets that this session carried.
+    /// Octets of the file that this session carried.
     pub octets: u64,
-    /// What became of it.
+    /// How it ended.
     pub result: TransferResult,
-    /// SFNAREAS or EFNAREAS, if it was refused.
+    /// SFNAREAS or EFNAREAS (RFC 5024 §5.3.5, §5.3.10), 0 to 99, if it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<u8>,
 }
 
-/// What became of a file.
+/// How the transfer of a file ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TransferResult {
@@ -303,19 +305,20 @@ pub enum TransferResult {
     Broken,
 }
 
-/// What every failed call answers beside its HTTP status.
+/// The answer to a failed call, beside its HTTP status.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ApiError {
-    /// One word, listed in `os4xapi-protocol.5`: `bad-token`, `forbidden`, `not-configured`, ...
+    /// One word of the list in os4xapi-protocol(5): `bad-token`, `forbidden`, `not-configured`, ...
     pub code: String,
-    /// A finished sentence.
+    /// A sentence for people.
     pub message: String,
 }
 
 /// Longest text of `without_values`, octets.
 const MAX_WORDS: usize = 300;
 
-/// What is wrong with an answer, without the text that serde quotes from it: that may be a secret, and of any length.
+/// The fault of an answer without the text that serde quotes from it: the text may be a secret, and of any length. At
+/// most 300 octets.
 pub fn without_values(e: &serde_json::Error) -> String {
     let text = e.to_string();
     let quoted = text.split_once('"').and_then(|(before, rest)| Some((before, rest.rsplit_once('"')?.1)));

@@ -1,10 +1,11 @@
 //! The HTTP side of the API. It checks path, method, size, JSON, token and function name, in this order. A caller
 //! without the right token is logged with its address. `functions` answers the calls; `refusal` has the errors.
 
+use super::app::App;
 use super::connection::Peer;
 use super::guard::Verdict;
 use super::refusal::Refusal;
-use super::{App, functions, source};
+use super::{functions, source};
 use crate::causes::on_one_line;
 use crate::http::is_too_large;
 use crate::settings::{TOKEN, Values};

@@ -1,7 +1,7 @@
 //! One connection, in a task of its own: TLS handshake, then HTTP/1.1, each with a deadline. It closes a silent caller,
 //! and one whose time is over. Knows no function of the API.
 
-use super::App;
+use super::app::App;
 use axum::Router;
 use axum::extract::Extension;
 use common::log::escape;

@@ -2,8 +2,10 @@
 //! beside the calls of the daemons. It reports CRLs that run out without a newer one. Run by `serve`. Downloads nothing
 //! if the settings say so; `crl_fetch` checks each download.
 
+use super::app::App;
+use super::error::ServeError;
 use super::functions::needed_crls;
-use super::{App, ServeError, reports};
+use super::reports;
 use crate::causes::on_one_line;
 use crate::clock;
 use crate::crl_fetch::{self, FetchError, Fetched, RoundError, Taken};

@@ -1,8 +1,9 @@
 //! The functions of the API: each answers a question of the daemons from one state of the database. The caller's token
 //! has been checked; its address decides which listener it gets. Functions change nothing that the daemons see.
 
+use super::app::App;
 use super::refusal::Refusal;
-use super::{App, reports};
+use super::reports;
 use crate::db;
 use crate::pki::ca::Ca;
 use crate::pki::read;

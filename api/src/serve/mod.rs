@@ -4,8 +4,10 @@
 //! else. The event script is the only process that it starts.
 
 mod api;
+mod app;
 mod connection;
 mod downloads;
+mod error;
 mod events;
 mod functions;
 mod guard;
@@ -15,20 +17,17 @@ mod source;
 mod tls;
 
 use crate::causes::on_one_line;
-use crate::db::{Db, DbError};
-use crate::pki::PkiError;
+use crate::db::Db;
 use crate::store::{configuration, journal};
 use crate::{apilog, db};
+use app::App;
 use axum::Router;
 use common::log::escape;
 use downloads::Downloads;
-use events::Events;
-use guard::Guard;
+pub(crate) use error::ServeError;
 use nix::sys::signal::SigSet;
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tls::Tls;
 use tokio::net::TcpListener;
@@ -48,77 +47,6 @@ const FORGET: Duration = Duration::from_hours(1);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Pause after a failed accept (out of descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Why the service does not start, or ends.
-#[derive(Debug)]
-pub(crate) enum ServeError {
-    /// The address cannot be listened on.
-    Bind(SocketAddr, io::Error),
-    /// A system call.
-    System(&'static str, io::Error),
-    /// The database.
-    Db(DbError),
-    /// The certificates.
-    Pki(PkiError),
-}
-
-impl fmt::Display for ServeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bind(at, _) => {
-                write!(f, "the address {at} cannot be listened on: choose another one with --listen")
-            }
-            Self::System(doing, _) => write!(f, "the system failed while {doing}"),
-            Self::Db(error) => error.fmt(f),
-            Self::Pki(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for ServeError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Bind(_, cause) | Self::System(_, cause) => Some(cause),
-            Self::Db(error) => error.source(),
-            Self::Pki(error) => error.source(),
-        }
-    }
-}
-
-impl From<DbError> for ServeError {
-    fn from(error: DbError) -> Self {
-        Self::Db(error)
-    }
-}
-
-impl From<PkiError> for ServeError {
-    fn from(error: PkiError) -> Self {
-        Self::Pki(error)
-    }
-}
-
-/// What the handlers share.
-pub(crate) struct App {
-    db: Db,
-    guard: Guard,
-    events: Events,
-    /// Trusted certificates that cannot be read, as they were logged last.
-    unreadable: Mutex<Vec<String>>,
-}
-
-impl App {
-    /// Logs the trusted certificates that cannot be read, if they are others than the last time.
-    fn log_unreadable(&self, names: &[&str]) {
-        let mut logged = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-        if *logged == names {
-            return;
-        }
-        for name in names {
-            log::error!("trusted_certificate_unreadable name={}", escape(name));
-        }
-        *logged = names.iter().map(|&name| name.to_owned()).collect();
-    }
-}
 
 /// The service, listening.
 pub(crate) struct Server {
@@ -151,12 +79,7 @@ impl Server {
         let bound = |cause| ServeError::Bind(listen, cause);
         let listener = TcpListener::bind(listen).await.map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
-        let app = Arc::new(App {
-            db,
-            guard: Guard::default(),
-            events: Events::start(),
-            unreadable: Mutex::default(),
-        });
+        let app = Arc::new(App::new(db));
         let router = api::router(Arc::clone(&app), values.text("api_path"));
         log::info!("started address={address} path={}", values.text("api_path"));
         Ok(Self {

@@ -1,7 +1,7 @@
 //! The way of an entry into the system log: past the ignore list, into the table and the API's log, and to the event
 //! script. Run by `serve`, for reports of the daemons and for its own.
 
-use super::App;
+use super::app::App;
 use crate::db::DbError;
 use crate::settings::Values;
 use crate::store::partners::word;

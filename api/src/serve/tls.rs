@@ -2,7 +2,7 @@
 //! database, and renews the certificate a month before it expires. Sends leaf and CA. Clients show no certificate here:
 //! they have a token.
 
-use super::ServeError;
+use super::error::ServeError;
 use crate::clock::{self, DAY};
 use crate::db::{self, Db};
 use crate::pki::ca::{Ca, HTTPS_DAYS, hosts_of};

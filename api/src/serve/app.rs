@@ -1,0 +1,36 @@
+//! The state that the tasks of the service share: the database, the counts of bad calls and the queue of events. `serve`
+//! makes it once; each call borrows it.
+
+use super::events::Events;
+use super::guard::Guard;
+use crate::db::Db;
+use common::log::escape;
+use std::sync::{Mutex, PoisonError};
+
+/// What the handlers share.
+pub(super) struct App {
+    pub(super) db: Db,
+    pub(super) guard: Guard,
+    pub(super) events: Events,
+    /// Trusted certificates that cannot be read, as they were logged last.
+    unreadable: Mutex<Vec<String>>,
+}
+
+impl App {
+    /// With nothing counted, queued or logged yet. Starts the task of the event script.
+    pub(super) fn new(db: Db) -> Self {
+        Self { db, guard: Guard::default(), events: Events::start(), unreadable: Mutex::default() }
+    }
+
+    /// Logs the trusted certificates that cannot be read, if they are others than the last time.
+    pub(super) fn log_unreadable(&self, names: &[&str]) {
+        let mut logged = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        if *logged == names {
+            return;
+        }
+        for name in names {
+            log::error!("trusted_certificate_unreadable name={}", escape(name));
+        }
+        *logged = names.iter().map(|&name| name.to_owned()).collect();
+    }
+}

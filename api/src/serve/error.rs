@@ -1,0 +1,55 @@
+//! Why the service does not start, or ends. Prints nothing.
+
+use crate::db::DbError;
+use crate::pki::PkiError;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+/// Why the service does not start, or ends.
+#[derive(Debug)]
+pub(crate) enum ServeError {
+    /// The address cannot be listened on.
+    Bind(SocketAddr, io::Error),
+    /// A system call.
+    System(&'static str, io::Error),
+    /// The database.
+    Db(DbError),
+    /// The certificates.
+    Pki(PkiError),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind(at, _) => {
+                write!(f, "the address {at} cannot be listened on: choose another one with --listen")
+            }
+            Self::System(doing, _) => write!(f, "the system failed while {doing}"),
+            Self::Db(error) => error.fmt(f),
+            Self::Pki(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Bind(_, cause) | Self::System(_, cause) => Some(cause),
+            Self::Db(error) => error.source(),
+            Self::Pki(error) => error.source(),
+        }
+    }
+}
+
+impl From<DbError> for ServeError {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+impl From<PkiError> for ServeError {
+    fn from(error: PkiError) -> Self {
+        Self::Pki(error)
+    }
+}
