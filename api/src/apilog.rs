@@ -2,8 +2,8 @@
 //! `serve` owns it and hands it the settings every few seconds; it then opens the file anew if somebody moved it. It
 //! rolls a full file. It never holds a token, a password or a key.
 
-use common::log::escape;
 use common::sys::localtime;
+use common::text::escape::escape;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -3,7 +3,6 @@
 //! is not trusted, even if an operator named the URL.
 
 use crate::causes::on_one_line;
-use crate::clock;
 use crate::db::{Db, DbError};
 use crate::http::{Client, HttpError, Reach};
 use crate::pki::PkiError;
@@ -12,6 +11,7 @@ use crate::settings::Values;
 use crate::store::crls::{self, Kept};
 use crate::store::{certificates, crl_urls};
 use axum::body::Bytes;
+use common::text::clock;
 use openssl::error::ErrorStack;
 use std::fmt;
 use std::sync::Arc;
@@ -200,7 +200,7 @@ async fn take(
         Ok(taken) => {
             let next = taken.crl.next_update;
             let over = next.filter(|next| *next < now);
-            let error = over.map(|next| format!("the CRL there expired at {}", clock::text(next)));
+            let error = over.map(|next| format!("the CRL there expired at {}", clock::rfc3339(next)));
             let max_age = i64::from(values.number("proxy_crl_max_age"));
             (next_fetch(now, taken.crl.last_update, next, max_age), error)
         }
@@ -241,7 +241,7 @@ fn check(octets: &[u8], trusted: &[common::config::NamedPem]) -> Result<CrlFacts
         return Err(FetchError::UnknownIssuer(facts.issuer));
     }
     if facts.last_update > clock::now() + CLOCK_SKEW {
-        return Err(FetchError::NotYet(clock::text(facts.last_update)));
+        return Err(FetchError::NotYet(clock::rfc3339(facts.last_update)));
     }
     Ok(facts)
 }

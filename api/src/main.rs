@@ -8,7 +8,6 @@
 mod apilog;
 mod causes;
 mod cli;
-mod clock;
 mod crl_fetch;
 mod db;
 mod http;

@@ -4,11 +4,11 @@
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::{Command, output};
-use crate::clock;
 use crate::pki::ca::{Ca, HTTPS_DAYS, Issued, hosts_of};
 use crate::pki::read::{self, Facts};
-use crate::settings::is_host;
 use crate::store::certificates::{self, Usage};
+use common::text::clock;
+use common::text::host::is_host;
 use openssl::x509::X509;
 use serde_json::json;
 use std::path::Path;
@@ -117,7 +117,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
             usage.word().to_owned(),
             facts.subject,
             facts.issuer,
-            clock::text(facts.until),
+            clock::rfc3339(facts.until),
             facts.fingerprint,
         ]);
     }

@@ -5,13 +5,13 @@ use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output, trust};
 use crate::causes::on_one_line;
-use crate::clock;
 use crate::crl_fetch::{self, Taken};
 use crate::db::Db;
 use crate::pki::read::{self, CrlFacts};
 use crate::store::crl_urls::{self, Noted, Source};
 use crate::store::crls::{self, Kept, LARGEST_IN_ALL, Stored};
 use crate::store::{certificates, configuration};
+use common::text::clock;
 use openssl::x509::X509Crl;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -107,10 +107,10 @@ fn outcome(kept: &Kept, crl: &CrlFacts) -> String {
     let expired = crl.next_update.is_some_and(|next| next < clock::now());
     let note = if expired { "; it is EXPIRED" } else { "" };
     match kept {
-        Kept::First | Kept::Newer => format!("taken, of {}{note}.", clock::text(crl.last_update)),
-        Kept::Same => format!("there already, of {}{note}.", clock::text(crl.last_update)),
+        Kept::First | Kept::Newer => format!("taken, of {}{note}.", clock::rfc3339(crl.last_update)),
+        Kept::Same => format!("there already, of {}{note}.", clock::rfc3339(crl.last_update)),
         Kept::NoRoom => format!("not taken, all CRLs together would be larger than {LARGEST_IN_ALL} octets."),
-        Kept::Older(newer) => format!("not taken, a newer one is there, of {}.", clock::text(*newer)),
+        Kept::Older(newer) => format!("not taken, a newer one is there, of {}.", clock::rfc3339(*newer)),
     }
 }
 
@@ -170,8 +170,8 @@ impl Listed {
         [
             crl.name.clone(),
             output::or_dash(self.number.as_ref()),
-            clock::text(crl.last_update),
-            output::or_dash(crl.next_update.map(clock::text)),
+            clock::rfc3339(crl.last_update),
+            output::or_dash(crl.next_update.map(clock::rfc3339)),
             self.state.to_owned(),
             output::or_dash(self.revoked),
             output::or_dash(source.map(|source| source.url.clone())),

@@ -2,9 +2,9 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::{Command, output};
-use crate::clock::{self, DAY};
+use super::{Command, date, output};
 use crate::store::ignores;
+use common::text::clock::{self, DAY};
 
 /// Days that an entry is valid without an option.
 const DAYS: i64 = 30;
@@ -74,7 +74,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     let description = invocation.value("description").unwrap_or_default();
     let db = invocation.open().await?;
     let id = ignores::add(&mut *db.connection().await?, &description, text, until).await?;
-    output::say(&format!("Ignored as number {id}, until {}.", clock::text(until)))
+    output::say(&format!("Ignored as number {id}, until {}.", clock::rfc3339(until)))
 }
 
 fn valid_until(invocation: &Invocation) -> Result<i64, CliError> {
@@ -84,7 +84,7 @@ fn valid_until(invocation: &Invocation) -> Result<i64, CliError> {
     match (days, invocation.value("until")) {
         (Some(_), Some(_)) => Err(CliError::Usage("--days and --until exclude each other".into())),
         (_, Some(time)) => {
-            clock::parse(&time).filter(|until| *until >= now).ok_or_else(|| wrong("until", &time, TIME))
+            date::parse(&time).filter(|until| *until >= now).ok_or_else(|| wrong("until", &time, TIME))
         }
         (days, None) => {
             let days = days.unwrap_or(DAYS);
@@ -105,7 +105,12 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     }
     let mut table = output::Table::new(&["NUMBER", "VALID UNTIL", "TEXT", "DESCRIPTION"]);
     for ignore in all {
-        table.row(&[ignore.id.to_string(), clock::text(ignore.valid_until), ignore.text, ignore.description]);
+        table.row(&[
+            ignore.id.to_string(),
+            clock::rfc3339(ignore.valid_until),
+            ignore.text,
+            ignore.description,
+        ]);
     }
     table.print("Nothing is ignored.")
 }

@@ -6,9 +6,9 @@ use super::error::CliError;
 use super::{Command, output};
 use crate::db::Creation;
 use crate::pki::ca::{Ca, HTTPS_DAYS};
-use crate::settings::is_host;
 use crate::store::certificates::{self, Usage};
 use crate::store::configuration;
+use common::text::host::is_host;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "init",

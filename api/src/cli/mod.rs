@@ -6,6 +6,7 @@ mod args;
 mod cert;
 mod config;
 mod crl;
+mod date;
 mod error;
 mod ignore;
 mod init;

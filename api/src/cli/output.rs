@@ -2,6 +2,7 @@
 //! cannot steer the terminal.
 
 use super::error::CliError;
+use common::text::escape::visible;
 use serde::Serialize;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -79,25 +80,6 @@ impl Table {
     }
 }
 
-/// `text` as it may go to a terminal.
-fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_hazardous(c) {
-            shown.extend(c.escape_unicode());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
-/// Control characters, invisible characters, and those that reverse the direction of the text.
-fn is_hazardous(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 /// A value that may be absent, for a table.
 pub(super) fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
@@ -116,6 +98,6 @@ mod tests {
     fn columns_are_aligned_and_control_characters_shown() {
         let mut table = Table::new(&["NAME", "VALUE"]);
         table.row(&["longer name".into(), "\u{1b}[2Jx\n".into()]);
-        assert_eq!(table.text(), "NAME         VALUE\nlonger name  \\u{1b}[2Jx\\u{a}\n");
+        assert_eq!(table.text(), "NAME         VALUE\nlonger name  \\x1b[2Jx\\n\n");
     }
 }

@@ -4,13 +4,13 @@
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::{Command, output};
-use crate::clock;
 use crate::db::Change;
 use crate::pki::ca::pem;
 use crate::pki::read::{Facts, certificates, check_validity, short_name};
-use crate::settings::is_host;
 use crate::store::partners::{self, of_word, word};
 use common::config::{CertificateRule, NamedPem, Partner, ProfileName};
+use common::text::clock;
+use common::text::host::{is_host, is_short_name};
 use std::path::Path;
 
 /// Port of a partner without --port; it depends on TLS.
@@ -116,7 +116,7 @@ Removes a partner, and the listeners tied to it. Its sessions in progress run to
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
     let name = invocation.argument(0);
-    if !partners::is_short_name(name) {
+    if !is_short_name(name) {
         return Err(CliError::Usage(format!(
             "'{name}' is no short name: it has 1 to 32 letters, digits, '.', '_' or '-', which is not the first"
         )));
@@ -318,7 +318,7 @@ fn rule(partner: &Partner) -> String {
     let until = partner.pins.iter().filter_map(|pin| Some(Facts::of_pem(&pin.pem).ok()?.until)).max();
     match until {
         Some(until) => {
-            let day: String = clock::text(until).chars().take(10).collect();
+            let day: String = clock::rfc3339(until).chars().take(10).collect();
             format!("{word} ({} until {day})", partner.pins.len())
         }
         None => word,

@@ -4,9 +4,9 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::clock;
 use crate::store::proxies;
 use common::identity::ProxyId;
+use common::text::clock;
 use serde_json::json;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -83,7 +83,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     }
     let mut table = output::Table::new(&["PROXY ID", "NAME", "ADDED"]);
     for proxy in all {
-        table.row(&[proxy.id.to_string(), proxy.name, clock::text(proxy.added)]);
+        table.row(&[proxy.id.to_string(), proxy.name, clock::rfc3339(proxy.added)]);
     }
     table.print("No server is listed.")
 }

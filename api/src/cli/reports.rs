@@ -4,10 +4,10 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::clock;
 use crate::store::journal;
 use crate::store::partners::word;
 use crate::store::sessions::{self, Session};
+use common::text::clock;
 
 /// Lines shown without an option.
 const LIMIT: u32 = 100;
@@ -64,7 +64,7 @@ async fn log(invocation: Invocation) -> Result<(), CliError> {
         output::Table::new(&["TIME", "LEVEL", "FROM", "HOST", "PID", "PARTNER", "ADDRESS", "TEXT"]);
     for entry in entries {
         table.row(&[
-            clock::text(i64::try_from(entry.time).unwrap_or(i64::MAX)),
+            clock::rfc3339(i64::try_from(entry.time).unwrap_or(i64::MAX)),
             word(&entry.level),
             word(&entry.origin),
             entry.host,
@@ -105,8 +105,8 @@ fn print_sessions(all: Vec<Session>) -> Result<(), CliError> {
     ]);
     for session in all {
         table.row(&[
-            output::or_dash(session.began.map(clock::text)),
-            output::or_dash(session.ended.map(clock::text)),
+            output::or_dash(session.began.map(clock::rfc3339)),
+            output::or_dash(session.ended.map(clock::rfc3339)),
             session.state.to_owned(),
             output::or_dash(session.direction),
             output::or_dash(session.partner),
@@ -129,7 +129,7 @@ fn print_files(all: Vec<Session>) -> Result<(), CliError> {
     for session in all {
         for file in session.transfers {
             table.row(&[
-                output::or_dash(session.began.map(clock::text)),
+                output::or_dash(session.began.map(clock::rfc3339)),
                 output::or_dash(session.direction.clone()),
                 output::or_dash(session.partner.clone()),
                 file.sender,

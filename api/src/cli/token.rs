@@ -4,11 +4,12 @@
 use super::args::Invocation;
 use super::error::CliError;
 use super::{Command, output};
+use crate::pki::Doing;
 use crate::pki::read::Facts;
-use crate::pki::{Doing, hex};
 use crate::store::certificates::{self, Usage};
 use crate::store::configuration;
 use common::secret::Secret;
+use common::text::hex;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
@@ -45,7 +46,7 @@ next call on: start them again with the new one.
 pub(super) fn new_token() -> Result<Secret, CliError> {
     let mut octets = [0; 32];
     openssl::rand::rand_priv_bytes(&mut octets).doing("drawing random numbers")?;
-    Ok(Secret::new(hex(&octets)))
+    Ok(Secret::new(hex::encode(&octets)))
 }
 
 async fn show(invocation: Invocation) -> Result<(), CliError> {

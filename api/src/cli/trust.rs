@@ -4,12 +4,12 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::clock;
 use crate::db::Change;
 use crate::pki::ca::pem;
 use crate::pki::read::{self, Facts, short_name};
 use crate::store::{certificates, crl_urls};
 use common::config::NamedPem;
+use common::text::clock;
 use openssl::x509::{X509, X509VerifyResult};
 use serde_json::json;
 use std::path::Path;
@@ -131,7 +131,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
             "sha256": facts.fingerprint,
             "pem": one.pem,
         }));
-        table.row(&[one.name, facts.subject, clock::text(facts.until), facts.fingerprint]);
+        table.row(&[one.name, facts.subject, clock::rfc3339(facts.until), facts.fingerprint]);
     }
     if invocation.flag("json") { output::json(&rows) } else { table.print("No certificate is trusted.") }
 }

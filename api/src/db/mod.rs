@@ -173,7 +173,7 @@ impl Db {
         // The first statement writes: SQLite then waits for its turn here instead of failing at a later write,
         // and PostgreSQL's row lock puts changes in a row.
         sqlx::query("UPDATE os4x_generation SET value = CASE WHEN value >= $1 THEN value + 1 ELSE $1 END")
-            .bind(crate::clock::now())
+            .bind(common::text::clock::now())
             .execute(&mut *transaction)
             .await?;
         Ok(Change(transaction))
@@ -240,7 +240,7 @@ impl Creation {
         let mut transaction = db.pool.begin().await?;
         schema::create(&mut transaction, db.postgres).await?;
         sqlx::query("INSERT INTO os4x_generation (value) VALUES ($1)")
-            .bind(crate::clock::now())
+            .bind(common::text::clock::now())
             .execute(&mut *transaction)
             .await?;
         Ok(Self { db, change: Change(transaction), file })
@@ -298,7 +298,7 @@ impl Drop for NewFile {
 mod tests {
     use super::scratch::{Scratch, run};
     use super::{Creation, Db, DbError, generation};
-    use crate::clock;
+    use common::text::clock;
 
     #[test]
     fn every_change_counts_up_and_a_dropped_one_never_was() {

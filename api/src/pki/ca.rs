@@ -2,10 +2,12 @@
 //! clients, and its https certificate. Run by `init`, `licence issue`, `proxy_enrol` and the renewal of the https
 //! certificate. Never certifies a partner or another CA.
 
-use super::{Doing, PkiError, hex};
-use crate::clock::{self, DAY};
+use super::{Doing, PkiError};
 use common::identity::{CertificateKind, ProxyId};
 use common::secret::Secret;
+use common::text::clock::{self, DAY};
+use common::text::hex;
+use common::x509::times::unix_time_of;
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
@@ -44,7 +46,7 @@ impl Ca {
         let doing = "making the CA";
         let key = new_key()?;
         let digest = openssl::sha::sha256(&key.public_key_to_der().doing(doing)?);
-        let mark = hex(digest.get(..4).unwrap_or_default());
+        let mark = hex::encode(digest.get(..4).unwrap_or_default());
         let name = name(&[("O", "OS4Xapi"), ("CN", &format!("OS4X SmartProxy CA {mark}"))])?;
         let now = clock::now();
         let mut builder = blank(&name, &name, &key, now, now + CA_DAYS * DAY)?;
@@ -119,9 +121,9 @@ impl Ca {
         until: i64,
     ) -> Result<X509, PkiError> {
         let doing = "issuing a certificate";
-        let ca_end = clock::of_asn1(self.certificate.not_after()).doing(doing)?;
+        let ca_end = unix_time_of(self.certificate.not_after()).doing(doing)?;
         if until > ca_end {
-            return Err(PkiError::BeyondCa(clock::text(ca_end)));
+            return Err(PkiError::BeyondCa(clock::rfc3339(ca_end)));
         }
         let issuer = self.certificate.subject_name().to_owned().doing(doing)?;
         let mut builder = blank(subject, &issuer, key, clock::now() - CLOCK_SKEW, until)?;
@@ -240,9 +242,10 @@ pub(crate) fn pem(certificate: &X509) -> Result<String, PkiError> {
 #[cfg(test)]
 mod tests {
     use super::{Ca, hosts_of};
-    use crate::clock;
     use crate::pki::PkiError;
     use common::identity::{CertificateKind, ProxyId};
+    use common::text::clock;
+    use common::x509::times::unix_time_of;
     use openssl::pkey::PKey;
     use openssl::x509::X509;
 
@@ -262,7 +265,7 @@ mod tests {
         let certificate = issued_by(&ca, &licence);
         assert_eq!(CertificateKind::of(&certificate), Some(CertificateKind::Licence));
         assert_eq!(ProxyId::of_key(&certificate.public_key().unwrap()).unwrap(), Some(id));
-        let days = (clock::of_asn1(certificate.not_after()).unwrap() - clock::now()) / clock::DAY;
+        let days = (unix_time_of(certificate.not_after()).unwrap() - clock::now()) / clock::DAY;
         assert!((29..=30).contains(&days), "{days}");
     }
 

@@ -8,7 +8,6 @@ pub(crate) mod read;
 
 use openssl::error::ErrorStack;
 use std::fmt;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// What is wrong with a key, a certificate or a CRL.
@@ -103,12 +102,4 @@ impl<T> Doing<T> for Result<T, ErrorStack> {
     fn doing(self, doing: &'static str) -> Result<T, PkiError> {
         self.map_err(|cause| PkiError::OpenSsl(doing, cause))
     }
-}
-
-/// Octets as lower-case hex digits.
-pub(crate) fn hex(octets: &[u8]) -> String {
-    octets.iter().fold(String::with_capacity(octets.len() * 2), |mut text, octet| {
-        let _ = write!(text, "{octet:02x}");
-        text
-    })
 }

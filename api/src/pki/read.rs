@@ -2,17 +2,18 @@
 //! by the commands. Decides nothing about trust, except which files may be stored.
 
 use super::ca::pem;
-use super::{Doing, PkiError, der, hex};
-use crate::clock;
+use super::{Doing, PkiError, der};
 use common::config::NamedPem;
 use common::secret::Secret;
+use common::text::clock;
+use common::text::hex;
+use common::x509::subject;
+use common::x509::times::unix_time_of;
 use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
-use openssl::x509::{
-    CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509NameRef, X509Ref, X509VerifyResult,
-};
+use openssl::x509::{CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509Ref, X509VerifyResult};
 use std::path::Path;
 
 const PEM_CRL_BEGIN: &str = "-----BEGIN X509 CRL-----";
@@ -110,7 +111,7 @@ pub(crate) fn check_chain(chain: &[X509], key: &PKey<Private>) -> Result<(), Pki
         if let [lower, upper] = pair
             && upper.issued(lower) != X509VerifyResult::OK
         {
-            return Err(PkiError::Chain(name(lower.subject_name())));
+            return Err(PkiError::Chain(subject::text(lower.subject_name())));
         }
     }
     chain.iter().try_for_each(check_validity)
@@ -145,7 +146,7 @@ pub(crate) fn check_validity(certificate: &X509) -> Result<(), PkiError> {
     if (facts.from..=facts.until).contains(&clock::now()) {
         return Ok(());
     }
-    Err(PkiError::Validity(facts.subject, clock::text(facts.from), clock::text(facts.until)))
+    Err(PkiError::Validity(facts.subject, clock::rfc3339(facts.from), clock::rfc3339(facts.until)))
 }
 
 /// What lists show of a certificate.
@@ -168,11 +169,11 @@ impl Facts {
     pub(crate) fn of(certificate: &X509Ref) -> Result<Self, PkiError> {
         let doing = "reading a certificate";
         Ok(Self {
-            subject: name(certificate.subject_name()),
-            issuer: name(certificate.issuer_name()),
-            from: clock::of_asn1(certificate.not_before()).doing(doing)?,
-            until: clock::of_asn1(certificate.not_after()).doing(doing)?,
-            fingerprint: hex(&certificate.digest(MessageDigest::sha256()).doing(doing)?),
+            subject: subject::text(certificate.subject_name()),
+            issuer: subject::text(certificate.issuer_name()),
+            from: unix_time_of(certificate.not_before()).doing(doing)?,
+            until: unix_time_of(certificate.not_after()).doing(doing)?,
+            fingerprint: hex::encode(&certificate.digest(MessageDigest::sha256()).doing(doing)?),
         })
     }
 
@@ -205,7 +206,7 @@ impl CrlFacts {
         let doing = "reading a CRL";
         let octets = crl.to_der().doing(doing)?;
         if der::is_delta(&octets) {
-            return Err(PkiError::DeltaCrl(name(crl.issuer_name())));
+            return Err(PkiError::DeltaCrl(subject::text(crl.issuer_name())));
         }
         let mut identity = crl.issuer_name().to_der().doing(doing)?;
         identity.extend_from_slice(der::crl_scope(&octets));
@@ -213,10 +214,10 @@ impl CrlFacts {
         identity.extend_from_slice(der::crl_key_identifier(&octets));
         let number = crl.extension::<CrlNumber>().doing(doing)?;
         Ok(Self {
-            issuer_key: hex(&openssl::sha::sha256(&identity)),
-            issuer: name(crl.issuer_name()),
-            last_update: clock::of_asn1(crl.last_update()).doing(doing)?,
-            next_update: crl.next_update().map(clock::of_asn1).transpose().doing(doing)?,
+            issuer_key: hex::encode(&openssl::sha::sha256(&identity)),
+            issuer: subject::text(crl.issuer_name()),
+            last_update: unix_time_of(crl.last_update()).doing(doing)?,
+            next_update: crl.next_update().map(unix_time_of).transpose().doing(doing)?,
             number: number.and_then(|(_, number)| number.to_bn().ok()),
             pem: String::from_utf8_lossy(&crl.to_pem().doing(doing)?).into_owned(),
         })
@@ -256,26 +257,15 @@ pub(crate) fn crl_issuer_is_trusted(crl: &X509CrlRef, trusted: &[X509]) -> Resul
         // A wrong signature leaves its error in OpenSSL's queue, where the next TLS connection would find it.
         drop(ErrorStack::get());
     }
-    if named { Err(PkiError::CrlSignature(name(crl.issuer_name()))) } else { Ok(false) }
-}
-
-/// A distinguished name on one line: `O=Example, CN=example.org`.
-pub(crate) fn name(name: &X509NameRef) -> String {
-    let parts: Vec<String> = name
-        .entries()
-        .map(|entry| {
-            let field = entry.object().nid().short_name().unwrap_or("?");
-            let value = entry.data().to_string().unwrap_or_else(|_| "?".to_owned());
-            format!("{field}={value}")
-        })
-        .collect();
-    parts.join(", ")
+    if named { Err(PkiError::CrlSignature(subject::text(crl.issuer_name()))) } else { Ok(false) }
 }
 
 /// A short name for a certificate in lists: its common name, else its whole subject.
 pub(crate) fn short_name(certificate: &X509Ref) -> String {
     let common = certificate.subject_name().entries_by_nid(openssl::nid::Nid::COMMONNAME).last();
-    common.and_then(|entry| entry.data().to_string().ok()).unwrap_or_else(|| name(certificate.subject_name()))
+    common
+        .and_then(|entry| entry.data().to_string().ok())
+        .unwrap_or_else(|| subject::text(certificate.subject_name()))
 }
 
 /// All certificates as one PEM text, in their order.
@@ -286,9 +276,9 @@ pub(crate) fn chain_pem(chain: &[X509]) -> Result<String, PkiError> {
 #[cfg(test)]
 mod tests {
     use super::crl_issuer_is_trusted;
-    use crate::clock;
     use crate::pki::PkiError;
     use crate::pki::ca::Ca;
+    use common::text::clock;
     use openssl::asn1::Asn1Time;
     use openssl::bn::BigNum;
     use openssl::ec::{EcGroup, EcKey};

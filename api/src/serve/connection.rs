@@ -4,8 +4,8 @@
 use super::app::App;
 use axum::Router;
 use axum::extract::Extension;
-use common::log::escape;
 use common::net::normal;
+use common::text::escape::escape;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use openssl::ssl::{Ssl, SslAcceptor};

@@ -7,15 +7,15 @@ use super::error::ServeError;
 use super::functions::needed_crls;
 use super::reports;
 use crate::causes::on_one_line;
-use crate::clock;
 use crate::crl_fetch::{self, FetchError, Fetched, RoundError, Taken};
 use crate::pki::read;
 use crate::settings::Values;
 use crate::store::crl_urls::Source;
 use crate::store::crls::{Kept, Stored};
 use crate::store::{certificates, crl_urls, crls};
-use common::log::escape;
 use common::rpc::Level;
+use common::text::clock;
+use common::text::escape::escape;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,11 +71,11 @@ impl Downloads {
             let detail = format!(
                 "crl_expired issuer={} until={} url={} cause={}",
                 escape(&crl.name),
-                escape(&crl.next_update.map(clock::text).unwrap_or_default()),
+                escape(&crl.next_update.map(clock::rfc3339).unwrap_or_default()),
                 escape(crl.source.as_deref().unwrap_or_default()),
                 escape(cause)
             );
-            reports::report(app, values, Level::Error, "a CRL has expired and could not be renewed", detail)
+            reports::report(app, values, Level::Error, "a CRL has expired and could not be renewed", &detail)
                 .await?;
             self.reported.insert(crl.issuer_key);
         }
@@ -110,7 +110,7 @@ async fn download(app: &App, values: &Values) -> Result<(), RoundError> {
     .await;
     for detail in details {
         let text = "a CA that partners' certificates come from has to be trusted for its CRL to be taken";
-        reports::report(app, values, Level::Error, text, detail).await?;
+        reports::report(app, values, Level::Error, text, &detail).await?;
     }
     outcome
 }

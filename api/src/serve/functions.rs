@@ -17,12 +17,13 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
-use common::log::escape;
 use common::net::Network;
 use common::rpc::{
     Call, ClientConfigAnswer, ConfigAnswer, Enrolment, MAX_CRL_URL, Origin, SessionEvent, SystemLog,
 };
-use common::text::host::is_host_name;
+use common::text::escape::escape;
+use common::text::host::{is_host_name, is_short_name};
+use common::x509::subject;
 use openssl::x509::X509;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -165,7 +166,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
 /// Those that an operator brought, and the downloaded ones whose issuer is still trusted.
 pub(super) fn needed_crls(mut all: Vec<Stored>, trusted: &[X509]) -> Vec<Stored> {
     let issuers: Vec<String> =
-        trusted.iter().map(|certificate| read::name(certificate.subject_name())).collect();
+        trusted.iter().map(|certificate| subject::text(certificate.subject_name())).collect();
     all.retain(|crl| crl.source.is_none() || issuers.contains(&crl.name));
     all
 }
@@ -215,7 +216,7 @@ fn check(entry: &SystemLog) -> Result<(), &'static str> {
             "An entry's host is a host name: letters, digits, '.', '_' and '-', which is not the first.",
         );
     }
-    if entry.partner.as_deref().is_some_and(|name| !partners::is_short_name(name)) {
+    if entry.partner.as_deref().is_some_and(|name| !is_short_name(name)) {
         return Err("An entry's partner is the short name of one.");
     }
     Ok(())

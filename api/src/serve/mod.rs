@@ -22,7 +22,7 @@ use crate::store::{configuration, journal};
 use crate::{apilog, db};
 use app::App;
 use axum::Router;
-use common::log::escape;
+use common::text::escape::escape;
 use downloads::Downloads;
 pub(crate) use error::ServeError;
 use nix::sys::signal::SigSet;

@@ -7,8 +7,8 @@ use crate::pki::PkiError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use common::log::escape;
 use common::rpc::ApiError;
+use common::text::escape::escape;
 use serde::Serialize;
 
 /// A refused call.

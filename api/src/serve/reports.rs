@@ -6,8 +6,8 @@ use crate::db::DbError;
 use crate::settings::Values;
 use crate::store::partners::word;
 use crate::store::{ignores, journal};
-use common::log::escape;
 use common::rpc::{Level, Origin, SystemLog};
+use common::text::escape::escape;
 
 /// Takes an entry; `from` is the address of the client that sent it, or `api`.
 pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLog) -> Result<(), DbError> {
@@ -38,7 +38,7 @@ pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbE
             escape(&ignore.text),
             escape(&ignore.description)
         );
-        report(app, values, Level::Info, "an entry of the ignore list has expired and was removed", detail)
+        report(app, values, Level::Info, "an entry of the ignore list has expired and was removed", &detail)
             .await?;
     }
     Ok(())
@@ -50,7 +50,7 @@ pub(super) async fn report(
     values: &Values,
     level: Level,
     text: &str,
-    detail: String,
+    detail: &str,
 ) -> Result<(), DbError> {
     let entry = SystemLog::new(Origin::Api, level, text, &detail);
     take(app, values, "api", entry).await

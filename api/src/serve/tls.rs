@@ -3,11 +3,12 @@
 //! they have a token.
 
 use super::error::ServeError;
-use crate::clock::{self, DAY};
 use crate::db::{self, Db};
 use crate::pki::ca::{Ca, HTTPS_DAYS, hosts_of};
 use crate::pki::{Doing, PkiError};
 use crate::store::certificates::{self, Usage};
+use common::text::clock::{self, DAY};
+use common::x509::times::unix_time_of;
 use openssl::pkey::PKey;
 use openssl::ssl::{SslAcceptor, SslMethod, SslOptions, SslVersion};
 use openssl::x509::X509;
@@ -36,7 +37,7 @@ impl Tls {
         drop(snapshot);
         let doing = "reading the https certificate";
         let certificate = X509::from_pem(https.certificate.as_bytes()).doing(doing)?;
-        let until = clock::of_asn1(certificate.not_after()).doing(doing)?;
+        let until = unix_time_of(certificate.not_after()).doing(doing)?;
         if until - clock::now() < RENEW {
             return Box::pin(Self::renew(db, &certificate)).await;
         }
@@ -63,7 +64,7 @@ impl Tls {
         }
         let fresh = Self::load(db).await?;
         if fresh.shown != self.shown {
-            log::info!("https_certificate_changed valid_until={}", clock::text(fresh.until));
+            log::info!("https_certificate_changed valid_until={}", clock::rfc3339(fresh.until));
         }
         *self = fresh;
         Ok(())
@@ -95,10 +96,10 @@ fn acceptor(
 #[cfg(test)]
 mod tests {
     use super::{RENEW, Tls};
-    use crate::clock::{self, DAY};
     use crate::db::scratch::{Scratch, run};
     use crate::pki::ca::{Ca, HTTPS_DAYS, hosts_of};
     use crate::store::certificates::{self, Usage};
+    use common::text::clock::{self, DAY};
     use openssl::x509::X509;
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::http::Target;
 use common::net::Network;
+use common::text::host::is_host;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -89,22 +90,6 @@ pub(crate) fn yes_no(text: &str) -> Option<bool> {
 /// A list of networks; commas or spaces between.
 pub(super) fn networks(text: &str) -> Option<Vec<Network>> {
     text.split([',', ' ']).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
-}
-
-/// A host name (RFC 1123; underscores are met in the field) or an address.
-pub(crate) fn is_host(text: &str) -> bool {
-    let label = |part: &str| {
-        (1..=63).contains(&part.len())
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-    };
-    if text.parse::<IpAddr>().is_ok() {
-        return true;
-    }
-    // Digits and dots alone are a mistyped address, never a name.
-    let name = text.strip_suffix('.').unwrap_or(text);
-    name.len() <= 253 && name.split('.').all(label) && !name.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 fn is_url_path(text: &str) -> bool {

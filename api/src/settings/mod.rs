@@ -6,7 +6,7 @@ mod setting;
 mod table;
 mod values;
 
-pub(crate) use kind::{is_host, yes_no};
+pub(crate) use kind::yes_no;
 pub(crate) use setting::{Setting, SettingError};
 pub(crate) use table::{SETTINGS, TOKEN, find};
 pub(crate) use values::Values;

@@ -1,10 +1,10 @@
 //! CRL distribution URLs that servers found in certificates of partners, and the result of the last download from each.
 //! Length, number and rate have limits, so that a hostile DMZ host cannot fill the database with them.
 
-use crate::clock::{self, DAY};
 use crate::db::{Change, Db, DbError};
 use crate::http::Target;
 use common::rpc::MAX_CRL_URL;
+use common::text::clock::{self, DAY};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
@@ -185,9 +185,9 @@ pub(crate) async fn remove(change: &mut Change, url: &str) -> Result<bool, DbErr
 #[cfg(test)]
 mod tests {
     use super::{HOUR, MOST, Noted, PATIENCE, RATE, all, due, get, is_fetchable, note, tried, try_again};
-    use crate::clock;
     use crate::db::Db;
     use crate::db::scratch::{Scratch, run};
+    use common::text::clock;
 
     async fn sql(db: &Db, statement: &'static str, value: i64) {
         let query = sqlx::query(statement).bind(value);

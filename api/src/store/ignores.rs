@@ -1,8 +1,8 @@
 //! The ignore list: texts of system log entries that an operator wants to leave out for a while. A text is compared
 //! only with the daemons' own words, never with values of peers: a peer cannot hide behind an ignored text.
 
-use crate::clock;
 use crate::db::{Db, DbError};
+use common::text::clock;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -93,8 +93,8 @@ pub(crate) async fn expire(db: &Db) -> Result<Vec<Ignore>, DbError> {
 #[cfg(test)]
 mod tests {
     use super::{add, all, expire, matching, remove};
-    use crate::clock;
     use crate::db::scratch::{Scratch, run};
+    use common::text::clock;
 
     #[test]
     fn words_are_compared_by_containment_and_without_case() {

@@ -2,10 +2,10 @@
 //! sessions). The API appends, `log` reads, the time slice removes. The daemons see none of it, so the generation
 //! stays. Texts have limits, because a hostile DMZ host writes here.
 
-use crate::clock;
 use crate::db::DbError;
 use crate::store::partners::{of_word, word};
 use common::rpc::{Level, Origin, SystemLog};
+use common::text::clock;
 use sqlx::{AnyConnection, Row};
 
 /// Longest text of a report that is kept, characters.

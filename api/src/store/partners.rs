@@ -104,30 +104,7 @@ pub(crate) fn word<T: Serialize>(value: &T) -> String {
     }
 }
 
-/// Whether `text` may be a partner's short name: 1 to 32 letters, digits, `.`, `_` or `-`, the first one no `-`, so that no
-/// command takes a name for an option.
-pub(crate) fn is_short_name(text: &str) -> bool {
-    (1..=32).contains(&text.len())
-        && !text.starts_with('-')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-}
-
 /// The value that a word stands for.
 pub(crate) fn of_word<T: DeserializeOwned>(text: String) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(text)).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_short_name;
-
-    #[test]
-    fn short_names_are_words_and_no_options() {
-        for good in ["ACME-1_x.y", "7", "_"] {
-            assert!(is_short_name(good), "{good}");
-        }
-        for bad in ["", "a b", "-a", "--help", "\u{fc}", &"x".repeat(33)] {
-            assert!(!is_short_name(bad), "{bad}");
-        }
-    }
 }

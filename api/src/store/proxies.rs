@@ -1,10 +1,10 @@
 //! The servers that clients may talk to (Proxy IDs), and the clients' listeners: address, networks, and the partner if
 //! tied to one. The API reads them for each call, the commands write them. Admits no caller itself.
 
-use crate::clock;
 use crate::db::{Change, DbError};
 use common::identity::ProxyId;
 use common::net::Network;
+use common::text::clock;
 use sqlx::{AnyConnection, Row};
 use std::net::IpAddr;
 

@@ -2,10 +2,10 @@
 //! reports, `sessions` reads it; `journal` removes old ones.
 
 use super::journal::{clean, seconds};
-use crate::clock;
 use crate::db::DbError;
 use crate::store::partners::{of_word, word};
 use common::rpc::{MAX_TRANSFERS, SessionBegin, SessionEnd, SessionEvent, Transfer, TransferResult};
+use common::text::clock;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -242,10 +242,10 @@ async fn transfers(
 #[cfg(test)]
 mod tests {
     use super::{LONGEST_NAME, ORPHANED_AFTER, add, newest, orphan};
-    use crate::clock;
     use crate::db::scratch::{Scratch, run};
     use crate::store::journal::{forget, seen, trim};
     use common::rpc::{MAX_TRANSFERS, SessionBegin, SessionEnd, SessionEvent, Transfer, TransferResult};
+    use common::text::clock;
     use sqlx::AnyConnection;
 
     const CLIENT: &str = "192.0.2.1";

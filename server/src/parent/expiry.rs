@@ -3,6 +3,7 @@
 
 use crate::identity::Identity;
 use crate::licence::Licence;
+use common::file::FileState;
 use common::link::tls;
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContext;
@@ -40,15 +41,15 @@ pub(super) struct Licensing {
     licence: Licence,
     path: PathBuf,
     countdown: Countdown,
-    /// The file's last change when it was read.
-    read: Option<SystemTime>,
+    /// The state of the file when it was read.
+    read: Option<FileState>,
     /// Why what was read is not in force.
     refused: Option<String>,
 }
 
 impl Licensing {
     pub(super) fn new(identity: Identity, licence: Licence, path: PathBuf) -> Self {
-        let read = modified(&path);
+        let read = FileState::of(&path);
         Self { identity, licence, path, countdown: Countdown::default(), read, refused: None }
     }
 
@@ -77,7 +78,7 @@ impl Licensing {
     /// The licence that the file holds for us at `now`, unless it is the one in force; or why it holds none, if that is
     /// news. A file that was refused is judged again: its time may have come.
     pub(super) fn reread(&mut self, now: SystemTime) -> Option<Result<Licence, String>> {
-        let file = modified(&self.path);
+        let file = FileState::of(&self.path);
         if file == self.read && self.refused.is_none() {
             return None;
         }
@@ -95,10 +96,6 @@ impl Licensing {
             }
         }
     }
-}
-
-fn modified(path: &PathBuf) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|data| data.modified()).ok()
 }
 
 #[cfg(test)]
@@ -137,5 +134,21 @@ mod tests {
             .filter(|days| countdown.is_news(*days))
             .collect();
         assert_eq!(news, [60, 30, 7, -1, 60]);
+    }
+
+    #[test]
+    fn a_licence_that_was_copied_with_its_old_time_is_noticed() {
+        let (authority, own) = (Authority::new(true), identity());
+        let [current, next] =
+            [30, 400].map(|days| authority.issue(&own.key, CertificateKind::Licence, (-10, days)));
+        let path = in_file("copied", &[&current, &authority.certificate]);
+        let times = fs::metadata(&path).unwrap().modified().unwrap();
+        let licence = Licence::read(&path).unwrap();
+        let mut licensing = Licensing::new(own, licence, path.clone());
+        // As `cp -p` does it: into the same file, and its time of modification set afterwards.
+        in_file("copied", &[&next, &authority.certificate]);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
+        assert_eq!(licensing.reread(moment(0)).unwrap().ok().unwrap().days_left(moment(0)), 400);
+        fs::remove_file(&path).unwrap();
     }
 }
