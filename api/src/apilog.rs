@@ -93,7 +93,8 @@ impl LogFile {
         Ok(Self { path: path.to_owned(), file, size })
     }
 
-    /// Writes a line; first makes room for it if the file would get larger than `largest`. An empty file takes any line.
+    /// Writes a line; first makes room for it if the file would get larger than `largest`. An empty file takes any
+    /// line.
     fn write(&mut self, line: &[u8], largest: u64) -> io::Result<()> {
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX);
         if self.size > 0 && self.size.saturating_add(length) > largest {

@@ -75,7 +75,8 @@ impl fmt::Display for HttpError {
             }
             Self::Private(host, ip) => write!(
                 f,
-                "the host {host} has the address {ip}, which is not a public one: set proxy_crl_allow_private if that is right"
+                "the host {host} has the address {ip}, which is not a public one: set \
+                 proxy_crl_allow_private if that is right"
             ),
             Self::Connect(at, _) => write!(f, "the address {at} does not accept a connection"),
             Self::Tls(host, why) => write!(f, "TLS with the host {host} failed: {why}"),

@@ -100,7 +100,12 @@ fn a_trace_log_gives_the_verdicts_of_its_sessions() {
             let hex = step["hex"].as_str().unwrap();
             let role = if step["dir"] == "I" { "Initiator" } else { "Responder" };
             let octets = hex.len() / 2;
-            writeln!(log, "20261122 09:21:10.167 TRACE    os4x_proxyserver[{pid}] buffer side=partner role={role} octets={octets} hex={hex}").unwrap();
+            writeln!(
+                log,
+                "20261122 09:21:10.167 TRACE    os4x_proxyserver[{pid}] buffer side=partner \
+             role={role} octets={octets} hex={hex}"
+            )
+            .unwrap();
         }
     }
     let output = run(&["--json", "-"], log.as_bytes());

@@ -1,5 +1,5 @@
-//! The server's identity: an Ed25519 key in `os4x_proxyserver.key` beside the binary, created when it is first needed. Its public
-//! half is the Proxy ID. Nothing ever changes or replaces the file: with another key the licence is void.
+//! The server's identity: an Ed25519 key in `os4x_proxyserver.key` beside the binary, created when it is first needed.
+//! Its public half is the Proxy ID. Nothing ever changes or replaces the file: with another key the licence is void.
 
 use common::file::create_whole;
 use common::identity::ProxyId;
@@ -90,7 +90,8 @@ impl fmt::Display for IdentityError {
             ),
             Fault::NoKey => write!(
                 f,
-                "{path} holds no Ed25519 private key (PKCS#8, PEM): restore it from a backup, or delete it to get a new \
+                "{path} holds no Ed25519 private key (PKCS#8, PEM): restore it from a backup, or delete \
+                 it to get a new \
                  Proxy ID, which needs a new licence"
             ),
             Fault::Create(cause) => {

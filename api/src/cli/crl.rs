@@ -50,15 +50,16 @@ pub(super) static COMMANDS: &[Command] = &[
 const ADD: &str = "\
 usage: os4xapi crl add FILE... [--db DB]
 
-Takes the CRLs in the files (PEM or DER). The newest is kept, one for each issuer, key of the issuer, and scope. If the issuer is
-among the trusted certificates, the CRL must bear its signature.
+Takes the CRLs in the files (PEM or DER). The newest is kept, one for each issuer, key of the issuer, and scope. If the
+issuer is among the trusted certificates, the CRL must bear its signature.
 ";
 
 const LIST: &str = "\
 usage: os4xapi crl list [--json] [--db DB]
 
 Lists the CRLs, and the URLs that they are downloaded from, with what was wrong the last time. A CRL is 'current',
-'expired' or 'unreadable'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came from elsewhere too.
+'expired' or 'unreadable'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came from
+elsewhere too.
 
 --json: as JSON, with the CRLs in PEM
 ";

@@ -50,7 +50,8 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
          \x20 os4xapi cert set --chain F --key F   our certificate towards partners\n\
          \x20 os4xapi trust add FILE               the CAs that issue the partners' certificates, and crl add FILE\n\
          \x20 os4xapi partner add NAME --ssid ID   each partner\n\
-         \x20 os4xapi licence issue PROXY-ID -o F  a licence for the server (os4x_proxyserver2 -L prints its Proxy ID)\n\
+         \x20 os4xapi licence issue PROXY-ID -o F  a licence for the server (os4x_proxyserver2 -L \
+          prints its Proxy ID)\n\
          \x20 os4xapi proxyclient add IP           a listener for the station's outgoing sessions\n\
          \x20 os4xapi token show                   the token for os4x_proxyclient2 -T\n",
         hosts.join(", ")

@@ -163,10 +163,8 @@ fn group_or_unknown(words: &[String]) -> Result<(), CliError> {
     let usages: String = group.iter().map(|command| usage_of(command)).collect();
     match words.get(1).map(String::as_str) {
         Some("-h" | "--help") => output::print(&usages),
-        Some(other) => {
-            Err(CliError::Command(format!("'{first}' has no command '{other}'; it has these"), usages))
-        }
-        None => Err(CliError::Command(format!("'{first}' needs one of these"), usages)),
+        Some(other) => Err(CliError::Command(format!("'{first}' has no command '{other}'"), usages)),
+        None => Err(CliError::Command(format!("'{first}' needs a command"), usages)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `os4xapi proxyclient add|list|remove`: the clients (os4x_proxyclient2) by the address they call from, and their
-//! listeners for the station: one that takes proxy requests, and one for each partner that it is tied to. A client needs
-//! no row to carry incoming sessions; the token alone lets it in. Opens no listener.
+//! listeners for the station: one that takes proxy requests, and one for each partner that it is tied to. A client
+//! needs no row to carry incoming sessions; the token alone lets it in. Opens no listener.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
@@ -46,7 +46,8 @@ pub(super) static COMMANDS: &[Command] = &[
 ];
 
 const ADD: &str = "\
-usage: os4xapi proxyclient add IP [--partner NAME] [--port PORT] [--listen-ip IP] [--network NET]... [--name NAME] [--db DB]
+usage: os4xapi proxyclient add IP [--partner NAME] [--port PORT] [--listen-ip IP] [--network NET]...
+                               [--name NAME] [--db DB]
 
 Gives the client that calls from address IP a listener for the station's outgoing sessions, or changes it.
 A client without a row here carries incoming sessions only. ::1 counts as 127.0.0.1.

@@ -139,7 +139,8 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 /// What is to be said of a trusted certificate that cannot be read.
 pub(super) fn unreadable(name: &str) -> String {
     format!(
-        "The trusted certificate '{name}' cannot be read and counts for nothing: remove it with 'os4xapi trust remove', and add it again."
+        "The trusted certificate '{name}' cannot be read and counts for nothing: remove it with \
+         'os4xapi trust remove', and add it again."
     )
 }
 

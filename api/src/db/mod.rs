@@ -55,18 +55,21 @@ impl fmt::Display for DbError {
             }
             Self::Exists(at) => write!(
                 f,
-                "there is a database at {at} already, and it was left as it is: name another with --db, or move it away first"
+                "there is a database at {at} already, and it was left as it is: name another with --db, \
+                 or move it away first"
             ),
             Self::Empty(at @ Location::File(_)) => write!(
                 f,
-                "the file {at} is no database of OS4Xapi: name another with --db, or move it away and run 'os4xapi init'"
+                "the file {at} is no database of OS4Xapi: name another with --db, or move it away and \
+                 run 'os4xapi init'"
             ),
             Self::Empty(at) => {
                 write!(f, "the database at {at} has no OS4Xapi tables: create them with 'os4xapi init'")
             }
             Self::Version(at, found) => write!(
                 f,
-                "the database at {at} has tables of version {found}, this os4xapi knows version {}: use the os4xapi that wrote it, or a newer one",
+                "the database at {at} has tables of version {found}, this os4xapi knows version {}: use \
+                 the os4xapi that wrote it, or a newer one",
                 schema::VERSION
             ),
             Self::Create(path, _) => write!(

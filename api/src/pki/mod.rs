@@ -56,17 +56,21 @@ impl fmt::Display for PkiError {
                 path.display()
             ),
             Self::KeyMismatch => f.write_str(
-                "the private key does not belong to the chain's first certificate: give the chain with our own certificate first",
+                "the private key does not belong to the chain's first certificate: give the chain with \
+                 our own certificate first",
             ),
             Self::Chain(subject) => write!(
                 f,
-                "the chain is out of order: the certificate after '{subject}' did not issue it; put each issuer after what it issued"
+                "the chain is out of order: the certificate after '{subject}' did not issue it; put \
+                 each issuer after what it issued"
             ),
             Self::Validity(subject, from, to) => {
                 write!(f, "the certificate '{subject}' is valid from {from} to {to}, so not now")
             }
             Self::Key(why) => write!(f, "that public key is not certified: {why}"),
-            Self::Holder => f.write_str("a holder's name has 1 to 64 characters, none of them a control character"),
+            Self::Holder => {
+                f.write_str("a holder's name has 1 to 64 characters, none of them a control character")
+            }
             Self::BeyondCa(until) => {
                 write!(f, "the CA itself is valid until {until} only: choose fewer days")
             }

@@ -101,8 +101,8 @@ async fn known_caller(request: Request, values: &Values) -> Result<Map<String, V
     }
 }
 
-/// Logs a call without the right token; the refusal to answer. One address is answered and logged so often only; then it
-/// has to wait for each answer.
+/// Logs a call without the right token; the refusal to answer. One address is answered and logged so often only; then
+/// it has to wait for each answer.
 async fn stranger(app: &App, address: IpAddr, refusal: Refusal) -> Refusal {
     let code = refusal.code();
     match app.guard.bad_call(address, Instant::now()) {
@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn every_function_is_a_call_and_carries_its_name() {
-        let log = json!({"level": "ERROR", "text": "", "detail": "", "origin": "server", "host": "", "pid": 1, "time": 1});
+        let log = json!({"level": "ERROR", "text": "", "detail": "", "origin": "server", "host": "",
+         "pid": 1, "time": 1});
         for &name in Call::NAMES {
             let mut members = json!({
                 "function": name, "public_key": "", "proxy_id": format!("{}px", "0".repeat(64)), "events": [],

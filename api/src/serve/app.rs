@@ -1,5 +1,5 @@
-//! The state that the tasks of the service share: the database, the counts of bad calls and the queue of events. `serve`
-//! makes it once; each call borrows it.
+//! The state that the tasks of the service share: the database, the counts of bad calls and the queue of events.
+//! `serve` makes it once; each call borrows it.
 
 use super::events::Events;
 use super::guard::Guard;

@@ -193,8 +193,8 @@ async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), Ev
     }
 }
 
-/// Starts the script as the leader of a process group, so that it can be ended with all that it started. Its signal mask
-/// is ours, which `Server::start` emptied.
+/// Starts the script as the leader of a process group, so that it can be ended with all that it started. Its signal
+/// mask is ours, which `Server::start` emptied.
 fn start(event: &Event) -> io::Result<Child> {
     Command::new(&event.target)
         .args(event.fields.iter().map(|(_, value)| value))

@@ -175,7 +175,8 @@ pub(super) fn needed_crls(mut all: Vec<Stored>, trusted: &[X509]) -> Vec<Stored>
 async fn crl_url(app: &App, client: IpAddr, url: &str) -> Result<Nothing, Refusal> {
     if !crl_urls::is_fetchable(url) {
         return Err(Refusal::BadRequest(format!(
-            "A CRL distribution URL is http or https, of at most {MAX_CRL_URL} printable ASCII characters, without a user."
+            "A CRL distribution URL is http or https, of at most {MAX_CRL_URL} printable ASCII \
+             characters, without a user."
         )));
     }
     let why = match crl_urls::note(&app.db, url).await? {

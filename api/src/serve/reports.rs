@@ -52,6 +52,6 @@ pub(super) async fn report(
     text: &str,
     detail: &str,
 ) -> Result<(), DbError> {
-    let entry = SystemLog::new(Origin::Api, level, text, &detail);
+    let entry = SystemLog::new(Origin::Api, level, text, detail);
     take(app, values, "api", entry).await
 }

@@ -58,12 +58,15 @@ pub(crate) async fn put(change: &mut Change, usage: Usage, issued: &Issued) -> R
         .bind(usage.word())
         .execute(&mut **change)
         .await?;
-    sqlx::query("INSERT INTO os4x_certificates (usage, name, fingerprint, pem, private_key) VALUES ($1, $1, $1, $2, $3)")
-        .bind(usage.word())
-        .bind(issued.certificate.as_str())
-        .bind(issued.key.expose())
-        .execute(&mut **change)
-        .await?;
+    sqlx::query(
+        "INSERT INTO os4x_certificates (usage, name, fingerprint, pem, private_key) VALUES ($1, \
+        $1, $1, $2, $3)",
+    )
+    .bind(usage.word())
+    .bind(issued.certificate.as_str())
+    .bind(issued.key.expose())
+    .execute(&mut **change)
+    .await?;
     Ok(())
 }
 

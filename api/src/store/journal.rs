@@ -84,8 +84,8 @@ pub(crate) async fn forget(connection: &mut AnyConnection, days: u32) -> Result<
     Ok(entries.rows_affected() + sessions.rows_affected())
 }
 
-/// Keeps the newest `rows` of both kinds, so that a hostile DMZ host cannot fill the disk with reports. Gives the number
-/// of rows that went.
+/// Keeps the newest `rows` of both kinds, so that a hostile DMZ host cannot fill the disk with reports. Gives the
+/// number of rows that went.
 pub(crate) async fn trim(connection: &mut AnyConnection, rows: u32) -> Result<u64, DbError> {
     let entries =
         sqlx::query("DELETE FROM os4x_system_log WHERE id <= (SELECT MAX(id) FROM os4x_system_log) - $1")

@@ -38,7 +38,8 @@ async fn add_begin(
     sqlx::query(
         "INSERT INTO os4x_sessions \
          (session, client, received, direction, pid, began, address, partner, ssid, subject, serial, tls, station, \
-         orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0) ON CONFLICT (session) DO UPDATE SET \
+         orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0) ON CONFLICT \
+          (session) DO UPDATE SET \
          direction = excluded.direction, pid = excluded.pid, began = excluded.began, \
          address = excluded.address, partner = excluded.partner, ssid = excluded.ssid, \
          subject = excluded.subject, serial = excluded.serial, tls = excluded.tls, station = excluded.station \

@@ -1,5 +1,5 @@
-//! CRLs that are downloaded: by `serve` when a server reports where they are, by `crl fetch` now. What is at a URL may be
-//! anything; only a CRL that a trusted certificate signed gets into the configuration.
+//! CRLs that are downloaded: by `serve` when a server reports where they are, by `crl fetch` now. What is at a URL may
+//! be anything; only a CRL that a trusted certificate signed gets into the configuration.
 
 use crate::pki::{self, Identity};
 use crate::site::{Said, Site, await_that};
@@ -31,7 +31,8 @@ fn der(crl: &X509Crl) -> Vec<u8> {
     crl.to_der().unwrap()
 }
 
-/// Waits until `serve` has looked after everything: a log file that appears again and again shows that time slices pass.
+/// Waits until `serve` has looked after everything: a log file that appears again and again shows that time slices
+/// pass.
 fn await_time_slices(site: &Site) {
     let file = site.dir.path("api.log");
     site.ok(&["config", "set", "api_log_file", file.to_str().unwrap()]);

@@ -1,6 +1,7 @@
-//! Black-box tests of the real `os4xapi`: its commands, its https API, hostile callers, and the same life on PostgreSQL.
-//! Each test has a directory, a database and, where it needs one, a `serve` on a free port of its own. `site` is the
-//! harness, `https` the TLS client, `pki` makes what operators bring. Nothing here looks inside the program.
+//! Black-box tests of the real `os4xapi`: its commands, its https API, hostile callers, and the same life on
+//! PostgreSQL. Each test has a directory, a database and, where it needs one, a `serve` on a free port of its own.
+//! `site` is the harness, `https` the TLS client, `pki` makes what operators bring. Nothing here looks inside the
+//! program.
 
 #[cfg(test)]
 mod abuse;

@@ -1,5 +1,5 @@
-//! Trusted certificates that are out of the ordinary: one that cannot be read any more, and two of a CA that took a new key
-//! under its old name. Neither may cost the others, or their CRLs, anything.
+//! Trusted certificates that are out of the ordinary: one that cannot be read any more, and two of a CA that took a new
+//! key under its old name. Neither may cost the others, or their CRLs, anything.
 
 use crate::downloads::{site_that_trusts, with_server};
 use crate::pki::Identity;

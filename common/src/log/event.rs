@@ -104,7 +104,10 @@ mod tests {
             .field_opt("serial", None::<&str>);
         assert_eq!(
             event.text(),
-            r#"session_begin partner=ACME subject="CN=x\n20261122 INFO session_end" ssid="O0013 \xff" tls=4 address=127.0.0.1"#
+            concat!(
+                r#"session_begin partner=ACME subject="CN=x\n20261122 INFO session_end""#,
+                r#" ssid="O0013 \xff" tls=4 address=127.0.0.1"#
+            )
         );
     }
 }

@@ -85,7 +85,8 @@ catalogue! {
     CONFIG_TAKEN "config_taken" "config" Info ["generation"]
         "A generation of the configuration is in force."
     CONFIG_REFUSED "config_refused" "config" Error ["generation?" "reason"]
-        "A generation of the configuration is faulty; the one before stays in force. Once for each reason, as backend_error."
+        "A generation of the configuration is faulty; the one before stays in force. Once for each \
+         reason, as backend_error."
     CONFIG_CONFIRMED "config_confirmed" "config" Info ["generation"]
         "After a fault the backend confirms the generation in force."
     CONFIG_EXPIRED "config_expired" "config" Error ["generation" "seconds"]
@@ -98,19 +99,22 @@ catalogue! {
         "A listener cannot be opened; or it cannot accept, then once until it can again."
     SESSION_BEGIN "session_begin" "session" Info
         ["direction" "session" "address" "partner" "ssid" "subject?" "serial?" "tls?" "station?"]
-        "A session has reached the other side and begins to carry files; the server names certificate and cipher, the client the station."
+        "A session has reached the other side and begins to carry files; the server names certificate \
+         and cipher, the client the station."
     SESSION_END "session_end" "session" Info
         ["direction" "session" "address" "partner" "ssid" "reason" "seconds" "octets_in" "octets_out"
          "files" "files_refused" "receipts" "esid?" "detail?"]
         "A session has ended; one line for each session that began, whatever ended it."
     SESSION_REFUSED "session_refused" "session" Warn|Error
-        ["direction" "reason" "address" "session?" "subject?" "serial?" "ssid?" "partner?" "station?" "esid?" "unlogged?" "detail"]
+        ["direction" "reason" "address" "session?" "subject?" "serial?" "ssid?" "partner?"
+         "station?" "esid?" "unlogged?" "detail"]
         "A session was refused before it reached the other side; at ERROR where the station did not take it."
     SESSION_CRASHED "session_crashed" "session" Error
         ["direction" "session" "address?" "partner" "pid" "reason"]
         "A session child ended without an end line of its own; its parent writes this one."
     PROBE "probe" "session" Debug ["address"]
-        "A connection to the TLS port was closed before its first octet, as health checks do; nothing else is told of it."
+        "A connection to the TLS port was closed before its first octet, as health checks do; nothing \
+         else is told of it."
     PROBES "probes" "session" Info ["count" "seconds"]
         "How many connections of the last minute were probes; no line where there were none."
     VIOLATION "violation" "session" Warn

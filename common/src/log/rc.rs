@@ -108,7 +108,8 @@ impl<'a, 'input> Reader<'a, 'input> {
                 "appender" => appenders.push(node),
                 "category" => categories.push(node),
                 _ => {
-                    let what = "unknown element; <config>, <category>, <appender>, <layout> and <rollingpolicy> are known";
+                    let what = "unknown element; <config>, <category>, <appender>, <layout> and \
+                     <rollingpolicy> are known";
                     return Err(self.fault(node, what));
                 }
             }

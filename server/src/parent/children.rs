@@ -1,5 +1,5 @@
-//! The table of session processes: what each does, which pair it belongs to, whom it serves. Pure: it owns no channel and
-//! writes no line.
+//! The table of session processes: what each does, which pair it belongs to, whom it serves. Pure: it owns no channel
+//! and writes no line.
 
 use super::action::Crash;
 use super::admission::Sessions;

@@ -1,6 +1,6 @@
-//! The configuration on its way from the backend: when it is asked for, the parts in which it comes, and which fault was
-//! told last. Whatever is wrong with an answer, its last part ends it: nothing of it becomes the beginning of the next.
-//! Pure; it parses nothing.
+//! The configuration on its way from the backend: when it is asked for, the parts in which it comes, and which fault
+//! was told last. Whatever is wrong with an answer, its last part ends it: nothing of it becomes the beginning of the
+//! next. Pure; it parses nothing.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! The internal port (2878): bound for good, but listening only while a connection is awaited. Newcomers prove what they
-//! are within 10 s: a client by TLS with its certificate, a data connection by the ID of a pair.
+//! The internal port (2878): bound for good, but listening only while a connection is awaited. Newcomers prove what
+//! they are within 10 s: a client by TLS with its certificate, a data connection by the ID of a pair.
 
 use super::newcomer::{Expected, Newcomer, Progress, Proof, step};
 use super::tokens;
@@ -223,7 +223,8 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let poll = Poll::new().unwrap();
-            // A port that the kernel chose is lost when its socket stops to listen: only one that was asked for is kept.
+            // A port that the kernel chose is lost when its socket stops to listen: only one that was asked for is
+            // kept.
             let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let listener = std::net::TcpListener::bind(free).unwrap();
             let context = SslContext::builder(SslMethod::tls()).unwrap().build();

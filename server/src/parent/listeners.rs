@@ -46,8 +46,8 @@ impl Listeners {
         self.tls.as_ref().is_some_and(|listener| listener.accepting.is_due())
     }
 
-    /// Opens the listener at `address`, or moves it there; the old one stays if that fails. What was in the queue of the
-    /// old one is put into `accepted`: closing would reset connections that are established already.
+    /// Opens the listener at `address`, or moves it there; the old one stays if that fails. What was in the queue of
+    /// the old one is put into `accepted`: closing would reset connections that are established already.
     pub(super) fn open(
         &mut self,
         address: SocketAddr,

@@ -1,5 +1,5 @@
-//! The server's parent: listeners, control connection, configuration, table of children. It waits and hands on; it never
-//! parses an octet that a partner sent, and never blocks.
+//! The server's parent: listeners, control connection, configuration, table of children. It waits and hands on; it
+//! never parses an octet that a partner sent, and never blocks.
 //!
 //! * `execute`: what comes from the client and from children, and what is to be done for it
 //! * `configuration`: taking one over, refusing one, and what is checked every minute

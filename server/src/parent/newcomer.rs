@@ -1,5 +1,5 @@
-//! A newcomer on the internal port, and how it proves what it is: a client by TLS with its certificate and Hello, a data
-//! connection by the ID of a pair in its preamble. Each step takes what is there and never waits.
+//! A newcomer on the internal port, and how it proves what it is: a client by TLS with its certificate and Hello, a
+//! data connection by the ID of a pair in its preamble. Each step takes what is there and never waits.
 
 use super::control::Client;
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};

@@ -121,8 +121,8 @@ impl<S> Pool<S> {
         self.pairs.iter().filter(|(_, pair)| wanted(pair)).map(|(id, _)| *id).collect()
     }
 
-    /// How many spare children are to be forked now: in the quiet, or when the pool has been low for long. `spares`: those
-    /// that are on their way.
+    /// How many spare children are to be forked now: in the quiet, or when the pool has been low for long. `spares`:
+    /// those that are on their way.
     pub(super) fn refill(&mut self, wanted: usize, spares: usize, idle: bool, now: Instant) -> usize {
         let missing = wanted.saturating_sub(self.incoming() + spares);
         if missing == 0 {

@@ -1,5 +1,5 @@
-//! What a session child needs from its start to its end: its waiter, its channel, the configuration it was forked with, the data
-//! connection once it has one, and what is known of the session for its log lines.
+//! What a session child needs from its start to its end: its waiter, its channel, the configuration it was forked with,
+//! the data connection once it has one, and what is known of the session for its log lines.
 
 use crate::active_config::ActiveConfig;
 use crate::messages::{ToChild, ToParent};

@@ -96,7 +96,8 @@ mod tests {
 
     const LOG: &str = "\
 20261122 09:21:10.167 INFO     os4x_proxyserver[4711] session_begin partner=\"x] buffer side=partner\"
-20261122 09:21:10.168 TRACE    os4x_proxyserver[4711] buffer side=station role=Responder octets=23 hex=10000017494f444554544520465450205245414459200d
+20261122 09:21:10.168 TRACE    os4x_proxyserver[4711] buffer side=station role=Responder octets=23 \
+     hex=10000017494f444554544520465450205245414459200d
 20261122 09:21:10.169 TRACE    os4x_proxyserver[4712] buffer side=partner role=Initiator octets=5 hex=1000000552
 20261122 09:21:10.170 TRACE    os4x_proxyserver[4711] buffer side=station role=Responder octets=8 hex=100000084630380d
 ";

@@ -119,8 +119,8 @@ pub(in crate::session) fn unreached(host: &str, e: LookupError) -> Refusal {
     }
 }
 
-/// Tells the client's child, and through it the station, the reason; then closes the partner's connection, which may take
-/// some seconds.
+/// Tells the client's child, and through it the station, the reason; then closes the partner's connection, which may
+/// take some seconds.
 pub(in crate::session) fn tell_station(
     context: &mut SessionContext,
     mut data: Conn,

@@ -1,6 +1,6 @@
 //! Octets of ODETTE-FTP commands: the fields of RFC 5024 §5.3 (level 5) and RFC 2204 §5.3 (levels 1, 2), 1.4 between.
-//! Owns the field formats; the commands themselves are in `command`. Written from the RFCs and `man/doc/oftp2.md` alone:
-//! it shares no line and no constant with the checker, which is tested with it.
+//! Owns the field formats; the commands themselves are in `command`. Written from the RFCs and `man/doc/oftp2.md`
+//! alone: it shares no line and no constant with the checker, which is tested with it.
 
 use std::fmt::{self, Write as _};
 
