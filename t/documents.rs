@@ -200,7 +200,7 @@ fn citations_in_sources_lead_somewhere() {
     assert!(citations > 4, "{citations}");
 }
 
-/// What looks like a path of this repository: `` `common/src/x.rs` ``, `` `scripts/check` ``.
+/// What looks like a path of this repository: `` `common/src/lib.rs` ``, `` `scripts/check` ``.
 fn paths_in(text: &str) -> Words {
     const ROOTS: [&str; 8] = ["api", "client", "common", "man", "scripts", "server", "t", ".ci"];
     let quoted = text.split('`').skip(1).step_by(2).map(first_word);
