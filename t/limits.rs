@@ -119,7 +119,7 @@ fn a_hundred_silent_strangers_start_nothing_inside_and_keep_nobody_out() {
     };
     let before = parked();
     // As many of each address as may be unverified at a time, and as many in all as none is refused at random.
-    let strangers: Vec<TcpStream> = (0..100).map(|at| silent(&site, 1 + at / 20, b"")).collect();
+    let strangers: Vec<TcpStream> = (0..100).map(|at| silent(&site, 1 + at / 20, b"\x16")).collect();
     wait_for("a process for each stranger", || (site.children(Role::Server).len() >= 100).then_some(()));
     assert_eq!(site.children(Role::Client), before);
     let report = from(&site, 100, None).call();
