@@ -7,7 +7,7 @@ use oftp2peer::oftp::report::Outcome;
 use oftp2peer::oftp::settings::{OutFile, Settings};
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use t::installation::name;
@@ -211,9 +211,6 @@ fn a_second_start_names_the_first() {
 #[test]
 fn an_idle_site_shows_the_sockets_that_are_documented() {
     let site = Site::start("idle").unwrap();
-    let (SocketAddr::V4(tls), SocketAddr::V4(internal)) = (site.tls, site.internal) else {
-        panic!("the site is not on IPv4");
-    };
     // Nobody is awaited, so the port is bound and refuses.
     site.wait_pool();
     wait_refused(site.internal);
@@ -224,7 +221,7 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
     let [Socket::Listening(listening), Socket::Established(ours, theirs)] = server[..] else {
         panic!("{server:?}");
     };
-    assert_eq!((listening, ours), (tls, internal));
+    assert_eq!((listening, ours), (site.tls, site.internal));
     assert_eq!(of(Role::Client), [Socket::Established(theirs, ours)]);
     for role in [Role::Server, Role::Client] {
         assert_eq!(fs::read_to_string(site.pid_file(role)).unwrap(), format!("{}\n", site.pid(role)));
@@ -307,7 +304,7 @@ fn the_client_comes_from_the_address_chosen_and_ctrl_c_ends_it_in_the_foreground
     assert_eq!(parked.len(), 4);
     let connected = |pid: Pid| match sockets::of(pid).unwrap()[..] {
         [Socket::Established(_, from)] | [Socket::Listening(_), Socket::Established(_, from)] => {
-            Some(IpAddr::from(*from.ip()))
+            Some(from.ip())
         }
         _ => None,
     };

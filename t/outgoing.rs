@@ -9,7 +9,7 @@ use oftp2peer::oftp::settings::OutFile;
 use oftp2peer::{Event, Partner};
 use openssl::ssl::SslVersion;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use t::site::sockets::{self, Socket};
 use t::site::{Builder, Role};
 use t::wait::{PATIENCE, wait_for};
@@ -215,11 +215,9 @@ fn an_idle_client_shows_the_control_connection_and_its_listener() {
     let partner = listening(acme(), None);
     let site = launch(site, &partner, &["--tls", "no"]);
     let all = sockets::of(site.pid(Role::Client)).unwrap();
-    let listening =
-        |socket: &&Socket| matches!(socket, Socket::Listening(at) if SocketAddr::V4(*at) == site.outgoing);
+    let listening = |socket: &&Socket| matches!(socket, Socket::Listening(at) if *at == site.outgoing);
     let internal = site.internal;
-    let joined =
-        |socket: &&Socket| matches!(socket, Socket::Established(_, to) if SocketAddr::V4(*to) == internal);
+    let joined = |socket: &&Socket| matches!(socket, Socket::Established(_, to) if *to == internal);
     assert_eq!(all.len(), 2, "{all:?}");
     assert_eq!((all.iter().filter(listening).count(), all.iter().filter(joined).count()), (1, 1), "{all:?}");
     site.end();

@@ -6,7 +6,7 @@ use oftp2peer::oftp::settings::{OutFile, Settings};
 use oftp2peer::transport::dial::{Dial, Via};
 use oftp2peer::{Event, Partner, Station};
 use serde_json::{Value, json};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 use t::installation::free_address;
 use t::link::Control;
@@ -188,7 +188,7 @@ fn an_empty_trust_list_lets_nobody_in() {
 fn the_listener_moves_between_one_address_and_all_of_them() {
     let (mut site, mut control, sound) = joined(Builder::new("wildcard"));
     let stranger = site.partner("O0013NEWCO").unwrap();
-    let all = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), site.tls.port());
+    let all = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), site.tls.port());
     let everywhere = with(&sound, "tcp_incoming_ip", Value::Null);
     // Somebody else has the port on another address: the old listener had stepped aside, and is put back.
     let other = TcpListener::bind((free_address().unwrap().ip(), site.tls.port())).unwrap();

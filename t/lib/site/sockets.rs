@@ -1,18 +1,19 @@
-//! The TCP sockets of a process, as lsof shows them: /proc/PID/fd says which, /proc/net/tcp what they are. IPv4 alone.
+//! The TCP sockets of a process, as lsof shows them: /proc/PID/fd says which, /proc/net/tcp and tcp6 what
+//! they are. An IPv4 peer of a socket of both families is written as its IPv4 address.
 //! Of the daemons, which hide their memory, only root may see them.
 
 use nix::unistd::Pid;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One TCP socket, listening or established.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Socket {
     /// Listens here.
-    Listening(SocketAddrV4),
+    Listening(SocketAddr),
     /// Connected, from here to there.
-    Established(SocketAddrV4, SocketAddrV4),
+    Established(SocketAddr, SocketAddr),
 }
 
 /// The sockets of process `pid` that listen or are established, in order.
@@ -35,21 +36,17 @@ pub fn of(pid: Pid) -> io::Result<Vec<Socket>> {
 /// leaves no trace with whoever listens.
 pub fn at(address: SocketAddr) -> io::Result<Vec<Socket>> {
     let is_there = |socket: &Socket| match socket {
-        Socket::Listening(local) | Socket::Established(local, _) => SocketAddr::V4(*local) == address,
+        Socket::Listening(local) | Socket::Established(local, _) => *local == address,
     };
     Ok(all()?.into_iter().map(|(socket, _)| socket).filter(is_there).collect())
 }
 
 /// Whether a connection of `address` is closed with octets unsent: a regular end is queued behind them (FIN-WAIT-1).
 pub fn ends_behind_octets(address: SocketAddr) -> io::Result<bool> {
-    Ok(fs::read_to_string("/proc/net/tcp")?.lines().skip(1).any(|line| {
+    Ok(lines()?.lines().any(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let is_its = |at: usize| {
-            words
-                .get(at)
-                .and_then(|text| self::address(text))
-                .is_some_and(|own| SocketAddr::V4(own) == address)
-        };
+        let is_its =
+            |at: usize| words.get(at).and_then(|text| self::address(text)).is_some_and(|own| own == address);
         let unsent = words.get(4).and_then(|queues| u32::from_str_radix(queues.split_once(':')?.0, 16).ok());
         // The FIN itself counts as one.
         words.get(3) == Some(&"04") && unsent.is_some_and(|octets| octets > 1) && (is_its(1) || is_its(2))
@@ -63,7 +60,14 @@ pub fn is_open(address: SocketAddr) -> bool {
 
 /// All of this machine, each with its inode.
 fn all() -> io::Result<Vec<(Socket, String)>> {
-    Ok(fs::read_to_string("/proc/net/tcp")?.lines().skip(1).filter_map(read).collect())
+    Ok(lines()?.lines().filter_map(read).collect())
+}
+
+/// The lines of both families; the headings are of another form.
+fn lines() -> io::Result<String> {
+    // A host without IPv6 has no such file.
+    let six = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+    Ok(fs::read_to_string("/proc/net/tcp")? + &six)
 }
 
 /// A line of /proc/net/tcp: number, local and remote address, state, ..., inode as the tenth word.
@@ -78,27 +82,31 @@ fn read(line: &str) -> Option<(Socket, String)> {
     }
 }
 
-/// `0100007F:0CEA`: the address as a number of this machine, the port as one.
-fn address(text: &str) -> Option<SocketAddrV4> {
+/// `0100007F:0CEA`: the address as numbers of this machine, 32 bits each, the port as one.
+fn address(text: &str) -> Option<SocketAddr> {
     let (host, port) = text.split_once(':')?;
-    let host = u32::from_str_radix(host, 16).ok()?;
-    Some(SocketAddrV4::new(Ipv4Addr::from(host.to_ne_bytes()), u16::from_str_radix(port, 16).ok()?))
+    let words = host.as_bytes().chunks_exact(8).map(|digits| std::str::from_utf8(digits).ok());
+    let words = words.map(|digits| u32::from_str_radix(digits?, 16).ok().map(u32::to_ne_bytes));
+    let octets = words.collect::<Option<Vec<[u8; 4]>>>()?.concat();
+    let ip: IpAddr = match <[u8; 4]>::try_from(octets.as_slice()) {
+        Ok(four) => Ipv4Addr::from(four).into(),
+        Err(_) => Ipv6Addr::from(<[u8; 16]>::try_from(octets.as_slice()).ok()?).into(),
+    };
+    Some(SocketAddr::new(ip.to_canonical(), u16::from_str_radix(port, 16).ok()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Socket, at, is_open, of};
     use nix::unistd::Pid;
-    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::net::{TcpListener, TcpStream};
 
     #[test]
     fn a_listener_and_a_connection_are_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let stream = TcpStream::connect(address).unwrap();
-        let (SocketAddr::V4(here), SocketAddr::V4(there)) = (stream.local_addr().unwrap(), address) else {
-            panic!("{address} is no IPv4 address");
-        };
+        let (here, there) = (stream.local_addr().unwrap(), address);
         let found = of(Pid::this()).unwrap();
         assert!(found.contains(&Socket::Listening(there)), "{found:?}");
         assert!(found.contains(&Socket::Established(here, there)), "{found:?}");
