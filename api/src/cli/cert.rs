@@ -135,7 +135,7 @@ async fn show(invocation: Invocation) -> Result<(), CliError> {
             "there is no certificate towards partners yet: set it with 'os4xapi cert set'".into(),
         )
     })?;
-    output::deliver(&found.certificate, invocation.value("o").as_deref())
+    output::write_to(&found.certificate, invocation.value("o").as_deref())
 }
 
 async fn https(invocation: Invocation) -> Result<(), CliError> {

@@ -43,7 +43,7 @@ async fn issue(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let ca = certificates::need(&mut *db.connection().await?, Usage::Ca).await?;
     let licence = Ca::from_pem(&ca.certificate, &ca.key)?.licence(&id, &holder, days)?;
-    output::deliver(&licence, invocation.value("o").as_deref())?;
+    output::write_to(&licence, invocation.value("o").as_deref())?;
     if !invocation.flag("no-add") {
         let mut change = db.change().await?;
         proxies::add(&mut change, &id, &holder).await?;

@@ -33,7 +33,7 @@ pub(super) fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
 }
 
 /// Writes a result to `path`, or prints it.
-pub(super) fn deliver(text: &str, path: Option<&str>) -> Result<(), CliError> {
+pub(super) fn write_to(text: &str, path: Option<&str>) -> Result<(), CliError> {
     match path {
         None | Some("-") => print(text),
         Some(path) => {

@@ -213,7 +213,7 @@ impl Parent {
         } else {
             self.server = Some(Server::new(connection));
             if let Some(ready) = self.setup.ready.take() {
-                Ready::tell(ready);
+                Ready::succeed(ready);
             }
             self.apply_listeners();
         }

@@ -105,7 +105,7 @@ impl SessionContext {
     }
 
     pub(super) fn send_to_parent(&self, message: &ToParent) {
-        self.channel.tell_parent(message);
+        self.channel.send_to_parent(message);
     }
 
     pub(super) fn send_system_log(&self, open: &Open, text: &str, detail: &str) {

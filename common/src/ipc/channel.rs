@@ -108,7 +108,7 @@ impl Channel {
 
     /// Sends a message from a child to its parent, which relies on it: while the parent is busy, the child waits. A
     /// parent that is gone is no fault here; the child finds that out when it reads.
-    pub fn tell_parent(&self, message: &impl Serialize) {
+    pub fn send_to_parent(&self, message: &impl Serialize) {
         match self.send_patiently(message, PARENT_BUSY) {
             Ok(()) => {}
             Err(ChannelError::Io(e)) if is_gone(&e) => {

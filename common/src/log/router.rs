@@ -54,7 +54,7 @@ impl Append for Router {
         let wiring = self.wiring();
         let mut result = Ok(());
         for sink in wiring.sinks(record.target()) {
-            if let Err(error) = deliver(sink, record) {
+            if let Err(error) = append_to(sink, record) {
                 result = Err(error);
             }
         }
@@ -66,7 +66,7 @@ impl Append for Router {
 
 /// Appends to one sink. The first line lost is an error that names the sink; further ones are counted, and the
 /// count is written once lines arrive again.
-fn deliver(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
+fn append_to(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
     if let Err(error) = sink.append.append(record) {
         let first = sink.lost.fetch_add(1, Ordering::Relaxed) == 0;
         return if first { Err(error.context(format!("the appender {} fails", sink.name))) } else { Ok(()) };
@@ -124,7 +124,7 @@ mod tests {
         let sink = Sink { name: "day".to_owned(), append, lost: AtomicU64::new(0) };
         let say = |text: &str| {
             record::with_record(Priority::Info, "x", 0, format_args!("{text}"), |record| {
-                deliver(&sink, record)
+                append_to(&sink, record)
             })
         };
         say("a").unwrap();

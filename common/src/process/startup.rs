@@ -102,7 +102,7 @@ pub fn stop(pid_file: PidFile, finish: &Finish) -> Status {
 
 /// Everything between binding and the loop, in this order: drop root, detach, signals, log, PID file. Returns in the
 /// daemon only; an error is the status to end with, and its reason has been shown. The caller has looked at the PID
-/// file before it bound anything, and calls [`Ready::tell`] or [`Ready::fail`] once it knows the result.
+/// file before it bound anything, and calls [`Ready::succeed`] or [`Ready::fail`] once it knows the result.
 ///
 /// # Errors
 /// The status to end with. The reason has been shown by then.
@@ -167,7 +167,7 @@ fn detach() -> Result<PipeWriter, StartError> {
         }
         Outcome::Child(Err(cause)) => {
             // A process between the two forks: it may only report.
-            Ready { starter: Some(writer) }.say(FAILED, &StartError::Detach(cause));
+            Ready { starter: Some(writer) }.send(FAILED, &StartError::Detach(cause));
             sys::exit_now(Status::Failed.number())
         }
     }
@@ -203,18 +203,18 @@ pub struct Ready {
 
 impl Ready {
     /// All is well: the starting process exits 0.
-    pub fn tell(self) {
-        self.say(READY, &"");
+    pub fn succeed(self) {
+        self.send(READY, &"");
     }
 
     /// Shows one line to the starting terminal; the start goes on.
     pub fn warn(&self, warning: &dyn fmt::Display) {
-        self.say(WARNED, warning);
+        self.send(WARNED, warning);
     }
 
     /// The daemon cannot start: the starting process prints `reason` and exits 1. The caller ends with the status.
     pub fn fail(self, reason: &dyn fmt::Display) -> Status {
-        self.say(FAILED, reason);
+        self.send(FAILED, reason);
         Status::Failed
     }
 
@@ -224,7 +224,7 @@ impl Ready {
         Finish::Failed(reason.to_string())
     }
 
-    fn say(&self, kind: u8, text: &dyn fmt::Display) {
+    fn send(&self, kind: u8, text: &dyn fmt::Display) {
         let text = text.to_string().replace('\n', " ");
         let line = [&[kind], text.as_bytes(), b"\n"].concat();
         // The starting process may be gone already; the daemon goes on without it.
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn the_starting_process_tells_the_truth() {
-        assert_eq!(outcome(Ready::tell), (Status::Normal, String::new()));
+        assert_eq!(outcome(Ready::succeed), (Status::Normal, String::new()));
         let failed = outcome(|ready| assert_eq!(ready.fail(&"port 2878\nis taken"), Status::Failed));
         assert_eq!(failed, (Status::Failed, "port 2878 is taken\n".into()));
         let (status, shown) = outcome(drop);
@@ -308,7 +308,7 @@ mod tests {
     fn warnings_do_not_end_the_wait() {
         let warned = outcome(|ready| {
             ready.warn(&"runs as root");
-            ready.tell();
+            ready.succeed();
         });
         assert_eq!(warned, (Status::Normal, "runs as root\n".into()));
     }

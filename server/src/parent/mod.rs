@@ -129,7 +129,7 @@ impl Parent {
     /// Works until told to end, or until it cannot go on; says why. `ready`: the starting process waits for it.
     pub(crate) fn run(mut self, ready: Ready) -> Finish {
         let mut events = Events::with_capacity(256);
-        ready.tell();
+        ready.succeed();
         self.update_title();
         self.check_every_minute();
         loop {

@@ -166,7 +166,7 @@ impl SessionContext {
 
     /// Sends a message to the parent. That it is gone shows when we read.
     pub(super) fn send_to_parent(&self, message: &ToParent) {
-        self.channel.tell_parent(message);
+        self.channel.send_to_parent(message);
     }
 
     /// An entry for the backend's system log: our words, and the line with the peer's values.
@@ -179,7 +179,7 @@ impl SessionContext {
     }
 
     /// Closes once everything is sent.
-    pub(super) fn say_goodbye(&mut self, conn: Conn) {
+    pub(super) fn close(&mut self, conn: Conn) {
         common::net::goodbye(&mut self.waiter, conn);
     }
 

@@ -45,7 +45,7 @@ impl PendingRefusal {
     /// Closes once the alert or ESID is sent, which may take some seconds.
     pub(super) fn part(self, context: &mut SessionContext) -> Refusal {
         if let Some(conn) = self.conn {
-            context.say_goodbye(*conn);
+            context.close(*conn);
         }
         self.refusal
     }

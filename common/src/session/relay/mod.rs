@@ -246,18 +246,18 @@ impl<'a, J: Judge> Relay<'a, J> {
 
     /// `by` closed: what is judged goes out to the other side, which then sees a regular close.
     fn close(&mut self, by: Side) {
-        self.deliver_and_close(&[], &[by.other(), by]);
+        self.flush_and_close(&[], &[by.other(), by]);
     }
 
     /// Both sides get the farewell at a unit's boundary, then a regular close.
     fn take_leave(&mut self, cause: &Cause<J::Fault>) {
         let words = self.judge.farewell(cause);
-        self.deliver_and_close(&words, &[Side::Outer, Side::Inner]);
+        self.flush_and_close(&words, &[Side::Outer, Side::Inner]);
     }
 
     /// Finishes what is judged towards `sides`, adds `words`, closes, and drains until the peer has closed: a
     /// socket closed with octets unread would send a reset that can overtake the octets just sent.
-    fn deliver_and_close(&mut self, words: &[u8], sides: &[Side]) {
+    fn flush_and_close(&mut self, words: &[u8], sides: &[Side]) {
         let deadline = Some(Instant::now() + GOODBYE);
         for side in sides {
             self.halves[side.other().index()].add_last(words);

@@ -133,7 +133,7 @@ impl Encrypted {
             // If this fails the partner is gone, and the log line has the reason.
             let _ = self.conn.write(&inspector.esid(reason));
         }
-        context.say_goodbye(self.conn);
+        context.close(self.conn);
         refusal
     }
 }

@@ -36,7 +36,7 @@ impl Greeted {
                     // If this fails the partner is gone, and the log line has the reason.
                     let _ = self.conn.write(&self.inspector.esid(reason));
                 }
-                context.say_goodbye(self.conn);
+                context.close(self.conn);
                 Err(refusal.into())
             }
         }

@@ -1,7 +1,7 @@
 //! The call to a partner: from the right source address, under TLS unless the table says plain, its certificate
 //! checked, its first message read. Only then is the station told that it is connected.
 
-use super::chosen::{Chosen, addresses, tell_station, unreached};
+use super::chosen::{Chosen, addresses, refuse_station, unreached};
 use crate::session::context::SessionContext;
 use crate::session::handshake;
 use crate::session::refusal::PendingRefusal;
@@ -31,7 +31,7 @@ impl Chosen {
         }
         let (conn, first) = match self.reach(context, &mut inspector) {
             Ok(reached) => reached,
-            Err(pending) => return Err(tell_station(context, self.data, pending)),
+            Err(pending) => return Err(refuse_station(context, self.data, pending)),
         };
         let answer = Reached::Ready(Open {
             address: context.facts.address(),

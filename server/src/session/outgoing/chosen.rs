@@ -28,7 +28,7 @@ impl Requested {
     pub(in crate::session) fn choose(mut self, context: &mut SessionContext) -> Result<Chosen, Stop> {
         match self.look_up(context) {
             Ok((partner, host)) => Ok(Chosen { data: self.data, partner, host }),
-            Err(refusal) => Err(tell_station(context, self.data, refusal.into())),
+            Err(refusal) => Err(refuse_station(context, self.data, refusal.into())),
         }
     }
 
@@ -121,7 +121,7 @@ pub(in crate::session) fn unreached(host: &str, e: LookupError) -> Refusal {
 
 /// Tells the client's child, and through it the station, the reason; then closes the partner's connection, which may
 /// take some seconds.
-pub(in crate::session) fn tell_station(
+pub(in crate::session) fn refuse_station(
     context: &mut SessionContext,
     mut data: Conn,
     pending: PendingRefusal,
@@ -129,7 +129,7 @@ pub(in crate::session) fn tell_station(
     let Refusal { status, ref detail, .. } = pending.refusal;
     let answer = Reached::Failed { word: status.word().to_owned(), reason: detail.clone() };
     if join::send(&mut data, &answer).is_ok() {
-        context.say_goodbye(data);
+        context.close(data);
     }
     let refusal = pending.part(context);
     // The station is served by another pair: this one has nothing to report.
