@@ -46,7 +46,7 @@ fn daemons() -> impl Iterator<Item = Setting> {
             "tcp_incoming_ip",
             "",
             Kind::Address,
-            "Address on which the server accepts partners; empty: all.",
+            "Address on which the server accepts partners; empty: all, IPv4 and IPv6.",
         ),
         setting(
             "tcp_outgoing_ip",
