@@ -242,13 +242,18 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
         let file = OutFile::octets("FILE", vec![0; 30_000_000]);
         let over = Arc::new(AtomicBool::new(false));
         let watch = {
-            // The other side's connection ends in order, with the ESID, and is not looked at.
-            let place = if who == "partner" { site.tls } else { site.station_address };
+            // The daemon's end of the connection that stalls; what the stalled one does with its own end is its affair, and
+            // the other side's connection ends in order, with the ESID.
+            let (end, place) = if who == "partner" {
+                (sockets::End::Local, site.tls)
+            } else {
+                (sockets::End::Remote, site.station_address)
+            };
             let over = Arc::clone(&over);
             std::thread::spawn(move || {
                 let mut ends = false;
                 wait_slow(Duration::from_mins(2), "the session's end", || {
-                    ends |= sockets::ends_behind_octets(place).unwrap();
+                    ends |= sockets::ends_behind_octets(end, place).unwrap();
                     over.load(Relaxed).then_some(())
                 });
                 ends
@@ -256,6 +261,7 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
         };
         let ours = if who == "partner" {
             partner.settings.misbehaviour = stall(Point::Data(50_000));
+            partner.settings.timeout = PATIENCE;
             site.station.as_ref().unwrap().queue().add_file(file);
             partner.call()
         } else {

@@ -41,15 +41,25 @@ pub fn at(address: SocketAddr) -> io::Result<Vec<Socket>> {
     Ok(all()?.into_iter().map(|(socket, _)| socket).filter(is_there).collect())
 }
 
-/// Whether a connection of `address` is closed with octets unsent: a regular end is queued behind them (FIN-WAIT-1).
-pub fn ends_behind_octets(address: SocketAddr) -> io::Result<bool> {
+/// Which end of a connection has an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// This one: a connection that was accepted there.
+    Local,
+    /// The other one: a connection that was made to it.
+    Remote,
+}
+
+/// Whether a connection with this end at `address` is closed with octets unsent: a regular end is queued behind them
+/// (FIN-WAIT-1).
+pub fn ends_behind_octets(end: End, address: SocketAddr) -> io::Result<bool> {
+    let column = if end == End::Local { 1 } else { 2 };
     Ok(lines()?.lines().any(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let is_its =
-            |at: usize| words.get(at).and_then(|text| self::address(text)).is_some_and(|own| own == address);
+        let is_there = words.get(column).and_then(|text| self::address(text)) == Some(address);
         let unsent = words.get(4).and_then(|queues| u32::from_str_radix(queues.split_once(':')?.0, 16).ok());
         // The FIN itself counts as one.
-        words.get(3) == Some(&"04") && unsent.is_some_and(|octets| octets > 1) && (is_its(1) || is_its(2))
+        words.get(3) == Some(&"04") && unsent.is_some_and(|octets| octets > 1) && is_there
     }))
 }
 
