@@ -242,8 +242,8 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
         let file = OutFile::octets("FILE", vec![0; 30_000_000]);
         let over = Arc::new(AtomicBool::new(false));
         let watch = {
-            // The daemon's end of the connection that stalls; what the stalled one does with its own end is its affair, and
-            // the other side's connection ends in order, with the ESID.
+            // The daemon's end of the connection that stalls. The stalled one may do with its own end as it likes,
+            // and the other side's connection ends in order, with the ESID.
             let (end, place) = if who == "partner" {
                 (sockets::End::Local, site.tls)
             } else {
