@@ -251,6 +251,12 @@ impl Conn {
         true
     }
 
+    /// Octets that the kernel holds because the peer has not taken them; a FIN counts as one. None of a socket that is
+    /// gone.
+    pub fn unread(&mut self) -> usize {
+        sys::unacknowledged(self.wire().socket().as_fd()).unwrap_or_default()
+    }
+
     /// Breaks off: the peer sees a reset, no close_notify.
     pub fn reset(mut self) {
         self.reset_if_killed();

@@ -1,6 +1,7 @@
 //! Descriptors: handing one to another process, taking a listener out of service and back, closing with a reset.
 
 use nix::cmsg_space;
+use nix::errno::Errno;
 use nix::sys::socket::{
     Backlog, ControlMessage, ControlMessageOwned, MsgFlags, Shutdown, listen, recvmsg, sendmsg, setsockopt,
     shutdown, sockopt,
@@ -116,9 +117,21 @@ pub fn linger_default(socket: impl AsFd) -> nix::Result<()> {
     setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 0, l_linger: 0 })
 }
 
+/// Octets that the kernel holds for this TCP socket because the peer has not acknowledged them. A FIN counts as one.
+///
+/// # Errors
+/// It is no TCP socket.
+pub fn unacknowledged(socket: impl AsFd) -> nix::Result<usize> {
+    let mut octets: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ (the number of TIOCOUTQ) writes one int to the address that it is given, which is `octets`'s.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::TIOCOUTQ, &raw mut octets) };
+    Errno::result(result)?;
+    Ok(usize::try_from(octets).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{is_inherited, linger_reset, listen_off, listen_on, recv_fd, send_fd};
+    use super::{is_inherited, linger_reset, listen_off, listen_on, recv_fd, send_fd, unacknowledged};
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
     use std::fs::File;
@@ -188,5 +201,17 @@ mod tests {
         linger_reset(&accepted).unwrap();
         drop(accepted);
         assert_eq!(caller.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn octets_that_the_peer_does_not_take_are_counted() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut ours = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_theirs, _) = listener.accept().unwrap();
+        assert_eq!(unacknowledged(&ours), Ok(0));
+        ours.set_nonblocking(true).unwrap();
+        while std::io::Write::write(&mut ours, &[0; 4_096]).is_ok() {}
+        assert!(unacknowledged(&ours).unwrap() > 1);
+        assert!(unacknowledged(std::fs::File::open("/dev/null").unwrap()).is_err());
     }
 }

@@ -13,7 +13,7 @@ pub mod title;
 mod x509;
 
 pub use descriptors::{
-    close_inherited, linger_default, linger_reset, listen_off, listen_on, recv_fd, send_fd,
+    close_inherited, linger_default, linger_reset, listen_off, listen_on, recv_fd, send_fd, unacknowledged,
 };
 pub use fork::{Fork, exit_now, fork};
 pub use memory::{WipedHeap, wipe_what_openssl_frees};

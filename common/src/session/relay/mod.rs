@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 
 /// How long the end of a session may take: to send the last octets, and to see the peer close.
 const GOODBYE: Duration = Duration::from_secs(10);
+/// Octets that the kernel may still hold for a peer when its connection is ended: the last message, not a file.
+const UNREAD: usize = 16 * 1024;
+/// How often it is looked whether a peer has read what the kernel holds for it, at a session's end alone.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// After this many rounds without a wait the loop looks at signals and limits.
 const ROUNDS: u32 = 64;
@@ -258,21 +262,24 @@ impl<'a, J: Judge> Relay<'a, J> {
     /// Finishes what is judged towards `sides`, adds `words`, closes, and drains until the peer has closed: a
     /// socket closed with octets unread would send a reset that can overtake the octets just sent.
     fn flush_and_close(&mut self, words: &[u8], sides: &[Side]) {
-        let deadline = Some(Instant::now() + GOODBYE);
+        let deadline = Instant::now() + GOODBYE;
         for side in sides {
             self.halves[side.other().index()].add_last(words);
         }
         let mut closed = [false; 2];
         let mut gone = [false; 2];
         loop {
+            let mut waits_for_peer = false;
             for side in sides {
                 let i = side.index();
                 let Some(conn) = &mut self.conns[i] else { continue };
                 let half = &mut self.halves[side.other().index()];
                 gone[i] |= half.write_to(conn).is_err();
                 if !gone[i] && !closed[i] && half.is_written(conn) {
-                    closed[i] = true;
-                    gone[i] |= conn.finish().is_err();
+                    // The end is queued behind little alone: a peer that reads no more must not find it there later.
+                    waits_for_peer |= conn.unread() > UNREAD;
+                    closed[i] = conn.unread() <= UNREAD;
+                    gone[i] |= closed[i] && conn.finish().is_err();
                 }
                 if closed[i] || gone[i] {
                     gone[i] |= conn.discard();
@@ -281,14 +288,19 @@ impl<'a, J: Judge> Relay<'a, J> {
             if sides.iter().all(|side| gone[side.index()]) {
                 return;
             }
-            match self.waiter.wait(deadline) {
+            // Nothing tells that the peer has read what the kernel holds.
+            let until = if waits_for_peer { deadline.min(Instant::now() + LOOK_AGAIN) } else { deadline };
+            match self.waiter.wait(Some(until)) {
                 Ok(()) | Err(Interrupted::Ended(_)) => {}
+                Err(Interrupted::Late) if Instant::now() < deadline => {}
                 Err(_) => break,
             }
         }
         // A side that did not take all of it must not see a regular end behind what the kernel still holds.
-        for side in sides.iter().filter(|side| !closed[side.index()]) {
-            if let Some(conn) = self.conns[side.index()].take() {
+        for i in sides.iter().map(|side| side.index()) {
+            if let Some(mut conn) = self.conns[i].take()
+                && (!closed[i] || (!gone[i] && conn.unread() > 1))
+            {
                 conn.reset();
             }
         }
