@@ -193,8 +193,6 @@ fn citations_in_sources_lead_somewhere() {
                 citations += 1;
                 assert!(leads_somewhere(root, &root.join("man/doc"), citation), "{name} cites {citation}");
             }
-            let elsewhere = ["(design", "design section", " sheet", "smartproxy.txt"];
-            assert!(!elsewhere.iter().any(|words| comment.contains(words)), "{name}: {comment}");
         }
     }
     assert!(citations > 4, "{citations}");
