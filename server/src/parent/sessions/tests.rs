@@ -140,6 +140,15 @@ impl Bench {
         (child, id)
     }
 
+    /// A child whose partner was refused; its pair is not used up.
+    fn refused(&mut self) -> (Pid, SessionId) {
+        let (child, id) = self.parked();
+        self.accept(2, 2);
+        self.message(child, ToParent::EndLogged);
+        self.done();
+        (child, id)
+    }
+
     /// A child that serves a partner whose pair is joined.
     fn serving(&mut self, partner: &str) -> Pid {
         let (child, _) = self.parked();
@@ -193,9 +202,9 @@ fn a_parked_child_that_is_gone_passes_its_partner_on() {
     assert_eq!(bench.done(), []);
     let next = bench.fork();
     assert_eq!(bench.done(), [Done::Serve(next, 2)]);
-    let heir = bench.fork();
+    let replacement = bench.fork();
     bench.connect(id, 4);
-    assert_eq!(bench.done(), [Done::Data(heir, 4)]);
+    assert_eq!(bench.done(), [Done::Data(replacement, 4)]);
 }
 
 #[test]
@@ -222,10 +231,7 @@ fn a_pair_that_is_claimed_twice_goes_to_the_first() {
 #[test]
 fn a_pair_survives_a_partner_that_was_not_verified() {
     let mut bench = Bench::new();
-    let (child, id) = bench.parked();
-    bench.accept(2, 2);
-    bench.message(child, ToParent::EndLogged);
-    bench.done();
+    let (child, id) = bench.refused();
     // The client's child is faster than the fork: its socket waits for the replacement.
     bench.reap(child);
     bench.connect(id, 8);
@@ -388,10 +394,7 @@ fn a_lost_client_takes_idle_children_and_what_is_queued_and_leaves_sessions() {
 #[test]
 fn without_processes_each_is_refused_in_its_own_way_and_the_pool_pauses() {
     let mut bench = Bench::new();
-    let (child, id) = bench.parked();
-    bench.accept(2, 2);
-    bench.message(child, ToParent::EndLogged);
-    bench.done();
+    let (child, id) = bench.refused();
     bench.reap(child);
     bench.accept(3, 3);
     bench.with(|sessions, conditions, _| sessions.request_outgoing(conditions));
