@@ -24,8 +24,6 @@ const LARGEST: usize = 10 << 20;
 const DEADLINE: Duration = Duration::from_mins(1);
 /// Downloads at a time; each may hold `LARGEST` octets.
 const AT_A_TIME: usize = 4;
-/// A CRL of the future is taken if clocks differ by no more, seconds.
-const CLOCK_SKEW: i64 = 300;
 /// Least time between two downloads from a URL that works, seconds.
 const AGAIN: i64 = 900;
 /// First and longest pause after a failure, seconds; it doubles from one to the next.
@@ -43,8 +41,6 @@ pub(crate) enum FetchError {
     Nothing,
     /// Its issuer is not trusted.
     UnknownIssuer(String),
-    /// Its thisUpdate has not come; when that is.
-    NotYet(String),
     /// The CRLs are too large in all; octets allowed.
     NoRoom(usize),
     /// Its signature is wrong, or it is a delta.
@@ -64,7 +60,6 @@ impl fmt::Display for FetchError {
                      certificate with 'os4xapi trust add', also where partners send it"
                 )
             }
-            Self::NotYet(time) => write!(f, "the CRL is valid from {time} on, so not now"),
             Self::NoRoom(most) => write!(f, "all CRLs together would be larger than {most} octets"),
             Self::Pki(error) => error.fmt(f),
         }
@@ -239,9 +234,6 @@ fn check(octets: &[u8], trusted: &[common::config::NamedPem]) -> Result<CrlFacts
     let (trusted, _) = read::of_database(trusted);
     if !read::crl_issuer_is_trusted(crl, &trusted)? {
         return Err(FetchError::UnknownIssuer(facts.issuer));
-    }
-    if facts.last_update > clock::now() + CLOCK_SKEW {
-        return Err(FetchError::NotYet(clock::rfc3339(facts.last_update)));
     }
     Ok(facts)
 }

@@ -12,6 +12,7 @@ use crate::store::crl_urls::{self, Noted, Source};
 use crate::store::crls::{self, Kept, LARGEST_IN_ALL, Stored};
 use crate::store::{certificates, configuration};
 use common::text::clock;
+use common::x509::times::CLOCK_SKEW;
 use openssl::x509::X509Crl;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -58,8 +59,9 @@ const LIST: &str = "\
 usage: os4xapi crl list [--json] [--db DB]
 
 Lists the CRLs, and the URLs that they are downloaded from, with what was wrong the last time. A CRL is 'current',
-'expired' or 'unreadable'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came from
-elsewhere too.
+'expired', 'not yet valid' or 'unreadable'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came from
+elsewhere too. A CRL whose time has not come is 'not yet valid': until then the one before it holds. FOR tells which
+certificates of the issuer a CRL is for, if not all: those that name a URL, CAs only, no CAs.
 
 --json: as JSON, with the CRLs in PEM
 ";
@@ -105,8 +107,14 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
 }
 
 fn outcome(kept: &Kept, crl: &CrlFacts) -> String {
-    let expired = crl.next_update.is_some_and(|next| next < clock::now());
-    let note = if expired { "; it is EXPIRED" } else { "" };
+    let now = clock::now();
+    let note = match crl.next_update {
+        Some(next) if next < now => "; it is EXPIRED",
+        _ if crl.last_update > now + CLOCK_SKEW => {
+            "; it holds from then on, and until then the one before it"
+        }
+        _ => "",
+    };
     match kept {
         Kept::First | Kept::Newer => format!("taken, of {}{note}.", clock::rfc3339(crl.last_update)),
         Kept::Same => format!("there already, of {}{note}.", clock::rfc3339(crl.last_update)),
@@ -116,7 +124,7 @@ fn outcome(kept: &Kept, crl: &CrlFacts) -> String {
 }
 
 /// Columns of the list for people.
-const HEADING: [&str; 8] = ["ISSUER", "NUMBER", "OF", "NEXT", "STATE", "REVOKED", "URL", "ERROR"];
+const HEADING: [&str; 9] = ["ISSUER", "NUMBER", "OF", "NEXT", "STATE", "FOR", "REVOKED", "URL", "ERROR"];
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
@@ -138,9 +146,9 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         let state = if source.fetched.is_some() { "double" } else { "missing" };
         let mut cells = std::array::from_fn(|_| "-".to_owned());
         state.clone_into(&mut cells[4]);
-        cells[6].clone_from(&source.url);
-        cells[7] = output::or_dash(source.error.as_ref());
-        table.row::<8>(&cells);
+        cells[7].clone_from(&source.url);
+        cells[8] = output::or_dash(source.error.as_ref());
+        table.row::<9>(&cells);
         rows.push(with_source(json!({"issuer": null, "state": state}), source));
     }
     if invocation.flag("json") { output::json(&rows) } else { table.print("There is no CRL.") }
@@ -152,28 +160,37 @@ struct Listed {
     /// None where the CRL cannot be read.
     revoked: Option<usize>,
     state: &'static str,
+    /// Which certificates of its issuer it is for; none: all.
+    scope: Option<String>,
 }
 
 impl Listed {
     fn of(crl: &Stored) -> Self {
         let Ok(parsed) = X509Crl::from_pem(crl.pem.as_bytes()) else {
-            return Self { number: None, revoked: None, state: "unreadable" };
+            return Self { number: None, revoked: None, state: "unreadable", scope: None };
         };
-        let is_over = crl.next_update.is_some_and(|next| next < clock::now());
+        let now = clock::now();
+        let is_over = crl.next_update.is_some_and(|next| next < now);
         Self {
             number: CrlFacts::of(&parsed).ok().and_then(|facts| facts.number()),
             revoked: Some(parsed.get_revoked().map_or(0, openssl::stack::StackRef::len)),
-            state: if is_over { "expired" } else { "current" },
+            state: match crl.last_update > now + CLOCK_SKEW {
+                true => "not yet valid",
+                false if is_over => "expired",
+                false => "current",
+            },
+            scope: CrlFacts::scope(&parsed),
         }
     }
 
-    fn cells(&self, crl: &Stored, source: Option<&Source>) -> [String; 8] {
+    fn cells(&self, crl: &Stored, source: Option<&Source>) -> [String; 9] {
         [
             crl.name.clone(),
             output::or_dash(self.number.as_ref()),
             clock::rfc3339(crl.last_update),
             output::or_dash(crl.next_update.map(clock::rfc3339)),
             self.state.to_owned(),
+            self.scope.clone().unwrap_or_else(|| "all".to_owned()),
             output::or_dash(self.revoked),
             output::or_dash(source.map(|source| source.url.clone())),
             output::or_dash(source.and_then(|source| source.error.clone())),
@@ -187,6 +204,7 @@ impl Listed {
             "last_update": crl.last_update,
             "next_update": crl.next_update,
             "state": self.state,
+            "scope": self.scope,
             "revoked": self.revoked,
             "url": null,
             "pem": crl.pem,

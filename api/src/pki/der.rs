@@ -25,6 +25,29 @@ pub(super) fn crl_scope(crl: &[u8]) -> &[u8] {
     extension(crl, ISSUING_DISTRIBUTION_POINT).unwrap_or_default()
 }
 
+/// What a scope (`crl_scope`) says, for lists: the URLs of the certificates that the CRL is for, and their kind; none
+/// where it is for all of its issuer.
+pub(super) fn scope_text(scope: &[u8]) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in elements(inside(scope, SEQUENCE)?) {
+        match *part.first()? {
+            // distributionPoint, fullName, uniformResourceIdentifier
+            0xa0 => {
+                let names = inside(part, 0xa0).and_then(|point| inside(point, 0xa0)).unwrap_or_default();
+                let urls = elements(names).filter_map(|name| inside(name, 0x86));
+                parts.extend(urls.map(|url| String::from_utf8_lossy(url).into_owned()));
+            }
+            0x81 => parts.push("no CAs".to_owned()),
+            0x82 => parts.push("CAs only".to_owned()),
+            0x83 => parts.push("some reasons only".to_owned()),
+            0x84 => parts.push("of other CAs too".to_owned()),
+            0x85 => parts.push("attribute certificates only".to_owned()),
+            _ => {}
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 /// By what a CRL in DER tells its issuer's key from others under the same name (RFC 5280 section 5.2.1): the
 /// keyIdentifier, else the whole authorityKeyIdentifier; empty where there is none.
 pub(super) fn crl_key_identifier(crl: &[u8]) -> &[u8] {
@@ -79,7 +102,7 @@ fn header(octets: &[u8]) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{crl_key_identifier, crl_scope, is_delta};
+    use super::{crl_key_identifier, crl_scope, is_delta, scope_text};
 
     /// An element: tag, length of one or three octets, content.
     fn element(tag: u8, content: &[u8]) -> Vec<u8> {
@@ -112,6 +135,19 @@ mod tests {
         let delta = element(0x30, &[vec![0x06, 3, 0x55, 0x1d, 0x1b], element(4, &[2, 1, 6])].concat());
         assert!(is_delta(&crl(&[number.clone(), delta], 2)));
         assert!(!is_delta(&crl(&[number, scope(&[])], 2)));
+    }
+
+    #[test]
+    fn a_scope_is_told_in_words() {
+        let point = element(
+            0xa0,
+            &element(0xa0, &[element(0x86, b"http://a/"), element(0x86, b"ldap:///b")].concat()),
+        );
+        let scope = element(0x30, &[point, element(0x81, &[0xff])].concat());
+        assert_eq!(scope_text(&scope).as_deref(), Some("http://a/, ldap:///b, no CAs"));
+        assert_eq!(scope_text(&element(0x30, &element(0x82, &[0xff]))).as_deref(), Some("CAs only"));
+        assert_eq!(scope_text(b""), None);
+        assert_eq!(scope_text(&element(0x30, b"")), None);
     }
 
     #[test]

@@ -230,6 +230,11 @@ impl CrlFacts {
         Self::of(&*X509Crl::from_pem(text.as_bytes()).doing("reading a CRL of the database")?)
     }
 
+    /// Which certificates of its issuer it is for; none: all.
+    pub(crate) fn scope(crl: &X509CrlRef) -> Option<String> {
+        der::scope_text(der::crl_scope(&crl.to_der().ok()?))
+    }
+
     /// The CRL number in decimal digits, if there is one.
     pub(crate) fn number(&self) -> Option<String> {
         Some(self.number.as_ref()?.to_dec_str().ok()?.to_string())
