@@ -10,7 +10,7 @@ pub(crate) use pages::{read, split};
 
 use crate::settings::{SETTINGS, Setting};
 use common::config::{
-    CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
+    CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied, UsageRule,
 };
 use common::rpc::{
     Call, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer,
@@ -103,6 +103,8 @@ fn samples() -> Vec<Value> {
         tls: true,
         outgoing_ip: None,
         check_ssid: true,
+        usage: Some(UsageRule::Client),
+        legacy_suites: Some(false),
     };
     let config = ProxyConfig {
         generation: 1,

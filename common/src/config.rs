@@ -66,6 +66,17 @@ pub enum CertificateRule {
     Any,
 }
 
+/// Which extended key usage (RFC 5280 §4.2.1.12) a partner's certificate needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UsageRule {
+    /// That of its role in TLS: clientAuth where the partner connects, serverAuth where we connect to it. A certificate
+    /// without the extension has every usage.
+    Client,
+    /// Any: the same for the CAs that have issued it.
+    Any,
+}
+
 /// How strictly the server checks a partner's OFTP2 messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -102,6 +113,23 @@ pub struct Partner {
     pub outgoing_ip: Option<IpAddr>,
     /// The SSIDCODE that answers an outgoing session must be this partner's.
     pub check_ssid: bool,
+    /// Which extended key usage its certificate needs; none: `Any` under the rule `Pinned`, else `Client`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageRule>,
+    /// Its TLS may be old: cipher suites of TLS 1.2 with CBC, and no RFC 5746 where we connect to it. In the
+    /// backend's table none: as `tls_legacy_suites` says; to the server the backend says what holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legacy_suites: Option<bool>,
+}
+
+impl Partner {
+    /// Which extended key usage its certificate needs. A pin says more than a usage: it names the certificate itself.
+    pub fn usage_rule(&self) -> UsageRule {
+        self.usage.unwrap_or(match self.certificate {
+            CertificateRule::Pinned => UsageRule::Any,
+            CertificateRule::OdetteId | CertificateRule::Any => UsageRule::Client,
+        })
+    }
 }
 
 /// One limit as people see it: a row of `LIMITS`.

@@ -30,6 +30,8 @@ const OPTIONS: &[Opt] = &[
     Opt::Value("tls"),
     Opt::Value("outgoing-ip"),
     Opt::Value("check-ssid"),
+    Opt::Value("usage"),
+    Opt::Value("legacy-suites"),
 ];
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -78,6 +80,10 @@ macro_rules! options_help {
 --tls yes|no: outgoing sessions use TLS (default yes)
 --outgoing-ip IP: source address of outgoing sessions; '' for the global one (default)
 --check-ssid yes|no: the SSIDCODE that answers an outgoing session must be this one (default yes)
+--usage client|any: the extended key usage that its certificate needs: that of its role in TLS (clientAuth, in outgoing
+      sessions serverAuth), or any; '' for the default: any with the rule pinned, else client
+--legacy-suites yes|no: its TLS may be old: suites of TLS 1.2 with ECDHE, CBC and SHA-2, and no RFC 5746; '' for the
+      default: as tls_legacy_suites says
 "
     };
 }
@@ -145,6 +151,8 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         tls: true,
         outgoing_ip: None,
         check_ssid: true,
+        usage: None,
+        legacy_suites: None,
     };
     finish(change, with_options(&invocation, partner)?).await
 }
@@ -192,6 +200,14 @@ fn with_options(invocation: &Invocation, mut partner: Partner) -> Result<Partner
     }
     partner.tls = tls;
     partner.check_ssid = invocation.yes_no("check-ssid")?.unwrap_or(partner.check_ssid);
+    partner.legacy_suites = match invocation.value("legacy-suites").as_deref() {
+        Some("") => None,
+        _ => invocation.yes_no("legacy-suites")?.or(partner.legacy_suites),
+    };
+    partner.usage = match invocation.value("usage").as_deref() {
+        Some("") => None,
+        _ => chosen(invocation, "usage", "client or any")?.or(partner.usage),
+    };
     partner.certificate =
         chosen(invocation, "certificate", "pinned, odette-id or any")?.unwrap_or(partner.certificate);
     partner.profile = chosen(invocation, "profile", "tolerant or strict")?.unwrap_or(partner.profile);
@@ -294,8 +310,11 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         "TLS",
         "FROM",
         "CHECK SSID",
+        "USAGE",
+        "LEGACY SUITES",
     ]);
     for partner in all {
+        let usage = word(&partner.usage_rule());
         table.row(&[
             partner.short_name.clone(),
             partner.ssid.clone(),
@@ -307,6 +326,8 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
             output::yes(partner.tls),
             output::or_dash(partner.outgoing_ip),
             output::yes(partner.check_ssid),
+            usage,
+            partner.legacy_suites.map_or_else(|| "-".to_owned(), output::yes),
         ]);
     }
     table.print("There is no partner.")

@@ -126,6 +126,11 @@ impl Db {
         let db = Self::connect(at).await?;
         match db.version(at).await? {
             Some(schema::VERSION) => {}
+            Some(1..schema::VERSION) => {
+                let mut transaction = db.pool.begin().await?;
+                schema::upgrade(&mut transaction).await?;
+                transaction.commit().await?;
+            }
             Some(other) => return Err(DbError::Version(at.clone(), other)),
             None => return Err(DbError::Empty(at.clone())),
         }

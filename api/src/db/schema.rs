@@ -1,14 +1,15 @@
-//! The tables, and their version. Run by `init` inside its transaction; never alters an existing table. Columns are
-//! BIGINT (seconds since 1970-01-01 UTC, counts, 0 and 1 for no and yes) and TEXT: both databases and sqlx's `Any` have
-//! these types.
+//! The tables, and their version. Made by `init` inside its transaction. A newer os4xapi brings the tables of an older
+//! one up to its version when it opens them: each upgrade only adds, so that an older `serve` that still runs goes on.
+//! Columns are BIGINT (seconds since 1970-01-01 UTC, counts, 0 and 1 for no and yes) and TEXT: both databases and sqlx's
+//! `Any` have these types.
 
 use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// The version that this program reads and writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
-/// The tables; `{identity}` is what differs between the databases.
+/// The tables of version 1; `{identity}` is what differs between the databases.
 const TABLES: &str = "
 CREATE TABLE os4x_schema (version BIGINT NOT NULL);
 CREATE TABLE os4x_generation (value BIGINT NOT NULL);
@@ -126,6 +127,18 @@ CREATE TABLE os4x_session_transfers (
 CREATE TABLE os4x_clients_seen (address TEXT PRIMARY KEY, seen BIGINT NOT NULL);
 ";
 
+/// What each version adds to the one before; the first makes version 2.
+const UPGRADES: [&str; 1] = ["
+ALTER TABLE os4x_partners ADD COLUMN usage TEXT;
+ALTER TABLE os4x_partners ADD COLUMN legacy_suites BIGINT;
+CREATE TABLE os4x_intermediates (
+    fingerprint TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    reported BIGINT NOT NULL,
+    pem TEXT NOT NULL
+);
+"];
+
 /// Creates all tables and notes their version.
 pub(super) async fn create(connection: &mut AnyConnection, postgres: bool) -> Result<(), DbError> {
     let identity = if postgres {
@@ -135,7 +148,20 @@ pub(super) async fn create(connection: &mut AnyConnection, postgres: bool) -> Re
     };
     // Safe: both halves are constants of this file.
     sqlx::raw_sql(AssertSqlSafe(TABLES.replace("{identity}", identity))).execute(&mut *connection).await?;
-    sqlx::query("INSERT INTO os4x_schema (version) VALUES ($1)").bind(VERSION).execute(connection).await?;
+    sqlx::query("INSERT INTO os4x_schema (version) VALUES (1)").execute(&mut *connection).await?;
+    upgrade(connection).await
+}
+
+/// Brings the tables of an older version to this one, inside the caller's transaction. Leaves newer ones as they are.
+pub(super) async fn upgrade(connection: &mut AnyConnection) -> Result<(), DbError> {
+    // The first statement writes: of two programs at a time the second one waits here, and finds nothing to do.
+    sqlx::query("UPDATE os4x_schema SET version = version").execute(&mut *connection).await?;
+    let found: i64 =
+        sqlx::query("SELECT version FROM os4x_schema").fetch_one(&mut *connection).await?.try_get(0)?;
+    for (version, statements) in (2_i64..).zip(UPGRADES).filter(|(version, _)| *version > found) {
+        sqlx::raw_sql(statements).execute(&mut *connection).await?;
+        sqlx::query("UPDATE os4x_schema SET version = $1").bind(version).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

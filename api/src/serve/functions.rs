@@ -139,6 +139,10 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     let trusted = certificates::trusted(&mut snapshot).await?;
     let (certificates, unreadable) = read::of_database(&trusted);
     app.log_unreadable(&unreadable);
+    let mut partners = partners::all(&mut snapshot).await?;
+    for partner in &mut partners {
+        partner.legacy_suites.get_or_insert(values.yes("tls_legacy_suites"));
+    }
     let config = ProxyConfig {
         generation,
         tcp_port_tls: values.port("tcp_port_tls"),
@@ -152,7 +156,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
             .collect(),
         trusted,
         crl_urls: crl_urls::all(&mut snapshot).await?,
-        partners: partners::all(&mut snapshot).await?,
+        partners,
         tls_check_client_certificate: values.yes("tls_check_client_certificate"),
         tls_ignore_crl_unavailability: values.yes("tls_ignore_crl_unavailability"),
         outgoing_allow_local: values.yes("proxy_outgoing_allow_local"),

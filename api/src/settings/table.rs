@@ -62,6 +62,13 @@ fn daemons() -> impl Iterator<Item = Setting> {
             "Accept a certificate whose issuer has no usable CRL here.",
         ),
         setting(
+            "tls_legacy_suites",
+            "no",
+            Kind::YesNo,
+            "Bear a partner's old TLS: suites of TLS 1.2 with ECDHE, CBC and SHA-2, and no RFC 5746; a partner's \
+             own --legacy-suites comes first.",
+        ),
+        setting(
             "proxy_outgoing_allow_local",
             "no",
             Kind::YesNo,

@@ -21,8 +21,8 @@ pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Partner>, 
         pins.entry(row.try_get(0)?).or_default().push(pin);
     }
     let rows = sqlx::query(
-        "SELECT short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid \
-         FROM os4x_partners ORDER BY short_name",
+        "SELECT short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
+         legacy_suites FROM os4x_partners ORDER BY short_name",
     )
     .fetch_all(connection)
     .await?;
@@ -33,6 +33,7 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
     let short_name: String = row.try_get("short_name")?;
     let corrupt = || DbError::Corrupt(format!("partner '{short_name}'"));
     let outgoing_ip: Option<String> = row.try_get("outgoing_ip")?;
+    let usage: Option<String> = row.try_get("usage")?;
     Ok(Partner {
         pins: pins.remove(&short_name).unwrap_or_default(),
         ssid: row.try_get("ssid")?,
@@ -44,6 +45,8 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
         tls: row.try_get::<i64, _>("tls")? != 0,
         outgoing_ip: outgoing_ip.map(|text| text.parse()).transpose().map_err(|_| corrupt())?,
         check_ssid: row.try_get::<i64, _>("check_ssid")? != 0,
+        usage: usage.map(|text| of_word(text).ok_or_else(corrupt)).transpose()?,
+        legacy_suites: row.try_get::<Option<i64>, _>("legacy_suites")?.map(|value| value != 0),
         short_name,
     })
 }
@@ -52,12 +55,12 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
 pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO os4x_partners \
-         (short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         (short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
+         legacy_suites) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT (short_name) DO UPDATE SET ssid = excluded.ssid, enabled = excluded.enabled, \
          certificate = excluded.certificate, profile = excluded.profile, host = excluded.host, \
          port = excluded.port, tls = excluded.tls, outgoing_ip = excluded.outgoing_ip, \
-         check_ssid = excluded.check_ssid",
+         check_ssid = excluded.check_ssid, usage = excluded.usage, legacy_suites = excluded.legacy_suites",
     )
     .bind(partner.short_name.as_str())
     .bind(partner.ssid.as_str())
@@ -69,6 +72,8 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Db
     .bind(i64::from(partner.tls))
     .bind(partner.outgoing_ip.map(|address| address.to_string()))
     .bind(i64::from(partner.check_ssid))
+    .bind(partner.usage.as_ref().map(word))
+    .bind(partner.legacy_suites.map(i64::from))
     .execute(&mut **change)
     .await?;
     sqlx::query("DELETE FROM os4x_partner_pins WHERE partner = $1")
