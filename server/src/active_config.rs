@@ -2,11 +2,11 @@
 //! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
 
 use crate::credentials::{Credentials, CredentialsError};
-use crate::tls::{self, TlsError};
+use crate::tls::{self, Suites, TlsError};
 use crate::trust::anchors::{self, Anchors};
 use crate::trust::certificate::{self, fingerprint};
 use crate::trust::{self, Peer, Seen};
-use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig};
+use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig, UsageRule};
 use common::link::join::Target;
 use common::net::ANY;
 use common::text::clock;
@@ -31,6 +31,8 @@ pub(crate) struct ActiveConfig {
     pub(crate) tls: SslContext,
     /// TLS towards partners that we connect to.
     pub(crate) tls_outgoing: SslContext,
+    /// The same for partners whose TLS may be old.
+    pub(crate) tls_outgoing_legacy: SslContext,
     /// Local addresses may be partners (`proxy_outgoing_allow_local`).
     pub(crate) allow_local: bool,
     /// Our certificate and key towards them; a child drops them once its handshake is done.
@@ -119,7 +121,9 @@ impl ActiveConfig {
         let policy = trust::Policy {
             client_certificate: config.tls_check_client_certificate,
             ignore_missing_crl: config.tls_ignore_crl_unavailability,
+            any_usage: partners.iter().any(|known| known.partner.usage_rule() == UsageRule::Any),
         };
+        let some_legacy = partners.iter().any(|known| known.partner.legacy_suites == Some(true));
         let credentials =
             Credentials::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Credentials)?;
         let crls = anchors::crls(&config.crls, &mut skipped);
@@ -127,8 +131,8 @@ impl ActiveConfig {
         let anchors = Anchors::new(trusted, all_pinned, crls, clock::now())
             .map(Arc::new)
             .map_err(of("the trusted certificates"))?;
-        let context = |peer| {
-            tls::partner_context(peer, &anchors, policy, seen.clone())
+        let context = |peer, suites| {
+            tls::partner_context(peer, suites, &anchors, policy, seen.clone())
                 .map_err(|TlsError { what, cause }| ConfigError::Tls(what, cause))
         };
         let address = config.tcp_incoming_ip.unwrap_or(ANY);
@@ -136,8 +140,9 @@ impl ActiveConfig {
             generation: config.generation,
             listen: SocketAddr::new(address, config.tcp_port_tls),
             outgoing_ip: config.tcp_outgoing_ip,
-            tls: context(Peer::Client)?,
-            tls_outgoing: context(Peer::Server)?,
+            tls: context(Peer::Client, if some_legacy { Suites::Legacy } else { Suites::Modern })?,
+            tls_outgoing: context(Peer::Server, Suites::Modern)?,
+            tls_outgoing_legacy: context(Peer::Server, Suites::Legacy)?,
             allow_local: config.outgoing_allow_local,
             seen,
             client_certificate: config.tls_check_client_certificate,

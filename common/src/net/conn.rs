@@ -63,6 +63,21 @@ impl TlsFailure {
         matches!(self.code, 0 | codes::UNEXPECTED_EOF_WHILE_READING)
     }
 
+    /// The peer offers no suite that is allowed here.
+    pub fn no_shared_suite(&self) -> bool {
+        self.code == codes::NO_SHARED_CIPHER
+    }
+
+    /// The peer lacks secure renegotiation (RFC 5746).
+    pub fn no_secure_renegotiation(&self) -> bool {
+        self.code == codes::UNSAFE_LEGACY_RENEGOTIATION_DISABLED
+    }
+
+    /// The peer has sent the alert handshake_failure: of all that we offer, it can do nothing.
+    pub fn refused_by_peer(&self) -> bool {
+        self.code == codes::SSLV3_ALERT_HANDSHAKE_FAILURE
+    }
+
     /// The peer speaks another protocol, or a version or suites that are refused.
     pub fn wrong_protocol(&self) -> bool {
         WRONG_PROTOCOL.contains(&self.code)

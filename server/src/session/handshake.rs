@@ -4,12 +4,14 @@
 use crate::messages::ToParent;
 use crate::session::context::SessionContext;
 use crate::session::refusal::{PendingRefusal, Refusal};
-use crate::trust;
+use crate::tls;
+use crate::trust::{self, Fault};
+use common::config::{Partner, UsageRule};
 use common::link::session_id::Direction;
 use common::net::{Conn, Interrupted, TlsFailure, Wire};
 use common::process::status::Status;
 use common::sys;
-use openssl::ssl::Ssl;
+use openssl::ssl::{Ssl, SslRef};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -28,7 +30,8 @@ pub(super) fn run(context: &mut SessionContext, ssl: Ssl, wire: Wire) -> Result<
             Ok(Poll::Pending) => {}
             Err(failure) => {
                 report_urls(context);
-                let refusal = refused(context, &failure, conn.wire().first_octet());
+                let first = conn.wire().first_octet();
+                let refusal = refused(context, &failure, first, conn.ssl());
                 return Err(PendingRefusal { refusal, conn: Some(Box::new(conn)) });
             }
         }
@@ -88,25 +91,71 @@ fn hint(first: Option<u8>) -> &'static str {
     }
 }
 
+/// How a partner with old TLS is let in.
+const ALLOW_LEGACY: &str = "'os4xapi partner set NAME --legacy-suites yes' allows ECDHE with CBC and SHA-2";
+
+/// What to do about a partner that offers these suites alone.
+fn old_tls(offered: &[String]) -> &'static str {
+    if offered.iter().any(|suite| tls::is_legacy(suite)) {
+        ALLOW_LEGACY
+    } else {
+        "the partner has to allow ECDHE with AES-GCM, which all TLS 1.2 of the last ten years has"
+    }
+}
+
+/// Whether the partner, now that it is known, may have the suite and the certificate that it came with.
+pub(super) fn check_partner(context: &SessionContext, conn: &Conn, partner: &Partner) -> Result<(), Refusal> {
+    if let (Some(what), UsageRule::Client) = (context.active.seen.facts().wrong_usage, partner.usage_rule()) {
+        let name = &partner.short_name;
+        let detail = format!("{what}; 'os4xapi partner set {name} --usage any' allows it");
+        return Err(Refusal::new(Status::WrongUsage, detail).notify_operator());
+    }
+    let suite = conn.ssl().and_then(SslRef::current_cipher).map_or("", |cipher| cipher.name());
+    if tls::is_legacy(suite) && partner.legacy_suites != Some(true) {
+        let detail = format!("it has the old suite {suite} only; {ALLOW_LEGACY}");
+        return Err(Refusal::new(Status::Protocol, detail).notify_operator());
+    }
+    Ok(())
+}
+
 /// `first`: the partner's first octet.
-fn refused(context: &mut SessionContext, failure: &TlsFailure, first: Option<u8>) -> Refusal {
+fn refused(
+    context: &mut SessionContext,
+    failure: &TlsFailure,
+    first: Option<u8>,
+    ssl: Option<&SslRef>,
+) -> Refusal {
     let seen = context.active.seen.facts();
     context.facts.subject = seen.subject;
     context.facts.serial = seen.serial;
     let status = match &seen.fault {
-        Some((code, _)) => Status::from_word(trust::fault_word(*code)).unwrap_or(Status::BadCertificate),
+        Some(fault) => Status::from_word(trust::fault_word(fault.code)).unwrap_or(Status::BadCertificate),
         None if failure.broke_off() && first.is_none() && context.facts.direction == Direction::Incoming => {
             Status::Probe
         }
         None if failure.no_certificate() => Status::NoCertificate,
-        None if failure.wrong_protocol() => Status::Protocol,
+        None if failure.wrong_protocol() || failure.no_secure_renegotiation() => Status::Protocol,
         // A partner that we call is no scanner.
         None if failure.broke_off() && context.facts.direction == Direction::Outgoing => Status::PartnerBroke,
         None => Status::Tls,
     };
     match seen.fault {
-        Some((_, subject)) => {
-            Refusal::new(status, format!("{failure}: certificate of {subject}")).notify_operator()
+        Some(Fault { code, subject, remedy }) => {
+            let text = sys::verify_result(code).error_string();
+            let detail = format!("{} ({text}): certificate of {subject}; {remedy}", failure.reason);
+            Refusal::new(status, detail).notify_operator()
+        }
+        None if failure.no_shared_suite() => {
+            let offered = ssl.map(|ssl| tls::suite_names(ssl, &seen.offered)).unwrap_or_default();
+            let detail = format!("{failure}; it offers {}; {}", offered.join(", "), old_tls(&offered));
+            Refusal::new(status, detail).notify_operator()
+        }
+        None if failure.no_secure_renegotiation() => {
+            let detail = format!("{failure}: its TLS lacks RFC 5746; {ALLOW_LEGACY}");
+            Refusal::new(status, detail).notify_operator()
+        }
+        None if failure.refused_by_peer() => {
+            Refusal::new(status, format!("{failure}; it may know old suites only: {ALLOW_LEGACY}"))
         }
         None if status == Status::Protocol => Refusal::new(status, format!("{failure}{}", hint(first))),
         None => Refusal::new(status, failure.to_string()),

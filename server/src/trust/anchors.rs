@@ -4,10 +4,11 @@
 use crate::trust::certificate::{fingerprint, is_signed_by};
 use common::config::NamedPem;
 use common::x509::codes::verify as codes;
-use common::x509::times::validity;
+use common::x509::times::{CLOCK_SKEW, unix_time_of, validity};
 use openssl::error::ErrorStack;
 use openssl::stack::StackRef;
-use openssl::x509::{CrlStatus, X509, X509Crl, X509Ref, X509VerifyResult};
+use openssl::x509::{CrlStatus, X509, X509Crl, X509CrlRef, X509Ref, X509VerifyResult};
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 /// Where chains may end, and which certificates are revoked.
@@ -27,9 +28,11 @@ pub(crate) struct Anchors {
     pub(crate) pinned: Vec<X509>,
     /// SHA-256 of them.
     pub(crate) pins: HashSet<Vec<u8>>,
-    /// Revocation lists.
+    /// Revocation lists whose time has come.
     pub(crate) crls: Vec<X509Crl>,
-    /// When one of the trusted begins or ceases to be valid next, seconds since 1970-01-01 UTC.
+    /// Lists of the future: until their time, seconds since 1970-01-01 UTC, the ones before them hold.
+    future_crls: Vec<(i64, X509Crl)>,
+    /// When a trusted certificate begins or ceases to be valid next, or a list begins, seconds since 1970-01-01 UTC.
     pub(crate) change_at: i64,
 }
 
@@ -45,6 +48,9 @@ impl Anchors {
             |certificate: &&X509| trusted.iter().any(|issuer| revokes(issuer, certificate, &crls));
         let revoked =
             trusted.iter().filter(is_revoked).map(|one| fingerprint(one)).collect::<Result<_, _>>()?;
+        let dated = crls.into_iter().map(|crl| (begin(&crl), crl));
+        let (future_crls, crls): (Vec<_>, Vec<_>) = dated.partition(|(at, _)| *at > now + CLOCK_SKEW);
+        let crls: Vec<X509Crl> = crls.into_iter().map(|(_, crl)| crl).collect();
         let mut anchors = Self {
             trusted: Vec::with_capacity(trusted.len()),
             roots: HashSet::new(),
@@ -54,7 +60,10 @@ impl Anchors {
             pinned,
             crls,
             change_at: i64::MAX,
+            future_crls,
         };
+        let changes = anchors.future_crls.iter().map(|(at, _)| at - CLOCK_SKEW);
+        anchors.change_at = changes.fold(i64::MAX, i64::min);
         for certificate in trusted {
             let (from, until) = validity(&certificate)?;
             let changes = [from, until.saturating_add(1)].into_iter().filter(|at| *at > now);
@@ -72,12 +81,26 @@ impl Anchors {
         Ok(anchors)
     }
 
+    /// When the first list of the future by the issuer of `certificate` begins, seconds since 1970-01-01 UTC.
+    pub(super) fn future_crl(&self, certificate: &X509Ref) -> Option<i64> {
+        let is_its = |crl: &X509Crl| {
+            let order = crl.issuer_name().try_cmp(certificate.issuer_name());
+            order.is_ok_and(Ordering::is_eq)
+        };
+        self.future_crls.iter().filter(|(_, crl)| is_its(crl)).map(|(at, _)| *at).min()
+    }
+
     /// The outdated certificate, if any, that has issued the last one of `chain`, and OpenSSL's code for its state.
     pub(crate) fn outdated_issuer(&self, chain: &StackRef<X509>) -> Option<(i32, &X509)> {
         let last = chain.iter().last()?;
         let (issuer, code) = self.outdated.iter().find(|(outdated, _)| has_issued(outdated, last))?;
         Some((*code, issuer))
     }
+}
+
+/// thisUpdate of a list, seconds since 1970-01-01 UTC; one that cannot be read is left to OpenSSL.
+fn begin(crl: &X509CrlRef) -> i64 {
+    unix_time_of(crl.last_update()).unwrap_or(i64::MIN)
 }
 
 /// Whether a list of `crls` that `issuer` has signed names `certificate`.

@@ -2,16 +2,20 @@
 //! where its CRLs are. A peer wrote it, so all of it is bounded. `trust` decides whether to believe it.
 
 use common::rpc::MAX_CRL_URL;
+use common::text::shortened;
 use common::x509::subject;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::x509::{X509NameRef, X509Ref};
+use openssl::x509::{X509ExtendedKeyUsage, X509NameRef, X509Ref};
+use std::net::IpAddr;
 
 /// Longest serial number in a log line, hex digits; RFC 5280 allows 20 octets.
 const SERIAL_LIMIT: usize = 64;
 /// Longest subject in a log line, octets.
 const NAME_LIMIT: usize = 256;
+/// Hosts of one certificate in a log line.
+const NAMES_PER_CERTIFICATE: usize = 10;
 /// CRL distribution URLs that are reported of one certificate.
 const URLS_PER_CERTIFICATE: usize = 4;
 
@@ -26,6 +30,44 @@ pub(crate) fn is_signed_by(lower: &X509Ref, upper: &X509Ref) -> bool {
     // A wrong signature leaves its error in OpenSSL's queue, where the handshake would find it.
     drop(ErrorStack::get());
     signed
+}
+
+/// The purposes that a certificate names, as a predicate: for log lines.
+pub(crate) fn usage_text(certificate: &X509Ref) -> String {
+    use X509ExtendedKeyUsage as Usage;
+    const NAMES: [(Usage, &str); 6] = [
+        (Usage::SSL_SERVER, "serverAuth"),
+        (Usage::SSL_CLIENT, "clientAuth"),
+        (Usage::SMIME, "emailProtection"),
+        (Usage::CODE_SIGN, "codeSigning"),
+        (Usage::OCSP_SIGN, "OCSPSigning"),
+        (Usage::TIMESTAMP, "timeStamping"),
+    ];
+    let Some(found) = certificate.extended_key_usage() else {
+        return "its key usage does not allow it to sign".to_owned();
+    };
+    let named: Vec<&str> =
+        NAMES.iter().filter(|(usage, _)| found.contains(*usage)).map(|(_, name)| *name).collect();
+    let named = if named.is_empty() { "none of TLS".to_owned() } else { named.join(", ") };
+    format!("its extended key usage is {named}")
+}
+
+/// The hosts that a certificate is for, as far as a log line holds them.
+pub(crate) fn names_text(certificate: &X509Ref) -> String {
+    let names = certificate.subject_alt_names();
+    let hosts = names.iter().flatten().filter_map(|name| {
+        let address = name.ipaddress().and_then(|octets| match octets.len() {
+            4 => Some(IpAddr::from(<[u8; 4]>::try_from(octets).ok()?)),
+            _ => Some(IpAddr::from(<[u8; 16]>::try_from(octets).ok()?)),
+        });
+        name.dnsname().map(str::to_owned).or_else(|| Some(address?.to_string()))
+    });
+    let mut hosts: Vec<String> = hosts.take(NAMES_PER_CERTIFICATE).collect();
+    if hosts.is_empty() {
+        hosts.extend(subject::attribute(certificate.subject_name(), Nid::COMMONNAME));
+    }
+    let text = if hosts.is_empty() { "no host".to_owned() } else { hosts.join(", ") };
+    shortened(text, NAME_LIMIT)
 }
 
 /// Where a certificate says its CRLs are: http and https only, few, and not too long. A peer chose them.

@@ -4,6 +4,7 @@
 use super::greeted::Greeted;
 use crate::messages::ToParent;
 use crate::session::context::{Admission, Data, SessionContext};
+use crate::session::handshake;
 use crate::session::refusal::{Refusal, Stop};
 use common::config::ProfileName;
 use common::link::join;
@@ -111,6 +112,11 @@ impl Encrypted {
             return unknown(Status::NotThisPartner, "this certificate may not speak for this SSIDCODE");
         }
         context.facts.partner.clone_from(&name);
+        if let Some(partner) = context.active.partner(&code)
+            && let Err(refusal) = handshake::check_partner(context, &self.conn, partner)
+        {
+            return Err(Refusal { esid: Some(EsidReason::UserCodeNotKnown), ..refusal });
+        }
         if !enabled {
             let refusal = Refusal::new(Status::Disabled, "the partner is disabled");
             return Err(Refusal { esid: Some(EsidReason::UnspecifiedAbort), ..refusal });

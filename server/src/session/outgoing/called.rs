@@ -79,7 +79,7 @@ impl Chosen {
 
     fn encrypt(&self, context: &mut SessionContext, wire: Wire) -> Result<Conn, PendingRefusal> {
         let pinned = self.partner.certificate == CertificateRule::Pinned;
-        let ssl = connect_state(context, &self.host, !pinned).map_err(|e| Refusal::internal(&e))?;
+        let ssl = self.connect_state(context, !pinned).map_err(|e| Refusal::internal(&e))?;
         // The operator is notified: the partner table says that this partner can be verified.
         let conn = handshake::run(context, ssl, wire)
             .map_err(|pending| PendingRefusal { refusal: pending.refusal.notify_operator(), ..pending })?;
@@ -89,7 +89,36 @@ impl Chosen {
             let refusal = Refusal::new(Status::NotThisPartner, detail).notify_operator();
             return Err(PendingRefusal { refusal, conn: Some(Box::new(conn)) });
         }
-        Ok(conn)
+        match handshake::check_partner(context, &conn, &self.partner) {
+            Ok(()) => Ok(conn),
+            Err(refusal) => Err(PendingRefusal { refusal, conn: Some(Box::new(conn)) }),
+        }
+    }
+
+    /// TLS as the side that connects; `named`: the certificate must be for the partner's host.
+    fn connect_state(&self, context: &SessionContext, named: bool) -> Result<Ssl, ErrorStack> {
+        let active = &context.active;
+        let mut ssl = Ssl::new(if self.partner.legacy_suites == Some(true) {
+            &active.tls_outgoing_legacy
+        } else {
+            &active.tls_outgoing
+        })?;
+        if let Some(credentials) = &active.credentials {
+            credentials.show_on(&mut ssl)?;
+        }
+        ssl.set_connect_state();
+        // The dot at the end of a name is DNS's alone (RFC 6066 §3, RFC 6125 §6.2).
+        let host = self.host.trim_end_matches('.');
+        let address = host.parse::<IpAddr>();
+        if address.is_err() {
+            ssl.set_hostname(host)?;
+        }
+        match address {
+            _ if !named => {}
+            Ok(address) => ssl.param_mut().set_ip(address)?,
+            Err(_) => ssl.param_mut().set_host(host)?,
+        }
+        Ok(ssl)
     }
 
     /// The partner's first message: SSRM, or an ESID that says why not. It goes to the station first.
@@ -152,23 +181,4 @@ fn take_leave(mut conn: Conn, inspector: &Inspector, refusal: Refusal) -> Pendin
         let _ = conn.write(&inspector.esid(reason)).and_then(|_| conn.drain());
     }
     PendingRefusal { refusal, conn: Some(Box::new(conn)) }
-}
-
-/// TLS as the side that connects; `named`: the certificate must be for this host.
-fn connect_state(context: &SessionContext, host: &str, named: bool) -> Result<Ssl, ErrorStack> {
-    let mut ssl = Ssl::new(&context.active.tls_outgoing)?;
-    if let Some(credentials) = &context.active.credentials {
-        credentials.show_on(&mut ssl)?;
-    }
-    ssl.set_connect_state();
-    let address = host.parse::<IpAddr>();
-    if address.is_err() {
-        ssl.set_hostname(host)?;
-    }
-    match address {
-        _ if !named => {}
-        Ok(address) => ssl.param_mut().set_ip(address)?,
-        Err(_) => ssl.param_mut().set_host(host)?,
-    }
-    Ok(ssl)
 }

@@ -1,0 +1,143 @@
+//! The faults that OpenSSL finds in certificates and CRLs (X509_V_ERR_*): the word, the TLS alert and the remedy of each.
+
+use crate::trust::anchors::Anchors;
+use crate::trust::certificate::{crl_urls, name_text, names_text, usage_text};
+use common::text::clock;
+use common::x509::codes::verify as codes;
+use common::x509::times::validity;
+use openssl::x509::X509Ref;
+
+/// No list that can be used: none, one of another scope, one badly signed, one not valid yet or no more, one that
+/// OpenSSL does not understand. A trust anchor needs no list, and `tls_ignore_crl_unavailability` bears all of these.
+/// What such a list revokes stays revoked.
+pub(super) const NO_USABLE_CRL: [i32; 12] = [
+    codes::UNABLE_TO_GET_CRL,
+    codes::UNABLE_TO_DECRYPT_CRL_SIGNATURE,
+    codes::CRL_SIGNATURE_FAILURE,
+    codes::CRL_NOT_YET_VALID,
+    codes::CRL_HAS_EXPIRED,
+    codes::ERROR_IN_CRL_LAST_UPDATE_FIELD,
+    codes::ERROR_IN_CRL_NEXT_UPDATE_FIELD,
+    codes::UNABLE_TO_GET_CRL_ISSUER,
+    codes::KEYUSAGE_NO_CRL_SIGN,
+    codes::UNHANDLED_CRITICAL_CRL_EXTENSION,
+    codes::DIFFERENT_CRL_SCOPE,
+    codes::CRL_PATH_VALIDATION_ERROR,
+];
+
+/// Where no trusted issuer is found, or only the certificate itself.
+pub(super) const UNTRUSTED: [i32; 4] = [
+    codes::UNABLE_TO_GET_ISSUER_CERT,
+    codes::DEPTH_ZERO_SELF_SIGNED_CERT,
+    codes::SELF_SIGNED_CERT_IN_CHAIN,
+    codes::UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+];
+
+/// The code by which OpenSSL chooses the alert for the fault `code`. That there is no usable CRL is no fault of the
+/// partner's certificate: it gets certificate_unknown (RFC 8446 §6.2), not unknown_ca or certificate_expired. That is what
+/// OpenSSL sends for codes that its table of alerts does not name.
+pub(super) fn alert_code(code: i32) -> i32 {
+    if NO_USABLE_CRL.contains(&code) { codes::DIFFERENT_CRL_SCOPE } else { code }
+}
+
+/// What is wrong with `certificate` in particular, and what to do about it.
+pub(super) fn remedy(code: i32, certificate: &X509Ref, anchors: &Anchors) -> String {
+    let issuer = name_text(certificate.issuer_name());
+    match fault_word(code) {
+        "crl-missing" => match anchors.future_crl(certificate) {
+            Some(from) => {
+                format!("the CRL of {issuer} is not yet valid, but from {} on", clock::rfc3339(from))
+            }
+            None => missing_crl(&issuer, certificate, code == codes::DIFFERENT_CRL_SCOPE),
+        },
+        "crl-expired" => {
+            format!("the CRL of {issuer} has expired: 'os4xapi crl list' says why there is no newer one")
+        }
+        "crl-bad-signature" => format!(
+            "the CRL of {issuer} is signed by another key, or not for a CRL: 'os4xapi crl add FILE' brings the CA's own"
+        ),
+        "unknown-ca" => format!(
+            "if {issuer} is to be trusted: 'os4xapi trust add FILE'; for this certificate alone: \
+             'os4xapi partner set NAME --pin FILE'"
+        ),
+        "expired" | "not-yet-valid" => {
+            let (from, until) = validity(certificate).unwrap_or_default();
+            format!(
+                "it is valid from {} to {}, and now it is {}",
+                clock::rfc3339(from),
+                clock::rfc3339(until),
+                clock::rfc3339(clock::now())
+            )
+        }
+        "revoked" => format!("{issuer} has revoked it: its owner needs a new one"),
+        "wrong-usage" => {
+            format!("{}; 'os4xapi partner set NAME --usage any' allows it", usage_text(certificate))
+        }
+        "wrong-name" => format!(
+            "it is for {}; 'os4xapi partner set NAME --host HOST' names another host, and under a pin \
+             (--pin FILE) the name does not count",
+            names_text(certificate)
+        ),
+        "weak-key" => {
+            "RSA and DH keys need 2048 bits, signatures SHA-256: its owner needs a new one".to_owned()
+        }
+        _ => "its owner needs a new one".to_owned(),
+    }
+}
+
+/// There is no list of `issuer`, or none whose scope holds `certificate`.
+fn missing_crl(issuer: &str, certificate: &X509Ref, is_other_scope: bool) -> String {
+    let what = if is_other_scope { "no CRL here covers it" } else { "there is no CRL of its issuer here" };
+    let urls = crl_urls(certificate).join(", ");
+    let place = if urls.is_empty() {
+        "it names no URL that can be fetched: bring the list with 'os4xapi crl add FILE'".to_owned()
+    } else {
+        format!("it names {urls}: 'os4xapi crl list' says what became of that")
+    };
+    format!("{what} ({issuer}); {place}")
+}
+
+/// The word for a verification fault (X509_V_ERR_*), as listed in `os4x_proxy-log.5`.
+pub(crate) fn fault_word(code: i32) -> &'static str {
+    match code {
+        codes::UNABLE_TO_GET_ISSUER_CERT
+        | codes::DEPTH_ZERO_SELF_SIGNED_CERT
+        | codes::SELF_SIGNED_CERT_IN_CHAIN
+        | codes::UNABLE_TO_GET_ISSUER_CERT_LOCALLY
+        | codes::UNABLE_TO_VERIFY_LEAF_SIGNATURE
+        | codes::NO_ISSUER_PUBLIC_KEY
+        | codes::CERT_UNTRUSTED
+        | codes::CERT_REJECTED
+        | codes::AKID_SKID_MISMATCH
+        | codes::AKID_ISSUER_SERIAL_MISMATCH
+        | codes::PERMITTED_VIOLATION
+        | codes::EXCLUDED_VIOLATION
+        | codes::SUBTREE_MINMAX
+        | codes::INVALID_CA
+        | codes::PATHLEN_INVALID_FOR_NON_CA
+        | codes::EC_KEY_EXPLICIT_PARAMS => "unknown-ca",
+        codes::UNABLE_TO_GET_CRL
+        | codes::UNABLE_TO_GET_CRL_ISSUER
+        | codes::DIFFERENT_CRL_SCOPE
+        | codes::CRL_PATH_VALIDATION_ERROR => "crl-missing",
+        codes::CRL_SIGNATURE_FAILURE
+        | codes::UNABLE_TO_DECRYPT_CRL_SIGNATURE
+        | codes::KEYUSAGE_NO_CRL_SIGN
+        | codes::UNHANDLED_CRITICAL_CRL_EXTENSION => "crl-bad-signature",
+        codes::CERT_NOT_YET_VALID | codes::ERROR_IN_CERT_NOT_BEFORE_FIELD => "not-yet-valid",
+        codes::CERT_HAS_EXPIRED | codes::ERROR_IN_CERT_NOT_AFTER_FIELD => "expired",
+        codes::CRL_NOT_YET_VALID
+        | codes::CRL_HAS_EXPIRED
+        | codes::ERROR_IN_CRL_LAST_UPDATE_FIELD
+        | codes::ERROR_IN_CRL_NEXT_UPDATE_FIELD => "crl-expired",
+        codes::CERT_REVOKED => "revoked",
+        codes::INVALID_PURPOSE
+        | codes::KEYUSAGE_NO_CERTSIGN
+        | codes::INVALID_NON_CA
+        // What OpenSSL's strict checks find: faults of extensions.
+        | codes::PATHLEN_WITHOUT_KU_KEY_CERT_SIGN..=codes::EXTENSIONS_REQUIRE_VERSION_3 => "wrong-usage",
+        codes::HOSTNAME_MISMATCH | codes::IP_ADDRESS_MISMATCH => "wrong-name",
+        codes::EE_KEY_TOO_SMALL | codes::CA_KEY_TOO_SMALL | codes::CA_MD_TOO_WEAK => "weak-key",
+        _ => "bad-certificate",
+    }
+}
