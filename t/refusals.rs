@@ -101,9 +101,9 @@ fn a_certificate_that_is_not_good_is_refused_with_its_own_reason() {
         // A CA of the same name is another one all the same.
         ("unknown-ca", "unknown ca", acme(&Authority::new("Partner CA").unwrap())),
         ("unknown-ca", "unknown ca", self_signed(&request).unwrap()),
-        ("crl-missing", "unknown ca", acme(&bare)),
-        ("crl-expired", "certificate expired", acme(&stale)),
-        ("crl-bad-signature", "decrypt error", acme(&forged)),
+        ("crl-missing", "certificate unknown", acme(&bare)),
+        ("crl-expired", "certificate unknown", acme(&stale)),
+        ("crl-bad-signature", "certificate unknown", acme(&forged)),
     ];
     site.authority.revoke(&revoked.certificate).unwrap();
     site.publish_crl().unwrap();

@@ -17,13 +17,43 @@ const CRL_NUMBER: &[u8] = &[0x06, 3, 0x55, 0x1d, 20];
 /// OID 2.5.29.35, authorityKeyIdentifier.
 const AUTHORITY_KEY_IDENTIFIER: &[u8] = &[0x06, 3, 0x55, 0x1d, 35];
 
-/// A CRL, PEM.
+/// OID 2.5.29.28, issuingDistributionPoint.
+const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x06, 3, 0x55, 0x1d, 28];
+
+/// Which certificates of its issuer a CRL is for (RFC 5280 §5.2.5).
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Those that name this URL as their distribution point.
+    pub url: Option<String>,
+    /// Those of CAs alone, or those of all others alone.
+    pub authorities: Option<bool>,
+    /// Whoever does not understand the extension must not use the list.
+    pub critical: bool,
+}
+
+impl Scope {
+    /// The extension.
+    fn extension(&self) -> Vec<u8> {
+        let name = self.url.as_ref().map(|url| {
+            let full_name = der::tlv(0xa0, &der::tlv(0x86, url.as_bytes()));
+            der::tlv(0xa0, &full_name)
+        });
+        let only =
+            self.authorities.map(|authorities| der::tlv(if authorities { 0x82 } else { 0x81 }, &[0xff]));
+        let value = der::sequence(&[&name.unwrap_or_default(), &only.unwrap_or_default()]);
+        let critical = if self.critical { der::tlv(0x01, &[0xff]) } else { Vec::new() };
+        der::sequence(&[ISSUING_DISTRIBUTION_POINT, &critical, &der::tlv(0x04, &value)])
+    }
+}
+
+/// A CRL, PEM; without a scope it is for all certificates of its issuer.
 pub(super) fn issue(
     issuer: &Issued,
     revoked: &[(Vec<u8>, SystemTime)],
     number: u64,
     this_update: SystemTime,
     next_update: SystemTime,
+    scope: Option<&Scope>,
 ) -> Result<Vec<u8>, ErrorStack> {
     let time = |when| {
         let (date, time) = date_and_time(when);
@@ -46,7 +76,8 @@ pub(super) fn issue(
         }
         None => Vec::new(),
     };
-    let extensions = der::tlv(0xa0, &der::sequence(&[&key_identifier, &number]));
+    let scope = scope.map(Scope::extension).unwrap_or_default();
+    let extensions = der::tlv(0xa0, &der::sequence(&[&key_identifier, &number, &scope]));
     let version = der::integer(&[1]);
     let list = der::sequence(&[
         &version,

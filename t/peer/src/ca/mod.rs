@@ -5,6 +5,8 @@ mod crl;
 mod der;
 pub mod folder;
 
+pub use crl::Scope;
+
 use crate::oftp::stamp::Stamp;
 use crate::transport::tls::Tls;
 use openssl::asn1::{Asn1Integer, Asn1Object, Asn1OctetString, Asn1Time};
@@ -249,7 +251,15 @@ impl Authority {
         next_update: SystemTime,
     ) -> Result<Vec<u8>, ErrorStack> {
         self.crl_number += 1;
-        crl::issue(&self.own, &self.revoked, self.crl_number, this_update, next_update)
+        crl::issue(&self.own, &self.revoked, self.crl_number, this_update, next_update, None)
+    }
+
+    /// A CRL for some of its certificates, PEM, valid from now for 30 days.
+    pub fn scoped_crl(&mut self, scope: &Scope) -> Result<Vec<u8>, ErrorStack> {
+        let now = SystemTime::now();
+        self.crl_number += 1;
+        let next_update = now + Duration::from_secs(30 * DAY);
+        crl::issue(&self.own, &self.revoked, self.crl_number, now, next_update, Some(scope))
     }
 }
 
