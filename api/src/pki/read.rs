@@ -13,7 +13,9 @@ use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
-use openssl::x509::{CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509Ref, X509VerifyResult};
+use openssl::x509::{
+    CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509Name, X509Ref, X509VerifyResult,
+};
 use std::path::Path;
 
 const PEM_CRL_BEGIN: &str = "-----BEGIN X509 CRL-----";
@@ -186,10 +188,15 @@ impl Facts {
 /// What the database keeps of a CRL.
 #[derive(Debug)]
 pub(crate) struct CrlFacts {
-    /// SHA-256 of the issuer's name, the CRL's scope and the identifier of the issuer's key in DER, hex: one row each.
+    /// SHA-256 of the issuer's name, the CRL's scope and the identifier of the issuer's key in DER, hex. Two spellings
+    /// of a name have two: `is_of_one_row` tells whether one takes the other's place.
     pub(crate) issuer_key: String,
     /// Issuer on one line.
     pub(crate) issuer: String,
+    /// Issuer in DER.
+    name: Vec<u8>,
+    /// The CRL's scope and the identifier of the issuer's key in DER, one after the other.
+    part: Vec<u8>,
     /// thisUpdate, seconds since 1970-01-01 UTC.
     pub(crate) last_update: i64,
     /// nextUpdate, if it names one.
@@ -208,14 +215,16 @@ impl CrlFacts {
         if der::is_delta(&octets) {
             return Err(PkiError::DeltaCrl(subject::text(crl.issuer_name())));
         }
-        let mut identity = crl.issuer_name().to_der().doing(doing)?;
-        identity.extend_from_slice(der::crl_scope(&octets));
         // A CA that takes a new key under its old name goes on with the lists of both.
-        identity.extend_from_slice(der::crl_key_identifier(&octets));
+        let part = [der::crl_scope(&octets), der::crl_key_identifier(&octets)].concat();
+        let name = crl.issuer_name().to_der().doing(doing)?;
+        let identity = [&name[..], &part].concat();
         let number = crl.extension::<CrlNumber>().doing(doing)?;
         Ok(Self {
             issuer_key: hex::encode(&openssl::sha::sha256(&identity)),
             issuer: subject::text(crl.issuer_name()),
+            name,
+            part,
             last_update: unix_time_of(crl.last_update()).doing(doing)?,
             next_update: crl.next_update().map(unix_time_of).transpose().doing(doing)?,
             number: number.and_then(|(_, number)| number.to_bn().ok()),
@@ -240,6 +249,14 @@ impl CrlFacts {
         Some(self.number.as_ref()?.to_dec_str().ok()?.to_string())
     }
 
+    /// Whether the database keeps one of the two only: they have the same issuer, however its name is written, the same
+    /// scope and the same key.
+    pub(crate) fn is_of_one_row(&self, other: &Self) -> bool {
+        let names =
+            X509Name::from_der(&self.name).and_then(|one| Ok((one, X509Name::from_der(&other.name)?)));
+        self.part == other.part && names.and_then(|(one, two)| subject::is_same(&one, &two)).unwrap_or(false)
+    }
+
     /// Whether this one is newer than `other` of the same issuer: by its time, then by its number.
     pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
         (self.last_update, &self.number) > (other.last_update, &other.number)
@@ -248,11 +265,9 @@ impl CrlFacts {
 
 /// Whether one of `trusted` issued the CRL; an error if one carries the issuer's name but its key did not sign.
 pub(crate) fn crl_issuer_is_trusted(crl: &X509CrlRef, trusted: &[X509]) -> Result<bool, PkiError> {
-    let doing = "comparing names";
-    let issuer = crl.issuer_name().to_der().doing(doing)?;
     let mut named = false;
     for certificate in trusted {
-        if certificate.subject_name().to_der().doing(doing)? != issuer {
+        if !subject::is_same(certificate.subject_name(), crl.issuer_name()).doing("comparing names")? {
             continue;
         }
         named = true;

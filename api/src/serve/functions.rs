@@ -169,9 +169,9 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
 
 /// Those that an operator brought, and the downloaded ones whose issuer is still trusted.
 pub(super) fn needed_crls(mut all: Vec<Stored>, trusted: &[X509]) -> Vec<Stored> {
-    let issuers: Vec<String> =
-        trusted.iter().map(|certificate| subject::text(certificate.subject_name())).collect();
-    all.retain(|crl| crl.source.is_none() || issuers.contains(&crl.name));
+    let folded = |certificate: &X509| subject::folded(&subject::text(certificate.subject_name()));
+    let issuers: Vec<String> = trusted.iter().map(folded).collect();
+    all.retain(|crl| crl.source.is_none() || issuers.contains(&subject::folded(&crl.name)));
     all
 }
 

@@ -4,13 +4,14 @@
 use crate::db::{Change, DbError};
 use crate::pki::read::CrlFacts;
 use common::config::NamedPem;
+use common::x509::subject;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// A CRL in the database.
 #[derive(Debug)]
 pub(crate) struct Stored {
-    /// Issuer and scope: there is one CRL of each.
+    /// `CrlFacts::issuer_key`.
     pub(crate) issuer_key: String,
     /// Issuer on one line.
     pub(crate) name: String,
@@ -79,27 +80,27 @@ pub(crate) async fn offer(
     crl: &CrlFacts,
     source: Option<&str>,
 ) -> Result<Kept, DbError> {
-    let row = sqlx::query("SELECT pem FROM os4x_crls WHERE issuer_key = $1")
-        .bind(crl.issuer_key.as_str())
-        .fetch_optional(&mut **change)
-        .await?;
-    let outcome = match row.map(|row| row.try_get::<String, _>(0)).transpose()? {
-        None => Kept::First,
-        Some(pem) if pem == crl.pem => return Ok(Kept::Same),
-        Some(pem) => match CrlFacts::of_pem(&pem) {
-            Ok(held) if !crl.is_newer_than(&held) => return Ok(Kept::Older(held.last_update)),
-            // What cannot be read any more is no loss.
-            _ => Kept::Newer,
-        },
-    };
-    if size_beside(change, &crl.issuer_key).await? + crl.pem.len() > LARGEST_IN_ALL {
+    let held = held(change, crl).await?;
+    if held.iter().any(|row| row.pem == crl.pem) {
+        return Ok(Kept::Same);
+    }
+    // What cannot be read any more is no loss.
+    let read = held.iter().filter_map(|row| CrlFacts::of_pem(&row.pem).ok());
+    if let Some(newest) = read.filter(|one| !crl.is_newer_than(one)).map(|one| one.last_update).max() {
+        return Ok(Kept::Older(newest));
+    }
+    let goes: usize = held.iter().map(|row| row.pem.len()).sum();
+    if (size(change).await? + crl.pem.len()).saturating_sub(goes) > LARGEST_IN_ALL {
         return Ok(Kept::NoRoom);
+    }
+    let outcome = if held.is_empty() { Kept::First } else { Kept::Newer };
+    for row in held {
+        let gone = sqlx::query("DELETE FROM os4x_crls WHERE issuer_key = $1").bind(row.issuer_key);
+        gone.execute(&mut **change).await?;
     }
     sqlx::query(
         "INSERT INTO os4x_crls (issuer_key, name, last_update, next_update, source, pem) \
-         VALUES ($1, $2, $3, $4, $5, $6) \
-         ON CONFLICT (issuer_key) DO UPDATE SET name = excluded.name, last_update = excluded.last_update, \
-         next_update = excluded.next_update, source = excluded.source, pem = excluded.pem",
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(crl.issuer_key.as_str())
     .bind(crl.issuer.as_str())
@@ -112,15 +113,30 @@ pub(crate) async fn offer(
     Ok(outcome)
 }
 
-/// Octets of all CRLs but the one of `issuer_key`.
-async fn size_beside(connection: &mut AnyConnection, issuer_key: &str) -> Result<usize, DbError> {
-    let row = sqlx::query(
-        "SELECT CAST(COALESCE(SUM(LENGTH(pem)), 0) AS BIGINT) FROM os4x_crls WHERE issuer_key <> $1",
-    )
-    .bind(issuer_key)
-    .fetch_one(connection)
-    .await?;
-    Ok(usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX))
+/// The rows whose place `crl` takes: of the same issuer, scope and key. More than one where they were kept under two
+/// spellings of the issuer's name.
+async fn held(connection: &mut AnyConnection, crl: &CrlFacts) -> Result<Vec<Stored>, DbError> {
+    let names = sqlx::query("SELECT issuer_key, name FROM os4x_crls").fetch_all(&mut *connection).await?;
+    let (wanted, mut held) = (subject::folded(&crl.issuer), Vec::new());
+    for row in names {
+        let (key, name): (String, String) = (row.try_get("issuer_key")?, row.try_get("name")?);
+        if key != crl.issuer_key && subject::folded(&name) != wanted {
+            continue;
+        }
+        let query = AssertSqlSafe(format!("{COLUMNS} WHERE issuer_key = $1"));
+        let row = stored(&sqlx::query(query).bind(key).fetch_one(&mut *connection).await?)?;
+        let is_same = || CrlFacts::of_pem(&row.pem).is_ok_and(|one| crl.is_of_one_row(&one));
+        if row.issuer_key == crl.issuer_key || is_same() {
+            held.push(row);
+        }
+    }
+    Ok(held)
+}
+
+/// Octets of all CRLs.
+async fn size(connection: &mut AnyConnection) -> Result<usize, DbError> {
+    let query = sqlx::query("SELECT CAST(COALESCE(SUM(LENGTH(pem)), 0) AS BIGINT) FROM os4x_crls");
+    Ok(usize::try_from(query.fetch_one(connection).await?.try_get::<i64, _>(0)?).unwrap_or(usize::MAX))
 }
 
 /// Removes the CRL of an issuer; false if there is none.

@@ -2,7 +2,7 @@
 //! server. Made with the openssl crate, fresh in every test; no file of the repository
 //! holds a key.
 
-use openssl::asn1::Asn1Time;
+use openssl::asn1::{Asn1Time, Asn1Type};
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -10,7 +10,8 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints};
 use openssl::x509::{
-    CrlNumber, X509, X509Builder, X509Crl, X509CrlBuilder, X509Name, X509NameBuilder, X509RevokedBuilder,
+    CrlNumber, X509, X509Builder, X509Crl, X509CrlBuilder, X509Name, X509NameBuilder, X509NameRef,
+    X509RevokedBuilder,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -65,9 +66,25 @@ impl Identity {
         self.crl_of(age, seconds, number, &self.key)
     }
 
+    /// A CRL of this CA made `age` seconds ago, with this number, that spells the CA's name in its own way.
+    pub(crate) fn crl_naming(&self, issuer: &X509Name, age: i64, number: u32) -> X509Crl {
+        self.crl_as(issuer, age, 86_400, number, &self.key)
+    }
+
     fn crl_of(&self, age: i64, lasts: i64, number: u32, key: &PKey<Private>) -> X509Crl {
+        self.crl_as(self.certificate.subject_name(), age, lasts, number, key)
+    }
+
+    fn crl_as(
+        &self,
+        issuer: &X509NameRef,
+        age: i64,
+        lasts: i64,
+        number: u32,
+        key: &PKey<Private>,
+    ) -> X509Crl {
         let mut builder = X509CrlBuilder::new().unwrap();
-        builder.set_issuer_name(self.certificate.subject_name()).unwrap();
+        builder.set_issuer_name(issuer).unwrap();
         builder.set_last_update(&Asn1Time::from_unix(now() - age).unwrap()).unwrap();
         builder.set_next_update(&Asn1Time::from_unix(now() + lasts).unwrap()).unwrap();
         let blank = X509::builder().unwrap();
@@ -105,6 +122,13 @@ impl Identity {
 fn new_key() -> PKey<Private> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+/// A common name in a string of this type.
+pub(crate) fn typed_name(common: &str, kind: Asn1Type) -> X509Name {
+    let mut builder = X509NameBuilder::new().unwrap();
+    builder.append_entry_by_nid_with_type(Nid::COMMONNAME, common, kind).unwrap();
+    builder.build()
 }
 
 fn name(common: &str) -> X509Name {

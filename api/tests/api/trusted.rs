@@ -1,10 +1,12 @@
-//! Trusted certificates that are out of the ordinary: one that cannot be read any more, and two of a CA that took a new
-//! key under its old name. Neither may cost the others, or their CRLs, anything.
+//! Trusted certificates that are out of the ordinary: one that cannot be read any more, two of a CA that took a new key
+//! under its old name, and one whose CRLs spell its name in another way. None may cost the others, or their CRLs,
+//! anything.
 
 use crate::downloads::{site_that_trusts, with_server};
-use crate::pki::Identity;
+use crate::pki::{Identity, typed_name};
 use crate::web::Web;
 use nix::sys::signal::Signal;
+use openssl::asn1::Asn1Type;
 use serde_json::{Value, json};
 
 /// Names of the elements of a list in an answer.
@@ -71,4 +73,53 @@ fn a_ca_that_took_a_new_key_under_its_old_name_keeps_the_crls_of_both() {
     let pems: Vec<Value> = crls().as_array().unwrap().iter().map(|crl| crl["pem"].clone()).collect();
     assert!(pems.len() == 2 && pems.contains(&json!(newest)), "{pems:?}");
     serve.end(Signal::SIGTERM);
+}
+
+#[test]
+fn a_crl_that_spells_its_issuers_name_in_another_way_is_its_issuers() {
+    let (ca, impostor) = (Identity::ca("Spelt CA 1"), Identity::ca("Spelt CA 1"));
+    let site = site_that_trusts(&ca);
+    let id = with_server(&site, &ca);
+    let web = Web::new();
+    site.ok(&["crl", "add", &site.dir.write("plain.crl", &ca.crl(6_000))]);
+    // Another type, other letters, and blanks that count for nothing.
+    for (number, (name, kind)) in (2..).zip([
+        ("Spelt CA 1", Asn1Type::PRINTABLESTRING),
+        ("\0S\0p\0e\0l\0t\0 \0C\0A\0 \x001", Asn1Type::BMPSTRING),
+        ("SPELT ca 1", Asn1Type::UTF8STRING),
+        (" Spelt  CA 1 ", Asn1Type::PRINTABLESTRING),
+    ]) {
+        let (name, age) = (typed_name(name, kind), 3_000 - 60 * i64::from(number));
+        let forged = impostor.crl_naming(&name, age, number).to_der().unwrap();
+        assert!(site.refused(&["crl", "fetch", &web.put("/forged", &forged)]).contains("signature"));
+        let crl = ca.crl_naming(&name, age, number).to_pem().unwrap();
+        let added = site.run(&["crl", "add", &site.dir.write("ca.crl", &String::from_utf8(crl).unwrap())]);
+        assert!(added.status == 0 && added.err.is_empty() && added.out.contains("taken, of"), "{added:?}");
+        let der = ca.crl_naming(&name, age - 30, number + 50).to_der().unwrap();
+        assert!(site.ok(&["crl", "fetch", &web.put("/ca", &der)]).contains("taken, of"));
+        let list = site.json(&["crl", "list"]);
+        let kept: Vec<&Value> =
+            list.as_array().unwrap().iter().filter(|row| !row["issuer"].is_null()).collect();
+        assert!(kept.len() == 1 && kept[0]["number"] == format!("{}", number + 50), "{list}");
+    }
+    assert!(site.ok(&["crl", "add", &site.dir.write("plain.crl", &ca.crl(6_000))]).contains("a newer one"));
+    // The server gets it, and the certificates that make it trusted.
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let crls = client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"]["crls"].clone();
+    assert_eq!(names(&crls), ["CN= Spelt  CA 1 "]);
+    serve.end(Signal::SIGTERM);
+}
+
+#[test]
+fn a_crl_that_was_kept_under_two_spellings_is_one_with_the_next() {
+    let ca = Identity::ca("Twice CA");
+    let site = site_that_trusts(&ca);
+    site.ok(&["crl", "add", &site.dir.write("one.crl", &ca.crl(600))]);
+    site.sql(
+        "INSERT INTO os4x_crls SELECT 'other', 'CN=TWICE CA', last_update, next_update, source, pem FROM os4x_crls",
+    );
+    assert_eq!(site.json(&["crl", "list"]).as_array().unwrap().len(), 2);
+    assert!(site.ok(&["crl", "add", &site.dir.write("two.crl", &ca.crl(60))]).contains("taken, of"));
+    assert_eq!(site.json(&["crl", "list"]).as_array().unwrap().len(), 1);
 }
