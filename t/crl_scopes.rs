@@ -3,6 +3,7 @@
 
 use crate::chains::{Shown, builder, leaf, trust};
 use oftp2peer::ca::{Authority, Issued, Request, Scope};
+use std::time::{Duration, SystemTime};
 use t::site::{Role, Site};
 
 const URL: [&str; 3] = ["http://192.0.2.1/a.crl", "http://192.0.2.1/b.crl", "http://192.0.2.1/c.crl"];
@@ -82,6 +83,54 @@ fn each_certificate_is_judged_by_the_list_that_is_for_it() {
         assert!(!shown.partner(&site).call().ending.is_normal(), "{}", shown.what);
         site.wait_log_after(Role::Server, mark, &format!("session_refused*{pattern}"));
     }
+    site.end();
+}
+
+#[test]
+fn a_list_of_the_future_waits_for_its_time() {
+    const DAY: Duration = Duration::from_hours(24);
+    let mut site = builder("future").prepare().unwrap();
+    let now = SystemTime::now();
+    let publish_between = |site: &Site, authority: &mut Authority, from: SystemTime| {
+        let file = site.file("dated.pem", &authority.crl_between(from, now + 30 * DAY).unwrap()).unwrap();
+        site.api(&["crl", "add", &file]).unwrap()
+    };
+    let mut ahead = trusted(&site, "Ahead by two minutes");
+    publish_between(&site, &mut ahead, now + Duration::from_mins(2));
+    let mut tomorrow = trusted(&site, "Tomorrow's list came early");
+    publish_between(&site, &mut tomorrow, now - DAY);
+    let gone = leaf(&tomorrow);
+    tomorrow.revoke(&gone.certificate).unwrap();
+    let said = publish_between(&site, &mut tomorrow, now + DAY);
+    assert!(said.contains("it holds from then on"), "{said}");
+    let mut only = trusted(&site, "Only tomorrow's list");
+    publish_between(&site, &mut only, now + DAY);
+    let listed = site.api(&["crl", "list"]).unwrap();
+    let state = |issuer: &str, state: &str| {
+        listed.lines().filter(|line| line.contains(issuer) && line.contains(state)).count()
+    };
+    assert_eq!(
+        (state("came early", " current "), state("came early", " not yet valid ")),
+        (1, 1),
+        "{listed}"
+    );
+    assert_eq!((state("Ahead", " current "), state("Only", " not yet valid ")), (1, 1), "{listed}");
+    site.launch().unwrap();
+    for shown in [
+        Shown::new("a clock that is ahead", leaf(&ahead), &[]),
+        Shown::new("the list of today holds", leaf(&tomorrow), &[]),
+        Shown::new("and tomorrow's does not yet", gone, &[]),
+    ] {
+        let report = shown.partner(&site).call();
+        assert!(report.ending.is_normal(), "{}: {report:?}", shown.what);
+    }
+    let mark = site.mark(Role::Server);
+    assert!(!Shown::new("no list that holds", leaf(&only), &[]).partner(&site).call().ending.is_normal());
+    site.wait_log_after(
+        Role::Server,
+        mark,
+        "session_refused*reason=crl-missing *is not yet valid, but from ",
+    );
     site.end();
 }
 

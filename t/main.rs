@@ -76,3 +76,5 @@ mod startup;
 mod tls;
 #[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod usage;

@@ -4,7 +4,9 @@
 use crate::db::{Change, DbError};
 use crate::pki::read::CrlFacts;
 use common::config::NamedPem;
+use common::text::clock;
 use common::x509::subject;
+use common::x509::times::CLOCK_SKEW;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
@@ -62,28 +64,58 @@ fn stored(row: &AnyRow) -> Result<Stored, DbError> {
     })
 }
 
-/// All CRLs.
+/// A CRL of the future has a row beside the one before it, which holds until then; its key ends so.
+const NEXT: &str = "-next";
+/// Rows that a CRL whose time has come by `$1` has taken the place of.
+const SUPERSEDED: &str = "EXISTS (SELECT 1 FROM os4x_crls next \
+                          WHERE next.issuer_key = os4x_crls.issuer_key || '-next' AND next.last_update <= $1)";
+
+/// From when on a CRL counts as one of the future, seconds since 1970-01-01 UTC.
+fn future() -> i64 {
+    clock::now() + CLOCK_SKEW
+}
+
+/// All CRLs that hold now or will.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, DbError> {
-    let query = AssertSqlSafe(format!("{COLUMNS} ORDER BY name, issuer_key"));
-    sqlx::query(query).fetch_all(connection).await?.iter().map(stored).collect()
+    let query = AssertSqlSafe(format!("{COLUMNS} WHERE NOT {SUPERSEDED} ORDER BY name, issuer_key"));
+    sqlx::query(query).bind(future()).fetch_all(connection).await?.iter().map(stored).collect()
+}
+
+/// Makes CRLs whose time has come the ones in force.
+async fn settle(change: &mut Change) -> Result<(), DbError> {
+    let gone = AssertSqlSafe(format!("DELETE FROM os4x_crls WHERE {SUPERSEDED}"));
+    sqlx::query(gone).bind(future()).execute(&mut **change).await?;
+    sqlx::query(
+        "UPDATE os4x_crls SET issuer_key = SUBSTR(issuer_key, 1, LENGTH(issuer_key) - 5) \
+         WHERE issuer_key LIKE '%-next' AND last_update <= $1",
+    )
+    .bind(future())
+    .execute(&mut **change)
+    .await?;
+    Ok(())
 }
 
 /// Those whose nextUpdate has passed at `now`, seconds since 1970-01-01 UTC.
 pub(crate) async fn expired(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stored>, DbError> {
-    let query = AssertSqlSafe(format!("{COLUMNS} WHERE next_update < $1 ORDER BY name, issuer_key"));
-    sqlx::query(query).bind(now).fetch_all(connection).await?.iter().map(stored).collect()
+    let query = format!("{COLUMNS} WHERE next_update < $2 AND NOT {SUPERSEDED} ORDER BY name, issuer_key");
+    let query = sqlx::query(AssertSqlSafe(query)).bind(future()).bind(now);
+    query.fetch_all(connection).await?.iter().map(stored).collect()
 }
 
-/// Keeps `crl`, which came from `source`, unless a newer one of its issuer is there.
+/// Keeps `crl`, which came from `source`, unless a newer one of its issuer is there. One of the future takes the place
+/// of another of the future only.
 pub(crate) async fn offer(
     change: &mut Change,
     crl: &CrlFacts,
     source: Option<&str>,
 ) -> Result<Kept, DbError> {
-    let held = held(change, crl).await?;
+    settle(change).await?;
+    let mut held = held(change, crl).await?;
     if held.iter().any(|row| row.pem == crl.pem) {
         return Ok(Kept::Same);
     }
+    let is_future = crl.last_update > future();
+    held.retain(|row| row.issuer_key.ends_with(NEXT) == is_future);
     // What cannot be read any more is no loss.
     let read = held.iter().filter_map(|row| CrlFacts::of_pem(&row.pem).ok());
     if let Some(newest) = read.filter(|one| !crl.is_newer_than(one)).map(|one| one.last_update).max() {
@@ -102,7 +134,7 @@ pub(crate) async fn offer(
         "INSERT INTO os4x_crls (issuer_key, name, last_update, next_update, source, pem) \
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
-    .bind(crl.issuer_key.as_str())
+    .bind(format!("{}{}", crl.issuer_key, if is_future { NEXT } else { "" }))
     .bind(crl.issuer.as_str())
     .bind(crl.last_update)
     .bind(crl.next_update)

@@ -10,6 +10,33 @@ use nix::sys::signal::Signal;
 use openssl::x509::X509;
 use serde_json::{Value, json};
 
+/// Takes back what version 2 added.
+fn as_version_1(site: &Site) {
+    for statement in [
+        "UPDATE os4x_schema SET version = 1",
+        "ALTER TABLE os4x_partners DROP COLUMN usage",
+        "ALTER TABLE os4x_partners DROP COLUMN legacy_suites",
+        "DROP TABLE os4x_intermediates",
+    ] {
+        site.sql_done(statement);
+    }
+}
+
+#[test]
+fn tables_of_an_older_version_are_brought_up_to_date_and_newer_ones_refused() {
+    let site = Site::new();
+    site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--host", "acme.example"]);
+    let before = site.json(&["partner", "list"]);
+    as_version_1(&site);
+    assert_eq!(site.json(&["partner", "list"]), before);
+    site.ok(&["partner", "set", "ACME", "--usage", "any", "--legacy-suites", "no"]);
+    let after = site.json(&["partner", "list"]);
+    assert_eq!((&after[0]["usage"], &after[0]["legacy_suites"]), (&json!("any"), &json!(false)));
+    assert_eq!(after[0]["host"], "acme.example");
+    site.sql("UPDATE os4x_schema SET version = 99");
+    assert!(site.refused(&["partner", "list"]).contains("tables of version 99"));
+}
+
 #[test]
 fn whole_life_on_sqlite() {
     whole_life(&Site::new());

@@ -115,15 +115,20 @@ impl Site {
         serde_json::from_str(&self.ok(&words)).unwrap()
     }
 
-    /// What somebody does to the database who knows better.
+    /// What somebody does to the database who knows better; it must touch a row.
     pub(crate) fn sql(&self, statement: &'static str) {
+        assert!(self.sql_done(statement) > 0, "{statement}");
+    }
+
+    /// The same; gives how many rows it touched.
+    pub(crate) fn sql_done(&self, statement: &'static str) -> u64 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut connection = SqliteConnection::connect(&self.db).await.unwrap();
             let done = sqlx::query(statement).execute(&mut connection).await.unwrap();
-            assert!(done.rows_affected() > 0, "{statement}");
             connection.close().await.unwrap();
-        });
+            done.rows_affected()
+        })
     }
 
     pub(crate) fn token(&self) -> String {

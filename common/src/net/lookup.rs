@@ -84,7 +84,12 @@ pub fn resolve(
 
 fn look_up_and_exit(host: &str, port: u16, write: OwnedFd) -> ! {
     let mut text = String::new();
-    for address in (host, port).to_socket_addrs().into_iter().flatten().take(16) {
+    // DNS knows a name with the dot at its end, /etc/hosts the one without.
+    let found = (host, port).to_socket_addrs().or_else(|e| match host.strip_suffix('.') {
+        Some(bare) => (bare, port).to_socket_addrs(),
+        None => Err(e),
+    });
+    for address in found.into_iter().flatten().take(16) {
         text.push_str(&address.to_string());
         text.push('\n');
     }

@@ -166,6 +166,7 @@ impl Issued {
             identity: Some((self.certificate_pem()?, self.key_pem()?)),
             trust: Some(authority.certificate_pem()?),
             version: None,
+            suites: None,
             server_name: None,
         })
     }

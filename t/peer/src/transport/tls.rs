@@ -53,6 +53,8 @@ pub struct Tls {
     pub trust: Option<Vec<u8>>,
     /// The only version spoken; none: 1.2 and 1.3.
     pub version: Option<SslVersion>,
+    /// The only suites of TLS 1.2 that it has, in OpenSSL's words; none: OpenSSL's default.
+    pub suites: Option<String>,
     /// Name or address that the server's certificate must carry; none: any name.
     pub server_name: Option<String>,
 }
@@ -93,6 +95,9 @@ impl Tls {
             .set_min_proto_version(Some(self.version.unwrap_or(SslVersion::TLS1_2)))
             .and_then(|()| context.set_max_proto_version(self.version))
             .map_err(refused("TLS version"))?;
+        if let Some(suites) = &self.suites {
+            context.set_cipher_list(suites).map_err(refused("list of suites"))?;
+        }
         // No tickets: nothing but OFTP2 may come once the handshake is done.
         context.set_session_cache_mode(SslSessionCacheMode::OFF);
         context.set_num_tickets(0).map_err(refused("TLS library"))?;
