@@ -4,8 +4,11 @@
 
 use super::error::CliError;
 use crate::db::{Db, Location};
+use crate::pki::read;
 use crate::settings::yes_no;
+use common::secret::Secret;
 use getopts::{Matches, Options};
+use std::path::Path;
 use std::str::FromStr;
 
 /// One option of a command.
@@ -101,6 +104,11 @@ impl Invocation {
     /// All values of an option.
     pub(super) fn values(&self, name: &str) -> Vec<String> {
         self.matches.opt_strs(name)
+    }
+
+    /// The password in the file of `--password-file`.
+    pub(super) fn password(&self) -> Result<Option<Secret>, CliError> {
+        Ok(self.value("password-file").map(|file| read::password(Path::new(&file))).transpose()?)
     }
 
     /// The value of an option as a `T`; `wanted` says what it takes.

@@ -4,7 +4,9 @@
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::{Command, output};
+use crate::pki::PkiError;
 use crate::pki::ca::{Ca, HTTPS_DAYS, Issued, hosts_of};
+use crate::pki::chain::Chain;
 use crate::pki::read::{self, Facts};
 use crate::store::certificates::{self, Usage};
 use common::text::clock;
@@ -17,7 +19,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "cert set",
         help: SET,
-        options: &[Opt::Value("chain"), Opt::Value("key")],
+        options: &[Opt::Value("chain"), Opt::Value("key"), Opt::Value("password-file")],
         arguments: (0, 0),
         run: |invocation| Box::pin(set(invocation)),
     },
@@ -45,12 +47,14 @@ pub(super) static COMMANDS: &[Command] = &[
 ];
 
 const SET: &str = "\
-usage: os4xapi cert set --chain FILE --key FILE [--db DB]
+usage: os4xapi cert set --chain FILE [--key FILE] [--password-file FILE] [--db DB]
 
-Sets our certificate towards partners. Order, validity and key are checked.
+Sets our certificate towards partners. Validity and key are checked. The certificates are put in order; one that is no
+part of the chain, or is at its end and no longer valid, is left out with a warning.
 
---chain FILE: our certificate, then its issuers one after the other, PEM
---key FILE: its private key, PEM, not encrypted
+--chain FILE: our certificate and its issuers: PEM, DER, PKCS#7 or PKCS#12
+--key FILE: its private key: PEM, DER or PKCS#12 (default: the one in the chain's file)
+--password-file FILE: a file whose first line is the password of both, if they have one; /dev/stdin to type it
 ";
 
 const LIST: &str = "\
@@ -79,13 +83,23 @@ a month before it expires.)
 ";
 
 async fn set(invocation: Invocation) -> Result<(), CliError> {
-    let missing = |name| CliError::Usage(format!("--{name} FILE is missing"));
-    let chain_file = invocation.value("chain").ok_or_else(|| missing("chain"))?;
-    let key_file = invocation.value("key").ok_or_else(|| missing("key"))?;
-    let chain = read::certificates(Path::new(&chain_file))?;
-    let (key, pem) = read::private_key(Path::new(&key_file))?;
-    read::check_chain(&chain, &key)?;
-    for warning in chain.first().map(read::weaknesses).transpose()?.unwrap_or_default() {
+    let chain_file =
+        invocation.value("chain").ok_or_else(|| CliError::Usage("--chain FILE is missing".into()))?;
+    let password = invocation.password()?;
+    let found = read::certificates(Path::new(&chain_file), password.as_ref())?;
+    let key_file = invocation.value("key");
+    let (key, pem) =
+        match read::private_key(Path::new(key_file.as_ref().unwrap_or(&chain_file)), password.as_ref()) {
+            Err(PkiError::Nothing(..) | PkiError::Other(..)) if key_file.is_none() => {
+                return Err(CliError::Usage(format!(
+                    "--key FILE is missing: {chain_file} holds no private key"
+                )));
+            }
+            other => other?,
+        };
+    let Chain { certificates: chain, warnings } = Chain::of(found, &key)?;
+    let weaknesses = chain.first().map(read::weaknesses).transpose()?.unwrap_or_default();
+    for warning in warnings.into_iter().chain(weaknesses) {
         output::warn(&warning);
     }
     let issued = Issued { certificate: read::chain_pem(&chain)?, key: pem };

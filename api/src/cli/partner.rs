@@ -9,6 +9,7 @@ use crate::pki::ca::pem;
 use crate::pki::read::{Facts, certificates, check_validity, short_name};
 use crate::store::partners::{self, of_word, word};
 use common::config::{CertificateRule, NamedPem, Partner, ProfileName};
+use common::secret::Secret;
 use common::text::clock;
 use common::text::host::{is_host, is_short_name};
 use std::path::Path;
@@ -24,6 +25,7 @@ const OPTIONS: &[Opt] = &[
     Opt::Value("certificate"),
     Opt::Many("pin"),
     Opt::Flag("no-pins"),
+    Opt::Value("password-file"),
     Opt::Value("profile"),
     Opt::Value("host"),
     Opt::Value("port"),
@@ -72,8 +74,10 @@ macro_rules! options_help {
 --enabled yes|no: a disabled partner is refused (default yes)
 --certificate pinned|odette-id|any: which certificate may speak for this partner: one of the pinned ones, one whose
       subject's serialNumber is the SSIDCODE, or any trusted one (default: pinned with --pin, else odette-id)
---pin FILE: pin the certificates in FILE, PEM or DER (repeatable; takes the place of all pins there were)
+--pin FILE: pin the certificates in FILE: PEM, DER, PKCS#7 or PKCS#12 (repeatable; takes the place of all pins there
+      were)
 --no-pins: remove all pins
+--password-file FILE: a file whose first line is the password of PKCS#12 files; /dev/stdin to type it
 --profile tolerant|strict: how its OFTP2 messages are judged (default tolerant)
 --host HOST: name or address for outgoing sessions; '' for none (default: none)
 --port PORT: port for outgoing sessions (default 6619 with TLS, 3305 without)
@@ -228,7 +232,7 @@ fn with_options(invocation: &Invocation, mut partner: Partner) -> Result<Partner
     }
     let files = invocation.values("pin");
     if invocation.flag("no-pins") || !files.is_empty() {
-        partner.pins = pins(&files)?;
+        partner.pins = pins(&files, invocation.password()?.as_ref())?;
     }
     Ok(partner)
 }
@@ -246,10 +250,10 @@ fn chosen<T: serde::de::DeserializeOwned>(
 }
 
 /// The certificates of `files`; one that is not valid now is taken with a warning (the next one is pinned ahead).
-fn pins(files: &[String]) -> Result<Vec<NamedPem>, CliError> {
+fn pins(files: &[String], password: Option<&Secret>) -> Result<Vec<NamedPem>, CliError> {
     let mut pins = Vec::new();
     for file in files {
-        for certificate in certificates(Path::new(file))? {
+        for certificate in certificates(Path::new(file), password)? {
             if let Err(why) = check_validity(&certificate) {
                 output::warn(&why.to_string());
             }

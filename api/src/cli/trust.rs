@@ -18,7 +18,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "trust add",
         help: ADD,
-        options: &[Opt::Value("name")],
+        options: &[Opt::Value("name"), Opt::Value("password-file")],
         arguments: (1, usize::MAX),
         run: |invocation| Box::pin(add(invocation)),
     },
@@ -39,12 +39,13 @@ pub(super) static COMMANDS: &[Command] = &[
 ];
 
 const ADD: &str = "\
-usage: os4xapi trust add FILE... [--name NAME] [--db DB]
+usage: os4xapi trust add FILE... [--name NAME] [--password-file FILE] [--db DB]
 
-Trusts all certificates in the files (PEM or DER): CAs, intermediate ones that partners do not send, or self-signed
-certificates of partners.
+Trusts all certificates in the files (PEM, DER, PKCS#7 or PKCS#12): CAs, intermediate ones that partners do not send, or
+self-signed certificates of partners.
 
 --name NAME: a name for lists and log lines (default: its common name)
+--password-file FILE: a file whose first line is the password of PKCS#12 files; /dev/stdin to type it
 ";
 
 const LIST: &str = "\
@@ -62,9 +63,9 @@ Trusts a certificate no longer.
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
-    let mut found = Vec::new();
+    let (password, mut found) = (invocation.password()?, Vec::new());
     for file in invocation.arguments() {
-        found.extend(read::certificates(Path::new(file))?);
+        found.extend(read::certificates(Path::new(file), password.as_ref())?);
     }
     let db = invocation.open().await?;
     let mut change = db.change().await?;

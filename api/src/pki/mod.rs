@@ -1,11 +1,14 @@
-//! Keys and certificates: `ca` makes them, `read` reads those that operators bring, `der` finds the fields that the
-//! openssl crate does not read. All work in memory: the database stores the results, and the commands read and write
-//! files.
+//! Keys and certificates: `ca` makes them, `read` reads those that operators bring, with `content`, which knows what a
+//! file is; `chain` puts ours in order; `der` finds the fields that the openssl crate does not read. All work in
+//! memory: the database stores the results, and the commands read and write files.
 
 pub(crate) mod ca;
+pub(crate) mod chain;
+mod content;
 mod der;
 pub(crate) mod read;
 
+use content::Kind;
 use openssl::error::ErrorStack;
 use std::fmt;
 use std::path::PathBuf;
@@ -19,14 +22,22 @@ pub(crate) enum PkiError {
     Read(PathBuf, std::io::Error),
     /// A file holds nothing of the wanted kind; the kind.
     Nothing(PathBuf, &'static str),
+    /// A file holds something else; the kind wanted, and what it is.
+    Other(PathBuf, &'static str, Kind),
     /// A file's content does not parse; the kind.
     Parse(PathBuf, &'static str, ErrorStack),
-    /// An encrypted private key.
-    Encrypted(PathBuf),
-    /// The key does not belong to the chain's first certificate.
+    /// A file that needs a password; what it is.
+    Encrypted(PathBuf, Kind),
+    /// The password does not open the file.
+    Password(PathBuf),
+    /// A password file whose first line is no password.
+    PasswordFile(PathBuf),
+    /// A PKCS#12 file with algorithms that OpenSSL keeps apart.
+    Legacy(PathBuf),
+    /// The key does not belong to the lowest certificate of the chain.
     KeyMismatch,
-    /// The chain's certificate after this one did not issue it; subject.
-    Chain(String),
+    /// Several certificates belong to the key; how many.
+    TwoLeaves(usize),
     /// The certificate is expired or not yet valid; subject and its times.
     Validity(String, String, String),
     /// A key that we do not certify.
@@ -47,22 +58,43 @@ impl fmt::Display for PkiError {
             Self::OpenSsl(doing, _) => write!(f, "OpenSSL failed while {doing}"),
             Self::Read(path, _) => write!(f, "the file {} cannot be read", path.display()),
             Self::Nothing(path, kind) => write!(f, "the file {} holds no {kind}", path.display()),
+            Self::Other(path, wanted, kind) => write!(
+                f,
+                "the file {} holds no {wanted}: it is {}; {}",
+                path.display(),
+                kind.text(),
+                kind.remedy()
+            ),
             Self::Parse(path, kind, _) => {
                 write!(f, "the file {} does not hold a readable {kind} (PEM or DER)", path.display())
             }
-            Self::Encrypted(path) => write!(
+            Self::Encrypted(path, kind) => write!(
                 f,
-                "the private key in {} is encrypted: decrypt it first (openssl pkey -in FILE -out NEW)",
+                "the file {} is encrypted, {}: give its password with --password-file FILE",
+                path.display(),
+                kind.text()
+            ),
+            Self::Password(path) => {
+                write!(f, "the password does not open the file {}: give the right one", path.display())
+            }
+            Self::PasswordFile(path) => write!(
+                f,
+                "the file {} has no password: its first line takes one in UTF-8, without NUL",
+                path.display()
+            ),
+            Self::Legacy(path) => write!(
+                f,
+                "the file {0} is encrypted with an old algorithm (RC2) that OpenSSL reads with its legacy provider \
+                 alone: write it anew with 'openssl pkcs12 -legacy -nodes -in {0} -out NEW.pem', and give NEW.pem",
                 path.display()
             ),
             Self::KeyMismatch => f.write_str(
-                "the private key does not belong to the chain's first certificate: give the chain with \
-                 our own certificate first",
+                "the private key does not belong to our own certificate in the chain: give the chain with our own \
+                 certificate, and the key of that one",
             ),
-            Self::Chain(subject) => write!(
+            Self::TwoLeaves(count) => write!(
                 f,
-                "the chain is out of order: the certificate after '{subject}' did not issue it; put \
-                 each issuer after what it issued"
+                "{count} certificates of the chain belong to the private key: put the one that partners see first"
             ),
             Self::Validity(subject, from, to) => {
                 write!(f, "the certificate '{subject}' is valid from {from} to {to}, so not now")

@@ -1,7 +1,8 @@
-//! Reads the certificates, keys and CRLs that operators bring, PEM or DER, and gives the names and times in them. Run
-//! by the commands. Decides nothing about trust, except which files may be stored.
+//! Reads the certificates, keys and CRLs that operators bring, in whatever form, and gives the names and times in them.
+//! Run by the commands. Decides nothing about trust, except which files may be stored.
 
 use super::ca::pem;
+use super::content::{self, Kind, Part};
 use super::{Doing, PkiError, der};
 use common::config::NamedPem;
 use common::secret::Secret;
@@ -12,11 +13,13 @@ use common::x509::times::unix_time_of;
 use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
+use openssl::pkcs12::{ParsedPkcs12_2, Pkcs12};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{
     CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509Name, X509Ref, X509VerifyResult,
 };
 use std::path::Path;
+use zeroize::Zeroizing;
 
 const PEM_CRL_BEGIN: &str = "-----BEGIN X509 CRL-----";
 const PEM_CRL_END: &str = "-----END X509 CRL-----";
@@ -24,40 +27,107 @@ const PEM_CRL_END: &str = "-----END X509 CRL-----";
 /// Fewer days than these left are worth a warning.
 const EXPIRES_SOON: i64 = 30;
 
-fn read(path: &Path) -> Result<Vec<u8>, PkiError> {
-    std::fs::read(path).map_err(|cause| PkiError::Read(path.to_path_buf(), cause))
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
+    let octets = std::fs::read(path).map_err(|cause| PkiError::Read(path.to_path_buf(), cause))?;
+    Ok(content::plain(Zeroizing::new(octets)))
 }
 
-/// All certificates of a file, in its order: any number in PEM, or one in DER.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<X509>, PkiError> {
+/// The first line of a file, as a password.
+pub(crate) fn password(path: &Path) -> Result<Secret, PkiError> {
+    let octets = read(path)?;
+    let line = octets.split(|octet| *octet == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match std::str::from_utf8(line) {
+        Ok(text) if !text.contains('\0') => Ok(Secret::new(text.to_owned())),
+        _ => Err(PkiError::PasswordFile(path.to_path_buf())),
+    }
+}
+
+/// All certificates of a file, in its order: PEM, DER, PKCS#7, or PKCS#12 with its password.
+pub(crate) fn certificates(path: &Path, password: Option<&Secret>) -> Result<Vec<X509>, PkiError> {
     const KIND: &str = "certificate";
     let octets = read(path)?;
+    let (parts, mut found) = (content::parts(&octets), Vec::new());
     let refused = |cause| PkiError::Parse(path.to_path_buf(), KIND, cause);
-    let found = if is_pem(&octets) {
-        X509::stack_from_pem(&octets).map_err(refused)?
-    } else if octets.is_empty() {
-        Vec::new()
-    } else {
-        vec![X509::from_der(&octets).map_err(refused)?]
-    };
-    if found.is_empty() { Err(PkiError::Nothing(path.to_path_buf(), KIND)) } else { Ok(found) }
+    for part in &parts {
+        match part.kind {
+            Kind::Certificate => found.push(content::certificate(part).map_err(refused)?),
+            Kind::Pkcs7 => found.extend(content::of_pkcs7(part).map_err(refused)?),
+            Kind::Pkcs12 => {
+                let opened = pkcs12(path, part, password)?;
+                found.extend(opened.cert.into_iter().chain(opened.ca.into_iter().flatten()));
+            }
+            _ => {}
+        }
+    }
+    if found.is_empty() { Err(other(path, KIND, &parts, &[Kind::Pkcs7, Kind::Pkcs12])) } else { Ok(found) }
 }
 
-/// The private key of a file, as PEM without a password (PKCS#8).
-pub(crate) fn private_key(path: &Path) -> Result<(PKey<Private>, Secret), PkiError> {
-    const KIND: &str = "private key";
-    let octets = zeroize_on_drop(read(path)?);
-    let text = octets.expose();
-    if text.contains("-----BEGIN ENCRYPTED") || text.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err(PkiError::Encrypted(path.to_path_buf()));
+/// What to say of a file in which nothing of the wanted kind is; `may_hold` could have held some.
+fn other(path: &Path, wanted: &'static str, parts: &[Part<'_>], may_hold: &[Kind]) -> PkiError {
+    match parts.first() {
+        Some(part) if !may_hold.contains(&part.kind) => {
+            PkiError::Other(path.to_path_buf(), wanted, part.kind)
+        }
+        _ => PkiError::Nothing(path.to_path_buf(), wanted),
     }
-    let key = PKey::private_key_from_pem(text.as_bytes())
-        .map_err(|cause| PkiError::Parse(path.to_path_buf(), KIND, cause))?;
+}
+
+/// Opens a PKCS#12 object: with the password, or else with none or an empty one. Other files may be those it is for.
+fn pkcs12(path: &Path, part: &Part<'_>, password: Option<&Secret>) -> Result<ParsedPkcs12_2, PkiError> {
+    let file = || path.to_path_buf();
+    let archive = Pkcs12::from_der(part.octets).map_err(|cause| PkiError::Parse(file(), "PKCS#12", cause))?;
+    let open = archive.parse2(password.map_or("", Secret::expose));
+    if let (Err(_), Some(_), Ok(opened)) = (&open, password, archive.parse2("")) {
+        return Ok(opened);
+    }
+    open.map_err(|cause| {
+        let says =
+            |what| cause.errors().iter().any(|error| error.reason().is_some_and(|why| why.contains(what)));
+        match password {
+            _ if says("unsupported") => PkiError::Legacy(file()),
+            None => PkiError::Encrypted(file(), part.kind),
+            Some(_) => PkiError::Password(file()),
+        }
+    })
+}
+
+/// The private key of a file, and as PEM without a password (PKCS#8): PEM, DER or PKCS#12, with `password` if it is
+/// encrypted.
+pub(crate) fn private_key(
+    path: &Path,
+    password: Option<&Secret>,
+) -> Result<(PKey<Private>, Secret), PkiError> {
+    const KIND: &str = "private key";
+    let octets = read(path)?;
+    let parts = content::parts(&octets);
+    let keys = [Kind::PrivateKey, Kind::EncryptedKey, Kind::Pkcs12];
+    let Some(part) = parts.iter().find(|part| keys.contains(&part.kind)) else {
+        return Err(other(path, KIND, &parts, &[]));
+    };
+    let refused = |cause| PkiError::Parse(path.to_path_buf(), KIND, cause);
+    let key = match (part.kind, password) {
+        (Kind::Pkcs12, _) => {
+            pkcs12(path, part, password)?.pkey.ok_or_else(|| PkiError::Nothing(path.to_path_buf(), KIND))?
+        }
+        (Kind::EncryptedKey, None) => return Err(PkiError::Encrypted(path.to_path_buf(), part.kind)),
+        (Kind::EncryptedKey, Some(password)) => {
+            let word = password.expose().as_bytes();
+            let open = if part.is_pem {
+                PKey::private_key_from_pem_passphrase(part.octets, word)
+            } else {
+                PKey::private_key_from_pkcs8_passphrase(part.octets, word)
+            };
+            open.map_err(|_| PkiError::Password(path.to_path_buf()))?
+        }
+        _ if part.is_pem => PKey::private_key_from_pem(part.octets).map_err(refused)?,
+        _ => PKey::private_key_from_der(part.octets).map_err(refused)?,
+    };
     let pem = key.private_key_to_pem_pkcs8().doing("writing a key")?;
     Ok((key, zeroize_on_drop(pem)))
 }
 
-/// Text of a key as a secret; a key file in PEM is ASCII, so nothing is lost where it matters.
+/// A key in PEM as a secret; it is ASCII, so nothing is lost.
 fn zeroize_on_drop(octets: Vec<u8>) -> Secret {
     match String::from_utf8(octets) {
         Ok(text) => Secret::new(text),
@@ -68,8 +138,12 @@ fn zeroize_on_drop(octets: Vec<u8>) -> Secret {
 /// All CRLs of a file: any number in PEM, or one in DER.
 pub(crate) fn crls(path: &Path) -> Result<Vec<X509Crl>, PkiError> {
     const KIND: &str = "CRL";
-    let found = crls_in(&read(path)?).map_err(|cause| PkiError::Parse(path.to_path_buf(), KIND, cause))?;
-    if found.is_empty() { Err(PkiError::Nothing(path.to_path_buf(), KIND)) } else { Ok(found) }
+    let octets = read(path)?;
+    let parts = content::parts(&octets);
+    if parts.iter().all(|part| part.kind != Kind::Crl) {
+        return Err(other(path, KIND, &parts, &[]));
+    }
+    crls_in(&octets).map_err(|cause| PkiError::Parse(path.to_path_buf(), KIND, cause))
 }
 
 /// All CRLs in `octets`: any number in PEM, or one in DER.
@@ -103,20 +177,18 @@ fn is_pem(octets: &[u8]) -> bool {
     octets.windows(11).any(|window| window == b"-----BEGIN ")
 }
 
-/// A chain and its key as the server will show them: order, validity and key are checked.
-pub(crate) fn check_chain(chain: &[X509], key: &PKey<Private>) -> Result<(), PkiError> {
-    let Some(leaf) = chain.first() else { return Err(PkiError::KeyMismatch) };
-    if !leaf.public_key().doing("reading a certificate's key")?.public_eq(key) {
-        return Err(PkiError::KeyMismatch);
-    }
-    for pair in chain.windows(2) {
-        if let [lower, upper] = pair
-            && upper.issued(lower) != X509VerifyResult::OK
-        {
-            return Err(PkiError::Chain(subject::text(lower.subject_name())));
-        }
-    }
-    chain.iter().try_for_each(check_validity)
+/// Whether `upper` issued `lower`: by its name and by its signature.
+pub(super) fn is_issued_by(lower: &X509Ref, upper: &X509Ref) -> bool {
+    let is_signed = || upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false);
+    let is_issued = upper.issued(lower) == X509VerifyResult::OK && is_signed();
+    // A wrong signature leaves its error in OpenSSL's queue, where what comes next would find it.
+    drop(ErrorStack::get());
+    is_issued
+}
+
+/// SHA-256 of a certificate.
+pub(super) fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, PkiError> {
+    Ok(certificate.digest(MessageDigest::sha256()).doing("reading a certificate")?.to_vec())
 }
 
 /// What partners may not like in our certificate: they see it as a server's and as a client's.
@@ -175,7 +247,7 @@ impl Facts {
             issuer: subject::text(certificate.issuer_name()),
             from: unix_time_of(certificate.not_before()).doing(doing)?,
             until: unix_time_of(certificate.not_after()).doing(doing)?,
-            fingerprint: hex::encode(&certificate.digest(MessageDigest::sha256()).doing(doing)?),
+            fingerprint: hex::encode(&fingerprint(certificate)?),
         })
     }
 

@@ -12,6 +12,8 @@ mod downloads;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod functions;
 #[cfg(test)]
 mod https;

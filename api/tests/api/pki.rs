@@ -32,6 +32,16 @@ impl Identity {
         issue(name, None, (now() - 60, now() + 86_400))
     }
 
+    /// A self-signed CA that is over.
+    pub(crate) fn expired_ca(name: &str) -> Self {
+        issue(name, None, (now() - 86_400, now() - 60))
+    }
+
+    /// Another certificate for the key of `owner`.
+    pub(crate) fn issue_for(&self, name: &str, owner: &Self) -> Self {
+        issue_with(owner.key.clone(), name, Some(self), (now() - 60, now() + 86_400))
+    }
+
     /// A certificate of this CA, valid now.
     pub(crate) fn issue(&self, name: &str) -> Self {
         issue(name, Some(self), (now() - 60, now() + 86_400))
@@ -137,8 +147,16 @@ fn name(common: &str) -> X509Name {
     builder.build()
 }
 
-fn issue(common: &str, issuer: Option<&Identity>, (from, until): (i64, i64)) -> Identity {
-    let key = new_key();
+fn issue(common: &str, issuer: Option<&Identity>, validity: (i64, i64)) -> Identity {
+    issue_with(new_key(), common, issuer, validity)
+}
+
+fn issue_with(
+    key: PKey<Private>,
+    common: &str,
+    issuer: Option<&Identity>,
+    (from, until): (i64, i64),
+) -> Identity {
     let subject = name(common);
     let mut builder = X509Builder::new().unwrap();
     builder.set_version(2).unwrap();

@@ -1,0 +1,95 @@
+//! Our chain towards partners from what an operator brings: the certificate of the key first, each issuer after what it
+//! issued, as far as it helps a partner. What is left out is told. Run by `cert set`.
+
+use super::read::{check_validity, fingerprint, is_issued_by};
+use super::{Doing, PkiError};
+use common::x509::subject;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::{X509, X509Ref};
+
+/// A chain, and what is to be told of it.
+pub(crate) struct Chain {
+    /// Leaf first.
+    pub(crate) certificates: Vec<X509>,
+    /// One sentence for each certificate that was left out.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Chain {
+    /// Of `found`, in any order, for `key`.
+    pub(crate) fn of(found: Vec<X509>, key: &PKey<Private>) -> Result<Self, PkiError> {
+        let mut rest = without_doubles(found)?;
+        let mut top = rest.remove(leaf(&rest, key)?);
+        if rest.iter().any(|lower| is_issued_by(lower, &top)) {
+            // The key of a CA, given in error.
+            return Err(PkiError::KeyMismatch);
+        }
+        check_validity(&top)?;
+        let leaf = subject::text(top.subject_name());
+        let (mut certificates, mut warnings) = (vec![top.clone()], Vec::new());
+        while !is_issued_by(&top, &top) {
+            let issuers: Vec<usize> = (0..rest.len())
+                .filter(|&at| rest.get(at).is_some_and(|one| is_issued_by(&top, one)))
+                .collect();
+            let valid =
+                issuers.iter().find(|&&at| rest.get(at).is_some_and(|one| check_validity(one).is_ok()));
+            let Some(&next) = valid else {
+                outdated(&issuers, &mut rest, &mut warnings)?;
+                break;
+            };
+            top = rest.remove(next);
+            certificates.push(top.clone());
+        }
+        warnings.extend(rest.iter().map(|one| superfluous(one, &leaf)));
+        Ok(Self { certificates, warnings })
+    }
+}
+
+fn without_doubles(found: Vec<X509>) -> Result<Vec<X509>, PkiError> {
+    let (mut prints, mut kept) = (Vec::new(), Vec::with_capacity(found.len()));
+    for certificate in found {
+        let print = fingerprint(&certificate)?;
+        if !prints.contains(&print) {
+            prints.push(print);
+            kept.push(certificate);
+        }
+    }
+    Ok(kept)
+}
+
+/// Where in `all` the certificate of the key is. Of several the only one that is valid now, or the first in the file.
+fn leaf(all: &[X509], key: &PKey<Private>) -> Result<usize, PkiError> {
+    let mut own = Vec::new();
+    for (at, certificate) in all.iter().enumerate() {
+        if certificate.public_key().doing("reading a certificate's key")?.public_eq(key) {
+            own.push((at, check_validity(certificate).is_ok()));
+        }
+    }
+    let valid: Vec<usize> = own.iter().filter(|(_, is_valid)| *is_valid).map(|(at, _)| *at).collect();
+    match (valid.as_slice(), own.first()) {
+        ([at] | [at @ 0, ..], _) | ([], Some((at, _))) => Ok(*at),
+        ([], None) => Err(PkiError::KeyMismatch),
+        (several, _) => Err(PkiError::TwoLeaves(several.len())),
+    }
+}
+
+/// Takes the issuers that are not valid now out of `rest`. Fails if the chain goes on above them: nothing would reach
+/// from one part to the other.
+fn outdated(issuers: &[usize], rest: &mut Vec<X509>, warnings: &mut Vec<String>) -> Result<(), PkiError> {
+    let gone: Vec<X509> = issuers.iter().rev().map(|&at| rest.remove(at)).collect();
+    for certificate in &gone {
+        let Err(why) = check_validity(certificate) else { continue };
+        if rest.iter().any(|upper| is_issued_by(certificate, upper)) {
+            return Err(why);
+        }
+        warnings.push(format!("{why}: it was left out of the chain."));
+    }
+    Ok(())
+}
+
+fn superfluous(certificate: &X509Ref, leaf: &str) -> String {
+    format!(
+        "'{}' is not needed in the chain of '{leaf}' and was left out: if one between them is missing, add it.",
+        subject::text(certificate.subject_name())
+    )
+}
