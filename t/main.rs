@@ -12,6 +12,8 @@ mod crl_scopes;
 #[cfg(test)]
 mod crls;
 #[cfg(test)]
+mod deviations;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod expiry;

@@ -132,6 +132,39 @@ fn people_read_fields_and_a_sentence_and_never_a_password() {
     assert!(text.contains("SSIDPSWD   <masked>") && !text.contains("ALPHAPW"), "{text}");
 }
 
+/// A file `ABC#+@~Ä` in Latin-1 with a record length that it has no use for, in a session, alone, and in the middle of
+/// a session's log: each time the tolerated deviations are told, the octets escaped, and the strict profile says which
+/// way out there is.
+#[test]
+fn what_is_tolerated_is_told_wherever_it_stands() {
+    let mut session = values(&vectors("sessions.json")).remove(0);
+    let steps = session["steps"].as_array_mut().unwrap();
+    let sfid = steps.iter_mut().find(|step| step["hex"].as_str().unwrap()[8..].starts_with("48")).unwrap();
+    let odd = format!("{}20{}", &"4142432b2b407ec4".replacen("2b", "23", 1), "20".repeat(17));
+    let hex = sfid["hex"].as_str().unwrap();
+    let at = 2 * (4 + 107);
+    let hex = format!("{}{odd}{}3030303830{}", &hex[..10], &hex[62..at], &hex[at + 10..]);
+    sfid["hex"] = hex.clone().into();
+    let message = serde_json::json!({"name": "alone", "level": 5, "hex": hex});
+    let octets = hex.len() / 2;
+    let log = format!(
+        "20261122 09:21:10.167 TRACE    os4x_proxyserver[1] buffer side=partner role=Initiator octets={octets} hex={hex}\n"
+    );
+    for input in [session.to_string(), message.to_string(), log.clone() + &log] {
+        let output = run(&["-"], input.as_bytes());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains(r#"SFIDDSN    "ABC#+@~\xc4""#), "{text}");
+        assert!(text.contains("; the profile tolerant bears it as C13 (RFC 5024 §5.2)."), "{text}");
+        assert!(text.contains("  tolerant: legal\n"), "{text}");
+        for told in
+            ["tolerated=C13 role=Initiator command=SFID field=SFIDDSN ", "tolerated=C15 role=Initiator "]
+        {
+            assert_eq!(text.matches(told).count(), 1, "{text}");
+        }
+    }
+}
+
 #[test]
 fn unreadable_files_and_wrong_options_have_their_own_status() {
     let status = |arguments: &[&str], input: &[u8]| run(arguments, input).status.code();

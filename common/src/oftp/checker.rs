@@ -8,7 +8,7 @@ use super::buffer::STH;
 use super::command::CommandCode;
 use super::layout::Layout;
 use super::level::Level;
-use super::message::{self, Finding};
+use super::message::{self, Finding, Findings};
 use super::note::{Deviation, Label, Note};
 use super::order::{Event, Move, Next, State};
 use super::profile::Profile;
@@ -348,28 +348,6 @@ impl Checker {
             self.remarked.push(text);
             self.notes.push(Note::Remark { side, command, text });
         }
-    }
-}
-
-/// The deviations of one message, each once.
-#[derive(Default)]
-struct Findings {
-    seen: u32,
-    list: [Option<(Deviation, Option<&'static str>)>; 4],
-}
-
-impl Findings {
-    fn add(&mut self, deviation: Deviation, field: Option<&'static str>) {
-        if self.seen & deviation.bit() == 0 {
-            self.seen |= deviation.bit();
-            if let Some(place) = self.list.iter_mut().find(|place| place.is_none()) {
-                *place = Some((deviation, field));
-            }
-        }
-    }
-
-    fn into_iter(self) -> impl Iterator<Item = (Deviation, Option<&'static str>)> {
-        self.list.into_iter().flatten()
     }
 }
 

@@ -67,7 +67,11 @@ pub fn describe_fields(stb: &[u8], level: Option<Level>, mut visit: impl FnMut(&
                 super::field::big_endian(octets).map_or(String::new(), |count| count.to_string())
             }
             Format::Octets => format!("<{} octets>", octets.len()),
-            Format::Number(..) | Format::Count9 | Format::Reason(_) | Format::OneOf(_)
+            Format::Number(..)
+            | Format::Amount(_)
+            | Format::Count9
+            | Format::Reason(_)
+            | Format::OneOf(_)
                 if octets.iter().all(u8::is_ascii_alphanumeric) =>
             {
                 String::from_utf8_lossy(octets).into_owned()

@@ -2,11 +2,11 @@
 //!
 //! Works on octets of known length, knows neither the message around them nor the session.
 
+use super::charset::{climbs, is_alphanumeric, is_nearly_alphanumeric, is_printable, is_readable};
 use super::escape::trimmed;
 use super::layout::Format;
 use super::level::Level;
 use super::note::Deviation;
-use super::profile::Profile;
 
 /// What a field's content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,11 @@ pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> Fiel
         Format::Cr => plain(matches!(octets, [0x0D | 0x8D])),
         Format::OneOf(values) => plain(matches!(octets, [octet] if values.contains(octet))),
         Format::Number(from, to) => plain(number(octets).is_some_and(|n| (from..=to).contains(&n))),
+        Format::Amount(most) => match (number(octets), padded_number(octets)) {
+            (Some(n), _) => plain(n <= most),
+            (None, Some(n)) if n <= most => FieldVerdict::Tolerated(Deviation::C16),
+            _ => FieldVerdict::Refused,
+        },
         Format::Count9 => plain(number(octets).is_some()),
         Format::Count2(from, to) => plain(big_endian(octets).is_some_and(|n| (from..=to).contains(&n))),
         Format::Reason(codes) => {
@@ -43,9 +48,9 @@ pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> Fiel
                 None => FieldVerdict::Refused,
             }
         }
-        Format::Name if blank(octets) => FieldVerdict::Refused,
+        Format::Name if blank(octets) || climbs(octets) => FieldVerdict::Refused,
         Format::Text | Format::Password | Format::Name => text(octets),
-        Format::Ident => ident(octets),
+        Format::Ident | Format::OwnIdent => ident(format, octets),
         Format::Reserved if blank(octets) => FieldVerdict::Fits,
         Format::Reserved => FieldVerdict::Remark("reserved octets are not spaces"),
         Format::Date6 => plain(date(true, octets)),
@@ -56,20 +61,9 @@ pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> Fiel
             Some((clock, counter)) => plain(time(clock) && number(counter).is_some()),
             None => FieldVerdict::Refused,
         },
-        Format::Utf8 => plain(std::str::from_utf8(octets).is_ok()),
-    }
-}
-
-/// `judge` as the profile takes it: what only the tolerant one accepts is refused by the strict one.
-pub(super) fn judge_by(
-    profile: Profile,
-    format: Format,
-    octets: &[u8],
-    level: Option<Level>,
-) -> FieldVerdict {
-    match (profile, judge(format, octets, level)) {
-        (Profile::Strict, FieldVerdict::Tolerated(_) | FieldVerdict::Remark(_)) => FieldVerdict::Refused,
-        (_, verdict) => verdict,
+        Format::Utf8 if std::str::from_utf8(octets).is_ok() => FieldVerdict::Fits,
+        Format::Utf8 if is_readable(octets) => FieldVerdict::Tolerated(Deviation::C14),
+        Format::Utf8 => FieldVerdict::Refused,
     }
 }
 
@@ -84,6 +78,7 @@ pub(super) fn expectation(format: Format) -> String {
             format!("one of {}", values.join(" "))
         }
         Format::Number(from, to) => format!("decimal digits, {from} to {to}"),
+        Format::Amount(most) => format!("decimal digits, 0 to {most}"),
         Format::Count9 => "three decimal digits".into(),
         Format::Count2(from, to) => format!("{from} to {to} octets"),
         Format::Reason(codes) => {
@@ -99,7 +94,7 @@ pub(super) fn expectation(format: Format) -> String {
         }
         Format::Text | Format::Password => "0-9 A-Z / - . & ( ) padded right with spaces".into(),
         Format::Name => "0-9 A-Z / - . & ( ) padded right with spaces, not blank".into(),
-        Format::Ident => "an identification code".into(),
+        Format::Ident | Format::OwnIdent => "an identification code".into(),
         Format::Reserved => "spaces".into(),
         Format::Date6 => "a date YYMMDD".into(),
         Format::Date8 => "a date CCYYMMDD".into(),
@@ -113,7 +108,7 @@ pub(super) fn expectation(format: Format) -> String {
 pub(super) fn section(format: Format) -> Option<&'static str> {
     match format {
         Format::Text | Format::Password | Format::Name => Some("RFC 5024 §5.2"),
-        Format::Ident => Some("RFC 5024 §5.4"),
+        Format::Ident | Format::OwnIdent => Some("RFC 5024 §5.4"),
         _ => None,
     }
 }
@@ -129,6 +124,11 @@ pub(super) fn number(octets: &[u8]) -> Option<u64> {
     })
 }
 
+/// As `number`, with spaces in place of leading zeros.
+pub(super) fn padded_number(octets: &[u8]) -> Option<u64> {
+    number(octets.get(octets.iter().position(|&octet| octet != b' ')?..)?)
+}
+
 /// The value of a binary length field.
 pub(super) fn big_endian(octets: &[u8]) -> Option<u16> {
     octets.try_into().ok().map(u16::from_be_bytes)
@@ -138,22 +138,14 @@ fn blank(octets: &[u8]) -> bool {
     octets.iter().all(|&octet| octet == b' ')
 }
 
-/// The alphanumeric set without its padding.
-fn alphanumeric(octet: u8) -> bool {
-    matches!(octet, b'0'..=b'9' | b'A'..=b'Z' | b'/' | b'-' | b'.' | b'&' | b'(' | b')')
-}
-
-/// What real stacks send beside it (C3).
-fn nearly(octet: u8) -> bool {
-    alphanumeric(octet) || matches!(octet, b' ' | b'_' | b'a'..=b'z')
-}
-
 fn text(octets: &[u8]) -> FieldVerdict {
     let value = trimmed(octets);
-    if value.iter().all(|&octet| alphanumeric(octet)) {
+    if value.iter().all(|&octet| is_alphanumeric(octet)) {
         FieldVerdict::Fits
-    } else if value.iter().all(|&octet| nearly(octet)) {
+    } else if value.iter().all(|&octet| is_nearly_alphanumeric(octet)) {
         FieldVerdict::Tolerated(Deviation::C3)
+    } else if is_printable(value) {
+        FieldVerdict::Tolerated(Deviation::C13)
     } else {
         FieldVerdict::Refused
     }
@@ -161,10 +153,15 @@ fn text(octets: &[u8]) -> FieldVerdict {
 
 /// Five padded parts make one code, so inner spaces are right (SIOOID 1, SIOICD 4, SIOORG 14, SIOCSA 6). The set
 /// of SIOORG is the Odette scheme's, so it is asked of codes that begin with `O`; SIOICD is called both 9(4) and
-/// String(4) by the RFC and is judged as the latter.
-fn ident(octets: &[u8]) -> FieldVerdict {
-    if blank(octets) || !octets.iter().all(|&octet| nearly(octet)) {
+/// String(4) by the RFC and is judged as the latter. Who somebody is goes by SSIDCODE, so it has no octet that could
+/// be read in two ways.
+fn ident(format: Format, octets: &[u8]) -> FieldVerdict {
+    if blank(octets) {
         return FieldVerdict::Refused;
+    }
+    if !octets.iter().all(|&octet| is_nearly_alphanumeric(octet)) {
+        let is_tolerable = format == Format::Ident && is_printable(trimmed(octets));
+        return if is_tolerable { FieldVerdict::Tolerated(Deviation::C13) } else { FieldVerdict::Refused };
     }
     let narrow = |octet: &u8| matches!(octet, b'0'..=b'9' | b'A'..=b'Z' | b' ' | b'-');
     let organisation = octets.get(5..19).unwrap_or_default();
@@ -173,7 +170,7 @@ fn ident(octets: &[u8]) -> FieldVerdict {
         Some(b'O') => organisation.iter().all(narrow),
         Some(_) => true,
     };
-    if right && octets.iter().all(|&octet| octet == b' ' || alphanumeric(octet)) {
+    if right && octets.iter().all(|&octet| octet == b' ' || is_alphanumeric(octet)) {
         FieldVerdict::Fits
     } else {
         FieldVerdict::Tolerated(Deviation::C3)
@@ -208,8 +205,9 @@ fn time(octets: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{FieldVerdict, date, ident, number, text, time};
+    use super::{FieldVerdict, date, ident, judge, number, padded_number, text, time};
     use crate::oftp::Deviation;
+    use crate::oftp::layout::Format;
 
     #[test]
     fn numbers_are_digits_and_never_blank() {
@@ -237,17 +235,44 @@ mod tests {
         for nearly in [&b"A B"[..], b" AB", b"a_b"] {
             assert_eq!(text(nearly), FieldVerdict::Tolerated(Deviation::C3));
         }
-        for bad in [&b"A\n"[..], b"A\x80", b"A%", b"\"", b"A\0"] {
+        for printable in [&b"ABC#+@~\xc4  "[..], "ABC#+@~Ä".as_bytes(), b"pa#s!", b"A%", b"\""] {
+            assert_eq!(text(printable), FieldVerdict::Tolerated(Deviation::C13));
+        }
+        for bad in [&b"A\n"[..], b"A\x80", b"A\0", b"\xc4\x1b"] {
             assert_eq!(text(bad), FieldVerdict::Refused);
         }
     }
 
     #[test]
     fn identification_codes_have_parts() {
-        assert_eq!(ident(b"O0013000000ALPHA   HOST01"), FieldVerdict::Fits);
-        assert_eq!(ident(b"O0055client              "), FieldVerdict::Tolerated(Deviation::C3));
-        assert_eq!(ident(b" O0055CLIENT             "), FieldVerdict::Tolerated(Deviation::C3));
-        assert_eq!(ident(b"                         "), FieldVerdict::Refused);
-        assert_eq!(ident(b"O0055CLIENT\x1b             "), FieldVerdict::Refused);
+        let own = |octets| ident(Format::OwnIdent, octets);
+        assert_eq!(own(b"O0013000000ALPHA   HOST01"), FieldVerdict::Fits);
+        assert_eq!(own(b"O0055client              "), FieldVerdict::Tolerated(Deviation::C3));
+        assert_eq!(own(b" O0055CLIENT             "), FieldVerdict::Tolerated(Deviation::C3));
+        for bad in [&b"                         "[..], b"O0055CLIENT\x1b             "] {
+            assert_eq!((own(bad), ident(Format::Ident, bad)), (FieldVerdict::Refused, FieldVerdict::Refused));
+        }
+        for printable in [&b"O0055M\xdcLLER             "[..], b"O0055CLIENT#1            "] {
+            let verdict = ident(Format::Ident, printable);
+            assert_eq!(verdict, FieldVerdict::Tolerated(Deviation::C13));
+            assert_eq!(own(printable), FieldVerdict::Refused, "who it is stands in no doubt");
+        }
+    }
+
+    #[test]
+    fn spaces_may_stand_in_place_of_leading_zeros_of_an_amount() {
+        let amount = |octets| judge(Format::Amount(99_999), octets, None);
+        assert_eq!(amount(b"00080"), FieldVerdict::Fits);
+        for padded in [&b"   80"[..], b"    0", b" 9999"] {
+            assert_eq!(amount(padded), FieldVerdict::Tolerated(Deviation::C16), "{padded:?}");
+        }
+        for bad in [&b"     "[..], b"80   ", b" 8 0 ", b"  -80", b"100000"] {
+            assert_eq!(amount(bad), FieldVerdict::Refused, "{bad:?}");
+        }
+        assert_eq!(judge(Format::Number(0, 99_999), b"   80", None), FieldVerdict::Refused);
+        assert_eq!(
+            (padded_number(b"   80"), padded_number(b"00080"), padded_number(b" ")),
+            (Some(80), Some(80), None)
+        );
     }
 }

@@ -21,6 +21,8 @@ pub(super) enum Format {
     OneOf(&'static [u8]),
     /// Decimal digits, value from ..= to.
     Number(u64, u64),
+    /// Decimal digits that count something of a file, value up to ...; not what frames or is negotiated.
+    Amount(u64),
     /// Two digits out of a list.
     Reason(Codes),
     /// Alphanumeric text, may be blank.
@@ -29,8 +31,10 @@ pub(super) enum Format {
     Name,
     /// Alphanumeric text that is never shown.
     Password,
-    /// Identification code (RFC 5024 §5.4).
+    /// Identification code of a file's ends (RFC 5024 §5.4).
     Ident,
+    /// Identification code by which the sender of the message is known.
+    OwnIdent,
     /// Spaces.
     Reserved,
     /// YYMMDD.
@@ -91,9 +95,9 @@ const fn counted(name: &'static str, format: Format) -> Field {
 
 use Format as F;
 
-/// Decimal digits without a bound of their own.
+/// An amount without a bound of its own.
 const fn digits(width: u32) -> Format {
-    F::Number(0, 10_u64.pow(width).saturating_sub(1))
+    F::Amount(10_u64.pow(width).saturating_sub(1))
 }
 
 const YN: Format = F::OneOf(b"YN");
@@ -107,7 +111,7 @@ const SSRM: &[Field] = &[
 const SSID: &[Field] = &[
     all("SSIDCMD", 1, F::Code),
     all("SSIDLEV", 1, F::OneOf(b"1245")),
-    all("SSIDCODE", 25, F::Ident),
+    all("SSIDCODE", 25, F::OwnIdent),
     all("SSIDPSWD", 8, F::Password),
     all("SSIDSDEB", 5, F::Number(128, 99_999)),
     all("SSIDSR", 1, F::OneOf(b"SRB")),
@@ -142,7 +146,7 @@ const SFID: &[Field] = &[
     l5("SFIDOSIZ", 13, digits(13)),
     l5("SFIDREST", 17, digits(17)),
     l5("SFIDSEC", 2, F::Number(0, 3)),
-    l5("SFIDCIPH", 2, digits(2)),
+    l5("SFIDCIPH", 2, F::Number(0, 99)),
     l5("SFIDCOMP", 1, F::Number(0, 1)),
     l5("SFIDENV", 1, F::Number(0, 1)),
     l5("SFIDSIGN", 1, YN),

@@ -9,7 +9,7 @@ use super::escape;
 use super::field::{self, FieldVerdict};
 use super::layout::{Field, Format, Layout, Size};
 use super::level::Level;
-use super::note::Deviation;
+use super::note::{Deviation, Note};
 use super::profile::Profile;
 use super::reason::EsidReason;
 use super::side::Side;
@@ -21,6 +21,28 @@ use std::fmt::Write;
 pub(super) enum Finding {
     Deviation(Deviation, Option<&'static str>),
     Remark(&'static str),
+}
+
+/// The deviations of one message, each once.
+#[derive(Default)]
+pub(super) struct Findings {
+    seen: u32,
+    list: [Option<(Deviation, Option<&'static str>)>; 8],
+}
+
+impl Findings {
+    pub(super) fn add(&mut self, deviation: Deviation, field: Option<&'static str>) {
+        if self.seen & deviation.bit() == 0 {
+            self.seen |= deviation.bit();
+            if let Some(place) = self.list.iter_mut().find(|place| place.is_none()) {
+                *place = Some((deviation, field));
+            }
+        }
+    }
+
+    pub(super) fn into_iter(self) -> impl Iterator<Item = (Deviation, Option<&'static str>)> {
+        self.list.into_iter().flatten()
+    }
 }
 
 /// A layout, and the deviation that it takes to read the buffer so.
@@ -142,9 +164,9 @@ pub(super) fn value<'a>(layout: Layout, oeb: &'a [u8], name: &str) -> Option<&'a
     value
 }
 
-/// The decimal value of the field called `name`; 0 if the layout has none.
+/// The decimal value of the field called `name`, however it is padded; 0 if the layout has none.
 pub(super) fn number(layout: Layout, oeb: &[u8], name: &str) -> u64 {
-    value(layout, oeb, name).and_then(field::number).unwrap_or(0)
+    value(layout, oeb, name).and_then(field::padded_number).unwrap_or(0)
 }
 
 /// Judges a whole Exchange Buffer but for DATA's subrecords: length fields first (ESID 07), then contents (06), then
@@ -175,7 +197,7 @@ pub(super) fn check(
     if let Some(deviation) = shape.deviation {
         found(Finding::Deviation(deviation, None));
     }
-    relations(shape.layout, oeb, &mut found)?;
+    relations(shape.layout, oeb, profile, &mut found)?;
     Ok(shape.layout)
 }
 
@@ -197,51 +219,82 @@ fn contents(
     profile: Profile,
     found: &mut impl FnMut(Finding),
 ) -> Result<(), MessageFault> {
-    walk(layout, oeb, |field, offset, octets| match field::judge_by(profile, field.format, octets, level) {
-        FieldVerdict::Fits => Ok(()),
-        FieldVerdict::Tolerated(deviation) => {
+    walk(layout, oeb, |field, offset, octets| match (field::judge(field.format, octets, level), profile) {
+        (FieldVerdict::Fits, _) => Ok(()),
+        (FieldVerdict::Tolerated(deviation), Profile::Tolerant) => {
             found(Finding::Deviation(deviation, Some(field.name)));
             Ok(())
         }
-        FieldVerdict::Remark(text) => {
+        (FieldVerdict::Remark(text), Profile::Tolerant) => {
             found(Finding::Remark(text));
             Ok(())
         }
-        FieldVerdict::Refused => {
-            let shown = if field.format == Format::Password {
-                "a value that is not shown".into()
-            } else {
-                escape::quoted(octets)
-            };
-            let fault = MessageFault::content(field.name, offset, shown, field::expectation(field.format));
-            Err(match field::section(field.format) {
-                Some(section) => fault.by(section),
-                None => fault,
-            })
+        (FieldVerdict::Tolerated(deviation), Profile::Strict) => {
+            Err(content_fault(field, offset, octets, Some(deviation)))
+        }
+        (FieldVerdict::Remark(_) | FieldVerdict::Refused, _) => {
+            Err(content_fault(field, offset, octets, None))
         }
     })
 }
 
+/// What is wrong in a field; with `tolerable`, the profile tolerant would bear it.
+fn content_fault(field: &Field, offset: usize, octets: &[u8], tolerable: Option<Deviation>) -> MessageFault {
+    let shown = if field.format == Format::Password {
+        "a value that is not shown".into()
+    } else {
+        escape::quoted(octets)
+    };
+    let expected = match tolerable {
+        Some(deviation) => but_tolerable(&field::expectation(field.format), deviation),
+        None => field::expectation(field.format),
+    };
+    let fault = MessageFault::content(field.name, offset, shown, expected);
+    match field::section(field.format) {
+        Some(section) => fault.by(section),
+        None => fault,
+    }
+}
+
+/// What the rule asks for, and the way out for an operator who wants to let it pass.
+fn but_tolerable(expected: &str, deviation: Deviation) -> String {
+    format!("{expected}; the profile tolerant bears it as {deviation}")
+}
+
 /// What fields of one message say of each other.
-fn relations(layout: Layout, oeb: &[u8], found: &mut impl FnMut(Finding)) -> Result<(), MessageFault> {
+fn relations(
+    layout: Layout,
+    oeb: &[u8],
+    profile: Profile,
+    found: &mut impl FnMut(Finding),
+) -> Result<(), MessageFault> {
     match layout.code {
-        CommandCode::Sfid => sfid(layout, oeb, found),
+        CommandCode::Sfid => sfid(layout, oeb, profile, found),
         CommandCode::Eerp => receipt(layout, oeb, ["EERPHSH", "EERPSIG", "EERPSIGL"], found),
         CommandCode::Nerp => receipt(layout, oeb, ["NERPHSH", "NERPSIG", "NERPSIGL"], found),
         _ => Ok(()),
     }
 }
 
-fn sfid(layout: Layout, oeb: &[u8], found: &mut impl FnMut(Finding)) -> Result<(), MessageFault> {
+fn sfid(
+    layout: Layout,
+    oeb: &[u8],
+    profile: Profile,
+    found: &mut impl FnMut(Finding),
+) -> Result<(), MessageFault> {
     let number = |name| number(layout, oeb, name);
     let format = value(layout, oeb, "SFIDFMT").and_then(<[u8]>::first).copied().unwrap_or(b'U');
     let records = number("SFIDLRECL");
     let serviced = number("SFIDSEC") != 0 || number("SFIDCOMP") != 0;
-    let content = |name, found: String, expected: &'static str| {
-        Err(MessageFault::content(name, offset_of(layout, oeb, name), found, expected))
+    let content = |name, found: String, expected: &str| {
+        Err(MessageFault::content(name, offset_of(layout, oeb, name), found, expected.to_owned()))
     };
     if matches!(format, b'U' | b'T') && records != 0 {
-        return content("SFIDLRECL", format!("\"{records:05}\""), "00000 for the formats U and T");
+        if profile == Profile::Strict {
+            let expected = but_tolerable("00000 for the formats U and T", Deviation::C15);
+            return content("SFIDLRECL", format!("\"{records:05}\""), &expected);
+        }
+        found(Finding::Deviation(Deviation::C15, Some("SFIDLRECL")));
     }
     if format == b'V' && serviced && records > 65_536 {
         return content("SFIDLRECL", format!("\"{records:05}\""), "at most 65536 for a V file with services");
@@ -366,7 +419,7 @@ pub(super) fn recognise(octet: u8, level: Option<Level>) -> Result<CommandCode, 
 }
 
 /// Judges one whole Stream Transmission Buffer alone, outside any session: header, command, length, fields, and
-/// DATA's subrecords as far as they can be judged without a file. Returns the deviations that were tolerated.
+/// DATA's subrecords as far as they can be judged without a file. Returns a note of each deviation that was tolerated.
 ///
 /// # Errors
 /// The rule that the buffer breaks, and the ESID reason for it.
@@ -375,7 +428,7 @@ pub fn check_message(
     stb: &[u8],
     level: Option<Level>,
     profile: Profile,
-) -> Result<Vec<Deviation>, Violation> {
+) -> Result<Vec<Note>, Violation> {
     let length = header(stb).map_err(|fault| fault.of(side, None))?;
     let Some((&first, oeb)) = stb.get(STH).zip(stb.get(STH..)) else {
         return Err(MessageFault::size(None, 0, format!("{} octets", stb.len()), "5 or more").of(side, None));
@@ -386,15 +439,16 @@ pub fn check_message(
         let expected = format!("{} octets, as the header says", length.unwrap_or(0));
         return Err(with_code(MessageFault::size(None, 0, format!("{} octets", stb.len()), expected)));
     }
-    let mut deviations = Vec::new();
+    let mut tolerated = Findings::default();
     let note = |finding| {
-        if let Finding::Deviation(deviation, _) = finding {
-            deviations.push(deviation);
+        if let Finding::Deviation(deviation, field) = finding {
+            tolerated.add(deviation, field);
         }
     };
     check(code, oeb, level, profile, note).map_err(with_code)?;
     if code == CommandCode::Data {
         super::data::check_alone(oeb, profile).map_err(with_code)?;
     }
-    Ok(deviations)
+    let note = |(deviation, field)| Note::Tolerated { deviation, side, command: code, field };
+    Ok(tolerated.into_iter().map(note).collect())
 }

@@ -5,13 +5,14 @@
 //! and no configuration, changes no octet, and allocates nothing for a buffer that it finds in order.
 //!
 //! Reading order: `level`, `side`, `profile`, `buffer`, `command`, `reason`, `layout` (the form of the messages),
-//! `field`, `message` (one message), `order` (RFC 5024's state tables), `ssid`, `data`, `transfer`, `checker`,
-//! `effects`; then `violation`, `note`, `describe`.
+//! `charset`, `field`, `message` (one message), `order` (RFC 5024's state tables), `ssid`, `data`, `transfer`,
+//! `checker`, `effects`; then `violation`, `note`, `describe`.
 
 #![deny(clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 mod buffer;
+mod charset;
 mod checker;
 mod command;
 mod data;

@@ -36,6 +36,14 @@ pub enum Deviation {
     C11,
     /// Special logic offered, and declined.
     C12,
+    /// Printable octets outside of the set in X fields.
+    C13,
+    /// Latin-1 where UTF-8 is due.
+    C14,
+    /// A record length for a file without records.
+    C15,
+    /// Spaces in place of leading zeros.
+    C16,
 }
 
 impl Deviation {
@@ -54,6 +62,10 @@ impl Deviation {
             Self::C10 => "end of record missing at the end of the file, or repeated in a text file",
             Self::C11 => "ESID instead of SSRM",
             Self::C12 => "special logic offered on TCP",
+            Self::C13 => "printable character outside of the RFC's set in an alphanumeric field",
+            Self::C14 => "text that is not UTF-8",
+            Self::C15 => "record length for a file without records",
+            Self::C16 => "number padded with spaces",
         }
     }
 
@@ -110,7 +122,7 @@ impl fmt::Debug for Label {
 /// A rare finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A deviation that the tolerant profile accepts; once a session for each of C1 to C12.
+    /// A deviation that the tolerant profile accepts; once a session for each of C1 to C16.
     Tolerated {
         /// Its number.
         deviation: Deviation,
@@ -249,7 +261,7 @@ mod tests {
 
     /// The number after this one; a new variant does not compile without its place here.
     fn next(deviation: Deviation) -> Option<Deviation> {
-        use Deviation::{C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12};
+        use Deviation::{C1, C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13, C14, C15, C16};
         match deviation {
             C1 => Some(C2),
             C2 => Some(C3),
@@ -262,7 +274,11 @@ mod tests {
             C9 => Some(C10),
             C10 => Some(C11),
             C11 => Some(C12),
-            C12 => None,
+            C12 => Some(C13),
+            C13 => Some(C14),
+            C14 => Some(C15),
+            C15 => Some(C16),
+            C16 => None,
         }
     }
 

@@ -282,8 +282,8 @@ impl Who {
     }
 }
 
-/// The whole table as text, a line for each thing that a state allows: state, who, what, next state; a number C1 to
-/// C12 where only the tolerant profile allows it.
+/// The whole table as text, a line for each thing that a state allows: state, who, what, next state; the
+/// number of the deviation where only the tolerant profile allows it.
 pub fn order_table() -> String {
     let mut table = String::new();
     for row in &ORDER {

@@ -83,7 +83,12 @@ fn each_deviation_is_tolerated_and_noted_once() {
     let special = OFFER.replace("BYYN", "BYYY");
     let larger = ANSWER.replace("02048", "04096");
     let unfinished = efid(0, 3);
-    let cases: [(Deviation, Vec<&str>, (usize, &str)); 14] = [
+    let odd_name = file.replace("FILE      ", r"ABC#+@~\xc4  ");
+    let odd_password = OFFER.replace("ALPHAPW1", "pa#s!   ");
+    let latin_reason = r"R F08009ung\xfcltig.\x0d";
+    let length = sfid('U', 80, 0, 0);
+    let padded = file.replace("U00000", "U    0");
+    let cases: [(Deviation, Vec<&str>, (usize, &str)); 19] = [
         (
             Deviation::C1,
             vec![
@@ -122,6 +127,11 @@ fn each_deviation_is_tolerated_and_noted_once() {
         ),
         (Deviation::C11, vec![r"R F08000\x0d"], (0, "02")),
         (Deviation::C12, vec![READY, &special, ANSWER, "I R"], (3, "02")),
+        (Deviation::C13, vec![READY, OFFER, ANSWER, &odd_name, "R 301N000", &odd_name], (3, "06")),
+        (Deviation::C13, vec![READY, &odd_password, ANSWER, "I R"], (1, "06")),
+        (Deviation::C14, vec![READY, OFFER, ANSWER, latin_reason], (3, "06")),
+        (Deviation::C15, vec![READY, OFFER, ANSWER, &length, "R 301N000", &length], (3, "06")),
+        (Deviation::C16, vec![READY, OFFER, ANSWER, &padded, "R 301N000", &padded], (3, "06")),
     ];
     for (deviation, steps, refused) in &cases {
         let mut tolerant = Checker::new(Profile::Tolerant, 1000);
@@ -134,6 +144,47 @@ fn each_deviation_is_tolerated_and_noted_once() {
     assert_eq!(run(&mut tolerant, &steps), None);
     assert_eq!(deviations(&mut tolerant), [Deviation::C10], "no end of record at the end");
     assert_eq!(run(&mut started(Profile::Strict), &steps), Some((3, "02")));
+}
+
+#[test]
+fn a_message_with_many_deviations_tells_them_all() {
+    let file = sfid('U', 80, 0, 0);
+    let file = file
+        .replace("FILE ", r"AB#\xc4 ")
+        .replace("2359590001", "2359590000")
+        .replace("O0177BETA", "O0177beta");
+    let file = file.replace("N000", r"N001\xfc").replacen("0000000000001", "            1", 1);
+    let mut checker = started(Profile::Tolerant);
+    assert_eq!(run(&mut checker, &[&file]), None);
+    let all = [Deviation::C13, Deviation::C4, Deviation::C3, Deviation::C16, Deviation::C14, Deviation::C15];
+    assert_eq!(deviations(&mut checker), all);
+}
+
+#[test]
+fn padded_numbers_count_as_numbers() {
+    let (file, open) =
+        (sfid('F', 2, 9, 0).replace("F00002", "F    2"), sfpa(3).replace("200000000", "2        "));
+    let end = efid(5, 10).replace("T000", "T   ");
+    let mut checker = started(Profile::Tolerant);
+    assert_eq!(run(&mut checker, &[&file, &open, r"I D\x82AB\x82AB", &end, "R 4N"]), None);
+    let notes = checker.take_notes();
+    assert!(!notes.iter().any(|note| matches!(note, Note::CountMismatch { .. })), "{notes:?}");
+}
+
+#[test]
+fn an_odd_name_is_noted_escaped_and_an_odd_password_not_at_all() {
+    let file = sfid('U', 0, 0, 0).replace("FILE      ", r#"A"\x5c#\xc3\x84    "#);
+    let mut checker = started(Profile::Tolerant);
+    assert_eq!(run(&mut checker, &[&file, "R 301N000"]), None);
+    let notes: Vec<_> = checker.take_notes().iter().map(Note::to_string).collect();
+    let told = "printable character outside of the RFC's set in an alphanumeric field";
+    assert_eq!(notes[0], format!("tolerated=C13 role=Initiator command=SFID field=SFIDDSN text=\"{told}\""));
+    assert!(notes[1].contains(r#" name="A\"\\#\xc3\x84" "#), "{notes:?}");
+    let mut strict = Checker::new(Profile::Strict, 1000);
+    assert_eq!(run(&mut strict, &[READY]), None);
+    let refused =
+        strict.judge(Side::Initiator, &stb(&OFFER[2..].replace("ALPHAPW1", "pa#s!   "))).unwrap_err();
+    assert!(refused.to_string().contains("a value that is not shown in SSIDPSWD"), "{refused}");
 }
 
 #[test]

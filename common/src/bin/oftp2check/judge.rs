@@ -19,19 +19,33 @@ pub(crate) struct TraceVerdict {
 
 /// Judges `trace` by `profile`.
 pub(crate) fn judge(trace: &Trace, profile: Profile) -> TraceVerdict {
-    let alone = |level: Option<Level>, buffer: &Buffer| {
-        check_message(buffer.side, &buffer.stb, level, profile).map(|_| ())
-    };
-    let refused = match trace.kind {
-        TraceKind::Session => return session(trace, profile),
-        TraceKind::Message(level) => first_refused(trace, |buffer| alone(level, buffer)),
-        TraceKind::Fragment => first_refused(trace, |buffer| {
-            let as_newest = alone(Some(Level::L5), buffer);
-            let fits_one = LEVELS.iter().any(|&level| alone(Some(level), buffer).is_ok());
-            if fits_one { Ok(()) } else { as_newest }
+    let alone = |level: Level, buffer: &Buffer| check_message(buffer.side, &buffer.stb, Some(level), profile);
+    match trace.kind {
+        TraceKind::Session => session(trace, profile),
+        TraceKind::Message(level) => {
+            each_alone(trace, |buffer| check_message(buffer.side, &buffer.stb, level, profile))
+        }
+        TraceKind::Fragment => each_alone(trace, |buffer| {
+            let as_newest = alone(Level::L5, buffer);
+            LEVELS.iter().find_map(|&level| alone(level, buffer).ok()).map_or(as_newest, Ok)
         }),
-    };
-    TraceVerdict { refused, notes: Vec::new() }
+    }
+}
+
+/// Judges buffer by buffer up to the first that is refused; notes each deviation once, as in a session.
+fn each_alone(trace: &Trace, judge: impl Fn(&Buffer) -> Result<Vec<Note>, Violation>) -> TraceVerdict {
+    let number =
+        |note: &Note| if let Note::Tolerated { deviation, .. } = note { Some(*deviation) } else { None };
+    let mut notes: Vec<Note> = Vec::new();
+    let refused = first_refused(trace, |buffer| {
+        for note in judge(buffer)? {
+            if notes.iter().all(|known| number(known) != number(&note)) {
+                notes.push(note);
+            }
+        }
+        Ok(())
+    });
+    TraceVerdict { refused, notes }
 }
 
 fn first_refused(

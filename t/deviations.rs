@@ -1,0 +1,122 @@
+//! What stations send beside the RFC, through both daemons: the tolerant profile lets it pass unchanged and says so, the
+//! strict one refuses it. Field by field it stands in `hostile.txt`.
+
+use oftp2peer::Partner;
+use oftp2peer::oftp::codec::hex;
+use oftp2peer::oftp::report::{Outcome, Report};
+use oftp2peer::oftp::settings::{OutFile, Settings};
+use t::loglines::Line;
+use t::site::{Builder, PartnerEntry, Role, Site};
+use t::wait::{PATIENCE, wait_for};
+
+/// In no set of RFC 5024.
+const PASSWORD: &str = "pa#s!";
+/// The peer writes one octet a character: the same name in Latin-1 and in UTF-8.
+const NAMES: [(&str, &str); 2] =
+    [("ABC#+@~\u{c4}", r"ABC#+@~\xc4"), ("ABC#+@~\u{c3}\u{84}", r"ABC#+@~\xc3\x84")];
+
+fn site(name: &str, profile: &str) -> Site {
+    let partner = PartnerEntry::new("acme", "O0013ACME").option("--profile", profile);
+    let station = Settings {
+        password: PASSWORD.to_owned(),
+        peer_password: Some(PASSWORD.to_owned()),
+        user: "a+b@c".to_owned(),
+        ..Settings::new("O0013STATION", "")
+    };
+    Builder::new(name).partners([partner]).station(Some(station)).start().unwrap()
+}
+
+fn partner(site: &Site) -> Partner {
+    let mut partner = site.partner("O0013ACME").unwrap();
+    partner.settings.password = PASSWORD.to_owned();
+    partner.settings.user = "M\u{fc}ller#1".to_owned();
+    partner.settings.peer_password = Some(PASSWORD.to_owned());
+    partner
+}
+
+fn file(name: &str) -> OutFile {
+    OutFile {
+        destination: Some("O0013M\u{dc}LLER#1".to_owned()),
+        originator: Some("O0013ACME+SONS".to_owned()),
+        ..OutFile::octets(name, &b"odd"[..])
+    }
+}
+
+/// The file of that name came whole, and nothing of its name is lost.
+fn came(report: &Report, name: &str) {
+    let file = &report.received[0];
+    assert_eq!((file.id.name.as_str(), &file.outcome), (name, &Outcome::Accepted));
+    assert_eq!(file.sha256, hex(&openssl::sha::sha256(b"odd")));
+}
+
+#[test]
+fn odd_names_and_passwords_pass_unchanged_and_are_told() {
+    let mut site = site("odd-names", "tolerant");
+    let partner = partner(&site);
+    for (name, shown) in NAMES {
+        let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
+        site.station.as_ref().unwrap().queue().add_file(file(name));
+        let ours = partner.send([file(name)]);
+        let theirs = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
+        assert!(ours.is_good() && theirs.is_good(), "{ours:?} {theirs:?}");
+        came(&ours, name);
+        came(&theirs, name);
+        // The same password, octet for octet, is what both ends have asked for.
+        for (mine, other) in [(&ours, &theirs), (&theirs, &ours)] {
+            let receipt = mine.receipt_for(&mine.sent[0].id).unwrap();
+            assert!(receipt.refusal.is_none(), "{receipt:?}");
+            assert_eq!(mine.sent[0].id, other.received[0].id);
+        }
+        assert_eq!(theirs.peer.unwrap().user, "M\u{fc}ller#1");
+        for (role, mark) in marks {
+            site.wait_log_after(role, mark, " session_end *files=2*receipts=2");
+            let log = site.log(role)[mark..].to_owned();
+            let told: Vec<_> =
+                log.lines().filter_map(Line::read).filter(|line| line.event() == "deviation").collect();
+            assert_eq!(told.len(), 1, "one line a session: {log}");
+            let fields = ["number", "side", "command", "field"].map(|key| told[0].field(key).unwrap());
+            assert_eq!(fields, ["C13", "partner", "SSID", "SSIDPSWD"], "{}", told[0].text);
+            assert!(log.is_ascii() && !log.contains(PASSWORD), "{log}");
+        }
+        wait_for("the files in the list, escaped", || {
+            let listed = site.api(&["sessions", "--files"]).unwrap();
+            (listed.matches(&format!(" {shown} ")).count() == 2).then_some(())
+        });
+    }
+    site.end();
+}
+
+#[test]
+fn the_strict_profile_refuses_odd_names_and_passwords() {
+    let mut site = site("odd-names-strict", "strict");
+    let odd = partner(&site);
+    let mark = site.mark(Role::Server);
+    let report = odd.send([file(NAMES[0].0)]);
+    assert_eq!(report.ending.reason(), Some(6), "{report:?}");
+    let line = site.wait_log_after(Role::Server, mark, " session_refused *reason=partner-violation*esid=06");
+    let line = Line::read(&line).unwrap();
+    let detail = line.field("detail").unwrap();
+    assert!(
+        detail.contains("SSIDPSWD") && detail.contains("the profile tolerant bears it as C13"),
+        "{detail}"
+    );
+    assert!(!site.log(Role::Server).contains(PASSWORD));
+    assert_eq!(site.station.as_ref().unwrap().connections(), 0);
+    site.end();
+
+    // By a good password the session begins, and the name of the file ends it.
+    let entry = PartnerEntry::new("acme", "O0013ACME").option("--profile", "strict");
+    let mut site = Builder::new("odd-names-file").partners([entry]).start().unwrap();
+    for (name, shown) in NAMES {
+        let mark = site.mark(Role::Server);
+        let report = site.partner("O0013ACME").unwrap().send([OutFile::octets(name, &b"odd"[..])]);
+        assert_eq!((report.ending.reason(), &report.sent[0].outcome), (Some(6), &Outcome::Unfinished));
+        let line = site.wait_log_after(Role::Server, mark, " violation *esid=06*field=SFIDDSN");
+        let line = Line::read(&line).unwrap();
+        assert!(line.field("found").unwrap().starts_with(&format!("\"{shown}")), "{}", line.text);
+        assert!(line.field("expected").unwrap().ends_with("; the profile tolerant bears it as C13"));
+        let report = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
+        assert!(report.received.is_empty() && report.ending.reason() == Some(6), "{report:?}");
+    }
+    site.end();
+}
