@@ -54,7 +54,10 @@ fn a_client_that_ends_closes_the_tls_port_and_a_new_one_brings_all_back() {
         if signal == Signal::SIGKILL {
             let output = site.command(Role::Client).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.code() == Some(1) && said.contains("which does not run: delete"), "{said}");
+            assert!(
+                output.status.code() == Some(1) && said.contains("which does not run: the file is stale"),
+                "{said}"
+            );
             fs::remove_file(pid_file).unwrap();
         }
         start_client(&mut site);

@@ -55,6 +55,8 @@ mod outgoing_limits;
 #[cfg(test)]
 mod outward;
 #[cfg(test)]
+mod pid_files;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod programs;

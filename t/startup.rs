@@ -198,31 +198,6 @@ fn in_the_foreground_ctrl_c_ends_it_and_the_log_is_shown() {
 }
 
 #[test]
-fn a_pid_file_forbids_the_start_and_is_explained() {
-    let installation = Installation::new("pid-file").unwrap();
-    let pid = start(&installation);
-    let again = || installation.server().unwrap().output().unwrap();
-    let output = again();
-    let said = complaint(&output, 1);
-    assert!(said.contains(&format!("process {pid}, which runs")) && said.contains("kill -1"), "{said}");
-    assert!(runs(pid));
-
-    kill(pid, Signal::SIGKILL).unwrap();
-    wait_for_end(pid);
-    let output = again();
-    let said = complaint(&output, 1);
-    assert!(
-        said.contains(&format!("process {pid}, which does not run")) && said.contains("delete"),
-        "{said}"
-    );
-
-    fs::rename(installation.file("os4x_proxyserver.pid"), installation.file("os4x_proxyclient.pid")).unwrap();
-    let options = ["-U", "https://127.0.0.1:9/", "-S", "127.0.0.1:9", "-T", "token"];
-    let output = installation.command(CLIENT).args(options).output().unwrap();
-    assert!(complaint(&output, 1).contains(&format!("process {pid}, which does not run")), "{output:?}");
-}
-
-#[test]
 fn a_start_that_fails_says_so() {
     let installation = Installation::new("honest").unwrap();
     // Before the fork: the port is taken.

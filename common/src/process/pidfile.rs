@@ -1,12 +1,15 @@
 //! The PID file beside the binary: at most one parent a site. It is never written over another one and removed only by
-//! the process that created it, and only while it is still that file.
+//! the process that created it, and only while it is still that file. That process keeps it locked, so that a stale
+//! file is known from one in use whatever its number has become.
+
+mod holder;
+
+pub use holder::Holder;
 
 use crate::file::{self, Inode};
-use nix::errno::Errno;
-use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +19,8 @@ pub struct PidFile {
     path: PathBuf,
     inode: Inode,
     creator: Pid,
+    /// Open as long as the creator lives, for its lock; none where the file system has no locks.
+    _locked: Option<File>,
 }
 
 impl PidFile {
@@ -38,7 +43,8 @@ impl PidFile {
     pub fn create(path: &Path) -> Result<Self, PidFileError> {
         let creator = Pid::this();
         match file::create_whole(path, 0o644, format!("{creator}\n").as_bytes()) {
-            Ok(inode) => Ok(Self { path: path.to_owned(), inode, creator }),
+            // The lock is evidence for those who come later, not what keeps them out: that is the file itself.
+            Ok(inode) => Ok(Self { path: path.to_owned(), inode, creator, _locked: holder::lock(path).ok() }),
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Err(PidFileError::exists(path)),
             Err(cause) => Err(PidFileError::Io { path: path.to_owned(), doing: "create", cause }),
         }
@@ -52,49 +58,6 @@ impl Drop for PidFile {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-/// The process that a PID file names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
-    /// It runs, and it is this program.
-    Daemon(Pid),
-    /// It runs, but it is another program, with this name: the number was given out again.
-    Other(Pid, String),
-    /// It does not run.
-    Dead(Pid),
-    /// The file holds no process ID.
-    Unknown,
-}
-
-impl Holder {
-    fn of(path: &Path) -> Self {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let Some(pid) = text.trim().parse().ok().filter(|pid| *pid > 0).map(Pid::from_raw) else {
-            return Self::Unknown;
-        };
-        if kill(pid, None) == Err(Errno::ESRCH) || is_zombie(pid) {
-            return Self::Dead(pid);
-        }
-        match (name_of(&pid.to_string()), name_of("self")) {
-            // Hidden from us (hidepid): better one warning too many.
-            (None, _) => Self::Daemon(pid),
-            (theirs, ours) if theirs == ours => Self::Daemon(pid),
-            (Some(theirs), _) => Self::Other(pid, theirs),
-        }
-    }
-}
-
-/// A process that has ended and that its parent did not collect (usual in containers) still has an entry.
-fn is_zombie(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
-}
-
-/// The binary's name as the kernel keeps it (15 octets). Unlike the path, it is readable for every user.
-fn name_of(process: &str) -> Option<String> {
-    let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-    Some(name.trim_end().escape_debug().to_string())
 }
 
 /// There is a PID file, or none can be made.
@@ -128,23 +91,7 @@ impl fmt::Display for PidFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exists { path, holder } => {
-                write!(f, "PID file {} exists ", path.display())?;
-                match holder {
-                    Holder::Daemon(pid) => write!(
-                        f,
-                        "and names process {pid}, which runs: end it with 'kill -1 {pid}' before starting another one"
-                    ),
-                    Holder::Other(pid, name) => write!(
-                        f,
-                        "and names process {pid}, which runs but is another program ({name}): delete this stale file"
-                    ),
-                    Holder::Dead(pid) => {
-                        write!(f, "and names process {pid}, which does not run: delete this stale file")
-                    }
-                    Holder::Unknown => {
-                        f.write_str("but holds no process ID: find out who wrote it, then delete it")
-                    }
-                }
+                write!(f, "PID file {} exists and {holder}: {}", path.display(), holder.remedy(path))
             }
             Self::Io { path, doing, cause } => {
                 write!(f, "cannot {doing} PID file {}: {cause}; it belongs beside the binary", path.display())
@@ -168,7 +115,6 @@ mod tests {
     use crate::file::tests::Scratch;
     use nix::unistd::Pid;
     use std::fs;
-    use std::process::Command;
 
     fn refusal(path: &std::path::Path) -> (Holder, String) {
         let error = PidFile::check(path).unwrap_err();
@@ -186,7 +132,6 @@ mod tests {
         PidFile::check(&path).unwrap();
         let held = PidFile::create(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", Pid::this()));
-        assert_eq!(refusal(&path).0, Holder::Daemon(Pid::this()));
         assert!(PidFile::create(&path).is_err());
         drop(held);
         PidFile::check(&path).unwrap();
@@ -205,20 +150,22 @@ mod tests {
     }
 
     #[test]
-    fn the_message_names_the_process_and_what_to_do() {
-        let scratch = Scratch::new("pid-message");
+    fn a_stale_file_is_refused_with_the_command_that_deletes_it() {
+        let scratch = Scratch::new("pid-stale");
         let path = scratch.path().join("os4x_proxyserver.pid");
-        let mut other = Command::new("sleep").arg("60").spawn().unwrap();
-        let pid = other.id();
-        // Until exec it still has our name, so the first word of the two outcomes is all that is stable before.
-        fs::write(&path, format!("{pid}\n")).unwrap();
-        assert!(refusal(&path).1.contains(&format!("names process {pid}, which runs")));
-        other.kill().unwrap();
-        other.wait().unwrap();
-        let (holder, text) = refusal(&path);
-        assert_eq!(holder, Holder::Dead(Pid::from_raw(i32::try_from(pid).unwrap())));
-        assert!(text.contains("does not run: delete this stale file"), "{text}");
-        for nonsense in ["", "x", "-1", "0"] {
+        for (content, holder) in [
+            (format!("{}\n", Pid::this()), Holder::Own(Pid::this())),
+            (format!("{}\n", Pid::parent()), Holder::Own(Pid::parent())),
+            (format!("{}\n", i32::MAX), Holder::Dead(Pid::from_raw(i32::MAX))),
+            (String::new(), Holder::Empty),
+        ] {
+            fs::write(&path, content).unwrap();
+            let (found, text) = refusal(&path);
+            assert_eq!(found, holder);
+            let remedy = format!("the file is stale, delete it with 'rm {}' and start again", path.display());
+            assert!(text.ends_with(&remedy) && !text.contains("kill"), "{text}");
+        }
+        for nonsense in ["x", "-1", "0", "\u{1b}[2J"] {
             fs::write(&path, nonsense).unwrap();
             assert_eq!(refusal(&path).0, Holder::Unknown);
         }
