@@ -1,6 +1,9 @@
 //! A CRL finds its way by itself: found in a partner's certificate, reported to the backend, fetched, in force.
 
+use oftp2peer::Partner;
 use oftp2peer::ca::{Authority, Request};
+use oftp2peer::oftp::settings::Settings;
+use oftp2peer::transport::dial::Dial;
 use oftp2peer::transport::tls::Tls;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -58,6 +61,53 @@ fn the_crl_of_a_new_ca_is_found_fetched_and_in_force() {
         site.log(Role::Server)[mark..].contains(" config_taken ").then_some(())
     });
     assert!(partner.call().is_good());
+    site.end();
+}
+
+/// A CA that renews its intermediate: partners send it along, and nobody here has heard of it.
+#[test]
+fn the_list_of_an_intermediate_that_partners_send_is_checked_with_it_and_it_is_no_anchor() {
+    let mut site = Builder::new("intermediate")
+        .setting("proxy_crl_allow_private", "yes")
+        .setting("proxy_crl_slice_seconds", "5")
+        .partners([PartnerEntry::new("beta", "O0013BETA")])
+        .prepare()
+        .unwrap();
+    // The top of two needs no URL: an operator has brought its list.
+    let top = site.authority.beneath("Top").unwrap();
+    let mut renewed = top.beneath("Renewed").unwrap();
+    let list = |authority: &mut Authority, name: &str| site.file(name, &authority.crl(30).unwrap()).unwrap();
+    site.api(&["crl", "add", &list(&mut top.clone(), "top.crl")]).unwrap();
+    let url = publish(renewed.crl(30).unwrap());
+    let mut request = Request::new("beta").ssid("O0013BETA");
+    request.crl_url = Some(url.clone());
+    let beta = renewed.issue(&request).unwrap();
+    let chain = [&beta.certificate, renewed.certificate(), top.certificate()];
+    let chain: Vec<u8> = chain.iter().flat_map(|one| one.to_pem().unwrap()).collect();
+    site.launch().unwrap();
+    let partner = |chain: Vec<u8>| {
+        let identity = Some((chain, beta.key_pem().unwrap()));
+        let trust = Some(site.authority.certificate_pem().unwrap());
+        let mut dial = Dial::to(&site.tls);
+        let context = Tls { identity, trust, ..Tls::default() }.context().unwrap();
+        dial.tls = Some((context, Some(site.address.to_string())));
+        Partner::new(dial, Settings::new("O0013BETA", "PARTNER"))
+    };
+    let (whole, alone) = (partner(chain), partner(beta.certificate_pem().unwrap()));
+    let mark = site.mark(Role::Server);
+    assert!(!whole.call().is_good());
+    site.wait_log_after(Role::Server, mark, "session_refused*reason=crl-missing");
+    wait_slow(SLICE, "the CRL of the intermediate in the backend's list", || {
+        site.api(&["crl", "list"]).unwrap().contains("CN=Renewed").then_some(())
+    });
+    wait_slow(REFRESH, "the generation with the CRL", || {
+        site.log(Role::Server)[mark..].contains(" config_taken ").then_some(())
+    });
+    assert!(whole.call().is_good());
+    assert!(!site.api(&["trust", "list"]).unwrap().contains("CN=Renewed"));
+    let mark = site.mark(Role::Server);
+    assert!(!alone.call().is_good());
+    site.wait_log_after(Role::Server, mark, "session_refused*reason=unknown-ca");
     site.end();
 }
 

@@ -9,10 +9,11 @@ use crate::pki::PkiError;
 use crate::pki::read::{self, CrlFacts};
 use crate::settings::Values;
 use crate::store::crls::{self, Kept};
-use crate::store::{certificates, crl_urls};
+use crate::store::{certificates, crl_urls, intermediates};
 use axum::body::Bytes;
 use common::text::clock;
 use openssl::error::ErrorStack;
+use openssl::x509::X509;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,8 +57,8 @@ impl fmt::Display for FetchError {
             Self::UnknownIssuer(issuer) => {
                 write!(
                     f,
-                    "the CRL's issuer '{issuer}' is not trusted, so its signature cannot be checked: add the issuer's \
-                     certificate with 'os4xapi trust add', also where partners send it"
+                    "the CRL's issuer '{issuer}' is not trusted, and no partner has sent its certificate on the way to a \
+                     trusted one, so its signature cannot be checked: add it with 'os4xapi trust add'"
                 )
             }
             Self::NoRoom(most) => write!(f, "all CRLs together would be larger than {most} octets"),
@@ -208,8 +209,12 @@ async fn take(
 
 /// Stores a CRL that its issuer signed and that is the newest. What changes nothing makes no new generation.
 async fn store(db: &Db, url: &str, octets: &[u8]) -> Result<Result<Taken, FetchError>, DbError> {
-    let trusted = certificates::trusted(&mut *db.connection().await?).await?;
-    let crl = match check(octets, &trusted) {
+    let mut connection = db.connection().await?;
+    // One that cannot be read is named when the configuration is handed out.
+    let (trusted, _) = read::of_database(&certificates::trusted(&mut connection).await?);
+    let issuers = intermediates::issuers(&mut connection, trusted).await?;
+    drop(connection);
+    let crl = match check(octets, &issuers) {
         Ok(crl) => crl,
         Err(why) => return Ok(Err(why)),
     };
@@ -224,15 +229,13 @@ async fn store(db: &Db, url: &str, octets: &[u8]) -> Result<Result<Taken, FetchE
     })
 }
 
-/// The CRL in `octets`, if one of `trusted` issued and signed it.
-fn check(octets: &[u8], trusted: &[common::config::NamedPem]) -> Result<CrlFacts, FetchError> {
+/// The CRL in `octets`, if one of `issuers` issued and signed it.
+fn check(octets: &[u8], issuers: &[X509]) -> Result<CrlFacts, FetchError> {
     let found = read::crls_in(octets).map_err(FetchError::Unreadable)?;
     // RFC 5280 section 4.2.1.13: there is one CRL at a URL.
     let crl = found.first().ok_or(FetchError::Nothing)?;
     let facts = CrlFacts::of(crl)?;
-    // One that cannot be read is named when the configuration is handed out.
-    let (trusted, _) = read::of_database(trusted);
-    if !read::crl_issuer_is_trusted(crl, &trusted)? {
+    if !read::crl_issuer_is_trusted(crl, issuers)? {
         return Err(FetchError::UnknownIssuer(facts.issuer));
     }
     Ok(facts)

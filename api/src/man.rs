@@ -13,7 +13,7 @@ use common::config::{
     CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied, UsageRule,
 };
 use common::rpc::{
-    Call, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer,
+    Call, CrlUrl, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer,
     TransferResult,
 };
 use pages::{filled, hold};
@@ -115,6 +115,7 @@ fn samples() -> Vec<Value> {
         key: common::secret::Secret::default(),
         trusted: vec![pem.clone()],
         crls: vec![pem],
+        crl_issuers: vec![String::new()],
         crl_urls: Vec::new(),
         partners: vec![partner],
         tls_check_client_certificate: true,
@@ -140,7 +141,7 @@ fn samples() -> Vec<Value> {
         serde_json::to_value(client),
         serde_json::to_value(enrolment),
         serde_json::to_value(Call::ProxyEnrol { public_key: String::new(), renewal: true }),
-        serde_json::to_value(Call::ProxyCrlUrl { url: String::new() }),
+        serde_json::to_value(Call::ProxyCrlUrl(CrlUrl { url: String::new(), issuers: vec![String::new()] })),
         serde_json::to_value(system_log()),
         serde_json::to_value(session_events()),
     ]

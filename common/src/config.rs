@@ -236,6 +236,10 @@ pub struct ProxyConfig {
     /// CRL distribution URLs that the backend knows, so that the server need not report them; at most 200.
     #[serde(default)]
     pub crl_urls: Vec<String>,
+    /// SHA-256 of the certificates of CAs that the backend knows from partners' chains, hex: it checks signatures of
+    /// CRLs with them, and they are no trust anchors; at most 200.
+    #[serde(default)]
+    pub crl_issuers: Vec<String>,
     /// Partner table.
     pub partners: Vec<Partner>,
     /// A partner must show a certificate (`tls_check_client_certificate`).

@@ -13,6 +13,9 @@ pub const MAX_TRANSFERS: usize = 40;
 /// Longest CRL distribution URL that a server reports and the backend stores, octets.
 pub const MAX_CRL_URL: usize = 1024;
 
+/// Most octets of the issuers that come with a URL: the message of a session process holds so many.
+pub const MAX_ISSUERS: usize = 12 * 1024;
+
 /// The program that an entry comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,10 +89,7 @@ calls! {
     }
 
     /// A CRL distribution URL, found in a verified chain, that the configuration does not know.
-    "proxy_crl_url" ProxyCrlUrl {
-        /// http or https, at most `MAX_CRL_URL` octets of printable ASCII.
-        url: String,
-    }
+    "proxy_crl_url" ProxyCrlUrl(CrlUrl)
 
     /// One system log entry.
     "proxy_system_log" ProxySystemLog(SystemLog)
@@ -104,8 +104,19 @@ calls! {
 impl Call {
     /// Whether the call is a report, whose answer has no members.
     pub fn is_report(&self) -> bool {
-        matches!(self, Self::ProxyCrlUrl { .. } | Self::ProxySystemLog(_) | Self::ProxySession { .. })
+        matches!(self, Self::ProxyCrlUrl(_) | Self::ProxySystemLog(_) | Self::ProxySession { .. })
     }
+}
+
+/// A CRL distribution URL, and who signs the list there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrlUrl {
+    /// http or https, at most `MAX_CRL_URL` octets of printable ASCII.
+    pub url: String,
+    /// Certificates of CAs, PEM: the list's issuer, then each one's issuer, up to the one that a trusted certificate has
+    /// issued; none where the issuer is trusted itself, or known already. At most `MAX_ISSUERS` octets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<String>,
 }
 
 /// `proxy_enrol`'s answer.

@@ -45,6 +45,8 @@ pub(crate) struct ActiveConfig {
     pub(crate) limits: Limits,
     /// CRL distribution URLs that the backend knows.
     pub(crate) crl_urls: HashSet<String>,
+    /// SHA-256 of the CAs that the backend knows without trusting them, hex.
+    pub(crate) crl_issuers: HashSet<String>,
     /// Last second of our certificate towards partners, since 1970-01-01 UTC.
     certificate_until: i64,
     /// How long it may be used without being confirmed.
@@ -148,6 +150,7 @@ impl ActiveConfig {
             client_certificate: config.tls_check_client_certificate,
             limits: config.limits,
             crl_urls: config.crl_urls.into_iter().collect(),
+            crl_issuers: config.crl_issuers.into_iter().collect(),
             certificate_until: credentials.until(),
             credentials: Some(credentials),
             max_age: Duration::from_secs(u64::from(config.proxy_max_config_age)),

@@ -2,7 +2,7 @@
 
 use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
-use common::rpc::{SessionEvent, SystemLog};
+use common::rpc::{CrlUrl, SessionEvent, SystemLog};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -51,7 +51,7 @@ pub(crate) enum ToParent {
     /// The pair is joined: its ticket is used up.
     Joined,
     /// A CRL distribution URL of a chain that leads to a trusted certificate; one for each message, so that it fits.
-    CrlUrl(String),
+    CrlUrl(CrlUrl),
     /// The session has begun or is over: for the session list.
     Session(Box<SessionEvent>),
     /// For the system log.

@@ -10,7 +10,7 @@ use crate::db::Db;
 use crate::pki::read::{self, CrlFacts};
 use crate::store::crl_urls::{self, Noted, Source};
 use crate::store::crls::{self, Kept, LARGEST_IN_ALL, Stored};
-use crate::store::{certificates, configuration};
+use crate::store::{certificates, configuration, intermediates};
 use common::text::clock;
 use common::x509::times::CLOCK_SKEW;
 use openssl::x509::X509Crl;
@@ -91,9 +91,10 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     for name in unreadable {
         output::warn(&trust::unreadable(name));
     }
+    let issuers = intermediates::issuers(&mut change, trusted).await?;
     for crl in &found {
         let facts = CrlFacts::of(crl)?;
-        if !read::crl_issuer_is_trusted(crl, &trusted)? {
+        if !read::crl_issuer_is_trusted(crl, &issuers)? {
             output::warn(&format!(
                 "'{}' is not among the trusted certificates, so the CRL's signature is not checked here.",
                 facts.issuer

@@ -15,8 +15,12 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkcs12::{ParsedPkcs12_2, Pkcs12};
 use openssl::pkey::{PKey, Private};
+use openssl::stack::Stack;
+use openssl::x509::store::X509StoreBuilder;
+use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{
-    CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509Name, X509Ref, X509VerifyResult,
+    CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509Name, X509PurposeId, X509Ref,
+    X509StoreContext, X509StoreContextRef, X509VerifyResult,
 };
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -350,6 +354,31 @@ pub(crate) fn crl_issuer_is_trusted(crl: &X509CrlRef, trusted: &[X509]) -> Resul
         drop(ErrorStack::get());
     }
     if named { Err(PkiError::CrlSignature(subject::text(crl.issuer_name()))) } else { Ok(false) }
+}
+
+/// Those of `found` that lead to a certificate of `trusted`, perhaps over others of them, and may sign CRLs: signatures,
+/// times and extensions are checked (RFC 5280 section 6.1), CRLs are not.
+pub(crate) fn leading_to(trusted: &[X509], found: &[X509]) -> Vec<X509> {
+    let leads = |certificate: &&X509| leads_to(trusted, found, certificate).unwrap_or(false);
+    let leading = found.iter().filter(leads).cloned().collect();
+    // What does not lead there leaves its reason in OpenSSL's queue, where the next TLS connection would find it.
+    drop(ErrorStack::get());
+    leading
+}
+
+fn leads_to(trusted: &[X509], others: &[X509], certificate: &X509) -> Result<bool, ErrorStack> {
+    let mut store = X509StoreBuilder::new()?;
+    for anchor in trusted {
+        store.add_cert(anchor.clone())?;
+    }
+    store.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+    store.set_purpose(X509PurposeId::CRL_SIGN)?;
+    let mut untrusted = Stack::new()?;
+    for other in others {
+        untrusted.push(other.clone())?;
+    }
+    let mut context = X509StoreContext::new()?;
+    context.init(&store.build(), certificate, &untrusted, X509StoreContextRef::verify_cert)
 }
 
 /// A short name for a certificate in lists: its common name, else its whole subject.

@@ -12,7 +12,7 @@ use crate::pki::read;
 use crate::settings::Values;
 use crate::store::crl_urls::Source;
 use crate::store::crls::{Kept, Stored};
-use crate::store::{certificates, crl_urls, crls};
+use crate::store::{certificates, crl_urls, crls, intermediates};
 use common::rpc::Level;
 use common::text::clock;
 use common::text::escape::escape;
@@ -58,7 +58,8 @@ impl Downloads {
         let mut expired = crls::expired(&mut connection, clock::now()).await?;
         if !expired.is_empty() {
             let trusted = certificates::trusted(&mut connection).await?;
-            expired = needed_crls(expired, &read::of_database(&trusted).0);
+            let (trusted, _) = read::of_database(&trusted);
+            expired = needed_crls(expired, &intermediates::issuers(&mut connection, trusted).await?);
         }
         self.reported.retain(|key| expired.iter().any(|crl| crl.issuer_key == *key));
         expired.retain(|crl| !self.reported.contains(&crl.issuer_key));

@@ -12,14 +12,15 @@ use crate::store::certificates::{self, Usage};
 use crate::store::crl_urls::{self, Noted};
 use crate::store::crls::{self, Stored};
 use crate::store::proxies::{self, ProxyClient};
-use crate::store::{configuration, partners, sessions};
+use crate::store::{configuration, intermediates, partners, sessions};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::{
-    Call, ClientConfigAnswer, ConfigAnswer, Enrolment, MAX_CRL_URL, Origin, SessionEvent, SystemLog,
+    Call, ClientConfigAnswer, ConfigAnswer, CrlUrl, Enrolment, MAX_CRL_URL, MAX_ISSUERS, Origin,
+    SessionEvent, SystemLog,
 };
 use common::text::escape::escape;
 use common::text::host::{is_host_name, is_short_name};
@@ -61,7 +62,7 @@ pub(super) async fn answer(
         }
         Call::ProxyClientConfig {} => client_config(app, client).await.map(ok),
         Call::ProxyConfig { proxy_id, generation } => proxy_config(app, &proxy_id, generation).await.map(ok),
-        Call::ProxyCrlUrl { url } => crl_url(app, client, &url).await.map(ok),
+        Call::ProxyCrlUrl(found) => crl_url(app, client, &found).await.map(ok),
         Call::ProxySystemLog(entry) => system_log(app, client, values, entry).await.map(ok),
         Call::ProxySession { events } => session_events(app, client, &events).await.map(ok),
     }
@@ -139,6 +140,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     let trusted = certificates::trusted(&mut snapshot).await?;
     let (certificates, unreadable) = read::of_database(&trusted);
     app.log_unreadable(&unreadable);
+    let issuers = intermediates::issuers(&mut snapshot, certificates).await?;
     let mut partners = partners::all(&mut snapshot).await?;
     for partner in &mut partners {
         partner.legacy_suites.get_or_insert(values.yes("tls_legacy_suites"));
@@ -150,12 +152,13 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
         tcp_outgoing_ip: values.address("tcp_outgoing_ip"),
         certificate: own.certificate,
         key: own.key,
-        crls: needed_crls(crls::all(&mut snapshot).await?, &certificates)
+        crls: needed_crls(crls::all(&mut snapshot).await?, &issuers)
             .into_iter()
             .map(NamedPem::from)
             .collect(),
         trusted,
         crl_urls: crl_urls::all(&mut snapshot).await?,
+        crl_issuers: intermediates::fingerprints(&mut snapshot).await?,
         partners,
         tls_check_client_certificate: values.yes("tls_check_client_certificate"),
         tls_ignore_crl_unavailability: values.yes("tls_ignore_crl_unavailability"),
@@ -167,21 +170,26 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     Ok(ConfigAnswer::Changed { config: Box::new(config) })
 }
 
-/// Those that an operator brought, and the downloaded ones whose issuer is still trusted.
-pub(super) fn needed_crls(mut all: Vec<Stored>, trusted: &[X509]) -> Vec<Stored> {
+/// Those that an operator brought, and the downloaded ones of these issuers: they are trusted still, or lead to one that
+/// is.
+pub(super) fn needed_crls(mut all: Vec<Stored>, issuers: &[X509]) -> Vec<Stored> {
     let folded = |certificate: &X509| subject::folded(&subject::text(certificate.subject_name()));
-    let issuers: Vec<String> = trusted.iter().map(folded).collect();
+    let issuers: Vec<String> = issuers.iter().map(folded).collect();
     all.retain(|crl| crl.source.is_none() || issuers.contains(&subject::folded(&crl.name)));
     all
 }
 
 /// A URL that is not kept is answered like one that is: the daemon can do nothing about it.
-async fn crl_url(app: &App, client: IpAddr, url: &str) -> Result<Nothing, Refusal> {
+async fn crl_url(app: &App, client: IpAddr, found: &CrlUrl) -> Result<Nothing, Refusal> {
+    let url = found.url.as_str();
     if !crl_urls::is_fetchable(url) {
         return Err(Refusal::BadRequest(format!(
             "A CRL distribution URL is http or https, of at most {MAX_CRL_URL} printable ASCII \
              characters, without a user."
         )));
+    }
+    if !found.issuers.is_empty() {
+        note_issuers(app, client, found).await?;
     }
     let why = match crl_urls::note(&app.db, url).await? {
         Noted::New => {
@@ -194,6 +202,22 @@ async fn crl_url(app: &App, client: IpAddr, url: &str) -> Result<Nothing, Refusa
     };
     log::warn!("crl_url_not_kept client={client} reason={why} url={}", escape(url));
     Ok(Nothing {})
+}
+
+/// Keeps the CAs that a list's signature is checked with. What leads to no trusted certificate is passed over.
+async fn note_issuers(app: &App, client: IpAddr, found: &CrlUrl) -> Result<(), Refusal> {
+    let refused = |what: &str| Refusal::BadRequest(format!("The issuers of a CRL are {what}."));
+    if found.issuers.iter().map(String::len).sum::<usize>() > MAX_ISSUERS {
+        return Err(refused(&format!("at most {MAX_ISSUERS} octets")));
+    }
+    let read = |pem: &String| X509::from_pem(pem.as_bytes());
+    let issuers: Result<Vec<X509>, _> = found.issuers.iter().map(read).collect();
+    let issuers = issuers.map_err(|_| refused("certificates in PEM"))?;
+    for name in intermediates::note(&app.db, &issuers).await? {
+        log::info!("crl_issuer_new client={client} issuer={} url={}", escape(&name), escape(&found.url));
+        crl_urls::try_one_again(&app.db, &found.url).await?;
+    }
+    Ok(())
 }
 
 async fn system_log(

@@ -152,6 +152,13 @@ pub(crate) async fn try_again(change: &mut Change) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Tries this one as soon as may be, if it failed: its issuer has become known.
+pub(crate) async fn try_one_again(db: &Db, url: &str) -> Result<(), DbError> {
+    let query = "UPDATE os4x_crl_urls SET due = $1, failures = 0 WHERE url = $2 AND error IS NOT NULL";
+    sqlx::query(query).bind(clock::now()).bind(url).execute(&mut *db.connection().await?).await?;
+    Ok(())
+}
+
 /// Notes how a download went, and when the next one is due.
 pub(crate) async fn tried(
     connection: &mut AnyConnection,

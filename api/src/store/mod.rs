@@ -7,6 +7,7 @@ pub(crate) mod configuration;
 pub(crate) mod crl_urls;
 pub(crate) mod crls;
 pub(crate) mod ignores;
+pub(crate) mod intermediates;
 pub(crate) mod journal;
 pub(crate) mod partners;
 pub(crate) mod proxies;

@@ -108,6 +108,40 @@ fn the_crl_of_an_intermediate_ca_asks_for_its_certificate_and_is_taken_with_it()
 }
 
 #[test]
+fn the_issuer_that_a_server_reports_signs_its_list_as_long_as_it_leads_to_a_trusted_certificate() {
+    let root = Identity::ca("Root CA");
+    let middle = root.issue("Middle CA");
+    let stranger = Identity::ca("Stranger CA");
+    let site = site_that_trusts(&root);
+    let id = with_server(&site, &root);
+    let web = Web::new();
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let report = |name: &str, ca: &Identity, issuer: String| {
+        let url = web.put(name, ca.crl(60).as_bytes());
+        client.ok(&json!({"function": "proxy_crl_url", "url": url, "issuers": [issuer]}));
+        url
+    };
+    let (good, bad) =
+        (report("/middle", &middle, middle.pem()), report("/stranger", &stranger, stranger.pem()));
+    await_that("the CRL", || listed(&site, &good)["state"] == "current");
+    await_that("the other", || listed(&site, &bad)["error"].is_string());
+    let issuers = |field: &str| {
+        client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"][field]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!((issuers("crl_issuers"), issuers("crls"), issuers("trusted")), (1, 1, 1));
+    // Once its root is not trusted any more, its list is of no use either.
+    site.ok(&["trust", "remove", "Root CA"]);
+    assert_eq!((issuers("crls"), issuers("trusted")), (0, 0));
+    let refused = client.call(&json!({"function": "proxy_crl_url", "url": good, "issuers": ["no PEM"]}));
+    assert_eq!((refused.status, &refused.body["ok"]), (400, &json!(false)));
+    serve.end(Signal::SIGTERM);
+}
+
+#[test]
 fn without_automatic_handling_nothing_is_downloaded() {
     let ca = Identity::ca("Manual CA");
     let site = site_that_trusts(&ca);
@@ -164,7 +198,6 @@ fn what_is_no_crl_of_a_trusted_issuer_is_refused_with_its_reason() {
         (web.put("/foreign", foreign.crl(60).as_bytes()), "'CN=Foreign CA' is not trusted"),
         (web.put("/forged", &der(&ca.crl_signed_by(0, 9, &forger.key))), "signature"),
         (web.put("/delta", &der(&ca.delta_crl())), "delta"),
-        (web.put("/future", ca.crl(-3_600).as_bytes()), "valid from"),
         (web.answer("/large", b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"), "larger than"),
         (web.answer("/endless", &endless.concat()), "larger than"),
         (web.answer("/torn", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n0"), "broke off"),

@@ -5,7 +5,9 @@ use crate::backend::Job;
 use common::config::ClientConfig;
 use common::identity::ProxyId;
 use common::ipc::frame;
-use common::rpc::{self, Call, ClientConfigAnswer, Level, Origin, SessionEvent, SystemLog, without_values};
+use common::rpc::{
+    self, Call, ClientConfigAnswer, CrlUrl, Level, Origin, SessionEvent, SystemLog, without_values,
+};
 use common::secret::Secret;
 use std::fmt;
 
@@ -21,7 +23,7 @@ pub(super) enum BackendCall {
     /// The addresses of the server. The backend is not asked, only the resolver.
     LookUp { host: String, port: u16 },
     /// Report: a CRL distribution URL.
-    CrlUrl(String),
+    CrlUrl(CrlUrl),
     /// Report: an entry of the system log.
     SystemLog(Box<SystemLog>),
     /// Report: begins and ends of sessions.
@@ -88,7 +90,7 @@ impl BackendCall {
             Self::ServerConfig { proxy_id, generation } => {
                 Call::ProxyConfig { proxy_id: proxy_id.clone(), generation: *generation }
             }
-            Self::CrlUrl(url) => Call::ProxyCrlUrl { url: url.clone() },
+            Self::CrlUrl(url) => Call::ProxyCrlUrl(url.clone()),
             Self::SystemLog(entry) => Call::ProxySystemLog(entry.as_ref().clone()),
             Self::Sessions(events) => Call::ProxySession { events: events.clone() },
         })

@@ -60,17 +60,18 @@ impl CallQueue {
 #[cfg(test)]
 mod tests {
     use super::{BackendCall, CallQueue};
+    use common::rpc::CrlUrl;
 
     #[test]
     fn reports_are_counted_and_weighed_and_go_in_their_order() {
         let mut queue = CallQueue::default();
         queue.insert(7, BackendCall::ClientConfig);
-        queue.insert(8, BackendCall::CrlUrl("http://b/".to_owned()));
-        queue.insert(6, BackendCall::CrlUrl("http://a/long".to_owned()));
-        assert_eq!((queue.reports(), queue.octets()), (2, 15 + 11));
+        queue.insert(8, BackendCall::CrlUrl(CrlUrl { url: "http://b/".to_owned(), issuers: Vec::new() }));
+        queue.insert(6, BackendCall::CrlUrl(CrlUrl { url: "http://a/long".to_owned(), issuers: Vec::new() }));
+        assert_eq!((queue.reports(), queue.octets()), (2, 23 + 19));
         assert!(queue.has("proxy_client_config") && queue.remove(7).is_some());
         assert!(!queue.has("proxy_client_config") && queue.remove(7).is_none());
-        assert_eq!((queue.reports(), queue.octets()), (2, 15 + 11));
+        assert_eq!((queue.reports(), queue.octets()), (2, 23 + 19));
         let order = [queue.pop(), queue.pop()].map(|call| call.map(|(number, _)| number));
         assert_eq!(order, [Some(6), Some(8)]);
         assert_eq!((queue.reports(), queue.octets()), (0, 0));

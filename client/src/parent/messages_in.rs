@@ -43,7 +43,7 @@ impl Parent {
             }
             ToClient::NoOutgoing { reason } => self.sessions.pool.on_no_pair(reason, now, actions),
             ToClient::Retire { pair } => self.sessions.children.retire(pair, actions),
-            ToClient::CrlUrl { url } => self.backend.pass_report(BackendCall::CrlUrl(url), now, actions),
+            ToClient::CrlUrl(url) => self.backend.pass_report(BackendCall::CrlUrl(url), now, actions),
             ToClient::SystemLog(entry) => {
                 // Whatever the DMZ says of itself, this comes from there.
                 let entry = SystemLog { origin: Origin::Server, ..*entry };

@@ -146,11 +146,12 @@ impl Reports {
 #[cfg(test)]
 mod tests {
     use super::{BackendCall, CallQueue, MAX_REPORT, MOST, MOST_OCTETS, Reports, TRY_AGAIN};
+    use common::rpc::CrlUrl;
     use std::time::Instant;
 
     fn url(octets: usize) -> BackendCall {
-        // Two are the quotes.
-        BackendCall::CrlUrl("u".repeat(octets - 2))
+        // Ten are {"url":""}.
+        BackendCall::CrlUrl(CrlUrl { url: "u".repeat(octets - 10), issuers: Vec::new() })
     }
 
     #[test]
@@ -159,7 +160,7 @@ mod tests {
         let mut reports = Reports::default();
         assert_eq!(reports.due(), None);
         for number in [5, 3] {
-            reports.hold(number, url(2), start);
+            reports.hold(number, url(10), start);
         }
         let mut taken = |at, is_idle| {
             let number = reports.take_due(is_idle, at).map(|(number, _)| number);
@@ -180,20 +181,20 @@ mod tests {
         let now = Instant::now();
         let mut reports = Reports::default();
         let mut waiting = CallQueue::default();
-        assert!(reports.accept(1, url(2), Some(&waiting), now).is_some());
+        assert!(reports.accept(1, url(10), Some(&waiting), now).is_some());
         for number in 0..MOST as u64 {
-            waiting.insert(number, url(2));
+            waiting.insert(number, url(10));
         }
-        assert!(reports.accept(2, url(2), Some(&waiting), now).is_none());
+        assert!(reports.accept(2, url(10), Some(&waiting), now).is_none());
         assert_eq!(reports.due(), None, "too many wait: it is lost, not held");
-        assert!(reports.accept(3, url(2), None, now).is_none());
+        assert!(reports.accept(3, url(10), None, now).is_none());
         assert!(
-            reports.accept(4, url(2), Some(&CallQueue::default()), now).is_none(),
+            reports.accept(4, url(10), Some(&CallQueue::default()), now).is_none(),
             "not before the third"
         );
         assert_eq!(reports.take_held().map(|(number, _)| number).collect::<Vec<_>>(), [3, 4]);
         for number in 0..=MOST as u64 {
-            reports.hold(number, url(2), now);
+            reports.hold(number, url(10), now);
         }
         assert_eq!(reports.take_held().len(), MOST);
         assert!(reports.log_recovery("proxy_crl_url", now).is_some(), "some are lost");

@@ -5,7 +5,7 @@ use super::session_id::{Direction, SessionId};
 use super::ticket::Ticket;
 use crate::ipc::frame::{self, FrameError, MAX_FRAME, Splitter};
 use crate::net::{Conn, Read};
-use crate::rpc::{SessionEvent, SystemLog};
+use crate::rpc::{CrlUrl, SessionEvent, SystemLog};
 use crate::secret::Secret;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::de::DeserializeOwned;
@@ -78,10 +78,7 @@ pub enum ToClient {
         pair: SessionId,
     },
     /// Tell the backend of a CRL distribution URL that the configuration does not know.
-    CrlUrl {
-        /// As found in a verified chain.
-        url: String,
-    },
+    CrlUrl(CrlUrl),
     /// Tell the backend's system log.
     SystemLog(Box<SystemLog>),
     /// Tell the backend's session list.

@@ -70,57 +70,58 @@ statuses! {
     StationViolation = 15 "station-violation",
     /// An ESID with an error reason ended the session.
     ErrorEsid = 16 "error-esid",
-    /// The station does not answer.
+    /// The station does not answer: is its receive daemon up, and are proxy_station_host and tcp_port right?
     StationDown = 17 "station-down",
-    /// No client is joined, or it gave no child.
+    /// No client is joined, or it gave no child: look into the log of os4x_proxyclient2.
     ClientDown = 18 "client-down",
     /// The partner cannot be reached (outgoing).
     PartnerDown = 19 "partner-down",
-    /// The SSIDCODE is not in the partner table.
+    /// The SSIDCODE is not in the partner table: 'os4xapi partner add' lists it.
     UnknownPartner = 20 "unknown-partner",
-    /// The certificate does not belong to the SSIDCODE.
+    /// The certificate does not belong to the SSIDCODE: pin it, or correct the rule (os4xapi partner set).
     NotThisPartner = 21 "not-this-partner",
-    /// The partner is disabled.
+    /// The partner is disabled: 'os4xapi partner set NAME --enabled yes' lets it in.
     Disabled = 22 "disabled",
-    /// A limit is reached.
+    /// A limit is reached: see the settings that begin with proxy_, 'os4xapi config list' shows them.
     Capacity = 23 "capacity",
-    /// The destination is not in the partner table (outgoing).
+    /// The destination is not in the partner table (outgoing): list its host with 'os4xapi partner set NAME --host'.
     Destination = 24 "destination",
-    /// The licence has expired.
+    /// The licence has expired: 'os4xapi licence issue' makes a new one.
     Licence = 25 "licence",
     /// The station's address is not in the networks that may use the listener (outgoing).
     NotAllowed = 26 "not-allowed",
     /// The station did not say in a protocol we know where to (outgoing).
     BadRequest = 27 "bad-request",
-    /// The outgoing IP address is none of the server's (outgoing).
+    /// The outgoing IP address is none of the server's (outgoing): correct tcp_outgoing_ip or --outgoing-ip.
     OutgoingIp = 28 "outgoing-ip",
-    /// The partner showed no certificate.
+    /// The partner showed no certificate: its station has to be set up to show its own (mutual TLS).
     NoCertificate = 30 "no-certificate",
-    /// No trusted certificate leads to the partner's.
+    /// No trusted certificate leads to the partner's: 'os4xapi trust add' its CA, or pin it ('partner set --pin').
     UnknownCa = 31 "unknown-ca",
-    /// A certificate has expired.
+    /// A certificate has expired: its owner needs a new one.
     Expired = 32 "expired",
-    /// A certificate is not valid yet.
+    /// A certificate is not valid yet: compare the clocks of this host and of its CA.
     NotYetValid = 33 "not-yet-valid",
-    /// A certificate was revoked.
+    /// A certificate was revoked: its owner needs a new one.
     Revoked = 34 "revoked",
-    /// There is no CRL of an issuer: 'os4xapi crl list' may say why.
+    /// No CRL is here that covers a certificate: 'os4xapi crl list' says why, 'os4xapi crl add' brings one.
     CrlMissing = 35 "crl-missing",
-    /// A CRL has expired.
+    /// A CRL has expired: 'os4xapi crl list' says why there is no newer one.
     CrlExpired = 36 "crl-expired",
-    /// A CRL is not signed by its issuer.
+    /// A CRL is not signed by its issuer: bring the CA's own with 'os4xapi crl add'.
     CrlBadSignature = 37 "crl-bad-signature",
-    /// A certificate is for another purpose.
+    /// A certificate is for another purpose: 'os4xapi partner set NAME --usage any' allows it.
     WrongUsage = 38 "wrong-usage",
-    /// A key or a signature is too weak.
+    /// A key or a signature is too weak: RSA and DH need 2048 bits, signatures SHA-256; its owner needs a new one.
     WeakKey = 39 "weak-key",
-    /// The certificate is for another host name (outgoing).
+    /// The certificate is for another host name (outgoing): list that one with --host, or pin the certificate.
     WrongName = 40 "wrong-name",
-    /// The TLS handshake failed otherwise.
+    /// The TLS handshake failed otherwise; the detail has TLS's own words.
     Tls = 41 "tls",
-    /// The partner speaks a protocol or version that is refused, or no TLS at all.
+    /// The partner speaks a protocol, a version or suites that are refused, or no TLS at all; see the detail, and
+    /// 'os4xapi partner set NAME --legacy-suites yes' for older suites.
     Protocol = 42 "protocol",
-    /// A certificate is faulty in another way.
+    /// A certificate is faulty in another way: its owner needs a new one.
     BadCertificate = 43 "bad-certificate",
     /// The partner ended before it sent its SSID.
     NoSsid = 44 "no-ssid",

@@ -5,7 +5,7 @@ use crate::messages::ToChild;
 use common::link::control::ToClient;
 use common::link::session_id::{Direction, SessionId};
 use common::process::status::Status;
-use common::rpc::{SessionEvent, SystemLog};
+use common::rpc::{CrlUrl, SessionEvent, SystemLog};
 use nix::unistd::Pid;
 use std::net::SocketAddr;
 
@@ -45,7 +45,7 @@ pub(super) enum Action<S> {
     /// The same of a pair that nobody knows: worth a line in the log.
     RefuseDial(S),
     /// A CRL distribution URL that a child has found.
-    ReportCrlUrl(String),
+    ReportCrlUrl(CrlUrl),
     /// For the session list of the backend.
     ReportSession(Box<SessionEvent>),
     /// For the system log of the backend.

@@ -1,6 +1,8 @@
 //! CRL distribution URLs that children found and the backend does not know: each is reported once a day, and not more
 //! than a bounded number in an hour, whatever partners put into their certificates.
 
+use common::rpc::CrlUrl;
+use openssl::sha::Sha256;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -14,18 +16,23 @@ const MEMORY: usize = 2400;
 
 #[derive(Default)]
 pub(super) struct CrlUrls {
-    reported: HashMap<String, Instant>,
+    /// By the SHA-256 of the URL and of the issuers that come with it.
+    reported: HashMap<[u8; 32], Instant>,
 }
 
 impl CrlUrls {
-    /// Whether `url` is to be reported at `now`; remembers that it was.
-    pub(super) fn take(&mut self, url: &str, now: Instant) -> bool {
+    /// Whether `found` is to be reported at `now`; remembers that it was.
+    pub(super) fn take(&mut self, found: &CrlUrl, now: Instant) -> bool {
+        let mut sum = Sha256::new();
+        sum.update(found.url.as_bytes());
+        found.issuers.iter().for_each(|issuer| sum.update(issuer.as_bytes()));
+        let key = sum.finish();
         self.reported.retain(|_, at| now.duration_since(*at) < AGAIN);
         let recent = self.reported.values().filter(|at| now.duration_since(**at) < WINDOW).count();
-        if self.reported.contains_key(url) || recent >= MOST || self.reported.len() >= MEMORY {
+        if self.reported.contains_key(&key) || recent >= MOST || self.reported.len() >= MEMORY {
             return false;
         }
-        self.reported.insert(url.to_owned(), now);
+        self.reported.insert(key, now);
         true
     }
 }
@@ -33,11 +40,18 @@ impl CrlUrls {
 #[cfg(test)]
 mod tests {
     use super::{AGAIN, CrlUrls, MOST, WINDOW};
+    use common::rpc::CrlUrl;
     use std::time::Instant;
 
     #[test]
     fn once_a_day_and_not_too_many_an_hour() {
-        let mut urls = CrlUrls::default();
+        struct Urls(CrlUrls);
+        impl Urls {
+            fn take(&mut self, url: &str, now: Instant) -> bool {
+                self.0.take(&CrlUrl { url: url.to_owned(), issuers: Vec::new() }, now)
+            }
+        }
+        let mut urls = Urls(CrlUrls::default());
         let start = Instant::now();
         assert!(urls.take("http://a/", start));
         assert!(!urls.take("http://a/", start + WINDOW));
@@ -46,5 +60,7 @@ mod tests {
         let taken = (0..2 * MOST).filter(|n| urls.take(&format!("http://b/{n}"), later)).count();
         assert_eq!(taken, MOST - 1);
         assert!(urls.take("http://c/", later + WINDOW));
+        let renewed = CrlUrl { url: "http://c/".to_owned(), issuers: vec!["a new issuer".to_owned()] };
+        assert!(urls.0.take(&renewed, later + WINDOW) && !urls.0.take(&renewed, later + WINDOW));
     }
 }

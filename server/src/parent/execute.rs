@@ -14,7 +14,7 @@ use common::ipc::channel::Channel;
 use common::link::control::{ControlError, MAX_ANSWER, ToClient, ToServer, VERSION};
 use common::log::{Event, events};
 use common::process::status::{self, Status};
-use common::rpc::{Level, Origin, SessionEnd, SessionEvent, SystemLog};
+use common::rpc::{CrlUrl, Level, Origin, SessionEnd, SessionEvent, SystemLog};
 use common::sys;
 use mio::Interest;
 use mio::net::TcpStream;
@@ -178,11 +178,12 @@ impl Parent {
     }
 
     /// A child has found this CRL distribution URL.
-    fn report_crl_url(&mut self, url: String) {
-        let known = self.config.as_ref().is_some_and(|config| config.crl_urls.contains(&url));
-        if !known && self.client.is_some() && self.crl_urls.take(&url, Instant::now()) {
-            common::info!("a CRL distribution URL is new: {}", common::log::escape(&url));
-            self.send_to_client(&ToClient::CrlUrl { url });
+    fn report_crl_url(&mut self, found: CrlUrl) {
+        let known = self.config.as_ref().is_some_and(|config| config.crl_urls.contains(&found.url));
+        let is_news = !known || !found.issuers.is_empty();
+        if is_news && self.client.is_some() && self.crl_urls.take(&found, Instant::now()) {
+            common::info!("a CRL distribution URL is new: {}", common::log::escape(&found.url));
+            self.send_to_client(&ToClient::CrlUrl(found));
         }
     }
 

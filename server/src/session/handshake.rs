@@ -10,6 +10,7 @@ use common::config::{Partner, UsageRule};
 use common::link::session_id::Direction;
 use common::net::{Conn, Interrupted, TlsFailure, Wire};
 use common::process::status::Status;
+use common::rpc::CrlUrl;
 use common::sys;
 use openssl::ssl::{Ssl, SslRef};
 use std::task::Poll;
@@ -72,11 +73,15 @@ fn take_facts(context: &mut SessionContext, conn: &Conn) {
     }
 }
 
-/// URLs of CRLs that the backend does not know yet; also when the missing CRL is why the partner is refused.
+/// URLs of CRLs that the backend does not know yet, and who issues the lists there, as far as the backend does not know
+/// them; also when the missing CRL is why the partner is refused.
 fn report_urls(context: &SessionContext) {
-    for url in context.active.seen.facts().crl_urls {
-        if !context.active.crl_urls.contains(&url) {
-            context.send_to_parent(&ToParent::CrlUrl(url));
+    let active = &context.active;
+    for found in active.seen.facts().crl_urls {
+        let is_known = found.issuer_print().is_none_or(|print| active.crl_issuers.contains(&print));
+        let issuers = if is_known { Vec::new() } else { found.issuers_pem() };
+        if !issuers.is_empty() || !active.crl_urls.contains(&found.url) {
+            context.send_to_parent(&ToParent::CrlUrl(CrlUrl { url: found.url, issuers }));
         }
     }
 }

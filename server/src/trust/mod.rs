@@ -102,7 +102,7 @@ fn judge(
         if anchors.revoked.contains(&last) {
             return refuse(context, codes::CERT_REVOKED, None, anchors, seen);
         }
-        seen.note_urls(context);
+        seen.note_urls(context, anchors);
     }
     let borne = (no_crl && (pinned || policy.ignore_missing_crl || is_anchor(context, anchors)))
         // The store has no list that is further ahead than clocks may differ.

@@ -1,6 +1,9 @@
 //! What verification saw of a partner's certificates, in words, for log lines and reports. Kept when it failed, too.
 
-use crate::trust::certificate::{crl_urls, is_signed_by, name_text, serial_text};
+use crate::trust::anchors::Anchors;
+use crate::trust::certificate::{crl_urls, fingerprint, is_signed_by, name_text, serial_text};
+use common::rpc::MAX_ISSUERS;
+use common::text::hex;
 use openssl::stack::StackRef;
 use openssl::x509::{X509, X509Ref, X509StoreContextRef};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,13 +20,36 @@ pub(crate) struct Facts {
     /// Its serial number in hex.
     pub(crate) serial: String,
     /// CRL distribution URLs of the chain, once it leads to a trusted certificate.
-    pub(crate) crl_urls: Vec<String>,
+    pub(crate) crl_urls: Vec<FoundUrl>,
     /// The first fault.
     pub(crate) fault: Option<Fault>,
     /// A certificate is for another purpose, which some partner may: a finished sentence without a stop.
     pub(crate) wrong_usage: Option<String>,
     /// Cipher suites of TLS 1.2 that the partner has offered, when it connects to us.
     pub(crate) offered: Vec<[u8; 2]>,
+}
+
+/// A CRL distribution URL in a chain, and who signs the list there.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundUrl {
+    pub(crate) url: String,
+    /// The list's issuer, its issuer, and so on, up to the one that a trusted certificate has issued; none where the
+    /// list's issuer is trusted itself.
+    issuers: Vec<X509>,
+}
+
+impl FoundUrl {
+    /// SHA-256 of the list's issuer, hex, if it is not trusted itself.
+    pub(crate) fn issuer_print(&self) -> Option<String> {
+        Some(hex::encode(&fingerprint(self.issuers.first()?).ok()?))
+    }
+
+    /// The issuers, PEM; none if they are larger than a message holds.
+    pub(crate) fn issuers_pem(&self) -> Vec<String> {
+        let pem = |issuer: &X509| String::from_utf8(issuer.to_pem().ok()?).ok();
+        let all: Option<Vec<String>> = self.issuers.iter().map(pem).collect();
+        all.filter(|all| all.iter().map(String::len).sum::<usize>() <= MAX_ISSUERS).unwrap_or_default()
+    }
 }
 
 /// A fault of a certificate or of its CRL.
@@ -60,10 +86,19 @@ impl Seen {
 
     /// The chain leads to a trusted certificate; its CRLs are checked separately. OpenSSL asks for CRLs before it
     /// checks signatures, so signatures are checked here: anybody can write a chain of names.
-    pub(super) fn note_urls(&self, context: &X509StoreContextRef) {
+    pub(super) fn note_urls(&self, context: &X509StoreContextRef, anchors: &Anchors) {
         let mut facts = self.lock();
-        if facts.crl_urls.is_empty() && context.chain().is_some_and(is_signed) {
-            facts.crl_urls = context.chain().into_iter().flatten().flat_map(crl_urls).collect();
+        let Some(chain) = context.chain().filter(|chain| facts.crl_urls.is_empty() && is_signed(chain))
+        else {
+            return;
+        };
+        let is_no_anchor =
+            |issuer: &&X509Ref| fingerprint(issuer).is_ok_and(|print| !anchors.roots.contains(&print));
+        for (depth, certificate) in chain.iter().enumerate() {
+            let above = chain.iter().skip(depth + 1).take_while(is_no_anchor);
+            let issuers: Vec<X509> = above.map(ToOwned::to_owned).collect();
+            let found = crl_urls(certificate).into_iter();
+            facts.crl_urls.extend(found.map(|url| FoundUrl { url, issuers: issuers.clone() }));
         }
     }
 

@@ -5,14 +5,14 @@ use crate::backend::Job;
 use crate::parent::action::{Action, Actions, Fork};
 use crate::parent::backend_call::BackendCall;
 use common::link::control::{MAX_REPORT, ToServer};
-use common::rpc::Call;
+use common::rpc::{Call, CrlUrl};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
 const WORKER: Pid = Pid::from_raw(1);
 
 fn url() -> BackendCall {
-    BackendCall::CrlUrl("http://a/".to_owned())
+    BackendCall::CrlUrl(CrlUrl { url: "http://a/".to_owned(), issuers: Vec::new() })
 }
 
 fn server_config() -> BackendCall {
@@ -234,7 +234,7 @@ impl Link {
 fn a_report_of_the_server_that_is_too_large_goes_no_further() {
     let mut link = Link::new();
     for (octets, passed) in [(MAX_REPORT - 2, 1), (MAX_REPORT - 1, 0)] {
-        let report = BackendCall::CrlUrl("u".repeat(octets));
+        let report = BackendCall::CrlUrl(CrlUrl { url: "u".repeat(octets - 8), issuers: Vec::new() });
         link.backend.pass_report(report, link.now, &mut link.actions);
         assert_eq!(link.sent().len(), passed);
     }
