@@ -77,6 +77,8 @@ mod signals;
 #[cfg(test)]
 mod startup;
 #[cfg(test)]
+mod succession;
+#[cfg(test)]
 mod tls;
 #[cfg(test)]
 mod transfer;

@@ -14,7 +14,7 @@ use mio::{Interest, Registry};
 use openssl::error::ErrorStack;
 use openssl::ssl::Ssl;
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -23,11 +23,18 @@ use std::time::{Duration, Instant};
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// While the server opens its port for a renewal.
 const DIAL_AGAIN: Duration = Duration::from_millis(50);
+/// How long a client that starts repeats a connect that is refused. A server that has a client does not listen; that the
+/// client does not answer it finds within `PING_EVERY` + `ANSWER_WITHIN`.
+const REFUSED_FOR: Duration = Duration::from_secs(15);
+/// How often it does so.
+const START_AGAIN: Duration = Duration::from_millis(200);
 
 /// Why the server was not joined.
 #[derive(Debug)]
 pub(super) enum JoinError {
     Connect(LookupError),
+    /// The port was refused for `REFUSED_FOR`.
+    Port(LookupError),
     Tls(String),
     WrongServer(tls::WrongPeer),
     Refused(String),
@@ -42,6 +49,11 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(e) => e.fmt(f),
+            Self::Port(e) => write!(
+                f,
+                "{e}, for {} s: no server listens there, or it has a client that answers",
+                REFUSED_FOR.as_secs()
+            ),
             Self::Tls(e) => write!(f, "the TLS handshake with the server failed: {e}"),
             Self::WrongServer(e) => write!(f, "this is not the right server: {e}"),
             Self::Refused(reason) => write!(f, "the server refused this client: {reason}"),
@@ -87,12 +99,15 @@ struct Terms {
     credentials: Credentials,
     /// The secret of a renewal.
     renews: Option<Ticket>,
+    /// Until when a connect that is refused is repeated.
+    repeat_until: Instant,
+    /// Of this connection.
     deadline: Instant,
 }
 
 enum Stage {
     Connecting(Connecting),
-    /// Refused; the port of a renewal opens once the server has read that we renew.
+    /// Refused; the port opens once the server has read that we renew, or has found that another client is gone.
     Paused(Instant),
     Handshake(Box<Conn>),
     /// Hello is said.
@@ -116,7 +131,9 @@ impl Join {
         renews: Option<Ticket>,
         now: Instant,
     ) -> Self {
-        let terms = Terms { addresses, source, credentials, renews, deadline: now + TIME_LIMIT };
+        let deadline = now + TIME_LIMIT;
+        let repeat_until = if renews.is_some() { deadline } else { now + REFUSED_FOR };
+        let terms = Terms { addresses, source, credentials, renews, repeat_until, deadline };
         let stage = terms.begin();
         Self { terms, stage }
     }
@@ -141,12 +158,17 @@ impl Join {
     ///
     /// The server was not joined; its socket is closed.
     pub(super) fn advance(self, now: Instant, registry: &Registry) -> Result<Joining, JoinError> {
-        let Self { terms, mut stage } = self;
+        let Self { mut terms, mut stage } = self;
         loop {
+            if matches!(stage, Stage::Paused(until) if until <= now) {
+                stage = terms.begin_again(now);
+            }
             match terms.step(stage, now, registry)? {
                 Progress::Next(next) => stage = next,
                 Progress::Welcome(connection) => return Ok(Joining::Welcome(connection)),
-                Progress::Wait(_) if now >= terms.deadline => return Err(JoinError::Late),
+                Progress::Wait(stage) if now >= terms.deadline && !matches!(stage, Stage::Paused(_)) => {
+                    return Err(JoinError::Late);
+                }
                 Progress::Wait(stage) => return Ok(Joining::UnderWay(Box::new(Self { terms, stage }))),
             }
         }
@@ -158,11 +180,18 @@ impl Terms {
         Stage::Connecting(Connecting::new(&self.addresses, self.source, self.deadline))
     }
 
+    /// A connection that was refused has cost a first join none of its time.
+    fn begin_again(&mut self, now: Instant) -> Stage {
+        if self.renews.is_none() {
+            self.deadline = now + TIME_LIMIT;
+        }
+        self.begin()
+    }
+
     fn step(&self, stage: Stage, now: Instant, registry: &Registry) -> Result<Progress, JoinError> {
         match stage {
             Stage::Connecting(connecting) => self.connect(connecting, now, registry),
-            Stage::Paused(until) if now < until => Ok(Progress::Wait(Stage::Paused(until))),
-            Stage::Paused(_) => Ok(Progress::Next(self.begin())),
+            Stage::Paused(until) => Ok(Progress::Wait(Stage::Paused(until))),
             Stage::Handshake(mut conn) => match conn.handshake() {
                 Ok(Poll::Pending) => Ok(Progress::Wait(Stage::Handshake(conn))),
                 Ok(Poll::Ready(())) => self.greet(*conn),
@@ -182,10 +211,25 @@ impl Terms {
         match connecting.advance(now, |socket| registry.register(socket, JOIN, both)) {
             Ok(Poll::Pending) => Ok(Progress::Wait(Stage::Connecting(connecting))),
             Ok(Poll::Ready(wire)) => Ok(Progress::Next(Stage::Handshake(Box::new(self.encrypt(wire)?)))),
-            Err(LookupError::Unreachable(..)) if self.renews.is_some() && now < self.deadline => {
-                Ok(Progress::Next(Stage::Paused((now + DIAL_AGAIN).min(self.deadline))))
+            Err(e) => self.pause(e, now).map(Progress::Next),
+        }
+    }
+
+    /// After a connect that failed: whether it is worth another try.
+    fn pause(&self, e: LookupError, now: Instant) -> Result<Stage, JoinError> {
+        let again = match (&e, &self.renews) {
+            (LookupError::Unreachable(..), Some(_)) => DIAL_AGAIN,
+            (LookupError::Unreachable(_, cause), None) if cause.kind() == ErrorKind::ConnectionRefused => {
+                START_AGAIN
             }
-            Err(e) => Err(JoinError::Connect(e)),
+            _ => return Err(JoinError::Connect(e)),
+        };
+        if now < self.repeat_until {
+            Ok(Stage::Paused((now + again).min(self.repeat_until)))
+        } else if self.renews.is_some() {
+            Err(JoinError::Connect(e))
+        } else {
+            Err(JoinError::Port(e))
         }
     }
 

@@ -21,7 +21,9 @@ use zeroize::Zeroizing;
 /// Version of the link's protocol; both ends must be of the same.
 pub const VERSION: u32 = 1;
 /// Both ends ping this often.
-pub const PING_EVERY: Duration = Duration::from_secs(10);
+pub const PING_EVERY: Duration = Duration::from_secs(5);
+/// A client answers a ping at once. One that has not done so for this long has to make room for another client.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// An end counts as gone this long after its last octet.
 pub const GONE_AFTER: Duration = Duration::from_secs(30);
 /// Largest chunk of an answer, octets of text.
@@ -133,6 +135,8 @@ pub trait Message: Serialize + DeserializeOwned {
     fn ping() -> Self;
     /// Whether this is one.
     fn is_ping(&self) -> bool;
+    /// Whether one in this direction is answered: the client answers the server, or they would never stop.
+    const PING_IS_ANSWERED: bool;
 }
 
 impl Message for ToClient {
@@ -142,6 +146,7 @@ impl Message for ToClient {
     fn is_ping(&self) -> bool {
         matches!(self, Self::Ping)
     }
+    const PING_IS_ANSWERED: bool = true;
 }
 
 impl Message for ToServer {
@@ -151,6 +156,7 @@ impl Message for ToServer {
     fn is_ping(&self) -> bool {
         matches!(self, Self::Ping)
     }
+    const PING_IS_ANSWERED: bool = false;
 }
 
 /// Why a control connection is over.
@@ -206,6 +212,9 @@ pub struct Control<In, Out> {
     sent: usize,
     heard: Instant,
     pinged: Instant,
+    /// The first ping since something was heard.
+    asked: Option<Instant>,
+    owes_answer: bool,
     types: PhantomData<(In, Out)>,
 }
 
@@ -224,6 +233,8 @@ impl<In: Message, Out: Message> Control<In, Out> {
             sent: 0,
             heard: now,
             pinged: now,
+            asked: None,
+            owes_answer: false,
             types: PhantomData,
         }
     }
@@ -276,6 +287,7 @@ impl<In: Message, Out: Message> Control<In, Out> {
                 if !message.is_ping() {
                     return Ok(Some(message));
                 }
+                self.owes_answer |= In::PING_IS_ANSWERED;
             }
             if self.allowance == 0 {
                 return Ok(None);
@@ -284,6 +296,7 @@ impl<In: Message, Out: Message> Control<In, Out> {
                 Read::Octets(n) => {
                     self.allowance = self.allowance.saturating_sub(n);
                     self.heard = Instant::now();
+                    self.asked = None;
                     self.splitter.feed(chunk.get(..n).unwrap_or_default());
                 }
                 Read::Blocked => return Ok(None),
@@ -303,7 +316,32 @@ impl<In: Message, Out: Message> Control<In, Out> {
         self.backlog
     }
 
-    /// Pings when it is time, and sends as much as the other end takes.
+    /// Pings unless a ping is on its way already: whatever comes now is the answer. `advance` sends it.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn ask(&mut self, now: Instant) -> Result<(), ControlError> {
+        if self.asked.is_none() { self.ping(now) } else { Ok(()) }
+    }
+
+    fn ping(&mut self, now: Instant) -> Result<(), ControlError> {
+        self.owes_answer = false;
+        self.pinged = now;
+        self.asked.get_or_insert(now);
+        self.send(&Out::ping())
+    }
+
+    /// When something came last.
+    pub fn heard(&self) -> Instant {
+        self.heard
+    }
+
+    /// When the other end has owed us an answer for too long; none: it owes none.
+    pub fn answer_due(&self) -> Option<Instant> {
+        self.asked.map(|asked| asked + ANSWER_WITHIN)
+    }
+
+    /// Pings or answers a ping when it is time, and sends as much as the other end takes.
     ///
     /// # Errors
     /// The connection has broken off, or nothing has come for too long ([`ControlError::Silent`]).
@@ -313,9 +351,8 @@ impl<In: Message, Out: Message> Control<In, Out> {
         if now.duration_since(self.heard) > GONE_AFTER {
             return Err(ControlError::Silent);
         }
-        if now.duration_since(self.pinged) >= PING_EVERY {
-            self.pinged = now;
-            self.send(&Out::ping())?;
+        if self.owes_answer || now.duration_since(self.pinged) >= PING_EVERY {
+            self.ping(now)?;
         }
         while self.send_next()? {}
         self.conn.drain()?;

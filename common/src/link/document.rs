@@ -84,6 +84,7 @@ fn each_bound_is_the_code_s() {
     for (name, value) in [
         ("VERSION", control::VERSION.to_string()),
         ("PING_EVERY", seconds(control::PING_EVERY)),
+        ("ANSWER_WITHIN", seconds(control::ANSWER_WITHIN)),
         ("GONE_AFTER", seconds(control::GONE_AFTER)),
         ("MAX_FRAME", octets(frame::MAX_FRAME)),
         ("CHUNK", octets(control::CHUNK)),

@@ -67,9 +67,9 @@ catalogue! {
     CLIENT_JOINED "client_joined" "link" Info ["address" "client" "renewed"]
         "A client has proven itself on the internal port and is joined."
     CLIENT_GONE "client_gone" "link" Warn ["address" "reason"]
-        "The client that was joined is gone; the server listens on the internal port again."
+        "The client that was joined is gone, or has not answered and another one takes its place."
     CLIENT_REFUSED "client_refused" "link" Warn ["address" "reason" "unlogged?"]
-        "A connection on the internal port did not prove to be our client, or one is joined already."
+        "A connection on the internal port did not prove to be our client, or one is joined already that answers."
     SERVER_JOINED "server_joined" "link" Info ["address" "proxy_id"]
         "The client has joined a server that the backend lists."
     SERVER_LOST "server_lost" "link" Error ["address" "reason"]

@@ -1,6 +1,7 @@
 //! The control connection of the client that is joined, and the renewal that it announces. What comes by it is the
 //! parent's to act on.
 
+use super::succession::Life;
 use common::link::control::{Control, ControlError, ToClient, ToServer};
 use common::link::ticket::Ticket;
 use mio::{Interest, Registry, Token};
@@ -55,10 +56,16 @@ impl Client {
         self.renewal.secret()
     }
 
-    /// When a ping or the end of a renewal is due.
-    pub(super) fn due(&self) -> Instant {
-        let due = self.control.due();
-        self.renewal.due().map_or(due, |until| due.min(until))
+    /// When a ping, the end of a renewal or an answer is due.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        // An answer that is overdue already needs no wake-up: it leaves the port open.
+        let answer = self.control.answer_due().filter(|due| *due > now);
+        [self.renewal.due(), answer].into_iter().flatten().fold(self.control.due(), Instant::min)
+    }
+
+    /// What is known of its life.
+    pub(super) fn life(&self) -> Life {
+        Life { heard: self.control.heard(), answer_due: self.control.answer_due() }
     }
 
     pub(super) fn connection(&mut self) -> &mut Control<ToServer, ToClient> {

@@ -8,10 +8,11 @@ use super::config_fetch::Progress;
 use super::control::Client;
 use super::internal_port;
 use super::sessions::Sessions;
+use super::succession::{self, Verdict};
 use super::tokens;
 use crate::messages::ToChild;
 use common::ipc::channel::Channel;
-use common::link::control::{ControlError, MAX_ANSWER, ToClient, ToServer, VERSION};
+use common::link::control::{ANSWER_WITHIN, MAX_ANSWER, ToClient, ToServer, VERSION};
 use common::log::{Event, events};
 use common::process::status::{self, Status};
 use common::rpc::{CrlUrl, Level, Origin, SessionEnd, SessionEvent, SystemLog};
@@ -19,6 +20,7 @@ use common::sys;
 use mio::Interest;
 use mio::net::TcpStream;
 use nix::unistd::Pid;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -213,6 +215,35 @@ impl Parent {
         self.update_title();
     }
 
+    /// Clients that have proven themselves while one is joined: it is pinged, and they are joined or refused.
+    pub(super) fn settle_succession(&mut self) {
+        while let Some((slot, since)) = self.internal_port.successor() {
+            let now = Instant::now();
+            match succession::judge(since, self.client.as_ref().map(Client::life), now) {
+                Verdict::Wait => {
+                    let asked = self.client.as_mut().map_or(Ok(()), |client| client.connection().ask(now));
+                    match asked {
+                        Ok(()) => return,
+                        Err(e) => self.lose_client(&e),
+                    }
+                }
+                Verdict::Replace => self.lose_client(&format_args!(
+                    "no answer to a ping for {} s, and another client has come",
+                    ANSWER_WITHIN.as_secs()
+                )),
+                Verdict::Join => {
+                    if let Some(client) = self.internal_port.take_successor(slot) {
+                        self.join_client(client);
+                    }
+                }
+                Verdict::Refuse => {
+                    let registry = self.poller.registry();
+                    self.internal_port.refuse_successor(slot, "a client is joined already", registry);
+                }
+            }
+        }
+    }
+
     /// Reads all that the client has sent.
     pub(super) fn read_client(&mut self) {
         while let Some(client) = &mut self.client {
@@ -315,7 +346,7 @@ impl Parent {
     }
 
     /// Back to listening on the internal port; sessions that are admitted run on.
-    fn lose_client(&mut self, reason: &ControlError) {
+    fn lose_client(&mut self, reason: &dyn fmt::Display) {
         let Some(mut client) = self.client.take() else { return };
         client.unwatch(self.poller.registry());
         Event::new(&events::CLIENT_GONE)

@@ -1,7 +1,8 @@
 //! The internal port (2878): bound for good, but listening only while a connection is awaited. Newcomers prove what
 //! they are within 10 s: a client by TLS with its certificate, a data connection by the ID of a pair.
 
-use super::newcomer::{Expected, Newcomer, Progress, Proof, step};
+use super::control::Client;
+use super::newcomer::{Expected, Newcomer, Progress, Proof, step, turn_away};
 use super::tokens;
 use common::link::session_id::UNKNOWN_PAIR;
 use common::log::{Event, Throttle, events};
@@ -35,6 +36,13 @@ struct Pending {
     proof: Proof,
     peer: SocketAddr,
     until: Instant,
+}
+
+impl Pending {
+    /// When it runs out of time; a successor does not: it waits for the client that is joined, and that one's time.
+    fn due(&self) -> Option<Instant> {
+        (!matches!(self.proof, Proof::Successor(..))).then_some(self.until)
+    }
 }
 
 impl InternalPort {
@@ -74,7 +82,7 @@ impl InternalPort {
 
     /// When the next newcomer runs out of time.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.pending.iter().flatten().map(|pending| pending.until).chain(self.accepting.retry_at()).min()
+        self.pending.iter().flatten().filter_map(Pending::due).chain(self.accepting.retry_at()).min()
     }
 
     /// Listens, or keeps the port bound without listening.
@@ -139,7 +147,7 @@ impl InternalPort {
     pub(super) fn expire(&mut self, now: Instant, registry: &Registry) {
         for slot in 0..SLOTS {
             let Some(place) = self.pending.get_mut(slot) else { continue };
-            if place.as_ref().is_some_and(|pending| pending.until <= now)
+            if place.as_ref().and_then(Pending::due).is_some_and(|due| due <= now)
                 && let Some(pending) = place.take()
             {
                 pending.proof.deregister(registry);
@@ -175,6 +183,31 @@ impl InternalPort {
                 }
             }
         }
+    }
+
+    /// The successor that has waited longest: where it is, and since when it has waited.
+    pub(super) fn successor(&self) -> Option<(usize, Instant)> {
+        let since = |(slot, place): (usize, &Option<Pending>)| match place.as_ref()?.proof {
+            Proof::Successor(_, since) => Some((slot, since)),
+            _ => None,
+        };
+        self.pending.iter().enumerate().filter_map(since).min_by_key(|(_, since)| *since)
+    }
+
+    /// The successor in this slot: it is to be joined.
+    pub(super) fn take_successor(&mut self, slot: usize) -> Option<Client> {
+        match self.pending.get_mut(slot)?.take()?.proof {
+            Proof::Successor(client, _) => Some(*client),
+            _ => None,
+        }
+    }
+
+    /// Turns the successor in this slot away.
+    pub(super) fn refuse_successor(&mut self, slot: usize, reason: &str, registry: &Registry) {
+        let Some(mut client) = self.take_successor(slot) else { return };
+        turn_away(client.connection(), reason);
+        client.unwatch(registry);
+        self.refuse(client.address(), reason);
     }
 
     /// Logs why a connection came to nothing.

@@ -6,6 +6,7 @@
 //! * `sessions`, `children`, `pool`, `admission`: state machines of session processes, without sockets and clock
 //! * `internal_port`, `newcomer`: the internal port, and who proves what it is there
 //! * `control`, `config_fetch`: the client, once it is joined, and the configuration that comes by it
+//! * `succession`: whether another client takes its place
 //! * `listeners`: the TLS listener
 //! * `reports`, `crl_urls`: what goes to the backend
 //! * `expiry`, `outgoing_address`: what changes without an event
@@ -29,6 +30,7 @@ mod outgoing_address;
 mod pool;
 mod reports;
 mod sessions;
+mod succession;
 mod tokens;
 
 use crate::active_config::ActiveConfig;
@@ -226,6 +228,8 @@ impl Parent {
             self.accept_partners();
         }
         self.read_client();
+        // After all that the client has sent: an answer that is there counts, however late we read it.
+        self.settle_succession();
         self.maintain_client();
         if self.checked.elapsed() >= REFRESH {
             self.check_every_minute();
@@ -243,8 +247,9 @@ impl Parent {
     }
 
     fn listen_if_awaited(&mut self) {
-        let renewing = self.client.as_ref().is_some_and(|client| client.announced().is_some());
-        let awaited = self.client.is_none() || renewing || self.sessions.awaits_dial();
+        let now = Instant::now();
+        let gives_room = |client: &Client| client.announced().is_some() || client.life().is_silent(now);
+        let awaited = self.client.as_ref().is_none_or(gives_room) || self.sessions.awaits_dial();
         if let Err(e) = self.internal_port.set_listening(awaited, self.poller.registry()) {
             self.stop = Some(Finish::Failed(format!("the internal port cannot listen: {e}")));
         }
@@ -258,11 +263,15 @@ impl Parent {
         // Without a client these have to wait for one.
         let with_client =
             self.client.as_ref().map(|_| [self.fetch.due(), self.reports.due(), self.sessions.due()]);
-        [self.listeners.retry_at(), self.internal_port.due(), self.client.as_ref().map(Client::due)]
-            .into_iter()
-            .chain(with_client.into_iter().flatten())
-            .flatten()
-            .fold(now + REFRESH, Instant::min)
+        [
+            self.listeners.retry_at(),
+            self.internal_port.due(),
+            self.client.as_ref().map(|client| client.due(now)),
+        ]
+        .into_iter()
+        .chain(with_client.into_iter().flatten())
+        .flatten()
+        .fold(now + REFRESH, Instant::min)
     }
 
     fn handle_signals(&mut self) {

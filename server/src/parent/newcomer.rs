@@ -13,13 +13,14 @@ use openssl::ssl::{Ssl, SslContext};
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 use std::task::Poll;
+use std::time::Instant;
 
 /// First octet of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What a client has to fit.
 pub(super) struct Expected {
-    /// A client is joined: another one is refused unless it renews.
+    /// A client is joined: another one has to wait for its answer unless it renews.
     pub(super) joined: bool,
     /// The secret of the renewal that the client has announced.
     pub(super) renewal: Option<Ticket>,
@@ -35,6 +36,8 @@ pub(super) enum Proof {
     Handshake(Box<Conn>),
     /// A certified client that has not said `Hello` yet.
     Certified(Box<Control<ToServer, ToClient>>, String),
+    /// A client that has proven itself at this time, while another one was joined.
+    Successor(Box<Client>, Instant),
 }
 
 /// A newcomer that has proven itself.
@@ -60,6 +63,10 @@ impl Proof {
             Self::New(mut socket) | Self::Preamble(mut socket, ..) => registry.deregister(&mut socket),
             Self::Handshake(mut conn) => registry.deregister(conn.wire().socket()),
             Self::Certified(mut control, _) => registry.deregister(control.conn().wire().socket()),
+            Self::Successor(mut client, _) => {
+                client.unwatch(registry);
+                Ok(())
+            }
         };
     }
 }
@@ -81,7 +88,21 @@ pub(super) fn step(
             Err(e) => Progress::Refused(format!("its TLS handshake failed: {e}")),
         },
         Proof::Certified(control, name) => hello(control, name, peer, expected),
+        // It has nothing to say but pings until it is welcome; what shows is its end.
+        Proof::Successor(mut client, since) => match client.connection().receive() {
+            Ok(None) => Progress::Wait(Proof::Successor(client, since)),
+            Ok(Some(_)) => Progress::Refused("it went on before it was welcome".to_owned()),
+            Err(e) => Progress::Refused(e.to_string()),
+        },
     }
+}
+
+/// Tells a client why it is not welcome, and closes.
+pub(super) fn turn_away(control: &mut Control<ToServer, ToClient>, reason: &str) {
+    // Best effort: the reason is in our log as well.
+    let _: Result<(), ControlError> =
+        control.send(&ToClient::Refused { reason: reason.to_owned() }).and_then(|()| control.advance());
+    let _ = control.conn().finish();
 }
 
 fn first_octet(socket: TcpStream, context: &SslContext) -> Progress {
@@ -155,19 +176,14 @@ fn hello(
         format!("it speaks version {version} of the link, this server speaks {VERSION}")
     } else if renews.is_some() && renews != expected.renewal {
         "it renews a control connection that is not here".to_owned()
-    } else if expected.joined && renews.is_none() {
-        "a client is joined already".to_owned()
     } else {
-        return Progress::Done(Newcomer::Client(Box::new(Client::new(
-            *control,
-            name,
-            peer,
-            renews.is_some(),
-        ))));
+        let client = Box::new(Client::new(*control, name, peer, renews.is_some()));
+        return if expected.joined && renews.is_none() {
+            Progress::Wait(Proof::Successor(client, Instant::now()))
+        } else {
+            Progress::Done(Newcomer::Client(client))
+        };
     };
-    // Best effort: the reason is in our log as well.
-    let _: Result<(), ControlError> =
-        control.send(&ToClient::Refused { reason: reason.clone() }).and_then(|()| control.advance());
-    let _ = control.conn().finish();
+    turn_away(&mut control, &reason);
     Progress::Refused(reason)
 }

@@ -1,6 +1,6 @@
 //! Joins that hang or fail, with a clock of the test's own.
 
-use super::{DIAL_AGAIN, Join, Joining, TIME_LIMIT};
+use super::{DIAL_AGAIN, Join, Joining, REFUSED_FOR, START_AGAIN, TIME_LIMIT};
 use crate::parent::enrolment::Enrolment;
 use crate::parent::enrolment::tests::answer;
 use common::link::ticket::Ticket;
@@ -67,7 +67,7 @@ fn a_server_that_says_nothing_costs_the_time_limit_and_blocks_nobody() {
 }
 
 #[test]
-fn a_port_that_refuses_ends_a_first_join_at_once_and_a_renewal_at_its_end() {
+fn a_port_that_refuses_ends_a_first_join_after_15_s_and_a_renewal_at_its_end() {
     let client = Client::new();
     let refused = { listener().local_addr().unwrap() };
     let ends = |mut join: Join, after: Duration| {
@@ -81,31 +81,41 @@ fn a_port_that_refuses_ends_a_first_join_at_once_and_a_renewal_at_its_end() {
         }
         panic!("it goes on");
     };
-    assert!(ends(client.join(refused, false), Duration::ZERO).contains("refused"));
-    let mut join = client.join(refused, true);
-    while join.due() != client.start + DIAL_AGAIN {
-        join = client.advance(join, Duration::ZERO).unwrap();
+    for (is_renewal, again, end) in [(false, START_AGAIN, REFUSED_FOR), (true, DIAL_AGAIN, TIME_LIMIT)] {
+        let mut join = client.join(refused, is_renewal);
+        while join.due() != client.start + again {
+            join = client.advance(join, Duration::ZERO).unwrap();
+        }
+        let just_before = end.checked_sub(Duration::from_millis(1)).unwrap();
+        while join.due() != client.start + end {
+            join = client.advance(join, just_before).unwrap();
+        }
+        assert!(ends(join, end).contains("refused"));
     }
-    assert!(ends(join, TIME_LIMIT).contains("refused"));
 }
 
 #[test]
-fn the_port_of_a_renewal_may_open_late() {
+fn the_port_may_open_late_and_the_time_limit_begins_then() {
     let client = Client::new();
-    let reserved = listener();
-    let address = reserved.local_addr().unwrap();
-    drop(reserved);
-    let mut join = client.join(address, true);
-    while join.due() != client.start + DIAL_AGAIN {
+    for (is_renewal, again, limit) in
+        [(true, DIAL_AGAIN, TIME_LIMIT), (false, START_AGAIN, START_AGAIN + TIME_LIMIT)]
+    {
+        let reserved = listener();
+        let address = reserved.local_addr().unwrap();
+        drop(reserved);
+        let mut join = client.join(address, is_renewal);
+        while join.due() != client.start + again {
+            join = client.advance(join, Duration::ZERO).unwrap();
+        }
+        let listener = TcpListener::bind(address).unwrap();
         join = client.advance(join, Duration::ZERO).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err(), "it does not dial before it is time");
+        listener.set_nonblocking(false).unwrap();
+        join = client.advance(join, again).unwrap();
+        listener.accept().unwrap();
+        assert_eq!(join.due(), client.start + limit);
     }
-    let listener = TcpListener::bind(address).unwrap();
-    join = client.advance(join, Duration::ZERO).unwrap();
-    listener.set_nonblocking(true).unwrap();
-    assert!(listener.accept().is_err(), "it does not dial before it is time");
-    listener.set_nonblocking(false).unwrap();
-    client.advance(join, DIAL_AGAIN).unwrap();
-    listener.accept().unwrap();
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! A second client while one is joined: it is joined in the place of one that does not answer, and refused otherwise.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+use t::link::{Control, Identity};
+use t::site::sockets::is_open;
+use t::site::{Flight, Role, Site};
+use t::wait::{wait_for, wait_slow};
+
+/// The longest from the moment in which a client hangs until its successor is joined: a ping, its time, and what the
+/// successor takes.
+const SUCCESSION: Duration = Duration::from_secs(10);
+/// How long a client that starts repeats a connect that is refused.
+const REFUSED_FOR: Duration = Duration::from_secs(15);
+
+/// A client of the same site in another folder.
+struct Second {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Second {
+    fn start(site: &Site) -> Self {
+        let (first, folder) = (site.folder(Role::Client), site.directory().join("inside2"));
+        fs::create_dir(&folder).unwrap();
+        for file in [Role::Client.binary(), "token"] {
+            // cp(1): a binary that this process has written might be open in a child of another test.
+            let copied = Command::new("cp").arg("-p").arg(first.join(file)).arg(&folder).status().unwrap();
+            assert!(copied.success());
+        }
+        let mut command = Command::new(folder.join(Role::Client.binary()));
+        command.args(["--foreground", "-U", &site.asked_url, "-S", &site.internal.to_string(), "-T"]);
+        command.arg(format!("@{}", folder.join("token").display())).current_dir("/");
+        let printed = File::create(folder.join("output")).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(printed).spawn().unwrap();
+        Self { child, folder }
+    }
+
+    fn output(&self) -> String {
+        fs::read_to_string(self.folder.join("output")).unwrap()
+    }
+
+    fn wait_end(&mut self, due: Duration) -> ExitStatus {
+        wait_slow(due, "the end of the second client", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Second {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The line of the server's log after `mark` in which all of `words` are.
+fn wait_line(site: &Site, mark: usize, words: [&str; 2]) -> String {
+    let is_it = |line: &&str| words.iter().all(|word| line.contains(word));
+    wait_slow(SUCCESSION, &words.join(" "), || {
+        site.log(Role::Server)[mark..].lines().find(is_it).map(str::to_owned)
+    })
+}
+
+#[test]
+fn a_client_that_hangs_makes_room_for_its_successor_and_its_sessions_go_on() {
+    let mut site = Site::start("succession").unwrap();
+    let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    let mark = site.mark(Role::Server);
+    site.signal(Role::Client, Signal::SIGSTOP);
+    let mut second = Second::start(&site);
+    wait_line(&site, mark, ["client_gone", "no answer to a ping for 5 s, and another client has come"]);
+    wait_line(&site, mark, ["client_joined", "renewed=no"]);
+    wait_line(&site, mark, ["listener_open", "tls"]);
+    site.assert_works();
+    assert!(second.child.try_wait().unwrap().is_none(), "{}", second.output());
+    assert!(flight.land().unwrap().is_good());
+
+    // The first one wakes up, finds that its connection is gone, and ends as with any server that is lost.
+    let mark_first = site.mark(Role::Client);
+    site.signal(Role::Client, Signal::SIGCONT);
+    assert_eq!(site.wait_end(Role::Client).unwrap().code(), Some(1));
+    let log = site.log(Role::Client)[mark_first..].to_owned();
+    assert!(log.contains("server_lost"), "{log}");
+    assert!(!site.pid_file(Role::Client).exists());
+    site.assert_works();
+
+    kill(Pid::from_raw(second.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(second.wait_end(Duration::ZERO).code(), Some(0), "{}", second.output());
+    site.end();
+}
+
+/// Takes 15 s, in which the connect of the second one is refused.
+#[test]
+fn a_second_client_is_kept_out_while_the_first_answers() {
+    let site = Site::start("kept-out").unwrap();
+    site.wait_pool();
+    let mut second = Second::start(&site);
+    assert_eq!(second.wait_end(REFUSED_FOR).code(), Some(1));
+    let said = second.output();
+    assert!(said.contains("refused") && said.contains("or it has a client that answers"), "{said}");
+    site.assert_works();
+    assert!(!site.log(Role::Server).contains("client_gone"));
+    site.end();
+}
+
+/// A client of the tests, which answers only if it is told to, and a second one that has said Hello.
+fn two_clients(site: &mut Site) -> (Control, Control) {
+    site.signal(Role::Client, Signal::SIGTERM);
+    site.wait_end(Role::Client);
+    wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
+    let mut first = Control::join(site).unwrap();
+    // It announces a renewal that does not come, so that the port listens at once.
+    first.send(&json!({"renewing": {"secret": "00".repeat(32)}})).unwrap();
+    wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
+    let mut second = Control::open(site, Some(&Identity::enrolled(site).unwrap())).unwrap();
+    second.hello().unwrap();
+    (first, second)
+}
+
+#[test]
+fn a_successor_that_has_proven_itself_waits_for_the_answer_of_the_first() {
+    let mut site = Site::start("waits").unwrap();
+    let (mut first, mut second) = two_clients(&mut site);
+    let mark = site.mark(Role::Server);
+    // Silent: the second one is welcome in its time, and the first is closed.
+    assert_eq!(second.receive().unwrap(), json!({"welcome": {"version": 1}}));
+    while first.receive().is_ok() {}
+    let gone = wait_line(&site, mark, ["client_gone", "another client has come"]);
+    assert!(gone.contains(&first.address().unwrap().to_string()), "{gone}");
+    let joined = wait_line(&site, mark, ["client_joined", "renewed=no"]);
+    assert!(joined.contains(&second.address().unwrap().to_string()), "{joined}");
+
+    // A third one, that hangs up before the second one's time is over, costs the second one nothing.
+    second.send(&json!({"renewing": {"secret": "00".repeat(32)}})).unwrap();
+    wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
+    let mark = site.mark(Role::Server);
+    let mut third = Control::open(&site, Some(&Identity::enrolled(&site).unwrap())).unwrap();
+    third.hello().unwrap();
+    drop(third);
+    wait_line(&site, mark, ["client_refused", "control connection"]);
+    second.send(&json!("ping")).unwrap();
+    assert!(!site.log(Role::Server)[mark..].contains("client_gone"));
+
+    let mark = site.mark(Role::Server);
+    drop((first, second));
+    wait_line(&site, mark, ["client_gone", "control connection"]);
+    let mark = site.mark(Role::Server);
+    site.restart(Role::Client).unwrap();
+    site.wait_log_after(Role::Server, mark, "listener_open*tls");
+    site.assert_works();
+    site.end();
+}
