@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use oftp2peer::oftp::report::{Ending, Report, Side};
 use oftp2peer::oftp::settings::{Act, Misbehaviour, OutFile, Point, Settings};
 use oftp2peer::transport::Break;
-use oftp2peer::transport::dial::Dial;
+use oftp2peer::transport::dial::{Dial, Via};
 use oftp2peer::{Partner, Station};
 use serde_json::json;
 use std::io::{Read, Write};
@@ -16,6 +16,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 use t::installation::free_address;
 use t::link::Dmz;
+use t::loglines::Line;
 use t::site::sockets::{self, Socket};
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::{wait_for, wait_slow};
@@ -83,6 +84,66 @@ fn a_station_that_knows_no_proxies_reaches_the_partner_it_is_tied_to() {
         }
     }
     assert_eq!(partner.connections(), 1);
+    site.end();
+}
+
+/// A port that is free on all addresses of this host, for a listener that has none of its own.
+fn free_port() -> u16 {
+    common::net::listen_at((common::net::ANY, 0).into()).unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn a_listener_without_an_address_takes_both_families_and_writes_each_as_it_is() {
+    let site = prepare("families");
+    let partner = listening(acme(), None);
+    let [tied, requests, narrow] = [free_port(), free_port(), free_port()];
+    let add_listener = |port: u16, options: &[&str]| {
+        let port = port.to_string();
+        site.api(&[&["proxyclient", "add", "127.0.0.1", "--port", &port], options].concat()).unwrap();
+    };
+    add_listener(tied, &["--partner", "acme"]);
+    add_listener(requests, &[]);
+    let other = listening(Settings::new("O0013NARROW", "PARTNER"), None);
+    add(&site, "narrow", other.address().port(), &["--tls", "no"]);
+    add_listener(narrow, &["--partner", "narrow", "--network", "::ffff:127.0.0.2/128"]);
+    let mut site = launch(site, &partner, &["--tls", "no"]);
+    for port in [tied, requests, narrow] {
+        site.wait_log(Role::Client, &format!("listener_open listener=local address=[::]:{port}"));
+    }
+    for ip in ["127.0.0.1", "::1"] {
+        let place = |port| SocketAddr::new(ip.parse().unwrap(), port);
+        let mark = site.mark(Role::Client);
+        for station in [plain(place(tied)), station(&"acme", Via::Connect(place(requests).to_string()))] {
+            let report = station.call();
+            assert!(report.is_good(), "{ip}: {report:?}");
+        }
+        site.wait_log_after(Role::Client, mark, "session_end direction=outgoing*reason=normal");
+        let lines: Vec<String> = site.log(Role::Client)[mark..]
+            .lines()
+            .filter_map(Line::read)
+            .filter(|line| line.event() == "session_begin")
+            .filter_map(|line| line.field("station"))
+            .collect();
+        let head = SocketAddr::new(ip.parse().unwrap(), 0).to_string();
+        let head = head.trim_end_matches('0');
+        assert!(lines.len() == 2 && lines.iter().all(|station| station.starts_with(head)), "{lines:?}");
+    }
+    // The networks of a listener are those of the hosts, however they are written.
+    let at_four = SocketAddr::from(([127, 0, 0, 1], narrow));
+    assert!(from(plain(at_four), [127, 0, 0, 2]).call().is_good());
+    let mark = site.mark(Role::Client);
+    assert_cut(&plain(at_four).call());
+    site.wait_log_after(Role::Client, mark, "session_refused*reason=not-allowed address=127.0.0.1:");
+    wait_for("the sessions in the list", || {
+        let listed = site.api(&["sessions", "--json"]).unwrap();
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let rows = listed.as_array().unwrap();
+        let is_over = |row: &serde_json::Value| row["station"].is_string() && !row["ended"].is_null();
+        (rows.len() == 5 && rows.iter().all(is_over) && !listed.to_string().contains("::ffff")).then_some(())
+    });
+    for role in [Role::Api, Role::Server, Role::Client] {
+        assert!(!site.log(role).contains("::ffff"), "{}", site.log(role));
+    }
     site.end();
 }
 

@@ -137,7 +137,7 @@ impl ActiveConfig {
             tls::partner_context(peer, suites, &anchors, policy, seen.clone())
                 .map_err(|TlsError { what, cause }| ConfigError::Tls(what, cause))
         };
-        let address = config.tcp_incoming_ip.unwrap_or(ANY);
+        let address = config.tcp_incoming_ip.unwrap_or(ANY).to_canonical();
         let active = Self {
             generation: config.generation,
             listen: SocketAddr::new(address, config.tcp_port_tls),

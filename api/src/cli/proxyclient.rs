@@ -54,7 +54,7 @@ A client without a row here carries incoming sessions only. ::1 counts as 127.0.
 
 --partner NAME: one more listener, tied to this partner: all that comes there is for it, and nothing is asked
 --port PORT: its port (default 65433; none with --partner, so it must be given)
---listen-ip IP: its address (default: all)
+--listen-ip IP: its address (default: all, IPv4 and IPv6)
 --network NET: who may use it, an address or a network as 10.1.0.0/16 (repeatable; default: loopback and private ones)
 --name NAME: a name for people
 ";
@@ -99,7 +99,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     let client = ProxyClient {
         address: address(&invocation)?,
         partner,
-        listen_ip: invocation.parsed("listen-ip", "an IP address")?,
+        listen_ip: invocation.parsed("listen-ip", "an IP address")?.map(|ip: IpAddr| ip.to_canonical()),
         listen_port,
         networks: invocation.values("network").iter().map(network).collect::<Result<_, _>>()?,
         name: invocation.value("name").unwrap_or_default(),

@@ -22,6 +22,7 @@ use crate::store::{configuration, journal};
 use crate::{apilog, db};
 use app::App;
 use axum::Router;
+use common::net;
 use common::text::escape::escape;
 use downloads::Downloads;
 pub(crate) use error::ServeError;
@@ -77,7 +78,11 @@ impl Server {
         apilog::configure(values.text("api_log_file"), values.text("api_log_level"));
         let tls = Tls::load(&db).await?;
         let bound = |cause| ServeError::Bind(listen, cause);
-        let listener = TcpListener::bind(listen).await.map_err(bound)?;
+        let listener = net::listen_at(listen).and_then(|listener| {
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        });
+        let listener = listener.map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
         let app = Arc::new(App::new(db));
         let router = api::router(Arc::clone(&app), values.text("api_path"));

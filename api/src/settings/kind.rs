@@ -42,7 +42,7 @@ impl Kind {
             }
             Self::YesNo => yes_no(text).map(|yes| if yes { "yes" } else { "no" }.to_owned()),
             Self::Address if text.is_empty() => Some(String::new()),
-            Self::Address => text.parse::<IpAddr>().ok().map(|address| address.to_string()),
+            Self::Address => text.parse::<IpAddr>().ok().map(|address| address.to_canonical().to_string()),
             Self::Host => is_host(text).then(|| text.to_owned()),
             Self::Networks => {
                 networks(text).map(|list| list.iter().map(Network::to_string).collect::<Vec<_>>().join(","))

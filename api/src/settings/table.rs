@@ -219,7 +219,9 @@ mod tests {
             ("tls_check_client_certificate", "TRUE", "yes"),
             ("tcp_outgoing_ip", "2001:DB8::0001", "2001:db8::1"),
             ("api_log_level", "debug", "DEBUG"),
+            ("tcp_incoming_ip", "::ffff:192.0.2.1", "192.0.2.1"),
             ("api_trusted_proxies", "10.0.0.0/8, ::1", "10.0.0.0/8,127.0.0.1/32"),
+            ("api_trusted_proxies", "::ffff:10.0.0.0/104 ::1/128", "10.0.0.0/8,127.0.0.1/32"),
         ] {
             assert_eq!(find(name).unwrap().check(value).unwrap(), kept);
         }

@@ -136,6 +136,40 @@ fn a_body_that_is_too_large_is_refused_announced_or_not() {
 }
 
 #[test]
+fn callers_of_both_families_are_known_by_one_spelling() {
+    let site = Site::new();
+    site.ok(&["proxyclient", "add", "127.0.0.1", "--listen-ip", "::ffff:127.0.0.2"]);
+    let serve = site.serve_at("[::]:0", &[]);
+    let (four, mut six) = (site.client(&serve), site.client(&serve));
+    six.host = "::1";
+    let config = json!({"function": "proxy_client_config"});
+    for client in [&four, &six] {
+        assert_eq!(client.ok(&config)["config"]["listen_ip"], json!("127.0.0.2"));
+    }
+    // The bound for bad calls is that of the host, whichever way it comes.
+    for client in [&four, &six, &four, &six, &four, &six, &four, &six, &four, &six] {
+        assert_eq!(client.post(b"{}", "").status, 401);
+    }
+    assert_eq!((four.post(b"{}", "").status, six.post(b"{}", "").status), (429, 429));
+    let log = serve.log();
+    assert_eq!(log.matches("call_refused address=127.0.0.1 code=bad-token").count(), 11, "{log}");
+
+    // A web server in front of it, which is trusted by its IPv6 address.
+    assert_eq!(
+        four.call_from(&config, "X-Forwarded-For: ::ffff:192.0.2.7\r\n").body["config"]["listen_ip"],
+        json!("127.0.0.2")
+    );
+    site.ok(&["config", "set", "api_trusted_proxies", "::1/128"]);
+    for (client, named) in [(&four, "192.0.2.7"), (&six, "[::ffff:192.0.2.7]:4711")] {
+        let answer = client.call_from(&config, &format!("X-Forwarded-For: {named}\r\n"));
+        assert_eq!(answer.body["config"]["listen_ip"], json!(null), "{answer:?}");
+    }
+    assert_eq!(six.post(b"{}", "X-Forwarded-For: ::ffff:192.0.2.7\r\n").status, 401);
+    serve.await_line("call_refused address=192.0.2.7 code=bad-token");
+    assert!(!serve.log().contains("::ffff"), "{}", serve.log());
+}
+
+#[test]
 fn bad_tokens_are_refused_logged_and_bounded() {
     let site = Site::new();
     let serve = site.serve();

@@ -11,6 +11,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 pub(crate) struct Client {
+    /// Where it connects to.
+    pub(crate) host: &'static str,
     port: u16,
     ca: X509,
     token: String,
@@ -37,6 +39,7 @@ impl Answer {
 impl Client {
     pub(crate) fn new(port: u16, ca: &str, token: &str) -> Self {
         Self {
+            host: "127.0.0.1",
             port,
             ca: X509::from_pem(ca.as_bytes()).unwrap(),
             token: token.to_owned(),
@@ -45,7 +48,7 @@ impl Client {
     }
 
     pub(crate) fn tcp(&self) -> TcpStream {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let stream = TcpStream::connect((self.host, self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream

@@ -142,11 +142,16 @@ impl Site {
 
     /// The same, run by another program: its words.
     pub(crate) fn serve_under(&self, runner: &[&str]) -> Serve {
+        self.serve_at("127.0.0.1:0", runner)
+    }
+
+    /// The same, listening there.
+    pub(crate) fn serve_at(&self, listen: &str, runner: &[&str]) -> Serve {
         let log = self.dir.path("serve.log");
         let words: Vec<&str> = runner.iter().copied().chain([PROGRAM]).collect();
         let mut child = Command::new(words[0])
             .args(&words[1..])
-            .args(["serve", "--listen", "127.0.0.1:0", "--db", &self.db])
+            .args(["serve", "--listen", listen, "--db", &self.db])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).unwrap())
@@ -171,10 +176,10 @@ impl Site {
     }
 }
 
-/// The port in `listening on https://127.0.0.1:PORT/`; 0 for another line.
+/// The port in `listening on https://ADDRESS:PORT/`; 0 for another line.
 fn port_of(line: &str) -> u16 {
-    let rest = line.trim_end().strip_prefix("listening on https://127.0.0.1:");
-    rest.and_then(|rest| rest.strip_suffix('/')?.parse().ok()).unwrap_or(0)
+    let place = line.trim_end().strip_prefix("listening on https://").and_then(|rest| rest.strip_suffix('/'));
+    place.and_then(|place| place.rsplit_once(':')?.1.parse().ok()).unwrap_or(0)
 }
 
 /// A running `serve`.

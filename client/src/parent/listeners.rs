@@ -16,7 +16,7 @@ use common::sys;
 use mio::net::TcpListener;
 use mio::{Interest, Registry};
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
@@ -114,7 +114,9 @@ impl Listeners {
     fn open(&mut self, spec: ListenerSpec, registry: &Registry, actions: &mut Actions) {
         let free = self.open.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.open.len());
-        let opened = TcpListener::bind(spec.address).and_then(|mut socket| {
+        let opened = net::listen_at(spec.address).and_then(|socket| {
+            socket.set_nonblocking(true)?;
+            let mut socket = TcpListener::from_std(socket);
             registry.register(&mut socket, tokens::listener(slot), Interest::READABLE)?;
             Ok(socket)
         });
@@ -194,7 +196,7 @@ fn report_error(text: &str, event: Event, actions: &mut Actions) {
 /// The listener for proxy requests, and the tied ones.
 fn wanted(config: &ClientConfig) -> Vec<ListenerSpec> {
     let spec = |ip: Option<IpAddr>, port, tied: Option<&String>, listed: &[String]| ListenerSpec {
-        address: SocketAddr::new(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port),
+        address: net::canonical(SocketAddr::new(ip.unwrap_or(net::ANY), port)),
         tied: tied.cloned(),
         networks: networks(listed),
     };
@@ -250,7 +252,7 @@ mod tests {
         assert_eq!(
             seen,
             [
-                ("0.0.0.0:65433".to_owned(), None, [true, true, false]),
+                ("[::]:65433".to_owned(), None, [true, true, false]),
                 ("127.0.0.2:3306".to_owned(), Some("acme"), [false, false, true]),
                 ("127.0.0.2:3307".to_owned(), Some("acme"), [false, true, false]),
             ]

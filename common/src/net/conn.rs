@@ -1,6 +1,7 @@
 //! A connection of a session or of the link: plain TCP or TLS. Says how the peer ended it: cleanly (close_notify,
 //! or FIN on plain TCP) or broken off (reset, FIN without close_notify). Knows nothing of the protocol that it carries.
 
+use super::accept::canonical;
 use super::wire::Wire;
 use crate::sys;
 use crate::x509::codes::tls as codes;
@@ -145,7 +146,7 @@ impl Conn {
     /// # Errors
     /// The connection is gone.
     pub fn peer_addr(&mut self) -> io::Result<SocketAddr> {
-        self.wire().socket().peer_addr()
+        self.wire().socket().peer_addr().map(canonical)
     }
 
     /// One step of the TLS handshake; at once ready on plain TCP.

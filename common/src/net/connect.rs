@@ -1,6 +1,7 @@
 //! Connects to the first of several addresses that answers, under one deadline. [`Connecting`] does it step by step and
 //! never waits: a parent advances it from its own loop, [`connect`] waits between the steps for everybody else.
 
+use super::accept::canonical;
 use super::lookup::LookupError;
 use super::waiter::{Interrupted, Waiter};
 use super::wire::Wire;
@@ -76,7 +77,10 @@ impl Connecting {
     /// Nothing happens before the first `advance`.
     pub fn new(addresses: &[SocketAddr], source: Option<IpAddr>, deadline: Instant) -> Self {
         let failure = LookupError::Unknown(String::new());
-        Self { left: addresses.iter().copied().collect(), source, deadline, attempt: None, failure }
+        // `::ffff:192.0.2.1` is an IPv4 address: it is written so everywhere, and goes with a source of its family.
+        let left = addresses.iter().copied().map(canonical).collect();
+        let source = source.map(|ip| ip.to_canonical());
+        Self { left, source, deadline, attempt: None, failure }
     }
 
     /// Goes on as far as it can without waiting: call it when the socket has moved, and when it is `due`. Each new
@@ -199,6 +203,19 @@ mod tests {
         let address = SocketAddr::from(*address.as_sockaddr_in().unwrap());
         let queued = (0..4).filter_map(|_| begin_connect(address, None).ok()).collect();
         (address, vec![listener], queued)
+    }
+
+    #[test]
+    fn an_ipv4_address_in_ipv6_spelling_is_one() {
+        let mut waiter = Waiter::new().unwrap();
+        let good = TcpListener::bind(loopback()).unwrap().local_addr().unwrap();
+        let listener = TcpListener::bind(good).unwrap();
+        let mapped = |ip: [u8; 4]| IpAddr::from(std::net::Ipv4Addr::from(ip).to_ipv6_mapped());
+        let (to, from) = (SocketAddr::new(mapped([127, 0, 0, 1]), good.port()), mapped([127, 0, 0, 9]));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut wire = connect(&mut waiter, &[to], Some(from), deadline).unwrap();
+        assert_eq!(wire.socket().peer_addr().unwrap(), good);
+        assert_eq!(listener.accept().unwrap().1.ip().to_string(), "127.0.0.9");
     }
 
     #[test]

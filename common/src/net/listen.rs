@@ -1,5 +1,6 @@
 //! Listening sockets of ours. Where no address is configured they take connections of both families.
 
+use super::accept::canonical;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket, sockopt,
@@ -21,6 +22,8 @@ pub const ANY: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 ///
 /// The address is taken, is none of this host's, or needs privileges.
 pub fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    // `::ffff:192.0.2.1` is an IPv4 address, and a socket of IPv6 alone cannot have it.
+    let address = canonical(address);
     match listen_on_family(address) {
         Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) if address.ip() == ANY => {
             Ok(listen_on_family(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))?)
@@ -68,6 +71,9 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
         assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).is_err());
+        let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped();
+        let listener = listen_at(SocketAddr::from((mapped, 0))).unwrap();
+        assert_eq!(listener.local_addr().unwrap().ip(), Ipv4Addr::LOCALHOST);
         assert!(listen_at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_err(), "the port is taken");
     }
 }

@@ -59,6 +59,9 @@ pub fn is_public(address: IpAddr) -> bool {
     !NOT_PUBLIC.iter().any(|text| text.parse().is_ok_and(|network: Network| network.contains(address)))
 }
 
+/// The bits before the IPv4 address in `::ffff:a.b.c.d`.
+const MAPPED: u8 = 96;
+
 /// A network in CIDR notation; a bare address is a network of one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
@@ -118,10 +121,18 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| NetworkError)?;
-        // A bare address is compared in its normal spelling; a prefix counts bits of the spelling it stands with.
-        let (address, prefix) = match prefix {
-            None => (normal(address), bits(normal(address))),
-            Some(prefix) => (address, prefix.parse().map_err(|_| NetworkError)?),
+        let prefix = match prefix {
+            None => bits(address),
+            Some(prefix) => prefix.parse().map_err(|_| NetworkError)?,
+        };
+        // Hosts are compared in their normal spelling, so a network has to stand in that of its hosts.
+        let (address, prefix) = match address {
+            _ if prefix == bits(address) => (normal(address), bits(normal(address))),
+            IpAddr::V6(v6) if prefix >= MAPPED => match v6.to_ipv4_mapped() {
+                Some(v4) => (IpAddr::V4(v4), prefix - MAPPED),
+                None => (address, prefix),
+            },
+            _ => (address, prefix),
         };
         let host_bits =
             octets(address).iter().zip(0u8..).any(|(octet, index)| octet & !mask(prefix, index) != 0);
@@ -168,6 +179,10 @@ mod tests {
             ("0.0.0.0/0", "255.255.255.255", "2001:db8::1"),
             ("2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"),
             ("::1", "127.0.0.1", "127.0.0.2"),
+            ("::1/128", "::1", "::2"),
+            ("::ffff:10.1.0.0/112", "10.1.2.3", "10.2.0.1"),
+            ("::ffff:10.1.0.5/128", "10.1.0.5", "10.1.0.6"),
+            ("::ffff:0:0/96", "192.0.2.1", "2001:db8::1"),
             ("127.0.0.0/8", "::1", "128.0.0.0"),
         ] {
             let parsed: Network = network.parse().unwrap();
@@ -231,7 +246,17 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for text in ["", "localhost", "10.0.0.1/8", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1"] {
+        for text in [
+            "",
+            "localhost",
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "::ffff:10.0.0.1/104",
+            "::ffff:10.0.0.1/129",
+        ] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
     }
