@@ -18,6 +18,8 @@ mod documents;
 #[cfg(test)]
 mod expiry;
 #[cfg(test)]
+mod file_rules;
+#[cfg(test)]
 mod fuzz_corpus;
 #[cfg(test)]
 #[path = "fuzz/src/lib.rs"]

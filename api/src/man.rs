@@ -10,7 +10,8 @@ pub(crate) use pages::{read, split};
 
 use crate::settings::{SETTINGS, Setting};
 use common::config::{
-    CertificateRule, ClientConfig, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied, UsageRule,
+    CertificateRule, ClientConfig, FileRules, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
+    UsageRule,
 };
 use common::rpc::{
     Call, CrlUrl, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer,
@@ -105,6 +106,7 @@ fn samples() -> Vec<Value> {
         check_ssid: true,
         usage: Some(UsageRule::Client),
         legacy_suites: Some(false),
+        files: FileRules { max_size: Some(1 << 20), names: vec!["ORDER*".to_owned()] },
     };
     let config = ProxyConfig {
         generation: 1,

@@ -88,6 +88,25 @@ pub enum ProfileName {
     Strict,
 }
 
+/// Which files a partner may send. One that it may not send is refused with SFNA, and the session goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FileRules {
+    /// The largest that it may announce, in blocks of 1,024 octets as SFIDFSIZ (RFC 5024 §5.3.3); none: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<u64>,
+    /// Patterns of SFIDDSN, with `*` for any octets and `?` for one; one of them must fit. None: any name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
+impl FileRules {
+    /// Every file may be sent.
+    pub fn is_empty(&self) -> bool {
+        self.max_size.is_none() && self.names.is_empty()
+    }
+}
+
 /// One row of the partner table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partner {
@@ -120,6 +139,9 @@ pub struct Partner {
     /// backend's table none: as `tls_legacy_suites` says; to the server the backend says what holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legacy_suites: Option<bool>,
+    /// Which files it may send.
+    #[serde(default, skip_serializing_if = "FileRules::is_empty")]
+    pub files: FileRules,
 }
 
 impl Partner {

@@ -8,7 +8,7 @@ use crate::db::Change;
 use crate::pki::ca::pem;
 use crate::pki::read::{Facts, certificates, check_validity, short_name};
 use crate::store::partners::{self, of_word, word};
-use common::config::{CertificateRule, NamedPem, Partner, ProfileName};
+use common::config::{CertificateRule, FileRules, NamedPem, Partner, ProfileName};
 use common::secret::Secret;
 use common::text::clock;
 use common::text::host::{is_host, is_short_name};
@@ -18,6 +18,13 @@ use std::path::Path;
 fn default_port(tls: bool) -> u16 {
     if tls { 6_619 } else { 3_305 }
 }
+
+/// SFIDFSIZ has 13 digits.
+const LARGEST_FILE: u64 = 9_999_999_999_999;
+/// Each of the 26 characters of a name, and a `*` beside it.
+const LONGEST_PATTERN: usize = 52;
+/// They travel with each configuration.
+const MOST_PATTERNS: usize = 64;
 
 const OPTIONS: &[Opt] = &[
     Opt::Value("ssid"),
@@ -34,6 +41,8 @@ const OPTIONS: &[Opt] = &[
     Opt::Value("check-ssid"),
     Opt::Value("usage"),
     Opt::Value("legacy-suites"),
+    Opt::Value("max-file-size"),
+    Opt::Many("file-names"),
 ];
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -88,6 +97,10 @@ macro_rules! options_help {
       sessions serverAuth), or any; '' for the default: any with the rule pinned, else client
 --legacy-suites yes|no: its TLS may be old: suites of TLS 1.2 with ECDHE, CBC and SHA-2, and no RFC 5746; '' for the
       default: as tls_legacy_suites says
+--max-file-size SIZE: refuse larger files of this partner (SFNA 06): a number of KiB, or of M, G or T; '' for no limit
+      (default)
+--file-names PATTERN: refuse its files of other names (SFNA 01); '*' stands for any characters, '?' for one (repeatable;
+      takes the place of all patterns there were); '' for any name (default)
 "
     };
 }
@@ -157,6 +170,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         check_ssid: true,
         usage: None,
         legacy_suites: None,
+        files: FileRules::default(),
     };
     finish(change, with_options(&invocation, partner)?).await
 }
@@ -230,6 +244,16 @@ fn with_options(invocation: &Invocation, mut partner: Partner) -> Result<Partner
         Some(_) => partner.outgoing_ip = invocation.parsed("outgoing-ip", "an IP address")?,
         None => {}
     }
+    match invocation.value("max-file-size").as_deref() {
+        Some("") => partner.files.max_size = None,
+        Some(text) => partner.files.max_size = Some(blocks(text)?),
+        None => {}
+    }
+    match invocation.values("file-names").as_slice() {
+        [] => {}
+        [none] if none.is_empty() => partner.files.names.clear(),
+        patterns => partner.files.names = checked_patterns(patterns)?,
+    }
     let files = invocation.values("pin");
     if invocation.flag("no-pins") || !files.is_empty() {
         partner.pins = pins(&files, invocation.password()?.as_ref())?;
@@ -247,6 +271,44 @@ fn chosen<T: serde::de::DeserializeOwned>(
         .value(name)
         .map(|text| of_word(text.clone()).ok_or_else(|| wrong(name, &text, wanted)))
         .transpose()
+}
+
+/// A size in KiB, or with M, G or T in its multiples; at most what SFIDFSIZ can announce (RFC 5024 section 5.3.3).
+fn blocks(text: &str) -> Result<u64, CliError> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (text.trim_end_matches(['K', 'k']), 1),
+        Some(b'M' | b'm') => (text.trim_end_matches(['M', 'm']), 1 << 10),
+        Some(b'G' | b'g') => (text.trim_end_matches(['G', 'g']), 1 << 20),
+        Some(b'T' | b't') => (text.trim_end_matches(['T', 't']), 1 << 30),
+        _ => (text, 1),
+    };
+    let number = digits.parse().ok().filter(|_| digits.bytes().all(|digit| digit.is_ascii_digit()));
+    number
+        .and_then(|number: u64| number.checked_mul(unit))
+        .filter(|blocks| *blocks <= LARGEST_FILE)
+        .ok_or_else(|| {
+            wrong(
+                "max-file-size",
+                text,
+                "a number of KiB, or a number with M, G or T, up to 9999999999999 KiB",
+            )
+        })
+}
+
+/// Patterns of SFIDDSN that can fit one.
+fn checked_patterns(patterns: &[String]) -> Result<Vec<String>, CliError> {
+    let is_right = |pattern: &&String| {
+        (1..=LONGEST_PATTERN).contains(&pattern.len()) && pattern.bytes().all(|b| (b' '..=b'~').contains(&b))
+    };
+    match patterns.iter().find(|pattern| !is_right(pattern)) {
+        None if patterns.len() <= MOST_PATTERNS => Ok(patterns.to_vec()),
+        None => Err(wrong("file-names", &patterns.len().to_string(), "at most 64 patterns")),
+        Some(pattern) => Err(wrong(
+            "file-names",
+            &pattern.escape_debug().to_string(),
+            "1 to 52 printable ASCII characters, with '*' or '?' for others",
+        )),
+    }
 }
 
 /// The certificates of `files`; one that is not valid now is taken with a warning (the next one is pinned ahead).
@@ -316,6 +378,8 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         "CHECK SSID",
         "USAGE",
         "LEGACY SUITES",
+        "MAX FILE",
+        "FILE NAMES",
     ]);
     for partner in all {
         let usage = word(&partner.usage_rule());
@@ -332,6 +396,8 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
             output::yes(partner.check_ssid),
             usage,
             partner.legacy_suites.map_or_else(|| "-".to_owned(), output::yes),
+            partner.files.max_size.map_or_else(|| "-".to_owned(), |blocks| format!("{blocks} KiB")),
+            output::or_dash((!partner.files.names.is_empty()).then(|| partner.files.names.join(", "))),
         ]);
     }
     table.print("There is no partner.")
@@ -363,7 +429,30 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
-    use super::checked_ssid;
+    use super::{blocks, checked_patterns, checked_ssid};
+
+    #[test]
+    fn sizes_are_kib_or_multiples() {
+        for (text, expected) in
+            [("0", 0), ("500", 500), ("500k", 500), ("2M", 2048), ("1G", 1 << 20), ("9T", 9 << 30)]
+        {
+            assert_eq!(blocks(text).unwrap(), expected);
+        }
+        for bad in ["M", "-1", "+1", "1.5G", "1MM1", "10000000000000", "99999999999999999999T", "1 M", "ten"]
+        {
+            assert!(blocks(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn patterns_can_fit_a_name() {
+        let one = |pattern: &str| checked_patterns(&[pattern.to_owned()]);
+        assert_eq!(one("ORDER*.?XT").unwrap(), ["ORDER*.?XT"]);
+        for bad in ["", "A\nB", "PRÜFUNG", &"*".repeat(53)] {
+            assert!(one(bad).is_err(), "{bad}");
+        }
+        assert!(checked_patterns(&vec!["*".to_owned(); 65]).is_err());
+    }
 
     #[test]
     fn an_ssid_has_one_spelling() {

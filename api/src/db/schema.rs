@@ -7,7 +7,7 @@ use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// The version that this program reads and writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// The tables of version 1; `{identity}` is what differs between the databases.
 const TABLES: &str = "
@@ -128,7 +128,8 @@ CREATE TABLE os4x_clients_seen (address TEXT PRIMARY KEY, seen BIGINT NOT NULL);
 ";
 
 /// What each version adds to the one before; the first makes version 2.
-const UPGRADES: [&str; 1] = ["
+const UPGRADES: [&str; 2] = [
+    "
 ALTER TABLE os4x_partners ADD COLUMN usage TEXT;
 ALTER TABLE os4x_partners ADD COLUMN legacy_suites BIGINT;
 CREATE TABLE os4x_intermediates (
@@ -137,7 +138,12 @@ CREATE TABLE os4x_intermediates (
     reported BIGINT NOT NULL,
     pem TEXT NOT NULL
 );
-"];
+",
+    "
+ALTER TABLE os4x_partners ADD COLUMN max_file_size BIGINT;
+ALTER TABLE os4x_partners ADD COLUMN file_names TEXT;
+",
+];
 
 /// Creates all tables and notes their version.
 pub(super) async fn create(connection: &mut AnyConnection, postgres: bool) -> Result<(), DbError> {

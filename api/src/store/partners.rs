@@ -3,7 +3,7 @@
 //! else was checked by the command.
 
 use crate::db::{Change, DbError};
-use common::config::{NamedPem, Partner};
+use common::config::{FileRules, NamedPem, Partner};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
@@ -22,7 +22,7 @@ pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Partner>, 
     }
     let rows = sqlx::query(
         "SELECT short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
-         legacy_suites FROM os4x_partners ORDER BY short_name",
+         legacy_suites, max_file_size, file_names FROM os4x_partners ORDER BY short_name",
     )
     .fetch_all(connection)
     .await?;
@@ -34,6 +34,9 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
     let corrupt = || DbError::Corrupt(format!("partner '{short_name}'"));
     let outgoing_ip: Option<String> = row.try_get("outgoing_ip")?;
     let usage: Option<String> = row.try_get("usage")?;
+    let max_size: Option<i64> = row.try_get("max_file_size")?;
+    let names: Option<String> = row.try_get("file_names")?;
+    let names = names.unwrap_or_default().lines().map(str::to_owned).collect();
     Ok(Partner {
         pins: pins.remove(&short_name).unwrap_or_default(),
         ssid: row.try_get("ssid")?,
@@ -47,6 +50,7 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
         check_ssid: row.try_get::<i64, _>("check_ssid")? != 0,
         usage: usage.map(|text| of_word(text).ok_or_else(corrupt)).transpose()?,
         legacy_suites: row.try_get::<Option<i64>, _>("legacy_suites")?.map(|value| value != 0),
+        files: FileRules { max_size: max_size.map(u64::try_from).transpose().map_err(|_| corrupt())?, names },
         short_name,
     })
 }
@@ -56,11 +60,13 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Db
     sqlx::query(
         "INSERT INTO os4x_partners \
          (short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
-         legacy_suites) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+         legacy_suites, max_file_size, file_names) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
          ON CONFLICT (short_name) DO UPDATE SET ssid = excluded.ssid, enabled = excluded.enabled, \
          certificate = excluded.certificate, profile = excluded.profile, host = excluded.host, \
          port = excluded.port, tls = excluded.tls, outgoing_ip = excluded.outgoing_ip, \
-         check_ssid = excluded.check_ssid, usage = excluded.usage, legacy_suites = excluded.legacy_suites",
+         check_ssid = excluded.check_ssid, usage = excluded.usage, legacy_suites = excluded.legacy_suites, \
+         max_file_size = excluded.max_file_size, file_names = excluded.file_names",
     )
     .bind(partner.short_name.as_str())
     .bind(partner.ssid.as_str())
@@ -74,6 +80,9 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Db
     .bind(i64::from(partner.check_ssid))
     .bind(partner.usage.as_ref().map(word))
     .bind(partner.legacy_suites.map(i64::from))
+    // The command allows no larger one.
+    .bind(partner.files.max_size.map(|blocks| i64::try_from(blocks).unwrap_or(i64::MAX)))
+    .bind((!partner.files.names.is_empty()).then(|| partner.files.names.join("\n")))
     .execute(&mut **change)
     .await?;
     sqlx::query("DELETE FROM os4x_partner_pins WHERE partner = $1")

@@ -210,7 +210,7 @@ fn a_flood_of_entries_starts_a_few_scripts_and_drops_what_does_not_fit() {
         for lot in 0..10 {
             let client = &client;
             scope.spawn(move || {
-                (0..11).for_each(|number| drop(client.ok(&entry(&format!("entry {lot} {number}")))))
+                (0..11).for_each(|number| drop(client.ok(&entry(&format!("entry {lot} {number}")))));
             });
         }
     });

@@ -15,6 +15,8 @@ fn as_version_1(site: &Site) {
     for statement in [
         "UPDATE os4x_schema SET version = 1",
         "ALTER TABLE os4x_partners DROP COLUMN usage",
+        "ALTER TABLE os4x_partners DROP COLUMN max_file_size",
+        "ALTER TABLE os4x_partners DROP COLUMN file_names",
         "ALTER TABLE os4x_partners DROP COLUMN legacy_suites",
         "DROP TABLE os4x_intermediates",
     ] {

@@ -120,6 +120,8 @@ catalogue! {
     VIOLATION "violation" "session" Warn
         ["side" "esid" "command?" "field?" "offset" "found" "expected" "rule"]
         "A message broke the protocol; it was not passed on, and both sides get an ESID."
+    FILE_REFUSED "file_refused" "session" Notice ["side" "name" "kib" "sfna" "detail"]
+        "A file was refused by the rules of the partner's row; the session goes on."
     DEVIATION "deviation" "session" Notice ["number" "side" "command" "field?" "detail"]
         "A known deviation from the protocol was tolerated; once a session for each number."
 }
@@ -145,11 +147,13 @@ pub const KEYS: &[(&str, &str)] = &[
     ("function", "Function of the backend."),
     ("generation", "Version of the configuration."),
     ("holder", "Whom the licence was issued to."),
+    ("kib", "Size that the file's sender has announced, in blocks of 1,024 octets."),
     ("level", "The new level."),
     ("lines", "Number of lines."),
     ("listen", "IP address and port for internal connections."),
     ("listener", "Which one: internal, tls or local."),
     ("lost", "Reports that did not reach the backend and are not sent again."),
+    ("name", "Virtual file name."),
     ("number", "Of the tolerated deviation."),
     ("octets_in", "Octets from the partner."),
     ("octets_out", "Octets from the station."),
@@ -164,6 +168,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("seconds", "How long it lasted, or how long it is valid."),
     ("serial", "Serial number of the partner's certificate."),
     ("session", "Identifier of the session; the same in both daemons."),
+    ("sfna", "Reason code of the SFNA that was sent."),
     ("side", "Who sent the message: partner or station."),
     ("signal", "Signal that asked for the end."),
     ("ssid", "SSIDCODE that the partner gave."),

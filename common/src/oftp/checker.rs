@@ -107,6 +107,12 @@ impl Checker {
         self.transfer.as_ref().map(|file| (file.sender, file.name, file.progress.octets))
     }
 
+    /// The file that is offered and not answered yet: its name, and the size that it announces, in blocks of 1,024 octets.
+    pub fn file_offered(&self) -> Option<(Label, u64)> {
+        let file = self.transfer.as_ref().filter(|_| self.state == State::Open)?;
+        Some((file.name, file.announced))
+    }
+
     /// The first ESID that passed: who sent it and why. A close is due then; before, it is a break.
     pub fn ended(&self) -> Option<(Side, EsidReason)> {
         self.ended
@@ -159,6 +165,11 @@ impl Checker {
         let offered = self.initiator.as_ref().map(Ssid::level);
         let level = self.level().or(offered).unwrap_or(Level::L5);
         super::message::esid(level, reason, text)
+    }
+
+    /// The whole SFNA that refuses the file on offer for good, in the layout of the level in force.
+    pub fn sfna(&self, reason: u8, text: &str) -> Vec<u8> {
+        super::message::sfna(self.level().unwrap_or(Level::L5), reason, text)
     }
 
     fn drains(&self, from: Side) -> bool {

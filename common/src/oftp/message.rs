@@ -14,7 +14,6 @@ use super::profile::Profile;
 use super::reason::EsidReason;
 use super::side::Side;
 use super::violation::{MessageFault, Violation};
-use std::fmt::Write;
 
 /// A finding in a message that is accepted nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -348,16 +347,27 @@ pub(super) fn esid(level: Level, reason: EsidReason, text: &str) -> Vec<u8> {
         }
         reason => reason,
     };
-    let mut oeb = format!("F{}", known.code());
-    if level == Level::L5 {
-        let end = (0..=text.len().min(999)).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        let text = text.get(..end).unwrap_or_default();
-        // Writing to a String cannot fail.
-        let _ = write!(oeb, "{:03}{text}", text.len());
-    }
-    oeb.push('\r');
+    let text = if level == Level::L5 { counted(text) } else { String::new() };
+    buffer_of(&format!("F{}{text}\r", known.code()))
+}
+
+/// A whole SFNA in the form of `level`: not to be tried again.
+pub(super) fn sfna(level: Level, reason: u8, text: &str) -> Vec<u8> {
+    let text = if level == Level::L5 { counted(text) } else { String::new() };
+    buffer_of(&format!("3{:02}N{text}", reason.min(99)))
+}
+
+/// A text of level 5 behind its length, cut at 999 octets, between characters.
+fn counted(text: &str) -> String {
+    let end = (0..=text.len().min(999)).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let text = text.get(..end).unwrap_or_default();
+    format!("{:03}{text}", text.len())
+}
+
+/// An Exchange Buffer of a few hundred octets with its header.
+fn buffer_of(oeb: &str) -> Vec<u8> {
     let length = u32::try_from(oeb.len().saturating_add(STH)).unwrap_or(0);
-    // The length of an ESID needs 10 of the header's 24 bits.
+    // Such a length needs 10 of the header's 24 bits.
     let mut stb = (length | 0x1000_0000).to_be_bytes().to_vec();
     stb.extend_from_slice(oeb.as_bytes());
     stb

@@ -18,6 +18,8 @@ pub(super) struct Transfer {
     secured: bool,
     format: u8,
     record_length: u64,
+    /// SFIDFSIZ, in blocks of 1,024 octets.
+    pub(super) announced: u64,
     /// SFIDREST, in records or 1,024 octets.
     pub(super) offered: u64,
     /// SFPAACNT, the same unit.
@@ -48,6 +50,7 @@ impl Transfer {
             secured,
             format,
             record_length,
+            announced: number(layout, oeb, "SFIDFSIZ"),
             offered: number(layout, oeb, "SFIDREST"),
             restart: 0,
             progress: Progress::default(),

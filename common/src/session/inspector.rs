@@ -1,11 +1,12 @@
 //! The OFTP2 checker at work in a session: judges each buffer, logs the events of the session, and counts what the end
 //! line reports. Both daemons use it, so a DMZ host that was taken over cannot send rubbish inward.
 
-use crate::config::ProfileName;
+use crate::config::{FileRules, ProfileName};
 use crate::log::{Event, Priority, enabled, events};
-use crate::oftp::{self, Checker, EsidReason, Note, Profile, Violation};
+use crate::oftp::{self, Checker, CommandCode, EsidReason, Note, Profile, State, Violation};
 use crate::rpc::{MAX_TRANSFERS, Transfer, TransferResult};
-use crate::session::relay::{self, Cause, Judge};
+use crate::session::file_rules::FileRefusal;
+use crate::session::relay::{self, Cause, Judge, Verdict};
 use crate::text::hex;
 use std::collections::VecDeque;
 
@@ -28,6 +29,11 @@ pub struct Inspector {
     data: [Run; 2],
     /// The SSIDCODE that the Responder must have.
     responder: Option<String>,
+    /// Which files the partner may send.
+    file_rules: FileRules,
+    /// The partner was given the turn unasked, and has used it for files alone that were refused here: the station
+    /// knows of none.
+    turn_unseen: bool,
     /// What passed so far.
     pub tally: Tally,
     /// The last files that have ended.
@@ -50,6 +56,8 @@ impl Inspector {
             idle_commands,
             data: [Run::default(); 2],
             responder: None,
+            file_rules: FileRules::default(),
+            turn_unseen: false,
             tally: Tally::default(),
             transfers: VecDeque::new(),
         }
@@ -73,6 +81,11 @@ impl Inspector {
         self.responder = Some(responder.to_owned());
     }
 
+    /// The partner may send these files alone; others are refused here, in the station's place.
+    pub fn restrict(&mut self, rules: &FileRules) {
+        self.file_rules.clone_from(rules);
+    }
+
     /// Length of the buffer at the start of `octets`, once it is whole.
     ///
     /// # Errors
@@ -86,6 +99,11 @@ impl Inspector {
     /// # Errors
     /// The rule that the buffer breaks, and the ESID reason for it. Nothing may pass afterwards.
     pub fn pass(&mut self, from: oftp::Side, buffer: &[u8]) -> Result<bool, Violation> {
+        self.inspect(from, buffer).map(|code| code.is_some())
+    }
+
+    /// Judges and logs one whole buffer; none: it comes after the end.
+    fn inspect(&mut self, from: oftp::Side, buffer: &[u8]) -> Result<Option<CommandCode>, Violation> {
         if enabled(Priority::Trace) {
             let (side, length) = (self.name(from), buffer.len());
             crate::trace!(
@@ -109,7 +127,53 @@ impl Inspector {
         for note in self.checker.take_notes() {
             self.take(&note);
         }
-        Ok(command.code.is_some())
+        Ok(command.code)
+    }
+
+    /// What becomes of a command of the partner that is in order.
+    fn by_rules(&mut self, code: CommandCode, turn_is_fresh: bool) -> Result<Verdict, Violation> {
+        match code {
+            CommandCode::Sfid => {
+                if let Some(answer) = self.refuse_file(turn_is_fresh)? {
+                    return Ok(answer);
+                }
+                self.turn_unseen = false;
+            }
+            CommandCode::Eerp | CommandCode::Nerp => self.turn_unseen = false,
+            CommandCode::Cd if self.turn_unseen => return self.end_unseen_turn(),
+            _ => {}
+        }
+        Ok(Verdict::Pass)
+    }
+
+    /// The answer to a file that the partner may not send: SFNA, as the station would give it. For the other daemon and
+    /// the station the file was never offered: before it and after it the session stands at the same place.
+    fn refuse_file(&mut self, turn_is_fresh: bool) -> Result<Option<Verdict>, Violation> {
+        if self.file_rules.is_empty() {
+            return Ok(None);
+        }
+        let Some((name, blocks)) = self.checker.file_offered() else { return Ok(None) };
+        let Some(refusal) = FileRefusal::of(&self.file_rules, name.octets(), blocks) else { return Ok(None) };
+        let sfna = self.checker.sfna(refusal.reason(), &refusal.text());
+        self.inspect(self.side(relay::Side::Inner), &sfna)?;
+        self.turn_unseen |= turn_is_fresh;
+        Event::new(&events::FILE_REFUSED)
+            .field_display("side", relay::Side::Outer)
+            .field("name", name.octets())
+            .field_num("kib", blocks)
+            .field_display("sfna", format_args!("{:02}", refusal.reason()))
+            .field("detail", refusal.remedy())
+            .log();
+        Ok(Some(Verdict::Answer { onward: Vec::new(), back: sfna }))
+    }
+
+    /// The partner gives a turn back that the station gave unasked and of which it has seen nothing. To the station
+    /// that would be a Change Direction in answer to its own, which is forbidden (RFC 5024 §3.3.4.2): who has nothing
+    /// to send then ends the session. Both have nothing more, so both are told that it has ended.
+    fn end_unseen_turn(&mut self) -> Result<Verdict, Violation> {
+        let esid = self.checker.esid(EsidReason::NormalTermination, "");
+        self.inspect(self.side(relay::Side::Inner), &esid)?;
+        Ok(Verdict::Answer { onward: esid.clone(), back: esid })
     }
 
     /// The SSIDCODE that `side` gave, without trailing spaces.
@@ -234,8 +298,13 @@ impl Judge for Inspector {
         self.checker.frame(self.side(from), octets)
     }
 
-    fn judge(&mut self, from: relay::Side, unit: &[u8]) -> Result<bool, Violation> {
-        self.pass(self.side(from), unit)
+    fn judge(&mut self, from: relay::Side, unit: &[u8]) -> Result<Verdict, Violation> {
+        let turn_is_fresh = self.checker.state() == State::IdleFresh;
+        match self.inspect(self.side(from), unit)? {
+            Some(code) if from == relay::Side::Outer => self.by_rules(code, turn_is_fresh),
+            Some(_) => Ok(Verdict::Pass),
+            None => Ok(Verdict::Drop),
+        }
     }
 
     fn may_close(&self) -> bool {

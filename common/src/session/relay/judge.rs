@@ -2,6 +2,22 @@
 
 use super::side::Side;
 
+/// What becomes of a legal unit.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It passes.
+    Pass,
+    /// It does not, because the session is over.
+    Drop,
+    /// It does not: these octets go on in its place, and those back to who sent it. Either may be empty.
+    Answer {
+        /// To the other side.
+        onward: Vec<u8>,
+        /// To the sender.
+        back: Vec<u8>,
+    },
+}
+
 /// Decides what passes.
 pub trait Judge {
     /// What is wrong with a unit.
@@ -11,11 +27,11 @@ pub trait Judge {
     /// # Errors
     /// What is wrong with the octets: the session ends.
     fn frame(&self, from: Side, octets: &[u8]) -> Result<Option<usize>, Self::Fault>;
-    /// Judges one whole unit; false: it is legal but must not be passed on, because the session is over.
+    /// Judges one whole unit.
     ///
     /// # Errors
     /// What is wrong with the unit: the session ends.
-    fn judge(&mut self, from: Side, unit: &[u8]) -> Result<bool, Self::Fault>;
+    fn judge(&mut self, from: Side, unit: &[u8]) -> Result<Verdict, Self::Fault>;
     /// A close here ends the session in the regular way; elsewhere it breaks off.
     fn may_close(&self) -> bool;
     /// A unit that ends the session has passed; what still comes is drained.

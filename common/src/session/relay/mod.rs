@@ -1,5 +1,6 @@
 //! The relay: passes a session's octets between its two connections, and nothing that has not been judged whole.
-//! Knows no protocol: a `Judge` says where a unit ends, whether it may pass, and what to say at the end.
+//! Knows no protocol: a `Judge` says where a unit ends, whether it may pass, how it is answered here if it may not, and
+//! what to say at the end.
 //!
 //! Bounded: one buffer of two units a direction. A slow reader presses back through the kernel to the sender.
 
@@ -7,7 +8,7 @@ mod judge;
 mod one_way;
 mod side;
 
-pub use judge::{Cause, Judge};
+pub use judge::{Cause, Judge, Verdict};
 pub use side::Side;
 
 use crate::net::{Conn, Interrupted, Read, Waiter};
@@ -189,16 +190,19 @@ impl<'a, J: Judge> Relay<'a, J> {
 
     /// One round from `side` to the other: write what is judged, read, judge. True if anything moved.
     fn move_from(&mut self, side: Side) -> Result<bool, Step<J::Fault>> {
-        let half = &mut self.halves[side.index()];
+        let [from_outer, from_inner] = &mut self.halves;
         let [Some(outer), Some(inner)] = &mut self.conns else { return Ok(false) };
-        let (source, sink) = match side {
-            Side::Outer => (outer, inner),
-            Side::Inner => (inner, outer),
+        let (half, back, source, sink) = match side {
+            Side::Outer => (from_outer, from_inner, outer, inner),
+            Side::Inner => (from_inner, from_outer, inner, outer),
         };
         if let Err(e) = half.write_to(sink) {
             return Err(self.lost(side.other(), e));
         }
         let mut moved = half.moved();
+        if back.is_answering() {
+            return Ok(moved);
+        }
         let ending = loop {
             let Some(room) = half.room() else { break None };
             match source.read(room) {
@@ -213,14 +217,21 @@ impl<'a, J: Judge> Relay<'a, J> {
                 Read::Broken(e) => break Some(e),
             }
         };
-        if let Err(fault) = half.judge(self.judge, side) {
-            return Err(Step::End(Cause::Refused(side, fault)));
+        match half.judge(self.judge, side) {
+            Ok(None) => {}
+            Ok(Some(answer)) => {
+                back.insert(&answer);
+                moved = true;
+            }
+            Err(fault) => return Err(Step::End(Cause::Refused(side, fault))),
         }
         if let Err(e) = half.write_to(sink) {
             return Err(self.lost(side.other(), e));
         }
         moved |= half.moved();
         match ending {
+            // What came behind a unit that was answered is judged first; the end shows again.
+            Some(_) if back.is_answering() => Ok(true),
             // All that was judged is delivered before the end is passed on.
             Some(_) if !half.is_written(sink) && self.judge.may_close() => Ok(moved),
             Some(_) if self.judge.may_close() => Err(Step::Closed(Some(side))),
@@ -241,11 +252,14 @@ impl<'a, J: Judge> Relay<'a, J> {
                 }
             }
         }
-        if half.judge(self.judge, side).is_ok() && self.judge.may_close() {
-            Step::Closed(Some(side))
-        } else {
-            Step::Broken(side, e)
-        }
+        // Nobody reads an answer any more.
+        let is_right = loop {
+            match half.judge(self.judge, side) {
+                Ok(Some(_)) => {}
+                other => break other.is_ok(),
+            }
+        };
+        if is_right && self.judge.may_close() { Step::Closed(Some(side)) } else { Step::Broken(side, e) }
     }
 
     /// `by` closed: what is judged goes out to the other side, which then sees a regular close.

@@ -5,7 +5,7 @@
 //! |  sent  |  may pass  |  not whole  |    room     |
 //! ```
 
-use super::judge::Judge;
+use super::judge::{Judge, Verdict};
 use super::side::Side;
 use crate::net::Conn;
 use std::io;
@@ -22,6 +22,10 @@ pub(super) struct OneWay {
     /// Nothing is read any more: these are the last octets of the session.
     last: bool,
     moved: bool,
+    /// Octets of our own are among those to be written.
+    answering: bool,
+    /// Octets of the buffer, but for what our own octets add.
+    size: usize,
     /// Since when an unfinished unit has been waiting for its sender.
     pub(super) begun: Option<Instant>,
     /// Octets passed on.
@@ -37,6 +41,8 @@ impl OneWay {
             read: 0,
             last: false,
             moved: false,
+            answering: false,
+            size: 2 * largest_unit,
             begun: None,
             passed: 0,
         }
@@ -82,16 +88,21 @@ impl OneWay {
         self.read += n;
     }
 
-    /// Judges every unit that is whole; what must not pass is cut out.
-    pub(super) fn judge<J: Judge>(&mut self, judge: &mut J, from: Side) -> Result<(), J::Fault> {
+    /// Judges every unit that is whole; what must not pass is cut out. Stops at a unit that is answered here, and gives
+    /// the answer for its sender: the rest waits for the next call.
+    pub(super) fn judge<J: Judge>(&mut self, judge: &mut J, from: Side) -> Result<Option<Vec<u8>>, J::Fault> {
         let before = self.judged;
+        let mut answer = None;
         while let Some(octets) = self.buffer.get(self.judged..self.read).filter(|octets| !octets.is_empty()) {
             let Some(length) = judge.frame(from, octets)? else { break };
-            if judge.judge(from, octets.get(..length).unwrap_or(octets))? {
-                self.judged += length;
-            } else {
-                self.buffer.copy_within(self.judged + length..self.read, self.judged);
-                self.read -= length;
+            match judge.judge(from, octets.get(..length).unwrap_or(octets))? {
+                Verdict::Pass => self.judged += length,
+                Verdict::Drop => self.replace(length, &[]),
+                Verdict::Answer { onward, back } => {
+                    self.replace(length, &onward);
+                    answer = Some(back);
+                    break;
+                }
             }
         }
         if self.judged == self.read || self.read == self.buffer.len() {
@@ -100,7 +111,29 @@ impl OneWay {
         } else if self.begun.is_none() || self.judged > before {
             self.begun = Some(Instant::now());
         }
-        Ok(())
+        Ok(answer)
+    }
+
+    /// Puts `words` of our own behind what is judged, before what is not.
+    pub(super) fn insert(&mut self, words: &[u8]) {
+        self.replace(0, words);
+        self.answering = self.written < self.judged;
+    }
+
+    /// Octets of our own still wait for their reader: whoever is answered without reading is not listened to, so no
+    /// more than one answer is ever kept.
+    pub(super) fn is_answering(&self) -> bool {
+        self.answering
+    }
+
+    /// Puts `words` in the place of the next `length` octets, as judged.
+    fn replace(&mut self, length: usize, words: &[u8]) {
+        let (from, to) = (self.judged, self.read.min(self.judged + length));
+        self.buffer.splice(from..to, words.iter().copied());
+        self.judged = from + words.len();
+        self.read = self.read - (to - from) + words.len();
+        // The room is as large as before, if not all of it is taken.
+        self.buffer.resize(self.size.max(self.read), 0);
     }
 
     /// Whether the last `write_to` wrote anything.
@@ -120,6 +153,7 @@ impl OneWay {
             self.passed += n as u64;
             self.moved = true;
         }
+        self.answering &= self.written < self.judged;
         sink.drain().map(drop)
     }
 

@@ -107,6 +107,7 @@ impl Encrypted {
             return unknown(Status::UnknownPartner, "this SSIDCODE is not in the partner table");
         };
         let (name, enabled, profile) = (partner.short_name.clone(), partner.enabled, partner.profile);
+        inspector.restrict(&partner.files);
         if !context.active.may_speak(self.certificate.as_deref(), &code) {
             context.facts.partner = name;
             return unknown(Status::NotThisPartner, "this certificate may not speak for this SSIDCODE");

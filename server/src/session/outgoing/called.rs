@@ -26,6 +26,7 @@ impl Chosen {
     pub(in crate::session) fn call(mut self, context: &mut SessionContext) -> Result<Attached, Stop> {
         let mut inspector =
             Inspector::new(self.partner.profile, context.active.limits.idle_commands, relay::Side::Inner);
+        inspector.restrict(&self.partner.files);
         if self.partner.check_ssid {
             inspector.expect(&self.partner.ssid);
         }
