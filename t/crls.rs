@@ -19,7 +19,7 @@ const REFRESH: Duration = Duration::from_mins(1);
 /// Serves `body` to whoever asks for anything, for as long as this test process lives; gives the URL.
 fn publish(body: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/other-ca.crl", listener.local_addr().unwrap());
+    let url = format!("http://{}/other%20ca.crl", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let mut request = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
@@ -47,7 +47,8 @@ fn the_crl_of_a_new_ca_is_found_fetched_and_in_force() {
     site.api(&["trust", "add", &site.file("other-ca.pem", &certificate).unwrap()]).unwrap();
     site.launch().unwrap();
     let mut request = Request::new("beta").ssid("O0013BETA");
-    request.crl_url = Some(url.clone());
+    // CAs write such URLs too.
+    request.crl_url = Some(format!(" {}\t", url.replace("%20", " ")));
     let beta = other.issue(&request).unwrap();
     let partner = site.partner_with("O0013BETA", Some(&beta)).unwrap();
 
@@ -108,6 +109,37 @@ fn the_list_of_an_intermediate_that_partners_send_is_checked_with_it_and_it_is_n
     let mark = site.mark(Role::Server);
     assert!(!alone.call().is_good());
     site.wait_log_after(Role::Server, mark, "session_refused*reason=unknown-ca");
+    site.end();
+}
+
+#[test]
+fn a_crl_that_cannot_be_downloaded_is_told_once_with_what_to_do() {
+    let other = Authority::new("Other CA").unwrap();
+    let mut site =
+        Builder::new("crl-ldap").partners([PartnerEntry::new("beta", "O0013BETA")]).prepare().unwrap();
+    let certificate = other.certificate_pem().unwrap();
+    site.api(&["trust", "add", &site.file("other-ca.pem", &certificate).unwrap()]).unwrap();
+    site.launch().unwrap();
+    let mut request = Request::new("beta").ssid("O0013BETA");
+    request.crl_url = Some("ldap:///CN=Other CA?certificateRevocationList".to_owned());
+    let beta = other.issue(&request).unwrap();
+    let partner = site.partner_with("O0013BETA", Some(&beta)).unwrap();
+    for _ in 0..2 {
+        let mark = site.mark(Role::Server);
+        assert!(!partner.call().is_good());
+        site.wait_log_after(Role::Server, mark, "session_refused*reason=crl-missing");
+    }
+    let url = "ldap:///CN=Other%20CA?certificateRevocationList";
+    let line = site.wait_log(Role::Server, "a CRL distribution URL cannot be downloaded from");
+    assert!(line.contains(" WARN ") && line.contains(url) && line.contains("crl add FILE"), "{line}");
+    wait_slow(SLICE, "the entry in the system log", || {
+        site.api(&["log"]).unwrap().contains("crl_url_not_fetchable").then_some(())
+    });
+    let entries = site.api(&["log"]).unwrap();
+    assert_eq!(entries.matches("crl_url_not_fetchable").count(), 1, "{entries}");
+    assert_eq!(site.log(Role::Server).matches("cannot be downloaded from").count(), 1);
+    let list = site.api(&["crl", "list"]).unwrap();
+    assert!(list.contains("by-hand") && list.contains(url) && list.contains("crl add FILE"), "{list}");
     site.end();
 }
 

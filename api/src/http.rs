@@ -6,6 +6,7 @@ use crate::causes::on_one_line;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use common::net::is_public;
+use common::text::url::escaped;
 use http_body_util::LengthLimitError;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -166,6 +167,7 @@ impl Target {
 
     /// Where a redirect leads (RFC 9110 section 10.2.2).
     fn follow(&self, location: &str) -> Result<Self, HttpError> {
+        let location = &*escaped(location);
         let scheme = self.0.scheme_str().unwrap_or_default();
         let authority = self.authority();
         if location.starts_with("//") {
@@ -392,6 +394,7 @@ mod tests {
             ("//b.example/c", "http://b.example/c"),
             ("/c?d", "http://a.example:81/c?d"),
             ("c", "http://a.example:81/x/c"),
+            (" c d ", "http://a.example:81/x/c%20d"),
         ] {
             assert_eq!(base.follow(location).unwrap(), Target::parse(url).unwrap(), "{location}");
         }

@@ -111,7 +111,7 @@ impl Call {
 /// A CRL distribution URL, and who signs the list there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrlUrl {
-    /// http or https, at most `MAX_CRL_URL` octets of printable ASCII.
+    /// At most `MAX_CRL_URL` octets of printable ASCII. The backend downloads from http and https URLs.
     pub url: String,
     /// Certificates of CAs, PEM: the list's issuer, then each one's issuer, up to the one that a trusted certificate has
     /// issued; none where the issuer is trusted itself, or known already. At most `MAX_ISSUERS` octets.

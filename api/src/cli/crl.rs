@@ -12,6 +12,7 @@ use crate::store::crl_urls::{self, Noted, Source};
 use crate::store::crls::{self, Kept, LARGEST_IN_ALL, Stored};
 use crate::store::{certificates, configuration, intermediates};
 use common::text::clock;
+use common::text::url::escaped;
 use common::x509::times::CLOCK_SKEW;
 use openssl::x509::X509Crl;
 use serde_json::{Value, json};
@@ -59,9 +60,10 @@ const LIST: &str = "\
 usage: os4xapi crl list [--json] [--db DB]
 
 Lists the CRLs, and the URLs that they are downloaded from, with what was wrong the last time. A CRL is 'current',
-'expired', 'not yet valid' or 'unreadable'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came from
-elsewhere too. A CRL whose time has not come is 'not yet valid': until then the one before it holds. FOR tells which
-certificates of the issuer a CRL is for, if not all: those that name a URL, CAs only, no CAs.
+'expired', 'not yet valid' or 'unreadable'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came
+from elsewhere too, or 'by-hand': it cannot be downloaded from, its CRL has to be added. A CRL whose time has not come is
+'not yet valid': until then the one before it holds. FOR tells which certificates of the issuer a CRL is for, if not all:
+those that name a URL, CAs only, no CAs.
 
 --json: as JSON, with the CRLs in PEM
 ";
@@ -144,7 +146,11 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     for source in
         sources.iter().filter(|source| all.iter().all(|crl| crl.source.as_ref() != Some(&source.url)))
     {
-        let state = if source.fetched.is_some() { "double" } else { "missing" };
+        let state = match source.fetched {
+            Some(_) => "double",
+            None if crl_urls::is_fetchable(&source.url) => "missing",
+            None => "by-hand",
+        };
         let mut cells = std::array::from_fn(|_| "-".to_owned());
         state.clone_into(&mut cells[4]);
         cells[7].clone_from(&source.url);
@@ -230,15 +236,14 @@ fn with_source(mut row: Value, source: &Source) -> Value {
 
 async fn fetch(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    for url in invocation.arguments() {
+    let given: Vec<String> = invocation.arguments().iter().map(|url| escaped(url)).collect();
+    for url in &given {
         note(&db, url).await?;
     }
     let mut connection = db.connection().await?;
     let values = configuration::values(&mut connection).await?;
-    let urls = match invocation.arguments() {
-        [] => crl_urls::all(&mut connection).await?,
-        given => given.to_vec(),
-    };
+    let mut urls = if given.is_empty() { crl_urls::all(&mut connection).await? } else { given };
+    urls.retain(|url| crl_urls::is_fetchable(url));
     drop(connection);
     if urls.is_empty() {
         return output::say("There is no CRL distribution URL.");
@@ -265,7 +270,8 @@ async fn fetch(invocation: Invocation) -> Result<(), CliError> {
 async fn note(db: &Db, url: &str) -> Result<(), CliError> {
     if !crl_urls::is_fetchable(url) {
         return Err(CliError::Refused(format!(
-            "'{url}' is no CRL distribution URL: it takes http or https, without a user"
+            "'{url}' is no CRL distribution URL to download from: it takes http or https, without a user; a list from \
+             elsewhere is brought with 'os4xapi crl add FILE'"
         )));
     }
     match crl_urls::note(db, url).await? {
@@ -282,7 +288,8 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut change = db.change().await?;
     let crl_is_gone = crls::remove(&mut change, which).await?;
-    let url_is_gone = crl_urls::remove(&mut change, which).await?;
+    let url_is_gone =
+        crl_urls::remove(&mut change, which).await? || crl_urls::remove(&mut change, &escaped(which)).await?;
     if !crl_is_gone && !url_is_gone {
         return Err(CliError::Refused(format!(
             "there is no CRL of '{which}', and no such URL: 'os4xapi crl list' shows them"

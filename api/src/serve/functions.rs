@@ -19,11 +19,12 @@ use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::{
-    Call, ClientConfigAnswer, ConfigAnswer, CrlUrl, Enrolment, MAX_CRL_URL, MAX_ISSUERS, Origin,
+    Call, ClientConfigAnswer, ConfigAnswer, CrlUrl, Enrolment, Level, MAX_CRL_URL, MAX_ISSUERS, Origin,
     SessionEvent, SystemLog,
 };
 use common::text::escape::escape;
 use common::text::host::{is_host_name, is_short_name};
+use common::text::url::escaped;
 use common::x509::subject;
 use openssl::x509::X509;
 use serde::Serialize;
@@ -62,7 +63,7 @@ pub(super) async fn answer(
         }
         Call::ProxyClientConfig {} => client_config(app, client).await.map(ok),
         Call::ProxyConfig { proxy_id, generation } => proxy_config(app, &proxy_id, generation).await.map(ok),
-        Call::ProxyCrlUrl(found) => crl_url(app, client, &found).await.map(ok),
+        Call::ProxyCrlUrl(found) => crl_url(app, client, values, &found).await.map(ok),
         Call::ProxySystemLog(entry) => system_log(app, client, values, entry).await.map(ok),
         Call::ProxySession { events } => session_events(app, client, &events).await.map(ok),
     }
@@ -180,18 +181,23 @@ pub(super) fn needed_crls(mut all: Vec<Stored>, issuers: &[X509]) -> Vec<Stored>
 }
 
 /// A URL that is not kept is answered like one that is: the daemon can do nothing about it.
-async fn crl_url(app: &App, client: IpAddr, found: &CrlUrl) -> Result<Nothing, Refusal> {
-    let url = found.url.as_str();
-    if !crl_urls::is_fetchable(url) {
+async fn crl_url(app: &App, client: IpAddr, values: &Values, found: &CrlUrl) -> Result<Nothing, Refusal> {
+    let url = &escaped(&found.url);
+    if !crl_urls::is_printable(url) {
         return Err(Refusal::BadRequest(format!(
-            "A CRL distribution URL is http or https, of at most {MAX_CRL_URL} printable ASCII \
-             characters, without a user."
+            "A CRL distribution URL has a scheme and at most {MAX_CRL_URL} printable ASCII characters."
         )));
     }
     if !found.issuers.is_empty() {
         note_issuers(app, client, found).await?;
     }
     let why = match crl_urls::note(&app.db, url).await? {
+        Noted::New if !crl_urls::is_fetchable(url) => {
+            let (text, cause) = ("a CRL distribution URL cannot be downloaded from", crl_urls::BY_HAND);
+            let detail = format!("crl_url_not_fetchable url={} cause={}", escape(url), escape(cause));
+            reports::report(app, values, Level::Warn, text, &detail).await?;
+            return Ok(Nothing {});
+        }
         Noted::New => {
             log::info!("crl_url_new client={client} url={}", escape(url));
             return Ok(Nothing {});

@@ -5,6 +5,7 @@ use crate::db::{Change, Db, DbError};
 use crate::http::Target;
 use common::rpc::MAX_CRL_URL;
 use common::text::clock::{self, DAY};
+use common::text::url::is_web;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
@@ -15,6 +16,8 @@ const RATE: i64 = 50;
 const HOUR: i64 = 3_600;
 /// URLs of one round of downloads: strangers' silent hosts cannot hold the others up for long.
 const ROUND: i64 = 40;
+/// When a URL is due that cannot be downloaded from.
+const NEVER: i64 = i64::MAX;
 /// A URL that never had a CRL is forgotten after this time, seconds.
 const PATIENCE: i64 = 30 * DAY;
 
@@ -31,18 +34,31 @@ pub(crate) enum Noted {
     Full,
 }
 
-/// Whether `url` may be a CRL distribution URL: http or https with a host, no user, bounded length, printable ASCII.
+/// Whether `url`, as `escaped` gives it, can be downloaded from: http or https with a host, no user, bounded length,
+/// printable ASCII.
 pub(crate) fn is_fetchable(url: &str) -> bool {
-    let printable = url.bytes().all(|octet| octet.is_ascii_graphic());
-    printable && url.len() <= MAX_CRL_URL && Target::parse(url).is_ok()
+    is_printable(url) && is_web(url) && Target::parse(url).is_ok()
 }
 
-/// Keeps a URL that `is_fetchable`. The daemons see it with the next change; a report alone makes no new generation.
+/// Whether `url` has a scheme, a bounded length and printable ASCII characters alone.
+pub(crate) fn is_printable(url: &str) -> bool {
+    url.contains(':') && url.len() <= MAX_CRL_URL && url.bytes().all(|octet| octet.is_ascii_graphic())
+}
+
+/// What to do about a URL that is not `is_fetchable`.
+pub(crate) const BY_HAND: &str = "only http and https URLs without a user can be downloaded from: if 'os4xapi crl \
+    list' shows no list of that CA, bring it with 'os4xapi crl add FILE', or name a web URL of it with 'os4xapi crl \
+    fetch URL'";
+
+/// Keeps a URL that `is_printable`; one that is not `is_fetchable` too, so that it is told once. The daemons see it
+/// with the next change; a report alone makes no new generation.
 pub(crate) async fn note(db: &Db, url: &str) -> Result<Noted, DbError> {
     let now = clock::now();
+    let (due, error) = if is_fetchable(url) { (now, None) } else { (NEVER, Some(BY_HAND.to_owned())) };
     let mut batch = db.batch().await?;
-    sqlx::query("DELETE FROM os4x_crl_urls WHERE fetched IS NULL AND reported < $1")
+    sqlx::query("DELETE FROM os4x_crl_urls WHERE fetched IS NULL AND reported < $1 AND due < $2")
         .bind(now - PATIENCE)
+        .bind(NEVER)
         .execute(&mut *batch)
         .await?;
     let known = sqlx::query("SELECT 1 FROM os4x_crl_urls WHERE url = $1").bind(url);
@@ -55,9 +71,11 @@ pub(crate) async fn note(db: &Db, url: &str) -> Result<Noted, DbError> {
     if count(&mut batch, "reported >= $1", 0).await? >= MOST && !make_room(&mut batch).await? {
         return Ok(Noted::Full);
     }
-    sqlx::query("INSERT INTO os4x_crl_urls (url, reported, due, failures) VALUES ($1, $2, $2, 0)")
+    sqlx::query("INSERT INTO os4x_crl_urls (url, reported, due, failures, error) VALUES ($1, $2, $3, 0, $4)")
         .bind(url)
         .bind(now)
+        .bind(due)
+        .bind(error)
         .execute(&mut *batch)
         .await?;
     batch.commit().await?;
@@ -145,10 +163,13 @@ pub(crate) async fn due(connection: &mut AnyConnection) -> Result<Vec<String>, D
 
 /// Tries what failed, or never had its turn, as soon as may be: what stood in its way may be gone.
 pub(crate) async fn try_again(change: &mut Change) -> Result<(), DbError> {
-    sqlx::query("UPDATE os4x_crl_urls SET due = $1, failures = 0 WHERE due > $1 AND error IS NOT NULL")
-        .bind(clock::now())
-        .execute(&mut **change)
-        .await?;
+    sqlx::query(
+        "UPDATE os4x_crl_urls SET due = $1, failures = 0 WHERE due > $1 AND due < $2 AND error IS NOT NULL",
+    )
+    .bind(clock::now())
+    .bind(NEVER)
+    .execute(&mut **change)
+    .await?;
     Ok(())
 }
 

@@ -142,6 +142,37 @@ fn the_issuer_that_a_server_reports_signs_its_list_as_long_as_it_leads_to_a_trus
 }
 
 #[test]
+fn a_url_with_blanks_is_one_with_its_escaped_spelling_and_one_that_is_no_web_address_waits_for_the_list() {
+    let ca = Identity::ca("Blank CA");
+    let site = site_that_trusts(&ca);
+    let web = Web::new();
+    let url = web.put("/my%20ca.crl", ca.crl(60).as_bytes());
+    let spelt = format!(" {} ", url.replace("%20", " "));
+    assert!(site.ok(&["crl", "fetch", &spelt]).contains("taken, of"));
+    assert!(site.ok(&["crl", "fetch", &url]).contains("there already"));
+    assert_eq!(listed(&site, &url)["state"], "current");
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let ldap = "ldap:///CN=Blank%20CA?list";
+    for url in [spelt.as_str(), ldap, " ldap:///CN=Blank CA?list", "http://user:word@crl.example/"] {
+        client.ok(&json!({"function": "proxy_crl_url", "url": url}));
+    }
+    let log = site.json(&["log"]);
+    assert_eq!(log.as_array().unwrap().len(), 2, "{log}");
+    let entry = log.as_array().unwrap().iter().find(|entry| entry["detail"].as_str().unwrap().contains(ldap));
+    let entry = entry.unwrap();
+    assert_eq!((&entry["level"], &entry["origin"]), (&json!("WARN"), &json!("api")));
+    assert!(entry["detail"].as_str().unwrap().contains("os4xapi crl add FILE"), "{entry}");
+    assert_eq!(listed(&site, ldap)["state"], "by-hand");
+    // Nobody tries it, also when a certificate is trusted.
+    site.ok(&["trust", "add", &site.dir.write("other.pem", &Identity::ca("Other CA").pem())]);
+    assert!(site.ok(&["crl", "fetch"]).contains("there already"));
+    assert_eq!(listed(&site, ldap)["tried"], Value::Null);
+    site.ok(&["crl", "remove", "ldap:///CN=Blank CA?list"]);
+    serve.end(Signal::SIGTERM);
+}
+
+#[test]
 fn without_automatic_handling_nothing_is_downloaded() {
     let ca = Identity::ca("Manual CA");
     let site = site_that_trusts(&ca);

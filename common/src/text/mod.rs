@@ -1,11 +1,12 @@
-//! Text and time as every part writes and reads them: hex digits, names of hosts, escaped and shortened text, the wall
-//! clock.
+//! Text and time as every part writes and reads them: hex digits, names of hosts, URLs, escaped and shortened text, the
+//! wall clock.
 //! Pure functions, apart from the clock's `now`. Imports `sys` alone, so that `oftp` may use it.
 
 pub mod clock;
 pub mod escape;
 pub mod hex;
 pub mod host;
+pub mod url;
 
 /// `text`, or as much of it as fits into `most` octets with `...` at the end.
 pub fn shortened(mut text: String, most: usize) -> String {

@@ -17,6 +17,7 @@ use common::log::{Event, events};
 use common::process::status::{self, Status};
 use common::rpc::{CrlUrl, Level, Origin, SessionEnd, SessionEvent, SystemLog};
 use common::sys;
+use common::text::url::is_web;
 use mio::Interest;
 use mio::net::TcpStream;
 use nix::unistd::Pid;
@@ -184,7 +185,16 @@ impl Parent {
         let known = self.config.as_ref().is_some_and(|config| config.crl_urls.contains(&found.url));
         let is_news = !known || !found.issuers.is_empty();
         if is_news && self.client.is_some() && self.crl_urls.take(&found, Instant::now()) {
-            common::info!("a CRL distribution URL is new: {}", common::log::escape(&found.url));
+            let shown = common::log::escape(&found.url);
+            if is_web(&found.url) {
+                common::info!("a CRL distribution URL is new: {shown}");
+            } else {
+                common::warn!(
+                    "a CRL distribution URL cannot be downloaded from: {shown}: if 'os4xapi crl list' shows no list \
+                     of that CA, bring it with 'os4xapi crl add FILE', or name a web URL of it with 'os4xapi crl \
+                     fetch URL'"
+                );
+            }
             self.send_to_client(&ToClient::CrlUrl(found));
         }
     }

@@ -2,7 +2,7 @@
 //! where its CRLs are. A peer wrote it, so all of it is bounded. `trust` decides whether to believe it.
 
 use common::rpc::MAX_CRL_URL;
-use common::text::shortened;
+use common::text::{shortened, url};
 use common::x509::subject;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -70,25 +70,22 @@ pub(crate) fn names_text(certificate: &X509Ref) -> String {
     shortened(text, NAME_LIMIT)
 }
 
-/// Where a certificate says its CRLs are: http and https only, few, and not too long. A peer chose them.
+/// Where a certificate says its CRLs are: few, and not too long. A peer chose them. http and https; where there is none
+/// of these, the first of the others, so that an operator hears of it.
 pub(crate) fn crl_urls(certificate: &X509Ref) -> Vec<String> {
     let Some(points) = certificate.crl_distribution_points() else { return Vec::new() };
     let names = points.iter().filter_map(|point| point.distpoint()?.fullname());
-    names
-        .flatten()
-        .filter_map(|name| name.uri())
-        .filter(|url| is_fetchable(url))
-        .take(URLS_PER_CERTIFICATE)
-        .map(str::to_owned)
-        .collect()
+    reported(names.flatten().filter_map(|name| name.uri()))
 }
 
-fn is_fetchable(url: &str) -> bool {
-    let http = ["http://", "https://"].iter().any(|scheme| {
-        url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-            && url.len() > scheme.len()
-    });
-    http && url.len() <= MAX_CRL_URL && url.bytes().all(|octet| octet.is_ascii_graphic())
+fn reported<'a>(uris: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let is_short =
+        |url: &String| url.len() <= MAX_CRL_URL && url.bytes().all(|octet| octet.is_ascii_graphic());
+    let (mut web, mut others): (Vec<String>, Vec<String>) =
+        uris.map(url::escaped).filter(is_short).partition(|url| url::is_web(url));
+    web.truncate(URLS_PER_CERTIFICATE);
+    others.truncate(1);
+    if web.is_empty() { others } else { web }
 }
 
 /// The subject's serialNumber attribute: the Odette ID (Odette certificate policy 1.4).
@@ -114,18 +111,16 @@ pub(crate) fn serial_text(certificate: &X509Ref) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::is_fetchable;
+    use super::{URLS_PER_CERTIFICATE, reported};
 
     #[test]
-    fn only_web_addresses_are_reported() {
-        for url in ["http://crl.example/ca.crl", "HTTPS://crl.example/ca.crl?x=1"] {
-            assert!(is_fetchable(url), "{url}");
-        }
-        let long = format!("http://{}", "a".repeat(2000));
-        for url in
-            ["", "http://", "ldap://crl.example/", "file:///etc/passwd", "http://a b", "http://a\n", &long]
-        {
-            assert!(!is_fetchable(url), "{url}");
-        }
+    fn web_addresses_are_reported_and_another_only_where_there_is_none() {
+        let (ldap, long) = ("ldap:///CN=My CA?list", format!("http://{}", "a".repeat(2000)));
+        let other = ["ldap:///CN=My%20CA?list"];
+        assert_eq!(reported([ldap, " http://a/b c"].into_iter()), ["http://a/b%20c"]);
+        assert_eq!(reported([ldap, "file:///etc/passwd"].into_iter()), other);
+        assert_eq!(reported([&long, ldap].into_iter()), other);
+        assert_eq!(reported([long.as_str(), "http://\u{fc}/"].into_iter()), [""; 0]);
+        assert_eq!(reported(["http://a/"; 9].into_iter()).len(), URLS_PER_CERTIFICATE);
     }
 }
