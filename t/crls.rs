@@ -5,6 +5,7 @@ use oftp2peer::ca::{Authority, Request};
 use oftp2peer::oftp::settings::Settings;
 use oftp2peer::transport::dial::Dial;
 use oftp2peer::transport::tls::Tls;
+use openssl::x509::X509Crl;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -140,6 +141,39 @@ fn a_crl_that_cannot_be_downloaded_is_told_once_with_what_to_do() {
     assert_eq!(site.log(Role::Server).matches("cannot be downloaded from").count(), 1);
     let list = site.api(&["crl", "list"]).unwrap();
     assert!(list.contains("by-hand") && list.contains(url) && list.contains("crl add FILE"), "{list}");
+    site.end();
+}
+
+/// Some 20 MiB in DER, 27 in PEM.
+#[test]
+fn a_large_crl_is_downloaded_and_in_force() {
+    let mut other = Authority::new("Large CA").unwrap();
+    let [good, gone] =
+        ["good", "gone"].map(|name| other.issue(&Request::new(name).ssid("O0013BETA")).unwrap());
+    other.revoke(&gone.certificate).unwrap();
+    other.revoke_strangers(600_000);
+    let crl = X509Crl::from_pem(&other.crl(30).unwrap()).unwrap().to_der().unwrap();
+    assert!(crl.len() > 20 << 20, "{}", crl.len());
+    let url = publish(crl);
+    let mut site = Builder::new("crl-large")
+        .setting("proxy_crl_allow_private", "yes")
+        .partners([PartnerEntry::new("beta", "O0013BETA")])
+        .prepare()
+        .unwrap();
+    let certificate = other.certificate_pem().unwrap();
+    site.api(&["trust", "add", &site.file("large-ca.pem", &certificate).unwrap()]).unwrap();
+    let refused = site.api(&["crl", "fetch", &url]).unwrap_err().to_string();
+    assert!(refused.contains("larger than 10 MiB: set proxy_crl_max_size"), "{refused}");
+    site.api(&["config", "set", "proxy_crl_max_size", "64"]).unwrap();
+    assert!(site.api(&["crl", "fetch", &url]).unwrap().contains("taken, of"));
+    site.launch().unwrap();
+    for (identity, is_good) in [(&good, true), (&gone, false)] {
+        let mark = site.mark(Role::Server);
+        assert_eq!(site.partner_with("O0013BETA", Some(identity)).unwrap().call().is_good(), is_good);
+        if !is_good {
+            site.wait_log_after(Role::Server, mark, "session_refused*reason=revoked");
+        }
+    }
     site.end();
 }
 

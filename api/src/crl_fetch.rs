@@ -11,6 +11,7 @@ use crate::settings::Values;
 use crate::store::crls::{self, Kept};
 use crate::store::{certificates, crl_urls, intermediates};
 use axum::body::Bytes;
+use common::config::MAX_CRLS;
 use common::text::clock;
 use openssl::error::ErrorStack;
 use openssl::x509::X509;
@@ -19,12 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Largest CRL that is downloaded, octets.
-const LARGEST: usize = 10 << 20;
-/// One download, redirects included.
+/// One download, redirects included, of a CRL of at most `USUAL`; a larger one has so much more time.
 const DEADLINE: Duration = Duration::from_mins(1);
-/// Downloads at a time; each may hold `LARGEST` octets.
-const AT_A_TIME: usize = 4;
+/// Usual bound of a CRL, MiB.
+const USUAL: u32 = 10;
+/// Downloads at a time, of at most `USUAL` each; fewer where they may be larger.
+const AT_A_TIME: u32 = 4;
 /// Least time between two downloads from a URL that works, seconds.
 const AGAIN: i64 = 900;
 /// First and longest pause after a failure, seconds; it doubles from one to the next.
@@ -42,6 +43,8 @@ pub(crate) enum FetchError {
     Nothing,
     /// Its issuer is not trusted.
     UnknownIssuer(String),
+    /// The CRL is larger than the setting allows.
+    TooLarge(u32),
     /// The CRLs are too large in all; octets allowed.
     NoRoom(usize),
     /// Its signature is wrong, or it is a delta.
@@ -61,7 +64,13 @@ impl fmt::Display for FetchError {
                      trusted one, so its signature cannot be checked: add it with 'os4xapi trust add'"
                 )
             }
-            Self::NoRoom(most) => write!(f, "all CRLs together would be larger than {most} octets"),
+            Self::TooLarge(most) => write!(
+                f,
+                "the CRL there is larger than {most} MiB: set proxy_crl_max_size to a larger number, up to 64"
+            ),
+            Self::NoRoom(most) => {
+                write!(f, "all CRLs together would be larger than {} MiB in PEM: remove one", most >> 20)
+            }
             Self::Pki(error) => error.fmt(f),
         }
     }
@@ -158,15 +167,16 @@ pub(crate) async fn fetch(
 ) -> Result<(), RoundError> {
     let reach = if values.yes("proxy_crl_allow_private") { Reach::Anywhere } else { Reach::PublicOnly };
     let client = Arc::new(Client::new(reach)?);
+    let bounds = Bounds::of(values.number("proxy_crl_max_size"));
     let mut urls = urls.into_iter();
     let mut downloads = JoinSet::new();
     loop {
-        while downloads.len() < AT_A_TIME
+        while downloads.len() < bounds.at_a_time
             && let Some(url) = urls.next()
         {
             let client = Arc::clone(&client);
             downloads.spawn(async move {
-                let got = client.get(&url, LARGEST, DEADLINE).await;
+                let got = client.get(&url, bounds.octets, bounds.deadline).await;
                 (url, got)
             });
         }
@@ -174,6 +184,26 @@ pub(crate) async fn fetch(
         let Some(joined) = downloads.join_next().await else { return Ok(()) };
         if let Ok((url, got)) = joined {
             tell(take(db, values, url, got).await?);
+        }
+    }
+}
+
+/// What the setting `proxy_crl_max_size` means for downloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bounds {
+    octets: usize,
+    deadline: Duration,
+    at_a_time: usize,
+}
+
+impl Bounds {
+    /// `size`: the setting, MiB. Memory stays bounded, and a slow line has time.
+    fn of(size: u32) -> Self {
+        let at_a_time = (AT_A_TIME * USUAL / size.max(1)).clamp(1, AT_A_TIME);
+        Self {
+            octets: usize::try_from(size).unwrap_or_default() << 20,
+            deadline: DEADLINE * size.max(USUAL) / USUAL,
+            at_a_time: usize::try_from(at_a_time).unwrap_or(1),
         }
     }
 }
@@ -186,6 +216,7 @@ async fn take(
     got: Result<Bytes, HttpError>,
 ) -> Result<Fetched, DbError> {
     let outcome = match got {
+        Err(HttpError::TooLarge(_)) => Err(FetchError::TooLarge(values.number("proxy_crl_max_size"))),
         Err(error) => Err(FetchError::Http(error)),
         Ok(octets) => store(db, &url, &octets).await?,
     };
@@ -224,7 +255,7 @@ async fn store(db: &Db, url: &str, octets: &[u8]) -> Result<Result<Taken, FetchE
         change.commit().await?;
     }
     Ok(match kept {
-        Kept::NoRoom => Err(FetchError::NoRoom(crls::LARGEST_IN_ALL)),
+        Kept::NoRoom => Err(FetchError::NoRoom(MAX_CRLS)),
         kept => Ok(Taken { crl, kept }),
     })
 }
@@ -256,7 +287,8 @@ fn pause(before: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{AGAIN, LAST_PAUSE, next_fetch, pause};
+    use super::{AGAIN, Bounds, LAST_PAUSE, next_fetch, pause};
+    use std::time::Duration;
 
     const DAY: i64 = 86_400;
 
@@ -275,6 +307,14 @@ mod tests {
         assert_eq!(next_fetch(now, now - DAY, Some(now - 1), 600), now + 600);
         // Times that contradict each other do no harm.
         assert_eq!(next_fetch(now, now + DAY, Some(now - DAY), DAY), now + AGAIN);
+    }
+
+    #[test]
+    fn larger_crls_have_more_time_and_come_fewer_at_a_time() {
+        for (size, seconds, at_a_time) in [(1, 60, 4), (10, 60, 4), (20, 120, 2), (64, 384, 1)] {
+            let bounds = Bounds { octets: size << 20, deadline: Duration::from_secs(seconds), at_a_time };
+            assert_eq!(Bounds::of(u32::try_from(size).unwrap()), bounds);
+        }
     }
 
     #[test]

@@ -348,6 +348,9 @@ pub struct Tied {
     pub networks: Vec<String>,
 }
 
+/// Octets of all CRLs in PEM that the backend keeps: one of 64 MiB in DER, and others.
+pub const MAX_CRLS: usize = 128 << 20;
+
 /// Most tied listeners of one client: the backend stores no more, and a client opens no more.
 pub const MAX_TIED: usize = 255;
 

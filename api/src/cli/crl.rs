@@ -9,8 +9,9 @@ use crate::crl_fetch::{self, Taken};
 use crate::db::Db;
 use crate::pki::read::{self, CrlFacts};
 use crate::store::crl_urls::{self, Noted, Source};
-use crate::store::crls::{self, Kept, LARGEST_IN_ALL, Stored};
+use crate::store::crls::{self, Kept, Stored};
 use crate::store::{certificates, configuration, intermediates};
+use common::config::MAX_CRLS;
 use common::text::clock;
 use common::text::url::escaped;
 use common::x509::times::CLOCK_SKEW;
@@ -121,7 +122,10 @@ fn outcome(kept: &Kept, crl: &CrlFacts) -> String {
     match kept {
         Kept::First | Kept::Newer => format!("taken, of {}{note}.", clock::rfc3339(crl.last_update)),
         Kept::Same => format!("there already, of {}{note}.", clock::rfc3339(crl.last_update)),
-        Kept::NoRoom => format!("not taken, all CRLs together would be larger than {LARGEST_IN_ALL} octets."),
+        Kept::NoRoom => format!(
+            "not taken, all CRLs together would be larger than {} MiB in PEM: remove one with 'os4xapi crl remove'.",
+            MAX_CRLS >> 20
+        ),
         Kept::Older(newer) => format!("not taken, a newer one is there, of {}.", clock::rfc3339(*newer)),
     }
 }

@@ -114,6 +114,7 @@ fn backend() -> impl Iterator<Item = Setting> {
             Kind::Number(60, 2_592_000),
             "Seconds after which a CRL is downloaded again, even if it is valid for longer.",
         ),
+        setting("proxy_crl_max_size", "10", Kind::Number(1, 64), "Largest CRL that is downloaded, MiB."),
         setting(
             "proxy_crl_allow_private",
             "no",

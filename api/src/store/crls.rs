@@ -3,7 +3,7 @@
 
 use crate::db::{Change, DbError};
 use crate::pki::read::CrlFacts;
-use common::config::NamedPem;
+use common::config::{MAX_CRLS, NamedPem};
 use common::text::clock;
 use common::x509::subject;
 use common::x509::times::CLOCK_SKEW;
@@ -27,9 +27,6 @@ pub(crate) struct Stored {
     pub(crate) pem: String,
 }
 
-/// Octets of all CRLs in PEM: the daemons take no configuration of more than 64 MiB.
-pub(crate) const LARGEST_IN_ALL: usize = 40 << 20;
-
 impl From<Stored> for NamedPem {
     fn from(crl: Stored) -> Self {
         Self { name: crl.name, pem: crl.pem }
@@ -47,7 +44,7 @@ pub(crate) enum Kept {
     Same,
     /// One at least as new is there, of this time.
     Older(i64),
-    /// All CRLs together would be larger than `LARGEST_IN_ALL`.
+    /// All CRLs together would be larger than `MAX_CRLS`.
     NoRoom,
 }
 
@@ -122,7 +119,7 @@ pub(crate) async fn offer(
         return Ok(Kept::Older(newest));
     }
     let goes: usize = held.iter().map(|row| row.pem.len()).sum();
-    if (size(change).await? + crl.pem.len()).saturating_sub(goes) > LARGEST_IN_ALL {
+    if (size(change).await? + crl.pem.len()).saturating_sub(goes) > MAX_CRLS {
         return Ok(Kept::NoRoom);
     }
     let outcome = if held.is_empty() { Kept::First } else { Kept::Newer };

@@ -3,6 +3,7 @@
 
 use super::session_id::{Direction, SessionId};
 use super::ticket::Ticket;
+use crate::config::MAX_CRLS;
 use crate::ipc::frame::{self, FrameError, MAX_FRAME, Splitter};
 use crate::net::{Conn, Read};
 use crate::rpc::{CrlUrl, SessionEvent, SystemLog};
@@ -28,8 +29,8 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub const GONE_AFTER: Duration = Duration::from_secs(30);
 /// Largest chunk of an answer, octets of text.
 pub const CHUNK: usize = 256 * 1024;
-/// Largest answer in chunks, octets of text.
-pub const MAX_ANSWER: usize = 64 << 20;
+/// Largest answer in chunks, octets of text: the CRLs, which the backend bounds (`MAX_CRLS`), and room for the rest.
+pub const MAX_ANSWER: usize = MAX_CRLS + (32 << 20);
 /// Largest report to the backend that the client takes from the server, octets of JSON: an entry of the system log, a
 /// batch of session events, a URL.
 pub const MAX_REPORT: usize = 64 * 1024;
