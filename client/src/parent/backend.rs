@@ -103,7 +103,20 @@ impl BackendLink {
 
     /// Passes a report of the server on, unless it is larger than any that a server of ours sends.
     pub(super) fn pass_report(&mut self, report: BackendCall, now: Instant, actions: &mut Actions) {
+        self.pass_completed(report, |_| {}, now, actions);
+    }
+
+    /// The same; `complete` adds what the server does not know. That does not count: the server fills a message up to
+    /// what is allowed.
+    pub(super) fn pass_completed(
+        &mut self,
+        mut report: BackendCall,
+        complete: impl FnOnce(&mut BackendCall),
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         if self.reports.is_small(&report, now) {
+            complete(&mut report);
             self.report(report, now, actions);
         }
     }

@@ -49,9 +49,14 @@ impl Parent {
                 let entry = SystemLog { origin: Origin::Server, ..*entry };
                 self.backend.pass_report(BackendCall::SystemLog(Box::new(entry)), now, actions);
             }
-            ToClient::Sessions(mut events) => {
-                self.sessions.children.name_stations(&mut events);
-                self.backend.pass_report(BackendCall::Sessions(events), now, actions);
+            ToClient::Sessions(events) => {
+                let children = &mut self.sessions.children;
+                let name_stations = |report: &mut BackendCall| {
+                    if let BackendCall::Sessions(events) = report {
+                        children.name_stations(events);
+                    }
+                };
+                self.backend.pass_completed(BackendCall::Sessions(events), name_stations, now, actions);
             }
         }
     }
