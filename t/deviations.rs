@@ -1,5 +1,5 @@
-//! What stations send beside the RFC, through both daemons: the tolerant profile lets it pass unchanged and says so, the
-//! strict one refuses it. Field by field it stands in `hostile.txt`.
+//! What stations send beside the RFC, through both daemons: the tolerant profile lets it pass unchanged and says so,
+//! the strict one refuses it. Field by field it stands in `hostile.txt`.
 
 use oftp2peer::Partner;
 use oftp2peer::oftp::codec::hex;
@@ -83,6 +83,23 @@ fn odd_names_and_passwords_pass_unchanged_and_are_told() {
             (listed.matches(&format!(" {shown} ")).count() == 2).then_some(())
         });
     }
+    site.end();
+}
+
+/// What the partner table takes can come in.
+#[test]
+fn an_odd_ssidcode_of_the_table_comes_in() {
+    const SSID: &str = "O0013A+B #1~";
+    // The serialNumber of a certificate could not hold it.
+    let entry = PartnerEntry::new("odd", SSID).option("--certificate", "any");
+    let mut site = Builder::new("odd-ssid").partners([entry]).start().unwrap();
+    let refused = site.api(&["partner", "add", "quoted", "--ssid", "O0013'"]);
+    assert!(refused.is_err_and(|error| error.to_string().contains("without quotes and backslashes")));
+    let identity = site.certificate("odd", "O0013ODD").unwrap();
+    let partner = site.partner_with(SSID, Some(&identity)).unwrap();
+    let report = partner.send([OutFile::octets("FILE", *b"odd")]);
+    assert!(report.is_good(), "{report:?}");
+    site.wait_log(Role::Server, " deviation number=C13 side=partner command=SSID field=SSIDCODE ");
     site.end();
 }
 

@@ -148,7 +148,8 @@ fn what_is_tolerated_is_told_wherever_it_stands() {
     let message = serde_json::json!({"name": "alone", "level": 5, "hex": hex});
     let octets = hex.len() / 2;
     let log = format!(
-        "20261122 09:21:10.167 TRACE    os4x_proxyserver[1] buffer side=partner role=Initiator octets={octets} hex={hex}\n"
+        "20261122 09:21:10.167 TRACE    os4x_proxyserver[1] buffer side=partner role=Initiator \
+         octets={octets} hex={hex}\n"
     );
     for input in [session.to_string(), message.to_string(), log.clone() + &log] {
         let output = run(&["-"], input.as_bytes());

@@ -9,6 +9,7 @@ use crate::pki::ca::pem;
 use crate::pki::read::{Facts, certificates, check_validity, short_name};
 use crate::store::partners::{self, of_word, word};
 use common::config::{CertificateRule, FileRules, NamedPem, Partner, ProfileName};
+use common::oftp::is_ssid_code_octet;
 use common::secret::Secret;
 use common::text::clock;
 use common::text::host::{is_host, is_short_name};
@@ -331,8 +332,9 @@ fn checked_ssid(text: &str) -> Result<String, CliError> {
     if code.is_empty() || code.len() > 25 {
         return Err(wrong("ssid", text, "1 to 25 characters"));
     }
-    if !code.bytes().all(|b| (b' '..=b'~').contains(&b)) {
-        return Err(wrong("ssid", &code.escape_debug().to_string(), "printable ASCII characters"));
+    if !code.bytes().all(is_ssid_code_octet) {
+        let wanted = "printable ASCII characters without quotes and backslashes: the daemons take no others";
+        return Err(wrong("ssid", &code.escape_debug().to_string(), wanted));
     }
     let allowed = |b: u8| {
         b.is_ascii_uppercase()
@@ -341,7 +343,8 @@ fn checked_ssid(text: &str) -> Result<String, CliError> {
     };
     if !code.bytes().all(allowed) {
         output::warn(&format!(
-            "'{code}' has characters that RFC 5024 does not allow: A-Z 0-9 / - . & ( ) and space."
+            "'{code}' has characters beside those of RFC 5024, A-Z 0-9 / - . & ( ) and space: it needs the profile \
+             tolerant."
         ));
     } else if !code.starts_with('O') {
         output::warn(&format!("'{code}' does not begin with 'O', so it is no Odette identification code."));
@@ -457,7 +460,7 @@ mod tests {
     #[test]
     fn an_ssid_has_one_spelling() {
         assert_eq!(checked_ssid("O0013ACME          SUB001   ").unwrap(), "O0013ACME          SUB001");
-        for bad in ["", "   ", "O0013ACME\n", "Ö0013", &"X".repeat(26)] {
+        for bad in ["", "   ", "O0013ACME\n", "Ö0013", "O'13", "O\\13", &"X".repeat(26)] {
             assert!(checked_ssid(bad).is_err(), "{bad}");
         }
         assert_eq!(checked_ssid("o0013lower").unwrap(), "o0013lower");

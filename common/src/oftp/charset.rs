@@ -15,6 +15,12 @@ pub(super) fn is_nearly_alphanumeric(octet: u8) -> bool {
     is_alphanumeric(octet) || matches!(octet, b' ' | b'_' | b'a'..=b'z')
 }
 
+/// What an SSIDCODE may hold beside its set (C13): ASCII that is read in one way only, and that needs no care where
+/// codes are quoted.
+pub fn is_ssid_code_octet(octet: u8) -> bool {
+    matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\'' | b'`' | b'\\')
+}
+
 /// Printable text in UTF-8 or in Latin-1 (C13). What is UTF-8 is judged as UTF-8; a last character that the width of
 /// the field has cut is none.
 pub(super) fn is_printable(octets: &[u8]) -> bool {

@@ -107,7 +107,8 @@ impl Checker {
         self.transfer.as_ref().map(|file| (file.sender, file.name, file.progress.octets))
     }
 
-    /// The file that is offered and not answered yet: its name, and the size that it announces, in blocks of 1,024 octets.
+    /// The file that is offered and not answered yet: its name, and the size that it announces, in blocks of 1,024
+    /// octets.
     pub fn file_offered(&self) -> Option<(Label, u64)> {
         let file = self.transfer.as_ref().filter(|_| self.state == State::Open)?;
         Some((file.name, file.announced))

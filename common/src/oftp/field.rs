@@ -2,7 +2,9 @@
 //!
 //! Works on octets of known length, knows neither the message around them nor the session.
 
-use super::charset::{climbs, is_alphanumeric, is_nearly_alphanumeric, is_printable, is_readable};
+use super::charset::{
+    climbs, is_alphanumeric, is_nearly_alphanumeric, is_printable, is_readable, is_ssid_code_octet,
+};
 use super::escape::trimmed;
 use super::layout::Format;
 use super::level::Level;
@@ -160,7 +162,10 @@ fn ident(format: Format, octets: &[u8]) -> FieldVerdict {
         return FieldVerdict::Refused;
     }
     if !octets.iter().all(|&octet| is_nearly_alphanumeric(octet)) {
-        let is_tolerable = format == Format::Ident && is_printable(trimmed(octets));
+        let is_tolerable = match format {
+            Format::OwnIdent => octets.iter().all(|&octet| is_ssid_code_octet(octet)),
+            _ => is_printable(trimmed(octets)),
+        };
         return if is_tolerable { FieldVerdict::Tolerated(Deviation::C13) } else { FieldVerdict::Refused };
     }
     let narrow = |octet: &u8| matches!(octet, b'0'..=b'9' | b'A'..=b'Z' | b' ' | b'-');
@@ -252,11 +257,12 @@ mod tests {
         for bad in [&b"                         "[..], b"O0055CLIENT\x1b             "] {
             assert_eq!((own(bad), ident(Format::Ident, bad)), (FieldVerdict::Refused, FieldVerdict::Refused));
         }
-        for printable in [&b"O0055M\xdcLLER             "[..], b"O0055CLIENT#1            "] {
+        for printable in [&b"O0055M\xdcLLER             "[..], b"O0055CLIENT'1            "] {
             let verdict = ident(Format::Ident, printable);
             assert_eq!(verdict, FieldVerdict::Tolerated(Deviation::C13));
             assert_eq!(own(printable), FieldVerdict::Refused, "who it is stands in no doubt");
         }
+        assert_eq!(own(b"O0055CLIENT#1+@~         "), FieldVerdict::Tolerated(Deviation::C13));
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod transfer;
 mod violation;
 
 pub use buffer::{MAX_OEB, MAX_STB, SSRM, STH};
+pub use charset::is_ssid_code_octet;
 pub use checker::{Checker, Command};
 pub use command::CommandCode;
 pub use describe::{describe, describe_fields, masked};
