@@ -45,7 +45,7 @@ pub enum Level {
 /// Makes `Call` and the names of its functions from the same rows. A row: `"NAME" VARIANT MEMBERS`.
 macro_rules! calls {
     ($($(#[$about:meta])* $name:literal $variant:ident $members:tt)+) => {
-        /// A call, without the token: the API worker adds it.
+        /// A call, without the token and the client's time: the API worker adds them.
         #[derive(Debug, Clone, Serialize, Deserialize)]
         #[serde(tag = "function")]
         pub enum Call {
@@ -86,6 +86,9 @@ calls! {
         /// Generation that the server has; none: it has none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         generation: Option<u64>,
+        /// What time it is there, seconds since 1970-01-01 UTC.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server_time: Option<i64>,
     }
 
     /// A CRL distribution URL, found in a verified chain, that the configuration does not know.
@@ -367,7 +370,8 @@ mod tests {
     #[test]
     fn the_function_stands_beside_its_members() {
         let id = format!("{}px", "0".repeat(64));
-        let call = Call::ProxyConfig { proxy_id: id.parse().unwrap(), generation: Some(7) };
+        let call =
+            Call::ProxyConfig { proxy_id: id.parse().unwrap(), generation: Some(7), server_time: None };
         assert_eq!(
             serde_json::to_string(&call).unwrap(),
             format!(r#"{{"function":"proxy_config","proxy_id":"{id}","generation":7}}"#)

@@ -5,7 +5,7 @@ use super::app::App;
 use super::connection::Peer;
 use super::guard::Verdict;
 use super::refusal::Refusal;
-use super::{functions, source};
+use super::{functions, reports, source};
 use crate::causes::on_one_line;
 use crate::http::is_too_large;
 use crate::settings::{TOKEN, Values};
@@ -15,7 +15,7 @@ use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing};
-use common::rpc::Call;
+use common::rpc::{Call, Origin};
 use common::text::escape::escape;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -70,10 +70,13 @@ fn caller(peer: IpAddr, request: &Request, values: &Values) -> IpAddr {
 async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, Refusal> {
     let values = settings(app).await?;
     let client = caller(peer, &request, &values);
-    let members = match known_caller(request, &values).await {
+    let mut members = match known_caller(request, &values).await {
         Ok(members) => members,
         Err(refusal) => return Err(stranger(app, client, refusal).await),
     };
+    if let Some(time) = members.remove("client_time").and_then(|time| time.as_i64()) {
+        reports::compare_clock(app, &values, client, Origin::Client, time).await?;
+    }
     let call = of_members(members)?;
     journal::seen(&mut *app.db.connection().await?, &client.to_string()).await?;
     log::debug!("call function={} client={client}", call.name());

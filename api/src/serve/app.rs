@@ -1,6 +1,7 @@
 //! The state that the tasks of the service share: the database, the counts of bad calls and the queue of events.
 //! `serve` makes it once; each call borrows it.
 
+use super::clocks::Clocks;
 use super::events::Events;
 use super::guard::Guard;
 use crate::db::Db;
@@ -12,6 +13,7 @@ pub(super) struct App {
     pub(super) db: Db,
     pub(super) guard: Guard,
     pub(super) events: Events,
+    pub(super) clocks: Clocks,
     /// Trusted certificates that cannot be read, as they were logged last.
     unreadable: Mutex<Vec<String>>,
 }
@@ -19,7 +21,13 @@ pub(super) struct App {
 impl App {
     /// With nothing counted, queued or logged yet. Starts the task of the event script.
     pub(super) fn new(db: Db) -> Self {
-        Self { db, guard: Guard::default(), events: Events::start(), unreadable: Mutex::default() }
+        Self {
+            db,
+            guard: Guard::default(),
+            events: Events::start(),
+            clocks: Clocks::default(),
+            unreadable: Mutex::default(),
+        }
     }
 
     /// Logs the trusted certificates that cannot be read, if they are others than the last time.

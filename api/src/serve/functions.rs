@@ -62,7 +62,12 @@ pub(super) async fn answer(
             Ok(ok(enrolment))
         }
         Call::ProxyClientConfig {} => client_config(app, client).await.map(ok),
-        Call::ProxyConfig { proxy_id, generation } => proxy_config(app, &proxy_id, generation).await.map(ok),
+        Call::ProxyConfig { proxy_id, generation, server_time } => {
+            if let Some(time) = server_time {
+                reports::compare_clock(app, values, client, Origin::Server, time).await?;
+            }
+            proxy_config(app, &proxy_id, generation).await.map(ok)
+        }
         Call::ProxyCrlUrl(found) => crl_url(app, client, values, &found).await.map(ok),
         Call::ProxySystemLog(entry) => system_log(app, client, values, entry).await.map(ok),
         Call::ProxySession { events } => session_events(app, client, &events).await.map(ok),

@@ -5,6 +5,7 @@
 
 mod api;
 mod app;
+mod clocks;
 mod connection;
 mod downloads;
 mod error;

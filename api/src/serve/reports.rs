@@ -2,12 +2,15 @@
 //! script. Run by `serve`, for reports of the daemons and for its own.
 
 use super::app::App;
+use super::clocks;
 use crate::db::DbError;
 use crate::settings::Values;
 use crate::store::partners::word;
 use crate::store::{ignores, journal};
 use common::rpc::{Level, Origin, SystemLog};
+use common::text::clock;
 use common::text::escape::escape;
+use std::net::IpAddr;
 
 /// Takes an entry; `from` is the address of the client that sent it, or `api`.
 pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLog) -> Result<(), DbError> {
@@ -42,6 +45,22 @@ pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbE
             .await?;
     }
     Ok(())
+}
+
+/// Compares the clock of a client, or of the server that it is joined to, with this host's.
+pub(super) async fn compare_clock(
+    app: &App,
+    values: &Values,
+    client: IpAddr,
+    origin: Origin,
+    time: i64,
+) -> Result<(), DbError> {
+    let (of_server, difference) = (origin == Origin::Server, time.saturating_sub(clock::now()));
+    if !app.clocks.is_news(client, of_server, difference) {
+        return Ok(());
+    }
+    let (text, detail) = clocks::entry(client, of_server, difference);
+    report(app, values, Level::Warn, text, &detail).await
 }
 
 /// Reports something that this process has found itself.

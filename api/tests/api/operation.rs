@@ -150,3 +150,26 @@ fn the_path_is_a_setting() {
     client.path = "/elsewhere".to_owned();
     client.generation();
 }
+
+#[test]
+fn a_clock_that_differs_is_told_once() {
+    let site = Site::new();
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let at =
+        |seconds: i64| json!({"function": "proxy_client_config", "client_time": crate::pki::now() + seconds});
+    for seconds in [0, 30, -30] {
+        client.ok(&at(seconds));
+    }
+    assert_eq!(site.json(&["log"]), json!([]));
+    for seconds in [-3_600, -3_600] {
+        client.ok(&at(seconds));
+    }
+    let log = site.json(&["log"]);
+    let entry = &log[0];
+    assert_eq!((log.as_array().unwrap().len(), &entry["level"]), (1, &json!("WARN")), "{log}");
+    let detail = entry["detail"].as_str().unwrap();
+    assert!(detail.starts_with("clock_differs client=127.0.0.1 daemon=client seconds=3"), "{detail}");
+    assert!(detail.contains("way=behind") && detail.contains("NTP"), "{detail}");
+    serve.end(Signal::SIGTERM);
+}

@@ -8,6 +8,7 @@ use super::trust::{Trust, halves};
 use common::link::control::MAX_ANSWER;
 use common::rpc::{ApiError, Call};
 use common::secret::Secret;
+use common::text::clock;
 use openssl::base64::encode_block;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -43,6 +44,8 @@ struct Request<'a> {
     #[serde(flatten)]
     call: &'a Call,
     token: &'a str,
+    /// What time it is here, seconds since 1970-01-01 UTC.
+    client_time: i64,
 }
 
 /// The members that every answer has.
@@ -106,7 +109,7 @@ impl Agent {
     /// The backend's answer to `call`, as it came.
     pub(super) fn call(&self, call: &Call) -> Result<String, Fault> {
         let time_limit = if call.is_report() { self.limits.report } else { self.limits.call };
-        let request = Request { call, token: self.token.expose() };
+        let request = Request { call, token: self.token.expose(), client_time: clock::now() };
         let body = serde_json::to_vec(&request).map_err(Fault::Json)?;
         let mut post = self
             .http

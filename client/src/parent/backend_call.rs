@@ -18,8 +18,8 @@ pub(super) enum BackendCall {
     Enrolment { public_key: String, renewal: bool },
     /// Our own configuration.
     ClientConfig,
-    /// The configuration of this server, which holds this generation.
-    ServerConfig { proxy_id: ProxyId, generation: Option<u64> },
+    /// The configuration of this server, which holds this generation; what time it is there.
+    ServerConfig { proxy_id: ProxyId, generation: Option<u64>, server_time: Option<i64> },
     /// The addresses of the server. The backend is not asked, only the resolver.
     LookUp { host: String, port: u16 },
     /// Report: a CRL distribution URL.
@@ -87,9 +87,11 @@ impl BackendCall {
                 Call::ProxyEnrol { public_key: public_key.clone(), renewal: *renewal }
             }
             Self::ClientConfig => Call::ProxyClientConfig {},
-            Self::ServerConfig { proxy_id, generation } => {
-                Call::ProxyConfig { proxy_id: proxy_id.clone(), generation: *generation }
-            }
+            Self::ServerConfig { proxy_id, generation, server_time } => Call::ProxyConfig {
+                proxy_id: proxy_id.clone(),
+                generation: *generation,
+                server_time: *server_time,
+            },
             Self::CrlUrl(url) => Call::ProxyCrlUrl(url.clone()),
             Self::SystemLog(entry) => Call::ProxySystemLog(entry.as_ref().clone()),
             Self::Sessions(events) => Call::ProxySession { events: events.clone() },

@@ -37,7 +37,7 @@ impl Parent {
             ToClient::Refused { reason } => {
                 self.stop = Some(Finish::Failed(format!("the server refused this client: {reason}")));
             }
-            ToClient::GetConfig { generation } => self.fetch_config(generation),
+            ToClient::GetConfig { generation, time } => self.fetch_config(generation, time),
             ToClient::Pair { pair, ticket, direction } => {
                 self.sessions.on_pair((pair, ticket), direction, now, actions);
             }
@@ -62,13 +62,13 @@ impl Parent {
     }
 
     /// One at a time: a server that asks again before it has its answer asks in vain.
-    fn fetch_config(&mut self, generation: Option<u64>) {
+    fn fetch_config(&mut self, generation: Option<u64>, server_time: Option<i64>) {
         let Some(server) = &self.server else { return };
         if server.is_bulk_pending() || self.backend.is_asked("proxy_config") {
             common::debug!("the server asks for its configuration while it is on its way");
             return;
         }
-        let question = BackendCall::ServerConfig { proxy_id: server.proxy_id(), generation };
+        let question = BackendCall::ServerConfig { proxy_id: server.proxy_id(), generation, server_time };
         self.backend.ask(question, &mut self.actions);
     }
 

@@ -60,6 +60,9 @@ pub enum ToClient {
     GetConfig {
         /// Generation that the server holds.
         generation: Option<u64>,
+        /// What time it is there, seconds since 1970-01-01 UTC.
+        #[serde(default)]
+        time: Option<i64>,
     },
     /// Have a session child dial in for this pair.
     Pair {

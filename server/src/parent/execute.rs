@@ -17,6 +17,7 @@ use common::log::{Event, events};
 use common::process::status::{self, Status};
 use common::rpc::{CrlUrl, Level, Origin, SessionEnd, SessionEvent, SystemLog};
 use common::sys;
+use common::text::clock;
 use common::text::url::is_web;
 use mio::Interest;
 use mio::net::TcpStream;
@@ -352,7 +353,7 @@ impl Parent {
         self.fetch.request(Instant::now());
         let held = self.config.as_ref().filter(|config| !config.is_outdated());
         let generation = held.map(|config| config.generation);
-        self.send_to_client(&ToClient::GetConfig { generation });
+        self.send_to_client(&ToClient::GetConfig { generation, time: Some(clock::now()) });
     }
 
     /// Back to listening on the internal port; sessions that are admitted run on.

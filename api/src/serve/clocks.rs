@@ -1,0 +1,61 @@
+//! The clocks of the daemons, as their calls tell them, against this host's: certificates and CRLs are judged by the
+//! server's clock and dated by others'. A difference is told once, and again when it was well in between. Reads no clock.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+/// So far may a clock differ, seconds: a call may be some seconds on its way.
+const BORNE: i64 = 60;
+/// Clocks that are remembered as wrong; beyond that nothing new is told.
+const MOST: usize = 1_000;
+
+/// The clocks that were wrong the last time.
+#[derive(Default)]
+pub(super) struct Clocks {
+    wrong: Mutex<HashSet<(IpAddr, bool)>>,
+}
+
+impl Clocks {
+    /// Whether this clock is wrong, and was not the last time.
+    pub(super) fn is_news(&self, client: IpAddr, of_server: bool, difference: i64) -> bool {
+        let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if (-BORNE..=BORNE).contains(&difference) {
+            wrong.remove(&(client, of_server));
+            return false;
+        }
+        wrong.len() < MOST && wrong.insert((client, of_server))
+    }
+}
+
+/// The words and the detail of an entry for a difference, seconds: of a client, or of the server that it is joined to.
+pub(super) fn entry(client: IpAddr, of_server: bool, difference: i64) -> (&'static str, String) {
+    let way = if difference > 0 { "ahead" } else { "behind" };
+    let (daemon, text) = if of_server {
+        ("server", "the clock of a server differs from the backend's")
+    } else {
+        ("client", "the clock of a client differs from the backend's")
+    };
+    let detail = format!(
+        "clock_differs client={client} daemon={daemon} seconds={} way={way} cause=\"certificates and CRLs are judged by \
+         it: set all clocks by NTP\"",
+        difference.unsigned_abs()
+    );
+    (text, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BORNE, Clocks};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    #[test]
+    fn a_difference_is_told_once_and_again_after_it_was_well() {
+        let (clocks, client) = (Clocks::default(), IpAddr::from(Ipv4Addr::LOCALHOST));
+        assert!(!clocks.is_news(client, true, BORNE) && !clocks.is_news(client, true, -BORNE));
+        assert!(clocks.is_news(client, true, BORNE + 1));
+        assert!(!clocks.is_news(client, true, i64::MIN), "it is no news");
+        assert!(clocks.is_news(client, false, -BORNE - 1), "another clock");
+        assert!(!clocks.is_news(client, true, 0) && clocks.is_news(client, true, i64::MAX));
+    }
+}
