@@ -89,7 +89,10 @@ fn the_function_and_the_tokens_secret_are_posted() {
         assert!(head.lines().any(|found| found == line), "{line}: {head}");
     }
     assert!(!head.contains("authorization"), "{head}");
-    assert_eq!(sent_body, format!(r#"{{"function":"proxy_client_config","token":"{TOKEN}"}}"#));
+    let (known, time) = sent_body.split_once(r#","client_time":"#).unwrap();
+    assert_eq!(known, format!(r#"{{"function":"proxy_client_config","token":"{TOKEN}""#));
+    let time: i64 = time.trim_end_matches('}').parse().unwrap();
+    assert!((0..60).contains(&(common::text::clock::now() - time)), "{time}");
 }
 
 #[test]

@@ -105,11 +105,25 @@ pub struct Buffered {
     ahead: Vec<u8>,
     taken: usize,
     held: Vec<u8>,
+    /// A write has found the connection reset. The system tells that once: a read would find a regular end.
+    is_reset: bool,
 }
 
 impl Buffered {
     fn new(tcp: TcpStream) -> Self {
-        Self { tcp, ahead: Vec::new(), taken: 0, held: Vec::with_capacity(BUFFER) }
+        Self { tcp, ahead: Vec::new(), taken: 0, held: Vec::with_capacity(BUFFER), is_reset: false }
+    }
+
+    fn read_socket(tcp: &mut TcpStream, into: &mut [u8], is_reset: bool) -> io::Result<usize> {
+        match uninterrupted(|| tcp.read(into)) {
+            Ok(0) if is_reset && !into.is_empty() => Err(io::ErrorKind::ConnectionReset.into()),
+            other => other,
+        }
+    }
+
+    fn note<T>(&mut self, written: io::Result<T>) -> io::Result<T> {
+        self.is_reset |= written.as_ref().is_err_and(|e| Break::of_io(e) == Break::Reset);
+        written
     }
 }
 
@@ -118,11 +132,11 @@ impl Read for Buffered {
         if self.taken == self.ahead.len() {
             self.flush()?;
             if into.len() >= BUFFER / 2 {
-                return uninterrupted(|| self.tcp.read(into));
+                return Self::read_socket(&mut self.tcp, into, self.is_reset);
             }
             self.taken = 0;
             self.ahead.resize(BUFFER, 0);
-            let read = uninterrupted(|| self.tcp.read(&mut self.ahead));
+            let read = Self::read_socket(&mut self.tcp, &mut self.ahead, self.is_reset);
             self.ahead.truncate(*read.as_ref().unwrap_or(&0));
             read?;
         }
@@ -141,7 +155,8 @@ impl Write for Buffered {
         }
         if octets.len() >= BUFFER / 2 {
             self.flush()?;
-            return uninterrupted(|| self.tcp.write(octets));
+            let written = uninterrupted(|| self.tcp.write(octets));
+            return self.note(written);
         }
         self.held.extend_from_slice(octets);
         Ok(octets.len())
@@ -151,7 +166,7 @@ impl Write for Buffered {
         // What could not be written is lost either way: the session ends on the first error.
         let result = self.tcp.write_all(&self.held);
         self.held.clear();
-        result
+        self.note(result)
     }
 }
 
