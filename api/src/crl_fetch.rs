@@ -4,6 +4,7 @@
 
 use crate::causes::on_one_line;
 use crate::db::{Db, DbError};
+use crate::http::proxy::Proxies;
 use crate::http::{Client, HttpError, Reach};
 use crate::pki::PkiError;
 use crate::pki::read::{self, CrlFacts};
@@ -166,7 +167,8 @@ pub(crate) async fn fetch(
     mut tell: impl FnMut(Fetched),
 ) -> Result<(), RoundError> {
     let reach = if values.yes("proxy_crl_allow_private") { Reach::Anywhere } else { Reach::PublicOnly };
-    let client = Arc::new(Client::new(reach)?);
+    let client =
+        Arc::new(Client::new(reach, Proxies::of(|name| values.text(name)).map_err(HttpError::from)?)?);
     let bounds = Bounds::of(values.number("proxy_crl_max_size"));
     let mut urls = urls.into_iter();
     let mut downloads = JoinSet::new();

@@ -4,6 +4,7 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
+use crate::pki::read;
 use crate::settings::{SETTINGS, Setting, Values, find};
 use crate::store::configuration;
 use serde_json::json;
@@ -35,7 +36,7 @@ pub(super) static COMMANDS: &[Command] = &[
 const GET: &str = "\
 usage: os4xapi config get NAME [--db DB]
 
-Prints the value of a setting, its default if it was never set.
+Prints the value of a setting, its default if it was never set. The password of a proxy is not shown.
 ";
 
 const SET: &str = "\
@@ -43,6 +44,8 @@ usage: os4xapi config set NAME VALUE [--db DB]
 
 Sets a setting. 'os4xapi config list' shows the names; '' clears a setting that may be empty.
 The daemons take the change over within 60 seconds.
+
+A proxy that wants a password is set with @FILE: the first line of FILE is its URL, which no process list shows then.
 ";
 
 const LIST: &str = "\
@@ -60,12 +63,16 @@ async fn get(invocation: Invocation) -> Result<(), CliError> {
     }
     let db = invocation.open().await?;
     let values = configuration::values(&mut *db.connection().await?).await?;
-    output::say(values.text(setting.name))
+    output::say(&setting.shown(values.text(setting.name)))
 }
 
 async fn set(invocation: Invocation) -> Result<(), CliError> {
     let setting = find(invocation.argument(0))?;
-    let value = setting.check(invocation.argument(1))?;
+    let given = invocation.argument(1);
+    let value = match setting.file(given) {
+        Some(file) => setting.check(read::password(&file)?.expose())?,
+        None => setting.check(given)?,
+    };
     let db = invocation.open().await?;
     let mut change = db.change().await?;
     configuration::set(&mut change, setting.name, &value).await?;
@@ -109,7 +116,7 @@ fn shown(setting: &Setting, values: &Values) -> String {
     if setting.is_secret() {
         "(see os4xapi token show)".to_owned()
     } else {
-        values.text(setting.name).to_owned()
+        setting.shown(values.text(setting.name))
     }
 }
 

@@ -3,6 +3,7 @@
 //! it. Starts no shell and passes no environment on.
 
 use crate::causes::on_one_line;
+use crate::http::proxy::{NoProxy, Proxies};
 use crate::http::{Client, HttpError, Reach, form};
 use crate::settings::Values;
 use crate::store::partners::word;
@@ -89,6 +90,7 @@ struct Event {
     target: String,
     limit: Duration,
     fields: Fields,
+    proxies: Result<Proxies, NoProxy>,
 }
 
 /// The way to the event script.
@@ -126,7 +128,8 @@ impl Events {
             return;
         }
         let limit = Duration::from_secs(values.number("proxy_event_seconds").into());
-        let event = Event { target: target.to_owned(), limit, fields: fields(entry) };
+        let proxies = Proxies::of(|name| values.text(name));
+        let event = Event { target: target.to_owned(), limit, fields: fields(entry), proxies };
         let is_full = self.queue.try_send(event).is_err();
         if is_full && !self.full.swap(is_full, Ordering::Relaxed) {
             log::warn!("event_dropped waiting={QUEUE} further=\"not logged until the queue has room\"");
@@ -172,7 +175,10 @@ async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), Ev
         }
     };
     if !event.target.starts_with('/') {
-        let post = async { Client::new(Reach::Anywhere)?.post(&event.target, form(&event.fields)).await };
+        let post = async {
+            let client = Client::new(Reach::Anywhere, event.proxies.clone()?)?;
+            client.post(&event.target, form(&event.fields)).await
+        };
         return tokio::select! {
             posted = post => posted.map_err(EventError::Http),
             why = over => Err(why),

@@ -2,6 +2,7 @@
 //! and no database.
 
 use crate::http::Target;
+use crate::http::proxy::{FORM, Proxy};
 use common::net::Network;
 use common::text::host::is_host;
 use std::fmt;
@@ -24,6 +25,10 @@ pub(crate) enum Kind {
     UrlPath,
     /// An absolute path of a file, or empty.
     File,
+    /// An HTTP proxy, or empty.
+    Proxy,
+    /// Hosts, addresses and networks with commas between, or empty.
+    Hosts,
     /// A program or a URL that gets events, or empty.
     Event,
     /// A log level.
@@ -49,6 +54,13 @@ impl Kind {
             }
             Self::UrlPath => is_url_path(text).then(|| text.to_owned()),
             Self::File => (text.is_empty() || text.starts_with('/')).then(|| text.to_owned()),
+            Self::Proxy => (text.is_empty() || Proxy::parse(text).is_some()).then(|| text.to_owned()),
+            Self::Hosts => {
+                let is_one =
+                    |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_*:/[]".contains(&b));
+                let parts: Vec<&str> = text.split([',', ' ']).filter(|part| !part.is_empty()).collect();
+                parts.iter().all(|part| is_one(part)).then(|| parts.join(","))
+            }
             Self::Event => (text.is_empty() || text.starts_with('/') || Target::parse(text).is_ok())
                 .then(|| text.to_owned()),
             Self::Level => text.parse::<log::Level>().ok().map(|level| level.to_string()),
@@ -69,6 +81,11 @@ impl fmt::Display for Kind {
             }
             Self::UrlPath => f.write_str("a path that begins with '/', of letters, digits and . _ - / alone"),
             Self::File => f.write_str("an absolute path, or nothing ('')"),
+            Self::Proxy => write!(f, "{FORM}, or nothing ('')"),
+            Self::Hosts => f.write_str(
+                "names (with all below them), addresses or networks (10.0.0.0/8) with commas between, '*' for all, or \
+                 nothing ('')",
+            ),
             Self::Event => {
                 f.write_str("an absolute path, an http or https URL without a user, or nothing ('')")
             }

@@ -1,8 +1,10 @@
 //! One setting, and why a value is refused.
 
 use super::kind::Kind;
+use crate::http::proxy::without_password;
 use std::borrow::Cow;
 use std::fmt;
+use std::path::PathBuf;
 
 /// One known setting.
 #[derive(Debug)]
@@ -65,9 +67,20 @@ impl Setting {
         }
         self.kind.canonical(text).ok_or_else(|| SettingError::Value {
             name: self.name,
-            value: value.to_owned(),
+            value: self.shown(value),
             allowed: self.kind.to_string(),
         })
+    }
+
+    /// `value` as it may be shown: without the password of a proxy.
+    pub(crate) fn shown(&self, value: &str) -> String {
+        if self.kind == Kind::Proxy { without_password(value) } else { value.to_owned() }
+    }
+
+    /// The file that `value` names as `@FILE`: a proxy's URL may stand in its first line, so that no password is among
+    /// the arguments of a process.
+    pub(crate) fn file(&self, value: &str) -> Option<PathBuf> {
+        value.strip_prefix('@').filter(|_| self.kind == Kind::Proxy).map(PathBuf::from)
     }
 
     /// Whether lists may show it.

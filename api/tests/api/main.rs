@@ -26,6 +26,8 @@ mod pki;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod proxyclients;
 #[cfg(test)]
 mod site;

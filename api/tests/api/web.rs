@@ -57,6 +57,30 @@ impl Web {
         Self { scheme, port, answers, asked }
     }
 
+    /// A proxy whose every CONNECT leads to `web`, whatever host it names.
+    pub(crate) fn tunnel_to(web: &Self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (answers, asked) = (Answers::default(), Asked::default());
+        let (told, to) = (Arc::clone(&asked), web.port);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                told.lock().unwrap().push(request(&mut stream));
+                let far = TcpStream::connect(("127.0.0.1", to)).unwrap();
+                let _ = stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n");
+                for (mut from, mut into) in [(stream.try_clone(), far.try_clone()), (Ok(far), Ok(stream))]
+                    .map(|(from, into)| (from.unwrap(), into.unwrap()))
+                {
+                    std::thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut into);
+                        let _ = into.shutdown(std::net::Shutdown::Write);
+                    });
+                }
+            }
+        });
+        Self { scheme: "http", port, answers, asked }
+    }
+
     /// The URL of `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}://localhost:{}{path}", self.scheme, self.port)
