@@ -9,7 +9,7 @@ use openssl::x509::X509Crl;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::Duration;
-use t::site::{Builder, PartnerEntry, Role};
+use t::site::{Builder, PartnerEntry, Role, Site};
 use t::wait::wait_slow;
 
 /// `proxy_crl_slice_seconds` of this test.
@@ -141,6 +141,43 @@ fn a_crl_that_cannot_be_downloaded_is_told_once_with_what_to_do() {
     assert_eq!(site.log(Role::Server).matches("cannot be downloaded from").count(), 1);
     let list = site.api(&["crl", "list"]).unwrap();
     assert!(list.contains("by-hand") && list.contains(url) && list.contains("crl add FILE"), "{list}");
+    site.end();
+}
+
+#[test]
+fn slow_a_ca_without_crls_is_named_and_its_certificates_need_none() {
+    let mut other = Authority::new("Ocsp CA").unwrap();
+    let [good, gone] =
+        ["good", "gone"].map(|name| other.issue(&Request::new(name).ssid("O0013BETA")).unwrap());
+    let middle = other.beneath("Middle CA").unwrap();
+    let below = middle.issue(&Request::new("below").ssid("O0013BETA")).unwrap();
+    let mut site =
+        Builder::new("no-crl").partners([PartnerEntry::new("beta", "O0013BETA")]).prepare().unwrap();
+    let file = site.file("other.pem", &other.certificate_pem().unwrap()).unwrap();
+    site.api(&["trust", "add", &file, "--name", "other", "--no-crl"]).unwrap();
+    let list = site.api(&["trust", "list", "--json"]).unwrap();
+    assert_eq!(list.matches("\"no_crl\": true").count(), 1, "{list}");
+    // What a list says counts all the same, and the switch is for this CA alone.
+    other.revoke(&gone.certificate).unwrap();
+    site.launch().unwrap();
+    assert!(site.partner_with("O0013BETA", Some(&good)).unwrap().call().is_good());
+    let refused = |site: &mut Site, chain: Vec<u8>, key: Vec<u8>, reason: &str| {
+        let trust = Some(site.authority.certificate_pem().unwrap());
+        let mut partner = site.partner("O0013BETA").unwrap();
+        let context = Tls { identity: Some((chain, key)), trust, ..Tls::default() }.context().unwrap();
+        partner.dial.tls = Some((context, Some(site.address.to_string())));
+        let mark = site.mark(Role::Server);
+        assert!(!partner.call().is_good());
+        site.wait_log_after(Role::Server, mark, &format!("session_refused*reason={reason}"));
+    };
+    let chain = [below.certificate_pem().unwrap(), middle.certificate_pem().unwrap()].concat();
+    refused(&mut site, chain, below.key_pem().unwrap(), "crl-missing");
+    site.api(&["crl", "add", &site.file("other.crl", &other.crl(30).unwrap()).unwrap()]).unwrap();
+    let mark = site.mark(Role::Server);
+    wait_slow(REFRESH, "the generation with the CRL", || {
+        site.log(Role::Server)[mark..].contains(" config_taken ").then_some(())
+    });
+    refused(&mut site, gone.certificate_pem().unwrap(), gone.key_pem().unwrap(), "revoked");
     site.end();
 }
 

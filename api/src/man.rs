@@ -11,7 +11,7 @@ pub(crate) use pages::{read, split};
 use crate::settings::{SETTINGS, Setting};
 use common::config::{
     CertificateRule, ClientConfig, FileRules, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
-    UsageRule,
+    Trusted, UsageRule,
 };
 use common::rpc::{
     Call, CrlUrl, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer,
@@ -115,7 +115,7 @@ fn samples() -> Vec<Value> {
         tcp_outgoing_ip: None,
         certificate: String::new(),
         key: common::secret::Secret::default(),
-        trusted: vec![pem.clone()],
+        trusted: vec![Trusted { certificate: pem.clone(), no_crl: true }],
         crls: vec![pem],
         crl_issuers: vec![String::new()],
         crl_urls: Vec::new(),

@@ -54,6 +54,17 @@ pub struct NamedPem {
     pub pem: String,
 }
 
+/// A certificate that a partner's chain may lead to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trusted {
+    /// The certificate.
+    #[serde(flatten)]
+    pub certificate: NamedPem,
+    /// It is that of a CA that publishes no CRL: what it issued needs none.
+    #[serde(default)]
+    pub no_crl: bool,
+}
+
 /// Which certificate may speak for a partner's SSIDCODE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -252,7 +263,7 @@ pub struct ProxyConfig {
     /// Its private key, PEM.
     pub key: Secret,
     /// Trusted CA and self-signed certificates.
-    pub trusted: Vec<NamedPem>,
+    pub trusted: Vec<Trusted>,
     /// CRLs, one for each issuer and scope.
     pub crls: Vec<NamedPem>,
     /// CRL distribution URLs that the backend knows, so that the server need not report them; at most 200.

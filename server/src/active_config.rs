@@ -6,7 +6,7 @@ use crate::tls::{self, Suites, TlsError};
 use crate::trust::anchors::{self, Anchors};
 use crate::trust::certificate::{self, fingerprint};
 use crate::trust::{self, Peer, Seen};
-use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig, UsageRule};
+use common::config::{CertificateRule, ConfigFault, Limits, NamedPem, Partner, ProxyConfig, UsageRule};
 use common::link::join::Target;
 use common::net::ANY;
 use common::text::clock;
@@ -109,8 +109,11 @@ impl ActiveConfig {
         config.check().map_err(ConfigError::Value)?;
         let mut skipped = Vec::new();
         let mut partners = Vec::with_capacity(config.partners.len());
-        let trusted = anchors::certificates(&config.trusted, "trusted certificate", &mut skipped);
-        none_is_garbage("trusted certificates", config.trusted.len(), trusted.len())?;
+        let without_crl: Vec<NamedPem> =
+            config.trusted.iter().filter(|one| one.no_crl).map(|one| one.certificate.clone()).collect();
+        let listed: Vec<NamedPem> = config.trusted.into_iter().map(|one| one.certificate).collect();
+        let trusted = anchors::certificates(&listed, "trusted certificate", &mut skipped);
+        none_is_garbage("trusted certificates", listed.len(), trusted.len())?;
         let mut all_pinned = Vec::new();
         for mut partner in config.partners {
             let pinned = anchors::certificates(&partner.pins, "pinned certificate", &mut skipped);
@@ -130,9 +133,12 @@ impl ActiveConfig {
             Credentials::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Credentials)?;
         let crls = anchors::crls(&config.crls, &mut skipped);
         none_is_garbage("CRLs", config.crls.len(), crls.len())?;
-        let anchors = Anchors::new(trusted, all_pinned, crls, clock::now())
-            .map(Arc::new)
-            .map_err(of("the trusted certificates"))?;
+        let mut anchors =
+            Anchors::new(trusted, all_pinned, crls, clock::now()).map_err(of("the trusted certificates"))?;
+        // One that cannot be read was told above.
+        let without_crl = anchors::certificates(&without_crl, "", &mut Vec::new());
+        anchors.no_crl = without_crl.iter().filter_map(|one| fingerprint(one).ok()).collect();
+        let anchors = Arc::new(anchors);
         let context = |peer, suites| {
             tls::partner_context(peer, suites, &anchors, policy, seen.clone())
                 .map_err(|TlsError { what, cause }| ConfigError::Tls(what, cause))

@@ -77,7 +77,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   proxy add|list|remove             servers (os4x_proxyserver2) that may be talked to, by Proxy ID
   proxyclient add|list|remove       clients (os4x_proxyclient2): their listeners for the station
   cert set|list|show|https          our certificate towards partners, the CA, the https certificate
-  trust add|list|remove             trusted CA and self-signed certificates
+  trust add|set|list|remove         trusted CA and self-signed certificates
   crl add|list|fetch|remove         certificate revocation lists
   token show|rotate                 the clients' security token
   licence issue                     a licence file for a server

@@ -1,5 +1,5 @@
-//! `os4xapi trust add|list|remove`: the certificates that a partner's chain may lead to: CAs, or self-signed ones of
-//! partners. Each has a unique name for lists and log lines. Checks no chain: the server does.
+//! `os4xapi trust add|set|list|remove`: the certificates that a partner's chain may lead to: CAs, or self-signed ones
+//! of partners. Each has a unique name for lists and log lines. Checks no chain: the server does.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -18,9 +18,16 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "trust add",
         help: ADD,
-        options: &[Opt::Value("name"), Opt::Value("password-file")],
+        options: &[Opt::Value("name"), Opt::Flag("no-crl"), Opt::Value("password-file")],
         arguments: (1, usize::MAX),
         run: |invocation| Box::pin(add(invocation)),
+    },
+    Command {
+        words: "trust set",
+        help: SET,
+        options: &[Opt::Value("no-crl")],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(set(invocation)),
     },
     Command {
         words: "trust list",
@@ -39,19 +46,29 @@ pub(super) static COMMANDS: &[Command] = &[
 ];
 
 const ADD: &str = "\
-usage: os4xapi trust add FILE... [--name NAME] [--password-file FILE] [--db DB]
+usage: os4xapi trust add FILE... [--name NAME] [--no-crl] [--password-file FILE] [--db DB]
 
 Trusts all certificates in the files (PEM, DER, PKCS#7 or PKCS#12): CAs, intermediate ones that partners do not send, or
 self-signed certificates of partners.
 
 --name NAME: a name for lists and log lines (default: its common name)
+--no-crl: the CAs publish no CRL; see 'os4xapi trust set'
 --password-file FILE: a file whose first line is the password of PKCS#12 files; /dev/stdin to type it
+";
+
+const SET: &str = "\
+usage: os4xapi trust set NAME|SHA-256 --no-crl yes|no [--db DB]
+
+Changes what holds for a trusted CA.
+
+--no-crl yes|no: it publishes no CRL, only OCSP or nothing: certificates that it issued itself need none. Nobody hears
+      then that one is revoked; a CRL that is there all the same still counts.
 ";
 
 const LIST: &str = "\
 usage: os4xapi trust list [--json] [--db DB]
 
-Lists the trusted certificates, and names those that cannot be read any more.
+Lists the trusted certificates, which of them publish no CRL, and names those that cannot be read any more.
 
 --json: as JSON, with the certificates in PEM
 ";
@@ -71,7 +88,10 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     let mut change = db.change().await?;
     for certificate in &found {
         let name = invocation.value("name").unwrap_or_else(|| short_name(certificate));
-        add_one(&mut change, certificate, &name).await?;
+        let name = add_one(&mut change, certificate, &name).await?;
+        if invocation.flag("no-crl") {
+            set_no_crl(&mut change, &name, true).await?;
+        }
     }
     // A CRL whose issuer was not trusted may be taken now.
     crl_urls::try_again(&mut change).await?;
@@ -79,10 +99,12 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     Ok(())
 }
 
-async fn add_one(change: &mut Change, certificate: &X509, name: &str) -> Result<(), CliError> {
+/// Trusts a certificate; gives the name by which it is trusted now, or was before.
+async fn add_one(change: &mut Change, certificate: &X509, name: &str) -> Result<String, CliError> {
     let facts = Facts::of(certificate)?;
     if let Some(name) = certificates::trusted_as(change, &facts.fingerprint).await? {
-        return output::say(&format!("'{}' is trusted already, as '{name}'.", facts.subject));
+        output::say(&format!("'{}' is trusted already, as '{name}'.", facts.subject))?;
+        return Ok(name);
     }
     if certificate.issued(certificate) != X509VerifyResult::OK {
         output::warn(&format!(
@@ -97,7 +119,34 @@ async fn add_one(change: &mut Change, certificate: &X509, name: &str) -> Result<
     let name = free_name(name, &taken);
     let named = NamedPem { name: name.clone(), pem: pem(certificate)? };
     certificates::trust(change, &named, &facts.fingerprint).await?;
-    output::say(&format!("Trusted as '{name}': {}", facts.subject))
+    output::say(&format!("Trusted as '{name}': {}", facts.subject))?;
+    Ok(name)
+}
+
+async fn set(invocation: Invocation) -> Result<(), CliError> {
+    let no_crl =
+        invocation.yes_no("no-crl")?.ok_or_else(|| CliError::Usage("--no-crl yes|no is missing".into()))?;
+    let db = invocation.open().await?;
+    let mut change = db.change().await?;
+    set_no_crl(&mut change, invocation.argument(0), no_crl).await?;
+    change.commit().await?;
+    Ok(())
+}
+
+async fn set_no_crl(change: &mut Change, which: &str, no_crl: bool) -> Result<(), CliError> {
+    if !certificates::set_no_crl(change, which, no_crl).await? {
+        return Err(no_such(which));
+    }
+    if no_crl {
+        output::warn(&format!(
+            "certificates that '{which}' issued need no CRL: nobody hears that one is revoked, unless a CRL says so."
+        ));
+    }
+    Ok(())
+}
+
+fn no_such(which: &str) -> CliError {
+    CliError::Refused(format!("no certificate is trusted as '{which}': 'os4xapi trust list' shows them"))
 }
 
 /// `name`, with a number behind it where it is taken.
@@ -113,26 +162,33 @@ fn free_name(name: &str, taken: &[String]) -> String {
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let all = certificates::trusted(&mut *db.connection().await?).await?;
+    let mut snapshot = db.snapshot().await?;
+    let all = certificates::trusted(&mut snapshot).await?;
+    let without_crl = certificates::without_crl(&mut snapshot).await?;
+    drop(snapshot);
     let mut rows = Vec::new();
-    let mut table = output::Table::new(&["NAME", "SUBJECT", "VALID UNTIL", "SHA-256"]);
+    let mut table = output::Table::new(&["NAME", "SUBJECT", "VALID UNTIL", "NO CRL", "SHA-256"]);
     for one in all {
         let Ok(facts) = Facts::of_pem(&one.pem) else {
             output::warn(&unreadable(&one.name));
             rows.push(json!({"name": one.name, "subject": null, "pem": one.pem}));
-            table.row(&[one.name, "-".to_owned(), "-".to_owned(), "unreadable".to_owned()]);
+            let dash = || "-".to_owned();
+            table.row(&[one.name, dash(), dash(), dash(), "unreadable".to_owned()]);
             continue;
         };
+        let no_crl = without_crl.contains(&one.name);
         rows.push(json!({
             "name": one.name,
             "subject": facts.subject,
             "issuer": facts.issuer,
             "not_before": facts.from,
             "not_after": facts.until,
+            "no_crl": no_crl,
             "sha256": facts.fingerprint,
             "pem": one.pem,
         }));
-        table.row(&[one.name, facts.subject, clock::rfc3339(facts.until), facts.fingerprint]);
+        let until = clock::rfc3339(facts.until);
+        table.row(&[one.name, facts.subject, until, output::yes(no_crl), facts.fingerprint]);
     }
     if invocation.flag("json") { output::json(&rows) } else { table.print("No certificate is trusted.") }
 }
@@ -150,9 +206,7 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut change = db.change().await?;
     if !certificates::distrust(&mut change, which).await? {
-        return Err(CliError::Refused(format!(
-            "no certificate is trusted as '{which}': 'os4xapi trust list' shows them"
-        )));
+        return Err(no_such(which));
     }
     change.commit().await?;
     Ok(())

@@ -15,7 +15,7 @@ use crate::store::proxies::{self, ProxyClient};
 use crate::store::{configuration, intermediates, partners, sessions};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
+use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied, Trusted};
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::{
@@ -144,6 +144,7 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     })?;
     let values = configuration::values(&mut snapshot).await?;
     let trusted = certificates::trusted(&mut snapshot).await?;
+    let without_crl = certificates::without_crl(&mut snapshot).await?;
     let (certificates, unreadable) = read::of_database(&trusted);
     app.log_unreadable(&unreadable);
     let issuers = intermediates::issuers(&mut snapshot, certificates).await?;
@@ -162,7 +163,10 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
             .into_iter()
             .map(NamedPem::from)
             .collect(),
-        trusted,
+        trusted: trusted
+            .into_iter()
+            .map(|certificate| Trusted { no_crl: without_crl.contains(&certificate.name), certificate })
+            .collect(),
         crl_urls: crl_urls::all(&mut snapshot).await?,
         crl_issuers: intermediates::fingerprints(&mut snapshot).await?,
         partners,

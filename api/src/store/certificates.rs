@@ -33,6 +33,9 @@ impl Usage {
 }
 
 const TRUSTED: &str = "trusted";
+/// A row of this usage stands beside that of a trusted CA that publishes no CRL, with its name and fingerprint. So
+/// databases of earlier versions need no new column.
+const NO_CRL: &str = "no-crl";
 
 /// The certificate for `usage` and its key.
 pub(crate) async fn get(connection: &mut AnyConnection, usage: Usage) -> Result<Option<Issued>, DbError> {
@@ -79,6 +82,37 @@ pub(crate) async fn trusted(connection: &mut AnyConnection) -> Result<Vec<NamedP
     rows.iter().map(|row| Ok(NamedPem { name: row.try_get(0)?, pem: row.try_get(1)? })).collect()
 }
 
+/// Names of the trusted CAs that publish no CRL.
+pub(crate) async fn without_crl(connection: &mut AnyConnection) -> Result<Vec<String>, DbError> {
+    let query = sqlx::query("SELECT name FROM os4x_certificates WHERE usage = $1").bind(NO_CRL);
+    let rows = query.fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Notes whether a trusted CA publishes no CRL; by name or fingerprint; false if there is none.
+pub(crate) async fn set_no_crl(change: &mut Change, which: &str, no_crl: bool) -> Result<bool, DbError> {
+    let row = sqlx::query(
+        "SELECT name, fingerprint FROM os4x_certificates WHERE usage = $1 AND (name = $2 OR fingerprint = $2)",
+    )
+    .bind(TRUSTED)
+    .bind(which)
+    .fetch_optional(&mut **change)
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    let (name, fingerprint): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    let gone = sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1 AND name = $2");
+    gone.bind(NO_CRL).bind(name.as_str()).execute(&mut **change).await?;
+    if no_crl {
+        sqlx::query("INSERT INTO os4x_certificates (usage, name, fingerprint, pem) VALUES ($1, $2, $3, '')")
+            .bind(NO_CRL)
+            .bind(name)
+            .bind(fingerprint)
+            .execute(&mut **change)
+            .await?;
+    }
+    Ok(true)
+}
+
 /// The name under which a certificate is trusted already.
 pub(crate) async fn trusted_as(
     connection: &mut AnyConnection,
@@ -106,6 +140,7 @@ pub(crate) async fn trust(change: &mut Change, named: &NamedPem, fingerprint: &s
 
 /// Trusts a certificate no longer; by name or fingerprint; false if there is none.
 pub(crate) async fn distrust(change: &mut Change, which: &str) -> Result<bool, DbError> {
+    set_no_crl(change, which, false).await?;
     let done =
         sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1 AND (name = $2 OR fingerprint = $2)")
             .bind(TRUSTED)

@@ -148,7 +148,7 @@ fn daemons_ask(site: &Site, client: &crate::https::Client, id: &str) -> ProxyCon
     assert_eq!(X509::stack_from_pem(config.certificate.as_bytes()).unwrap().len(), 2);
     openssl::pkey::PKey::private_key_from_pem(config.key.expose().as_bytes()).unwrap();
     assert_eq!((config.trusted.len(), config.crls.len()), (1, 1));
-    assert_eq!(config.trusted[0].name, "Life CA");
+    assert_eq!(config.trusted[0].certificate.name, "Life CA");
     let [acme, plain] = config.partners.as_slice() else { panic!("{:?}", config.partners) };
     assert_eq!((acme.ssid.as_str(), acme.port, acme.tls), ("O0013ACME", 6_619, true));
     assert_eq!((acme.certificate, acme.pins.len(), acme.enabled), (CertificateRule::Pinned, 1, true));

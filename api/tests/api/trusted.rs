@@ -112,6 +112,43 @@ fn a_crl_that_spells_its_issuers_name_in_another_way_is_its_issuers() {
 }
 
 #[test]
+fn a_ca_that_publishes_no_crl_is_marked_until_it_is_trusted_no_longer() {
+    let ca = Identity::ca("Ocsp CA");
+    let site = site_that_trusts(&ca);
+    let id = with_server(&site, &ca);
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let marked = || {
+        let config = client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"].clone();
+        let (sent, listed) =
+            (config["trusted"][0]["no_crl"].clone(), site.json(&["trust", "list"])[0]["no_crl"].clone());
+        assert_eq!(sent, listed);
+        (sent, config["generation"].as_u64())
+    };
+    let (before, generation) = marked();
+    assert_eq!(before, json!(false));
+    let said = site.run(&["trust", "set", "Ocsp CA", "--no-crl", "yes"]);
+    assert!(said.status == 0 && said.err.contains("nobody hears that one is revoked"), "{said:?}");
+    let (after, next) = marked();
+    assert!(after == json!(true) && next > generation, "{after}");
+    site.ok(&["trust", "set", "Ocsp CA", "--no-crl", "yes"]);
+    site.ok(&["trust", "set", "Ocsp CA", "--no-crl", "no"]);
+    assert_eq!(marked().0, json!(false));
+    assert!(site.refused(&["trust", "set", "Other CA", "--no-crl", "no"]).contains("trust list"));
+    assert_eq!(site.run(&["trust", "set", "Ocsp CA"]).status, 64);
+    assert_eq!(site.run(&["trust", "set", "Ocsp CA", "--no-crl", "perhaps"]).status, 64);
+    // Removed and trusted again, it is an ordinary one; also trusted again with the switch.
+    site.ok(&["trust", "set", "Ocsp CA", "--no-crl", "yes"]);
+    site.ok(&["trust", "remove", "Ocsp CA"]);
+    let file = site.dir.write("again.pem", &ca.pem());
+    site.ok(&["trust", "add", &file]);
+    assert_eq!(marked().0, json!(false));
+    site.ok(&["trust", "add", &file, "--no-crl"]);
+    assert_eq!(marked().0, json!(true));
+    serve.end(Signal::SIGTERM);
+}
+
+#[test]
 fn a_crl_that_was_kept_under_two_spellings_is_one_with_the_next() {
     let ca = Identity::ca("Twice CA");
     let site = site_that_trusts(&ca);

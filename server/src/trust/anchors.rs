@@ -23,6 +23,8 @@ pub(crate) struct Anchors {
     /// SHA-256 of trusted certificates that their issuers, which we hold too, have revoked. Where a chain ends OpenSSL
     /// asks for no CRL.
     pub(crate) revoked: HashSet<Vec<u8>>,
+    /// SHA-256 of trusted CAs that publish no CRL: what they issued needs none.
+    pub(crate) no_crl: HashSet<Vec<u8>>,
     /// Pinned certificates: each vouches for itself alone, or its owner could issue certificates in another partner's
     /// name.
     pub(crate) pinned: Vec<X509>,
@@ -56,6 +58,7 @@ impl Anchors {
             roots: HashSet::new(),
             outdated: Vec::new(),
             revoked,
+            no_crl: HashSet::new(),
             pins: pinned.iter().map(|one| fingerprint(one)).collect::<Result<_, _>>()?,
             pinned,
             crls,

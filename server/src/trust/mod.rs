@@ -104,7 +104,7 @@ fn judge(
         }
         seen.note_urls(context, anchors);
     }
-    let borne = (no_crl && (pinned || policy.ignore_missing_crl || is_anchor(context, anchors)))
+    let borne = (no_crl && (pinned || policy.ignore_missing_crl || is_anchor(context, anchors) || has_no_crl(context, anchors)))
         // The store has no list that is further ahead than clocks may differ.
         || (!good && code == codes::CRL_NOT_YET_VALID)
         || (wrong_usage && (pinned || policy.any_usage));
@@ -167,4 +167,11 @@ fn is_anchor(context: &X509StoreContextRef, anchors: &Anchors) -> bool {
     let is_last = usize::try_from(context.error_depth()).is_ok_and(|depth| depth == last);
     let print = context.current_cert().and_then(|certificate| fingerprint(certificate).ok());
     is_last || print.is_some_and(|print| anchors.roots.contains(&print))
+}
+
+/// The issuer of the certificate in question is a trusted CA that publishes no CRL.
+fn has_no_crl(context: &X509StoreContextRef, anchors: &Anchors) -> bool {
+    let issuer =
+        usize::try_from(context.error_depth()).ok().and_then(|depth| context.chain()?.iter().nth(depth + 1));
+    issuer.and_then(|issuer| fingerprint(issuer).ok()).is_some_and(|print| anchors.no_crl.contains(&print))
 }
