@@ -211,7 +211,7 @@ fn who_comes_while_the_server_is_out_of_descriptors_waits() {
     site.limit_descriptors(Role::Server, 3);
     let call = std::thread::spawn(move || partner.call());
     site.wait_log(Role::Server, "listener_error listener=tls*it cannot accept");
-    site.wait_rests(Role::Server, 10);
+    site.wait_rests(Role::Server, 3);
     // Nobody else connects who would draw its attention to the port.
     site.limit_descriptors(Role::Server, 1024);
     let report = call.join().unwrap();

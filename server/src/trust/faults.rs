@@ -90,7 +90,9 @@ fn missing_crl(issuer: &str, certificate: &X509Ref, is_other_scope: bool) -> Str
     let what = if is_other_scope { "no CRL here covers it" } else { "there is no CRL of its issuer here" };
     let urls = crl_urls(certificate).join(", ");
     let place = if urls.is_empty() {
-        "it names no URL that can be fetched: bring the list with 'os4xapi crl add FILE'".to_owned()
+        "it names no URL that can be fetched: bring the list with 'os4xapi crl add FILE', or say that this CA \
+         publishes none ('os4xapi trust set NAME --no-crl yes')"
+            .to_owned()
     } else {
         format!("it names {urls}: 'os4xapi crl list' says what became of that")
     };
