@@ -63,12 +63,12 @@ impl fmt::Display for HttpError {
             Self::NoProxy(name) => write!(f, "{name} does not name a proxy: it takes {FORM}, or nothing"),
             Self::Proxy(proxy, StatusCode::PROXY_AUTHENTICATION_REQUIRED) => write!(
                 f,
-                "the proxy {proxy} wants another user and password: set them in api_http_proxy and api_https_proxy"
+                "the proxy {proxy} wants another user and password: set them in http_proxy and https_proxy"
             ),
             Self::Proxy(proxy, status) => {
                 write!(
                     f,
-                    "the proxy {proxy} answered {status}: ask its operator, or name the host in api_no_proxy"
+                    "the proxy {proxy} answered {status}: ask its operator, or name the host in no_proxy"
                 )
             }
             Self::Status(status) => write!(f, "the host answered {status}"),

@@ -166,9 +166,9 @@ impl Proxies {
             Some((name, url)) => Proxy::parse(&url).map(Some).ok_or(NoProxy(name)),
         };
         Ok(Self {
-            http: proxy("api_http_proxy", ["http_proxy", "HTTP_PROXY"])?,
-            https: proxy("api_https_proxy", ["https_proxy", "HTTPS_PROXY"])?,
-            direct: text("api_no_proxy", ["no_proxy", "NO_PROXY"])
+            http: proxy("http_proxy", ["http_proxy", "HTTP_PROXY"])?,
+            https: proxy("https_proxy", ["https_proxy", "HTTPS_PROXY"])?,
+            direct: text("no_proxy", ["no_proxy", "NO_PROXY"])
                 .map(|(_, list)| Direct::parse(&list))
                 .unwrap_or_default(),
         })
@@ -269,8 +269,8 @@ mod tests {
         };
         let empty = |_: &'static str| "";
         let set = |name: &'static str| match name {
-            "api_http_proxy" => "http://set:4",
-            "api_no_proxy" => "c",
+            "http_proxy" => "http://set:4",
+            "no_proxy" => "c",
             _ => "",
         };
         let port = |proxies: &Proxies, is_tls, host| proxies.choose(is_tls, host, 80).map(|proxy| proxy.port);

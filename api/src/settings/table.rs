@@ -134,19 +134,19 @@ fn backend() -> impl Iterator<Item = Setting> {
             "Time limit of the event script, seconds.",
         ),
         setting(
-            "api_http_proxy",
+            "http_proxy",
             "",
             Kind::Proxy,
             "HTTP proxy for http URLs of CRLs and events; empty: variable http_proxy or HTTP_PROXY.",
         ),
         setting(
-            "api_https_proxy",
+            "https_proxy",
             "",
             Kind::Proxy,
             "HTTP proxy for https URLs of CRLs and events; empty: variable https_proxy or HTTPS_PROXY.",
         ),
         setting(
-            "api_no_proxy",
+            "no_proxy",
             "",
             Kind::Hosts,
             "Hosts that are reached without a proxy; empty: variable no_proxy or NO_PROXY.",

@@ -30,7 +30,7 @@ fn a_crl_is_fetched_through_the_proxy_with_user_and_password() {
     assert!(site.refused(&["crl", "fetch", url]).contains("no address"));
     let with_user = at(&proxy).replace("http://", "http://me:se%40cret@");
     let file = site.dir.write("proxy", &format!("{with_user}\n"));
-    site.ok(&["config", "set", "api_http_proxy", &format!("@{file}")]);
+    site.ok(&["config", "set", "http_proxy", &format!("@{file}")]);
     assert!(site.ok(&["crl", "fetch", url]).contains("CN=Far CA: taken"));
     let asked = proxy.asked().join("");
     assert!(asked.starts_with(&format!("GET {url} HTTP/1.1\r\n")), "{asked}");
@@ -44,14 +44,12 @@ fn a_crl_is_fetched_through_the_proxy_with_user_and_password() {
     let locked = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
     proxy.answer(url, locked.as_bytes());
     let told = site.refused(&["crl", "fetch", url]);
-    assert!(told.contains("wants another user and password") && told.contains("api_http_proxy"), "{told}");
-    for words in
-        [&["config", "list"][..], &["config", "list", "--json"], &["config", "get", "api_http_proxy"]]
-    {
+    assert!(told.contains("wants another user and password") && told.contains("http_proxy"), "{told}");
+    for words in [&["config", "list"][..], &["config", "list", "--json"], &["config", "get", "http_proxy"]] {
         let said = site.ok(words);
         assert!(said.contains("http://me:***@127.0.0.1:") && !said.contains("cret"), "{words:?}: {said}");
     }
-    let told = site.refused(&["config", "set", "api_http_proxy", "socks5://me:secret@proxy"]);
+    let told = site.refused(&["config", "set", "http_proxy", "socks5://me:secret@proxy"]);
     assert!(told.contains("it takes http://HOST:PORT") && !told.contains("secret"), "{told}");
 }
 
@@ -60,7 +58,7 @@ fn what_is_private_by_its_url_stays_out_of_reach_through_a_proxy() {
     let ca = Identity::ca("Near CA");
     let site = site_that_trusts(&ca);
     let proxy = Web::new();
-    site.ok(&["config", "set", "api_http_proxy", &at(&proxy)]);
+    site.ok(&["config", "set", "http_proxy", &at(&proxy)]);
     for host in
         ["127.0.0.1", "10.1.2.3", "[::1]", "[fd00::1]", "2130706433", "0x7f.1", "localhost", "a.localhost"]
     {
@@ -86,7 +84,7 @@ fn https_goes_through_a_tunnel_and_is_checked_as_ever() {
     web.put("/ca.crl", ca.crl(60).as_bytes());
     let proxy = Web::tunnel_to(&web);
     let cas = site.dir.write("cas.pem", &web_ca.pem());
-    site.ok(&["config", "set", "api_https_proxy", &at(&proxy).replace("//", "//me:word@")]);
+    site.ok(&["config", "set", "https_proxy", &at(&proxy).replace("//", "//me:word@")]);
     let fetch = |url: &str| {
         let mut command = Command::new(PROGRAM);
         command.args(["crl", "fetch", url, "--db", &site.db]).env("SSL_CERT_FILE", &cas);
@@ -105,7 +103,7 @@ fn https_goes_through_a_tunnel_and_is_checked_as_ever() {
     // A proxy that lets nobody through.
     let closed = Web::new();
     closed.answer("crl.example:443", b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
-    site.ok(&["config", "set", "api_https_proxy", &at(&closed)]);
+    site.ok(&["config", "set", "https_proxy", &at(&closed)]);
     let said = fetch("https://crl.example/ca.crl");
     assert!(
         said.status == 1 && said.err.contains("answered 403") && said.err.contains("the proxy 127."),
@@ -142,8 +140,8 @@ fn the_environment_counts_where_a_setting_is_empty_and_some_hosts_need_no_proxy(
         "{said:?}"
     );
     // A setting wins.
-    site.ok(&["config", "set", "api_http_proxy", &at(&proxy)]);
-    site.ok(&["config", "set", "api_no_proxy", "localhost"]);
+    site.ok(&["config", "set", "http_proxy", &at(&proxy)]);
+    site.ok(&["config", "set", "no_proxy", "localhost"]);
     assert_eq!(fetch(far, &[("http_proxy", "http://127.0.0.1:1")]).status, 0);
     assert_eq!(fetch(&near, &[("no_proxy", "other.example")]).status, 0);
 }
@@ -155,7 +153,7 @@ fn events_are_posted_through_the_proxy() {
     proxy.put("http://events.example/hook", b"");
     site.ok(&["config", "set", "proxy_event_script", "http://events.example/hook"]);
     let with_user = at(&proxy).replace("http://", "http://me:geheim@");
-    site.ok(&["config", "set", "api_http_proxy", &with_user]);
+    site.ok(&["config", "set", "http_proxy", &with_user]);
     site.ok(&["config", "set", "api_log_level", "TRACE"]);
     let serve = site.serve();
     site.client(&serve).ok(&json!({"function": "proxy_crl_url", "url": "ldap:///CN=Any"}));
