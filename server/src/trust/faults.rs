@@ -3,6 +3,7 @@
 use crate::trust::anchors::Anchors;
 use crate::trust::certificate::{crl_urls, name_text, names_text, usage_text};
 use common::text::clock;
+use common::text::url::is_web;
 use common::x509::codes::verify as codes;
 use common::x509::times::validity;
 use openssl::x509::X509Ref;
@@ -88,13 +89,15 @@ pub(super) fn remedy(code: i32, certificate: &X509Ref, anchors: &Anchors) -> Str
 /// There is no list of `issuer`, or none whose scope holds `certificate`.
 fn missing_crl(issuer: &str, certificate: &X509Ref, is_other_scope: bool) -> String {
     let what = if is_other_scope { "no CRL here covers it" } else { "there is no CRL of its issuer here" };
-    let urls = crl_urls(certificate).join(", ");
-    let place = if urls.is_empty() {
-        "it names no URL that can be fetched: bring the list with 'os4xapi crl add FILE', or say that this CA \
-         publishes none ('os4xapi trust set NAME --no-crl yes')"
-            .to_owned()
+    let urls = crl_urls(certificate);
+    let place = if urls.iter().any(|url| is_web(url)) {
+        format!("it names {}: 'os4xapi crl list' says what became of that", urls.join(", "))
     } else {
-        format!("it names {urls}: 'os4xapi crl list' says what became of that")
+        let named = if urls.is_empty() { "no URL".to_owned() } else { urls.join(", ") };
+        format!(
+            "it names {named}, where nothing can be downloaded: bring the list with 'os4xapi crl add FILE', or say that \
+             this CA publishes none ('os4xapi trust set NAME --no-crl yes')"
+        )
     };
     format!("{what} ({issuer}); {place}")
 }
