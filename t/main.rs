@@ -20,6 +20,8 @@ mod expiry;
 #[cfg(test)]
 mod file_rules;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
 mod fuzz_corpus;
 #[cfg(test)]
 #[path = "fuzz/src/lib.rs"]

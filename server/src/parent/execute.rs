@@ -211,6 +211,7 @@ impl Parent {
         if let Err(e) = client.watch(self.poller.registry(), tokens::CONTROL) {
             return common::error!("the control connection cannot be watched: {e}");
         }
+        self.internal_port.note_joined(client.address().ip());
         Event::new(&events::CLIENT_JOINED)
             .field_display("address", client.address())
             .field("client", client.name())

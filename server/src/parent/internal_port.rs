@@ -3,6 +3,7 @@
 
 use super::control::Client;
 use super::newcomer::{Expected, Newcomer, Progress, Proof, step, turn_away};
+use super::places::{self, Known, Place, Waiting};
 use super::tokens;
 use common::link::session_id::UNKNOWN_PAIR;
 use common::log::{Event, Throttle, events};
@@ -12,11 +13,13 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 use openssl::ssl::SslContext;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// Newcomers at a time.
-const SLOTS: usize = 10;
+const SLOTS: usize = 64;
+/// Of these, for hosts from which a client has joined lately: no stranger can take them.
+const RESERVED: usize = 16;
 /// How long a newcomer may take to prove itself.
 const PROOF: Duration = Duration::from_secs(10);
 
@@ -28,6 +31,8 @@ pub(super) struct InternalPort {
     context: SslContext,
     pending: [Option<Pending>; SLOTS],
     accepting: Accepting,
+    /// Hosts from which a client has joined lately.
+    known: Known,
     clients: Throttle,
     pairs: Throttle,
 }
@@ -35,13 +40,13 @@ pub(super) struct InternalPort {
 struct Pending {
     proof: Proof,
     peer: SocketAddr,
-    until: Instant,
+    since: Instant,
 }
 
 impl Pending {
     /// When it runs out of time; a successor does not: it waits for the client that is joined, and that one's time.
     fn due(&self) -> Option<Instant> {
-        (!matches!(self.proof, Proof::Successor(..))).then_some(self.until)
+        (!matches!(self.proof, Proof::Successor(..))).then_some(self.since + PROOF)
     }
 }
 
@@ -66,6 +71,7 @@ impl InternalPort {
             context,
             pending: [const { None }; SLOTS],
             accepting: Accepting::default(),
+            known: Known::default(),
             clients: Throttle::default(),
             pairs: Throttle::default(),
         })
@@ -127,8 +133,8 @@ impl InternalPort {
     }
 
     fn register(&mut self, mut socket: TcpStream, peer: SocketAddr, registry: &Registry) {
-        let Some(slot) = self.pending.iter().position(Option::is_none) else {
-            return self.refuse(peer, "too many connections that have not proven themselves");
+        let Some(slot) = self.slot_for(peer, registry) else {
+            return self.refuse(peer, "all places are taken by connections that have proven themselves");
         };
         let token = tokens::newcomer(slot);
         let ready = socket
@@ -139,8 +145,41 @@ impl InternalPort {
             return self.refuse(peer, &e.to_string());
         }
         if let Some(place) = self.pending.get_mut(slot) {
-            *place = Some(Pending { proof: Proof::New(socket), peer, until: Instant::now() + PROOF });
+            *place = Some(Pending { proof: Proof::New(socket), peer, since: Instant::now() });
         }
+    }
+
+    /// A slot for a newcomer; another one may have to go for it.
+    fn slot_for(&mut self, peer: SocketAddr, registry: &Registry) -> Option<usize> {
+        let now = Instant::now();
+        let taken: Vec<usize> = (0..SLOTS).filter(|slot| self.pending[*slot].is_some()).collect();
+        let waiting = |slot: &usize| {
+            let pending = self.pending.get(*slot)?.as_ref()?;
+            let has_proof = matches!(pending.proof, Proof::Certified(..) | Proof::Successor(..));
+            let address = pending.peer.ip();
+            let known = has_proof || self.known.has(address, now);
+            Some(Waiting { address, since: pending.since, known })
+        };
+        let waiting: Vec<Waiting> = taken.iter().filter_map(waiting).collect();
+        match places::assign(&waiting, self.known.has(peer.ip(), now), SLOTS, RESERVED) {
+            Place::Free => self.pending.iter().position(Option::is_none),
+            Place::Instead(index) => {
+                let slot = *taken.get(index)?;
+                let pending = self.pending.get_mut(slot)?.take()?;
+                pending.proof.deregister(registry);
+                self.refuse(
+                    pending.peer,
+                    "too many connections have not proven themselves, most of this source",
+                );
+                Some(slot)
+            }
+            Place::Taken => None,
+        }
+    }
+
+    /// A client has joined from here.
+    pub(super) fn note_joined(&mut self, address: IpAddr) {
+        self.known.note(address, Instant::now());
     }
 
     /// Refuses newcomers that took too long.
@@ -340,18 +379,26 @@ mod tests {
     }
 
     #[test]
-    fn one_that_proves_nothing_is_refused_in_time_and_the_eleventh_at_once() {
+    fn one_that_proves_nothing_is_refused_in_time_and_one_too_many_takes_the_oldests_place() {
+        const STRANGERS: usize = SLOTS - RESERVED;
         let mut bench = Bench::new();
-        let peers: Vec<Peer> = (0..SLOTS).map(|_| bench.connect()).collect();
-        bench.run(|bench, _| (bench.pending() == SLOTS).then_some(()));
-        let eleventh = bench.connect();
+        let mut peers: Vec<Peer> = (0..STRANGERS).map(|_| bench.connect()).collect();
+        bench.run(|bench, _| (bench.pending() == STRANGERS).then_some(()));
+        let one_more = bench.connect();
+        let oldest = peers.remove(0);
+        oldest.set_nonblocking(true).unwrap();
         bench.run(|bench, _| {
-            assert_eq!(bench.pending(), SLOTS);
-            (eleventh.peek(&mut [0]).is_err() || eleventh.peek(&mut [0]).is_ok_and(|n| n == 0)).then_some(())
+            assert_eq!(bench.pending(), STRANGERS);
+            oldest.peek(&mut [0]).is_ok_and(|octets| octets == 0).then_some(())
         });
+        // A host from which a client has joined has places of its own.
+        bench.port.note_joined(IpAddr::from([127, 0, 0, 1]));
+        let known = bench.connect();
+        bench.run(|bench, _| (bench.pending() == STRANGERS + 1).then_some(()));
+        peers.extend([one_more, known]);
         let due = bench.port.due().unwrap();
         bench.port.expire(due.checked_sub(Duration::from_millis(1)).unwrap(), bench.poll.registry());
-        assert_eq!(bench.pending(), SLOTS);
+        assert_eq!(bench.pending(), STRANGERS + 1);
         bench.port.expire(due + PROOF, bench.poll.registry());
         assert_eq!((bench.pending(), bench.port.due()), (0, None));
         assert!(peers.into_iter().all(|peer| answer(peer).is_empty()));

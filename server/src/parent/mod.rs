@@ -27,6 +27,7 @@ mod internal_port;
 mod listeners;
 mod newcomer;
 mod outgoing_address;
+mod places;
 mod pool;
 mod reports;
 mod sessions;
