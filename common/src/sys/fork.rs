@@ -3,6 +3,7 @@
 
 use nix::errno::Errno;
 use nix::unistd::{self, ForkResult, Pid};
+use std::os::unix::fs::MetadataExt;
 
 /// Which of the two processes goes on after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +37,10 @@ pub fn exit_now(status: u8) -> ! {
     unsafe { libc::_exit(i32::from(status)) }
 }
 
-/// Whether this thread is alone in its process. Without /proc nobody can tell, so the answer is no.
+/// Whether this thread is alone in its process. Without /proc nobody can tell, so the answer is no. The folder has a link
+/// for each thread besides its own two: to look takes no descriptor, of which there may be none left.
 pub(super) fn single_threaded() -> bool {
-    std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
+    std::fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() == 3)
 }
 
 #[cfg(test)]
