@@ -9,15 +9,10 @@ use std::time::{Duration, Instant};
 
 /// The pause after an accept that failed.
 const RETRY: Duration = Duration::from_millis(100);
-/// Connections that are accepted in a turn of the caller's loop: whoever dials without a pause must not keep it from
-/// its other work.
-const TURN: u32 = 64;
 
 /// Whether the accepts of a listener work at the moment.
 pub struct Accepting {
     retry_at: Option<Instant>,
-    /// Connections accepted in this turn.
-    taken: u32,
     /// The failure was reported, and no accept has worked since.
     told: bool,
     /// If every second accept fails, not every change is worth a line.
@@ -26,20 +21,16 @@ pub struct Accepting {
 
 impl Default for Accepting {
     fn default() -> Self {
-        Self { retry_at: None, taken: 0, told: false, lines: Throttle::new(1) }
+        Self { retry_at: None, told: false, lines: Throttle::new(1) }
     }
 }
 
 impl Accepting {
-    /// The next connection, if there is one. After `TURN` of them it says none once, and is due at once. Log an error: it comes once, until an accept has worked again.
+    /// The next connection, if there is one. Log an error: it comes once, until an accept has worked again.
     ///
     /// # Errors
     /// The process is short of descriptors or memory.
     pub fn next(&mut self, listener: &TcpListener) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        if self.taken >= TURN {
-            (self.taken, self.retry_at) = (0, Some(Instant::now()));
-            return Ok(None);
-        }
         loop {
             match listener.accept() {
                 // The connection was gone before it was accepted.
@@ -55,15 +46,9 @@ impl Accepting {
 
     fn judge<T>(&mut self, came: io::Result<T>, now: Instant) -> io::Result<Option<T>> {
         let came = match came {
-            Ok(connection) => {
-                self.taken += 1;
-                Some(connection)
-            }
+            Ok(connection) => Some(connection),
             // Without a free descriptor, accept fails even if no connection is there.
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                self.taken = 0;
-                None
-            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => None,
             Err(e) => {
                 // The connections wait in the kernel, and mio does not report them again.
                 self.retry_at = Some(now + RETRY);
@@ -78,7 +63,7 @@ impl Accepting {
         Ok(came)
     }
 
-    /// After an accept that failed, or a full turn: when to try again.
+    /// After an accept that failed: when to try again.
     pub fn retry_at(&self) -> Option<Instant> {
         self.retry_at
     }
@@ -96,7 +81,7 @@ pub fn canonical(peer: SocketAddr) -> SocketAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{Accepting, RETRY, TURN};
+    use super::{Accepting, RETRY};
     use std::io::{self, ErrorKind};
     use std::time::{Duration, Instant};
 
@@ -117,20 +102,6 @@ mod tests {
         assert!(accepting.judge(Ok(()), now).unwrap().is_some());
         assert_eq!(accepting.retry_at(), None);
         assert!(accepting.judge(failed(), now).is_err());
-    }
-
-    #[test]
-    fn a_turn_has_an_end_and_the_next_one_is_due_at_once() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        let listener = mio::net::TcpListener::from_std(listener);
-        let peers: Vec<_> = (0..=TURN).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
-        let mut accepting = Accepting::default();
-        let mut turn = || std::iter::from_fn(|| accepting.next(&listener).unwrap()).count();
-        assert_eq!(turn(), TURN as usize);
-        assert_eq!((turn(), turn()), (peers.len() - TURN as usize, 0));
-        assert!(!accepting.is_due());
     }
 
     #[test]

@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 const SLOTS: usize = 64;
 /// Of these, for hosts from which a client has joined lately: no stranger can take them.
 const RESERVED: usize = 16;
+/// Connections that are accepted in a turn of the loop: whoever dials without a pause must not keep it from its other
+/// work.
+const BURST: usize = SLOTS;
 /// How long a newcomer may take to prove itself.
 const PROOF: Duration = Duration::from_secs(10);
 
@@ -88,7 +91,8 @@ impl InternalPort {
 
     /// When the next newcomer runs out of time.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.pending.iter().flatten().filter_map(Pending::due).chain(self.accepting.retry_at()).min()
+        let accept = self.accepting.retry_at().filter(|_| self.listening);
+        self.pending.iter().flatten().filter_map(Pending::due).chain(accept).min()
     }
 
     /// Listens, or keeps the port bound without listening.
@@ -111,7 +115,10 @@ impl InternalPort {
 
     /// Takes in connections that wait.
     pub(super) fn accept(&mut self, registry: &Registry) {
-        while self.listening {
+        if !self.listening {
+            return;
+        }
+        for _ in 0..BURST {
             match self.accepting.next(&self.listener) {
                 Ok(Some((socket, peer))) => self.register(socket, peer, registry),
                 Ok(None) => return,
@@ -124,6 +131,8 @@ impl InternalPort {
                 }
             }
         }
+        // Edge-triggered: without this no event tells of the connections that are left.
+        let _ = registry.reregister(&mut self.listener, tokens::INTERNAL_PORT, Interest::READABLE);
     }
 
     pub(super) fn retry_accept(&mut self, registry: &Registry) {
