@@ -1,10 +1,11 @@
 //! What stations send beside the RFC, through both daemons: the tolerant profile lets it pass unchanged and says so,
 //! the strict one refuses it. Field by field it stands in `hostile.txt`.
 
+use crate::outward::{self, acme, connect, launch, listening};
 use oftp2peer::Partner;
 use oftp2peer::oftp::codec::hex;
 use oftp2peer::oftp::report::{Outcome, Report};
-use oftp2peer::oftp::settings::{OutFile, Settings};
+use oftp2peer::oftp::settings::{Answer, Intake, OutFile, ReceiptEnd, Settings};
 use t::loglines::Line;
 use t::site::{Builder, PartnerEntry, Role, Site};
 use t::wait::{PATIENCE, wait_for};
@@ -136,4 +137,50 @@ fn the_strict_profile_refuses_odd_names_and_passwords() {
         assert!(report.received.is_empty() && report.ending.reason() == Some(6), "{report:?}");
     }
     site.end();
+}
+
+/// Receipts of level 5 that end before their late fields come through both daemons, whoever sends them and whoever has
+/// called.
+#[test]
+fn receipts_of_level_5_without_their_tail_come_back() {
+    let forms = [
+        ("nerp-text", Answer::Nerp(34), ReceiptEnd::BeforeHash, Some("refused by setting"), "NERP"),
+        ("nerp-level-4", Answer::Nerp(34), ReceiptEnd::AsLevel4, Some(""), "NERP"),
+        ("eerp", Answer::Eerp, ReceiptEnd::BeforeHash, None, "EERP"),
+    ];
+    for (name, answer, receipt_end, text, command) in forms {
+        let short = |settings: Settings| {
+            let intake = Intake { answer, ..settings.intake };
+            Settings { intake, receipt_end, ..settings }
+        };
+        let station = Some(short(Settings::new("O0013STATION", "STATION")));
+        let site = Builder::new(&format!("short-{name}")).outgoing().station(station).prepare().unwrap();
+        let acme = listening(short(acme()), None);
+        let mut site = launch(site, &acme, &["--tls", "no"]);
+        let inside = site.station.take().unwrap();
+        let mut incoming = site.partner("O0013ACME").unwrap();
+        incoming.settings = short(incoming.settings);
+        let to = acme.address().to_string();
+        let mut outgoing = outward::station(&to, connect(&site));
+        outgoing.settings = short(outgoing.settings);
+        for (caller, called) in [(&incoming, &inside), (&outgoing, &acme)] {
+            let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
+            called.queue().add_file(OutFile::octets("BACK", *b"back"));
+            let ours = caller.send([OutFile::octets("OUT", *b"out")]);
+            let theirs = called.next_report(PATIENCE).unwrap();
+            for report in [&ours, &theirs] {
+                assert!(report.ending.is_normal(), "{name}: {ours:?} {theirs:?}");
+                let receipt = report.receipt_for(&report.sent[0].id).unwrap();
+                let refusal = receipt.refusal.as_ref().map(|refusal| refusal.text.as_str());
+                assert_eq!(refusal, text, "{name}");
+            }
+            for (role, mark) in marks {
+                let line = site.wait_log_after(role, mark, " deviation number=C5 *");
+                assert_eq!(Line::read(&line).unwrap().field("command").as_deref(), Some(command), "{line}");
+                site.wait_log_after(role, mark, " session_end *reason=normal*receipts=2");
+                assert_eq!(site.log(role)[mark..].matches(" deviation ").count(), 1, "{name}");
+            }
+        }
+        site.end();
+    }
 }

@@ -247,7 +247,7 @@ impl Checker {
 
     fn fits(&self, code: CommandCode, octets: usize) -> Result<(), MessageFault> {
         if code != CommandCode::Data {
-            return message::shape(code, self.layout_level(code), octets, self.profile).map(|_| ());
+            return message::check_length(code, self.layout_level(code), octets, self.profile);
         }
         let most = self.longest_data.saturating_sub(STH);
         if octets <= most {

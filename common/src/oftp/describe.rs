@@ -7,8 +7,7 @@ use super::buffer::STH;
 use super::command::CommandCode;
 use super::layout::{Format, Layout};
 use super::level::Level;
-use super::message::{shape, walk};
-use super::profile::Profile;
+use super::message::{readable, walk};
 use super::{data, escape};
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -55,8 +54,7 @@ pub fn describe_fields(stb: &[u8], level: Option<Level>, mut visit: impl FnMut(&
     let oeb = stb.get(STH..).unwrap_or_default();
     let Some(code) = oeb.first().and_then(|&octet| CommandCode::from_octet(octet)) else { return };
     let level = if code == CommandCode::Ssid { Some(Layout::of_ssid(oeb).level) } else { level };
-    let fitting = shape(code, level, oeb.len(), Profile::Tolerant).map(|shape| shape.layout);
-    let layout = fitting.unwrap_or(Layout::new(code, level.unwrap_or(Level::L5)));
+    let layout = readable(code, oeb, level);
     // A fault ends the walk: what could be read is shown.
     let _ = walk(layout, oeb, |field, offset, octets| {
         let value = match field.format {

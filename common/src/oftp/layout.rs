@@ -272,13 +272,13 @@ const fn fields(code: CommandCode) -> &'static [Field] {
 pub(super) struct Layout {
     pub(super) code: CommandCode,
     pub(super) level: Level,
-    /// Fields left off at the end (tolerated cuts).
-    pub(super) without_last: bool,
+    /// How many fields of the command's list are left off at the end (tolerated cuts).
+    left_off: usize,
 }
 
 impl Layout {
     pub(super) fn new(code: CommandCode, level: Level) -> Self {
-        Self { code, level, without_last: false }
+        Self { code, level, left_off: 0 }
     }
 
     /// The layout of an SSID: its own SSIDLEV rules it, also before a level is agreed.
@@ -287,15 +287,32 @@ impl Layout {
         Self::new(CommandCode::Ssid, level)
     }
 
+    /// The same message as another level has it.
+    pub(super) fn at(self, level: Level) -> Self {
+        Self { level, ..self }
+    }
+
     /// The same without its last field, as stacks send that omit CR or reserved octets.
     pub(super) fn cut(self) -> Self {
-        Self { without_last: true, ..self }
+        Self { left_off: 1, ..self }
+    }
+
+    /// The same without its last `pairs` of a length field and what it counts, the tail that level 5 has added; none
+    /// where it has no such tail. A challenge is no tail: without it AUCH would say nothing.
+    pub(super) fn without_tail(self, pairs: usize) -> Option<Self> {
+        let left_off = pairs.checked_mul(2)?;
+        let used = fields(self.code).len().checked_sub(left_off)?;
+        let tail = fields(self.code).get(used..).filter(|tail| !tail.is_empty())?;
+        let is_tail = self.level == Level::L5
+            && self.code != CommandCode::Auch
+            && tail.chunks(2).all(|pair| matches!(pair, [_, text] if text.size == Size::Counted));
+        is_tail.then_some(Self { left_off, ..self })
     }
 
     /// The fields in the order of the wire.
     pub(super) fn fields(self) -> impl Iterator<Item = &'static Field> {
         let all = fields(self.code);
-        let used = if self.without_last { all.len().saturating_sub(1) } else { all.len() };
+        let used = all.len().saturating_sub(self.left_off);
         all.iter().take(used).filter(move |field| field.levels.has(self.level))
     }
 
@@ -357,5 +374,42 @@ mod tests {
         assert_eq!(Layout::new(C::Secd, Level::L5).bounds(), (1, 1));
         assert_eq!(Layout::new(C::Auch, Level::L5).bounds(), (3, 65_538));
         assert_eq!(Layout::new(C::Aurp, Level::L5).bounds(), (21, 21));
+    }
+
+    /// Which commands of level 5 end with what it has added, and how short they are without it.
+    #[test]
+    fn tails_of_level_5_are_pairs_of_a_length_and_what_it_counts() {
+        use CommandCode as C;
+        let shortest =
+            |code, pairs| Layout::new(code, Level::L5).without_tail(pairs).map(|cut| cut.bounds().0);
+        let tails = [
+            (C::Nerp, [Some(133), Some(131), Some(128), None]),
+            (C::Eerp, [Some(108), Some(106), None, None]),
+            (C::Sfid, [Some(162), None, None, None]),
+            (C::Sfna, [Some(4), None, None, None]),
+            (C::Efna, [Some(3), None, None, None]),
+        ];
+        for (code, lengths) in tails {
+            assert_eq!([1, 2, 3, 4].map(|pairs| shortest(code, pairs)), lengths, "{code}");
+            assert_eq!(Layout::new(code, Level::L4).without_tail(1), None, "{code}");
+        }
+        let others = [
+            C::Ssrm,
+            C::Ssid,
+            C::Sfpa,
+            C::Data,
+            C::Cdt,
+            C::Efid,
+            C::Efpa,
+            C::Esid,
+            C::Cd,
+            C::Rtr,
+            C::Secd,
+            C::Auch,
+            C::Aurp,
+        ];
+        for code in others {
+            assert_eq!((shortest(code, 0), shortest(code, 1)), (None, None), "{code}");
+        }
     }
 }

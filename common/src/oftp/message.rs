@@ -46,40 +46,67 @@ impl Findings {
 
 /// A layout, and the deviation that it takes to read the buffer so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
-    pub(super) layout: Layout,
+struct Shape {
+    layout: Layout,
     deviation: Option<Deviation>,
 }
 
-/// Chooses the layout of a buffer of `length` octets, or says which lengths the command may have. `level` none:
-/// before the second SSID, when ESID may have either form (RFC 5024 is silent;
-/// `man/doc/oftp2.md#esid-before-a-level-is-agreed`).
-pub(super) fn shape(
+/// The layouts in which a command may come, the one that is due first. `level` none: before the second SSID, when ESID
+/// may have either form (RFC 5024 is silent; `man/doc/oftp2.md#esid-before-a-level-is-agreed`).
+fn shapes(code: CommandCode, level: Option<Level>, profile: Profile) -> impl Iterator<Item = Shape> {
+    let native = Layout::new(code, level.unwrap_or(Level::L5));
+    let low = (code == CommandCode::Esid && level.is_none()).then_some(native.at(Level::L4));
+    let plain = [Some(native), low].into_iter().flatten().map(|layout| Shape { layout, deviation: None });
+    let others = if profile == Profile::Tolerant { tolerated(native) } else { [None; 3] };
+    plain.chain(
+        others.into_iter().flatten().map(|(layout, deviation)| Shape { layout, deviation: Some(deviation) }),
+    )
+}
+
+impl Shape {
+    fn is_as_long_as(self, length: usize) -> bool {
+        let (least, greatest) = self.layout.bounds();
+        (least..=greatest).contains(&length)
+    }
+}
+
+/// Whether a command may have `length` octets: all that can be said before its length fields are here.
+pub(super) fn check_length(
     code: CommandCode,
     level: Option<Level>,
     length: usize,
     profile: Profile,
-) -> Result<Shape, MessageFault> {
-    let native = Layout::new(code, level.unwrap_or(Level::L5));
-    let fits = |layout: Layout| {
-        let (least, greatest) = layout.bounds();
-        (least..=greatest).contains(&length)
-    };
-    let plain = |layout| Shape { layout, deviation: None };
-    if fits(native) {
-        return Ok(plain(native));
-    }
-    let low = Layout::new(code, Level::L4);
-    if code == CommandCode::Esid && level.is_none() && fits(low) {
-        return Ok(plain(low));
-    }
-    if profile == Profile::Tolerant {
-        let others = tolerated(native).into_iter().flatten();
-        if let Some((layout, deviation)) = others.into_iter().find(|(layout, _)| fits(*layout)) {
-            return Ok(Shape { layout, deviation: Some(deviation) });
-        }
+) -> Result<(), MessageFault> {
+    if shapes(code, level, profile).any(|shape| shape.is_as_long_as(length)) {
+        return Ok(());
     }
     Err(size_fault(code, level, length))
+}
+
+/// Chooses the layout in which a whole buffer can be read: the first whose length fields say what is there.
+fn shape(
+    code: CommandCode,
+    oeb: &[u8],
+    level: Option<Level>,
+    profile: Profile,
+) -> Result<Shape, MessageFault> {
+    let mut first = None;
+    for shape in shapes(code, level, profile).filter(|shape| shape.is_as_long_as(oeb.len())) {
+        match lengths(shape.layout, oeb) {
+            Ok(()) => return Ok(shape),
+            Err(fault) => first = first.or(Some(fault)),
+        }
+    }
+    Err(first.unwrap_or_else(|| size_fault(code, level, oeb.len())))
+}
+
+/// The layout in which a buffer is best shown, broken ones too.
+pub(super) fn readable(code: CommandCode, oeb: &[u8], level: Option<Level>) -> Layout {
+    let native = Layout::new(code, level.unwrap_or(Level::L5));
+    let mut long_enough =
+        shapes(code, level, Profile::Tolerant).filter(|shape| shape.is_as_long_as(oeb.len()));
+    let fitting = shape(code, oeb, level, Profile::Tolerant).ok().or_else(|| long_enough.next());
+    fitting.map_or(native, |shape| shape.layout)
 }
 
 fn size_fault(code: CommandCode, level: Option<Level>, length: usize) -> MessageFault {
@@ -91,24 +118,20 @@ fn size_fault(code: CommandCode, level: Option<Level>, length: usize) -> Message
 
 /// The other layouts in which real stacks send the message.
 fn tolerated(native: Layout) -> [Option<(Layout, Deviation)>; 3] {
-    let low = Layout { level: Level::L4, ..native };
+    let low = native.at(Level::L4);
     match native.code {
         CommandCode::Ssrm | CommandCode::Ssid => [Some((native.cut(), Deviation::C5)), None, None],
         CommandCode::Cdt => [Some((native.cut(), Deviation::C6)), None, None],
-        CommandCode::Eerp | CommandCode::Nerp if native.level == Level::L5 => {
-            [Some((low, Deviation::C5)), None, None]
-        }
         CommandCode::Esid => {
-            let high = Layout { level: Level::L5, ..native };
+            let high = native.at(Level::L5);
             let other = if native.level == Level::L5 { low } else { high };
-            // A 2.0 form without CR is told from one with CR by its length field: `check` tries that.
             [
                 Some((other, Deviation::C7)),
                 Some((low.cut(), Deviation::C5)),
                 Some((high.cut(), Deviation::C5)),
             ]
         }
-        _ => [None; 3],
+        _ => [1, 2, 3].map(|pairs| Some((native.without_tail(pairs)?, Deviation::C5))),
     }
 }
 
@@ -179,25 +202,23 @@ pub(super) fn check(
 ) -> Result<Layout, MessageFault> {
     // An SSID is ruled by its own SSIDLEV.
     let level = if code == CommandCode::Ssid { Some(Layout::of_ssid(oeb).level) } else { level };
-    let mut shape = shape(code, level, oeb.len(), profile)?;
-    if let Err(fault) = lengths(shape.layout, oeb) {
-        let cut = shape.layout.cut();
-        let missing_cr =
-            code == CommandCode::Esid && profile == Profile::Tolerant && lengths(cut, oeb).is_ok();
-        if !missing_cr {
-            return Err(fault);
-        }
-        shape = Shape { layout: cut, deviation: Some(Deviation::C5) };
-    }
-    contents(shape.layout, oeb, level, profile, &mut found).map_err(|fault| {
-        // Another length is tolerated if all the rest is right; else the length is the fault, as when strict.
-        if shape.deviation.is_some() { size_fault(code, level, oeb.len()) } else { fault }
-    })?;
+    let shape = shape(code, oeb, level, profile)?;
+    // Another length is tolerated if all the rest is right; else the length is the fault, as when strict.
+    let as_found = |fault| match shape.deviation {
+        Some(_) => length_fault(code, oeb, level),
+        None => fault,
+    };
+    contents(shape.layout, oeb, level, profile, &mut found).map_err(as_found)?;
     if let Some(deviation) = shape.deviation {
         found(Finding::Deviation(deviation, None));
     }
-    relations(shape.layout, oeb, profile, &mut found)?;
+    relations(shape.layout, oeb, profile, &mut found).map_err(as_found)?;
     Ok(shape.layout)
+}
+
+/// What is wrong with the length of a buffer that is not in the layout due.
+fn length_fault(code: CommandCode, oeb: &[u8], level: Option<Level>) -> MessageFault {
+    shape(code, oeb, level, Profile::Strict).err().unwrap_or_else(|| size_fault(code, level, oeb.len()))
 }
 
 /// Every length field says what is there. One that is no number is a matter of content, and is looked at first.

@@ -20,7 +20,7 @@ pub enum Deviation {
     C3,
     /// Time counter 0000.
     C4,
-    /// Carriage return missing; EERP or NERP without the tail of level 5.
+    /// Carriage return missing, or the fields that level 5 has added at the end of a command.
     C5,
     /// CDT without its reserved octets.
     C6,

@@ -146,6 +146,63 @@ fn each_deviation_is_tolerated_and_noted_once() {
     assert_eq!(run(&mut started(Profile::Strict), &steps), Some((3, "02")));
 }
 
+/// What level 5 added at the end of a command may be missing, from any of its length fields on.
+#[test]
+fn a_command_of_level_5_may_end_before_its_late_fields() {
+    let file = sfid('U', 0, 0, 0);
+    let shortened = file.strip_suffix("000").unwrap();
+    let (open, done) = (sfpa(0), efid(0, 1));
+    let eerp = format!("I E{:26}   202402292359590001        {:25}{:25}", "FILE", "O0177B", "O0013A");
+    let nerp =
+        format!("I N{:26}      202402292359590001{:25}{:25}{:25}34", "FILE", "O0177B", "O0013A", "O0013A");
+    // Octets of the Exchange Buffer, what it is, what passed before it, what answers it.
+    let in_order = [(139, r"004text\x00\x00\x00\x00"), (135, r"000\x00\x00\x00\x00")];
+    let short = [(137, r"004text\x00\x00"), (135, "004text"), (133, r"000\x00\x00"), (131, "000"), (128, "")];
+    for (length, tail) in in_order {
+        let whole = format!("{nerp}{tail}");
+        assert_eq!(stb(&whole[2..]).len() - 4, length);
+        let mut checker = started(Profile::Tolerant);
+        assert_eq!((run(&mut checker, &[&whole, "R P"]), deviations(&mut checker)), (None, vec![]));
+        assert_eq!(run(&mut started(Profile::Strict), &[&whole, "R P"]), None);
+    }
+    let nerps = short.map(|(length, tail)| (length, format!("{nerp}{tail}"), "R P"));
+    let mut cases: Vec<(usize, Vec<&str>, &str)> =
+        nerps.iter().map(|(length, nerp, answer)| (*length, vec![nerp.as_str()], *answer)).collect();
+    let cut_eerp = format!(r"{eerp}\x00\x00");
+    let sent = [&file, &open, r"I D\x81A", &done];
+    let offered = [file.as_str()];
+    cases.extend([
+        (108, vec![cut_eerp.as_str()], "R P"),
+        (106, vec![eerp.as_str()], "R P"),
+        (162, vec![shortened], "R 301N000"),
+        (4, [&offered[..], &["R 301N"]].concat(), "I R"),
+        (3, [&sent[..], &["R 511"]].concat(), "I R"),
+    ]);
+    for (length, steps, answer) in &cases {
+        let cut = steps.last().unwrap();
+        assert_eq!(stb(&cut[2..]).len() - 4, *length, "{cut}");
+        let mut checker = started(Profile::Tolerant);
+        assert_eq!(run(&mut checker, &[&steps[..], &[answer]].concat()), None, "{cut}");
+        assert_eq!(deviations(&mut checker), [Deviation::C5], "{cut}");
+        assert_eq!(run(&mut started(Profile::Strict), steps), Some((steps.len() - 1, "07")), "{cut}");
+    }
+    // What is left must be right: the length is the fault then, as in the strict profile.
+    let bad = [
+        format!("{nerp}004text\\x00"),
+        format!("{nerp}005text"),
+        format!("{nerp}00"),
+        format!("{}004text", nerp.replace("FILE", r"FI\x0aE")),
+        format!(r"{eerp}\x00\x02ab"),
+        format!(r"{eerp}\x00"),
+        shortened[..shortened.len() - 1].to_owned(),
+    ];
+    for wrong in &bad {
+        for profile in [Profile::Tolerant, Profile::Strict] {
+            assert_eq!(run(&mut started(profile), &[wrong]), Some((0, "07")), "{wrong}");
+        }
+    }
+}
+
 #[test]
 fn a_message_with_many_deviations_tells_them_all() {
     let file = sfid('U', 80, 0, 0);

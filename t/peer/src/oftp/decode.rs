@@ -185,7 +185,9 @@ fn decode_nerp(octets: &[u8], level: Level) -> Result<Receipt, CodecError> {
     let (mut text, mut hash, mut signature) = (String::new(), Vec::new(), Vec::new());
     if level == Level::Five && !get.is_at_end() {
         text = get.counted_text("NERPREAST")?;
-        (hash, signature) = (get.counted_octets()?, get.counted_octets()?);
+        if !get.is_at_end() {
+            (hash, signature) = (get.counted_octets()?, get.counted_octets()?);
+        }
     }
     let id = FileId { name, stamp, destination, originator };
     let refusal = Some(Refusal { creator, reason, text });

@@ -1,18 +1,29 @@
 //! The Speaker's part: one file, one receipt.
 
-use super::codec::hex;
+use super::codec::{Level, hex};
 use super::command::{Command, FileId, Receipt, Sfid};
 use super::data::Packer;
 use super::report::{FileReport, Outcome};
 use super::session::{Session, Stop, out_of_order};
-use super::settings::{OutFile, Point, Progress};
+use super::settings::{OutFile, Point, Progress, ReceiptEnd};
 use super::source::Source;
 use std::time::Instant;
+
+/// Octets of the two length fields behind which an unsigned receipt of level 5 has nothing.
+const EMPTY_TAIL: usize = 4;
 
 impl Session<'_> {
     /// Sends a receipt and waits until the other side is ready again.
     pub(super) fn send_receipt(&mut self, receipt: &Receipt) -> Result<(), Stop> {
-        self.send(&Command::Receipt(receipt.clone()))?;
+        let command = Command::Receipt(receipt.clone());
+        let level = self.agreed.level;
+        let mut octets = command.encode(level)?;
+        match self.settings.receipt_end {
+            ReceiptEnd::BeforeHash if level == Level::Five => octets.truncate(octets.len() - EMPTY_TAIL),
+            ReceiptEnd::AsLevel4 if level == Level::Five => octets = command.encode(Level::Four)?,
+            _ => {}
+        }
+        self.send_encoded(&octets)?;
         match self.receive()? {
             Command::Rtr => {
                 self.report.receipts_sent.push(receipt.clone());

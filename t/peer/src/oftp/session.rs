@@ -185,9 +185,14 @@ impl<'a> Session<'a> {
     /// Sends one command at once.
     pub(super) fn send(&mut self, command: &Command) -> Result<(), Stop> {
         let octets = command.encode(self.agreed.level)?;
+        self.send_encoded(&octets)
+    }
+
+    /// Sends one Exchange Buffer as it stands.
+    pub(super) fn send_encoded(&mut self, octets: &[u8]) -> Result<(), Stop> {
         let length = u32::try_from(octets.len() + HEADER).unwrap_or(u32::MAX).to_be_bytes();
         let mut whole = vec![0x10, length[1], length[2], length[3]];
-        whole.extend_from_slice(&octets);
+        whole.extend_from_slice(octets);
         let written = self.conn.write(&whole).and_then(|()| self.conn.flush());
         written.map_err(|end| self.last_words(end))
     }

@@ -41,6 +41,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// How incoming files are treated.
     pub intake: Intake,
+    /// Where its receipts of level 5 end.
+    pub receipt_end: ReceiptEnd,
     /// Deliberate fault.
     pub misbehaviour: Option<Misbehaviour>,
     /// Told after each DATA buffer.
@@ -65,6 +67,7 @@ impl Settings {
             authentication: None,
             timeout: Duration::from_mins(1),
             intake: Intake { folder: None, answer: Answer::Eerp, refuse: None, refuse_at_end: None },
+            receipt_end: ReceiptEnd::Whole,
             misbehaviour: None,
             watch: None,
         }
@@ -105,6 +108,17 @@ pub enum Answer {
     Nerp(u8),
     /// No receipt.
     Nothing,
+}
+
+/// Where a receipt of level 5 ends that is not signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptEnd {
+    /// Behind its empty hash and signature, as RFC 5024 §5.3.13 and §5.3.14 ask.
+    Whole,
+    /// Before them, as some stacks send it.
+    BeforeHash,
+    /// Where one of level 4 ends: a NERP without its text, too.
+    AsLevel4,
 }
 
 /// One deliberate fault.
