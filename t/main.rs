@@ -49,6 +49,8 @@ mod logging;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod negotiation;
+#[cfg(test)]
 mod oftp2peer;
 #[cfg(test)]
 mod outgoing;

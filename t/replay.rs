@@ -5,7 +5,7 @@ use oftp2peer::oftp::session::Role as Side;
 use std::collections::BTreeSet;
 use t::ends::Ends;
 use t::site::{Builder, PartnerEntry, Role, Site};
-use t::wire::{Step, Trace};
+use t::wire::{Step, Trace, reason_to_responder};
 
 fn traces() -> Vec<Trace> {
     let files = [include_str!("vectors/sessions.json"), include_str!("vectors/recorded_sessions.json")];
@@ -55,7 +55,9 @@ fn is_refused(site: &mut Site, ends: &Ends, trace: &Trace, (at, reason): &(usize
     session.send(rest[0].by, &rest[0].octets);
     let (partner, station) = session.ending();
     let is_inside = station.is_some();
-    for end in [Some(partner), station].into_iter().flatten() {
+    let inside = reason_to_responder(reason, &trace.steps[..=*at]);
+    for (end, reason) in [(Some(partner), reason.as_str()), (station, inside)] {
+        let Some(end) = end else { continue };
         // Who has said the last word hears none of ours.
         let due = if end_of(before).is_some() { Vec::new() } else { format!("F{reason}").into_bytes() };
         assert_eq!(end.octets.get(4..7).unwrap_or_default(), due, "{}: {end:?}", trace.name);
@@ -78,9 +80,11 @@ fn end_of(steps: &[Step]) -> Option<usize> {
 fn replay(name: &str, profile: &str, piece: usize, up_to: usize) {
     let (mut site, ends) = site(name, profile);
     let octets = |trace: &Trace| trace.steps.iter().map(|step| step.octets.len()).sum::<usize>();
-    let traces = traces().into_iter().filter(|trace| trace.steps[0].by == Side::Responder);
+    let strict = profile == "strict";
+    let traces = traces().into_iter().map(|trace| trace.live(strict));
+    let traces = traces.filter(|trace| trace.steps[0].by == Side::Responder);
     for trace in traces.filter(|trace| octets(trace) <= up_to) {
-        match if profile == "strict" { &trace.strict } else { &trace.tolerant } {
+        match if strict { &trace.strict } else { &trace.tolerant } {
             None => arrives(&mut site, &ends, &trace, piece),
             Some(verdict) => is_refused(&mut site, &ends, &trace, verdict, piece),
         }

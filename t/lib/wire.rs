@@ -73,6 +73,75 @@ impl Trace {
     }
 }
 
+/// What an SSID says, as far as two of them have to agree: level, buffer, mode, the three features, credit, secure
+/// authentication.
+struct Offer<'a> {
+    level: u8,
+    numbers: [&'a [u8]; 2],
+    mode: u8,
+    features: &'a [u8],
+    authentication: bool,
+}
+
+impl<'a> Offer<'a> {
+    fn of(step: &'a Step) -> Option<Self> {
+        let ssid = step.octets.get(4..).filter(|oeb| oeb.first() == Some(&b'X') && oeb.len() > 47)?;
+        Some(Self {
+            level: ssid[1],
+            numbers: [&ssid[35..40], &ssid[44..47]],
+            mode: ssid[40],
+            features: &ssid[41..44],
+            authentication: ssid[1] == b'5' && ssid[47] == b'Y',
+        })
+    }
+
+    /// Why `answer` ends the session, in the strict profile or the tolerant one.
+    fn refuses(&self, answer: &Self, strict: bool) -> Option<&'static str> {
+        let special = (self.features[2], answer.features[2]);
+        let more = |(ours, theirs): (&u8, &u8)| *ours == b'N' && *theirs == b'Y';
+        let exceeds = answer.level > self.level
+            || self.numbers.iter().zip(answer.numbers).any(|(ours, theirs)| theirs > *ours)
+            || self.features.iter().zip(answer.features).any(more);
+        let no_way = matches!((self.mode, answer.mode), (b'S', b'S') | (b'R', b'R'));
+        if self.authentication != answer.authentication {
+            Some("12")
+        } else if no_way || special == (b'Y', b'Y') || strict && (exceeds || special == (b'Y', b'N')) {
+            Some("10")
+        } else {
+            None
+        }
+    }
+}
+
+impl Trace {
+    /// The same as it goes through the daemons: they end a session whose negotiation has failed at the Responder's SSID,
+    /// which the Initiator never sees, while an observer of both may see an ESID follow.
+    #[must_use]
+    pub fn live(self, strict: bool) -> Self {
+        let offers: Vec<_> =
+            self.steps.iter().enumerate().filter_map(|(at, step)| Some((at, Offer::of(step)?))).collect();
+        let [(_, offer), (at, answer), ..] = &offers[..] else { return self };
+        let (at, refusal) = (*at, offer.refuses(answer, strict));
+        let known = if strict { &self.strict } else { &self.tolerant };
+        let Some(reason) = refusal.filter(|_| known.as_ref().is_none_or(|(refused, _)| *refused > at)) else {
+            return self;
+        };
+        let verdict = Some((at, reason.to_owned()));
+        let steps = self.steps.into_iter().take(at + 1).collect();
+        if strict {
+            Self { steps, strict: verdict, ..self }
+        } else {
+            Self { steps, tolerant: verdict, ..self }
+        }
+    }
+}
+
+/// The reason that the Responder hears once `steps` have passed: those of level 5 are 10 below it.
+pub fn reason_to_responder<'a>(reason: &'a str, steps: &[Step]) -> &'a str {
+    let is_below = steps.iter().filter_map(Offer::of).any(|offer| offer.level < b'5');
+    if is_below && matches!(reason, "11" | "12") { "10" } else { reason }
+}
+
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |octet: &u8| char::from(*octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     text.as_bytes().chunks(2).map(|pair| Some(digit(pair.first()?)? * 16 + digit(pair.get(1)?)?)).collect()
@@ -171,6 +240,19 @@ mod tests {
                 assert_eq!(thread.join().unwrap(), Ok(()), "{}", trace.name);
             }
         }
+    }
+
+    #[test]
+    fn a_failed_negotiation_ends_where_the_responder_answers() {
+        let ends = |name: &str, strict| {
+            let trace = traces().into_iter().find(|trace| trace.name.contains(name)).unwrap().live(strict);
+            (trace.steps.len(), if strict { trace.strict } else { trace.tolerant })
+        };
+        let refused = |at, reason: &str| (at + 1, Some((at, reason.to_owned())));
+        assert_eq!(ends("authentication differs", false), refused(2, "12"));
+        assert_eq!(ends("answer downgrades to level 4", true), refused(2, "12"));
+        assert_eq!(ends("Send-only meets send-only", false), refused(2, "10"));
+        assert_eq!(ends("empty file without any DATA", true), (9, None));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Checker {
     pub(super) initiator: Option<Ssid>,
     pub(super) responder: Option<Ssid>,
     pub(super) terms: Option<Terms>,
+    /// What the two SSIDs do not agree on.
+    pub(super) conflict: Option<Violation>,
     /// Longest DATA that both sides take, header included.
     pub(super) longest_data: usize,
     pub(super) credit: u32,
@@ -69,6 +71,7 @@ impl Checker {
             initiator: None,
             responder: None,
             terms: None,
+            conflict: None,
             longest_data: 0,
             credit: 0,
             transfer: None,
@@ -100,6 +103,12 @@ impl Checker {
             Side::Initiator => self.initiator.as_ref(),
             Side::Responder => self.responder.as_ref(),
         }
+    }
+
+    /// Why the negotiation has failed, once both SSIDs were judged. The Responder's SSID is legal, and so is the session
+    /// if nothing but an ESID follows; who stands between both need not pass it on.
+    pub fn conflict(&self) -> Option<&Violation> {
+        self.conflict.as_ref()
     }
 
     /// The file on its way: who sends it, its name, and the octets that have come so far.
@@ -163,8 +172,15 @@ impl Checker {
     /// that the Initiator offered decides; before the first, the form of level 5: TLS on port 6619 exists only since
     /// RFC 5024, so a peer on it knows that form, and the reason stands at the same place in both.
     pub fn esid(&self, reason: EsidReason, text: &str) -> Vec<u8> {
+        self.esid_to(Side::Responder, reason, text)
+    }
+
+    /// The same for one side. After a failed negotiation the Initiator has not got the Responder's SSID, so to it the
+    /// level that it offered is in force.
+    pub fn esid_to(&self, to: Side, reason: EsidReason, text: &str) -> Vec<u8> {
         let offered = self.initiator.as_ref().map(Ssid::level);
-        let level = self.level().or(offered).unwrap_or(Level::L5);
+        let is_agreed = to == Side::Responder || self.conflict.is_none();
+        let level = self.level().filter(|_| is_agreed).or(offered).unwrap_or(Level::L5);
         super::message::esid(level, reason, text)
     }
 

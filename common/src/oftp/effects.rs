@@ -29,7 +29,7 @@ impl Checker {
                 let ssid = Ssid::read(oeb, layout);
                 match from {
                     Side::Initiator => self.initiator = Some(ssid),
-                    Side::Responder => self.answer(ssid),
+                    Side::Responder => self.answer(ssid, layout, oeb),
                 }
                 Ok(())
             }
@@ -63,11 +63,12 @@ impl Checker {
         }
     }
 
-    fn answer(&mut self, ssid: Ssid) {
+    fn answer(&mut self, ssid: Ssid, layout: Layout, oeb: &[u8]) {
         if let Some(offer) = &self.initiator {
             let terms = Terms::negotiate(offer, &ssid, self.profile);
             self.longest_data = terms.buffer_size.saturating_add(STH);
             self.terms = Some(terms);
+            self.conflict = terms.conflict.map(|conflict| conflict.violation(layout, oeb));
         }
         self.responder = Some(ssid);
     }
@@ -75,7 +76,7 @@ impl Checker {
     pub(super) fn negotiated(&mut self, from: Side) -> State {
         let Some(terms) = self.terms else { return State::NegotiationFailed };
         if let Some(conflict) = terms.conflict {
-            self.remark(conflict, from, CommandCode::Ssid);
+            self.remark(conflict.text(), from, CommandCode::Ssid);
             return State::NegotiationFailed;
         }
         for (deviation, side, field) in terms.deviations.into_iter().flatten() {

@@ -2,13 +2,16 @@
 //!
 //! The password is checked with the other fields and then forgotten: it is in no type here.
 
-use super::escape::trimmed;
+use super::command::CommandCode;
+use super::escape::{quoted, trimmed};
 use super::layout::Layout;
 use super::level::Level;
-use super::message::{number, value};
+use super::message::{number, offset_of, value};
 use super::note::Deviation;
 use super::profile::Profile;
+use super::reason::EsidReason;
 use super::side::Side;
+use super::violation::{MessageFault, Violation};
 
 /// What a side can do with files (SSIDSR).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +80,19 @@ impl Ssid {
         &self.code
     }
 
+    /// The first field in which it goes beyond `offer`.
+    fn beyond(&self, offer: &Self) -> Option<&'static str> {
+        let more = [
+            (self.level > offer.level, "SSIDLEV"),
+            (self.buffer_size > offer.buffer_size, "SSIDSDEB"),
+            (!self.features.within(offer.features, Features::COMPRESSION), "SSIDCMPR"),
+            (!self.features.within(offer.features, Features::RESTART), "SSIDREST"),
+            (!self.features.within(offer.features, Features::SPECIAL_LOGIC), "SSIDSPEC"),
+            (self.credit > offer.credit, "SSIDCRED"),
+        ];
+        more.into_iter().find(|(is_more, _)| *is_more).map(|(_, field)| field)
+    }
+
     /// SSIDSPEC.
     pub fn special_logic(&self) -> bool {
         self.features.has(Features::SPECIAL_LOGIC)
@@ -111,14 +127,93 @@ impl Features {
         Self(self.0 & other.0)
     }
 
-    /// Adds nothing to `offer`.
-    fn within(self, offer: Self) -> bool {
-        self.0 & !offer.0 == 0
+    /// Does not add `feature` to `offer`.
+    fn within(self, offer: Self, feature: Self) -> bool {
+        offer.has(feature) || !self.has(feature)
     }
 }
 
 /// A tolerated deviation of the negotiation: whose, in which field.
 type Tolerated = Option<(Deviation, Side, Option<&'static str>)>;
+
+/// What two SSIDs do not agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Conflict {
+    /// SSIDAUTH differs; below level 5 it counts as N.
+    Authentication,
+    /// No side receives what the other one sends.
+    Direction,
+    /// Special logic is for X.25: both want it, or in the strict profile one.
+    SpecialLogic,
+    /// The answer goes beyond the offer in this field; in the strict profile alone.
+    BeyondOffer(&'static str),
+}
+
+impl Conflict {
+    /// The ESID reason that tells it (RFC 5024 §5.3.11).
+    fn reason(self) -> EsidReason {
+        match self {
+            Self::Authentication => EsidReason::AuthenticationIncompatible,
+            Self::Direction | Self::SpecialLogic | Self::BeyondOffer(_) => EsidReason::IncompatibleMode,
+        }
+    }
+
+    /// The field of the answer in which it shows.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Authentication => "SSIDAUTH",
+            Self::Direction => "SSIDSR",
+            Self::SpecialLogic => "SSIDSPEC",
+            Self::BeyondOffer(field) => field,
+        }
+    }
+
+    /// In a few words, for a session that is only looked at.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Authentication => "the two SSIDAUTH differ",
+            Self::Direction => "the two SSIDSR leave no direction for files",
+            Self::SpecialLogic => "special logic on TCP (SSIDSPEC)",
+            Self::BeyondOffer(_) => "the Responder's SSID goes beyond the offer",
+        }
+    }
+
+    /// What would have been right, and who can see to it.
+    fn expectation(self) -> String {
+        match self {
+            Self::Authentication => {
+                "the SSIDAUTH of the offer: secure authentication (SSIDAUTH, level 5) has to \
+                                     be on at the partner and the station, or off at both"
+                    .into()
+            }
+            Self::Direction => {
+                "a side that receives what the other one sends: both SSIDSR are the same".into()
+            }
+            Self::SpecialLogic => {
+                format!(
+                    "N on both sides, special logic is for X.25; where one side alone says Y, {}",
+                    bears(Deviation::C12)
+                )
+            }
+            Self::BeyondOffer(_) => format!("no more than the offer; {}", bears(Deviation::C8)),
+        }
+    }
+
+    /// The Responder's SSID may not pass: its negotiation has failed.
+    pub(super) fn violation(self, layout: Layout, oeb: &[u8]) -> Violation {
+        let field = self.field();
+        let found = match value(layout, oeb, field) {
+            Some(octets) => quoted(octets),
+            None => format!("level {}, which has none,", layout.level),
+        };
+        let fault = MessageFault::content(field, offset_of(layout, oeb, field), found, self.expectation());
+        MessageFault { reason: self.reason(), ..fault }.of(Side::Responder, Some(CommandCode::Ssid))
+    }
+}
+
+fn bears(deviation: Deviation) -> String {
+    format!("the profile tolerant bears it as {deviation}")
+}
 
 /// What both SSIDs agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +228,7 @@ pub(super) struct Terms {
     pub(super) initiator_sends: bool,
     pub(super) responder_sends: bool,
     /// The first thing on which they do not agree: the only message due is an ESID.
-    pub(super) conflict: Option<&'static str>,
+    pub(super) conflict: Option<Conflict>,
     pub(super) deviations: [Tolerated; 2],
 }
 
@@ -142,10 +237,7 @@ impl Terms {
     /// goes beyond the offer as a conflict, the tolerant one takes the minimum (C8).
     pub(super) fn negotiate(offer: &Ssid, answer: &Ssid, profile: Profile) -> Self {
         let agreed = offer.features.and(answer.features);
-        let exceeds = answer.level > offer.level
-            || answer.buffer_size > offer.buffer_size
-            || answer.credit > offer.credit
-            || !answer.features.within(offer.features);
+        let exceeds = answer.beyond(offer);
         let initiator_sends = offer.capability.sends() && answer.capability.receives();
         let responder_sends = answer.capability.sends() && offer.capability.receives();
         // Special logic is for X.25. Real stacks offer it on TCP all the same and take no for an answer (C12).
@@ -153,15 +245,13 @@ impl Terms {
         // Below level 5 there is no secure authentication, so such an answer to one who asks for it is a conflict:
         // the downgrade that interoperability tests look for.
         let conflict = if offer.authentication() != answer.authentication() {
-            Some("the two SSIDAUTH differ")
+            Some(Conflict::Authentication)
         } else if !initiator_sends && !responder_sends {
-            Some("the two SSIDSR leave no direction for files")
+            Some(Conflict::Direction)
         } else if agreed.has(Features::SPECIAL_LOGIC) || (declined && profile == Profile::Strict) {
-            Some("special logic on TCP (SSIDSPEC)")
-        } else if exceeds && profile == Profile::Strict {
-            Some("the Responder's SSID goes beyond the offer")
+            Some(Conflict::SpecialLogic)
         } else {
-            None
+            exceeds.filter(|_| profile == Profile::Strict).map(Conflict::BeyondOffer)
         };
         Self {
             level: offer.level.min(answer.level),
@@ -172,7 +262,7 @@ impl Terms {
             responder_sends,
             conflict,
             deviations: [
-                exceeds.then_some((Deviation::C8, Side::Responder, None)),
+                exceeds.map(|_| (Deviation::C8, Side::Responder, None)),
                 declined.then_some((Deviation::C12, Side::Initiator, Some("SSIDSPEC"))),
             ],
         }

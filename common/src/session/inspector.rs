@@ -115,6 +115,7 @@ impl Inspector {
         let command = self.checker.judge(from, buffer)?;
         if command.code == Some(oftp::CommandCode::Ssid) && from == oftp::Side::Responder {
             self.check_responder()?;
+            self.check_agreement()?;
         }
         if enabled(Priority::Debug) {
             if command.code == Some(oftp::CommandCode::Data) {
@@ -219,6 +220,11 @@ impl Inspector {
         Err(Violation::stranger(oftp::Side::Responder, &found, expected))
     }
 
+    /// Two SSIDs that do not agree: the session is ended here, before the Initiator sees the answer and goes on by it.
+    fn check_agreement(&self) -> Result<(), Violation> {
+        self.checker.conflict().map_or(Ok(()), |violation| Err(violation.clone()))
+    }
+
     fn side(&self, side: relay::Side) -> oftp::Side {
         if side == self.initiator { oftp::Side::Initiator } else { oftp::Side::Responder }
     }
@@ -315,7 +321,7 @@ impl Judge for Inspector {
         self.checker.ended().is_some()
     }
 
-    fn farewell(&mut self, cause: &Cause<Violation>) -> Vec<u8> {
+    fn farewell(&mut self, to: relay::Side, cause: &Cause<Violation>) -> Vec<u8> {
         if self.over() {
             // One of them has said the last word already.
             return Vec::new();
@@ -325,7 +331,7 @@ impl Judge for Inspector {
             Cause::Silent | Cause::Unfinished(_) => EsidReason::TimeOut,
             Cause::Told => EsidReason::EmergencyCloseDown,
         };
-        self.esid(reason)
+        self.checker.esid_to(self.side(to), reason, reason.name())
     }
 }
 

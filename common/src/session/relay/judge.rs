@@ -36,8 +36,8 @@ pub trait Judge {
     fn may_close(&self) -> bool;
     /// A unit that ends the session has passed; what still comes is drained.
     fn over(&self) -> bool;
-    /// What to tell both sides when the session is ended here, for `cause`.
-    fn farewell(&mut self, cause: &Cause<Self::Fault>) -> Vec<u8>;
+    /// What to tell a side when the session is ended here, for `cause`.
+    fn farewell(&mut self, to: Side, cause: &Cause<Self::Fault>) -> Vec<u8>;
 }
 
 /// Why a session is ended here, not by a peer.

@@ -264,27 +264,27 @@ impl<'a, J: Judge> Relay<'a, J> {
 
     /// `by` closed: what is judged goes out to the other side, which then sees a regular close.
     fn close(&mut self, by: Side) {
-        self.flush_and_close(&[], &[by.other(), by]);
+        self.flush_and_close(&[by.other(), by].map(|side| (side, Vec::new())));
     }
 
     /// Both sides get the farewell at a unit's boundary, then a regular close.
     fn take_leave(&mut self, cause: &Cause<J::Fault>) {
-        let words = self.judge.farewell(cause);
-        self.flush_and_close(&words, &[Side::Outer, Side::Inner]);
+        let last = [Side::Outer, Side::Inner].map(|side| (side, self.judge.farewell(side, cause)));
+        self.flush_and_close(&last);
     }
 
-    /// Finishes what is judged towards `sides`, adds `words`, closes, and drains until the peer has closed: a
+    /// Finishes what is judged towards each side, adds its last words, closes, and drains until the peer has closed: a
     /// socket closed with octets unread would send a reset that can overtake the octets just sent.
-    fn flush_and_close(&mut self, words: &[u8], sides: &[Side]) {
+    fn flush_and_close(&mut self, last: &[(Side, Vec<u8>)]) {
         let deadline = Instant::now() + GOODBYE;
-        for side in sides {
+        for (side, words) in last {
             self.halves[side.other().index()].add_last(words);
         }
         let mut closed = [false; 2];
         let mut gone = [false; 2];
         loop {
             let mut waits_for_peer = false;
-            for side in sides {
+            for (side, _) in last {
                 let i = side.index();
                 let Some(conn) = &mut self.conns[i] else { continue };
                 let half = &mut self.halves[side.other().index()];
@@ -299,7 +299,7 @@ impl<'a, J: Judge> Relay<'a, J> {
                     gone[i] |= conn.discard();
                 }
             }
-            if sides.iter().all(|side| gone[side.index()]) {
+            if last.iter().all(|(side, _)| gone[side.index()]) {
                 return;
             }
             // Nothing tells that the peer has read what the kernel holds.
@@ -311,7 +311,7 @@ impl<'a, J: Judge> Relay<'a, J> {
             }
         }
         // A side that did not take all of it must not see a regular end behind what the kernel still holds.
-        for i in sides.iter().map(|side| side.index()) {
+        for i in last.iter().map(|(side, _)| side.index()) {
             if let Some(mut conn) = self.conns[i].take()
                 && (!closed[i] || (!gone[i] && conn.unread() > 1))
             {
