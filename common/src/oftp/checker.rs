@@ -6,10 +6,11 @@
 
 use super::buffer::STH;
 use super::command::CommandCode;
+use super::deviation::Deviation;
 use super::layout::Layout;
 use super::level::Level;
 use super::message::{self, Finding, Findings};
-use super::note::{Deviation, Label, Note};
+use super::note::{Label, Note};
 use super::order::{Event, Move, Next, State};
 use super::profile::Profile;
 use super::reason::EsidReason;

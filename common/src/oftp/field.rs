@@ -5,10 +5,10 @@
 use super::charset::{
     climbs, is_alphanumeric, is_nearly_alphanumeric, is_printable, is_readable, is_ssid_code_octet,
 };
+use super::deviation::Deviation;
 use super::escape::trimmed;
 use super::layout::Format;
 use super::level::Level;
-use super::note::Deviation;
 
 /// What a field's content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,12 @@
 use super::buffer::MAX_STB;
 use super::buffer::STH;
 use super::command::CommandCode;
+use super::deviation::Deviation;
 use super::escape;
 use super::field::{self, FieldVerdict};
 use super::layout::{Field, Format, Layout, Size};
 use super::level::Level;
-use super::note::{Deviation, Note};
+use super::note::Note;
 use super::profile::Profile;
 use super::reason::EsidReason;
 use super::side::Side;

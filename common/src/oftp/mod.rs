@@ -4,9 +4,9 @@
 //! both daemons runs one `Checker` beside its relay; `oftp2check` runs it on traces. It knows no sockets, no clock
 //! and no configuration, changes no octet, and allocates nothing for a buffer that it finds in order.
 //!
-//! Reading order: `level`, `side`, `profile`, `buffer`, `command`, `reason`, `layout` (the form of the messages),
-//! `charset`, `field`, `message` (one message), `order` (RFC 5024's state tables), `ssid`, `data`, `transfer`,
-//! `checker`, `effects`; then `violation`, `note`, `describe`.
+//! Reading order: `level`, `side`, `deviation`, `profile`, `buffer`, `command`, `reason`, `layout` (the form of the
+//! messages), `charset`, `field`, `message` (one message), `order` (RFC 5024's state tables), `ssid`, `data`,
+//! `transfer`, `checker`, `effects`; then `violation`, `note`, `describe`.
 
 #![deny(clippy::indexing_slicing)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -17,6 +17,7 @@ mod checker;
 mod command;
 mod data;
 mod describe;
+mod deviation;
 mod effects;
 mod escape;
 mod field;
@@ -41,9 +42,10 @@ pub use charset::is_ssid_code_octet;
 pub use checker::{Checker, Command};
 pub use command::CommandCode;
 pub use describe::{describe, describe_fields, masked};
+pub use deviation::Deviation;
 pub use level::Level;
 pub use message::check_message;
-pub use note::{Deviation, Label, Note};
+pub use note::{Label, Note};
 pub use order::{State, order_table};
 pub use profile::Profile;
 pub use reason::EsidReason;

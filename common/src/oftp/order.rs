@@ -4,7 +4,7 @@
 //! (credit, restart, negotiation) are the checker's. `order_table` prints it all.
 
 use super::command::CommandCode;
-use super::note::Deviation;
+use super::deviation::Deviation;
 use super::side::Side;
 use std::fmt;
 

@@ -3,11 +3,11 @@
 //! The password is checked with the other fields and then forgotten: it is in no type here.
 
 use super::command::CommandCode;
+use super::deviation::Deviation;
 use super::escape::{quoted, trimmed};
 use super::layout::Layout;
 use super::level::Level;
 use super::message::{number, offset_of, value};
-use super::note::Deviation;
 use super::profile::Profile;
 use super::reason::EsidReason;
 use super::side::Side;
