@@ -5,10 +5,13 @@ use crate::outward::{self, acme, connect, launch, listening};
 use oftp2peer::Partner;
 use oftp2peer::oftp::codec::hex;
 use oftp2peer::oftp::report::{Outcome, Report};
+use oftp2peer::oftp::session::Role as End;
 use oftp2peer::oftp::settings::{Answer, Intake, OutFile, ReceiptEnd, Settings};
+use t::ends::Ends;
 use t::loglines::Line;
 use t::site::{Builder, PartnerEntry, Role, Site};
 use t::wait::{PATIENCE, wait_for};
+use t::wire::Step;
 
 /// In no set of RFC 5024.
 const PASSWORD: &str = "pa#s!";
@@ -179,6 +182,56 @@ fn receipts_of_level_5_without_their_tail_come_back() {
                 assert_eq!(Line::read(&line).unwrap().field("command").as_deref(), Some(command), "{line}");
                 site.wait_log_after(role, mark, " session_end *reason=normal*receipts=2");
                 assert_eq!(site.log(role)[mark..].matches(" deviation ").count(), 1, "{name}");
+            }
+        }
+        site.end();
+    }
+}
+
+const READY: &str = "IODETTE FTP READY \r";
+
+/// The steps of a session that are written as `I` or `R` and the Exchange Buffer.
+fn steps(buffers: &[&str]) -> Vec<Step> {
+    let step = |buffer: &&str| {
+        let (by, oeb) = buffer.split_at(2);
+        let length = u32::try_from(oeb.len() + 4).unwrap() | 0x1000_0000;
+        let by = if by == "I " { End::Initiator } else { End::Responder };
+        let label = oeb.chars().take(20).collect();
+        Step { by, octets: [&length.to_be_bytes(), oeb.as_bytes()].concat(), label }
+    };
+    buffers.iter().map(step).collect()
+}
+
+/// A stack that knows SSIDAUTH writes it below level 5, too, into the first of the reserved octets.
+#[test]
+fn reserved_octets_with_something_in_them_pass_and_are_told() {
+    let ssid = |code: &str, level| format!("X{level}{code:25}SECRET  02048BYYN002N    {:8}\r", "");
+    for (level, profile) in [(1, "tolerant"), (2, "tolerant"), (2, "strict")] {
+        let partner = PartnerEntry::new("acme", "O0013ACME").option("--profile", profile);
+        let name = format!("reserved-{level}-{profile}");
+        let mut site = Builder::new(&name).partners([partner]).station(None).start().unwrap();
+        let ends = Ends::new(&site, "O0013ACME").unwrap();
+        let (ours, theirs) = (ssid("O0013ACME", level), ssid("O0013STATION", level));
+        let all = [format!("R {READY}"), format!("I {ours}"), format!("R {theirs}"), "I R".to_owned()];
+        let steps = steps(&all.each_ref().map(String::as_str));
+        let mut session = ends.begin().unwrap();
+        if profile == "strict" {
+            assert_eq!(session.play(&steps[..1], usize::MAX), Ok(()));
+            session.send(End::Initiator, &steps[1].octets);
+            let (partner, station) = session.ending();
+            assert_eq!((&partner.octets[4..7], station), (&b"F06"[..], None));
+            let refused = site.wait_log(Role::Server, " session_refused *esid=06");
+            assert!(refused.contains("SSIDRSV1") && refused.contains("bears it as C17"), "{refused}");
+        } else {
+            assert_eq!(session.play(&steps, usize::MAX), Ok(()));
+            session.close();
+            for role in [Role::Server, Role::Client] {
+                let line = site.wait_log(role, " deviation number=C17 *");
+                let told =
+                    ["side", "command", "field"].map(|key| Line::read(&line).unwrap().field(key).unwrap());
+                assert_eq!(told, ["partner", "SSID", "SSIDRSV1"], "{line}");
+                site.wait_log(role, " session_end ");
+                assert_eq!(site.log(role).matches(" deviation ").count(), 1, "{}", site.log(role));
             }
         }
         site.end();

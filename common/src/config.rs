@@ -92,7 +92,7 @@ pub enum UsageRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfileName {
-    /// Accepts the deviations C1 to C16 of `man/doc/deviations.md`.
+    /// Accepts the deviations of `man/doc/deviations.md`.
     #[default]
     Tolerant,
     /// Accepts only what RFC 5024 allows.

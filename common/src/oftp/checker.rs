@@ -6,7 +6,7 @@
 
 use super::buffer::STH;
 use super::command::CommandCode;
-use super::deviation::Deviation;
+use super::deviation::{Deviation, Deviations};
 use super::layout::Layout;
 use super::level::Level;
 use super::message::{self, Finding, Findings};
@@ -55,7 +55,7 @@ pub struct Checker {
     /// Commands allowed since the last accepted file or receipt, 0: any number.
     pub(super) idle_limit: u32,
     pub(super) idle: u32,
-    tolerated: u32,
+    tolerated: Deviations,
     remarked: Vec<&'static str>,
     pub(super) notes: Vec<Note>,
 }
@@ -82,7 +82,7 @@ impl Checker {
             refused: false,
             idle_limit: idle_commands,
             idle: 0,
-            tolerated: 0,
+            tolerated: Deviations::NONE,
             remarked: Vec::new(),
             notes: Vec::new(),
         }
@@ -366,8 +366,7 @@ impl Checker {
         command: CommandCode,
         field: Option<&'static str>,
     ) {
-        if self.tolerated & deviation.bit() == 0 {
-            self.tolerated |= deviation.bit();
+        if self.tolerated.add(deviation) {
             self.notes.push(Note::Tolerated { deviation, side, command, field });
         }
     }

@@ -3,6 +3,7 @@
 //! The tight loop of the checker: a full buffer has 1,563 subrecords. Looks at headers only, never copies, never
 //! allocates but for a fault.
 
+use super::deviation::{Deviation, Deviations};
 use super::profile::Profile;
 use super::reason::EsidReason;
 use super::violation::MessageFault;
@@ -49,8 +50,10 @@ pub(super) struct Progress {
     pub(super) open: u64,
     /// Subrecords, empty ones included, since the last end of record.
     pub(super) pending: bool,
-    /// A tolerated irregularity that an operator may want to know of.
+    /// An irregularity that an operator may want to know of.
     pub(super) remark: Option<&'static str>,
+    /// What the profile had to bear.
+    pub(super) tolerated: Deviations,
 }
 
 impl Progress {
@@ -212,7 +215,7 @@ impl Progress {
                 let found = format!("a record of {} octets", self.open);
                 return Err(data_fault(at, found, format!("records of SFIDLRECL {length} octets")));
             }
-            self.remark = Some("record shorter than SFIDLRECL in a file of fixed records");
+            self.tolerated.add(Deviation::C18);
         }
         self.ended = self.ended.saturating_add(1);
         self.open = 0;

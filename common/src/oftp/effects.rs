@@ -7,7 +7,7 @@ use super::buffer::STH;
 use super::checker::Checker;
 use super::command::CommandCode;
 use super::data;
-use super::deviation::Deviation;
+use super::deviation::{Deviation, Deviations};
 use super::layout::Layout;
 use super::message;
 use super::note::{Label, Note};
@@ -149,7 +149,7 @@ impl Checker {
         let after = (file.progress.octets, file.progress.ended);
         let idle = if after == before { file.idle_buffers.saturating_add(1) } else { 0 };
         file.idle_buffers = idle;
-        let remark = file.progress.remark;
+        let (remark, tolerated) = (file.progress.remark, file.progress.tolerated);
         self.spend();
         if idle > IDLE_BUFFERS {
             let found = format!("the {idle}th DATA in a row without an octet");
@@ -157,6 +157,11 @@ impl Checker {
         }
         if records == data::Records::Text && after.1 > 1 {
             self.note_deviation(Deviation::C10, from, CommandCode::Data, Some("DATABUF"));
+        }
+        // Nearly always there is none, and this is run for each buffer.
+        let tolerated = Some(tolerated).filter(|set| *set != Deviations::NONE);
+        for deviation in tolerated.into_iter().flat_map(Deviations::iter) {
+            self.note_deviation(deviation, from, CommandCode::Data, Some("DATABUF"));
         }
         if let Some(remark) = remark {
             self.remark(remark, from, CommandCode::Data);

@@ -16,8 +16,6 @@ pub(super) enum FieldVerdict {
     Fits,
     /// Only the tolerant profile accepts it.
     Tolerated(Deviation),
-    /// Not as it should be, harmless, and no numbered deviation; the strict profile refuses it.
-    Remark(&'static str),
     Refused,
 }
 
@@ -54,7 +52,7 @@ pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> Fiel
         Format::Text | Format::Password | Format::Name => text(octets),
         Format::Ident | Format::OwnIdent => ident(format, octets),
         Format::Reserved if blank(octets) => FieldVerdict::Fits,
-        Format::Reserved => FieldVerdict::Remark("reserved octets are not spaces"),
+        Format::Reserved => FieldVerdict::Tolerated(Deviation::C17),
         Format::Date6 => plain(date(true, octets)),
         Format::Date8 => plain(date(false, octets)),
         Format::Time6 => plain(time(octets)),

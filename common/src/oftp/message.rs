@@ -5,7 +5,7 @@
 use super::buffer::MAX_STB;
 use super::buffer::STH;
 use super::command::CommandCode;
-use super::deviation::Deviation;
+use super::deviation::{Deviation, Deviations};
 use super::escape;
 use super::field::{self, FieldVerdict};
 use super::layout::{Field, Format, Layout, Size};
@@ -26,17 +26,16 @@ pub(super) enum Finding {
 /// The deviations of one message, each once.
 #[derive(Default)]
 pub(super) struct Findings {
-    seen: u32,
+    seen: Deviations,
     list: [Option<(Deviation, Option<&'static str>)>; 8],
 }
 
 impl Findings {
     pub(super) fn add(&mut self, deviation: Deviation, field: Option<&'static str>) {
-        if self.seen & deviation.bit() == 0 {
-            self.seen |= deviation.bit();
-            if let Some(place) = self.list.iter_mut().find(|place| place.is_none()) {
-                *place = Some((deviation, field));
-            }
+        if self.seen.add(deviation)
+            && let Some(place) = self.list.iter_mut().find(|place| place.is_none())
+        {
+            *place = Some((deviation, field));
         }
     }
 
@@ -246,16 +245,10 @@ fn contents(
             found(Finding::Deviation(deviation, Some(field.name)));
             Ok(())
         }
-        (FieldVerdict::Remark(text), Profile::Tolerant) => {
-            found(Finding::Remark(text));
-            Ok(())
-        }
         (FieldVerdict::Tolerated(deviation), Profile::Strict) => {
             Err(content_fault(field, offset, octets, Some(deviation)))
         }
-        (FieldVerdict::Remark(_) | FieldVerdict::Refused, _) => {
-            Err(content_fault(field, offset, octets, None))
-        }
+        (FieldVerdict::Refused, _) => Err(content_fault(field, offset, octets, None)),
     })
 }
 

@@ -42,7 +42,7 @@ pub use charset::is_ssid_code_octet;
 pub use checker::{Checker, Command};
 pub use command::CommandCode;
 pub use describe::{describe, describe_fields, masked};
-pub use deviation::Deviation;
+pub use deviation::{Deviation, Deviations};
 pub use level::Level;
 pub use message::check_message;
 pub use note::{Label, Note};

@@ -50,7 +50,7 @@ impl fmt::Debug for Label {
 /// A rare finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A deviation that the tolerant profile accepts; once a session for each of C1 to C16.
+    /// A deviation that the tolerant profile accepts; once a session for each number.
     Tolerated {
         /// Its number.
         deviation: Deviation,

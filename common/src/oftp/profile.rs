@@ -5,7 +5,7 @@ use std::fmt;
 /// How strictly a partner is judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// Accepts the deviations C1 to C16 (`man/doc/deviations.md`), and notes each once a session.
+    /// Accepts the deviations of `man/doc/deviations.md`, and notes each once a session.
     #[default]
     Tolerant,
     /// Accepts what the RFC says, nothing else.

@@ -88,7 +88,11 @@ fn each_deviation_is_tolerated_and_noted_once() {
     let latin_reason = r"R F08009ung\xfcltig.\x0d";
     let length = sfid('U', 80, 0, 0);
     let padded = file.replace("U00000", "U    0");
-    let cases: [(Deviation, Vec<&str>, (usize, &str)); 19] = [
+    let old = OFFER.replace("X5", "X1");
+    let old_answer = ANSWER.replace("X5", "X1").replace("002N    ", "002     ");
+    let reserved = file.replace("   2024", " x 2024");
+    let (fixed, two_records) = (sfid('F', 4, 0, 0), efid(2, 7));
+    let cases: [(Deviation, Vec<&str>, (usize, &str)); 22] = [
         (
             Deviation::C1,
             vec![
@@ -132,6 +136,25 @@ fn each_deviation_is_tolerated_and_noted_once() {
         (Deviation::C14, vec![READY, OFFER, ANSWER, latin_reason], (3, "06")),
         (Deviation::C15, vec![READY, OFFER, ANSWER, &length, "R 301N000", &length], (3, "06")),
         (Deviation::C16, vec![READY, OFFER, ANSWER, &padded, "R 301N000", &padded], (3, "06")),
+        // SSIDAUTH in its place though level 1 has none: it is the first of five reserved octets there.
+        (Deviation::C17, vec![READY, &old, &old_answer, "I R"], (1, "06")),
+        (Deviation::C17, vec![READY, OFFER, ANSWER, &reserved], (3, "06")),
+        (
+            Deviation::C18,
+            vec![
+                READY,
+                OFFER,
+                ANSWER,
+                &fixed,
+                &open,
+                r"I D\x83ABC",
+                r"I D\x84DEFG",
+                "R C  ",
+                &two_records,
+                "R 4N",
+            ],
+            (5, "06"),
+        ),
     ];
     for (deviation, steps, refused) in &cases {
         let mut tolerant = Checker::new(Profile::Tolerant, 1000);
