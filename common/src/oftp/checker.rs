@@ -47,6 +47,8 @@ pub struct Checker {
     pub(super) longest_data: usize,
     pub(super) credit: u32,
     pub(super) transfer: Option<Transfer>,
+    /// Octets of empty subrecords, less the octets of files that have come since.
+    pub(super) empty_octets: u64,
     pub(super) receipt: Option<Note>,
     ended: Option<(Side, EsidReason)>,
     /// Who has sent an ESID: nothing may follow it.
@@ -76,6 +78,7 @@ impl Checker {
             longest_data: 0,
             credit: 0,
             transfer: None,
+            empty_octets: 0,
             receipt: None,
             ended: None,
             silent: [false; 2],

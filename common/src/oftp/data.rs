@@ -50,8 +50,8 @@ pub(super) struct Progress {
     pub(super) open: u64,
     /// Subrecords, empty ones included, since the last end of record.
     pub(super) pending: bool,
-    /// An irregularity that an operator may want to know of.
-    pub(super) remark: Option<&'static str>,
+    /// Octets of subrecords that brought nothing, neither an octet nor an end of record.
+    pub(super) empty: u64,
     /// What the profile had to bear.
     pub(super) tolerated: Deviations,
 }
@@ -103,6 +103,7 @@ impl Progress {
             return 0;
         }
         let (mut at, mut octets, mut open, mut ended) = (0_usize, 0_u64, self.open, 0_u64);
+        let mut empty = 0_u64;
         while let Some(&header) = rest.get(at) {
             let count = u64::from(header & COUNT);
             let next = match header {
@@ -138,11 +139,13 @@ impl Progress {
                 open = record;
             }
             octets = octets.wrapping_add(count);
+            empty = empty.wrapping_add(u64::from(header == 0));
             self.pending = header & END_OF_RECORD == 0;
             at = next;
         }
         self.octets = self.octets.wrapping_add(octets);
         self.ended = self.ended.wrapping_add(ended);
+        self.empty = self.empty.wrapping_add(empty);
         self.open = open;
         at
     }
@@ -161,10 +164,13 @@ impl Progress {
             return Err(data_fault(at, found, "a subrecord that ends within its buffer"));
         }
         self.add(at, header, u64::from(count), rules)?;
+        let taken = octets.saturating_add(1);
         if header & END_OF_RECORD != 0 {
             self.end_record(at, rules)?;
+        } else if count == 0 {
+            self.empty = self.empty.saturating_add(taken as u64);
         }
-        Ok(octets.saturating_add(1))
+        Ok(taken)
     }
 
     fn add(&mut self, at: usize, header: u8, octets: u64, rules: Rules) -> Result<(), MessageFault> {
@@ -174,7 +180,7 @@ impl Progress {
                 let found = format!("the subrecord header 0x{header:02x} after the end of record");
                 return Err(data_fault(at, found, "one end of record, at the end of the file"));
             }
-            self.remark = Some("empty subrecords after the end of the file");
+            self.tolerated.add(Deviation::C19);
             return Ok(());
         }
         self.octets = self.octets.saturating_add(octets);
@@ -201,7 +207,7 @@ impl Progress {
                 let found = format!("the compressed subrecord 0x{header:02x} of no octets");
                 return Err(data_fault(at, found, "a count of 1 to 63 where a subrecord is compressed"));
             }
-            self.remark = Some("compressed subrecord of no octets");
+            self.tolerated.add(Deviation::C19);
         }
         Ok(())
     }

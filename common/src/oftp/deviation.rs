@@ -64,6 +64,8 @@ deviations! {
     C17 "reserved octets that are not spaces"
     /// Fewer octets than SFIDLRECL in a record of a file of fixed records.
     C18 "record shorter than SFIDLRECL in a file of fixed records"
+    /// Many subrecords of no octets, compressed ones of no octets, and any behind the end of the file.
+    C19 "subrecords that carry nothing"
 }
 
 impl fmt::Display for Deviation {

@@ -6,7 +6,7 @@
 use super::buffer::STH;
 use super::checker::Checker;
 use super::command::CommandCode;
-use super::data;
+use super::data::{self, Progress};
 use super::deviation::{Deviation, Deviations};
 use super::layout::Layout;
 use super::message;
@@ -19,8 +19,14 @@ use super::ssid::{Features, Ssid, Terms};
 use super::transfer::Transfer;
 use super::violation::MessageFault;
 
-/// DATA in a row that carry nothing; one more is an attack or a loop.
+/// Short DATA in a row that carry nothing; one more is an attack or a loop.
 const IDLE_BUFFERS: u32 = 1000;
+/// A DATA of fewer octets is short: less than the least that may be agreed on.
+const SHORT: usize = 128;
+/// Octets of empty subrecords that nobody minds: as many as one subrecord has.
+const FEW_EMPTY: u64 = 64;
+/// Octets of empty subrecords with which a session ends, 1 MiB.
+const MOST_EMPTY: u64 = 1 << 20;
 
 impl Checker {
     /// What a command means beyond its place: conditions on its values first, then what is remembered of it.
@@ -144,31 +150,60 @@ impl Checker {
         };
         let records = file.records;
         let compression = terms.agreed.has(Features::COMPRESSION);
-        let before = (file.progress.octets, file.progress.ended);
+        let before = file.progress;
         file.progress.take(oeb, data::Rules { records, compression, profile: self.profile })?;
-        let after = (file.progress.octets, file.progress.ended);
-        let idle = if after == before { file.idle_buffers.saturating_add(1) } else { 0 };
-        file.idle_buffers = idle;
-        let (remark, tolerated) = (file.progress.remark, file.progress.tolerated);
+        let after = file.progress;
+        let is_idle = (after.octets, after.ended) == (before.octets, before.ended);
+        if !is_idle {
+            file.idle_buffers = 0;
+        } else if oeb.len() < SHORT {
+            file.idle_buffers = file.idle_buffers.saturating_add(1);
+        }
+        let idle = file.idle_buffers;
         self.spend();
         if idle > IDLE_BUFFERS {
             let found = format!("the {idle}th DATA in a row without an octet");
             return Err(MessageFault::order(found, "DATA that carry data", "RFC 5024 §7"));
         }
-        if records == data::Records::Text && after.1 > 1 {
+        self.count_empty(from, before, after)?;
+        if records == data::Records::Text && after.ended > 1 {
             self.note_deviation(Deviation::C10, from, CommandCode::Data, Some("DATABUF"));
         }
         // Nearly always there is none, and this is run for each buffer.
-        let tolerated = Some(tolerated).filter(|set| *set != Deviations::NONE);
+        let tolerated = Some(after.tolerated).filter(|set| *set != Deviations::NONE);
         for deviation in tolerated.into_iter().flat_map(Deviations::iter) {
             self.note_deviation(deviation, from, CommandCode::Data, Some("DATABUF"));
-        }
-        if let Some(remark) = remark {
-            self.remark(remark, from, CommandCode::Data);
         }
         if oeb.len() == 1 {
             self.remark("DATA without subrecords", from, CommandCode::Data);
         }
+        Ok(())
+    }
+
+    /// Empty subrecords are legal and some stacks send many; without a bound they would keep a session up for ever. What
+    /// files have carried since is set against them, so that a long file may have its share.
+    fn count_empty(&mut self, from: Side, before: Progress, after: Progress) -> Result<(), MessageFault> {
+        let empty = after.empty.saturating_sub(before.empty);
+        let carried = after.octets.saturating_sub(before.octets);
+        self.empty_octets = self.empty_octets.saturating_add(empty).saturating_sub(carried);
+        if empty == 0 || self.empty_octets <= FEW_EMPTY {
+            return Ok(());
+        }
+        let refuse = |expected: String| {
+            let found = format!("{} octets of empty subrecords beyond what files carried", self.empty_octets);
+            let fault = MessageFault::order(found, expected, "RFC 5024 §7");
+            Err(fault.in_field("DATABUF", 1))
+        };
+        if self.empty_octets > MOST_EMPTY {
+            return refuse(format!("at most {MOST_EMPTY}: the sender's compression may be at fault"));
+        }
+        if self.profile == Profile::Strict {
+            return refuse(format!(
+                "at most {FEW_EMPTY}; the profile tolerant bears it as {}",
+                Deviation::C19
+            ));
+        }
+        self.note_deviation(Deviation::C19, from, CommandCode::Data, Some("DATABUF"));
         Ok(())
     }
 

@@ -92,7 +92,8 @@ fn each_deviation_is_tolerated_and_noted_once() {
     let old_answer = ANSWER.replace("X5", "X1").replace("002N    ", "002     ");
     let reserved = file.replace("   2024", " x 2024");
     let (fixed, two_records) = (sfid('F', 4, 0, 0), efid(2, 7));
-    let cases: [(Deviation, Vec<&str>, (usize, &str)); 22] = [
+    let many = format!(r"I D\x01A{}\x81B", r"\x00".repeat(67));
+    let cases: [(Deviation, Vec<&str>, (usize, &str)); 25] = [
         (
             Deviation::C1,
             vec![
@@ -136,6 +137,9 @@ fn each_deviation_is_tolerated_and_noted_once() {
         (Deviation::C14, vec![READY, OFFER, ANSWER, latin_reason], (3, "06")),
         (Deviation::C15, vec![READY, OFFER, ANSWER, &length, "R 301N000", &length], (3, "06")),
         (Deviation::C16, vec![READY, OFFER, ANSWER, &padded, "R 301N000", &padded], (3, "06")),
+        (Deviation::C19, vec![READY, OFFER, ANSWER, &file, &open, &many], (5, "02")),
+        (Deviation::C19, vec![READY, OFFER, ANSWER, &file, &open, r"I D\x40A\x81B"], (5, "06")),
+        (Deviation::C19, vec![READY, OFFER, ANSWER, &file, &open, r"I D\x81B", r"I D\x00"], (6, "06")),
         // SSIDAUTH in its place though level 1 has none: it is the first of five reserved octets there.
         (Deviation::C17, vec![READY, &old, &old_answer, "I R"], (1, "06")),
         (Deviation::C17, vec![READY, OFFER, ANSWER, &reserved], (3, "06")),
@@ -276,6 +280,34 @@ fn credit_is_set_by_sfpa_and_cdt_and_spent_by_data() {
     assert_eq!(run(&mut checker, &[r"I D\x01A"]), None);
     assert_eq!(checker.state(), State::TransferNoCredit);
     assert_eq!(run(&mut checker, &["R C  ", r"I D\x01A", r"I D\x01A", r"I D\x01A"]), Some((3, "02")));
+}
+
+/// What files carry is set against empty subrecords: many are borne in a long file, and few files do not add up.
+#[test]
+fn empty_subrecords_end_a_session_from_1_mib_on() {
+    let (file, open) = (sfid('U', 0, 0, 0), sfpa(0));
+    let (offer, answer) =
+        (OFFER.replace("02048BYYN002", "99999BYYN999"), ANSWER.replace("02048BYYN002", "99999BYYN999"));
+    let data = |subrecords: &[u8]| {
+        let oeb = [b"D", subrecords].concat();
+        [&(u32::try_from(oeb.len() + 4).unwrap() | 0x1000_0000).to_be_bytes()[..], &oeb].concat()
+    };
+    let (empty, full) = (data(&vec![0; 1 << 16]), data(&[0x7F, b'A'].repeat(1 << 14)));
+    let sends = |checker: &mut Checker, buffer: &[u8], times: usize| {
+        (0..times).find(|_| checker.judge(Side::Initiator, buffer).is_err())
+    };
+    let mut checker = Checker::new(Profile::Tolerant, 0);
+    assert_eq!(run(&mut checker, &[READY, &offer, &answer, &file, &open]), None);
+    assert_eq!(sends(&mut checker, &empty, 16), None, "1 MiB");
+    assert_eq!(deviations(&mut checker), [Deviation::C19]);
+    // One buffer of 1,032,192 octets makes room for as many.
+    assert_eq!(sends(&mut checker, &full, 1), None);
+    assert_eq!(sends(&mut checker, &empty, 15), None);
+    assert_eq!(deviations(&mut checker), [], "told once");
+    assert_eq!(run(&mut checker, &[r"I D\x81B", &efid(0, 1_032_193), "R 4N", &file, &open]), None);
+    let refused = checker.judge(Side::Initiator, &empty).unwrap_err();
+    assert_eq!((refused.reason().code(), refused.field()), ("02", Some("DATABUF")), "in the next file");
+    assert!(refused.to_string().contains("beyond what files carried"), "{refused}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) struct Transfer {
     /// SFPAACNT, the same unit.
     pub(super) restart: u64,
     pub(super) progress: Progress,
-    /// DATA in a row that brought nothing.
+    /// Short DATA in a row that brought nothing.
     pub(super) idle_buffers: u32,
     told: (u64, u64),
 }
