@@ -1,5 +1,5 @@
-//! Two SSIDs that do not agree, through both daemons: each side gets an ESID with the reason that fits, and the Initiator
-//! gets it in place of the SSID that it could have gone on by.
+//! Two SSIDs that do not agree, through both daemons: each side gets an ESID with the reason that fits, and the
+//! Initiator gets it in place of the SSID that it could have gone on by.
 
 use crate::outward::{HOST, connect, launch_as_it_is, station};
 use oftp2peer::oftp::session::Role as End;

@@ -13,9 +13,10 @@ use common::config::{
     CertificateRule, ClientConfig, FileRules, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
     Trusted, UsageRule,
 };
+use common::oftp::Deviations;
 use common::rpc::{
-    Call, CrlUrl, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog, Transfer,
-    TransferResult,
+    Call, CrlUrl, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, ShownDeviations,
+    SystemLog, Transfer, TransferResult,
 };
 use pages::{filled, hold};
 use serde_json::Value;
@@ -99,6 +100,7 @@ fn samples() -> Vec<Value> {
         certificate: CertificateRule::Any,
         pins: vec![pem.clone()],
         profile: ProfileName::Strict,
+        allow: Deviations::ALL,
         host: None,
         port: 1,
         tls: true,
@@ -176,6 +178,7 @@ fn session_events() -> [SessionEvent; 2] {
                 result: TransferResult::Refused,
                 reason: Some(1),
             }],
+            deviations: ShownDeviations { partner: Deviations::ALL, station: Deviations::ALL },
             ..SessionEnd::default()
         }),
     ]

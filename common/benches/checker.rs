@@ -147,7 +147,7 @@ fn pass(checker: &mut Checker, side: Side, stb: &[u8]) -> Result<(), Error> {
 }
 
 fn started() -> Result<Checker, Error> {
-    let mut checker = Checker::new(Profile::Strict, 0);
+    let mut checker = Checker::new(Profile::STRICT, 0);
     let ssid = "X5O0013000000ALPHA   HOST01ALPHAPW199999BYYN999N            \r";
     pass(&mut checker, Side::Responder, &common::oftp::SSRM)?;
     pass(&mut checker, Side::Initiator, &stb_of(ssid))?;

@@ -2,6 +2,7 @@
 //! values. A field that the backend has a setting for (table `os4x_configuration`) has the name of the setting.
 
 use crate::net::Network;
+use crate::oftp::{Deviations, Profile};
 use crate::secret::Secret;
 use crate::text::shortened;
 use serde::{Deserialize, Serialize};
@@ -95,8 +96,18 @@ pub enum ProfileName {
     /// Accepts the deviations of `man/doc/deviations.md`.
     #[default]
     Tolerant,
-    /// Accepts only what RFC 5024 allows.
+    /// Accepts only what RFC 5024 allows, and the deviations in the partner's `allow`.
     Strict,
+}
+
+impl ProfileName {
+    /// What the checker judges by.
+    pub fn but_for(self, allow: Deviations) -> Profile {
+        match self {
+            Self::Tolerant => Profile::TOLERANT,
+            Self::Strict => Profile::strict_but(allow),
+        }
+    }
 }
 
 /// Which files a partner may send. One that it may not send is refused with SFNA, and the session goes on.
@@ -133,6 +144,9 @@ pub struct Partner {
     pub pins: Vec<NamedPem>,
     /// How strictly the server checks its messages.
     pub profile: ProfileName,
+    /// Deviations that the profile `Strict` accepts of it nevertheless, by number.
+    #[serde(default, skip_serializing_if = "Deviations::is_empty")]
+    pub allow: Deviations,
     /// Host name or address for outgoing sessions; none: only incoming ones.
     pub host: Option<String>,
     /// Port for outgoing sessions, 1 to 65535.

@@ -3,6 +3,7 @@
 
 use crate::config::{ClientConfig, ProxyConfig};
 use crate::identity::ProxyId;
+use crate::oftp::Deviations;
 use crate::text::shortened;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -289,6 +290,28 @@ pub struct SessionEnd {
     /// The last `MAX_TRANSFERS` files, in their order.
     #[serde(default)]
     pub transfers: Vec<Transfer>,
+    /// What each side did beside the RFC.
+    #[serde(default, skip_serializing_if = "ShownDeviations::is_empty")]
+    pub deviations: ShownDeviations,
+}
+
+/// The deviations from the RFC that were borne in a session, by number: each of them once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ShownDeviations {
+    /// Those of the partner.
+    #[serde(skip_serializing_if = "Deviations::is_empty")]
+    pub partner: Deviations,
+    /// Those of the station.
+    #[serde(skip_serializing_if = "Deviations::is_empty")]
+    pub station: Deviations,
+}
+
+impl ShownDeviations {
+    /// Whether there were none.
+    pub fn is_empty(&self) -> bool {
+        self.partner.is_empty() && self.station.is_empty()
+    }
 }
 
 /// One file of a session.

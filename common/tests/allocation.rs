@@ -27,7 +27,7 @@ fn a_buffer_in_order_allocates_nothing() {
     let (ready, credit, turn) = (stb(b"P"), stb(b"C  "), stb(b"R"));
     let ssid = stb(b"X5O0013000000ALPHA   HOST01ALPHAPW102048BYYN003N            \r");
 
-    let mut checker = Checker::new(Profile::Tolerant, 0);
+    let mut checker = Checker::new(Profile::TOLERANT, 0);
     for (side, buffer) in [(Side::Responder, &SSRM[..]), (Side::Initiator, &ssid), (Side::Responder, &ssid)] {
         checker.judge(side, buffer).unwrap();
     }

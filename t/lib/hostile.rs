@@ -265,8 +265,8 @@ mod tests {
     fn the_checker_refuses_each_case_for_its_reason_however_its_octets_arrive() {
         for case in &cases().unwrap() {
             for known in [1, 4, 5, 64, usize::MAX] {
-                assert_eq!(run(case, Profile::Strict, known), case.strict, "{} (strict)", case.name);
-                assert_eq!(run(case, Profile::Tolerant, known), case.tolerant, "{} (tolerant)", case.name);
+                assert_eq!(run(case, Profile::STRICT, known), case.strict, "{} (strict)", case.name);
+                assert_eq!(run(case, Profile::TOLERANT, known), case.tolerant, "{} (tolerant)", case.name);
             }
         }
     }

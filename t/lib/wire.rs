@@ -114,8 +114,8 @@ impl<'a> Offer<'a> {
 }
 
 impl Trace {
-    /// The same as it goes through the daemons: they end a session whose negotiation has failed at the Responder's SSID,
-    /// which the Initiator never sees, while an observer of both may see an ESID follow.
+    /// The same as it goes through the daemons: they end a session whose negotiation has failed at the Responder's
+    /// SSID, which the Initiator never sees, while an observer of both may see an ESID follow.
     #[must_use]
     pub fn live(self, strict: bool) -> Self {
         let offers: Vec<_> =

@@ -81,7 +81,7 @@ impl Dice {
 /// One session: mostly legal messages, now and then anything. Returns how many steps both judged alike, and whether the
 /// walk ended in a refusal.
 fn walk(dice: &mut Dice, profile: Profile) -> (usize, bool) {
-    let tolerant = profile == Profile::Tolerant;
+    let tolerant = profile == Profile::TOLERANT;
     let mut checker = Checker::new(profile, 0);
     let mut history = Vec::new();
     for _ in 0..60 {
@@ -107,7 +107,7 @@ fn checker_and_model_agree_on_random_walks() {
     let mut dice = Dice(0x2545_F491_4F6C_DD1D);
     let (mut steps, mut refused, mut longest) = (0, 0, 0);
     for round in 0..6_000 {
-        let profile = if round % 2 == 0 { Profile::Strict } else { Profile::Tolerant };
+        let profile = if round % 2 == 0 { Profile::STRICT } else { Profile::TOLERANT };
         let (length, ended) = walk(&mut dice, profile);
         steps += length;
         refused += usize::from(ended);

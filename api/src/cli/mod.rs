@@ -13,6 +13,7 @@ mod init;
 mod licence;
 mod output;
 mod partner;
+mod partner_show;
 mod proxy;
 mod proxyclient;
 mod reports;
@@ -53,6 +54,7 @@ static COMMANDS: &[&[Command]] = &[
     service::COMMANDS,
     config::COMMANDS,
     partner::COMMANDS,
+    partner_show::COMMANDS,
     proxy::COMMANDS,
     proxyclient::COMMANDS,
     cert::COMMANDS,
@@ -73,7 +75,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   serve                             answer the SmartProxy daemons, in the foreground
 
   config get|set|list               settings
-  partner add|set|list|remove       partners: SSIDCODE, certificates, where to reach them
+  partner add|set|list|show|remove  partners: SSIDCODE, certificates, where to reach them
   proxy add|list|remove             servers (os4x_proxyserver2) that may be talked to, by Proxy ID
   proxyclient add|list|remove       clients (os4x_proxyclient2): their listeners for the station
   cert set|list|show|https          our certificate towards partners, the CA, the https certificate

@@ -1,5 +1,6 @@
-//! `os4xapi partner add|set|list|remove`: the partner table. Checks what the daemons rely on: short name, SSIDCODE,
-//! certificate rule and pins, host and port. A partner that fails a check is not stored.
+//! `os4xapi partner add|set|list|remove`: the partner table (`partner_show` has `show`). Checks what the daemons rely
+//! on: short name, SSIDCODE, certificate rule and pins, deviations, host and port. A partner that fails a check is not
+//! stored.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
@@ -9,7 +10,7 @@ use crate::pki::ca::pem;
 use crate::pki::read::{Facts, certificates, check_validity, short_name};
 use crate::store::partners::{self, of_word, word};
 use common::config::{CertificateRule, FileRules, NamedPem, Partner, ProfileName};
-use common::oftp::is_ssid_code_octet;
+use common::oftp::{Deviation, Deviations, is_ssid_code_octet};
 use common::secret::Secret;
 use common::text::clock;
 use common::text::host::{is_host, is_short_name};
@@ -35,6 +36,7 @@ const OPTIONS: &[Opt] = &[
     Opt::Flag("no-pins"),
     Opt::Value("password-file"),
     Opt::Value("profile"),
+    Opt::Value("allow"),
     Opt::Value("host"),
     Opt::Value("port"),
     Opt::Value("tls"),
@@ -89,6 +91,8 @@ macro_rules! options_help {
 --no-pins: remove all pins
 --password-file FILE: a file whose first line is the password of PKCS#12 files; /dev/stdin to type it
 --profile tolerant|strict: how its OFTP2 messages are judged (default tolerant)
+--allow NUMBERS: deviations from RFC 5024 that the profile strict bears of it nevertheless, as 'C1,C2'; '' for none
+      (default); 'os4xapi partner show' lists those that its sessions have shown
 --host HOST: name or address for outgoing sessions; '' for none (default: none)
 --port PORT: port for outgoing sessions (default 6619 with TLS, 3305 without)
 --tls yes|no: outgoing sessions use TLS (default yes)
@@ -164,6 +168,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         },
         pins: Vec::new(),
         profile: ProfileName::default(),
+        allow: Deviations::NONE,
         host: None,
         port: default_port(true),
         tls: true,
@@ -230,6 +235,12 @@ fn with_options(invocation: &Invocation, mut partner: Partner) -> Result<Partner
     partner.certificate =
         chosen(invocation, "certificate", "pinned, odette-id or any")?.unwrap_or(partner.certificate);
     partner.profile = chosen(invocation, "profile", "tolerant or strict")?.unwrap_or(partner.profile);
+    if let Some(numbers) = invocation.value("allow") {
+        partner.allow = deviations(&numbers)?;
+    }
+    if partner.profile == ProfileName::Tolerant && !partner.allow.is_empty() {
+        output::warn("the profile tolerant bears every deviation: --allow counts with --profile strict.");
+    }
     partner.port = match invocation.parsed("port", "a port from 1 to 65535")? {
         Some(0) => return Err(wrong("port", "0", "a port from 1 to 65535")),
         other => other.unwrap_or(partner.port),
@@ -260,6 +271,20 @@ fn with_options(invocation: &Invocation, mut partner: Partner) -> Result<Partner
         partner.pins = pins(&files, invocation.password()?.as_ref())?;
     }
     Ok(partner)
+}
+
+/// Deviations by their numbers, with commas or blanks between them.
+fn deviations(text: &str) -> Result<Deviations, CliError> {
+    let numbers = text.split([',', ' ']).filter(|number| !number.is_empty());
+    numbers
+        .map(|number| {
+            Deviation::numbered(number).ok_or_else(|| {
+                let known: Vec<_> =
+                    Deviation::ALL.iter().map(|known| format!("{known} ({})", known.text())).collect();
+                wrong("allow", number, &format!("numbers of deviations: {}", known.join(", ")))
+            })
+        })
+        .collect()
 }
 
 /// The value of an option that takes one of a few words.
@@ -391,7 +416,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
             partner.ssid.clone(),
             output::yes(partner.enabled),
             rule(&partner),
-            word(&partner.profile),
+            profile(&partner),
             output::or_dash(partner.host),
             partner.port.to_string(),
             output::yes(partner.tls),
@@ -406,8 +431,15 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     table.print("There is no partner.")
 }
 
+/// The profile, and what is allowed besides.
+pub(super) fn profile(partner: &Partner) -> String {
+    let word = word(&partner.profile);
+    let is_any = partner.profile == ProfileName::Strict && !partner.allow.is_empty();
+    if is_any { format!("{word} but for {}", partner.allow) } else { word }
+}
+
 /// The certificate rule; with pins, how many there are and until when the last of them is valid.
-fn rule(partner: &Partner) -> String {
+pub(super) fn rule(partner: &Partner) -> String {
     let word = word(&partner.certificate);
     let until = partner.pins.iter().filter_map(|pin| Some(Facts::of_pem(&pin.pem).ok()?.until)).max();
     match until {
@@ -432,7 +464,7 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{blocks, checked_patterns, checked_ssid};
+    use super::{blocks, checked_patterns, checked_ssid, deviations};
 
     #[test]
     fn sizes_are_kib_or_multiples() {
@@ -455,6 +487,18 @@ mod tests {
             assert!(one(bad).is_err(), "{bad}");
         }
         assert!(checked_patterns(&vec!["*".to_owned(); 65]).is_err());
+    }
+
+    #[test]
+    fn deviations_are_numbers_that_exist() {
+        for text in ["C1,C17", "c17 C1", "C1, C17,"] {
+            assert_eq!(deviations(text).unwrap().to_string(), "C1, C17", "{text}");
+        }
+        assert!(deviations("").unwrap().is_empty());
+        for bad in ["C0", "C99", "1", "C1;C2", "all"] {
+            let refusal = deviations(bad).unwrap_err().to_string();
+            assert!(refusal.contains("C1 (EFID while the credit is 0), C2 ("), "{refusal}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// The version that this program reads and writes.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// The tables of version 1; `{identity}` is what differs between the databases.
 const TABLES: &str = "
@@ -128,7 +128,7 @@ CREATE TABLE os4x_clients_seen (address TEXT PRIMARY KEY, seen BIGINT NOT NULL);
 ";
 
 /// What each version adds to the one before; the first makes version 2.
-const UPGRADES: [&str; 2] = [
+const UPGRADES: [&str; 3] = [
     "
 ALTER TABLE os4x_partners ADD COLUMN usage TEXT;
 ALTER TABLE os4x_partners ADD COLUMN legacy_suites BIGINT;
@@ -142,6 +142,17 @@ CREATE TABLE os4x_intermediates (
     "
 ALTER TABLE os4x_partners ADD COLUMN max_file_size BIGINT;
 ALTER TABLE os4x_partners ADD COLUMN file_names TEXT;
+",
+    "
+ALTER TABLE os4x_partners ADD COLUMN allowed TEXT;
+CREATE TABLE os4x_partner_deviations (
+    partner TEXT NOT NULL REFERENCES os4x_partners (short_name) ON DELETE CASCADE,
+    sender TEXT NOT NULL,
+    number TEXT NOT NULL,
+    sessions BIGINT NOT NULL,
+    last BIGINT NOT NULL,
+    PRIMARY KEY (partner, sender, number)
+);
 ",
 ];
 

@@ -6,6 +6,7 @@ pub(crate) mod certificates;
 pub(crate) mod configuration;
 pub(crate) mod crl_urls;
 pub(crate) mod crls;
+pub(crate) mod deviations;
 pub(crate) mod ignores;
 pub(crate) mod intermediates;
 pub(crate) mod journal;

@@ -4,6 +4,7 @@
 
 use crate::db::{Change, DbError};
 use common::config::{FileRules, NamedPem, Partner};
+use common::oftp::Deviation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
@@ -22,7 +23,7 @@ pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Partner>, 
     }
     let rows = sqlx::query(
         "SELECT short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
-         legacy_suites, max_file_size, file_names FROM os4x_partners ORDER BY short_name",
+         legacy_suites, max_file_size, file_names, allowed FROM os4x_partners ORDER BY short_name",
     )
     .fetch_all(connection)
     .await?;
@@ -36,6 +37,7 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
     let usage: Option<String> = row.try_get("usage")?;
     let max_size: Option<i64> = row.try_get("max_file_size")?;
     let names: Option<String> = row.try_get("file_names")?;
+    let allowed: Option<String> = row.try_get("allowed")?;
     let names = names.unwrap_or_default().lines().map(str::to_owned).collect();
     Ok(Partner {
         pins: pins.remove(&short_name).unwrap_or_default(),
@@ -43,6 +45,7 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
         enabled: row.try_get::<i64, _>("enabled")? != 0,
         certificate: of_word(row.try_get("certificate")?).ok_or_else(corrupt)?,
         profile: of_word(row.try_get("profile")?).ok_or_else(corrupt)?,
+        allow: allowed.unwrap_or_default().split(", ").filter_map(Deviation::numbered).collect(),
         host: row.try_get("host")?,
         port: u16::try_from(row.try_get::<i64, _>("port")?).map_err(|_| corrupt())?,
         tls: row.try_get::<i64, _>("tls")? != 0,
@@ -60,13 +63,13 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Db
     sqlx::query(
         "INSERT INTO os4x_partners \
          (short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
-         legacy_suites, max_file_size, file_names) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+         legacy_suites, max_file_size, file_names, allowed) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
          ON CONFLICT (short_name) DO UPDATE SET ssid = excluded.ssid, enabled = excluded.enabled, \
          certificate = excluded.certificate, profile = excluded.profile, host = excluded.host, \
          port = excluded.port, tls = excluded.tls, outgoing_ip = excluded.outgoing_ip, \
          check_ssid = excluded.check_ssid, usage = excluded.usage, legacy_suites = excluded.legacy_suites, \
-         max_file_size = excluded.max_file_size, file_names = excluded.file_names",
+         max_file_size = excluded.max_file_size, file_names = excluded.file_names, allowed = excluded.allowed",
     )
     .bind(partner.short_name.as_str())
     .bind(partner.ssid.as_str())
@@ -83,6 +86,7 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Db
     // The command allows no larger one.
     .bind(partner.files.max_size.map(|blocks| i64::try_from(blocks).unwrap_or(i64::MAX)))
     .bind((!partner.files.names.is_empty()).then(|| partner.files.names.join("\n")))
+    .bind((!partner.allow.is_empty()).then(|| partner.allow.to_string()))
     .execute(&mut **change)
     .await?;
     sqlx::query("DELETE FROM os4x_partner_pins WHERE partner = $1")

@@ -1,6 +1,7 @@
 //! The session list: partner, times, certificate, files and end of each session. The API writes it from the daemons'
 //! reports, `sessions` reads it; `journal` removes old ones.
 
+use super::deviations;
 use super::journal::{clean, seconds};
 use crate::db::DbError;
 use crate::store::partners::{of_word, word};
@@ -89,6 +90,7 @@ async fn add_end(connection: &mut AnyConnection, client: &str, end: &SessionEnd)
         for (transfer, position) in end.transfers.iter().take(MAX_TRANSFERS).zip(1..) {
             add_transfer(connection, &end.session, position, transfer).await?;
         }
+        deviations::count(connection, end).await?;
     }
     Ok(())
 }

@@ -179,6 +179,15 @@ fn partners_are_checked_before_they_are_kept() {
     ] {
         assert_eq!(site.run(&["partner", "set", "B", option, value]).status, 64, "{option} {value}");
     }
+    let unknown = site.run(&["partner", "set", "B", "--allow", "C1,C99"]);
+    assert!(
+        unknown.status == 64 && unknown.err.contains("C1 (EFID while the credit is 0)"),
+        "{}",
+        unknown.err
+    );
+    assert!(site.run(&["partner", "set", "B", "--allow", "C1"]).err.contains("--profile strict"));
+    site.ok(&["partner", "set", "B", "--allow", ""]);
+    assert_eq!(site.json(&["partner", "list"])[1].get("allow"), None);
     assert!(site.run(&["partner", "add", "LOWER", "--ssid", "o0013_x"]).err.contains("RFC 5024"));
     let ca = Identity::ca("CA");
     let two = site.dir.write("two.pem", &(ca.issue("now").pem() + &ca.issue_expired("past").pem()));

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use openssl::x509::X509;
 use serde_json::{Value, json};
 
-/// Takes back what version 2 added.
+/// Takes back what was added since version 1.
 fn as_version_1(site: &Site) {
     for statement in [
         "UPDATE os4x_schema SET version = 1",
@@ -19,6 +19,8 @@ fn as_version_1(site: &Site) {
         "ALTER TABLE os4x_partners DROP COLUMN file_names",
         "ALTER TABLE os4x_partners DROP COLUMN legacy_suites",
         "DROP TABLE os4x_intermediates",
+        "ALTER TABLE os4x_partners DROP COLUMN allowed",
+        "DROP TABLE os4x_partner_deviations",
     ] {
         site.sql_done(statement);
     }
@@ -32,6 +34,7 @@ fn tables_of_an_older_version_are_brought_up_to_date_and_newer_ones_refused() {
     as_version_1(&site);
     assert_eq!(site.json(&["partner", "list"]), before);
     site.ok(&["partner", "set", "ACME", "--usage", "any", "--legacy-suites", "no"]);
+    assert_eq!(site.json(&["partner", "show", "ACME"])["deviations"], json!([]));
     let after = site.json(&["partner", "list"]);
     assert_eq!((&after[0]["usage"], &after[0]["legacy_suites"]), (&json!("any"), &json!(false)));
     assert_eq!(after[0]["host"], "acme.example");
@@ -78,6 +81,7 @@ fn operator_enters_everything(site: &Site) -> String {
     site.ok(&["config", "set", "proxy_sessions", "77"]);
     site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--pin", &pin, "--host", "partner.example"]);
     site.ok(&["partner", "add", "PLAIN", "--ssid", "O0013PLAIN", "--tls", "no", "--profile", "strict"]);
+    site.ok(&["partner", "set", "PLAIN", "--allow", "c17, C2"]);
     site.ok(&[
         "partner",
         "set",
@@ -155,6 +159,8 @@ fn daemons_ask(site: &Site, client: &crate::https::Client, id: &str) -> ProxyCon
     assert_eq!(acme.host.as_deref(), Some("partner.example"));
     assert_eq!((plain.port, plain.tls, plain.enabled), (3_305, false, false));
     assert_eq!((plain.profile, plain.check_ssid), (ProfileName::Strict, false));
+    assert_eq!((acme.allow.to_string(), plain.allow.to_string()), (String::new(), "C2, C17".to_owned()));
+    assert_eq!(answer["config"]["partners"][1]["allow"], json!(["C2", "C17"]));
     assert_eq!((plain.certificate, plain.host.as_ref()), (CertificateRule::OdetteId, None));
     assert_eq!(plain.outgoing_ip, Some("192.0.2.9".parse().unwrap()));
 
@@ -289,4 +295,39 @@ fn daemons_report(site: &Site, client: &crate::https::Client) {
     assert_eq!((of("late")["state"].clone(), of("late")["partner"].clone()), (json!("ended"), json!("ACME")));
     assert_eq!(of("twice")["octets_in"], 7);
     assert_eq!(sessions.as_array().unwrap().len(), 3);
+    daemons_report_deviations(site, client);
+}
+
+/// What sessions have shown beside the RFC is counted for their partner, once a session.
+fn daemons_report_deviations(site: &Site, client: &crate::https::Client) {
+    let events = |session: &str, time: u64, partner: &[&str], station: &[&str]| {
+        let begin = json!({"event": "begin", "session": session, "direction": "incoming", "pid": 1, "time": 1,
+            "address": "203.0.113.9:1", "partner": "ACME", "ssid": "O0013ACME", "subject": ""});
+        let end = json!({"event": "end", "session": session, "time": time, "octets_in": 1, "octets_out": 1,
+            "files": 0, "reason": "normal", "deviations": {"partner": partner, "station": station}});
+        client.ok(&json!({"function": "proxy_session", "events": [begin, end, end]}));
+    };
+    events("shown-1", 300, &["C17", "C2", "C2", "C999", "\0"], &["C3"]);
+    events("shown-2", 400, &["C2"], &[]);
+    let stranger = json!({"event": "end", "session": "no-begin", "time": 1, "octets_in": 1, "octets_out": 1,
+        "files": 0, "reason": "normal", "deviations": {"partner": ["C1"]}});
+    client.ok(&json!({"function": "proxy_session", "events": [stranger]}));
+    let shown = site.json(&["partner", "show", "ACME"]);
+    assert_eq!((&shown["ssid"], &shown["pins"][0]["name"]), (&json!("O0013ACME"), &json!("partner.example")));
+    let rows: Vec<_> = shown["deviations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| json!([row["sender"], row["number"], row["sessions"], row["last"]]))
+        .collect();
+    let partner = [json!(["partner", "C2", 2, 400]), json!(["partner", "C17", 1, 300])];
+    assert_eq!(rows, [&partner[..], &[json!(["station", "C3", 1, 300])]].concat());
+    let text = site.ok(&["partner", "show", "ACME"]);
+    let row =
+        "C2         partner  2         1970-01-01T00:06:40Z  ESID 00 without a Change Direction before it";
+    assert!(text.contains(row) && text.contains("SSIDCODE       O0013ACME"), "{text}");
+    let plain = site.ok(&["partner", "show", "PLAIN"]);
+    assert!(plain.contains("PROFILE        strict but for C2, C17"), "{plain}");
+    assert!(plain.contains("Its sessions have shown no deviation"), "{plain}");
+    assert!(site.refused(&["partner", "show", "NOBODY"]).contains("no partner 'NOBODY'"));
 }

@@ -120,7 +120,8 @@ fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector
         Err(e) => return Err(down(format!("the station {host}:{port} was not reached: {e}"))),
     };
     // The partner began the session.
-    let mut inspector = Inspector::new(open.profile, context.config.limits.idle_commands, Side::Outer);
+    let mut inspector =
+        Inspector::new(open.profile.but_for(open.allow), context.config.limits.idle_commands, Side::Outer);
     match greeting(context, &mut conn, &mut inspector, deadline) {
         Ok(()) => Ok((conn, inspector)),
         Err(GreetingError::Gone(what)) => Err(down(format!("the station {host}:{port} {what}"))),

@@ -7,6 +7,7 @@ use super::tls;
 use crate::config::ProfileName;
 use crate::ipc::frame::{self, FrameError, Splitter};
 use crate::net::{Conn, Read};
+use crate::oftp::Deviations;
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslVerifyMode, SslVersion};
 use serde::de::DeserializeOwned;
@@ -80,6 +81,9 @@ pub struct Open {
     pub ssid: String,
     /// How strictly to judge.
     pub profile: ProfileName,
+    /// What the profile `Strict` accepts nevertheless.
+    #[serde(default, skip_serializing_if = "Deviations::is_empty")]
+    pub allow: Deviations,
 }
 
 /// The answer to `Open`.

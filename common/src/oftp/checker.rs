@@ -57,7 +57,10 @@ pub struct Checker {
     /// Commands allowed since the last accepted file or receipt, 0: any number.
     pub(super) idle_limit: u32,
     pub(super) idle: u32,
+    /// What has a note.
     tolerated: Deviations,
+    /// What each side has shown.
+    shown: [Deviations; 2],
     remarked: Vec<&'static str>,
     pub(super) notes: Vec<Note>,
 }
@@ -86,6 +89,7 @@ impl Checker {
             idle_limit: idle_commands,
             idle: 0,
             tolerated: Deviations::NONE,
+            shown: [Deviations::NONE; 2],
             remarked: Vec::new(),
             notes: Vec::new(),
         }
@@ -109,8 +113,8 @@ impl Checker {
         }
     }
 
-    /// Why the negotiation has failed, once both SSIDs were judged. The Responder's SSID is legal, and so is the session
-    /// if nothing but an ESID follows; who stands between both need not pass it on.
+    /// Why the negotiation has failed, once both SSIDs were judged. The Responder's SSID is legal, and so is the
+    /// session if nothing but an ESID follows; who stands between both need not pass it on.
     pub fn conflict(&self) -> Option<&Violation> {
         self.conflict.as_ref()
     }
@@ -130,6 +134,15 @@ impl Checker {
     /// The first ESID that passed: who sent it and why. A close is due then; before, it is a break.
     pub fn ended(&self) -> Option<(Side, EsidReason)> {
         self.ended
+    }
+
+    /// The deviations that this side has shown so far.
+    pub fn deviations(&self, side: Side) -> Deviations {
+        let [initiator, responder] = self.shown;
+        match side {
+            Side::Initiator => initiator,
+            Side::Responder => responder,
+        }
     }
 
     /// Whether a close at a buffer's boundary is a legal end: after an ESID, or before the Initiator's SSID
@@ -218,7 +231,7 @@ impl Checker {
         let oeb = stb.get(STH..).unwrap_or_default();
         let whole = matches!(message::header(stb), Ok(Some(length)) if length == stb.len());
         let esid = whole && oeb.first() == Some(&CommandCode::Esid.octet());
-        let right = message::check(CommandCode::Esid, oeb, None, Profile::Tolerant, |_| ());
+        let right = message::check(CommandCode::Esid, oeb, None, Profile::TOLERANT, |_| ());
         match right {
             Ok(layout) if esid => {
                 self.silence(from);
@@ -232,11 +245,9 @@ impl Checker {
     /// Header, command, direction and length of the buffer that begins at `available`: all that five octets tell.
     fn begin(&self, from: Side, available: &[u8]) -> Result<Option<(usize, CommandCode)>, Violation> {
         let Some(&first) = available.first() else { return Ok(None) };
-        let out_of_place =
-            |found: String, expected: String| MessageFault::order(found, expected, "RFC 5024 §9");
         if self.refused || self.silenced(from) {
             let found = format!("0x{first:02x} after the session's end");
-            return Err(out_of_place(found, State::Closing.due()).of(from, None));
+            return Err(MessageFault::order(found, State::Closing.due(), "RFC 5024 §9").of(from, None));
         }
         let Some(length) = message::header(available).map_err(|fault| fault.of(from, None))? else {
             return Ok(None);
@@ -255,14 +266,23 @@ impl Checker {
             |step: &Move| step.event.code() == code && step.who.is(from, self.speaker) && self.grants(*step);
         if !self.state.moves().iter().any(may) {
             let found = format!("{code} in state {}", self.state);
-            return Err(out_of_place(found, self.state.due()).of(from, Some(code)));
+            let fault = self.out_of_order(from, found, |event| event.code() == code);
+            return Err(fault.of(from, Some(code)));
         }
         self.fits(code, length.saturating_sub(STH)).map_err(|fault| fault.of(from, Some(code)))?;
         Ok(Some((length, code)))
     }
 
     fn grants(&self, step: Move) -> bool {
-        step.deviation.is_none() || self.profile == Profile::Tolerant
+        step.deviation.is_none_or(|deviation| self.profile.bears(deviation))
+    }
+
+    /// The refusal of what comes out of order, and how to let it pass if it is a deviation.
+    fn out_of_order(&self, from: Side, found: String, is_meant: impl Fn(Event) -> bool) -> MessageFault {
+        let mut moves = self.state.moves().iter().filter(|step| is_meant(step.event));
+        let step = moves.find(|step| step.who.is(from, self.speaker));
+        let fault = MessageFault::order(found, self.state.due(), "RFC 5024 §9");
+        fault.bearable(step.and_then(|step| step.deviation))
     }
 
     fn fits(&self, code: CommandCode, octets: usize) -> Result<(), MessageFault> {
@@ -334,11 +354,8 @@ impl Checker {
             .iter()
             .find(|step| step.event == event && step.who.is(from, self.speaker) && self.grants(**step));
         let Some(step) = step else {
-            return Err(MessageFault::order(
-                format!("{event} in state {}", self.state),
-                self.state.due(),
-                "RFC 5024 §9",
-            ));
+            let found = format!("{event} in state {}", self.state);
+            return Err(self.out_of_order(from, found, |other| other == event));
         };
         self.act(from, layout, oeb)?;
         self.count_idle(code)?;
@@ -369,6 +386,12 @@ impl Checker {
         command: CommandCode,
         field: Option<&'static str>,
     ) {
+        let [initiator, responder] = &mut self.shown;
+        match side {
+            Side::Initiator => initiator,
+            Side::Responder => responder,
+        }
+        .add(deviation);
         if self.tolerated.add(deviation) {
             self.notes.push(Note::Tolerated { deviation, side, command, field });
         }

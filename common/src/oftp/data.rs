@@ -62,7 +62,7 @@ impl Progress {
         self.ended > 0
             && match rules.records {
                 Records::Stream => true,
-                Records::Text => rules.profile == Profile::Strict,
+                Records::Text => !rules.profile.bears(Deviation::C10),
                 Records::Fixed(_) | Records::Variable(_) => false,
             }
     }
@@ -175,10 +175,13 @@ impl Progress {
 
     fn add(&mut self, at: usize, header: u8, octets: u64, rules: Rules) -> Result<(), MessageFault> {
         if self.ended > 0 && self.over(rules) {
-            let filler = octets == 0 && header & END_OF_RECORD == 0 && rules.profile == Profile::Tolerant;
-            if !filler {
+            let is_filler = octets == 0 && header & END_OF_RECORD == 0;
+            if !(is_filler && rules.profile.bears(Deviation::C19)) {
                 let found = format!("the subrecord header 0x{header:02x} after the end of record");
-                return Err(data_fault(at, found, "one end of record, at the end of the file"));
+                let is_text = rules.records == Records::Text;
+                let deviation = is_filler.then_some(Deviation::C19).or(is_text.then_some(Deviation::C10));
+                let fault = data_fault(at, found, "one end of record, at the end of the file");
+                return Err(fault.bearable(deviation));
             }
             self.tolerated.add(Deviation::C19);
             return Ok(());
@@ -203,9 +206,10 @@ impl Progress {
             return Err(MessageFault { reason: EsidReason::ProtocolViolation, ..fault });
         }
         if header & COUNT == 0 {
-            if rules.profile == Profile::Strict {
+            if !rules.profile.bears(Deviation::C19) {
                 let found = format!("the compressed subrecord 0x{header:02x} of no octets");
-                return Err(data_fault(at, found, "a count of 1 to 63 where a subrecord is compressed"));
+                let fault = data_fault(at, found, "a count of 1 to 63 where a subrecord is compressed");
+                return Err(fault.bearable(Some(Deviation::C19)));
             }
             self.tolerated.add(Deviation::C19);
         }
@@ -217,9 +221,10 @@ impl Progress {
             && self.open < length
             && self.octets > 0
         {
-            if rules.profile == Profile::Strict {
+            if !rules.profile.bears(Deviation::C18) {
                 let found = format!("a record of {} octets", self.open);
-                return Err(data_fault(at, found, format!("records of SFIDLRECL {length} octets")));
+                let fault = data_fault(at, found, format!("records of SFIDLRECL {length} octets"));
+                return Err(fault.bearable(Some(Deviation::C18)));
             }
             self.tolerated.add(Deviation::C18);
         }
@@ -307,7 +312,7 @@ mod tests {
         let mut refused = 0;
         for round in 0..20_000_usize {
             let records = kinds[round % kinds.len()];
-            let profile = if next(&mut seed).is_multiple_of(2) { Profile::Strict } else { Profile::Tolerant };
+            let profile = if next(&mut seed).is_multiple_of(2) { Profile::STRICT } else { Profile::TOLERANT };
             let rules = Rules { records, compression: !next(&mut seed).is_multiple_of(4), profile };
             let (mut fast, mut careful) = (Progress::default(), Progress::default());
             for _ in 0..3 {

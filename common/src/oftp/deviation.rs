@@ -2,6 +2,7 @@
 //!
 //! `man/doc/deviations.md` says for each who shows it and why it is harmless; a test here holds it against the table.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// Makes `Deviation`, its texts and the list of all from the same rows. A row: `NUMBER "TEXT"`.
@@ -68,6 +69,18 @@ deviations! {
     C19 "subrecords that carry nothing"
 }
 
+impl Deviation {
+    /// The one with this number, `C1` or `c1`.
+    pub fn numbered(number: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deviation| deviation.to_string().eq_ignore_ascii_case(number))
+    }
+
+    /// How an operator can let it pass where it was refused.
+    pub(super) fn remedy(self) -> String {
+        format!("the profile tolerant bears it as {self}, and --allow {self} alone")
+    }
+}
+
 impl fmt::Display for Deviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
@@ -81,6 +94,13 @@ pub struct Deviations(u32);
 impl Deviations {
     /// None of them.
     pub const NONE: Self = Self(0);
+    /// All of them.
+    pub const ALL: Self = Self((1_u32 << Deviation::ALL.len()).wrapping_sub(1));
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::NONE
+    }
 
     /// Whether `deviation` is one of them.
     pub fn has(self, deviation: Deviation) -> bool {
@@ -97,6 +117,41 @@ impl Deviations {
     /// In the order of the numbers.
     pub fn iter(self) -> impl Iterator<Item = Deviation> {
         Deviation::ALL.into_iter().filter(move |deviation| self.has(*deviation))
+    }
+}
+
+impl FromIterator<Deviation> for Deviations {
+    fn from_iter<I: IntoIterator<Item = Deviation>>(deviations: I) -> Self {
+        let mut set = Self::NONE;
+        for deviation in deviations {
+            set.add(deviation);
+        }
+        set
+    }
+}
+
+/// The numbers with a comma and a space between them.
+impl fmt::Display for Deviations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, deviation) in self.iter().enumerate() {
+            write!(f, "{}{deviation}", if place == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// A list of numbers.
+impl Serialize for Deviations {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(|deviation| deviation.to_string()))
+    }
+}
+
+/// A number that this program does not know yet stands for nothing: it would not bear it, nor can it have met it.
+impl<'de> Deserialize<'de> for Deviations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let numbers = Vec::<String>::deserialize(deserializer)?;
+        Ok(numbers.iter().filter_map(|number| Deviation::numbered(number)).collect())
     }
 }
 
@@ -125,6 +180,19 @@ mod tests {
             assert!(!set.has(deviation) && set.add(deviation) && set.has(deviation) && !set.add(deviation));
         }
         assert_eq!(set.iter().collect::<Vec<_>>(), Deviation::ALL);
+        assert_eq!(set, Deviations::ALL);
         assert_eq!(Deviations::NONE.iter().next(), None);
+    }
+
+    #[test]
+    fn a_set_travels_as_its_numbers_and_unknown_ones_stand_for_nothing() {
+        let set: Deviations = [Deviation::C17, Deviation::C2].into_iter().collect();
+        assert_eq!(
+            (serde_json::to_string(&set).unwrap(), set.to_string()),
+            (r#"["C2","C17"]"#.into(), "C2, C17".into())
+        );
+        let read = |text| serde_json::from_str::<Deviations>(text).unwrap();
+        assert_eq!((read(r#"["C17","C2","C999",""]"#), read("[]")), (set, Deviations::NONE));
+        assert_eq!((Deviation::numbered("c17"), Deviation::numbered("17")), (Some(Deviation::C17), None));
     }
 }

@@ -12,7 +12,6 @@ use super::layout::Layout;
 use super::message;
 use super::note::{Label, Note};
 use super::order::State;
-use super::profile::Profile;
 use super::reason::EsidReason;
 use super::side::Side;
 use super::ssid::{Features, Ssid, Terms};
@@ -180,8 +179,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Empty subrecords are legal and some stacks send many; without a bound they would keep a session up for ever. What
-    /// files have carried since is set against them, so that a long file may have its share.
+    /// Empty subrecords are legal and some stacks send many; without a bound they would keep a session up for ever.
+    /// What files have carried since is set against them, so that a long file may have its share.
     fn count_empty(&mut self, from: Side, before: Progress, after: Progress) -> Result<(), MessageFault> {
         let empty = after.empty.saturating_sub(before.empty);
         let carried = after.octets.saturating_sub(before.octets);
@@ -189,19 +188,15 @@ impl Checker {
         if empty == 0 || self.empty_octets <= FEW_EMPTY {
             return Ok(());
         }
-        let refuse = |expected: String| {
+        let fault = |expected: String| {
             let found = format!("{} octets of empty subrecords beyond what files carried", self.empty_octets);
-            let fault = MessageFault::order(found, expected, "RFC 5024 §7");
-            Err(fault.in_field("DATABUF", 1))
+            MessageFault::order(found, expected, "RFC 5024 §7").in_field("DATABUF", 1)
         };
         if self.empty_octets > MOST_EMPTY {
-            return refuse(format!("at most {MOST_EMPTY}: the sender's compression may be at fault"));
+            return Err(fault(format!("at most {MOST_EMPTY}: the sender's compression may be at fault")));
         }
-        if self.profile == Profile::Strict {
-            return refuse(format!(
-                "at most {FEW_EMPTY}; the profile tolerant bears it as {}",
-                Deviation::C19
-            ));
+        if !self.profile.bears(Deviation::C19) {
+            return Err(fault(format!("at most {FEW_EMPTY}")).bearable(Some(Deviation::C19)));
         }
         self.note_deviation(Deviation::C19, from, CommandCode::Data, Some("DATABUF"));
         Ok(())
@@ -214,9 +209,10 @@ impl Checker {
         if !file.progress.unfinished(file.records) {
             return Ok(());
         }
-        if self.profile == Profile::Strict {
+        if !self.profile.bears(Deviation::C10) {
             let found = "a file whose last record has not ended".into();
-            return Err(MessageFault::order(found, "an end of record in the last subrecord", "RFC 5024 §7"));
+            let fault = MessageFault::order(found, "an end of record in the last subrecord", "RFC 5024 §7");
+            return Err(fault.bearable(Some(Deviation::C10)));
         }
         self.note_deviation(Deviation::C10, from, layout.code, None);
         Ok(())

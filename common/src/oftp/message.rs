@@ -57,7 +57,7 @@ fn shapes(code: CommandCode, level: Option<Level>, profile: Profile) -> impl Ite
     let native = Layout::new(code, level.unwrap_or(Level::L5));
     let low = (code == CommandCode::Esid && level.is_none()).then_some(native.at(Level::L4));
     let plain = [Some(native), low].into_iter().flatten().map(|layout| Shape { layout, deviation: None });
-    let others = if profile == Profile::Tolerant { tolerated(native) } else { [None; 3] };
+    let others = tolerated(native).map(|other| other.filter(|(_, deviation)| profile.bears(*deviation)));
     plain.chain(
         others.into_iter().flatten().map(|(layout, deviation)| Shape { layout, deviation: Some(deviation) }),
     )
@@ -77,10 +77,12 @@ pub(super) fn check_length(
     length: usize,
     profile: Profile,
 ) -> Result<(), MessageFault> {
-    if shapes(code, level, profile).any(|shape| shape.is_as_long_as(length)) {
+    let is_long_enough = |profile| shapes(code, level, profile).find(|shape| shape.is_as_long_as(length));
+    if is_long_enough(profile).is_some() {
         return Ok(());
     }
-    Err(size_fault(code, level, length))
+    let other = is_long_enough(Profile::TOLERANT);
+    Err(size_fault(code, level, length).bearable(other.and_then(|shape| shape.deviation)))
 }
 
 /// Chooses the layout in which a whole buffer can be read: the first whose length fields say what is there.
@@ -100,12 +102,25 @@ fn shape(
     Err(first.unwrap_or_else(|| size_fault(code, level, oeb.len())))
 }
 
+/// As `shape`; a refusal says which deviation it would take to read the buffer.
+fn shape_by(
+    code: CommandCode,
+    oeb: &[u8],
+    level: Option<Level>,
+    profile: Profile,
+) -> Result<Shape, MessageFault> {
+    shape(code, oeb, level, profile).map_err(|fault| {
+        let other = shape(code, oeb, level, Profile::TOLERANT).ok();
+        fault.bearable(other.and_then(|shape| shape.deviation))
+    })
+}
+
 /// The layout in which a buffer is best shown, broken ones too.
 pub(super) fn readable(code: CommandCode, oeb: &[u8], level: Option<Level>) -> Layout {
     let native = Layout::new(code, level.unwrap_or(Level::L5));
     let mut long_enough =
-        shapes(code, level, Profile::Tolerant).filter(|shape| shape.is_as_long_as(oeb.len()));
-    let fitting = shape(code, oeb, level, Profile::Tolerant).ok().or_else(|| long_enough.next());
+        shapes(code, level, Profile::TOLERANT).filter(|shape| shape.is_as_long_as(oeb.len()));
+    let fitting = shape(code, oeb, level, Profile::TOLERANT).ok().or_else(|| long_enough.next());
     fitting.map_or(native, |shape| shape.layout)
 }
 
@@ -202,7 +217,7 @@ pub(super) fn check(
 ) -> Result<Layout, MessageFault> {
     // An SSID is ruled by its own SSIDLEV.
     let level = if code == CommandCode::Ssid { Some(Layout::of_ssid(oeb).level) } else { level };
-    let shape = shape(code, oeb, level, profile)?;
+    let shape = shape_by(code, oeb, level, profile)?;
     // Another length is tolerated if all the rest is right; else the length is the fault, as when strict.
     let as_found = |fault| match shape.deviation {
         Some(_) => length_fault(code, oeb, level),
@@ -218,7 +233,7 @@ pub(super) fn check(
 
 /// What is wrong with the length of a buffer that is not in the layout due.
 fn length_fault(code: CommandCode, oeb: &[u8], level: Option<Level>) -> MessageFault {
-    shape(code, oeb, level, Profile::Strict).err().unwrap_or_else(|| size_fault(code, level, oeb.len()))
+    shape(code, oeb, level, Profile::STRICT).err().unwrap_or_else(|| size_fault(code, level, oeb.len()))
 }
 
 /// Every length field says what is there. One that is no number is a matter of content, and is looked at first.
@@ -239,40 +254,31 @@ fn contents(
     profile: Profile,
     found: &mut impl FnMut(Finding),
 ) -> Result<(), MessageFault> {
-    walk(layout, oeb, |field, offset, octets| match (field::judge(field.format, octets, level), profile) {
-        (FieldVerdict::Fits, _) => Ok(()),
-        (FieldVerdict::Tolerated(deviation), Profile::Tolerant) => {
+    walk(layout, oeb, |field, offset, octets| match field::judge(field.format, octets, level) {
+        FieldVerdict::Fits => Ok(()),
+        FieldVerdict::Tolerated(deviation) if profile.bears(deviation) => {
             found(Finding::Deviation(deviation, Some(field.name)));
             Ok(())
         }
-        (FieldVerdict::Tolerated(deviation), Profile::Strict) => {
-            Err(content_fault(field, offset, octets, Some(deviation)))
+        FieldVerdict::Tolerated(deviation) => {
+            Err(content_fault(field, offset, octets).bearable(Some(deviation)))
         }
-        (FieldVerdict::Refused, _) => Err(content_fault(field, offset, octets, None)),
+        FieldVerdict::Refused => Err(content_fault(field, offset, octets)),
     })
 }
 
-/// What is wrong in a field; with `tolerable`, the profile tolerant would bear it.
-fn content_fault(field: &Field, offset: usize, octets: &[u8], tolerable: Option<Deviation>) -> MessageFault {
+/// What is wrong in a field.
+fn content_fault(field: &Field, offset: usize, octets: &[u8]) -> MessageFault {
     let shown = if field.format == Format::Password {
         "a value that is not shown".into()
     } else {
         escape::quoted(octets)
     };
-    let expected = match tolerable {
-        Some(deviation) => but_tolerable(&field::expectation(field.format), deviation),
-        None => field::expectation(field.format),
-    };
-    let fault = MessageFault::content(field.name, offset, shown, expected);
+    let fault = MessageFault::content(field.name, offset, shown, field::expectation(field.format));
     match field::section(field.format) {
         Some(section) => fault.by(section),
         None => fault,
     }
-}
-
-/// What the rule asks for, and the way out for an operator who wants to let it pass.
-fn but_tolerable(expected: &str, deviation: Deviation) -> String {
-    format!("{expected}; the profile tolerant bears it as {deviation}")
 }
 
 /// What fields of one message say of each other.
@@ -304,9 +310,9 @@ fn sfid(
         Err(MessageFault::content(name, offset_of(layout, oeb, name), found, expected.to_owned()))
     };
     if matches!(format, b'U' | b'T') && records != 0 {
-        if profile == Profile::Strict {
-            let expected = but_tolerable("00000 for the formats U and T", Deviation::C15);
-            return content("SFIDLRECL", format!("\"{records:05}\""), &expected);
+        if !profile.bears(Deviation::C15) {
+            return content("SFIDLRECL", format!("\"{records:05}\""), "00000 for the formats U and T")
+                .map_err(|fault| fault.bearable(Some(Deviation::C15)));
         }
         found(Finding::Deviation(Deviation::C15, Some("SFIDLRECL")));
     }

@@ -1,22 +1,42 @@
-//! The two ways of judging a partner.
+//! How a partner is judged: which deviations are borne.
 
+use super::deviation::{Deviation, Deviations};
 use std::fmt;
 
-/// How strictly a partner is judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// Accepts the deviations of `man/doc/deviations.md`, and notes each once a session.
-    #[default]
-    Tolerant,
+/// How strictly a partner is judged: the deviations (`man/doc/deviations.md`) that are accepted, each noted once a
+/// session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Profile(Deviations);
+
+impl Profile {
+    /// Accepts all deviations.
+    pub const TOLERANT: Self = Self(Deviations::ALL);
     /// Accepts what the RFC says, nothing else.
-    Strict,
+    pub const STRICT: Self = Self(Deviations::NONE);
+
+    /// Strict, but for these deviations.
+    pub fn strict_but(allowed: Deviations) -> Self {
+        Self(allowed)
+    }
+
+    /// Whether it accepts this deviation.
+    pub fn bears(self, deviation: Deviation) -> bool {
+        self.0.has(deviation)
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self::TOLERANT
+    }
 }
 
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tolerant => "tolerant",
-            Self::Strict => "strict",
-        })
+        match *self {
+            Self::TOLERANT => f.write_str("tolerant"),
+            Self::STRICT => f.write_str("strict"),
+            Self(allowed) => write!(f, "strict but for {allowed}"),
+        }
     }
 }

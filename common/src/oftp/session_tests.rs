@@ -161,16 +161,16 @@ fn each_deviation_is_tolerated_and_noted_once() {
         ),
     ];
     for (deviation, steps, refused) in &cases {
-        let mut tolerant = Checker::new(Profile::Tolerant, 1000);
+        let mut tolerant = Checker::new(Profile::TOLERANT, 1000);
         assert_eq!(run(&mut tolerant, steps), None, "{deviation}");
         assert_eq!(deviations(&mut tolerant), [*deviation]);
-        assert_eq!(run(&mut Checker::new(Profile::Strict, 1000), steps), Some(*refused), "{deviation}");
+        assert_eq!(run(&mut Checker::new(Profile::STRICT, 1000), steps), Some(*refused), "{deviation}");
     }
-    let mut tolerant = started(Profile::Tolerant);
+    let mut tolerant = started(Profile::TOLERANT);
     let steps = [&file, &open, r"I D\x03ABC", &unfinished, "R 4N"];
     assert_eq!(run(&mut tolerant, &steps), None);
     assert_eq!(deviations(&mut tolerant), [Deviation::C10], "no end of record at the end");
-    assert_eq!(run(&mut started(Profile::Strict), &steps), Some((3, "02")));
+    assert_eq!(run(&mut started(Profile::STRICT), &steps), Some((3, "02")));
 }
 
 /// What level 5 added at the end of a command may be missing, from any of its length fields on.
@@ -188,9 +188,9 @@ fn a_command_of_level_5_may_end_before_its_late_fields() {
     for (length, tail) in in_order {
         let whole = format!("{nerp}{tail}");
         assert_eq!(stb(&whole[2..]).len() - 4, length);
-        let mut checker = started(Profile::Tolerant);
+        let mut checker = started(Profile::TOLERANT);
         assert_eq!((run(&mut checker, &[&whole, "R P"]), deviations(&mut checker)), (None, vec![]));
-        assert_eq!(run(&mut started(Profile::Strict), &[&whole, "R P"]), None);
+        assert_eq!(run(&mut started(Profile::STRICT), &[&whole, "R P"]), None);
     }
     let nerps = short.map(|(length, tail)| (length, format!("{nerp}{tail}"), "R P"));
     let mut cases: Vec<(usize, Vec<&str>, &str)> =
@@ -208,10 +208,10 @@ fn a_command_of_level_5_may_end_before_its_late_fields() {
     for (length, steps, answer) in &cases {
         let cut = steps.last().unwrap();
         assert_eq!(stb(&cut[2..]).len() - 4, *length, "{cut}");
-        let mut checker = started(Profile::Tolerant);
+        let mut checker = started(Profile::TOLERANT);
         assert_eq!(run(&mut checker, &[&steps[..], &[answer]].concat()), None, "{cut}");
         assert_eq!(deviations(&mut checker), [Deviation::C5], "{cut}");
-        assert_eq!(run(&mut started(Profile::Strict), steps), Some((steps.len() - 1, "07")), "{cut}");
+        assert_eq!(run(&mut started(Profile::STRICT), steps), Some((steps.len() - 1, "07")), "{cut}");
     }
     // What is left must be right: the length is the fault then, as in the strict profile.
     let bad = [
@@ -224,7 +224,7 @@ fn a_command_of_level_5_may_end_before_its_late_fields() {
         shortened[..shortened.len() - 1].to_owned(),
     ];
     for wrong in &bad {
-        for profile in [Profile::Tolerant, Profile::Strict] {
+        for profile in [Profile::TOLERANT, Profile::STRICT] {
             assert_eq!(run(&mut started(profile), &[wrong]), Some((0, "07")), "{wrong}");
         }
     }
@@ -238,7 +238,7 @@ fn a_message_with_many_deviations_tells_them_all() {
         .replace("2359590001", "2359590000")
         .replace("O0177BETA", "O0177beta");
     let file = file.replace("N000", r"N001\xfc").replacen("0000000000001", "            1", 1);
-    let mut checker = started(Profile::Tolerant);
+    let mut checker = started(Profile::TOLERANT);
     assert_eq!(run(&mut checker, &[&file]), None);
     let all = [Deviation::C13, Deviation::C4, Deviation::C3, Deviation::C16, Deviation::C14, Deviation::C15];
     assert_eq!(deviations(&mut checker), all);
@@ -249,7 +249,7 @@ fn padded_numbers_count_as_numbers() {
     let (file, open) =
         (sfid('F', 2, 9, 0).replace("F00002", "F    2"), sfpa(3).replace("200000000", "2        "));
     let end = efid(5, 10).replace("T000", "T   ");
-    let mut checker = started(Profile::Tolerant);
+    let mut checker = started(Profile::TOLERANT);
     assert_eq!(run(&mut checker, &[&file, &open, r"I D\x82AB\x82AB", &end, "R 4N"]), None);
     let notes = checker.take_notes();
     assert!(!notes.iter().any(|note| matches!(note, Note::CountMismatch { .. })), "{notes:?}");
@@ -258,13 +258,13 @@ fn padded_numbers_count_as_numbers() {
 #[test]
 fn an_odd_name_is_noted_escaped_and_an_odd_password_not_at_all() {
     let file = sfid('U', 0, 0, 0).replace("FILE      ", r#"A"\x5c#\xc3\x84    "#);
-    let mut checker = started(Profile::Tolerant);
+    let mut checker = started(Profile::TOLERANT);
     assert_eq!(run(&mut checker, &[&file, "R 301N000"]), None);
     let notes: Vec<_> = checker.take_notes().iter().map(Note::to_string).collect();
     let told = "printable character outside of the RFC's set in an alphanumeric field";
     assert_eq!(notes[0], format!("tolerated=C13 role=Initiator command=SFID field=SFIDDSN text=\"{told}\""));
     assert!(notes[1].contains(r#" name="A\"\\#\xc3\x84" "#), "{notes:?}");
-    let mut strict = Checker::new(Profile::Strict, 1000);
+    let mut strict = Checker::new(Profile::STRICT, 1000);
     assert_eq!(run(&mut strict, &[READY]), None);
     let refused =
         strict.judge(Side::Initiator, &stb(&OFFER[2..].replace("ALPHAPW1", "pa#s!   "))).unwrap_err();
@@ -274,7 +274,7 @@ fn an_odd_name_is_noted_escaped_and_an_odd_password_not_at_all() {
 #[test]
 fn credit_is_set_by_sfpa_and_cdt_and_spent_by_data() {
     let file = sfid('U', 0, 0, 0);
-    let mut checker = started(Profile::Strict);
+    let mut checker = started(Profile::STRICT);
     assert_eq!(run(&mut checker, &[&file, &sfpa(0), r"I D\x01A"]), None);
     assert_eq!(checker.state(), State::Transfer);
     assert_eq!(run(&mut checker, &[r"I D\x01A"]), None);
@@ -296,7 +296,7 @@ fn empty_subrecords_end_a_session_from_1_mib_on() {
     let sends = |checker: &mut Checker, buffer: &[u8], times: usize| {
         (0..times).find(|_| checker.judge(Side::Initiator, buffer).is_err())
     };
-    let mut checker = Checker::new(Profile::Tolerant, 0);
+    let mut checker = Checker::new(Profile::TOLERANT, 0);
     assert_eq!(run(&mut checker, &[READY, &offer, &answer, &file, &open]), None);
     assert_eq!(sends(&mut checker, &empty, 16), None, "1 MiB");
     assert_eq!(deviations(&mut checker), [Deviation::C19]);
@@ -326,7 +326,7 @@ fn counts_are_followed_and_a_wrong_efid_that_is_accepted_is_noted() {
         (sfid('U', 0, 99_999_999_999_999_999, 0), sfpa(99_999_999_999_999_999), r"I D\x80", efid(0, 7), None),
     ];
     for (file, open, data, end, counted) in &cases {
-        let mut checker = started(Profile::Strict);
+        let mut checker = started(Profile::STRICT);
         assert_eq!(run(&mut checker, &[file, open, data, end, "R 4N"]), None, "{file}");
         let mismatch = checker.take_notes().into_iter().find_map(|note| match note {
             Note::CountMismatch { counted, .. } => Some(counted),
@@ -343,7 +343,7 @@ fn files_and_receipts_are_noted() {
         "MINE", "O0177B", "O0013A"
     );
     let (file, open) = (sfid('U', 0, 0, 0), sfpa(0));
-    let mut checker = started(Profile::Strict);
+    let mut checker = started(Profile::STRICT);
     let steps = [&eerp, "R P", &file, &open, r"I D\x83ABC", &efid(0, 3), "R 4N", &file, "R 313Y000"];
     assert_eq!(run(&mut checker, &steps), None);
     let notes: Vec<_> = checker.take_notes().iter().map(Note::to_string).collect();
@@ -365,7 +365,7 @@ fn commands_that_lead_nowhere_end_at_the_limit() {
         "I E{:26}   202402292359590001        {:25}{:25}\\x00\\x00\\x00\\x00",
         "MINE", "O0177B", "O0013A"
     );
-    let mut checker = Checker::new(Profile::Tolerant, 10);
+    let mut checker = Checker::new(Profile::TOLERANT, 10);
     // Three commands of the start, then six: nine.
     assert_eq!(
         run(&mut checker, &[READY, OFFER, ANSWER, &file, refused, &file, refused, &file, refused]),
@@ -380,7 +380,7 @@ fn commands_that_lead_nowhere_end_at_the_limit() {
 #[test]
 fn an_esid_drains_the_other_side_and_silences_its_own() {
     let (file, open) = (sfid('U', 0, 0, 0), sfpa(0));
-    let mut checker = started(Profile::Strict);
+    let mut checker = started(Profile::STRICT);
     assert!(!checker.may_close());
     assert_eq!(run(&mut checker, &[&file, &open, r"R F08000\x0d"]), None);
     assert_eq!(checker.ended(), Some((Side::Responder, EsidReason::ResourcesNotAvailable)));
@@ -397,7 +397,7 @@ fn an_esid_drains_the_other_side_and_silences_its_own() {
 
 #[test]
 fn after_a_refusal_nothing_passes() {
-    let mut checker = started(Profile::Tolerant);
+    let mut checker = started(Profile::TOLERANT);
     assert_eq!(run(&mut checker, &["I Zebra"]), Some((0, "01")));
     assert_eq!(run(&mut checker, &["I R"]), Some((0, "02")));
 }
@@ -406,11 +406,11 @@ fn after_a_refusal_nothing_passes() {
 fn our_esid_has_the_form_of_the_level_in_force() {
     let high = |checker: &Checker| checker.esid(EsidReason::TimeOut, "zu spät");
     let two = stb(r"F09008zu spät\x0d");
-    let mut checker = Checker::new(Profile::Tolerant, 0);
+    let mut checker = Checker::new(Profile::TOLERANT, 0);
     assert_eq!(high(&checker), two, "nothing known yet");
     assert_eq!(run(&mut checker, &[READY, &OFFER.replace("X5", "X2").replace("002N", "002 ")]), None);
     assert_eq!(high(&checker), stb(r"F09\x0d"), "level 2 offered");
-    let mut checker = started(Profile::Tolerant);
+    let mut checker = started(Profile::TOLERANT);
     assert_eq!(high(&checker), two);
     let long = checker.esid(EsidReason::UnspecifiedAbort, &"ä".repeat(600));
     assert_eq!(long.len(), 4 + 7 + 998, "cut between characters");

@@ -192,10 +192,10 @@ impl Conflict {
             Self::SpecialLogic => {
                 format!(
                     "N on both sides, special logic is for X.25; where one side alone says Y, {}",
-                    bears(Deviation::C12)
+                    Deviation::C12.remedy()
                 )
             }
-            Self::BeyondOffer(_) => format!("no more than the offer; {}", bears(Deviation::C8)),
+            Self::BeyondOffer(_) => format!("no more than the offer; {}", Deviation::C8.remedy()),
         }
     }
 
@@ -209,10 +209,6 @@ impl Conflict {
         let fault = MessageFault::content(field, offset_of(layout, oeb, field), found, self.expectation());
         MessageFault { reason: self.reason(), ..fault }.of(Side::Responder, Some(CommandCode::Ssid))
     }
-}
-
-fn bears(deviation: Deviation) -> String {
-    format!("the profile tolerant bears it as {deviation}")
 }
 
 /// What both SSIDs agree on.
@@ -248,10 +244,10 @@ impl Terms {
             Some(Conflict::Authentication)
         } else if !initiator_sends && !responder_sends {
             Some(Conflict::Direction)
-        } else if agreed.has(Features::SPECIAL_LOGIC) || (declined && profile == Profile::Strict) {
+        } else if agreed.has(Features::SPECIAL_LOGIC) || (declined && !profile.bears(Deviation::C12)) {
             Some(Conflict::SpecialLogic)
         } else {
-            exceeds.filter(|_| profile == Profile::Strict).map(Conflict::BeyondOffer)
+            exceeds.filter(|_| !profile.bears(Deviation::C8)).map(Conflict::BeyondOffer)
         };
         Self {
             level: offer.level.min(answer.level),

@@ -83,7 +83,7 @@ fn run(session: &Session, profile: Profile, cut: usize) -> Option<(usize, String
 #[test]
 fn valid_messages_pass_in_both_profiles() {
     for message in serde_json::from_str::<Vec<Message>>(VALID).unwrap() {
-        for profile in [Profile::Strict, Profile::Tolerant] {
+        for profile in [Profile::STRICT, Profile::TOLERANT] {
             let verdict =
                 check_message(Side::Initiator, &octets(&message.hex), level(message.level), profile);
             assert_eq!(verdict, Ok(vec![]), "{} ({profile})", message.name);
@@ -129,12 +129,12 @@ fn invalid_messages_are_refused_for_the_reason_the_data_say() {
                 .map_err(|violation| violation.reason().code())
         };
         let expected = message.expect.as_deref().unwrap();
-        assert_eq!(verdict(Profile::Strict), Err(expected), "{}", message.name);
+        assert_eq!(verdict(Profile::STRICT), Err(expected), "{}", message.name);
         let contradicted = CONTRADICTED.contains(&message.name.as_str());
         if message.tolerant.as_deref() == Some("accept") || contradicted {
-            assert_eq!(verdict(Profile::Tolerant).map(|notes| notes.len()), Ok(1), "{}", message.name);
+            assert_eq!(verdict(Profile::TOLERANT).map(|notes| notes.len()), Ok(1), "{}", message.name);
         } else {
-            assert_eq!(verdict(Profile::Tolerant), Err(expected), "{}", message.name);
+            assert_eq!(verdict(Profile::TOLERANT), Err(expected), "{}", message.name);
         }
     }
 }
@@ -144,9 +144,9 @@ fn sessions_go_as_the_data_say_wherever_buffers_are_cut() {
     for data in [SESSIONS, RECORDED] {
         for session in serde_json::from_str::<Vec<Session>>(data).unwrap() {
             for cut in 0..8 {
-                assert_eq!(run(&session, Profile::Strict, cut), session.strict, "{} (strict)", session.name);
+                assert_eq!(run(&session, Profile::STRICT, cut), session.strict, "{} (strict)", session.name);
                 assert_eq!(
-                    run(&session, Profile::Tolerant, cut),
+                    run(&session, Profile::TOLERANT, cut),
                     session.tolerant,
                     "{} (tolerant)",
                     session.name
@@ -158,6 +158,6 @@ fn sessions_go_as_the_data_say_wherever_buffers_are_cut() {
 
 #[test]
 fn the_constant_is_a_valid_ready_message() {
-    assert_eq!(check_message(Side::Responder, &SSRM, None, Profile::Strict), Ok(vec![]));
+    assert_eq!(check_message(Side::Responder, &SSRM, None, Profile::STRICT), Ok(vec![]));
     assert_eq!(CommandCode::from_octet(SSRM[4]), Some(CommandCode::Ssrm));
 }

@@ -4,6 +4,7 @@
 //! bounded when it is built; a password never gets into it.
 
 use super::command::CommandCode;
+use super::deviation::Deviation;
 use super::reason::EsidReason;
 use super::side::Side;
 use std::borrow::Cow;
@@ -135,6 +136,14 @@ impl MessageFault {
     pub(super) fn in_field(mut self, field: &'static str, offset: usize) -> Self {
         self.field = Some(field);
         self.offset = offset;
+        self
+    }
+
+    /// The same fault, which a more tolerant profile bears as this deviation.
+    pub(super) fn bearable(mut self, deviation: Option<Deviation>) -> Self {
+        if let Some(deviation) = deviation {
+            self.expected = format!("{}; {}", self.expected, deviation.remedy()).into();
+        }
         self
     }
 

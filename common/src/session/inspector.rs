@@ -1,10 +1,10 @@
 //! The OFTP2 checker at work in a session: judges each buffer, logs the events of the session, and counts what the end
 //! line reports. Both daemons use it, so a DMZ host that was taken over cannot send rubbish inward.
 
-use crate::config::{FileRules, ProfileName};
+use crate::config::FileRules;
 use crate::log::{Event, Priority, enabled, events};
 use crate::oftp::{self, Checker, CommandCode, EsidReason, Note, Profile, State, Violation};
-use crate::rpc::{MAX_TRANSFERS, Transfer, TransferResult};
+use crate::rpc::{MAX_TRANSFERS, ShownDeviations, Transfer, TransferResult};
 use crate::session::file_rules::FileRefusal;
 use crate::session::relay::{self, Cause, Judge, Verdict};
 use crate::text::hex;
@@ -49,9 +49,9 @@ struct Run {
 
 impl Inspector {
     /// For a session that the partner (`relay::Side::Outer`) or the station (`Inner`) began.
-    pub fn new(profile: ProfileName, idle_commands: u32, initiator: relay::Side) -> Self {
+    pub fn new(profile: Profile, idle_commands: u32, initiator: relay::Side) -> Self {
         Self {
-            checker: Checker::new(of_name(profile), idle_commands),
+            checker: Checker::new(profile, idle_commands),
             initiator,
             idle_commands,
             data: [Run::default(); 2],
@@ -66,12 +66,14 @@ impl Inspector {
     /// The partner is known: what it has sent so far is judged again by its own profile.
     ///
     /// # Errors
-    /// What the strict profile finds in the SSID.
-    pub fn set_profile(&mut self, profile: ProfileName, ssid: &[u8]) -> Result<(), Violation> {
-        if profile == ProfileName::Strict {
-            self.checker = Checker::new(Profile::Strict, self.idle_commands);
+    /// What a stricter profile finds in the SSID.
+    pub fn set_profile(&mut self, profile: Profile, ssid: &[u8]) -> Result<(), Violation> {
+        if profile != Profile::TOLERANT {
+            self.checker = Checker::new(profile, self.idle_commands);
             self.checker.judge(oftp::Side::Responder, &oftp::SSRM)?;
             self.checker.judge(oftp::Side::Initiator, ssid)?;
+            // They are logged already.
+            self.checker.take_notes();
         }
         Ok(())
     }
@@ -206,6 +208,12 @@ impl Inspector {
         all.into_iter().rev().take(MAX_TRANSFERS).rev().collect()
     }
 
+    /// What partner and station did beside the RFC.
+    pub fn deviations(&self) -> ShownDeviations {
+        let of = |side| self.checker.deviations(self.side(side));
+        ShownDeviations { partner: of(relay::Side::Outer), station: of(relay::Side::Inner) }
+    }
+
     /// Which of ours this side of OFTP2 is: `partner` or `station`.
     pub fn name(&self, side: oftp::Side) -> relay::Side {
         if side == oftp::Side::Initiator { self.initiator } else { self.initiator.other() }
@@ -332,12 +340,5 @@ impl Judge for Inspector {
             Cause::Told => EsidReason::EmergencyCloseDown,
         };
         self.checker.esid_to(self.side(to), reason, reason.name())
-    }
-}
-
-fn of_name(name: ProfileName) -> Profile {
-    match name {
-        ProfileName::Tolerant => Profile::Tolerant,
-        ProfileName::Strict => Profile::Strict,
     }
 }

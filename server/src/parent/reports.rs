@@ -110,8 +110,10 @@ mod tests {
     use common::ipc::channel::Channel;
     use common::ipc::frame;
     use common::link::control::{MAX_REPORT, ToClient};
+    use common::oftp::Deviations;
     use common::rpc::{
-        Level, MAX_TRANSFERS, Origin, SessionEnd, SessionEvent, SystemLog, Transfer, TransferResult,
+        Level, MAX_TRANSFERS, Origin, SessionEnd, SessionEvent, ShownDeviations, SystemLog, Transfer,
+        TransferResult,
     };
     use std::time::Instant;
 
@@ -135,6 +137,7 @@ mod tests {
             reason: "partner-violation".to_owned(),
             detail: "x".repeat(1000),
             transfers: vec![transfer; MAX_TRANSFERS],
+            deviations: ShownDeviations { partner: Deviations::ALL, station: Deviations::ALL },
         })
     }
 

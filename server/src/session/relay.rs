@@ -93,6 +93,7 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
         reason: ending.status.word().to_owned(),
         detail: ending.detail.clone(),
         transfers: inspector.transfers(),
+        deviations: inspector.deviations(),
     }))));
     context.send_to_parent(&ToParent::EndLogged);
 }

@@ -21,7 +21,7 @@ fn stb(oeb: &[u8]) -> Vec<u8> {
 }
 
 fn profile(choice: u8) -> Profile {
-    if choice & 1 == 0 { Profile::Strict } else { Profile::Tolerant }
+    if choice & 1 == 0 { Profile::STRICT } else { Profile::TOLERANT }
 }
 
 /// A session that has both SSIDs behind it.
@@ -76,8 +76,8 @@ pub fn message(input: &[u8]) {
     let level =
         [None, Some(Level::L1), Some(Level::L2), Some(Level::L4), Some(Level::L5)][usize::from(choice) % 5];
     let buffer = stb(oeb);
-    let strict = check_message(Side::Initiator, &buffer, level, Profile::Strict);
-    let tolerant = check_message(Side::Initiator, &buffer, level, Profile::Tolerant);
+    let strict = check_message(Side::Initiator, &buffer, level, Profile::STRICT);
+    let tolerant = check_message(Side::Initiator, &buffer, level, Profile::TOLERANT);
     match (&strict, &tolerant) {
         (Ok(found), Ok(also)) => assert!(found.is_empty() && also.is_empty()),
         (Ok(_), Err(violation)) => panic!("the tolerant profile is stricter: {violation}"),
@@ -200,7 +200,7 @@ pub fn session(input: &[u8]) {
 fn end(checker: &mut Checker, side: Side, reason: EsidReason, refused: &[u8]) {
     let esid = checker.esid(reason, "refused");
     assert_eq!(esid.get(4), Some(&CommandCode::Esid.octet()));
-    assert!(check_message(side, &esid, checker.level(), Profile::Tolerant).is_ok(), "our own ESID is legal");
+    assert!(check_message(side, &esid, checker.level(), Profile::TOLERANT).is_ok(), "our own ESID is legal");
     for side in [Side::Initiator, Side::Responder] {
         let passed = checker.judge(side, refused).ok().and_then(|command| command.code);
         assert_eq!(passed, None, "nothing passes");

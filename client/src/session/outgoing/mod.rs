@@ -134,7 +134,8 @@ fn attach(
         return refuse(context, peer, Some(target), &Failure::new(Status::StationBroke, detail));
     }
     sys::set_title(&format!("outgoing {target} {}", open.ssid));
-    let inspector = Inspector::new(open.profile, context.config.limits.idle_commands, Side::Inner);
+    let inspector =
+        Inspector::new(open.profile.but_for(open.allow), context.config.limits.idle_commands, Side::Inner);
     Attached { data, station, inspector, open }.relay(context)
 }
 

@@ -63,12 +63,12 @@ fn session(trace: &Trace, profile: Profile) -> TraceVerdict {
 
 /// The level in force at each buffer, as far as the trace tells: for the layout in which it is shown.
 pub(crate) fn levels(trace: &Trace) -> Vec<Option<Level>> {
-    let mut checker = Checker::new(Profile::Tolerant, 0);
+    let mut checker = Checker::new(Profile::TOLERANT, 0);
     let level = |buffer: &Buffer| match trace.kind {
         TraceKind::Message(level) => level,
         TraceKind::Fragment => LEVELS
             .into_iter()
-            .find(|&level| check_message(buffer.side, &buffer.stb, Some(level), Profile::Tolerant).is_ok()),
+            .find(|&level| check_message(buffer.side, &buffer.stb, Some(level), Profile::TOLERANT).is_ok()),
         TraceKind::Session => {
             let level = checker.level();
             // A refusal leaves the level as it was: the rest is shown by it.

@@ -77,9 +77,9 @@ pub(crate) fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Wish, P
         Some(other) => return Err(Problem::Format(other.to_owned())),
     };
     let profiles = match given.opt_str("p").as_deref() {
-        None => vec![Profile::Strict, Profile::Tolerant],
-        Some("strict") => vec![Profile::Strict],
-        Some("tolerant") => vec![Profile::Tolerant],
+        None => vec![Profile::STRICT, Profile::TOLERANT],
+        Some("strict") => vec![Profile::STRICT],
+        Some("tolerant") => vec![Profile::TOLERANT],
         Some(other) => return Err(Problem::Profile(other.to_owned())),
     };
     if given.free.is_empty() {
@@ -102,7 +102,7 @@ mod tests {
         let Ok(Wish::Check(both)) = parsed("a b") else { panic!("files are named") };
         assert_eq!((both.files.len(), both.profiles.len(), both.json), (2, 2, false));
         let Ok(Wish::Check(one)) = parsed("--json --profile tolerant a") else { panic!("a file is named") };
-        assert_eq!((one.profiles, one.json), (vec![Profile::Tolerant], true));
+        assert_eq!((one.profiles, one.json), (vec![Profile::TOLERANT], true));
     }
 
     #[test]

@@ -6,11 +6,10 @@ use crate::messages::ToParent;
 use crate::session::context::{Admission, Data, SessionContext};
 use crate::session::handshake;
 use crate::session::refusal::{Refusal, Stop};
-use common::config::ProfileName;
 use common::link::join;
 use common::link::session_id::SessionId;
 use common::net::{Conn, Interrupted};
-use common::oftp::{self, EsidReason, Side};
+use common::oftp::{self, EsidReason, Profile, Side};
 use common::process::status::Status;
 use common::session::greeting::{Greeting, Progress};
 use common::session::inspector::Inspector;
@@ -31,7 +30,7 @@ impl Encrypted {
     /// Sends SSRM, reads the SSID, and identifies the partner.
     pub(in crate::session) fn greet(mut self, context: &mut SessionContext) -> Result<Greeted, Stop> {
         let mut inspector =
-            Inspector::new(ProfileName::Tolerant, context.active.limits.idle_commands, relay::Side::Outer);
+            Inspector::new(Profile::TOLERANT, context.active.limits.idle_commands, relay::Side::Outer);
         let mut join = Join::new();
         let ssid = match self.exchange(context, &mut inspector, &mut join) {
             Ok(ssid) => ssid,
@@ -106,7 +105,8 @@ impl Encrypted {
         let Some(partner) = context.active.partner(&code) else {
             return unknown(Status::UnknownPartner, "this SSIDCODE is not in the partner table");
         };
-        let (name, enabled, profile) = (partner.short_name.clone(), partner.enabled, partner.profile);
+        let (name, enabled) = (partner.short_name.clone(), partner.enabled);
+        let profile = partner.profile.but_for(partner.allow);
         inspector.restrict(&partner.files);
         if !context.active.may_speak(self.certificate.as_deref(), &code) {
             context.facts.partner = name;

@@ -45,13 +45,13 @@ impl Greeted {
     fn ask(&mut self, context: &mut SessionContext) -> Result<(), Refusal> {
         let limit = Duration::from_secs(u64::from(context.active.limits.station_seconds)) + MARGIN;
         let deadline = Some(Instant::now() + limit);
-        let partner =
-            context.active.partner(&context.facts.ssid).map(|partner| partner.profile).unwrap_or_default();
+        let partner = context.active.partner(&context.facts.ssid);
         let question = Open {
             address: context.facts.peer.map(|peer| peer.to_string()).unwrap_or_default(),
             partner: context.facts.partner.clone(),
             ssid: context.facts.ssid.clone(),
-            profile: partner,
+            profile: partner.map(|partner| partner.profile).unwrap_or_default(),
+            allow: partner.map(|partner| partner.allow).unwrap_or_default(),
         };
         join::send(&mut self.data, &question).map_err(|e| lost(&e))?;
         let mut opening = Opening::default();

@@ -24,8 +24,8 @@ use std::time::{Duration, Instant};
 impl Chosen {
     /// Connects and verifies; ready to relay once the partner has sent its first message.
     pub(in crate::session) fn call(mut self, context: &mut SessionContext) -> Result<Attached, Stop> {
-        let mut inspector =
-            Inspector::new(self.partner.profile, context.active.limits.idle_commands, relay::Side::Inner);
+        let profile = self.partner.profile.but_for(self.partner.allow);
+        let mut inspector = Inspector::new(profile, context.active.limits.idle_commands, relay::Side::Inner);
         inspector.restrict(&self.partner.files);
         if self.partner.check_ssid {
             inspector.expect(&self.partner.ssid);
@@ -39,6 +39,7 @@ impl Chosen {
             partner: self.partner.short_name.clone(),
             ssid: self.partner.ssid.clone(),
             profile: self.partner.profile,
+            allow: self.partner.allow,
         });
         if let Err(e) = join::send(&mut self.data, &answer) {
             let refusal = Refusal::new(Status::LinkBroke, e.to_string());

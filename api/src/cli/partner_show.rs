@@ -1,0 +1,94 @@
+//! `os4xapi partner show`: all that is known of one partner, what its sessions have shown beside RFC 5024 included.
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::partner::{no_such, profile, rule};
+use super::{Command, output};
+use crate::pki::read::Facts;
+use crate::store::deviations::{self, Shown};
+use crate::store::partners::{self, word};
+use common::config::Partner;
+use common::text::clock;
+use serde::Serialize;
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    words: "partner show",
+    help: SHOW,
+    options: &[Opt::Flag("json")],
+    arguments: (1, 1),
+    run: |invocation| Box::pin(show(invocation)),
+}];
+
+const SHOW: &str = "\
+usage: os4xapi partner show NAME [--json] [--db DB]
+
+Shows all that is known of a partner: its settings, its pinned certificates, and the deviations from RFC 5024 that its
+sessions have shown, each with who showed it, in how many sessions, and when last. '--profile strict' needs them in
+'--allow', those of the station too, because both sides are judged.
+
+--json: as JSON
+";
+
+/// All that is known of one partner.
+#[derive(Serialize)]
+struct Known {
+    #[serde(flatten)]
+    partner: Partner,
+    deviations: Vec<Shown>,
+}
+
+async fn show(invocation: Invocation) -> Result<(), CliError> {
+    let name = invocation.argument(0);
+    let db = invocation.open().await?;
+    let mut connection = db.connection().await?;
+    let mut all = partners::all(&mut connection).await?.into_iter();
+    let partner = all.find(|partner| partner.short_name == name).ok_or_else(|| no_such(name))?;
+    let deviations = deviations::of_partner(&mut connection, name).await?;
+    let known = Known { partner, deviations };
+    if invocation.flag("json") {
+        return output::json(&known);
+    }
+    print_settings(&known.partner)?;
+    output::say("")?;
+    print_deviations(known.deviations)
+}
+
+fn print_settings(partner: &Partner) -> Result<(), CliError> {
+    let mut table = output::Table::new(&["NAME", &partner.short_name]);
+    let mut row = |name: &str, value: String| table.row(&[name.to_owned(), value]);
+    row("SSIDCODE", partner.ssid.clone());
+    row("ENABLED", output::yes(partner.enabled));
+    row("CERTIFICATE", rule(partner));
+    for pin in &partner.pins {
+        let until = Facts::of_pem(&pin.pem).ok().map(|facts| clock::rfc3339(facts.until));
+        row("PIN", format!("{} until {}", pin.name, output::or_dash(until)));
+    }
+    row("USAGE", word(&partner.usage_rule()));
+    row("PROFILE", profile(partner));
+    row("ALLOW", output::or_dash((!partner.allow.is_empty()).then_some(partner.allow)));
+    row("HOST", output::or_dash(partner.host.as_ref()));
+    row("PORT", partner.port.to_string());
+    row("TLS", output::yes(partner.tls));
+    row("FROM", output::or_dash(partner.outgoing_ip));
+    row("CHECK SSID", output::yes(partner.check_ssid));
+    row("LEGACY SUITES", output::or_dash(partner.legacy_suites.map(output::yes)));
+    row("MAX FILE", output::or_dash(partner.files.max_size.map(|blocks| format!("{blocks} KiB"))));
+    for pattern in &partner.files.names {
+        row("FILE NAMES", pattern.clone());
+    }
+    table.print("")
+}
+
+fn print_deviations(deviations: Vec<Shown>) -> Result<(), CliError> {
+    let mut table = output::Table::new(&["DEVIATION", "BY", "SESSIONS", "LAST", "WHAT"]);
+    for shown in deviations {
+        table.row(&[
+            shown.number,
+            shown.sender,
+            shown.sessions.to_string(),
+            clock::rfc3339(shown.last),
+            shown.text.to_owned(),
+        ]);
+    }
+    table.print("Its sessions have shown no deviation from RFC 5024.")
+}
