@@ -51,6 +51,10 @@ pub(crate) fn filled(sentence: &str) -> String {
             lines.push(if fits { ' ' } else { '\n' });
             column = if fits { column + 1 } else { 0 };
         }
+        if column == 0 && word.starts_with(['.', '\'']) {
+            // At the margin it would be a macro.
+            lines.push_str("\\&");
+        }
         lines.push_str(word);
         column += word.len();
     }
