@@ -16,6 +16,8 @@ mod deviations;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod endings;
+#[cfg(test)]
 mod expiry;
 #[cfg(test)]
 mod file_rules;

@@ -132,6 +132,20 @@ impl Session<'_> {
         station
     }
 
+    /// `by` ends its connection by `act`, which gives it back unless it is gone; what the other side sees until its own
+    /// ends, which it then closes as well. Both must have been there.
+    pub fn ends(mut self, by: Role, act: impl FnOnce(Conn) -> Option<Conn>) -> Ending {
+        self.inside();
+        let Some(station) = self.inner else { return ending(&mut self.partner) };
+        let (actor, mut other) =
+            if by == Role::Initiator { (self.partner, station) } else { (station, self.partner) };
+        let actor = act(actor);
+        let seen = ending(&mut other);
+        other.close();
+        drop(actor);
+        seen
+    }
+
     /// What the partner sees until its connection ends, which it then closes as well; afterwards the same of the
     /// station, if it was ever called.
     pub fn ending(mut self) -> (Ending, Option<Ending>) {
