@@ -7,6 +7,7 @@ use oftp2peer::oftp::report::Ending;
 use oftp2peer::transport::Break;
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 use t::installation::runs;
 use t::loglines::Line;
 use t::site::{Builder, Flight, Role, Site};
@@ -20,6 +21,9 @@ const LEVELS: [(Signal, &str); 5] = [
     (Signal::SIGURG, "ERROR"),
     (Signal::SIGTTOU, "INFO"),
 ];
+/// Those that mean nothing here and would end a process: USR1, USR2, ALRM, STKFLT, XFSZ, VTALRM, PROF, IO, PWR, SYS,
+/// then the first and the last real-time signal.
+const MEANINGLESS: [i32; 12] = [10, 12, 14, 16, 25, 26, 27, 29, 30, 31, 34, 64];
 const DAEMONS: [Role; 2] = [Role::Server, Role::Client];
 
 /// How often a line is in the log: of this process, if one is given.
@@ -130,11 +134,56 @@ fn a_parents_level_is_that_of_the_children_it_forks_from_then_on() {
 }
 
 #[test]
+fn a_signal_without_a_meaning_is_logged_and_ends_nothing() {
+    let site = Site::start("meaningless").unwrap();
+    let flight = take_off(&site);
+    let mut processes = vec![(Role::Client, api_worker(&site))];
+    for role in DAEMONS {
+        let children = [session(&site, role), *wait_parked(&site, role).first().unwrap()];
+        processes.extend(children.into_iter().chain([site.pid(role)]).map(|pid| (role, pid)));
+    }
+    for (role, pid) in processes {
+        for number in MEANINGLESS {
+            // As typed: nix knows no real-time signals.
+            let sent = Command::new("sh").args(["-c", &format!("kill -{number} {pid}")]).status().unwrap();
+            assert!(sent.success());
+            let told = |line: &Line| {
+                line.event() == "signal_ignored"
+                    && line.level == "WARN"
+                    && line.field("number") == Some(number.to_string())
+            };
+            wait_for(&format!("a word of {pid} about {number}"), || {
+                (count(&site, role, Some(pid), told) == 1).then_some(())
+            });
+        }
+        assert!(runs(pid));
+    }
+    let report = flight.land().unwrap();
+    assert!(report.is_good(), "{report:?}");
+    site.assert_works();
+    site.end();
+}
+
+#[test]
+fn quit_ends_both_daemons_in_order() {
+    let mut site = Site::start("quit").unwrap();
+    for role in DAEMONS.into_iter().rev() {
+        let mark = site.mark(role);
+        site.signal(role, Signal::SIGQUIT);
+        assert_eq!(site.wait_end(role).and_then(|status| status.code()), Some(0), "{role:?}");
+        assert!(!site.pid_file(role).exists(), "{role:?}");
+        assert!(!site.log(role)[mark..].contains("signal_ignored"), "{role:?}");
+    }
+    site.end();
+}
+
+#[test]
 fn a_session_process_that_must_end_says_esid_05_to_both_sides() {
     let site = Site::start("ended-by-signal").unwrap();
     for (role, signal) in [
         (Role::Server, Signal::SIGHUP),
         (Role::Server, Signal::SIGTERM),
+        (Role::Server, Signal::SIGQUIT),
         (Role::Client, Signal::SIGHUP),
         (Role::Client, Signal::SIGTERM),
     ] {
@@ -253,7 +302,7 @@ fn no_process_shows_token_or_password_and_no_log_has_them() {
     }
     let token = fs::read_to_string(site.folder(Role::Client).join("token")).unwrap().trim().to_owned();
     let url = site.api_url.replacen("https://", "https://somebody:c4nary-password@", 1);
-    let mut command = std::process::Command::new(site.detached(Role::Client).get_program());
+    let mut command = Command::new(site.detached(Role::Client).get_program());
     command
         .args(["-U", &url, "-S", &site.internal.to_string(), "-T", &token])
         .env("C4NARY", "c4nary-password");

@@ -171,11 +171,11 @@ fn signals_choose_the_level_and_hup_ends_the_daemon() {
 }
 
 #[test]
-fn term_ends_the_daemon_and_it_can_be_started_again() {
+fn term_and_quit_end_the_daemon_and_it_can_be_started_again() {
     let installation = Installation::new("term").unwrap();
-    for _ in 0..2 {
+    for signal in [Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGTERM] {
         let pid = start(&installation);
-        kill(pid, Signal::SIGTERM).unwrap();
+        kill(pid, signal).unwrap();
         wait_for_end(pid);
         assert!(!installation.file("os4x_proxyserver.pid").exists());
     }

@@ -56,6 +56,8 @@ catalogue! {
         "A parent ends and has removed its PID file; at ERROR where the reason is a fault."
     LEVEL "level" "daemon" Info|Fatal|Error|Debug|Trace ["level"]
         "A signal has changed the level of this process; written at the level chosen."
+    SIGNAL_IGNORED "signal_ignored" "daemon" Warn ["signal" "number"]
+        "A signal came that means nothing to the daemons; it has no effect."
     LICENCE "licence" "daemon" Info|Warn|Error ["holder" "days" "reason?"]
         "The state of the licence; at WARN ahead of its end, at ERROR when it is not valid."
     LOG_LOST "log_lost" "log" Error ["appender" "lines"]
@@ -154,7 +156,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("listener", "Which one: internal, tls or local."),
     ("lost", "Reports that did not reach the backend and are not sent again."),
     ("name", "Virtual file name."),
-    ("number", "Of the tolerated deviation."),
+    ("number", "Of the signal, or of the tolerated deviation."),
     ("octets_in", "Octets from the partner."),
     ("octets_out", "Octets from the station."),
     ("offset", "Where in the Exchange Buffer, from 0."),
@@ -170,7 +172,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("session", "Identifier of the session; the same in both daemons."),
     ("sfna", "Reason code of the SFNA that was sent."),
     ("side", "Who sent the message: partner or station."),
-    ("signal", "Signal that asked for the end."),
+    ("signal", "Name of the signal."),
     ("ssid", "SSIDCODE that the partner gave."),
     ("station", "IP address and port of the station."),
     ("subject", "Subject of the partner's certificate."),

@@ -1,9 +1,10 @@
-//! Signals: blocked from the first statement on, then read from one signalfd in each process.
+//! Signals: blocked from the first statement on, then read from one signalfd in each process. One that means nothing
+//! here is logged and has no effect, so that a slip (`kill -25` for 24) costs nothing.
 //!
 //! Every process (parents, session children, API worker) makes its own [`Signals`] after it was forked; an inherited
 //! one is only dropped. No code of ours runs inside a handler, and no system call is interrupted.
 
-use crate::log::Priority;
+use crate::log::{Event, Priority, events};
 use crate::sys;
 use mio::event::Source;
 use mio::unix::SourceFd;
@@ -20,7 +21,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 pub enum Signal {
     /// 20 to 24: log at this level from now on.
     Level(Priority),
-    /// 1, 15 or, in the foreground, 2: end.
+    /// 1, 3, 15 or, in the foreground, 2: end.
     End(End),
     /// 17: at least one child has ended; [`sys::reap`] says which.
     Child,
@@ -33,6 +34,8 @@ pub enum End {
     Hup,
     /// 2: never in a daemon that has detached.
     Int,
+    /// 3
+    Quit,
     /// 15
     Term,
 }
@@ -42,40 +45,65 @@ impl fmt::Display for End {
         f.write_str(match self {
             Self::Hup => "SIGHUP",
             Self::Int => "SIGINT",
+            Self::Quit => "SIGQUIT",
             Self::Term => "SIGTERM",
         })
     }
 }
 
-/// The signals that are ours. Users know them by number (`kill -20 PID`); most of the names mean something else here.
-const OURS: [signal::Signal; 9] = [
-    signal::SIGHUP,
-    signal::SIGINT,
-    signal::SIGTERM,
-    signal::SIGCHLD,
-    signal::SIGTSTP,
-    signal::SIGTTIN,
-    signal::SIGTTOU,
-    signal::SIGURG,
-    signal::SIGXCPU,
+/// The signals that keep their usual effect. The first six tell that a program is broken; an ignored signal must not be
+/// blocked; the next two have no effect by default (a terminal that changes its size sends one); two cannot be blocked.
+const NOT_OURS: [signal::Signal; 11] = [
+    signal::SIGILL,
+    signal::SIGTRAP,
+    signal::SIGABRT,
+    signal::SIGBUS,
+    signal::SIGFPE,
+    signal::SIGSEGV,
+    signal::SIGPIPE,
+    signal::SIGCONT,
+    signal::SIGWINCH,
+    signal::SIGKILL,
+    signal::SIGSTOP,
 ];
 
+/// All others, also the real-time signals. Users know ours by number (`kill -20 PID`); most of the names mean something
+/// else here.
 fn ours() -> SigSet {
-    OURS.into_iter().collect()
+    let mut set = SigSet::all();
+    for signal in NOT_OURS {
+        set.remove(signal);
+    }
+    set
 }
 
-fn meaning(number: signal::Signal) -> Option<Signal> {
-    match number {
-        signal::SIGHUP => Some(Signal::End(End::Hup)),
-        signal::SIGINT => Some(Signal::End(End::Int)),
-        signal::SIGTERM => Some(Signal::End(End::Term)),
-        signal::SIGCHLD => Some(Signal::Child),
-        other => Priority::of_signal(other as i32).map(Signal::Level),
+fn meaning(number: i32) -> Option<Signal> {
+    match signal::Signal::try_from(number) {
+        Ok(signal::SIGHUP) => Some(Signal::End(End::Hup)),
+        Ok(signal::SIGINT) => Some(Signal::End(End::Int)),
+        Ok(signal::SIGQUIT) => Some(Signal::End(End::Quit)),
+        Ok(signal::SIGTERM) => Some(Signal::End(End::Term)),
+        Ok(signal::SIGCHLD) => Some(Signal::Child),
+        _ => Priority::of_signal(number).map(Signal::Level),
     }
 }
 
-/// Blocks our signals: the first statement of `main`, since by default 20 to 22 stop a process and 24 kills it. A
-/// closed connection is an error where it is written to, so SIGPIPE is ignored.
+/// What `kill -l` calls the signal. The first two real-time signals belong to the C library.
+fn name(number: i32) -> String {
+    const FIRST_REAL_TIME: i32 = 34;
+    match signal::Signal::try_from(number) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) if number > FIRST_REAL_TIME => format!("SIGRTMIN+{}", number - FIRST_REAL_TIME),
+        Err(_) => "SIGRTMIN".to_owned(),
+    }
+}
+
+fn log_ignored(number: i32) {
+    Event::new(&events::SIGNAL_IGNORED).field("signal", name(number)).field_num("number", number).log();
+}
+
+/// Blocks our signals: the first statement of `main`, since by default 20 to 22 stop a process and most others kill
+/// it, which leaves a stale PID file. A closed connection is an error where it is written to, so SIGPIPE is ignored.
 ///
 /// # Errors
 /// The system refuses the mask.
@@ -84,9 +112,12 @@ pub fn block_all() -> nix::Result<()> {
     sys::ignore(signal::SIGPIPE)
 }
 
-/// Lets 1, 2 and 15 end this process as they do by default: for the starting process, which only waits.
+/// Lets 1, 2, 3 and 15 end this process as they do by default: for the starting process, which only waits.
 pub(crate) fn default_ends() -> nix::Result<()> {
-    [signal::SIGHUP, signal::SIGINT, signal::SIGTERM].into_iter().collect::<SigSet>().thread_unblock()
+    [signal::SIGHUP, signal::SIGINT, signal::SIGQUIT, signal::SIGTERM]
+        .into_iter()
+        .collect::<SigSet>()
+        .thread_unblock()
 }
 
 /// For a daemon that has detached: Ctrl-C at the terminal must not end it.
@@ -107,7 +138,7 @@ impl Signals {
         Ok(Self(SignalFd::with_flags(&ours(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
     }
 
-    /// The next signal; none if there is none now. Call it until then: mio reports readiness once.
+    /// The next signal that means something; none if there is none now. Call it until then: mio reports readiness once.
     ///
     /// # Errors
     /// The descriptor cannot be read.
@@ -119,10 +150,11 @@ impl Signals {
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            let number =
-                i32::try_from(received).ok().and_then(|number| signal::Signal::try_from(number).ok());
-            if let Some(meaning) = number.and_then(meaning) {
-                return Ok(Some(meaning));
+            // The kernel has no numbers beyond 64.
+            let number = i32::try_from(received).unwrap_or_default();
+            match meaning(number) {
+                Some(meaning) => return Ok(Some(meaning)),
+                None => log_ignored(number),
             }
         }
     }
@@ -156,31 +188,39 @@ impl Source for Signals {
 
 #[cfg(test)]
 mod tests {
-    use super::{End, OURS, Signal, Signals, ours};
+    use super::{End, Signal, Signals, name, ours};
     use crate::log::Priority;
-    use nix::sys::signal::raise;
+    use nix::sys::signal::{self, raise};
 
     #[test]
     fn each_number_means_what_is_documented() {
         ours().thread_block().unwrap();
         let mut signals = Signals::new().unwrap();
         assert_eq!(signals.next_signal().unwrap(), None);
-        let mut seen = Vec::new();
-        for number in OURS {
-            raise(number).unwrap();
-            seen.push((number as i32, signals.next_signal().unwrap().unwrap()));
+        for (number, meaning) in [
+            (1, Some(Signal::End(End::Hup))),
+            (2, Some(Signal::End(End::Int))),
+            (3, Some(Signal::End(End::Quit))),
+            (10, None),
+            (15, Some(Signal::End(End::Term))),
+            (17, Some(Signal::Child)),
+            (20, Some(Signal::Level(Priority::Trace))),
+            (21, Some(Signal::Level(Priority::Debug))),
+            (22, Some(Signal::Level(Priority::Info))),
+            (23, Some(Signal::Level(Priority::Error))),
+            (24, Some(Signal::Level(Priority::Fatal))),
+            (25, None),
+        ] {
+            raise(signal::Signal::try_from(number).unwrap()).unwrap();
+            assert_eq!(signals.next_signal().unwrap(), meaning, "{number}");
         }
-        let documented = [
-            (1, Signal::End(End::Hup)),
-            (2, Signal::End(End::Int)),
-            (15, Signal::End(End::Term)),
-            (17, Signal::Child),
-            (20, Signal::Level(Priority::Trace)),
-            (21, Signal::Level(Priority::Debug)),
-            (22, Signal::Level(Priority::Info)),
-            (23, Signal::Level(Priority::Error)),
-            (24, Signal::Level(Priority::Fatal)),
-        ];
-        assert_eq!(seen, documented);
+    }
+
+    #[test]
+    fn names_are_those_of_the_shell() {
+        let names = [(25, "SIGXFSZ"), (34, "SIGRTMIN"), (40, "SIGRTMIN+6"), (64, "SIGRTMIN+30")];
+        for (number, named) in names {
+            assert_eq!(name(number), named);
+        }
     }
 }
