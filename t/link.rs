@@ -306,6 +306,33 @@ fn a_ticket_is_good_for_its_own_pair_and_once() {
 }
 
 #[test]
+fn a_pair_that_the_client_has_let_go_is_no_fault() {
+    let site = without_client("let-go");
+    kill(site.pid(Role::Server), Signal::SIGTTIN).unwrap();
+    wait_for("DEBUG", || site.log(Role::Server).contains("level=DEBUG").then_some(()));
+    let mut control = Control::join(&site).unwrap();
+    control.pass_config(&site).unwrap();
+    // Nobody has dialled for them yet.
+    let (one, other) = (control.next_pair().unwrap(), control.next_pair().unwrap());
+    for (pair, retired) in [(&one, true), (&other, false)] {
+        let why = json!({"pair": pair.id, "reason": "the test says so", "retired": retired});
+        control.send(&json!({"pair-failed": why})).unwrap();
+    }
+    let line_of = |pair: &Pair| {
+        wait_for("a line of the pair", || {
+            let log = site.log(Role::Server);
+            let words = [format!("pair {} is retired: ", pair.id), format!("pair {} failed: ", pair.id)];
+            let line = log.lines().find(|line| words.iter().any(|words| line.contains(words)))?;
+            t::loglines::Line::read(line).map(|line| line.level.to_owned())
+        })
+    };
+    assert_eq!((line_of(&one), line_of(&other)), ("DEBUG".to_owned(), "WARN".to_owned()));
+    assert!(!site.log(Role::Server).contains(&format!("pair {} failed", one.id)));
+    drop(control);
+    works_again(site);
+}
+
+#[test]
 fn a_client_renews_its_control_connection_and_is_never_gone() {
     let mut site = without_client("renewal");
     let mark = site.mark(Role::Server);

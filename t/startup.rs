@@ -2,7 +2,7 @@
 //! status of the starting command, and what other users can see.
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Uid, chown};
+use nix::unistd::{Uid, User, chown};
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
@@ -98,11 +98,30 @@ fn bad_options_end_with_64_and_one_line() {
         assert!(said.starts_with("os4x_proxyclient2: "), "{said}");
         assert!(arguments == ["c4nary"] || !said.contains("c4nary"), "{said}");
     }
-    for arguments in [["-U", "http://localhost/"], ["-S", "localhost"], ["-T", "c4nary"]] {
+    for (arguments, missing) in [
+        (["-U", "http://localhost/"], "-S <proxyserver> and -T <security token> are missing"),
+        (["-S", "localhost"], "-U <URL> and -T <security token> are missing"),
+        (["-T", "c4nary"], "-U <URL> and -S <proxyserver> are missing"),
+    ] {
         let output = installation.command(CLIENT).args(arguments).output().unwrap();
-        complaint(&output, 64);
+        assert!(complaint(&output, 64).contains(missing), "{output:?}");
     }
     assert_eq!(fs::read_dir(installation.directory()).unwrap().count(), 2, "a bad option leaves no file");
+}
+
+#[test]
+fn showing_a_licence_makes_no_identity_key() {
+    let (installation, other) =
+        (Installation::new("no-key").unwrap(), Installation::new("other-key").unwrap());
+    let path = other.licence((-1, 30)).unwrap();
+    let output = installation.run(SERVER, ["-V", "-l", path.to_str().unwrap()]).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("Days left:     30\n"), "{output:?}");
+    assert!(text(&output.stdout).contains("This server's OS4X Proxy ID: none yet"), "{output:?}");
+    assert!(text(&output.stderr).contains("this one has no OS4X Proxy ID yet"), "{output:?}");
+    let output = installation.run(SERVER, ["-V", "-l", "/nonexistent"]).unwrap();
+    assert!(text(&output.stderr).contains("cannot be read"), "{output:?}");
+    assert_eq!(fs::read_dir(installation.directory()).unwrap().count(), 2, "-V leaves no file");
 }
 
 #[test]
@@ -188,7 +207,9 @@ fn in_the_foreground_ctrl_c_ends_it_and_the_log_is_shown() {
     let mut server = command.arg("--foreground").stderr(Stdio::piped()).spawn().unwrap();
     let pid = wait_for("the PID file", || installation.pid(STEM));
     assert_eq!(pid.as_raw(), i32::try_from(server.id()).unwrap());
-    installation.wait_for_log(STEM, "daemon_start");
+    let started = installation.wait_for_log(STEM, "daemon_start");
+    let user = User::from_uid(Uid::effective()).unwrap().map_or("0".to_owned(), |user| user.name);
+    assert!(started.contains(&format!(" user={user} ")), "{started}");
     kill(pid, Signal::SIGINT).unwrap();
     assert_eq!(server.wait().unwrap().code(), Some(0));
     let mut shown = String::new();
@@ -258,6 +279,8 @@ fn root_is_dropped_to_the_owner_of_the_directory() {
     assert!(status.contains(&uids), "{status}");
     // Of a process that must not be dumped all but a few files belong to root.
     assert_eq!(fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid(), 0);
+    let name = User::from_uid(owner).unwrap().map_or_else(|| owner.to_string(), |user| user.name);
+    installation.wait_for_log(STEM, &format!(" user={name} "));
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");

@@ -101,7 +101,7 @@ fn a_second_client_is_kept_out_while_the_first_answers() {
     let mut second = Second::start(&site);
     assert_eq!(second.wait_end(REFUSED_FOR).code(), Some(1));
     let said = second.output();
-    assert!(said.contains("refused") && said.contains("or it has a client that answers"), "{said}");
+    assert!(said.contains("refused") && said.contains("or another client is joined already"), "{said}");
     site.assert_works();
     assert!(!site.log(Role::Server).contains("client_gone"));
     site.end();

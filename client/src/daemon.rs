@@ -21,7 +21,7 @@ pub(crate) fn run(site: &Site, options: Options) -> Status {
     };
     Event::new(&events::DAEMON_START)
         .field("version", env!("CARGO_PKG_VERSION"))
-        .field_display("user", started.user)
+        .field("user", &started.user)
         .log();
     let Options { backend, token, server_host, server_port, outgoing, mode: _ } = options;
     let access = Access { url: backend.url, credentials: backend.credentials, token };

@@ -61,6 +61,9 @@ pub(crate) struct Options {
     pub(crate) mode: Mode,
 }
 
+/// The options that the daemon cannot do without.
+const MANDATORY: [&str; 3] = ["-U <URL>", "-S <proxyserver>", "-T <security token>"];
+
 /// Reads the arguments after the program's name.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
     let mut grammar = Grammar::new();
@@ -83,7 +86,9 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
     }
     let (Some(url), Some(server), Some(token)) = (given.opt_str("U"), given.opt_str("S"), given.opt_str("T"))
     else {
-        return Err(UsageError::Missing("One of -U <URL>, -S <proxyserver> and -T <security token>"));
+        let mut missing = MANDATORY.to_vec();
+        missing.retain(|named| !given.opt_present(named.get(1..2).unwrap_or_default()));
+        return Err(UsageError::Missing(missing));
     };
     let (server_host, server_port) = server_address(&server).ok_or(UsageError::Value {
         option: "-S",
@@ -195,6 +200,17 @@ mod tests {
             let message = read(line).unwrap_err();
             assert!(message.ends_with("; -h lists the options"), "{line}: {message}");
             assert!(!message.contains("s3cret") && !message.contains('\n'), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (line, message) in [
+            ("-S dmz -T s3cret", "-U <URL> is missing"),
+            ("-U https://a/", "-S <proxyserver> and -T <security token> are missing"),
+            ("--foreground", "-U <URL> and -S <proxyserver> and -T <security token> are missing"),
+        ] {
+            assert_eq!(read(line), Err(format!("{message}; -h lists the options")));
         }
     }
 

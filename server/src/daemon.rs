@@ -27,7 +27,7 @@ pub(crate) fn run(site: &Site, options: &Options) -> Status {
     };
     Event::new(&events::DAEMON_START)
         .field("version", env!("CARGO_PKG_VERSION"))
-        .field_display("user", started.user)
+        .field("user", &started.user)
         .field_display("listen", options.internal)
         .log();
     let licence_file = options.licence.clone();

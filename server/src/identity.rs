@@ -27,17 +27,25 @@ pub(crate) struct Identity {
 impl Identity {
     /// Reads the key of `path`, which is made if there is none.
     pub(crate) fn load_or_create(path: &Path) -> Result<Self, IdentityError> {
-        let at = |fault| IdentityError { path: path.to_owned(), fault };
-        match Self::load(path) {
-            Err(Fault::Read(cause)) if cause.kind() == ErrorKind::NotFound => {}
-            loaded => return loaded.map_err(at),
+        if let Some(identity) = Self::load(path)? {
+            return Ok(identity);
         }
+        let at = |fault| IdentityError { path: path.to_owned(), fault };
         create(path).map_err(at)?;
         // Another process may have been faster; what lies there now counts.
-        Self::load(path).map_err(at)
+        Self::read(path).map_err(at)
     }
 
-    fn load(path: &Path) -> Result<Self, Fault> {
+    /// Reads the key of `path`; none if there is none yet.
+    pub(crate) fn load(path: &Path) -> Result<Option<Self>, IdentityError> {
+        match Self::read(path) {
+            Err(Fault::Read(cause)) if cause.kind() == ErrorKind::NotFound => Ok(None),
+            Err(fault) => Err(IdentityError { path: path.to_owned(), fault }),
+            Ok(identity) => Ok(Some(identity)),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, Fault> {
         let file = File::open(path).map_err(Fault::Read)?;
         let mode = file.metadata().map_err(Fault::Read)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {

@@ -22,6 +22,7 @@ use common::sys;
 use identity::Identity;
 use licence::Licence;
 use options::Action;
+use std::fmt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -52,19 +53,27 @@ fn proxy_id(site: &Site) -> Status {
 }
 
 fn validity(site: &Site, path: &Path) -> Status {
-    let identity = match Identity::load_or_create(&site.file("key")) {
+    let fail = |reason: &dyn fmt::Display| complain(site.program(), reason, Status::Failed);
+    let identity = match Identity::load(&site.file("key")) {
         Ok(identity) => identity,
-        Err(error) => return complain(site.program(), &error, Status::Failed),
+        Err(error) => return fail(&error),
     };
-    let checked = Licence::read(path).and_then(|licence| {
+    let licence = Licence::read(path);
+    if let Ok(licence) = &licence {
         print(&licence.to_string());
-        licence.check(&identity, SystemTime::now())
-    });
-    match checked {
+    }
+    let Some(identity) = identity else {
+        print("This server's OS4X Proxy ID: none yet, -L makes it\n");
+        return match licence {
+            Ok(_) => fail(&"the licence is for another server: this one has no OS4X Proxy ID yet"),
+            Err(error) => fail(&error),
+        };
+    };
+    match licence.and_then(|licence| licence.check(&identity, SystemTime::now())) {
         Ok(()) => print("The licence is valid.\n"),
         Err(error) => {
             print(&format!("This server's OS4X Proxy ID: {}\n", identity.proxy_id));
-            complain(site.program(), &error, Status::Failed)
+            fail(&error)
         }
     }
 }

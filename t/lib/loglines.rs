@@ -164,6 +164,11 @@ impl Documented {
         if let Some(key) = event.required.iter().find(|listed| !keys.contains(&listed.as_str())) {
             return Some(format!("the key {key} is missing"));
         }
+        if let Some((key, _)) =
+            fields.iter().find(|(key, value)| value.is_empty() && event.optional.iter().any(|one| one == key))
+        {
+            return Some(format!("the key {key} is optional and empty"));
+        }
         let twice =
             keys.iter().enumerate().find(|(at, key)| keys.iter().skip(at + 1).any(|other| other == *key));
         twice.map(|(_, key)| format!("the key {key} is there twice"))
@@ -209,7 +214,8 @@ mod tests {
         let documented = Documented::of_page(page);
         let fault = |text: &str| documented.fault(&format!("{HEAD}{text}"));
         assert_eq!(fault("pair address=1"), None);
-        assert_eq!(fault("pair address=1 why=\"\""), None);
+        assert_eq!(fault("pair address=\"\" why=1"), None);
+        assert_eq!(fault("pair address=1 why=\"\"").unwrap(), "the key why is optional and empty");
         assert_eq!(fault("free text, whatever it says"), None);
         let debug = HEAD.replace("INFO ", "DEBUG");
         let wrong_level = documented.fault(&format!("{debug}pair address=1")).unwrap();

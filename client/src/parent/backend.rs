@@ -7,6 +7,7 @@ use super::call_queue::CallQueue;
 use super::reports::{MOST, Reports};
 use crate::backend::Task;
 use common::link::control::ToServer;
+use common::text::host::with_port;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
@@ -148,7 +149,8 @@ impl BackendLink {
         actions: &mut Actions,
     ) {
         if let BackendCall::LookUp { host, port } = call {
-            return actions.push(Action::Fail(format!("the server {host}:{port} was not joined: {reason}")));
+            let server = with_port(&host, port);
+            return actions.push(Action::Fail(format!("the server {server} was not joined: {reason}")));
         }
         self.log_fault(&call, &reason, unsent, now, actions);
         match call {

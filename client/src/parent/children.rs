@@ -5,6 +5,7 @@ use super::action::{Action, Actions};
 use super::backend_call::BackendCall;
 use crate::messages::{ToChild, ToParent};
 use crate::session::Work;
+use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
 use common::rpc::SessionEvent;
@@ -151,11 +152,16 @@ impl Children {
         }
     }
 
-    /// Ends all parked children; the server sees their data connections end and asks for new pairs.
-    pub(super) fn retire_idle_children(&mut self, actions: &mut Actions) {
+    /// Ends all parked children, because of `why`. The server is told, since those that have not dialled never will;
+    /// it asks for new pairs.
+    pub(super) fn retire_idle_children(&mut self, why: &str, actions: &mut Actions) {
         for (pid, child) in self.table.iter_mut().filter(|(_, child)| child.is_idle()) {
             child.is_retired = true;
             actions.push(Action::CloseChannel(*pid));
+            if let Some(pair) = child.pair {
+                let reason = why.to_owned();
+                actions.push(Action::SendToServer(ToServer::PairFailed { pair, reason, retired: true }));
+            }
         }
     }
 

@@ -72,7 +72,7 @@ impl Parent {
 
     fn fail_pair(&mut self, pair: SessionId, reason: String) {
         common::warn!("pair {pair} failed: {}", common::log::escape(&reason));
-        self.send_to_server(ToServer::PairFailed { pair, reason });
+        self.send_to_server(ToServer::PairFailed { pair, reason, retired: false });
     }
 
     fn send_to_server(&mut self, message: ToServer) {

@@ -51,7 +51,7 @@ impl fmt::Display for JoinError {
             Self::Connect(e) => e.fmt(f),
             Self::Port(e) => write!(
                 f,
-                "{e}, for {} s: no server listens there, or it has a client that answers",
+                "{e}, for {} s: no server runs there, or another client is joined already",
                 REFUSED_FOR.as_secs()
             ),
             Self::Tls(e) => write!(f, "the TLS handshake with the server failed: {e}"),

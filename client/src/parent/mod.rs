@@ -46,6 +46,7 @@ use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
 use common::sys;
+use common::text::host::with_port;
 use control::Server;
 use enrolment::Enrolment;
 use join::Join;
@@ -79,7 +80,7 @@ pub(crate) struct Route {
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        with_port(&self.host, self.port).fmt(f)
     }
 }
 
@@ -185,7 +186,8 @@ impl Parent {
     /// The last steps. A starting process that still waits gets the reason of a failure.
     fn finish(mut self, finish: Finish) -> Finish {
         // Parked children first, or they would dial again when the server drops their connections.
-        self.sessions.children.retire_idle_children(&mut self.actions);
+        let why = "the client has another log level";
+        self.sessions.children.retire_idle_children(why, &mut self.actions);
         self.execute_actions();
         if let Some(server) = &mut self.server {
             server.close();
@@ -293,7 +295,8 @@ impl Parent {
                 Ok(Some(Signal::Level(level))) => {
                     common::log::change_level(level);
                     // Parked children still have the old level; new ones inherit the new one.
-                    self.sessions.children.retire_idle_children(&mut self.actions);
+                    let why = "the client has another log level";
+                    self.sessions.children.retire_idle_children(why, &mut self.actions);
                 }
                 Ok(Some(Signal::End(end))) => {
                     self.stop = Some(Finish::Told(end));

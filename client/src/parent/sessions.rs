@@ -37,7 +37,7 @@ impl Sessions {
             return;
         }
         Event::new(&events::CONFIG_TAKEN).field_num("generation", config.generation).log();
-        self.children.retire_idle_children(actions);
+        self.children.retire_idle_children("the client has another configuration", actions);
         self.config = Some(config);
     }
 

@@ -19,6 +19,7 @@ use common::session::greeting::{Greeting, Progress};
 use common::session::inspector::Inspector;
 use common::session::relay::Side;
 use common::sys;
+use common::text::host::with_port;
 use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -98,8 +99,7 @@ impl Failure {
 
 /// Where the station is, for the session list.
 fn address(config: &ClientConfig) -> String {
-    let ClientConfig { station_host: host, station_port: port, .. } = config;
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    with_port(&config.station_host, config.station_port).to_string()
 }
 
 /// A station that has sent its SSRM.
@@ -110,6 +110,7 @@ fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector
     let limit = context.config.limits.station_seconds;
     let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
     let (host, port) = (context.config.station_host.clone(), context.config.station_port);
+    let station = with_port(&host, port);
     let reached = net::resolve(&mut context.waiter, &host, port, deadline)
         .and_then(|addresses| net::connect(&mut context.waiter, &addresses, None, deadline));
     let mut conn = match reached {
@@ -117,18 +118,18 @@ fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector
         Err(LookupError::Interrupted(e @ Interrupted::Ended(_))) => {
             return Err(Failure::new(Status::Terminated, e.to_string()));
         }
-        Err(e) => return Err(down(format!("the station {host}:{port} was not reached: {e}"))),
+        Err(e) => return Err(down(format!("the station {station} was not reached: {e}"))),
     };
     // The partner began the session.
     let mut inspector =
         Inspector::new(open.profile.but_for(open.allow), context.config.limits.idle_commands, Side::Outer);
     match greeting(context, &mut conn, &mut inspector, deadline) {
         Ok(()) => Ok((conn, inspector)),
-        Err(GreetingError::Gone(what)) => Err(down(format!("the station {host}:{port} {what}"))),
+        Err(GreetingError::Gone(what)) => Err(down(format!("the station {station} {what}"))),
         Err(GreetingError::Wrong(reason, what)) => {
             // If the ESID cannot be sent the station is gone; the log line says what matters.
             let _ = conn.write(&inspector.esid(reason));
-            let detail = format!("the station {host}:{port} {what}");
+            let detail = format!("the station {station} {what}");
             Err(Failure { status: Status::StationViolation, detail, station: Some(Box::new(conn)) })
         }
         Err(GreetingError::Ended(detail)) => Err(Failure::new(Status::Terminated, detail)),

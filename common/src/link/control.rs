@@ -123,6 +123,9 @@ pub enum ToServer {
         pair: SessionId,
         /// A finished sentence.
         reason: String,
+        /// Nothing is wrong: the client has let a parked child go.
+        #[serde(default)]
+        retired: bool,
     },
     /// One more pair for outgoing sessions, please. Each gets one answer, in order: `Pair` or `NoOutgoing`.
     WantOutgoing,

@@ -8,6 +8,7 @@ use crate::config::ProfileName;
 use crate::ipc::frame::{self, FrameError, Splitter};
 use crate::net::{Conn, Read};
 use crate::oftp::Deviations;
+use crate::text::host::with_port;
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslVerifyMode, SslVersion};
 use serde::de::DeserializeOwned;
@@ -125,8 +126,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Partner(name) | Self::Host { host: name, port: None } => f.write_str(name),
-            Self::Host { host, port: Some(port) } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Host { host, port: Some(port) } => write!(f, "{host}:{port}"),
+            Self::Host { host, port: Some(port) } => with_port(host, *port).fmt(f),
         }
     }
 }

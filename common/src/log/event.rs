@@ -24,16 +24,18 @@ impl Event {
         Self { row, text }
     }
 
-    /// Adds text or octets. They are escaped, so a peer may have chosen them.
+    /// Adds text or octets. They are escaped, so a peer may have chosen them. A key that is optional is left out if its
+    /// value is empty.
     pub fn field(mut self, key: &'static str, value: impl AsRef<[u8]>) -> Self {
-        self.push(key, &escape(&value));
+        if !(value.as_ref().is_empty() && self.row.is_optional(key)) {
+            self.push(key, &escape(&value));
+        }
         self
     }
 
     /// Adds what has a `Display`, such as an address; escaped as well.
-    pub fn field_display(mut self, key: &'static str, value: impl Display) -> Self {
-        self.push(key, &escape(&value.to_string()));
-        self
+    pub fn field_display(self, key: &'static str, value: impl Display) -> Self {
+        self.field(key, value.to_string())
     }
 
     /// Adds a number of any integer type.
@@ -92,6 +94,13 @@ impl Display for Event {
 mod tests {
     use super::*;
     use crate::log::events;
+
+    #[test]
+    fn an_optional_key_is_left_out_if_it_is_empty_and_a_required_one_is_not() {
+        let event =
+            Event::new(&events::SESSION_BEGIN).field("partner", "").field("tls", "").field("ssid", "");
+        assert_eq!(event.text(), r#"session_begin partner="" ssid="""#);
+    }
 
     #[test]
     fn a_peer_cannot_forge_a_field_or_a_line() {

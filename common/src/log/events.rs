@@ -29,6 +29,11 @@ impl Row {
     pub fn has_key(&self, key: &str) -> bool {
         self.fields.iter().any(|field| field.trim_end_matches('?') == key)
     }
+
+    /// Whether a line of it may be without this key.
+    pub fn is_optional(&self, key: &str) -> bool {
+        self.fields.iter().any(|field| field.strip_suffix('?') == Some(key))
+    }
 }
 
 macro_rules! catalogue {

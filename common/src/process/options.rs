@@ -16,8 +16,8 @@ pub enum UsageError {
     Option(getopts::Fail),
     /// An argument that belongs to no option.
     Superfluous,
-    /// A mandatory option is not there.
-    Missing(&'static str),
+    /// These mandatory options are not there.
+    Missing(Vec<&'static str>),
     /// The value is not valid for the option.
     Value {
         /// The option, as `-i`.
@@ -39,7 +39,10 @@ impl fmt::Display for UsageError {
         match self {
             Self::Option(fail) => write!(f, "{fail}"),
             Self::Superfluous => f.write_str("An argument belongs to no option"),
-            Self::Missing(options) => write!(f, "{options} is missing"),
+            Self::Missing(options) => {
+                let verb = if options.len() > 1 { "are" } else { "is" };
+                write!(f, "{} {verb} missing", options.join(" and "))
+            }
             Self::Value { option, wanted } => write!(f, "{option} wants {wanted}"),
             Self::File { option, cause } => write!(f, "The file of {option} cannot be read: {cause}"),
         }?;

@@ -13,7 +13,7 @@ use crate::process::status::Status;
 use crate::sys;
 use daemonize::{Daemonize, Outcome};
 use nix::sys::stat::{Mode as FileMode, umask};
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, PipeWriter, Write};
@@ -72,8 +72,8 @@ pub struct Started {
     pub ready: Ready,
     /// Its PID file; [`stop`] removes it.
     pub pid_file: PidFile,
-    /// It runs as this user.
-    pub user: Uid,
+    /// It runs as this user: a name, or the number of a user without one.
+    pub user: String,
 }
 
 /// How a parent's work ended.
@@ -118,10 +118,17 @@ pub fn become_daemon(site: &Site, mode: Mode) -> Result<Started, Status> {
             if let Some(warning) = privileges.warning() {
                 crate::warn!("{warning}");
             }
-            Ok(Started { signals, ready, pid_file, user: Uid::current() })
+            Ok(Started { signals, ready, pid_file, user: user_name() })
         }
         Err(error) => Err(ready.fail(&format_args!("{}: {error}", site.program()))),
     }
+}
+
+/// The name of this process's user.
+fn user_name() -> String {
+    let user = Uid::current();
+    let entry = User::from_uid(user).ok().flatten();
+    entry.map_or_else(|| user.to_string(), |entry| entry.name)
 }
 
 /// The first steps of the daemon itself.

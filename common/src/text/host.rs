@@ -1,6 +1,7 @@
 //! Names of hosts, and the short names of partners, which a station may give in place of a host. One rule for options,
 //! settings, requests of stations and reports. Never resolves a name.
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// Longest host name without its final dot, octets (RFC 1035 section 2.3.4).
@@ -40,9 +41,22 @@ pub fn is_short_name(text: &str) -> bool {
         && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-".contains(&octet))
 }
 
+/// Host and port as one word: `dmz:2878`, an IPv6 address in brackets.
+pub fn with_port(host: &str, port: u16) -> impl fmt::Display {
+    let bracketed = host.contains(':');
+    fmt::from_fn(move |f| if bracketed { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{is_host, is_host_name, is_short_name};
+    use super::{is_host, is_host_name, is_short_name, with_port};
+
+    #[test]
+    fn a_port_is_told_from_an_address() {
+        assert_eq!(with_port("dmz", 2878).to_string(), "dmz:2878");
+        assert_eq!(with_port("192.0.2.1", 2878).to_string(), "192.0.2.1:2878");
+        assert_eq!(with_port("::1", 2878).to_string(), "[::1]:2878");
+    }
 
     #[test]
     fn a_host_is_an_address_or_a_name() {

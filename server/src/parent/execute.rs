@@ -285,9 +285,13 @@ impl Parent {
                         .log();
                 }
             }
-            ToServer::PairFailed { pair, reason } => {
-                self.feed(|sessions, _, now| sessions.fail_pair(pair, &reason, now));
-            }
+            ToServer::PairFailed { pair, reason, retired } => self.feed(|sessions, _, now| {
+                if retired {
+                    sessions.retire_idle_pair(pair, &reason, now);
+                } else {
+                    sessions.fail_pair(pair, &reason, now);
+                }
+            }),
             ToServer::WantOutgoing => {
                 self.feed(|sessions, conditions, _| sessions.request_outgoing(conditions));
             }

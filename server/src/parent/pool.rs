@@ -29,6 +29,8 @@ pub(super) struct Pair<S> {
     pub(super) generation: u64,
     /// Until when the client's child must dial; none once it has.
     dial_by: Option<Instant>,
+    /// It had a data connection once.
+    pub(super) was_dialled: bool,
     /// Its data connection, while its next server child is on its way.
     socket: Option<S>,
 }
@@ -77,7 +79,16 @@ impl<S> Pool<S> {
         now: Instant,
     ) {
         let dial_by = Some(now + DIAL);
-        let pair = Pair { ticket, child, direction, created: now, generation, dial_by, socket: None };
+        let pair = Pair {
+            ticket,
+            child,
+            direction,
+            created: now,
+            generation,
+            dial_by,
+            was_dialled: false,
+            socket: None,
+        };
         self.pairs.insert(id, pair);
     }
 
@@ -148,6 +159,7 @@ impl<S> Pool<S> {
         match self.pairs.get_mut(&id).filter(|pair| pair.dial_by.is_some()) {
             Some(pair) => {
                 pair.dial_by = None;
+                pair.was_dialled = true;
                 pair.socket = Some(socket);
                 self.pause.succeeded();
                 Claim::Taken

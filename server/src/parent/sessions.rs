@@ -273,7 +273,12 @@ impl<S> Sessions<S> {
     /// Gives up what nobody dialled, drops what is too old, and fills the pool; `idle`: the loop had nothing to do.
     pub(super) fn maintain_pool(&mut self, idle: bool, conditions: &Conditions<'_>, now: Instant) {
         for pair in self.pool.overdue(now) {
-            self.fail_pair(pair, &format!("nobody dialled in for it within {} s", DIAL.as_secs()), now);
+            let reason = format!("nobody dialled in for it within {} s", DIAL.as_secs());
+            let was_dialled = self.pool.get(pair).is_some_and(|pair| pair.was_dialled);
+            // The client's child was there once: it was let go, or the client has told what went wrong.
+            if !(was_dialled && self.retire_idle_pair(pair, &reason, now)) {
+                self.fail_pair(pair, &reason, now);
+            }
         }
         let Some(limits) = conditions.serving() else { return self.pool.suspend() };
         let oldest = Duration::from_secs(u64::from(limits.parked_age));
@@ -352,6 +357,16 @@ impl<S> Sessions<S> {
             self.send_to_client(ToClient::Retire { pair: id });
             self.release(pair.child);
         }
+    }
+
+    /// Nobody will dial in for this pair, and nothing is wrong with that; false if its child serves somebody already.
+    pub(super) fn retire_idle_pair(&mut self, id: SessionId, reason: &str, now: Instant) -> bool {
+        let is_idle = self.pool.get(id).is_some_and(|pair| self.children.is_idle(pair.child));
+        if is_idle {
+            common::debug!("pair {id} is retired: {}", common::log::escape(reason));
+            self.retire(id, now);
+        }
+        is_idle
     }
 
     /// Retires all pairs whose child serves nobody yet; `why` they are of no use any more.

@@ -4,6 +4,7 @@ use super::{Children, Crash, Ended, MOST_LEFT};
 use crate::messages::{ToChild, ToParent};
 use crate::parent::action::{Action, Actions};
 use crate::session::{Station, Work};
+use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
 use common::rpc::{SessionBegin, SessionEvent};
@@ -116,9 +117,12 @@ fn retired_children_are_closed_once_and_count_no_more() {
     table.children.retire(id(2), &mut table.actions);
     assert_eq!(table.closed(), [TWO]);
     assert_eq!((table.children.idle_outgoing(), table.children.assign_station()), (0, None));
-    table.children.retire_idle_children(&mut table.actions);
-    assert_eq!(table.closed(), [ONE]);
-    table.children.retire_idle_children(&mut table.actions);
+    table.children.retire_idle_children("why", &mut table.actions);
+    assert!(matches!(table.actions.pop(), Some(Action::CloseChannel(ONE))));
+    let told = table.actions.pop();
+    assert!(matches!(told,
+        Some(Action::SendToServer(ToServer::PairFailed { pair, retired: true, .. })) if pair == id(1)));
+    table.children.retire_idle_children("why", &mut table.actions);
     table.children.retire(id(9), &mut table.actions);
     assert_eq!(table.closed(), []);
     // It did not end by itself.
@@ -130,7 +134,7 @@ fn a_session_survives_when_the_parked_ones_are_retired() {
     let mut table = Table::new();
     table.says(ONE, joined("acme"));
     assert_eq!(table.children.assign_station(), Some(TWO));
-    table.children.retire_idle_children(&mut table.actions);
+    table.children.retire_idle_children("why", &mut table.actions);
     // The partner's session is joined: its pair cannot be given up any more.
     table.children.retire(id(1), &mut table.actions);
     assert_eq!(table.closed(), []);

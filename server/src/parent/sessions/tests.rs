@@ -255,6 +255,32 @@ fn a_replacement_for_a_pair_that_was_retired_meanwhile_is_let_go() {
 }
 
 #[test]
+fn a_pair_whose_client_child_was_let_go_is_retired_unless_somebody_is_served() {
+    let mut bench = Bench::new();
+    let (child, id) = bench.parked();
+    bench.reap(child);
+    let replacement = bench.fork();
+    bench.done();
+    // It was dialled before, so nothing is wrong if nobody dials again.
+    bench.now += DIAL;
+    bench.maintain();
+    assert_eq!(bench.done(), [Done::Retire(id), Done::Close(replacement)]);
+
+    let mut bench = Bench::new();
+    let (child, id) = bench.parked();
+    let now = bench.now;
+    assert!(bench.sessions.retire_idle_pair(id, "why", now));
+    assert_eq!(bench.done(), [Done::Retire(id), Done::Close(child)]);
+
+    let mut bench = Bench::new();
+    let (child, id) = bench.parked();
+    bench.accept(2, 2);
+    assert_eq!(bench.done(), [Done::Serve(child, 2)]);
+    assert!(!bench.sessions.retire_idle_pair(id, "why", now));
+    assert_eq!(bench.done(), []);
+}
+
+#[test]
 fn a_pair_of_another_generation_or_too_old_gets_no_other_child() {
     for change in [
         (|bench: &mut Bench| bench.generation = 2) as fn(&mut Bench),
