@@ -76,14 +76,13 @@ fn section<'a>(text: &'a str, title: &str) -> &'a str {
 
 #[test]
 fn each_option_stands_in_help_and_manual() {
-    for (program, page, in_the_manual_alone) in [
-        ("os4x_proxyserver2", "os4x_proxyserver2.8", &["--foreground"][..]),
-        ("os4x_proxyclient2", "os4x_proxyclient2.8", &["--foreground"]),
-        ("oftp2check", "oftp2check.1", &[]),
+    for (program, page) in [
+        ("os4x_proxyserver2", "os4x_proxyserver2.8"),
+        ("os4x_proxyclient2", "os4x_proxyclient2.8"),
+        ("oftp2check", "oftp2check.1"),
     ] {
-        let mut help = options_in_help(program, None);
+        let help = options_in_help(program, None);
         assert!(help.len() > 3, "{program}: {help:?}");
-        help.extend(in_the_manual_alone.iter().map(|&option| option.to_owned()));
         assert_eq!(help, options_in_page(page), "{program}: left the help, right the manual");
     }
 }

@@ -1,5 +1,5 @@
 //! The client's command line: the options of the product's documentation (`t/documented` holds its help text), and
-//! `--foreground`. Only reads it (and the file of `-T @FILE`); `main` acts. Nothing here repeats a value, since URL and
+//! what came later. Only reads it (and the file of `-T @FILE`); `main` acts. Nothing here repeats a value, since URL and
 //! token hold secrets.
 
 use crate::backend_url::BackendUrl;
@@ -11,7 +11,7 @@ use getopts::Options as Grammar;
 use std::ffi::OsString;
 use std::net::{IpAddr, UdpSocket};
 
-/// The documented text; `--foreground` came later and stands in the manual only.
+/// The documented text, and after it what came later.
 pub(crate) const HELP: &str = concat!(
     "OS4X Proxy client build ",
     env!("OS4X_BUILD"),
@@ -26,6 +26,10 @@ usage:
 [-v: display version]
 [-d: enable debug mode]
 [-o <IP>: set IP address of all outgoing connections from proxy client to proxy server]
+
+not in the documentation of the legacy daemon:
+-T @<file>: take the security token from this file
+[--foreground: stay attached to the terminal and write the log to standard error too]
 "
 );
 

@@ -1,5 +1,5 @@
 //! The server's command line: the options of the product's documentation (`t/documented` holds its help text), and
-//! `--foreground`. Only reads it; `main` acts.
+//! what came later. Only reads it; `main` acts.
 
 use common::net::ANY;
 use common::process::options::{INTERNAL_PORT, UsageError, host_and_port, port};
@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// The documented text; `--foreground` came later and stands in the manual only.
+/// The documented text, and after it what came later.
 pub(crate) const HELP: &str = concat!(
     "OS4X Proxy daemon build ",
     env!("OS4X_BUILD"),
@@ -24,6 +24,9 @@ usage:
 -L: print out OS4X Proxy ID (basis for license)
 -l <license file>: point to readable license file (default: /etc/os4x_proxy.lic)
 -V: print out license validity, if available and exit
+
+not in the documentation of the legacy daemon:
+--foreground: stay attached to the terminal and write the log to standard error too
 "
 );
 
