@@ -8,7 +8,9 @@ use crate::pki::read;
 use crate::settings::yes_no;
 use common::secret::Secret;
 use getopts::{Matches, Options};
+use std::cell::OnceCell;
 use std::path::Path;
+use std::rc::Rc;
 use std::str::FromStr;
 
 /// One option of a command.
@@ -38,6 +40,8 @@ impl Opt {
 /// A command line that fits its command.
 pub(super) struct Invocation {
     matches: Matches,
+    /// The database, once the command has opened it: `run` closes it when the command is done.
+    opened: Rc<OnceCell<Db>>,
 }
 
 impl Invocation {
@@ -67,7 +71,7 @@ impl Invocation {
                 "there is an argument too many: '{}'",
                 matches.free.last().map_or("", String::as_str)
             )),
-            _ => Ok(Some(Self { matches })),
+            _ => Ok(Some(Self { matches, opened: Rc::default() })),
         }
     }
 
@@ -78,7 +82,13 @@ impl Invocation {
 
     /// The database, open.
     pub(super) async fn open(&self) -> Result<Db, CliError> {
-        Ok(Db::open(&self.location()?).await?)
+        let db = Db::open(&self.location()?).await?;
+        Ok(self.opened.get_or_init(|| db).clone())
+    }
+
+    /// Where its database is to be found after it was opened.
+    pub(super) fn opened(&self) -> Rc<OnceCell<Db>> {
+        Rc::clone(&self.opened)
     }
 
     /// Argument number `index`; empty where none is needed and none given.

@@ -3,6 +3,7 @@
 //! everything else. Knows nothing of the work of a command.
 
 mod args;
+mod backup;
 mod cert;
 mod config;
 mod crl;
@@ -52,6 +53,7 @@ struct Command {
 static COMMANDS: &[&[Command]] = &[
     init::COMMANDS,
     service::COMMANDS,
+    backup::COMMANDS,
     config::COMMANDS,
     partner::COMMANDS,
     partner_show::COMMANDS,
@@ -73,6 +75,8 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
 
   init                              create the database, the CA, the https certificate and the token
   serve                             answer the SmartProxy daemons, in the foreground
+  backup                            the database in one file, also while it is in use
+  restore                           a backup in the place of the database
 
   config get|set|list               settings
   partner add|set|list|show|remove  partners: SSIDCODE, certificates, where to reach them
@@ -139,7 +143,14 @@ fn run(words: &[String]) -> Result<(), CliError> {
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
-    runtime.block_on((command.run)(invocation))
+    runtime.block_on(async {
+        let opened = invocation.opened();
+        let done = (command.run)(invocation).await;
+        if let Some(db) = opened.get() {
+            db.clone().close().await;
+        }
+        done
+    })
 }
 
 /// The command that the first words name, and what follows them.

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// Default name, in the directory of the binary.
 const DEFAULT_NAME: &str = "os4xapi.db";
 
+/// What SQLite adds to the name of a database's file for its side files; the first is the file itself.
+pub(super) const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+
 /// A database's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Location {
@@ -105,6 +108,18 @@ impl Location {
 }
 
 impl Location {
+    /// The same for a file that nothing may be written to, nor beside it.
+    pub(crate) fn url_unchanged(&self) -> String {
+        match self {
+            // What is in a write-ahead log belongs to it. SQLite reads that with the help of a file beside it.
+            Self::File(path) if beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0) => {
+                format!("sqlite://{}?mode=ro", percent_encoded(path))
+            }
+            Self::File(path) => format!("sqlite://{}?mode=ro&immutable=1", percent_encoded(path)),
+            Self::Postgres(_) => self.url(),
+        }
+    }
+
     /// Whether other users may read the database's file, and so its keys.
     pub(crate) fn is_open_to_others(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;
@@ -124,6 +139,13 @@ impl fmt::Display for Location {
             Self::Postgres(url) => f.write_str(&without_secrets(url.expose())),
         }
     }
+}
+
+/// `path` with `suffix` behind its name.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.to_path_buf().into_os_string();
+    name.push(suffix);
+    name.into()
 }
 
 /// `url` without user, password and parameters (a parameter may be a password too).

@@ -3,19 +3,23 @@
 //! One query layer, sqlx `Any`, serves SQLite and PostgreSQL: `$1` placeholders, BIGINT and TEXT columns, no more.
 //! Commands and `serve` use it side by side. It knows no table but the schema's version and the generation.
 
+mod backup;
 mod location;
+pub(crate) mod rows;
 mod schema;
 #[cfg(test)]
 pub(crate) mod scratch;
 
+pub(crate) use backup::{Restoration, kept_name, move_aside};
 pub(crate) use location::{Location, LocationError};
+use location::{SUFFIXES, beside};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Row, Transaction};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Connections of one process; `serve` answers one small call at a time on each.
@@ -36,6 +40,12 @@ pub(crate) enum DbError {
     Version(Location, i64),
     /// The SQLite file cannot be created.
     Create(PathBuf, std::io::Error),
+    /// A backup is to be written where something is.
+    BackupExists(PathBuf),
+    /// There is no backup.
+    NoBackup(PathBuf),
+    /// A path that SQLite cannot be told.
+    NotUtf8(PathBuf),
     /// It cannot be reached or opened.
     Open(Location, sqlx::Error),
     /// A statement failed.
@@ -77,6 +87,17 @@ impl fmt::Display for DbError {
                 "the database file {} cannot be created: check that its directory exists and is writable",
                 path.display()
             ),
+            Self::BackupExists(path) => write!(
+                f,
+                "there is a file {} already, and it was left as it is: name another for the backup",
+                path.display()
+            ),
+            Self::NoBackup(path) => {
+                write!(f, "there is no file {}: name one that 'os4xapi backup' has written", path.display())
+            }
+            Self::NotUtf8(path) => {
+                write!(f, "the path {} is not UTF-8: name another", path.display())
+            }
             Self::Open(at, _) => write!(f, "the database at {at} cannot be opened"),
             Self::Query(
                 sqlx::Error::Io(_)
@@ -147,9 +168,13 @@ impl Db {
     }
 
     async fn connect(at: &Location) -> Result<Self, DbError> {
+        Self::connect_to(at, &at.url()).await
+    }
+
+    async fn connect_to(at: &Location, url: &str) -> Result<Self, DbError> {
         sqlx::any::install_default_drivers();
         let failed = |cause| DbError::Open(at.clone(), cause);
-        let options: AnyConnectOptions = at.url().parse().map_err(failed)?;
+        let options: AnyConnectOptions = url.parse().map_err(failed)?;
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE)
@@ -187,8 +212,15 @@ impl Db {
         Ok(Change(transaction))
     }
 
-    /// Ends all connections, so that SQLite folds its write-ahead log into the file.
+    /// Ends all connections. SQLite's write-ahead log is folded into the file before, also while other processes have the
+    /// file open, so that a plain copy of the file is not an old one. Where one of them reads just now, what it reads
+    /// stays in the log: nothing is lost by that.
     pub(crate) async fn close(self) {
+        if !self.postgres
+            && let Ok(mut connection) = self.connection().await
+        {
+            let _ = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await;
+        }
         self.pool.close().await;
     }
 }
@@ -198,6 +230,16 @@ impl Db {
 pub(crate) struct Change(Transaction<'static, Any>);
 
 impl Change {
+    /// Lets the generation be above `other`.
+    async fn raise_above(&mut self, other: u64) -> Result<(), DbError> {
+        let least = i64::try_from(other).unwrap_or(i64::MAX).saturating_add(1);
+        sqlx::query("UPDATE os4x_generation SET value = $1 WHERE value < $1")
+            .bind(least)
+            .execute(&mut **self)
+            .await?;
+        Ok(())
+    }
+
     /// Makes the change last; gives the new generation.
     pub(crate) async fn commit(mut self) -> Result<u64, DbError> {
         let now = generation(&mut self).await?;
@@ -268,21 +310,34 @@ impl Creation {
     }
 }
 
-/// The SQLite file that this process created, and removes again if `init` fails.
+/// A SQLite file that this process created, and removes again if what it is for fails.
 struct NewFile(Option<PathBuf>);
 
 impl NewFile {
     fn create(at: &Location) -> Result<Self, DbError> {
-        use std::os::unix::fs::OpenOptionsExt;
         let Location::File(path) = at else { return Ok(Self(None)) };
-        // SQLite gives its side files (-wal, -shm) the mode of this one.
-        match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Ok(_) => Ok(Self(Some(path.clone()))),
+        match Self::make(path) {
+            Ok(()) => Ok(Self(Some(path.clone()))),
             Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {
                 Err(DbError::Exists(at.clone()))
             }
             Err(cause) => Err(DbError::Create(path.clone(), cause)),
         }
+    }
+
+    /// One that an earlier run may have left half done.
+    fn anew(path: PathBuf) -> Result<Self, DbError> {
+        let _ = std::fs::remove_file(&path);
+        match Self::make(&path) {
+            Ok(()) => Ok(Self(Some(path))),
+            Err(cause) => Err(DbError::Create(path, cause)),
+        }
+    }
+
+    fn make(path: &Path) -> std::io::Result<()> {
+        use std::os::unix::fs::OpenOptionsExt;
+        // SQLite gives its side files (-wal, -shm) the mode of this one.
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
     }
 
     fn keep(mut self) {
@@ -293,11 +348,9 @@ impl NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         let Some(path) = self.0.take() else { return };
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
+        for suffix in SUFFIXES {
             // The user sees the reason for the removal, not a failure of it.
-            let _ = std::fs::remove_file(name);
+            let _ = std::fs::remove_file(beside(&path, suffix));
         }
     }
 }

@@ -5,7 +5,9 @@ use super::clocks::Clocks;
 use super::events::Events;
 use super::guard::Guard;
 use crate::db::Db;
+use common::identity::ProxyId;
 use common::log::escape;
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// What the handlers share.
@@ -16,6 +18,8 @@ pub(super) struct App {
     pub(super) clocks: Clocks,
     /// Trusted certificates that cannot be read, as they were logged last.
     unreadable: Mutex<Vec<String>>,
+    /// For each server that held a newer generation than the database: that of the database, and the one held.
+    steps_back: Mutex<HashMap<String, (u64, u64)>>,
 }
 
 impl App {
@@ -27,7 +31,14 @@ impl App {
             events: Events::start(),
             clocks: Clocks::default(),
             unreadable: Mutex::default(),
+            steps_back: Mutex::default(),
         }
+    }
+
+    /// Whether it is news that this server holds the generation `held` while the database has `generation`.
+    pub(super) fn is_new_step_back(&self, proxy: &ProxyId, generation: u64, held: u64) -> bool {
+        let mut told = self.steps_back.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(proxy.to_string(), (generation, held)) != Some((generation, held))
     }
 
     /// Logs the trusted certificates that cannot be read, if they are others than the last time.

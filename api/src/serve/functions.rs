@@ -66,7 +66,7 @@ pub(super) async fn answer(
             if let Some(time) = server_time {
                 reports::compare_clock(app, values, client, Origin::Server, time).await?;
             }
-            proxy_config(app, &proxy_id, generation).await.map(ok)
+            proxy_config(app, values, &proxy_id, generation).await.map(ok)
         }
         Call::ProxyCrlUrl(found) => crl_url(app, client, values, &found).await.map(ok),
         Call::ProxySystemLog(entry) => system_log(app, client, values, entry).await.map(ok),
@@ -125,7 +125,12 @@ fn texts(networks: &[Network]) -> Vec<String> {
     networks.iter().map(Network::to_string).collect()
 }
 
-async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<ConfigAnswer, Refusal> {
+async fn proxy_config(
+    app: &App,
+    values: &Values,
+    proxy: &ProxyId,
+    held: Option<u64>,
+) -> Result<ConfigAnswer, Refusal> {
     let mut snapshot = app.db.snapshot().await?;
     if !proxies::all(&mut snapshot).await?.iter().any(|listed| listed.id == *proxy) {
         log::error!("unknown_proxy proxy_id={proxy}");
@@ -136,6 +141,9 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     let generation = db::generation(&mut snapshot).await?;
     if held == Some(generation) {
         return Ok(ConfigAnswer::Unchanged { unchanged: true });
+    }
+    if let Some(held) = held.filter(|held| *held > generation) {
+        report_older(app, values, proxy, generation, held).await?;
     }
     let own = certificates::get(&mut snapshot, Usage::Own).await?.ok_or_else(|| {
         Refusal::NotConfigured(
@@ -178,6 +186,33 @@ async fn proxy_config(app: &App, proxy: &ProxyId, held: Option<u64>) -> Result<C
     };
     log::info!("configuration_handed_out proxy_id={proxy} generation={generation}");
     Ok(ConfigAnswer::Changed { config: Box::new(config) })
+}
+
+/// The database has become older than what a server has from it: told once for each such step back.
+async fn report_older(
+    app: &App,
+    values: &Values,
+    proxy: &ProxyId,
+    generation: u64,
+    held: u64,
+) -> Result<(), Refusal> {
+    if !app.is_new_step_back(proxy, generation, held) {
+        return Ok(());
+    }
+    let detail = format!(
+        "configuration_older proxy_id={proxy} generation={generation} held={held} cause=\"the database was replaced with an \
+         older one, so the changes since are lost: restore a newer backup, or make them again\""
+    );
+    log::error!("configuration_older proxy_id={proxy} generation={generation} held={held}");
+    reports::report(
+        app,
+        values,
+        Level::Error,
+        "the configuration is older than the one that a server has",
+        &detail,
+    )
+    .await?;
+    Ok(())
 }
 
 /// Those that an operator brought, and the downloaded ones of these issuers: they are trusted still, or lead to one that

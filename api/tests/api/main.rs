@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod abuse;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod downloads;

@@ -1,0 +1,122 @@
+//! `os4xapi backup|restore`: a SQLite database in one file, and back, also while `serve` runs. PostgreSQL has programs of
+//! its own for that. Never overwrites a file.
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, output};
+use crate::db::{Db, DbError, Location, Restoration, generation, kept_name, move_aside};
+use common::text::clock;
+use std::path::Path;
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "backup",
+        help: BACKUP,
+        options: &[],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(back_up(invocation)),
+    },
+    Command {
+        words: "restore",
+        help: RESTORE,
+        options: &[Opt::Flag("yes")],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(restore(invocation)),
+    },
+];
+
+const BACKUP: &str = "\
+usage: os4xapi backup FILE [--db DB]
+
+Writes the whole database into FILE, also while 'serve' runs. FILE must not exist; it holds keys and gets mode 0600.
+For PostgreSQL use pg_dump.
+";
+
+const RESTORE: &str = "\
+usage: os4xapi restore FILE [--yes] [--db DB]
+
+Puts the database in FILE, which 'os4xapi backup' has written, in the place of this one, also while 'serve' runs.
+The token, the CA and all certificates are those of FILE then. The replaced database is kept beside it, with
+'.before-' and the time added to its name. For PostgreSQL use pg_restore.
+
+--yes: also if this database was changed after the backup, or cannot be read
+";
+
+async fn back_up(invocation: Invocation) -> Result<(), CliError> {
+    if matches!(invocation.location()?, Location::Postgres(_)) {
+        return Err(CliError::Refused(
+            "a database on PostgreSQL is backed up by its own program: pg_dump --format=custom --file=FILE URL".into(),
+        ));
+    }
+    let file = invocation.argument(0);
+    let generation = invocation.open().await?.back_up(Path::new(file)).await?;
+    output::say(&format!("Backed up to {file}: {}", state(generation)))
+}
+
+/// A generation for people: it is the time of the change that made it, unless there were several in a second.
+fn state(generation: u64) -> String {
+    let time = clock::rfc3339(i64::try_from(generation).unwrap_or(i64::MAX));
+    format!("generation {generation}, last changed {time}")
+}
+
+async fn restore(invocation: Invocation) -> Result<(), CliError> {
+    let location = invocation.location()?;
+    let Location::File(path) = &location else {
+        return Err(CliError::Refused(
+            "a database on PostgreSQL is restored by its own program: pg_restore --clean --if-exists --dbname=URL FILE"
+                .into(),
+        ));
+    };
+    let file = Path::new(invocation.argument(0));
+    if file.canonicalize().is_ok_and(|file| path.canonicalize().is_ok_and(|path| path == file)) {
+        return Err(CliError::Refused(format!("{location} is the database itself: name a backup of it")));
+    }
+    let restoration = Restoration::of(file, path).await?;
+    let kept = kept_name(path);
+    let generation = match invocation.open().await {
+        Ok(current) => {
+            check_newer(&current, &restoration, &invocation).await?;
+            current.back_up(&kept).await?;
+            restoration.replace(&current).await?
+        }
+        Err(CliError::Db(DbError::Missing(_))) => {
+            let generation = restoration.become_database(path).await?;
+            return output::say(&format!(
+                "Restored, where no database was. It is now generation {generation}."
+            ));
+        }
+        Err(why) if !invocation.flag("yes") => {
+            output::warn(
+                "what would be replaced cannot be read, so nothing was done; --yes replaces it all the same.",
+            );
+            return Err(why);
+        }
+        Err(_) => {
+            move_aside(path, &kept)?;
+            output::warn("if 'serve' runs, start it again: it has the old file open.");
+            restoration.become_database(path).await?
+        }
+    };
+    output::say(&format!(
+        "Restored. It is now generation {generation}; what was there is kept as {}",
+        kept.display()
+    ))
+}
+
+/// Refuses to lose a newer state.
+async fn check_newer(
+    current: &Db,
+    restoration: &Restoration,
+    invocation: &Invocation,
+) -> Result<(), CliError> {
+    let found = generation(&mut *current.connection().await?).await?;
+    if found <= restoration.generation || invocation.flag("yes") {
+        return Ok(());
+    }
+    Err(CliError::Refused(format!(
+        "the database was changed after this backup, and the changes would be lost. The database: {}. The backup: {}. \
+         'os4xapi restore --yes' restores it all the same, and keeps what is there beside it",
+        state(found),
+        state(restoration.generation)
+    )))
+}
