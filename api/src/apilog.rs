@@ -2,6 +2,7 @@
 //! `serve` owns it and hands it the settings every few seconds; it then opens the file anew if somebody moved it. It
 //! rolls a full file. It never holds a token, a password or a key.
 
+use crate::owner;
 use common::sys::localtime;
 use common::text::escape::escape;
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -89,6 +90,7 @@ struct LogFile {
 impl LogFile {
     fn open(path: &Path) -> io::Result<Self> {
         let file = std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+        owner::give(&file, path)?;
         let size = file.metadata()?.len();
         Ok(Self { path: path.to_owned(), file, size })
     }

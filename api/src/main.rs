@@ -13,6 +13,7 @@ mod db;
 mod http;
 #[cfg(test)]
 mod man;
+mod owner;
 mod pki;
 mod serve;
 mod settings;

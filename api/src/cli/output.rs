@@ -2,9 +2,12 @@
 //! cannot steer the terminal.
 
 use super::error::CliError;
+use crate::owner;
 use common::text::escape::visible;
 use serde::Serialize;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Prints `text` as it is. A reader that went away early (`| head`) is no fault.
@@ -34,12 +37,32 @@ pub(super) fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
 
 /// Writes a result to `path`, or prints it.
 pub(super) fn write_to(text: &str, path: Option<&str>) -> Result<(), CliError> {
+    write_with_mode(text, path, 0o666)
+}
+
+/// The same for a secret: a file that its owner alone can read.
+pub(super) fn write_secret_to(text: &str, path: Option<&str>) -> Result<(), CliError> {
+    write_with_mode(text, path, 0o600)
+}
+
+fn write_with_mode(text: &str, path: Option<&str>, mode: u32) -> Result<(), CliError> {
     match path {
         None | Some("-") => print(text),
         Some(path) => {
-            std::fs::write(path, text).map_err(|cause| CliError::Write(Path::new(path).into(), cause))
+            write_file(text, Path::new(path), mode).map_err(|cause| CliError::Write(path.into(), cause))
         }
     }
+}
+
+/// Writes the whole file. One that is there has no rights afterwards that `mode` has not.
+fn write_file(text: &str, path: &Path, mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() {
+        file.set_permissions(Permissions::from_mode(found.permissions().mode() & mode))?;
+        owner::give(&file, path)?;
+    }
+    file.write_all(text.as_bytes())
 }
 
 /// Rows under a heading.

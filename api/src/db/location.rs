@@ -1,6 +1,7 @@
 //! The place of the database: a SQLite file or a PostgreSQL server. Parses `--db`, gives the URL for sqlx, and prints
 //! the place without its password. Opens only the file that `--db @FILE` names.
 
+use crate::owner;
 use common::secret::Secret;
 use std::fmt;
 use std::io;
@@ -117,6 +118,24 @@ impl Location {
             }
             Self::File(path) => format!("sqlite://{}?mode=ro&immutable=1", percent_encoded(path)),
             Self::Postgres(_) => self.url(),
+        }
+    }
+
+    /// As root: leaves the files to the owner of their folder. SQLite has not opened them yet: its locks would go with the
+    /// descriptors that are closed here.
+    pub(super) fn give_to_owner(&self) {
+        self.files().iter().for_each(|file| owner::give_existing(file));
+    }
+
+    /// What keeps this user from the files.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        owner::obstacle(self.files().iter().map(PathBuf::as_path))
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::File(path) => SUFFIXES.iter().map(|suffix| beside(path, suffix)).collect(),
+            Self::Postgres(_) => Vec::new(),
         }
     }
 

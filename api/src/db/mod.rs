@@ -14,6 +14,7 @@ pub(crate) use backup::{Restoration, kept_name, move_aside};
 pub(crate) use location::{Location, LocationError};
 use location::{SUFFIXES, beside};
 
+use crate::owner;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Row, Transaction};
@@ -98,7 +99,14 @@ impl fmt::Display for DbError {
             Self::NotUtf8(path) => {
                 write!(f, "the path {} is not UTF-8: name another", path.display())
             }
-            Self::Open(at, _) => write!(f, "the database at {at} cannot be opened"),
+            Self::Open(at, _) => match at.obstacle() {
+                Some(why) => write!(f, "the database at {at} cannot be opened: {why}"),
+                None => write!(f, "the database at {at} cannot be opened"),
+            },
+            Self::Query(sqlx::Error::Database(why)) if why.message().contains("readonly database") => f
+                .write_str(
+                    "the database cannot be written: run os4xapi as the owner of its folder, or as root",
+                ),
             Self::Query(
                 sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
@@ -144,6 +152,7 @@ impl Db {
         {
             return Err(DbError::Missing(at.clone()));
         }
+        at.give_to_owner();
         let db = Self::connect(at).await?;
         match db.version(at).await? {
             Some(schema::VERSION) => {}
@@ -337,7 +346,9 @@ impl NewFile {
     fn make(path: &Path) -> std::io::Result<()> {
         use std::os::unix::fs::OpenOptionsExt;
         // SQLite gives its side files (-wal, -shm) the mode of this one.
-        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(drop)
+        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        // SQLite gives its side files to the owner of this one.
+        owner::give(&file, path)
     }
 
     fn keep(mut self) {

@@ -24,6 +24,8 @@ mod life;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod pki;
 #[cfg(test)]
 mod postgres;
