@@ -35,6 +35,8 @@ mod imports;
 #[cfg(test)]
 mod incoming;
 #[cfg(test)]
+mod install;
+#[cfg(test)]
 mod join;
 #[cfg(test)]
 mod lifecycle;
