@@ -4,7 +4,7 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::db::Creation;
+use crate::db::{Creation, Location};
 use crate::pki::ca::{Ca, HTTPS_DAYS};
 use crate::store::certificates::{self, Usage};
 use crate::store::configuration;
@@ -32,15 +32,7 @@ An existing database is left as it is.
 async fn run(invocation: Invocation) -> Result<(), CliError> {
     let hosts = hosts(invocation.values("host"))?;
     let location = invocation.location()?;
-    let ca = Ca::create()?;
-    let https = ca.https(&hosts, HTTPS_DAYS)?;
-    let token = super::token::new_token()?;
-    let mut creation = Creation::begin(&location).await?;
-    let change = creation.change();
-    certificates::put(change, Usage::Ca, &ca.to_issued()?).await?;
-    certificates::put(change, Usage::Https, &https).await?;
-    configuration::set_token(change, &token).await?;
-    creation.finish().await?;
+    create(&location, &hosts).await?;
     output::print(&format!(
         "Database: {location}\n\
          https certificate for: {}\n\
@@ -56,6 +48,20 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
          \x20 os4xapi token show                   the token for os4x_proxyclient2 -T\n",
         hosts.join(", ")
     ))
+}
+
+/// Makes the database, with an https certificate for `hosts`.
+pub(super) async fn create(location: &Location, hosts: &[String]) -> Result<(), CliError> {
+    let ca = Ca::create()?;
+    let https = ca.https(hosts, HTTPS_DAYS)?;
+    let token = super::token::new_token()?;
+    let mut creation = Creation::begin(location).await?;
+    let change = creation.change();
+    certificates::put(change, Usage::Ca, &ca.to_issued()?).await?;
+    certificates::put(change, Usage::Https, &https).await?;
+    configuration::set_token(change, &token).await?;
+    creation.finish().await?;
+    Ok(())
 }
 
 /// The hosts given, or the usual ones.

@@ -19,6 +19,7 @@ mod proxy;
 mod proxyclient;
 mod reports;
 mod service;
+mod setup;
 mod token;
 mod trust;
 
@@ -51,6 +52,7 @@ struct Command {
 
 /// All commands, in the order of the help.
 static COMMANDS: &[&[Command]] = &[
+    setup::COMMANDS,
     init::COMMANDS,
     service::COMMANDS,
     backup::COMMANDS,
@@ -73,6 +75,7 @@ OS4Xapi, the backend of OS4X SmartProxy
 
 usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
 
+  setup                             set up this host: database, settings, first partner, files of the units
   init                              create the database, the CA, the https certificate and the token
   serve                             answer the SmartProxy daemons, in the foreground
   backup                            the database in one file, also while it is in use
@@ -151,6 +154,15 @@ fn run(words: &[String]) -> Result<(), CliError> {
         }
         done
     })
+}
+
+/// A whole command line within another command.
+fn start_command(words: &[String]) -> Result<Running, CliError> {
+    let unknown = || CliError::Usage(format!("there is no command '{}'", words.join(" ")));
+    let (command, rest) = find(words).ok_or_else(unknown)?;
+    let invocation = Invocation::parse(command.options, command.arguments, rest)
+        .map_err(|why| CliError::Command(why, usage_of(command)))?;
+    Ok((command.run)(invocation.ok_or_else(unknown)?))
 }
 
 /// The command that the first words name, and what follows them.

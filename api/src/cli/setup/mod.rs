@@ -1,0 +1,186 @@
+//! `os4xapi setup`: all that an inside host needs, in one command: database, settings, first partner, and the files
+//! that the systemd units read. Options or questions on the terminal say what it is to be (`answers`). What is there
+//! already is never changed, only told. Installs and starts nothing.
+
+mod answers;
+mod files;
+mod next_steps;
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, init, output};
+use crate::db::{Db, DbError, Location};
+use crate::pki::ca::hosts_of;
+use crate::pki::read::Facts;
+use crate::settings::find;
+use crate::store::certificates::{self, Usage};
+use crate::store::{configuration, partners};
+use answers::{Answers, Known, NewPartner, Place};
+use files::{EnvFile, Folder};
+use openssl::x509::X509;
+
+/// The path of the backend's URL that every installation answers.
+const API_PATH: &str = "/os4xapi/index.php";
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    words: "setup",
+    help: HELP,
+    options: &[
+        Opt::Value("host"),
+        Opt::Value("listen"),
+        Opt::Value("server"),
+        Opt::Value("station"),
+        Opt::Value("partner"),
+        Opt::Value("ssid"),
+        Opt::Value("pin"),
+    ],
+    arguments: (0, 0),
+    run: |invocation| Box::pin(run(invocation)),
+}];
+
+const HELP: &str = "\
+usage: os4xapi setup [--server HOST[:PORT]] [OPTIONS] [--db DB]
+
+Sets up an inside host: database, settings, first partner, and the files that the systemd units of backend and client
+read: os4xapi.env, client.env and token, beside the database. Then it shows what the firewalls must let through, and
+what is left to do. On a terminal it asks for what no option says. What is there already is left as it is.
+
+--server HOST[:PORT]: the DMZ host, on which os4x_proxyserver2 runs, and its internal port (default port: 2878)
+--host NAME|IP: this host, as the client calls it (default: localhost, for a client on this host)
+--listen ADDRESS:PORT: where the backend listens (default: 127.0.0.1:8443 for localhost, else [::]:8443)
+--station HOST[:PORT]: the station's receive daemon (default: localhost:3305)
+--partner NAME: add this partner
+--ssid CODE: the partner's SSIDCODE
+--pin FILE: the partner's certificate (default: any trusted one whose subject's serialNumber is the SSIDCODE)
+";
+
+async fn run(invocation: Invocation) -> Result<(), CliError> {
+    let location = invocation.location()?;
+    let folder = Folder::of(&location)?;
+    let existing = existing(&location).await?;
+    let answers = Answers::collect(&invocation, &known(&folder, existing.as_ref()).await?)?;
+    let db = match existing {
+        Some(db) => {
+            output::say(&format!("Database: {location}: it is there already, and stays as it is."))?;
+            check_https(&db, &answers.host).await?;
+            db
+        }
+        None => create(&location, &answers.host).await?,
+    };
+    set(&db, "proxy_station_host", &answers.station.host).await?;
+    set(&db, "tcp_port", &answers.station.port.to_string()).await?;
+    if let Some(partner) = &answers.partner {
+        add_partner(&invocation, &db, partner).await?;
+    }
+    folder.write_env(&EnvFile::backend(answers.listen))?;
+    folder.write_env(&EnvFile::client(&url(&answers), &answers.server))?;
+    folder.write_token(&token(&db).await?)?;
+    let state = next_steps::State::of(&db).await?;
+    db.close().await;
+    folder.give_to_owner(&location)?;
+    next_steps::print(&answers, &state, folder.path())
+}
+
+/// The database, if there is one.
+async fn existing(location: &Location) -> Result<Option<Db>, CliError> {
+    match Db::open(location).await {
+        Ok(db) => Ok(Some(db)),
+        Err(DbError::Missing(_) | DbError::Empty(Location::Postgres(_))) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// What an earlier run, or a person, has said already.
+async fn known(folder: &Folder, db: Option<&Db>) -> Result<Known, CliError> {
+    let mut known = Known {
+        url: folder.value("client.env", "OS4X_API_URL"),
+        server: folder.value("client.env", "OS4X_PROXYSERVER"),
+        listen: folder.value("os4xapi.env", "OS4X_API_LISTEN"),
+        station: None,
+    };
+    if let Some(db) = db {
+        let values = configuration::values(&mut *db.connection().await?).await?;
+        let host = values.text("proxy_station_host").to_owned();
+        let port = values.text("tcp_port").parse().unwrap_or(answers::STATION_PORT);
+        known.station = Some(Place { host, port }.to_string());
+    }
+    Ok(known)
+}
+
+async fn create(location: &Location, host: &str) -> Result<Db, CliError> {
+    let mut hosts = vec![host.to_owned()];
+    hosts.extend(
+        ["localhost", "127.0.0.1", "::1"].iter().filter(|other| **other != host).map(|&o| o.to_owned()),
+    );
+    init::create(location, &hosts).await?;
+    output::say(&format!("Database: {location}: created, with a CA, an https certificate and a token."))?;
+    Ok(Db::open(location).await?)
+}
+
+/// Warns of a certificate under which the client would not find the backend.
+async fn check_https(db: &Db, host: &str) -> Result<(), CliError> {
+    let https = certificates::need(&mut *db.connection().await?, Usage::Https).await?;
+    let names =
+        X509::from_pem(https.certificate.as_bytes()).map(|found| hosts_of(&found)).unwrap_or_default();
+    if !names.iter().any(|name| name.eq_ignore_ascii_case(host)) {
+        output::warn(&format!(
+            "the https certificate is for {}, not for {host}: 'os4xapi cert https --host {host}' makes one that is.",
+            names.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// Gives a setting its value, unless it has another one than its default.
+async fn set(db: &Db, name: &str, value: &str) -> Result<(), CliError> {
+    let setting = find(name)?;
+    let value = setting.check(value)?;
+    let mut change = db.change().await?;
+    let values = configuration::values(&mut change).await?;
+    let now = values.text(name);
+    if now == value {
+        return output::say(&format!("Setting {name}: it is {now} already."));
+    }
+    if now != setting.default {
+        output::warn(&format!("{name} stays {now}: 'os4xapi config set {name} {value}' changes it."));
+        return Ok(());
+    }
+    configuration::set(&mut change, name, &value).await?;
+    change.commit().await?;
+    output::say(&format!("Setting {name}: {value}"))
+}
+
+/// Adds the partner as `os4xapi partner add` does, with all its checks.
+async fn add_partner(invocation: &Invocation, db: &Db, partner: &NewPartner) -> Result<(), CliError> {
+    let all = partners::all(&mut *db.connection().await?).await?;
+    if let Some(there) = all.iter().find(|other| other.short_name == partner.name) {
+        let (name, ssid) = (&partner.name, &there.ssid);
+        return output::say(&format!(
+            "Partner {name}: it is there already (SSIDCODE {ssid}), and stays as it is."
+        ));
+    }
+    let mut words = vec!["partner", "add", &partner.name, "--ssid", &partner.ssid];
+    if let Some(pin) = &partner.pin {
+        words.extend(["--pin", pin]);
+    }
+    let db = invocation.value("db");
+    if let Some(db) = &db {
+        words.extend(["--db", db]);
+    }
+    let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+    super::start_command(&words)?.await?;
+    output::say(&format!("Partner {}: added, SSIDCODE {}", partner.name, partner.ssid))
+}
+
+fn url(answers: &Answers) -> String {
+    let place = Place { host: answers.host.clone(), port: answers.listen.port() };
+    format!("https://{place}{API_PATH}")
+}
+
+/// As `os4xapi token show` prints it.
+async fn token(db: &Db) -> Result<String, CliError> {
+    let mut connection = db.connection().await?;
+    let secret = configuration::token(&mut connection).await?;
+    let ca = certificates::need(&mut connection, Usage::Ca).await?;
+    Ok(format!("{}.{}\n", secret.expose(), Facts::of_pem(&ca.certificate)?.fingerprint))
+}
