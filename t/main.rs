@@ -73,6 +73,8 @@ mod programs;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod refusals;
