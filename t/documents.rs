@@ -110,6 +110,30 @@ fn the_manual_lists_the_statuses_that_the_daemons_end_with() {
 }
 
 #[test]
+fn the_page_of_symptoms_knows_every_reason() {
+    let log = read("man/os4x_proxy-log.5");
+    let (_, words) = log.split_once("words begin\n").unwrap();
+    let (words, _) = words.split_once("words end\n").unwrap();
+    let reasons: Vec<&str> = words
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Cm "))
+        .map(|line| line.split_once(' ').unwrap().0)
+        .collect();
+    assert!(reasons.len() > 35, "{reasons:?}");
+    let page = read("man/os4x_smartproxy-trouble.7");
+    let told: Words = page
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Li "))
+        .flat_map(|line| line.split(" , ").map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    // Ends of a daemon or a start, which have sections of their own; and the end of every good session.
+    let others = ["normal", "failed", "usage"];
+    for reason in reasons.iter().filter(|reason| !others.contains(reason)) {
+        assert!(told.contains(*reason), "the page of symptoms has no {reason}");
+    }
+}
+
+#[test]
 fn references_between_manual_pages_lead_somewhere() {
     let pages = pages();
     let ours = |name: &str| name.starts_with("os4x") || name.starts_with("oftp2");

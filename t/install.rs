@@ -167,4 +167,7 @@ fn every_manual_page_is_installed_but_the_one_of_the_trial_program() {
         let there = Path::new("usr/local/share/man").join(format!("man{section}")).join(name);
         assert_eq!(host.0.join(there).exists(), name != "oftp2peer.1", "{name}");
     }
+    // A page with two names is found under both.
+    let other = host.read("usr/local/share/man/man5/os4x_proxyserver.logrc.5");
+    assert_eq!(other, b".so man5/os4x_proxy.logrc.5\n");
 }

@@ -1,4 +1,4 @@
-//! Tests alone: the man pages say what the code does. The settings in os4xapi(8) are printed from their table. Log
+//! Tests alone: the man pages say what the code does. The settings in os4xapi.conf(5) are printed from their table. Log
 //! events and the members of the protocol are compared with the sources. Commands, functions and errors are compared
 //! beside their own tables, with `read` and `split` from here.
 
@@ -38,12 +38,12 @@ fn of_setting(setting: &Setting) -> String {
 #[test]
 fn settings_are_those_of_the_table() {
     let items: String = SETTINGS.iter().map(of_setting).collect();
-    hold("os4xapi.8", "settings", &format!(".Bl -tag -width Ds\n{items}.El\n"));
+    hold("os4xapi.conf.5", "settings", &format!(".Bl -tag -width Ds\n{items}.El\n"));
 }
 
 #[test]
 fn log_events_are_those_of_the_sources() {
-    let page = read("os4xapi.8");
+    let page = read("os4xapi-log.5");
     let (_, events, _) = split(&page, "events");
     let listed: BTreeSet<String> = lines_after(events, ".It Li ").map(str::to_owned).collect();
     assert_eq!(events_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))), listed);

@@ -237,6 +237,12 @@ mod tests {
                 assert!(items.iter().any(|line| line.contains(&flag)), "{}: {flag}", command.words);
             }
         }
+        let (_, examples) = page.split_once(".Ss Options of a partner\n").unwrap();
+        for command in COMMANDS.iter().flat_map(|group| group.iter()).filter(|c| c.words == "partner set") {
+            for flag in command.options.iter().map(|option| option.flag()) {
+                assert!(examples.contains(&format!("{flag} ")), "no example has {flag}");
+            }
+        }
         let known = |name: &str| {
             let flag = format!("-{name}");
             let all = || COMMANDS.iter().flat_map(|group| group.iter());

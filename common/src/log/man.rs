@@ -42,7 +42,7 @@ pub(crate) fn hold(page: &str, name: &str, expected: &str) {
     );
 }
 
-/// `sentence` in lines of fewer than 80 columns.
+/// `sentence` in lines of fewer than 80 columns. None begins with what roff takes for the begin of a request.
 pub(crate) fn filled(sentence: &str) -> String {
     let (mut lines, mut column) = (String::new(), 0);
     for word in sentence.split_whitespace() {
@@ -50,6 +50,9 @@ pub(crate) fn filled(sentence: &str) -> String {
             let fits = column + 1 + word.len() < 80;
             lines.push(if fits { ' ' } else { '\n' });
             column = if fits { column + 1 } else { 0 };
+            if !fits && word.starts_with(['\'', '.']) {
+                lines.push_str("\\&");
+            }
         }
         if column == 0 && word.starts_with(['.', '\'']) {
             // At the margin it would be a macro.
