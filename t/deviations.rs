@@ -118,7 +118,7 @@ fn the_strict_profile_refuses_odd_names_and_passwords() {
     let line = Line::read(&line).unwrap();
     let detail = line.field("detail").unwrap();
     assert!(
-        detail.contains("SSIDPSWD") && detail.contains("the profile tolerant bears it as C13"),
+        detail.contains("SSIDPSWD") && detail.contains("the profile tolerant accepts it as C13"),
         "{detail}"
     );
     assert!(!site.log(Role::Server).contains(PASSWORD));

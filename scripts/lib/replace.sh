@@ -83,6 +83,7 @@ go_back() {
             take_away "$path"
             rm -f -- "$prefix$path"
             good "$path: removed, it was not there before"
+            [[ $path != *.service ]] || note "If it started with the machine: systemctl disable $(basename "$path" .service)"
         done <"$last/new"
     fi
     rm -rf -- "$last"

@@ -49,8 +49,8 @@ pub(super) static COMMANDS: &[Command] = &[
 const SET: &str = "\
 usage: os4xapi cert set --chain FILE [--key FILE] [--password-file FILE] [--db DB]
 
-Sets our certificate towards partners. Validity and key are checked. The certificates are put in order; one that is no
-part of the chain, or is at its end and no longer valid, is left out with a warning.
+Sets our certificate towards partners. Validity and key are checked. The certificates are put in order. A certificate
+that is not part of the chain is left out with a warning, and so is an expired one at the end of the chain.
 
 --chain FILE: our certificate and its issuers: PEM, DER, PKCS#7 or PKCS#12
 --key FILE: its private key: PEM, DER or PKCS#12 (default: the one in the chain's file)
@@ -76,8 +76,8 @@ Prints a certificate in PEM, 'own' with its chain.
 const HTTPS: &str = "\
 usage: os4xapi cert https [--host NAME|IP]... [--db DB]
 
-Makes a new https certificate with a new key. A running 'serve' shows it within a minute. (It also renews it by itself,
-a month before it expires.)
+Makes a new https certificate with a new key. A running 'serve' uses it within a minute. 'serve' also renews the
+certificate by itself, a month before it expires.
 
 --host NAME|IP: name or address under which the clients reach this API (repeatable; default: those of the old one)
 ";

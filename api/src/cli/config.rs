@@ -43,9 +43,9 @@ const SET: &str = "\
 usage: os4xapi config set NAME VALUE [--db DB]
 
 Sets a setting. 'os4xapi config list' shows the names; '' clears a setting that may be empty.
-The daemons take the change over within 60 seconds.
+The change is in force within 65 seconds.
 
-A proxy that wants a password is set with @FILE: the first line of FILE is its URL, which no process list shows then.
+For a proxy with a password use @FILE. The first line of FILE is the proxy's URL. So no process list shows the password.
 ";
 
 const LIST: &str = "\
@@ -59,7 +59,7 @@ Lists all settings with their values, defaults and meaning.
 async fn get(invocation: Invocation) -> Result<(), CliError> {
     let setting = find(invocation.argument(0))?;
     if setting.is_secret() {
-        return Err(CliError::Refused(format!("{} is shown by 'os4xapi token show' alone", setting.name)));
+        return Err(CliError::Refused(format!("only 'os4xapi token show' shows {}", setting.name)));
     }
     let db = invocation.open().await?;
     let values = configuration::values(&mut *db.connection().await?).await?;

@@ -53,18 +53,18 @@ pub(super) static COMMANDS: &[Command] = &[
 const ADD: &str = "\
 usage: os4xapi crl add FILE... [--db DB]
 
-Takes the CRLs in the files (PEM or DER). The newest is kept, one for each issuer, key of the issuer, and scope. If the
-issuer is among the trusted certificates, the CRL must bear its signature.
+Takes the CRLs in the files (PEM or DER). The newest CRL is kept for each issuer, each key of the issuer, and each
+scope. If the issuer is trusted, the CRL must have the issuer's signature.
 ";
 
 const LIST: &str = "\
 usage: os4xapi crl list [--json] [--db DB]
 
-Lists the CRLs, and the URLs that they are downloaded from, with what was wrong the last time. A CRL is 'current',
-'expired', 'not yet valid' or 'unreadable'; a URL without a CRL in the list is 'missing' one, or 'double': its CRL came
-from elsewhere too, or 'by-hand': it cannot be downloaded from, its CRL has to be added. A CRL whose time has not come is
-'not yet valid': until then the one before it holds. FOR tells which certificates of the issuer a CRL is for, if not all:
-those that name a URL, CAs only, no CAs.
+Lists the CRLs, the URLs that they are downloaded from, and the last fault of each download. A CRL is 'current',
+'expired', 'not yet valid' or 'unreadable'. While a CRL is 'not yet valid', the one before it is in force. A URL without
+a CRL of its own is 'missing': its CRL has not been downloaded; 'double': its CRL also came from another place; or
+'by-hand': its CRL cannot be downloaded, so add it with 'crl add'. If a CRL is only for some certificates of the issuer,
+FOR says for which: those that name a URL, CAs only, or no CAs.
 
 --json: as JSON, with the CRLs in PEM
 ";
@@ -72,8 +72,9 @@ those that name a URL, CAs only, no CAs.
 const FETCH: &str = "\
 usage: os4xapi crl fetch [URL...] [--db DB]
 
-Downloads the CRLs from all known URLs now, or from these, which are kept. A running 'os4xapi serve' does it by itself.
-A CRL is taken if a trusted certificate is its issuer and signed it. Fails if a download fails.
+Downloads the CRLs from all known URLs now. With arguments, it downloads from these URLs, and remembers them. A running
+'os4xapi serve' does it by itself. A CRL is accepted if its issuer is known and has signed it. The command fails if a
+download fails.
 ";
 
 const REMOVE: &str = "\

@@ -40,9 +40,9 @@ pub(super) static COMMANDS: &[Command] = &[
 const ADD: &str = "\
 usage: os4xapi ignore add TEXT [--description TEXT] [--days N] [--until TIME] [--db DB]
 
-Keeps entries whose words contain TEXT, in whatever case, out of the system log and away from the event script. They go
-to the API's log at INFO. TEXT has 3 to 200 characters and is compared with the daemons' own words alone, never with
-what a peer sent. When its time is over the entry is removed.
+Ignores entries whose words contain TEXT; upper and lower case are the same. They are not written to the system log, and
+the event script does not get them. They are written to the API's log at INFO. TEXT has 3 to 200 characters. It is
+compared only with the daemons' own words, never with what a peer sent. When its time is over, TEXT is removed.
 
 --description TEXT: why
 --days N: valid for so many days, 1 to 3650 (default 30)
@@ -60,7 +60,7 @@ Lists what is ignored.
 const REMOVE: &str = "\
 usage: os4xapi ignore remove NUMBER [--db DB]
 
-Ignores a text no longer; its number is in 'os4xapi ignore list'.
+Removes a text from the list. 'os4xapi ignore list' shows its number.
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {

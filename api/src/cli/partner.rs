@@ -84,10 +84,9 @@ macro_rules! options_help {
         "
 --ssid CODE: SSIDCODE, at most 25 characters, unique
 --enabled yes|no: a disabled partner is refused (default yes)
---certificate pinned|odette-id|any: which certificate may speak for this partner: one of the pinned ones, one whose
+--certificate pinned|odette-id|any: which certificate is accepted for this partner: one of the pinned ones, one whose
       subject's serialNumber is the SSIDCODE, or any trusted one (default: pinned with --pin, else odette-id)
---pin FILE: pin the certificates in FILE: PEM, DER, PKCS#7 or PKCS#12 (repeatable; takes the place of all pins there
-      were)
+--pin FILE: pin the certificates in FILE: PEM, DER, PKCS#7 or PKCS#12 (repeatable; replaces all earlier pins)
 --no-pins: remove all pins
 --password-file FILE: a file whose first line is the password of PKCS#12 files; /dev/stdin to type it
 --profile tolerant|strict: how its OFTP2 messages are judged (default tolerant)
@@ -98,14 +97,14 @@ macro_rules! options_help {
 --tls yes|no: outgoing sessions use TLS (default yes)
 --outgoing-ip IP: source address of outgoing sessions; '' for the global one (default)
 --check-ssid yes|no: the SSIDCODE that answers an outgoing session must be this one (default yes)
---usage client|any: the extended key usage that its certificate needs: that of its role in TLS (clientAuth, in outgoing
-      sessions serverAuth), or any; '' for the default: any with the rule pinned, else client
---legacy-suites yes|no: its TLS may be old: suites of TLS 1.2 with ECDHE, CBC and SHA-2, and no RFC 5746; '' for the
-      default: as tls_legacy_suites says
+--usage client|any: the extended key usage that its certificate needs: the one of its role in TLS (clientAuth, in
+      outgoing sessions serverAuth), or any; '' for the default: any if it is pinned, else client
+--legacy-suites yes|no: it may use old TLS: suites of TLS 1.2 with ECDHE, CBC and SHA-2, and no RFC 5746; '' for the
+      default: the setting tls_legacy_suites
 --max-file-size SIZE: refuse larger files of this partner (SFNA 06): a number of KiB, or of M, G or T; '' for no limit
       (default)
 --file-names PATTERN: refuse its files of other names (SFNA 01); '*' stands for any characters, '?' for one (repeatable;
-      takes the place of all patterns there were); '' for any name (default)
+      replaces all earlier patterns); '' for any name (default)
 "
     };
 }

@@ -53,7 +53,7 @@ Lists the servers.
 const REMOVE: &str = "\
 usage: os4xapi proxy remove PROXY-ID [--db DB]
 
-Lists a server no longer: clients refuse it from their next enrolment on, and it gets no configuration any more.
+Removes a server from the list. Clients refuse it from their next enrolment on, and it gets no configuration.
 ";
 
 /// The Proxy ID that is argument `index`.

@@ -52,10 +52,11 @@ usage: os4xapi proxyclient add IP [--partner NAME] [--port PORT] [--listen-ip IP
 Gives the client that calls from address IP a listener for the station's outgoing sessions, or changes it.
 A client without a row here carries incoming sessions only. ::1 counts as 127.0.0.1.
 
---partner NAME: one more listener, tied to this partner: all that comes there is for it, and nothing is asked
---port PORT: its port (default 65433; none with --partner, so it must be given)
+--partner NAME: a further listener, which leads to this partner only, without a proxy request
+--port PORT: its port (default 65433; required with --partner)
 --listen-ip IP: its address (default: all, IPv4 and IPv6)
---network NET: who may use it, an address or a network as 10.1.0.0/16 (repeatable; default: loopback and private ones)
+--network NET: an address or a network that may use it, as 10.1.0.0/16 (repeatable; default: loopback and private
+      networks)
 --name NAME: a name for people
 ";
 
@@ -70,9 +71,9 @@ Lists the clients' listeners.
 const REMOVE: &str = "\
 usage: os4xapi proxyclient remove IP [--partner NAME] [--db DB]
 
-Takes the listener for proxy requests away from the client that calls from address IP.
+Removes the listener for proxy requests of the client that calls from address IP.
 
---partner NAME: the listener tied to this partner instead
+--partner NAME: remove the listener that is tied to this partner instead
 ";
 
 fn address(invocation: &Invocation) -> Result<IpAddr, CliError> {

@@ -41,12 +41,12 @@ Lists the newest entries of the system log, oldest first.
 const SESSIONS: &str = "\
 usage: os4xapi sessions [--limit N] [--files] [--json] [--db DB]
 
-Lists the newest sessions, oldest first. A session is 'running', 'ended', or 'orphaned': without an end, and its client
-has been started again since or has not called for three minutes.
+Lists the newest sessions, oldest first. A session is 'running', 'ended' or 'orphaned'. The end of an orphaned session
+is not known, and its client has been started again or has not called for three minutes.
 
 --limit N: so many (default 100)
 --files: lists their files instead, the last 40 of each that has ended
---json: as JSON, with all that is known of each, its files too
+--json: as JSON, with everything that is known of each session, also its files
 ";
 
 fn limit(invocation: &Invocation) -> Result<u32, CliError> {

@@ -59,16 +59,16 @@ self-signed certificates of partners.
 const SET: &str = "\
 usage: os4xapi trust set NAME|SHA-256 --no-crl yes|no [--db DB]
 
-Changes what holds for a trusted CA.
+Changes a trusted CA.
 
---no-crl yes|no: it publishes no CRL, only OCSP or nothing: certificates that it issued itself need none. Nobody hears
-      then that one is revoked; a CRL that is there all the same still counts.
+--no-crl yes|no: the CA publishes no CRL, only OCSP or nothing: the certificates that it has issued need none. Without a
+      CRL, a revoked certificate is accepted. If there is a CRL of this CA, it is still used.
 ";
 
 const LIST: &str = "\
 usage: os4xapi trust list [--json] [--db DB]
 
-Lists the trusted certificates, which of them publish no CRL, and names those that cannot be read any more.
+Lists the trusted certificates. Shows which CAs publish no CRL, and which certificates cannot be read.
 
 --json: as JSON, with the certificates in PEM
 ";
@@ -76,7 +76,7 @@ Lists the trusted certificates, which of them publish no CRL, and names those th
 const REMOVE: &str = "\
 usage: os4xapi trust remove NAME|SHA-256 [--db DB]
 
-Trusts a certificate no longer.
+Removes a trusted certificate.
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -108,7 +108,7 @@ async fn add_one(change: &mut Change, certificate: &X509, name: &str) -> Result<
     }
     if certificate.issued(certificate) != X509VerifyResult::OK {
         output::warn(&format!(
-            "'{}' is no root: chains that end there are trusted all the same.",
+            "'{}' is no root certificate. Chains that end at it are trusted too.",
             facts.subject
         ));
     }
@@ -139,7 +139,7 @@ async fn set_no_crl(change: &mut Change, which: &str, no_crl: bool) -> Result<()
     }
     if no_crl {
         output::warn(&format!(
-            "certificates that '{which}' issued need no CRL: nobody hears that one is revoked, unless a CRL says so."
+            "certificates that '{which}' issued need no CRL now. Without a CRL, a revoked certificate is accepted."
         ));
     }
     Ok(())

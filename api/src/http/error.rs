@@ -63,7 +63,7 @@ impl fmt::Display for HttpError {
             Self::NoProxy(name) => write!(f, "{name} does not name a proxy: it takes {FORM}, or nothing"),
             Self::Proxy(proxy, StatusCode::PROXY_AUTHENTICATION_REQUIRED) => write!(
                 f,
-                "the proxy {proxy} wants another user and password: set them in http_proxy and https_proxy"
+                "the proxy {proxy} does not accept this user and password: set others in http_proxy and https_proxy"
             ),
             Self::Proxy(proxy, status) => {
                 write!(

@@ -56,7 +56,7 @@ impl Kind {
             Self::Crl => "bring it with 'os4xapi crl add'",
             Self::Pkcs7 | Self::Pkcs12 => "give it where a certificate is asked for",
             Self::PrivateKey | Self::EncryptedKey => {
-                "keep it secret; 'os4xapi cert set --key' alone takes ours"
+                "keep it secret; only 'os4xapi cert set --key' takes our own"
             }
             Self::PublicKey => "ask its owner for the certificate of that key",
             Self::Request => "send it to a CA, and give the certificate that comes back",

@@ -85,7 +85,7 @@ impl fmt::Display for PkiError {
             Self::Legacy(path) => write!(
                 f,
                 "the file {0} is encrypted with an old algorithm (RC2) that OpenSSL reads with its legacy provider \
-                 alone: write it anew with 'openssl pkcs12 -legacy -nodes -in {0} -out NEW.pem', and give NEW.pem",
+                 only: convert it with 'openssl pkcs12 -legacy -nodes -in {0} -out NEW.pem', and give NEW.pem",
                 path.display()
             ),
             Self::KeyMismatch => f.write_str(

@@ -79,7 +79,7 @@ impl fmt::Display for Kind {
             Self::Networks => {
                 f.write_str("addresses or networks (10.0.0.0/8) with commas between, or nothing ('')")
             }
-            Self::UrlPath => f.write_str("a path that begins with '/', of letters, digits and . _ - / alone"),
+            Self::UrlPath => f.write_str("a path that begins with '/' and has only letters, digits and . _ - /"),
             Self::File => f.write_str("an absolute path, or nothing ('')"),
             Self::Proxy => write!(f, "{FORM}, or nothing ('')"),
             Self::Hosts => f.write_str(

@@ -48,7 +48,7 @@ impl fmt::Display for SettingError {
             Self::Value { name, value, allowed } => {
                 write!(f, "{name} cannot be '{value}': it takes {allowed}")
             }
-            Self::Elsewhere(name, command) => write!(f, "{name} is handled by '{command}' alone"),
+            Self::Elsewhere(name, command) => write!(f, "use '{command}' for {name}"),
             Self::Order(least, most) => {
                 write!(f, "{least} must not be greater than {most}: change the other one first")
             }

@@ -65,7 +65,7 @@ fn daemons() -> impl Iterator<Item = Setting> {
             "tls_legacy_suites",
             "no",
             Kind::YesNo,
-            "Bear a partner's old TLS: suites of TLS 1.2 with ECDHE, CBC and SHA-2, and no RFC 5746; a partner's \
+            "Accept old TLS of partners: suites of TLS 1.2 with ECDHE, CBC and SHA-2, and no RFC 5746; a partner's \
              own --legacy-suites comes first.",
         ),
         setting(
@@ -80,7 +80,7 @@ fn daemons() -> impl Iterator<Item = Setting> {
             "proxy_max_config_age",
             "86400",
             Kind::Number(300, 2_592_000),
-            "Seconds that the server works on without hearing of its configuration.",
+            "Seconds for which the server works without a confirmation of its configuration.",
         ),
         setting(
             "proxy_enrol_seconds",
@@ -106,7 +106,7 @@ fn backend() -> impl Iterator<Item = Setting> {
             "proxy_crl_check_slices",
             "1",
             Kind::Number(1, 1_440),
-            "Time slices between two looks for CRLs that are due.",
+            "Number of time slices between two searches for CRLs that are due.",
         ),
         setting(
             "proxy_crl_max_age",
@@ -161,7 +161,7 @@ fn backend() -> impl Iterator<Item = Setting> {
             "api_trusted_proxies",
             "",
             Kind::Networks,
-            "Web servers whose X-Forwarded-For is believed: addresses and networks, with commas between.",
+            "Web servers whose X-Forwarded-For is used: addresses and networks, with commas between.",
         ),
         setting(
             "api_log_file",
@@ -179,7 +179,7 @@ fn backend() -> impl Iterator<Item = Setting> {
             "api_keep_days",
             "90",
             Kind::Number(1, 3_650),
-            "Days that the system log and the session list go back.",
+            "Days for which entries of the system log and the session list are kept.",
         ),
     ]
     .into_iter()

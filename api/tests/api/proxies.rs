@@ -44,7 +44,7 @@ fn a_crl_is_fetched_through_the_proxy_with_user_and_password() {
     let locked = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
     proxy.answer(url, locked.as_bytes());
     let told = site.refused(&["crl", "fetch", url]);
-    assert!(told.contains("wants another user and password") && told.contains("http_proxy"), "{told}");
+    assert!(told.contains("does not accept this user and password") && told.contains("http_proxy"), "{told}");
     for words in [&["config", "list"][..], &["config", "list", "--json"], &["config", "get", "http_proxy"]] {
         let said = site.ok(words);
         assert!(said.contains("http://me:***@127.0.0.1:") && !said.contains("cret"), "{words:?}: {said}");

@@ -64,7 +64,7 @@ catalogue! {
     SIGNAL_IGNORED "signal_ignored" "daemon" Warn ["signal" "number"]
         "A signal came that means nothing to the daemons; it has no effect."
     LICENCE "licence" "daemon" Info|Warn|Error ["holder" "days" "reason?"]
-        "The state of the licence; at WARN ahead of its end, at ERROR when it is not valid."
+        "The state of the licence; at WARN before its end, at ERROR when it is not valid."
     LOG_LOST "log_lost" "log" Error ["appender" "lines"]
         "An appender works again after it could not take this many lines of this process."
     LOGRC_TAKEN "logrc_taken" "log" Info ["file"]
@@ -74,9 +74,9 @@ catalogue! {
     CLIENT_JOINED "client_joined" "link" Info ["address" "client" "renewed"]
         "A client has proven itself on the internal port and is joined."
     CLIENT_GONE "client_gone" "link" Warn ["address" "reason"]
-        "The client that was joined is gone, or has not answered and another one takes its place."
+        "The joined client is gone; or it has not answered, and another client takes its place."
     CLIENT_REFUSED "client_refused" "link" Warn ["address" "reason" "unlogged?"]
-        "A connection on the internal port did not prove to be our client, or one is joined already that answers."
+        "A connection on the internal port did not prove to be our client; or a client that answers is joined."
     SERVER_JOINED "server_joined" "link" Info ["address" "proxy_id"]
         "The client has joined a server that the backend lists."
     SERVER_LOST "server_lost" "link" Error ["address" "reason"]
@@ -86,7 +86,7 @@ catalogue! {
     ENROLLED "enrolled" "backend" Info ["seconds"]
         "The backend has certified this client's key."
     BACKEND_ERROR "backend_error" "backend" Error ["function" "reason"]
-        "A function of the backend fails; once for each reason, and again after it has worked in between."
+        "A function of the backend fails; one line for each reason, and a new one after it has worked in between."
     BACKEND_RECOVERED "backend_recovered" "backend" Info ["function" "failures" "seconds" "lost?"]
         "A function of the backend that failed works again; reports that were lost meanwhile are counted."
     CONFIG_TAKEN "config_taken" "config" Info ["generation"]
@@ -97,13 +97,13 @@ catalogue! {
     CONFIG_CONFIRMED "config_confirmed" "config" Info ["generation"]
         "After a fault the backend confirms the generation in force."
     CONFIG_EXPIRED "config_expired" "config" Error ["generation" "seconds"]
-        "The backend has not confirmed the generation in force for so long: partners are refused until it does."
+        "The backend has not confirmed the generation in force for this time: partners are refused until it does."
     LISTENER_OPEN "listener_open" "listener" Info ["listener" "address" "partner?"]
         "A listener accepts connections; a local one that is tied to a partner names it."
     LISTENER_CLOSED "listener_closed" "listener" Info ["listener" "address" "partner?" "reason"]
         "A listener is closed; sessions go on."
     LISTENER_ERROR "listener_error" "listener" Error ["listener" "address" "partner?" "reason"]
-        "A listener cannot be opened; or it cannot accept, then once until it can again."
+        "A listener cannot be opened; or it cannot accept connections: one line until it can again."
     SESSION_BEGIN "session_begin" "session" Info
         ["direction" "session" "address" "partner" "ssid" "subject?" "serial?" "tls?" "station?"]
         "A session has reached the other side and begins to carry files; the server names certificate \
@@ -120,10 +120,10 @@ catalogue! {
         ["direction" "session" "address?" "partner" "pid" "reason"]
         "A session child ended without an end line of its own; its parent writes this one."
     PROBE "probe" "session" Debug ["address"]
-        "A connection to the TLS port was closed before its first octet, as health checks do; nothing \
-         else is told of it."
+        "A connection to the TLS port was closed before its first octet, as health checks do; there is no \
+         other line of it."
     PROBES "probes" "session" Info ["count" "seconds"]
-        "How many connections of the last minute were probes; no line where there were none."
+        "How many connections of the last minute were probes; no line if there were none."
     VIOLATION "violation" "session" Warn
         ["side" "esid" "command?" "field?" "offset" "found" "expected" "rule"]
         "A message broke the protocol; it was not passed on, and both sides get an ESID."
@@ -182,7 +182,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("station", "IP address and port of the station."),
     ("subject", "Subject of the partner's certificate."),
     ("tls", "Protocol version and cipher suite."),
-    ("unlogged", "Like refusals since the last line, which had none of their own."),
+    ("unlogged", "Number of similar refusals since the last line; they have no line of their own."),
     ("user", "User that the daemon runs as."),
     ("version", "Version of the daemon."),
 ];

@@ -54,7 +54,7 @@ statuses! {
     Failed = 1 "failed",
     /// Told to end by a signal.
     Terminated = 2 "terminated",
-    /// A parked child was not needed any more: too old, or its generation is.
+    /// A parked child was no longer needed: it, or its configuration, was too old.
     Retired = 3 "retired",
     /// The partner broke the connection.
     PartnerBroke = 10 "partner-broke",
@@ -90,9 +90,9 @@ statuses! {
     Licence = 25 "licence",
     /// The station's address is not in the networks that may use the listener (outgoing).
     NotAllowed = 26 "not-allowed",
-    /// The station did not say in a protocol we know where to (outgoing).
+    /// The station did not name a partner by CONNECT or SOCKS5 (outgoing).
     BadRequest = 27 "bad-request",
-    /// The outgoing IP address is none of the server's (outgoing): correct tcp_outgoing_ip or --outgoing-ip.
+    /// The server does not have the outgoing IP address (outgoing): correct tcp_outgoing_ip or --outgoing-ip.
     OutgoingIp = 28 "outgoing-ip",
     /// The partner showed no certificate: its station has to be set up to show its own (mutual TLS).
     NoCertificate = 30 "no-certificate",
@@ -104,7 +104,7 @@ statuses! {
     NotYetValid = 33 "not-yet-valid",
     /// A certificate was revoked: its owner needs a new one.
     Revoked = 34 "revoked",
-    /// No CRL is here that covers a certificate: 'os4xapi crl list' says why, 'os4xapi crl add' brings one.
+    /// There is no CRL here for a certificate: 'os4xapi crl list' says why, 'os4xapi crl add' brings one.
     CrlMissing = 35 "crl-missing",
     /// A CRL has expired: 'os4xapi crl list' says why there is no newer one.
     CrlExpired = 36 "crl-expired",
@@ -116,7 +116,7 @@ statuses! {
     WeakKey = 39 "weak-key",
     /// The certificate is for another host name (outgoing): list that one with --host, or pin the certificate.
     WrongName = 40 "wrong-name",
-    /// The TLS handshake failed otherwise; the detail has TLS's own words.
+    /// The TLS handshake failed in another way; the detail has TLS's own words.
     Tls = 41 "tls",
     /// The partner speaks a protocol, a version or suites that are refused, or no TLS at all; see the detail, and
     /// 'os4xapi partner set NAME --legacy-suites yes' for older suites.

@@ -153,8 +153,8 @@ fn listener(text: &str, host: &str) -> Result<SocketAddr, CliError> {
         found.ok_or_else(|| wrong("listen", text, "ADDRESS:PORT, as 127.0.0.1:8443 or [::]:8443"))?;
     if listen.ip().is_loopback() && !is_local(host) {
         return Err(CliError::Usage(format!(
-            "the client calls {host}, but at {listen} the backend hears this host alone: \
-             --listen [::]:{port} is every address, --host localhost is for a client on this host",
+            "the client calls {host}, but only this host reaches the backend at {listen}: use \
+             --listen [::]:{port} for all addresses, or --host localhost for a client on this host",
             port = listen.port()
         )));
     }
@@ -191,7 +191,7 @@ fn partner(invocation: &Invocation) -> Result<Option<NewPartner>, CliError> {
         invocation,
         &Question {
             option: "pin",
-            text: "File with its certificate (empty: a trusted one that bears the SSIDCODE)",
+            text: "File with its certificate (empty: a trusted one with the SSIDCODE in it)",
             default: Some(String::new()),
         },
         |text| Ok(Some(text.to_owned()).filter(|file| !file.is_empty())),

@@ -1,5 +1,6 @@
-//! The files beside the database that the systemd units read (scripts/units): os4xapi.env, client.env and token. Written
-//! whole or not at all, never over another one. Made by root, they and the database belong to the folder's owner.
+//! The files beside the database that the systemd units read (scripts/units): os4xapi.env, client.env and token. They
+//! are written whole or not at all, never over another one. If root writes them, they and the database belong to the
+//! folder's owner.
 
 use super::answers::Place;
 use crate::cli::error::CliError;
