@@ -135,7 +135,7 @@ fn the_strict_profile_refuses_odd_names_and_passwords() {
         let line = site.wait_log_after(Role::Server, mark, " violation *esid=06*field=SFIDDSN");
         let line = Line::read(&line).unwrap();
         assert!(line.field("found").unwrap().starts_with(&format!("\"{shown}")), "{}", line.text);
-        assert!(line.field("expected").unwrap().contains("; the profile tolerant bears it as C13"));
+        assert!(line.field("expected").unwrap().contains("; the profile tolerant accepts it as C13"));
         let report = site.station.as_ref().unwrap().next_report(PATIENCE).unwrap();
         assert!(report.received.is_empty() && report.ending.reason() == Some(6), "{report:?}");
     }
@@ -221,7 +221,7 @@ fn reserved_octets_with_something_in_them_pass_and_are_told() {
             let (partner, station) = session.ending();
             assert_eq!((&partner.octets[4..7], station), (&b"F06"[..], None));
             let refused = site.wait_log(Role::Server, " session_refused *esid=06");
-            assert!(refused.contains("SSIDRSV1") && refused.contains("bears it as C17"), "{refused}");
+            assert!(refused.contains("SSIDRSV1") && refused.contains("accepts it as C17"), "{refused}");
         } else {
             assert_eq!(session.play(&steps, usize::MAX), Ok(()));
             session.close();
@@ -287,7 +287,7 @@ fn a_strict_partner_is_allowed_single_deviations() {
         let (partner, _) = session.ending();
         assert_eq!(&partner.octets[4..7], esid.as_bytes(), "{name}");
         let line = site.wait_log_after(Role::Server, marks[0].1, " esid=0");
-        let remedy = format!("the profile tolerant bears it as {number}, and --allow {number} alone");
+        let remedy = format!("the profile tolerant accepts it as {number}, and --allow {number} alone");
         assert!(line.contains(&remedy), "{line}");
     }
     let shown = |name: &str| site.api(&["partner", "show", name]).unwrap();

@@ -98,12 +98,7 @@ fn other(side: End) -> End {
 }
 
 /// `by` says its last word, if it has one, and ends its connection by `act`: what the other side sees.
-fn leave(
-    mut session: Session<'_>,
-    by: End,
-    word: Option<&str>,
-    act: fn(Conn) -> Option<Conn>,
-) -> Vec<(End, Ending)> {
+fn leave(mut session: Session<'_>, by: End, word: Option<&str>, act: Act) -> Vec<(End, Ending)> {
     if word == Some("F00000\r") && by == End::Responder {
         // Who may end the session has the turn.
         assert_eq!(session.play(&[step(End::Initiator, "R")], usize::MAX), Ok(()));
@@ -120,15 +115,18 @@ fn stay(mut session: Session<'_>, by: End, octets: &[u8]) -> Vec<(End, Ending)> 
     vec![(End::Initiator, partner), (End::Responder, station.unwrap())]
 }
 
-fn close(mut conn: Conn) -> Option<Conn> {
+/// Ends a connection; gives it if it stays open for what the other side still sends.
+type Act = fn(Conn) -> Option<Conn>;
+
+const CLOSE: Act = |mut conn| {
     conn.close();
     Some(conn)
-}
+};
 
-fn cut(mut conn: Conn) -> Option<Conn> {
+const CUT: Act = |mut conn| {
     conn.cut();
     Some(conn)
-}
+};
 
 fn reset(mut conn: Conn) -> Option<Conn> {
     conn.reset();
@@ -149,22 +147,22 @@ const fn row(
 
 const ENDS: [Row; 8] = [
     row("ESID 00, then a close", ("ESID 00, close", Seen::Closed), "normal", |session, by| {
-        leave(session, by, Some(NORMAL), close)
+        leave(session, by, Some(NORMAL), CLOSE)
     }),
     row("error ESID, then a close", ("that ESID, close", Seen::Closed), "error-esid", |session, by| {
-        leave(session, by, Some(FAULT), close)
+        leave(session, by, Some(FAULT), CLOSE)
     }),
     row("ESID, then FIN alone", ("that ESID, close", Seen::Closed), "error-esid", |session, by| {
-        leave(session, by, Some(FAULT), cut)
+        leave(session, by, Some(FAULT), CUT)
     }),
     row("ESID, then a reset", ("that ESID, close", Seen::Closed), "error-esid", |session, by| {
         leave(session, by, Some(FAULT), reset)
     }),
     row("a close without ESID", ("reset", Seen::Reset), "SIDE-broke", |session, by| {
-        leave(session, by, None, close)
+        leave(session, by, None, CLOSE)
     }),
     row("FIN alone (TLS cut off)", ("reset", Seen::Reset), "SIDE-broke", |session, by| {
-        leave(session, by, None, cut)
+        leave(session, by, None, CUT)
     }),
     row("a reset", ("reset", Seen::Reset), "SIDE-broke", |session, by| leave(session, by, None, reset)),
     row(

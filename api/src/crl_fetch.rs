@@ -61,8 +61,8 @@ impl fmt::Display for FetchError {
             Self::UnknownIssuer(issuer) => {
                 write!(
                     f,
-                    "the CRL's issuer '{issuer}' is not trusted, and no partner has sent its certificate on the way to a \
-                     trusted one, so its signature cannot be checked: add it with 'os4xapi trust add'"
+                    "the CRL's issuer '{issuer}' is not trusted, and no partner has sent its certificate on the way to \
+                     a trusted one, so its signature cannot be checked: add it with 'os4xapi trust add'"
                 )
             }
             Self::TooLarge(most) => write!(

@@ -1,6 +1,6 @@
 //! The client's command line: the options of the product's documentation (`t/documented` holds its help text), and
-//! what came later. Only reads it (and the file of `-T @FILE`); `main` acts. Nothing here repeats a value, since URL and
-//! token hold secrets.
+//! what came later. Only reads it (and the file of `-T @FILE`); `main` acts. Nothing here repeats a value, since URL
+//! and token hold secrets.
 
 use crate::backend_url::BackendUrl;
 use common::process::options::{INTERNAL_PORT, UsageError, host_and_port};

@@ -117,8 +117,8 @@ impl Call {
 pub struct CrlUrl {
     /// At most `MAX_CRL_URL` octets of printable ASCII. The backend downloads from http and https URLs.
     pub url: String,
-    /// Certificates of CAs, PEM: the list's issuer, then each one's issuer, up to the one that a trusted certificate has
-    /// issued; none where the issuer is trusted itself, or known already. At most `MAX_ISSUERS` octets.
+    /// Certificates of CAs, PEM: the list's issuer, then each one's issuer, up to the one that a trusted certificate
+    /// has issued; none where the issuer is trusted itself, or known already. At most `MAX_ISSUERS` octets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<String>,
 }

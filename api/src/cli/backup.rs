@@ -1,5 +1,5 @@
-//! `os4xapi backup|restore`: a SQLite database in one file, and back, also while `serve` runs. PostgreSQL has programs of
-//! its own for that. Never overwrites a file.
+//! `os4xapi backup|restore`: a SQLite database in one file, and back, also while `serve` runs. PostgreSQL has programs
+//! of its own for that. Never overwrites a file.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;

@@ -121,8 +121,8 @@ impl Location {
         }
     }
 
-    /// As root: leaves the files to the owner of their folder. SQLite has not opened them yet: its locks would go with the
-    /// descriptors that are closed here.
+    /// As root: leaves the files to the owner of their folder. SQLite has not opened them yet: its locks would go with
+    /// the descriptors that are closed here.
     pub(super) fn give_to_owner(&self) {
         self.files().iter().for_each(|file| owner::give_existing(file));
     }

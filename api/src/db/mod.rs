@@ -221,9 +221,9 @@ impl Db {
         Ok(Change(transaction))
     }
 
-    /// Ends all connections. SQLite's write-ahead log is folded into the file before, also while other processes have the
-    /// file open, so that a plain copy of the file is not an old one. Where one of them reads just now, what it reads
-    /// stays in the log: nothing is lost by that.
+    /// Ends all connections. SQLite's write-ahead log is folded into the file before, also while other processes have
+    /// the file open, so that a plain copy of the file is not an old one. Where one of them reads just now, what it
+    /// reads stays in the log: nothing is lost by that.
     pub(crate) async fn close(self) {
         if !self.postgres
             && let Ok(mut connection) = self.connection().await

@@ -1,7 +1,7 @@
 //! The tables, and their version. Made by `init` inside its transaction. A newer os4xapi brings the tables of an older
 //! one up to its version when it opens them: each upgrade only adds, so that an older `serve` that still runs goes on.
-//! Columns are BIGINT (seconds since 1970-01-01 UTC, counts, 0 and 1 for no and yes) and TEXT: both databases and sqlx's
-//! `Any` have these types.
+//! Columns are BIGINT (seconds since 1970-01-01 UTC, counts, 0 and 1 for no and yes) and TEXT: both databases and
+//! sqlx's `Any` have these types.
 
 use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};

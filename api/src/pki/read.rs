@@ -356,8 +356,8 @@ pub(crate) fn crl_issuer_is_trusted(crl: &X509CrlRef, trusted: &[X509]) -> Resul
     if named { Err(PkiError::CrlSignature(subject::text(crl.issuer_name()))) } else { Ok(false) }
 }
 
-/// Those of `found` that lead to a certificate of `trusted`, perhaps over others of them, and may sign CRLs: signatures,
-/// times and extensions are checked (RFC 5280 section 6.1), CRLs are not.
+/// Those of `found` that lead to a certificate of `trusted`, perhaps over others of them, and may sign CRLs:
+/// signatures, times and extensions are checked (RFC 5280 section 6.1), CRLs are not.
 pub(crate) fn leading_to(trusted: &[X509], found: &[X509]) -> Vec<X509> {
     let leads = |certificate: &&X509| leads_to(trusted, found, certificate).unwrap_or(false);
     let leading = found.iter().filter(leads).cloned().collect();

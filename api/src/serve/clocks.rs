@@ -1,5 +1,6 @@
 //! The clocks of the daemons, as their calls tell them, against this host's: certificates and CRLs are judged by the
-//! server's clock and dated by others'. A difference is told once, and again when it was well in between. Reads no clock.
+//! server's clock and dated by others'. A difference is told once, and again when it was well in between. Reads no
+//! clock.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -37,8 +38,8 @@ pub(super) fn entry(client: IpAddr, of_server: bool, difference: i64) -> (&'stat
         ("client", "the clock of a client differs from the backend's")
     };
     let detail = format!(
-        "clock_differs client={client} daemon={daemon} seconds={} way={way} cause=\"certificates and CRLs are judged by \
-         it: set all clocks by NTP\"",
+        "clock_differs client={client} daemon={daemon} seconds={} way={way} cause=\"certificates and CRLs are judged \
+         by it: set all clocks by NTP\"",
         difference.unsigned_abs()
     );
     (text, detail)

@@ -200,8 +200,8 @@ async fn report_older(
         return Ok(());
     }
     let detail = format!(
-        "configuration_older proxy_id={proxy} generation={generation} held={held} cause=\"the database was replaced with an \
-         older one, so the changes since are lost: restore a newer backup, or make them again\""
+        "configuration_older proxy_id={proxy} generation={generation} held={held} cause=\"the database was replaced \
+         with an older one, so the changes since are lost: restore a newer backup, or make them again\""
     );
     log::error!("configuration_older proxy_id={proxy} generation={generation} held={held}");
     reports::report(
@@ -215,8 +215,8 @@ async fn report_older(
     Ok(())
 }
 
-/// Those that an operator brought, and the downloaded ones of these issuers: they are trusted still, or lead to one that
-/// is.
+/// Those that an operator brought, and the downloaded ones of these issuers: they are trusted still, or lead to one
+/// that is.
 pub(super) fn needed_crls(mut all: Vec<Stored>, issuers: &[X509]) -> Vec<Stored> {
     let folded = |certificate: &X509| subject::folded(&subject::text(certificate.subject_name()));
     let issuers: Vec<String> = issuers.iter().map(folded).collect();

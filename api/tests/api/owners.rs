@@ -1,5 +1,6 @@
-//! Whose the files are: what root makes is left to the owner of the folder, a user who may not open the database is told
-//! whose it is, and a token in a file is for its owner alone. Where the tests do not run as root, the owner is the user.
+//! Whose the files are: what root makes is left to the owner of the folder, a user who may not open the database is
+//! told whose it is, and a token in a file is for its owner alone. Where the tests do not run as root, the owner is the
+//! user.
 
 use crate::site::{Dir, PROGRAM, Said, Site};
 use nix::unistd::{Uid, chown, geteuid};

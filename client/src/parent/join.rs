@@ -23,8 +23,8 @@ use std::time::{Duration, Instant};
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// While the server opens its port for a renewal.
 const DIAL_AGAIN: Duration = Duration::from_millis(50);
-/// How long a client that starts repeats a connect that is refused. A server that has a client does not listen; that the
-/// client does not answer it finds within `PING_EVERY` + `ANSWER_WITHIN`.
+/// How long a client that starts repeats a connect that is refused. A server that has a client does not listen; that
+/// the client does not answer it finds within `PING_EVERY` + `ANSWER_WITHIN`.
 const REFUSED_FOR: Duration = Duration::from_secs(15);
 /// How often it does so.
 const START_AGAIN: Duration = Duration::from_millis(200);

@@ -77,7 +77,7 @@ impl Deviation {
 
     /// How an operator can let it pass where it was refused.
     pub(super) fn remedy(self) -> String {
-        format!("the profile tolerant bears it as {self}, and --allow {self} alone")
+        format!("the profile tolerant accepts it as {self}, and --allow {self} alone")
     }
 }
 

@@ -37,8 +37,8 @@ pub fn exit_now(status: u8) -> ! {
     unsafe { libc::_exit(i32::from(status)) }
 }
 
-/// Whether this thread is alone in its process. Without /proc nobody can tell, so the answer is no. The folder has a link
-/// for each thread besides its own two: to look takes no descriptor, of which there may be none left.
+/// Whether this thread is alone in its process. Without /proc nobody can tell, so the answer is no. The folder has a
+/// link for each thread besides its own two: to look takes no descriptor, of which there may be none left.
 pub(super) fn single_threaded() -> bool {
     std::fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() == 3)
 }

@@ -1,4 +1,5 @@
-//! The faults that OpenSSL finds in certificates and CRLs (X509_V_ERR_*): the word, the TLS alert and the remedy of each.
+//! The faults that OpenSSL finds in certificates and CRLs (X509_V_ERR_*): the word, the TLS alert and the remedy of
+//! each.
 
 use crate::trust::anchors::Anchors;
 use crate::trust::certificate::{crl_urls, name_text, names_text, usage_text};
@@ -35,8 +36,8 @@ pub(super) const UNTRUSTED: [i32; 4] = [
 ];
 
 /// The code by which OpenSSL chooses the alert for the fault `code`. That there is no usable CRL is no fault of the
-/// partner's certificate: it gets certificate_unknown (RFC 8446 §6.2), not unknown_ca or certificate_expired. That is what
-/// OpenSSL sends for codes that its table of alerts does not name.
+/// partner's certificate: it gets certificate_unknown (RFC 8446 §6.2), not unknown_ca or certificate_expired. That is
+/// what OpenSSL sends for codes that its table of alerts does not name.
 pub(super) fn alert_code(code: i32) -> i32 {
     if NO_USABLE_CRL.contains(&code) { codes::DIFFERENT_CRL_SCOPE } else { code }
 }
@@ -95,8 +96,8 @@ fn missing_crl(issuer: &str, certificate: &X509Ref, is_other_scope: bool) -> Str
     } else {
         let named = if urls.is_empty() { "no URL".to_owned() } else { urls.join(", ") };
         format!(
-            "it names {named}, where nothing can be downloaded: bring the list with 'os4xapi crl add FILE', or say that \
-             this CA publishes none ('os4xapi trust set NAME --no-crl yes')"
+            "it names {named}, where nothing can be downloaded: bring the list with 'os4xapi crl add FILE', or say \
+             that this CA publishes none ('os4xapi trust set NAME --no-crl yes')"
         )
     };
     format!("{what} ({issuer}); {place}")

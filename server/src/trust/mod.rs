@@ -1,6 +1,6 @@
 //! Trust in a partner's certificate: OpenSSL verifies, this file judges each step of it by the anchors and the
-//! settings. `faults` has the word, the alert and the remedy of each fault, `seen` what is told of the certificates. All
-//! in memory; runs inside the handshake of a session child.
+//! settings. `faults` has the word, the alert and the remedy of each fault, `seen` what is told of the certificates.
+//! All in memory; runs inside the handshake of a session child.
 
 pub(crate) mod anchors;
 pub(crate) mod certificate;
@@ -104,7 +104,9 @@ fn judge(
         }
         seen.note_urls(context, anchors);
     }
-    let borne = (no_crl && (pinned || policy.ignore_missing_crl || is_anchor(context, anchors) || has_no_crl(context, anchors)))
+    let needs_none =
+        pinned || policy.ignore_missing_crl || is_anchor(context, anchors) || has_no_crl(context, anchors);
+    let borne = (no_crl && needs_none)
         // The store has no list that is further ahead than clocks may differ.
         || (!good && code == codes::CRL_NOT_YET_VALID)
         || (wrong_usage && (pinned || policy.any_usage));
