@@ -50,9 +50,6 @@ pub(crate) fn filled(sentence: &str) -> String {
             let fits = column + 1 + word.len() < 80;
             lines.push(if fits { ' ' } else { '\n' });
             column = if fits { column + 1 } else { 0 };
-            if !fits && word.starts_with(['\'', '.']) {
-                lines.push_str("\\&");
-            }
         }
         if column == 0 && word.starts_with(['.', '\'']) {
             // At the margin it would be a macro.
