@@ -156,7 +156,10 @@ fn what_is_tolerated_is_told_wherever_it_stands() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains(r#"SFIDDSN    "ABC#+@~\xc4""#), "{text}");
-        assert!(text.contains("; the profile tolerant accepts it as C13, and --allow C13 alone (RFC 5024 §5.2)."), "{text}");
+        assert!(
+            text.contains("; the profile tolerant accepts it as C13, and --allow C13 alone (RFC 5024 §5.2)."),
+            "{text}"
+        );
         assert!(text.contains("  tolerant: legal\n"), "{text}");
         for told in
             ["tolerated=C13 role=Initiator command=SFID field=SFIDDSN ", "tolerated=C15 role=Initiator "]
