@@ -243,9 +243,9 @@ async fn take(
 /// Stores a CRL that its issuer signed and that is the newest. What changes nothing makes no new generation.
 async fn store(db: &Db, url: &str, octets: &[u8]) -> Result<Result<Taken, FetchError>, DbError> {
     let mut connection = db.connection().await?;
+    let trusted = certificates::trusted(&mut connection).await?;
     // One that cannot be read is named when the configuration is handed out.
-    let (trusted, _) = read::of_database(&certificates::trusted(&mut connection).await?);
-    let issuers = intermediates::issuers(&mut connection, trusted).await?;
+    let (issuers, _) = intermediates::issuers(&mut connection, &trusted).await?;
     drop(connection);
     let crl = match check(octets, &issuers) {
         Ok(crl) => crl,

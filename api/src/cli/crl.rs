@@ -91,11 +91,10 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut change = db.change().await?;
     let trusted = certificates::trusted(&mut change).await?;
-    let (trusted, unreadable) = read::of_database(&trusted);
+    let (issuers, unreadable) = intermediates::issuers(&mut change, &trusted).await?;
     for name in unreadable {
         output::warn(&trust::unreadable(name));
     }
-    let issuers = intermediates::issuers(&mut change, trusted).await?;
     for crl in &found {
         let facts = CrlFacts::of(crl)?;
         if !read::crl_issuer_is_trusted(crl, &issuers)? {

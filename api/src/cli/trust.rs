@@ -8,7 +8,7 @@ use crate::db::Change;
 use crate::pki::ca::pem;
 use crate::pki::read::{self, Facts, short_name};
 use crate::store::{certificates, crl_urls};
-use common::config::NamedPem;
+use common::config::{NamedPem, Trusted};
 use common::text::clock;
 use openssl::x509::{X509, X509VerifyResult};
 use serde_json::json;
@@ -115,7 +115,8 @@ async fn add_one(change: &mut Change, certificate: &X509, name: &str) -> Result<
     if let Err(why) = read::check_validity(certificate) {
         output::warn(&why.to_string());
     }
-    let taken: Vec<String> = certificates::trusted(change).await?.into_iter().map(|one| one.name).collect();
+    let taken: Vec<String> =
+        certificates::trusted(change).await?.into_iter().map(|one| one.certificate.name).collect();
     let name = free_name(name, &taken);
     let named = NamedPem { name: name.clone(), pem: pem(certificate)? };
     certificates::trust(change, &named, &facts.fingerprint).await?;
@@ -162,13 +163,10 @@ fn free_name(name: &str, taken: &[String]) -> String {
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let mut snapshot = db.snapshot().await?;
-    let all = certificates::trusted(&mut snapshot).await?;
-    let without_crl = certificates::without_crl(&mut snapshot).await?;
-    drop(snapshot);
+    let all = certificates::trusted(&mut *db.connection().await?).await?;
     let mut rows = Vec::new();
     let mut table = output::Table::new(&["NAME", "SUBJECT", "VALID UNTIL", "NO CRL", "SHA-256"]);
-    for one in all {
+    for Trusted { certificate: one, no_crl } in all {
         let Ok(facts) = Facts::of_pem(&one.pem) else {
             output::warn(&unreadable(&one.name));
             rows.push(json!({"name": one.name, "subject": null, "pem": one.pem}));
@@ -176,7 +174,6 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
             table.row(&[one.name, dash(), dash(), dash(), "unreadable".to_owned()]);
             continue;
         };
-        let no_crl = without_crl.contains(&one.name);
         rows.push(json!({
             "name": one.name,
             "subject": facts.subject,

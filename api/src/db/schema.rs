@@ -7,7 +7,7 @@ use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// The version that this program reads and writes.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 2;
 
 /// The tables of version 1; `{identity}` is what differs between the databases.
 const TABLES: &str = "
@@ -128,23 +128,19 @@ CREATE TABLE os4x_clients_seen (address TEXT PRIMARY KEY, seen BIGINT NOT NULL);
 ";
 
 /// What each version adds to the one before; the first makes version 2.
-const UPGRADES: [&str; 3] = [
-    "
+const UPGRADES: [&str; 1] = ["
 ALTER TABLE os4x_partners ADD COLUMN usage TEXT;
 ALTER TABLE os4x_partners ADD COLUMN legacy_suites BIGINT;
+ALTER TABLE os4x_partners ADD COLUMN max_file_size BIGINT;
+ALTER TABLE os4x_partners ADD COLUMN file_names TEXT;
+ALTER TABLE os4x_partners ADD COLUMN allowed TEXT;
+ALTER TABLE os4x_certificates ADD COLUMN no_crl BIGINT NOT NULL DEFAULT 0;
 CREATE TABLE os4x_intermediates (
     fingerprint TEXT PRIMARY KEY,
     name TEXT NOT NULL,
     reported BIGINT NOT NULL,
     pem TEXT NOT NULL
 );
-",
-    "
-ALTER TABLE os4x_partners ADD COLUMN max_file_size BIGINT;
-ALTER TABLE os4x_partners ADD COLUMN file_names TEXT;
-",
-    "
-ALTER TABLE os4x_partners ADD COLUMN allowed TEXT;
 CREATE TABLE os4x_partner_deviations (
     partner TEXT NOT NULL REFERENCES os4x_partners (short_name) ON DELETE CASCADE,
     sender TEXT NOT NULL,
@@ -153,8 +149,7 @@ CREATE TABLE os4x_partner_deviations (
     last BIGINT NOT NULL,
     PRIMARY KEY (partner, sender, number)
 );
-",
-];
+"];
 
 /// Creates all tables and notes their version.
 pub(super) async fn create(connection: &mut AnyConnection, postgres: bool) -> Result<(), DbError> {

@@ -4,7 +4,7 @@
 use super::ca::pem;
 use super::content::{self, Kind, Part};
 use super::{Doing, PkiError, der};
-use common::config::NamedPem;
+use common::config::Trusted;
 use common::secret::Secret;
 use common::text::clock;
 use common::text::hex;
@@ -165,13 +165,14 @@ pub(crate) fn crls_in(octets: &[u8]) -> Result<Vec<X509Crl>, ErrorStack> {
         .collect()
 }
 
-/// Certificates of the database, and the names of those that cannot be read: a spoilt one takes no other along.
-pub(crate) fn of_database(pems: &[NamedPem]) -> (Vec<X509>, Vec<&str>) {
-    let (mut found, mut unreadable) = (Vec::with_capacity(pems.len()), Vec::new());
-    for one in pems {
-        match X509::from_pem(one.pem.as_bytes()) {
+/// The trusted certificates of the database, and the names of those that cannot be read: a spoilt one takes no other
+/// along.
+pub(crate) fn of_database(trusted: &[Trusted]) -> (Vec<X509>, Vec<&str>) {
+    let (mut found, mut unreadable) = (Vec::with_capacity(trusted.len()), Vec::new());
+    for Trusted { certificate, .. } in trusted {
+        match X509::from_pem(certificate.pem.as_bytes()) {
             Ok(certificate) => found.push(certificate),
-            Err(_) => unreadable.push(one.name.as_str()),
+            Err(_) => unreadable.push(certificate.name.as_str()),
         }
     }
     (found, unreadable)

@@ -8,7 +8,6 @@ use super::functions::needed_crls;
 use super::reports;
 use crate::causes::on_one_line;
 use crate::crl_fetch::{self, FetchError, Fetched, RoundError, Taken};
-use crate::pki::read;
 use crate::settings::Values;
 use crate::store::crl_urls::Source;
 use crate::store::crls::{Kept, Stored};
@@ -58,8 +57,8 @@ impl Downloads {
         let mut expired = crls::expired(&mut connection, clock::now()).await?;
         if !expired.is_empty() {
             let trusted = certificates::trusted(&mut connection).await?;
-            let (trusted, _) = read::of_database(&trusted);
-            expired = needed_crls(expired, &intermediates::issuers(&mut connection, trusted).await?);
+            let (issuers, _) = intermediates::issuers(&mut connection, &trusted).await?;
+            expired = needed_crls(expired, &issuers);
         }
         self.reported.retain(|key| expired.iter().any(|crl| crl.issuer_key == *key));
         expired.retain(|crl| !self.reported.contains(&crl.issuer_key));

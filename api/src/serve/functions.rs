@@ -6,7 +6,6 @@ use super::refusal::Refusal;
 use super::reports;
 use crate::db;
 use crate::pki::ca::Ca;
-use crate::pki::read;
 use crate::settings::Values;
 use crate::store::certificates::{self, Usage};
 use crate::store::crl_urls::{self, Noted};
@@ -15,7 +14,7 @@ use crate::store::proxies::{self, ProxyClient};
 use crate::store::{configuration, intermediates, partners, sessions};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied, Trusted};
+use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::{
@@ -152,10 +151,8 @@ async fn proxy_config(
     })?;
     let values = configuration::values(&mut snapshot).await?;
     let trusted = certificates::trusted(&mut snapshot).await?;
-    let without_crl = certificates::without_crl(&mut snapshot).await?;
-    let (certificates, unreadable) = read::of_database(&trusted);
+    let (issuers, unreadable) = intermediates::issuers(&mut snapshot, &trusted).await?;
     app.log_unreadable(&unreadable);
-    let issuers = intermediates::issuers(&mut snapshot, certificates).await?;
     let mut partners = partners::all(&mut snapshot).await?;
     for partner in &mut partners {
         partner.legacy_suites.get_or_insert(values.yes("tls_legacy_suites"));
@@ -171,10 +168,7 @@ async fn proxy_config(
             .into_iter()
             .map(NamedPem::from)
             .collect(),
-        trusted: trusted
-            .into_iter()
-            .map(|certificate| Trusted { no_crl: without_crl.contains(&certificate.name), certificate })
-            .collect(),
+        trusted,
         crl_urls: crl_urls::all(&mut snapshot).await?,
         crl_issuers: intermediates::fingerprints(&mut snapshot).await?,
         partners,

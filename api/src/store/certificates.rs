@@ -3,8 +3,9 @@
 
 use crate::db::{Change, DbError};
 use crate::pki::ca::Issued;
-use common::config::NamedPem;
+use common::config::{NamedPem, Trusted};
 use common::secret::Secret;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 /// What a certificate with a key is for. One row each.
@@ -33,9 +34,6 @@ impl Usage {
 }
 
 const TRUSTED: &str = "trusted";
-/// A row of this usage stands beside that of a trusted CA that publishes no CRL, with its name and fingerprint. So
-/// databases of earlier versions need no new column.
-const NO_CRL: &str = "no-crl";
 
 /// The certificate for `usage` and its key.
 pub(crate) async fn get(connection: &mut AnyConnection, usage: Usage) -> Result<Option<Issued>, DbError> {
@@ -74,43 +72,29 @@ pub(crate) async fn put(change: &mut Change, usage: Usage, issued: &Issued) -> R
 }
 
 /// All trusted certificates.
-pub(crate) async fn trusted(connection: &mut AnyConnection) -> Result<Vec<NamedPem>, DbError> {
-    let rows = sqlx::query("SELECT name, pem FROM os4x_certificates WHERE usage = $1 ORDER BY name")
+pub(crate) async fn trusted(connection: &mut AnyConnection) -> Result<Vec<Trusted>, DbError> {
+    let rows = sqlx::query("SELECT name, pem, no_crl FROM os4x_certificates WHERE usage = $1 ORDER BY name")
         .bind(TRUSTED)
         .fetch_all(connection)
         .await?;
-    rows.iter().map(|row| Ok(NamedPem { name: row.try_get(0)?, pem: row.try_get(1)? })).collect()
-}
-
-/// Names of the trusted CAs that publish no CRL.
-pub(crate) async fn without_crl(connection: &mut AnyConnection) -> Result<Vec<String>, DbError> {
-    let query = sqlx::query("SELECT name FROM os4x_certificates WHERE usage = $1").bind(NO_CRL);
-    let rows = query.fetch_all(connection).await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    let trusted = |row: &AnyRow| {
+        let certificate = NamedPem { name: row.try_get(0)?, pem: row.try_get(1)? };
+        Ok(Trusted { certificate, no_crl: row.try_get::<i64, _>(2)? != 0 })
+    };
+    rows.iter().map(trusted).collect()
 }
 
 /// Notes whether a trusted CA publishes no CRL; by name or fingerprint; false if there is none.
 pub(crate) async fn set_no_crl(change: &mut Change, which: &str, no_crl: bool) -> Result<bool, DbError> {
-    let row = sqlx::query(
-        "SELECT name, fingerprint FROM os4x_certificates WHERE usage = $1 AND (name = $2 OR fingerprint = $2)",
+    let done = sqlx::query(
+        "UPDATE os4x_certificates SET no_crl = $1 WHERE usage = $2 AND (name = $3 OR fingerprint = $3)",
     )
+    .bind(i64::from(no_crl))
     .bind(TRUSTED)
     .bind(which)
-    .fetch_optional(&mut **change)
+    .execute(&mut **change)
     .await?;
-    let Some(row) = row else { return Ok(false) };
-    let (name, fingerprint): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-    let gone = sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1 AND name = $2");
-    gone.bind(NO_CRL).bind(name.as_str()).execute(&mut **change).await?;
-    if no_crl {
-        sqlx::query("INSERT INTO os4x_certificates (usage, name, fingerprint, pem) VALUES ($1, $2, $3, '')")
-            .bind(NO_CRL)
-            .bind(name)
-            .bind(fingerprint)
-            .execute(&mut **change)
-            .await?;
-    }
-    Ok(true)
+    Ok(done.rows_affected() > 0)
 }
 
 /// The name under which a certificate is trusted already.
@@ -140,7 +124,6 @@ pub(crate) async fn trust(change: &mut Change, named: &NamedPem, fingerprint: &s
 
 /// Trusts a certificate no longer; by name or fingerprint; false if there is none.
 pub(crate) async fn distrust(change: &mut Change, which: &str) -> Result<bool, DbError> {
-    set_no_crl(change, which, false).await?;
     let done =
         sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1 AND (name = $2 OR fingerprint = $2)")
             .bind(TRUSTED)

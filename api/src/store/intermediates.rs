@@ -6,6 +6,7 @@ use crate::db::{Db, DbError};
 use crate::pki::PkiError;
 use crate::pki::read::{self, Facts};
 use crate::store::certificates;
+use common::config::Trusted;
 use common::text::clock;
 use openssl::x509::X509;
 use sqlx::{AnyConnection, Row};
@@ -31,15 +32,16 @@ pub(crate) async fn fingerprints(connection: &mut AnyConnection) -> Result<Vec<S
     rows.fetch_all(connection).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// The certificates that may sign a CRL: the `trusted` ones, and the kept ones that lead to them.
-pub(crate) async fn issuers(
+/// The certificates that may sign a CRL: the `trusted` ones, and the kept ones that lead to them. Also the names of the
+/// trusted ones that cannot be read.
+pub(crate) async fn issuers<'a>(
     connection: &mut AnyConnection,
-    mut trusted: Vec<X509>,
-) -> Result<Vec<X509>, DbError> {
-    let kept = all(connection).await?;
-    let leading = read::leading_to(&trusted, &kept);
-    trusted.extend(leading);
-    Ok(trusted)
+    trusted: &'a [Trusted],
+) -> Result<(Vec<X509>, Vec<&'a str>), DbError> {
+    let (mut issuers, unreadable) = read::of_database(trusted);
+    let leading = read::leading_to(&issuers, &all(connection).await?);
+    issuers.extend(leading);
+    Ok((issuers, unreadable))
 }
 
 /// Keeps those of `found` that are new and lead to a trusted certificate; gives their names.
@@ -106,7 +108,7 @@ mod tests {
             assert!(note(&db, &[stranger]).await.unwrap().is_empty());
             let mut connection = db.connection().await.unwrap();
             assert!(all(&mut connection).await.unwrap().is_empty());
-            assert!(issuers(&mut connection, Vec::new()).await.unwrap().is_empty());
+            assert!(issuers(&mut connection, &[]).await.unwrap().0.is_empty());
         });
     }
 }

@@ -21,6 +21,7 @@ fn as_version_1(site: &Site) {
         "DROP TABLE os4x_intermediates",
         "ALTER TABLE os4x_partners DROP COLUMN allowed",
         "DROP TABLE os4x_partner_deviations",
+        "ALTER TABLE os4x_certificates DROP COLUMN no_crl",
     ] {
         site.sql_done(statement);
     }
