@@ -4,12 +4,13 @@
 use crate::credentials::{Credentials, CredentialsError};
 use crate::tls::{self, Suites, TlsError};
 use crate::trust::anchors::{self, Anchors};
-use crate::trust::certificate::{self, fingerprint};
+use crate::trust::certificate;
 use crate::trust::{self, Peer, Seen};
 use common::config::{CertificateRule, ConfigFault, Limits, NamedPem, Partner, ProxyConfig, UsageRule};
 use common::link::join::Target;
 use common::net::ANY;
 use common::text::clock;
+use common::x509::issuer::fingerprint;
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContext;
 use openssl::x509::X509Ref;

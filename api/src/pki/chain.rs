@@ -1,8 +1,9 @@
 //! Our chain towards partners from what an operator brings: the certificate of the key first, each issuer after what it
 //! issued, as far as it helps a partner. What is left out is told. Run by `cert set`.
 
-use super::read::{check_validity, fingerprint, is_issued_by};
+use super::read::check_validity;
 use super::{Doing, PkiError};
+use common::x509::issuer::{fingerprint, is_issued_by};
 use common::x509::subject;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509Ref};
@@ -48,7 +49,7 @@ impl Chain {
 fn without_doubles(found: Vec<X509>) -> Result<Vec<X509>, PkiError> {
     let (mut prints, mut kept) = (Vec::new(), Vec::with_capacity(found.len()));
     for certificate in found {
-        let print = fingerprint(&certificate)?;
+        let print = fingerprint(&certificate).doing("reading a certificate")?;
         if !prints.contains(&print) {
             prints.push(print);
             kept.push(certificate);

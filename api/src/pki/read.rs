@@ -8,11 +8,11 @@ use common::config::Trusted;
 use common::secret::Secret;
 use common::text::clock;
 use common::text::hex;
+use common::x509::issuer::fingerprint;
 use common::x509::subject;
 use common::x509::times::unix_time_of;
 use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
 use openssl::pkcs12::{ParsedPkcs12_2, Pkcs12};
 use openssl::pkey::{PKey, Private};
 use openssl::stack::Stack;
@@ -20,7 +20,7 @@ use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{
     CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509Name, X509PurposeId, X509Ref,
-    X509StoreContext, X509StoreContextRef, X509VerifyResult,
+    X509StoreContext, X509StoreContextRef,
 };
 use std::path::Path;
 use zeroize::Zeroizing;
@@ -182,20 +182,6 @@ fn is_pem(octets: &[u8]) -> bool {
     octets.windows(11).any(|window| window == b"-----BEGIN ")
 }
 
-/// Whether `upper` issued `lower`: by its name and by its signature.
-pub(super) fn is_issued_by(lower: &X509Ref, upper: &X509Ref) -> bool {
-    let is_signed = || upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false);
-    let is_issued = upper.issued(lower) == X509VerifyResult::OK && is_signed();
-    // A wrong signature leaves its error in OpenSSL's queue, where what comes next would find it.
-    drop(ErrorStack::get());
-    is_issued
-}
-
-/// SHA-256 of a certificate.
-pub(super) fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, PkiError> {
-    Ok(certificate.digest(MessageDigest::sha256()).doing("reading a certificate")?.to_vec())
-}
-
 /// What partners may not like in our certificate: they see it as a server's and as a client's.
 pub(crate) fn weaknesses(certificate: &X509) -> Result<Vec<String>, PkiError> {
     let facts = Facts::of(certificate)?;
@@ -252,7 +238,7 @@ impl Facts {
             issuer: subject::text(certificate.issuer_name()),
             from: unix_time_of(certificate.not_before()).doing(doing)?,
             until: unix_time_of(certificate.not_after()).doing(doing)?,
-            fingerprint: hex::encode(&fingerprint(certificate)?),
+            fingerprint: hex::encode(&fingerprint(certificate).doing(doing)?),
         })
     }
 

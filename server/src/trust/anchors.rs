@@ -1,13 +1,13 @@
 //! Where a partner's chain may end: the trusted and the pinned certificates and the CRLs of a configuration, read and
 //! sorted once when it is taken over. Nothing is verified here.
 
-use crate::trust::certificate::{fingerprint, is_signed_by};
 use common::config::NamedPem;
 use common::x509::codes::verify as codes;
+use common::x509::issuer::{fingerprint, is_issued_by};
 use common::x509::times::{CLOCK_SKEW, unix_time_of, validity};
 use openssl::error::ErrorStack;
 use openssl::stack::StackRef;
-use openssl::x509::{CrlStatus, X509, X509Crl, X509CrlRef, X509Ref, X509VerifyResult};
+use openssl::x509::{CrlStatus, X509, X509Crl, X509CrlRef, X509Ref};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
@@ -96,7 +96,7 @@ impl Anchors {
     /// The outdated certificate, if any, that has issued the last one of `chain`, and OpenSSL's code for its state.
     pub(crate) fn outdated_issuer(&self, chain: &StackRef<X509>) -> Option<(i32, &X509)> {
         let last = chain.iter().last()?;
-        let (issuer, code) = self.outdated.iter().find(|(outdated, _)| has_issued(outdated, last))?;
+        let (issuer, code) = self.outdated.iter().find(|(outdated, _)| is_issued_by(last, outdated))?;
         Some((*code, issuer))
     }
 }
@@ -108,16 +108,11 @@ fn begin(crl: &X509CrlRef) -> i64 {
 
 /// Whether a list of `crls` that `issuer` has signed names `certificate`.
 fn revokes(issuer: &X509, certificate: &X509, crls: &[X509Crl]) -> bool {
-    has_issued(issuer, certificate)
+    is_issued_by(certificate, issuer)
         && crls.iter().any(|crl| {
             matches!(crl.get_by_cert(certificate), CrlStatus::Revoked(_))
                 && issuer.public_key().and_then(|key| crl.verify(&key)).unwrap_or(false)
         })
-}
-
-/// By name and by signature: anybody can write names.
-fn has_issued(issuer: &X509Ref, certificate: &X509Ref) -> bool {
-    issuer.issued(certificate) == X509VerifyResult::OK && is_signed_by(certificate, issuer)
 }
 
 /// The certificates of a list; one that cannot be read is skipped. `what` each is, for the log.

@@ -4,8 +4,6 @@
 use common::rpc::MAX_CRL_URL;
 use common::text::{shortened, url};
 use common::x509::subject;
-use openssl::error::ErrorStack;
-use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::x509::{X509ExtendedKeyUsage, X509NameRef, X509Ref};
 use std::net::IpAddr;
@@ -18,19 +16,6 @@ const NAME_LIMIT: usize = 256;
 const NAMES_PER_CERTIFICATE: usize = 10;
 /// CRL distribution URLs that are reported of one certificate.
 const URLS_PER_CERTIFICATE: usize = 4;
-
-/// SHA-256 of a certificate.
-pub(crate) fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, ErrorStack> {
-    Ok(certificate.digest(MessageDigest::sha256())?.to_vec())
-}
-
-/// Whether the key of `upper` has signed `lower`.
-pub(crate) fn is_signed_by(lower: &X509Ref, upper: &X509Ref) -> bool {
-    let signed = upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false);
-    // A wrong signature leaves its error in OpenSSL's queue, where the handshake would find it.
-    drop(ErrorStack::get());
-    signed
-}
 
 /// The purposes that a certificate names, as a predicate: for log lines.
 pub(crate) fn usage_text(certificate: &X509Ref) -> String {

@@ -8,9 +8,10 @@ mod faults;
 mod seen;
 
 use anchors::Anchors;
-use certificate::{fingerprint, usage_text};
+use certificate::usage_text;
 use common::sys;
 use common::x509::codes::verify as codes;
+use common::x509::issuer::fingerprint;
 use faults::{NO_USABLE_CRL, UNTRUSTED, alert_code, remedy};
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslVerifyMode};

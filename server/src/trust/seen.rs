@@ -1,9 +1,10 @@
 //! What verification saw of a partner's certificates, in words, for log lines and reports. Kept when it failed, too.
 
 use crate::trust::anchors::Anchors;
-use crate::trust::certificate::{crl_urls, fingerprint, is_signed_by, name_text, serial_text};
+use crate::trust::certificate::{crl_urls, name_text, serial_text};
 use common::rpc::MAX_ISSUERS;
 use common::text::hex;
+use common::x509::issuer::{fingerprint, is_signed_by};
 use openssl::stack::StackRef;
 use openssl::x509::{X509, X509Ref, X509StoreContextRef};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
