@@ -7,7 +7,9 @@ use crate::db::{Db, DbError};
 use crate::http::proxy::Proxies;
 use crate::http::{Client, HttpError, Reach};
 use crate::pki::PkiError;
-use crate::pki::read::{self, CrlFacts};
+use crate::pki::facts::CrlFacts;
+use crate::pki::issuers::crl_issuer_is_trusted;
+use crate::pki::read;
 use crate::settings::Values;
 use crate::store::crls::{self, Kept};
 use crate::store::{certificates, crl_urls, intermediates};
@@ -268,7 +270,7 @@ fn check(octets: &[u8], issuers: &[X509]) -> Result<CrlFacts, FetchError> {
     // RFC 5280 section 4.2.1.13: there is one CRL at a URL.
     let crl = found.first().ok_or(FetchError::Nothing)?;
     let facts = CrlFacts::of(crl)?;
-    if !read::crl_issuer_is_trusted(crl, issuers)? {
+    if !crl_issuer_is_trusted(crl, issuers)? {
         return Err(FetchError::UnknownIssuer(facts.issuer));
     }
     Ok(facts)

@@ -7,7 +7,8 @@ use super::{Command, output};
 use crate::pki::PkiError;
 use crate::pki::ca::{Ca, HTTPS_DAYS, Issued, hosts_of};
 use crate::pki::chain::Chain;
-use crate::pki::read::{self, Facts};
+use crate::pki::facts::{self, Facts};
+use crate::pki::read;
 use crate::store::certificates::{self, Usage};
 use common::text::clock;
 use common::text::host::is_host;
@@ -97,12 +98,12 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
             }
             other => other?,
         };
-    let Chain { certificates: chain, warnings } = Chain::of(found, &key)?;
-    let weaknesses = chain.first().map(read::weaknesses).transpose()?.unwrap_or_default();
-    for warning in warnings.into_iter().chain(weaknesses) {
-        output::warn(&warning);
+    let chain = Chain::of(found, &key)?;
+    let weaknesses = chain.certificates.first().map(facts::weaknesses).transpose()?.unwrap_or_default();
+    for warning in chain.warnings.iter().chain(&weaknesses) {
+        output::warn(warning);
     }
-    let issued = Issued { certificate: read::chain_pem(&chain)?, key: pem };
+    let issued = Issued { certificate: chain.pem()?, key: pem };
     let db = invocation.open().await?;
     let mut change = db.change().await?;
     certificates::put(&mut change, Usage::Own, &issued).await?;

@@ -7,7 +7,9 @@ use super::{Command, output, trust};
 use crate::causes::on_one_line;
 use crate::crl_fetch::{self, Taken};
 use crate::db::Db;
-use crate::pki::read::{self, CrlFacts};
+use crate::pki::facts::CrlFacts;
+use crate::pki::issuers::crl_issuer_is_trusted;
+use crate::pki::read;
 use crate::store::crl_urls::{self, Noted, Source};
 use crate::store::crls::{self, Kept, Stored};
 use crate::store::{certificates, configuration, intermediates};
@@ -97,7 +99,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     }
     for crl in &found {
         let facts = CrlFacts::of(crl)?;
-        if !read::crl_issuer_is_trusted(crl, &issuers)? {
+        if !crl_issuer_is_trusted(crl, &issuers)? {
             output::warn(&format!(
                 "'{}' is not among the trusted certificates, so the CRL's signature is not checked here.",
                 facts.issuer

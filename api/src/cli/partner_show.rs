@@ -4,7 +4,7 @@ use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::partner::{no_such, profile, rule};
 use super::{Command, output};
-use crate::pki::read::Facts;
+use crate::pki::facts::Facts;
 use crate::store::deviations::{self, Shown};
 use crate::store::partners::{self, word};
 use common::config::Partner;

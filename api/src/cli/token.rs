@@ -6,7 +6,7 @@ use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
 use crate::pki::Doing;
-use crate::pki::read::Facts;
+use crate::pki::facts::Facts;
 use crate::store::certificates::{self, Usage};
 use crate::store::configuration;
 use common::secret::Secret;

@@ -6,7 +6,8 @@ use super::error::CliError;
 use super::{Command, output};
 use crate::db::Change;
 use crate::pki::ca::pem;
-use crate::pki::read::{self, Facts, short_name};
+use crate::pki::facts::{Facts, check_validity, short_name};
+use crate::pki::read;
 use crate::store::{certificates, crl_urls};
 use common::config::{NamedPem, Trusted};
 use common::text::clock;
@@ -112,7 +113,7 @@ async fn add_one(change: &mut Change, certificate: &X509, name: &str) -> Result<
             facts.subject
         ));
     }
-    if let Err(why) = read::check_validity(certificate) {
+    if let Err(why) = check_validity(certificate) {
         output::warn(&why.to_string());
     }
     let taken: Vec<String> =

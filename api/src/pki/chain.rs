@@ -1,7 +1,8 @@
 //! Our chain towards partners from what an operator brings: the certificate of the key first, each issuer after what it
 //! issued, as far as it helps a partner. What is left out is told. Run by `cert set`.
 
-use super::read::check_validity;
+use super::ca::pem;
+use super::facts::check_validity;
 use super::{Doing, PkiError};
 use common::x509::issuer::{fingerprint, is_issued_by};
 use common::x509::subject;
@@ -43,6 +44,11 @@ impl Chain {
         }
         warnings.extend(rest.iter().map(|one| superfluous(one, &leaf)));
         Ok(Self { certificates, warnings })
+    }
+
+    /// All certificates as one PEM text, in their order.
+    pub(crate) fn pem(&self) -> Result<String, PkiError> {
+        self.certificates.iter().map(pem).collect()
     }
 }
 

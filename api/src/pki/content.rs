@@ -169,7 +169,8 @@ pub(super) fn parts(octets: &[u8]) -> Vec<Part<'_>> {
     vec![Part { kind: Kind::of_octets(octets), octets, is_pem: false }]
 }
 
-fn pem_blocks(octets: &[u8]) -> Vec<Part<'_>> {
+/// The blocks of PEM in `octets`, in their order.
+pub(super) fn pem_blocks(octets: &[u8]) -> Vec<Part<'_>> {
     const BEGIN: &[u8] = b"-----BEGIN ";
     let mut blocks = Vec::new();
     let mut rest = octets;

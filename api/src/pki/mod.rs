@@ -1,11 +1,14 @@
-//! Keys and certificates: `ca` makes them, `read` reads those that operators bring, with `content`, which knows what a
-//! file is; `chain` puts ours in order; `der` finds the fields that the openssl crate does not read. All work in
-//! memory: the database stores the results, and the commands read and write files.
+//! Keys and certificates: `ca` makes them, `read` reads those that operators bring, of which `content` tells the kinds
+//! and `chain` makes ours. `facts` is what lists and the database have of them, `issuers` who may sign CRLs; `der`
+//! finds the fields that the openssl crate does not read. All work in memory: the database stores the results, and the
+//! commands read and write files.
 
 pub(crate) mod ca;
 pub(crate) mod chain;
 mod content;
 mod der;
+pub(crate) mod facts;
+pub(crate) mod issuers;
 pub(crate) mod read;
 
 use content::Kind;

@@ -2,7 +2,7 @@
 //! a newer one. Checks no signature: the caller has done that.
 
 use crate::db::{Change, DbError};
-use crate::pki::read::CrlFacts;
+use crate::pki::facts::CrlFacts;
 use common::config::{MAX_CRLS, NamedPem};
 use common::text::clock;
 use common::x509::subject;

@@ -4,7 +4,9 @@
 
 use crate::db::{Db, DbError};
 use crate::pki::PkiError;
-use crate::pki::read::{self, Facts};
+use crate::pki::ca::pem;
+use crate::pki::facts::Facts;
+use crate::pki::issuers::{leading_to, of_database};
 use crate::store::certificates;
 use common::config::Trusted;
 use common::text::clock;
@@ -38,8 +40,8 @@ pub(crate) async fn issuers<'a>(
     connection: &mut AnyConnection,
     trusted: &'a [Trusted],
 ) -> Result<(Vec<X509>, Vec<&'a str>), DbError> {
-    let (mut issuers, unreadable) = read::of_database(trusted);
-    let leading = read::leading_to(&issuers, &all(connection).await?);
+    let (mut issuers, unreadable) = of_database(trusted);
+    let leading = leading_to(&issuers, &all(connection).await?);
     issuers.extend(leading);
     Ok((issuers, unreadable))
 }
@@ -48,7 +50,7 @@ pub(crate) async fn issuers<'a>(
 pub(crate) async fn note(db: &Db, found: &[X509]) -> Result<Vec<String>, DbError> {
     let mut connection = db.connection().await?;
     let trusted = certificates::trusted(&mut connection).await?;
-    let (trusted, _) = read::of_database(&trusted);
+    let (trusted, _) = of_database(&trusted);
     let known = fingerprints(&mut connection).await?;
     drop(connection);
     let now = clock::now();
@@ -56,7 +58,7 @@ pub(crate) async fn note(db: &Db, found: &[X509]) -> Result<Vec<String>, DbError
     let mut batch = db.batch().await?;
     // The first statement writes (see `batch`), and clears away what a database restored from a backup may hold.
     sqlx::query("DELETE FROM os4x_intermediates WHERE reported > $1").bind(now).execute(&mut *batch).await?;
-    for certificate in read::leading_to(&trusted, found) {
+    for certificate in leading_to(&trusted, found) {
         let Ok((facts, pem)) = facts_and_pem(&certificate) else { continue };
         if known.contains(&facts.fingerprint) || recent(&mut batch, now - HOUR).await? >= RATE {
             continue;
@@ -90,7 +92,7 @@ async fn recent(connection: &mut AnyConnection, since: i64) -> Result<i64, DbErr
 }
 
 fn facts_and_pem(certificate: &X509) -> Result<(Facts, String), PkiError> {
-    Ok((Facts::of(certificate)?, read::chain_pem(std::slice::from_ref(certificate))?))
+    Ok((Facts::of(certificate)?, pem(certificate)?))
 }
 
 #[cfg(test)]

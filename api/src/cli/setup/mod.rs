@@ -11,7 +11,7 @@ use super::error::CliError;
 use super::{Command, init, output};
 use crate::db::{Db, DbError, Location};
 use crate::pki::ca::hosts_of;
-use crate::pki::read::Facts;
+use crate::pki::facts::Facts;
 use crate::settings::find;
 use crate::store::certificates::{self, Usage};
 use crate::store::{configuration, partners};

@@ -1,0 +1,166 @@
+//! What a certificate or a CRL says, for lists, for warnings, and for the row that the database keeps of it.
+
+use super::{Doing, PkiError, der};
+use common::text::clock;
+use common::text::hex;
+use common::x509::issuer::fingerprint;
+use common::x509::subject;
+use common::x509::times::unix_time_of;
+use openssl::bn::BigNum;
+use openssl::nid::Nid;
+use openssl::x509::{CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509Name, X509Ref};
+
+/// Fewer days than these left are worth a warning.
+const EXPIRES_SOON: i64 = 30;
+
+/// What partners may not like in our certificate: they see it as a server's and as a client's.
+pub(crate) fn weaknesses(certificate: &X509) -> Result<Vec<String>, PkiError> {
+    let facts = Facts::of(certificate)?;
+    let mut found = Vec::new();
+    if let Some(purposes) = certificate.extended_key_usage()
+        && !purposes.contains(X509ExtendedKeyUsage::ANYEKU)
+    {
+        let wanted = [
+            (X509ExtendedKeyUsage::SSL_SERVER, "serverAuth", "incoming"),
+            (X509ExtendedKeyUsage::SSL_CLIENT, "clientAuth", "outgoing"),
+        ];
+        let missing = wanted.iter().filter(|(purpose, ..)| !purposes.contains(*purpose));
+        found.extend(missing.map(|(_, name, direction)| {
+            format!("'{}' is not for {name}: partners may refuse it in {direction} sessions.", facts.subject)
+        }));
+    }
+    let days = (facts.until - clock::now()) / clock::DAY;
+    if days < EXPIRES_SOON {
+        found.push(format!("'{}' expires in {days} days.", facts.subject));
+    }
+    Ok(found)
+}
+
+/// Whether `certificate` is valid now.
+pub(crate) fn check_validity(certificate: &X509) -> Result<(), PkiError> {
+    let facts = Facts::of(certificate)?;
+    if (facts.from..=facts.until).contains(&clock::now()) {
+        return Ok(());
+    }
+    Err(PkiError::Validity(facts.subject, clock::rfc3339(facts.from), clock::rfc3339(facts.until)))
+}
+
+/// What lists show of a certificate.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// Subject on one line.
+    pub(crate) subject: String,
+    /// Issuer on one line.
+    pub(crate) issuer: String,
+    /// Valid from, seconds since 1970-01-01 UTC.
+    pub(crate) from: i64,
+    /// Valid until.
+    pub(crate) until: i64,
+    /// SHA-256 of the DER, hex.
+    pub(crate) fingerprint: String,
+}
+
+impl Facts {
+    /// Of a certificate.
+    pub(crate) fn of(certificate: &X509Ref) -> Result<Self, PkiError> {
+        let doing = "reading a certificate";
+        Ok(Self {
+            subject: subject::text(certificate.subject_name()),
+            issuer: subject::text(certificate.issuer_name()),
+            from: unix_time_of(certificate.not_before()).doing(doing)?,
+            until: unix_time_of(certificate.not_after()).doing(doing)?,
+            fingerprint: hex::encode(&fingerprint(certificate).doing(doing)?),
+        })
+    }
+
+    /// Of the first certificate in a PEM text.
+    pub(crate) fn of_pem(text: &str) -> Result<Self, PkiError> {
+        Self::of(&*X509::from_pem(text.as_bytes()).doing("reading a certificate of the database")?)
+    }
+}
+
+/// What the database keeps of a CRL.
+#[derive(Debug)]
+pub(crate) struct CrlFacts {
+    /// SHA-256 of the issuer's name, the CRL's scope and the identifier of the issuer's key in DER, hex. Two spellings
+    /// of a name have two: `is_of_one_row` tells whether one takes the other's place.
+    pub(crate) issuer_key: String,
+    /// Issuer on one line.
+    pub(crate) issuer: String,
+    /// Issuer in DER.
+    name: Vec<u8>,
+    /// The CRL's scope and the identifier of the issuer's key in DER, one after the other.
+    part: Vec<u8>,
+    /// thisUpdate, seconds since 1970-01-01 UTC.
+    pub(crate) last_update: i64,
+    /// nextUpdate, if it names one.
+    pub(crate) next_update: Option<i64>,
+    /// CRL number, which tells two CRLs of the same second apart.
+    number: Option<BigNum>,
+    /// The CRL, PEM.
+    pub(crate) pem: String,
+}
+
+impl CrlFacts {
+    /// Of a CRL.
+    pub(crate) fn of(crl: &X509CrlRef) -> Result<Self, PkiError> {
+        let doing = "reading a CRL";
+        let octets = crl.to_der().doing(doing)?;
+        if der::is_delta(&octets) {
+            return Err(PkiError::DeltaCrl(subject::text(crl.issuer_name())));
+        }
+        // A CA that takes a new key under its old name goes on with the lists of both.
+        let part = [der::crl_scope(&octets), der::crl_key_identifier(&octets)].concat();
+        let name = crl.issuer_name().to_der().doing(doing)?;
+        let identity = [&name[..], &part].concat();
+        let number = crl.extension::<CrlNumber>().doing(doing)?;
+        Ok(Self {
+            issuer_key: hex::encode(&openssl::sha::sha256(&identity)),
+            issuer: subject::text(crl.issuer_name()),
+            name,
+            part,
+            last_update: unix_time_of(crl.last_update()).doing(doing)?,
+            next_update: crl.next_update().map(unix_time_of).transpose().doing(doing)?,
+            number: number.and_then(|(_, number)| number.to_bn().ok()),
+            pem: String::from_utf8_lossy(&crl.to_pem().doing(doing)?).into_owned(),
+        })
+    }
+}
+
+impl CrlFacts {
+    /// Of a CRL that the database keeps.
+    pub(crate) fn of_pem(text: &str) -> Result<Self, PkiError> {
+        Self::of(&*X509Crl::from_pem(text.as_bytes()).doing("reading a CRL of the database")?)
+    }
+
+    /// Which certificates of its issuer it is for; none: all.
+    pub(crate) fn scope(crl: &X509CrlRef) -> Option<String> {
+        der::scope_text(der::crl_scope(&crl.to_der().ok()?))
+    }
+
+    /// The CRL number in decimal digits, if there is one.
+    pub(crate) fn number(&self) -> Option<String> {
+        Some(self.number.as_ref()?.to_dec_str().ok()?.to_string())
+    }
+
+    /// Whether the database keeps one of the two only: they have the same issuer, however its name is written, the same
+    /// scope and the same key.
+    pub(crate) fn is_of_one_row(&self, other: &Self) -> bool {
+        let names =
+            X509Name::from_der(&self.name).and_then(|one| Ok((one, X509Name::from_der(&other.name)?)));
+        self.part == other.part && names.and_then(|(one, two)| subject::is_same(&one, &two)).unwrap_or(false)
+    }
+
+    /// Whether this one is newer than `other` of the same issuer: by its time, then by its number.
+    pub(crate) fn is_newer_than(&self, other: &Self) -> bool {
+        (self.last_update, &self.number) > (other.last_update, &other.number)
+    }
+}
+
+/// A short name for a certificate in lists: its common name, else its whole subject.
+pub(crate) fn short_name(certificate: &X509Ref) -> String {
+    let common = certificate.subject_name().entries_by_nid(Nid::COMMONNAME).last();
+    common
+        .and_then(|entry| entry.data().to_string().ok())
+        .unwrap_or_else(|| subject::text(certificate.subject_name()))
+}
