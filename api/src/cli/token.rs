@@ -11,6 +11,7 @@ use crate::store::certificates::{self, Usage};
 use crate::store::configuration;
 use common::secret::Secret;
 use common::text::hex;
+use sqlx::AnyConnection;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
@@ -54,26 +55,24 @@ pub(super) fn new_token() -> Result<Secret, CliError> {
     Ok(Secret::new(hex::encode(&octets)))
 }
 
+/// The whole token, as clients take it.
+pub(super) async fn text(connection: &mut AnyConnection) -> Result<String, CliError> {
+    let token = configuration::token(connection).await?;
+    let ca = certificates::need(connection, Usage::Ca).await?;
+    Ok(format!("{}.{}\n", token.expose(), Facts::of_pem(&ca.certificate)?.fingerprint))
+}
+
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let mut connection = db.connection().await?;
-    let token = configuration::token(&mut connection).await?;
-    let ca = certificates::need(&mut connection, Usage::Ca).await?;
-    write_token(&invocation, &token, &ca.certificate)
+    let text = text(&mut *db.connection().await?).await?;
+    output::write_secret_to(&text, invocation.value("o").as_deref())
 }
 
 async fn rotate(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let token = new_token()?;
     let mut change = db.change().await?;
-    configuration::set_token(&mut change, &token).await?;
-    let ca = certificates::need(&mut change, Usage::Ca).await?;
+    configuration::set_token(&mut change, &new_token()?).await?;
+    let text = text(&mut change).await?;
     change.commit().await?;
-    write_token(&invocation, &token, &ca.certificate)
-}
-
-fn write_token(invocation: &Invocation, token: &Secret, ca: &str) -> Result<(), CliError> {
-    let fingerprint = Facts::of_pem(ca)?.fingerprint;
-    let text = format!("{}.{fingerprint}\n", token.expose());
     output::write_secret_to(&text, invocation.value("o").as_deref())
 }

@@ -4,7 +4,7 @@
 use axum::http::{HeaderValue, Request, header};
 use common::net::Network;
 use common::secret::Secret;
-use common::text::host::is_host;
+use common::text::host::{is_host, with_port};
 use openssl::base64;
 use std::env;
 use std::fmt;
@@ -21,10 +21,7 @@ pub(crate) struct Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            return write!(f, "[{}]:{}", self.host, self.port);
-        }
-        write!(f, "{}:{}", self.host, self.port)
+        with_port(&self.host, self.port).fmt(f)
     }
 }
 

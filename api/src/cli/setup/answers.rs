@@ -5,7 +5,7 @@ use crate::causes::sentence;
 use crate::cli::args::{Invocation, wrong};
 use crate::cli::error::CliError;
 use common::process::options::{INTERNAL_PORT, host_and_port};
-use common::text::host::{is_host, is_short_name};
+use common::text::host::{is_host, is_short_name, with_port};
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -23,11 +23,7 @@ pub(super) struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        with_port(&self.host, self.port).fmt(f)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The files beside the database that the systemd units read (scripts/units): os4xapi.env, client.env and token. They
-//! are written whole or not at all, never over another one. If root writes them, they and the database belong to the
-//! folder's owner.
+//! are written whole or not at all, never over another one. If root writes them, they belong to the folder's owner.
 
 use super::answers::Place;
 use crate::cli::error::CliError;
@@ -9,9 +8,8 @@ use crate::db::Location;
 use common::file::create_whole;
 use common::process::options::INTERNAL_PORT;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
 /// The folder of the programs, on a host that is set up as documented.
@@ -98,29 +96,5 @@ impl Folder {
             }
             Err(cause) => Err(CliError::Write(path, cause)),
         }
-    }
-
-    /// What root made is the folder's owner's, as whom the backend runs.
-    pub(super) fn give_to_owner(&self, location: &Location) -> Result<(), CliError> {
-        let Location::File(database) = location else { return Ok(()) };
-        if !nix::unistd::geteuid().is_root() {
-            return Ok(());
-        }
-        let failed = |cause| CliError::Write(database.clone(), cause);
-        let owner = fs::metadata(&self.0).map_err(failed)?;
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = database.clone().into_os_string();
-            name.push(suffix);
-            give(Path::new(&name), owner.uid(), owner.gid()).map_err(failed)?;
-        }
-        Ok(())
-    }
-}
-
-fn give(path: &Path, user: u32, group: u32) -> io::Result<()> {
-    match chown(path, Some(user), Some(group)) {
-        // SQLite removes its side files when the last connection closes.
-        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }

@@ -8,19 +8,16 @@ mod next_steps;
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::{Command, init, output};
+use super::{Command, init, output, token};
 use crate::db::{Db, DbError, Location};
 use crate::pki::ca::hosts_of;
-use crate::pki::facts::Facts;
 use crate::settings::find;
 use crate::store::certificates::{self, Usage};
 use crate::store::{configuration, partners};
 use answers::{Answers, Known, NewPartner, Place};
+use common::text::host::with_port;
 use files::{EnvFile, Folder};
 use openssl::x509::X509;
-
-/// The path of the backend's URL that every installation answers.
-const API_PATH: &str = "/os4xapi/index.php";
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "setup",
@@ -73,11 +70,11 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
         add_partner(&invocation, &db, partner).await?;
     }
     folder.write_env(&EnvFile::backend(answers.listen))?;
-    folder.write_env(&EnvFile::client(&url(&answers), &answers.server))?;
-    folder.write_token(&token(&db).await?)?;
+    let values = configuration::values(&mut *db.connection().await?).await?;
+    folder.write_env(&EnvFile::client(&url(&answers, values.text("api_path")), &answers.server))?;
+    folder.write_token(&token::text(&mut *db.connection().await?).await?)?;
     let state = next_steps::State::of(&db).await?;
     db.close().await;
-    folder.give_to_owner(&location)?;
     next_steps::print(&answers, &state, folder.path())
 }
 
@@ -172,15 +169,6 @@ async fn add_partner(invocation: &Invocation, db: &Db, partner: &NewPartner) -> 
     output::say(&format!("Partner {}: added, SSIDCODE {}", partner.name, partner.ssid))
 }
 
-fn url(answers: &Answers) -> String {
-    let place = Place { host: answers.host.clone(), port: answers.listen.port() };
-    format!("https://{place}{API_PATH}")
-}
-
-/// As `os4xapi token show` prints it.
-async fn token(db: &Db) -> Result<String, CliError> {
-    let mut connection = db.connection().await?;
-    let secret = configuration::token(&mut connection).await?;
-    let ca = certificates::need(&mut connection, Usage::Ca).await?;
-    Ok(format!("{}.{}\n", secret.expose(), Facts::of_pem(&ca.certificate)?.fingerprint))
+fn url(answers: &Answers, path: &str) -> String {
+    format!("https://{}{path}", with_port(&answers.host, answers.listen.port()))
 }
