@@ -14,6 +14,10 @@ pub const MAX_TRANSFERS: usize = 40;
 /// Longest CRL distribution URL that a server reports and the backend stores, octets.
 pub const MAX_CRL_URL: usize = 1024;
 
+/// What to do about a CRL distribution URL that the backend cannot download from.
+pub const BY_HAND: &str = "only http and https URLs without a user can be downloaded from: if 'os4xapi crl list' shows \
+    no list of that CA, bring it with 'os4xapi crl add FILE', or name a web URL of it with 'os4xapi crl fetch URL'";
+
 /// Most octets of the issuers that come with a URL: the message of a session process holds so many.
 pub const MAX_ISSUERS: usize = 12 * 1024;
 

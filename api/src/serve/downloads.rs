@@ -4,7 +4,6 @@
 
 use super::app::App;
 use super::error::ServeError;
-use super::functions::needed_crls;
 use super::reports;
 use crate::causes::on_one_line;
 use crate::crl_fetch::{self, FetchError, Fetched, RoundError, Taken};
@@ -58,7 +57,7 @@ impl Downloads {
         if !expired.is_empty() {
             let trusted = certificates::trusted(&mut connection).await?;
             let (issuers, _) = intermediates::issuers(&mut connection, &trusted).await?;
-            expired = needed_crls(expired, &issuers);
+            expired = crls::needed(expired, &issuers);
         }
         self.reported.retain(|key| expired.iter().any(|crl| crl.issuer_key == *key));
         expired.retain(|crl| !self.reported.contains(&crl.issuer_key));

@@ -2,30 +2,24 @@
 //! has been checked; its address decides which listener it gets. Functions change nothing that the daemons see.
 
 use super::app::App;
+use super::crl_reports;
 use super::refusal::Refusal;
 use super::reports;
 use crate::db;
 use crate::pki::ca::Ca;
 use crate::settings::Values;
 use crate::store::certificates::{self, Usage};
-use crate::store::crl_urls::{self, Noted};
-use crate::store::crls::{self, Stored};
 use crate::store::proxies::{self, ProxyClient};
-use crate::store::{configuration, intermediates, partners, sessions};
+use crate::store::{configuration, crl_urls, crls, intermediates, partners, sessions};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::{
-    Call, ClientConfigAnswer, ConfigAnswer, CrlUrl, Enrolment, Level, MAX_CRL_URL, MAX_ISSUERS, Origin,
-    SessionEvent, SystemLog,
+    Call, ClientConfigAnswer, ConfigAnswer, Enrolment, Level, Origin, SessionEvent, SystemLog,
 };
-use common::text::escape::escape;
 use common::text::host::{is_host_name, is_short_name};
-use common::text::url::escaped;
-use common::x509::subject;
-use openssl::x509::X509;
 use serde::Serialize;
 use std::net::IpAddr;
 
@@ -67,7 +61,10 @@ pub(super) async fn answer(
             }
             proxy_config(app, values, &proxy_id, generation).await.map(ok)
         }
-        Call::ProxyCrlUrl(found) => crl_url(app, client, values, &found).await.map(ok),
+        Call::ProxyCrlUrl(found) => {
+            crl_reports::take(app, client, values, &found).await?;
+            Ok(ok(Nothing {}))
+        }
         Call::ProxySystemLog(entry) => system_log(app, client, values, entry).await.map(ok),
         Call::ProxySession { events } => session_events(app, client, &events).await.map(ok),
     }
@@ -164,7 +161,7 @@ async fn proxy_config(
         tcp_outgoing_ip: values.address("tcp_outgoing_ip"),
         certificate: own.certificate,
         key: own.key,
-        crls: needed_crls(crls::all(&mut snapshot).await?, &issuers)
+        crls: crls::needed(crls::all(&mut snapshot).await?, &issuers)
             .into_iter()
             .map(NamedPem::from)
             .collect(),
@@ -206,61 +203,6 @@ async fn report_older(
         &detail,
     )
     .await?;
-    Ok(())
-}
-
-/// Those that an operator brought, and the downloaded ones of these issuers: they are trusted still, or lead to one
-/// that is.
-pub(super) fn needed_crls(mut all: Vec<Stored>, issuers: &[X509]) -> Vec<Stored> {
-    let folded = |certificate: &X509| subject::folded(&subject::text(certificate.subject_name()));
-    let issuers: Vec<String> = issuers.iter().map(folded).collect();
-    all.retain(|crl| crl.source.is_none() || issuers.contains(&subject::folded(&crl.name)));
-    all
-}
-
-/// A URL that is not kept is answered like one that is: the daemon can do nothing about it.
-async fn crl_url(app: &App, client: IpAddr, values: &Values, found: &CrlUrl) -> Result<Nothing, Refusal> {
-    let url = &escaped(&found.url);
-    if !crl_urls::is_printable(url) {
-        return Err(Refusal::BadRequest(format!(
-            "A CRL distribution URL has a scheme and at most {MAX_CRL_URL} printable ASCII characters."
-        )));
-    }
-    if !found.issuers.is_empty() {
-        note_issuers(app, client, found).await?;
-    }
-    let why = match crl_urls::note(&app.db, url).await? {
-        Noted::New if !crl_urls::is_fetchable(url) => {
-            let (text, cause) = ("a CRL distribution URL cannot be downloaded from", crl_urls::BY_HAND);
-            let detail = format!("crl_url_not_fetchable url={} cause={}", escape(url), escape(cause));
-            reports::report(app, values, Level::Warn, text, &detail).await?;
-            return Ok(Nothing {});
-        }
-        Noted::New => {
-            log::info!("crl_url_new client={client} url={}", escape(url));
-            return Ok(Nothing {});
-        }
-        Noted::Known => return Ok(Nothing {}),
-        Noted::TooFast => "too-many-in-an-hour",
-        Noted::Full => "too-many",
-    };
-    log::warn!("crl_url_not_kept client={client} reason={why} url={}", escape(url));
-    Ok(Nothing {})
-}
-
-/// Keeps the CAs that a list's signature is checked with. What leads to no trusted certificate is passed over.
-async fn note_issuers(app: &App, client: IpAddr, found: &CrlUrl) -> Result<(), Refusal> {
-    let refused = |what: &str| Refusal::BadRequest(format!("The issuers of a CRL are {what}."));
-    if found.issuers.iter().map(String::len).sum::<usize>() > MAX_ISSUERS {
-        return Err(refused(&format!("at most {MAX_ISSUERS} octets")));
-    }
-    let read = |pem: &String| X509::from_pem(pem.as_bytes());
-    let issuers: Result<Vec<X509>, _> = found.issuers.iter().map(read).collect();
-    let issuers = issuers.map_err(|_| refused("certificates in PEM"))?;
-    for name in intermediates::note(&app.db, &issuers).await? {
-        log::info!("crl_issuer_new client={client} issuer={} url={}", escape(&name), escape(&found.url));
-        crl_urls::try_one_again(&app.db, &found.url).await?;
-    }
     Ok(())
 }
 

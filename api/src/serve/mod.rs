@@ -7,6 +7,7 @@ mod api;
 mod app;
 mod clocks;
 mod connection;
+mod crl_reports;
 mod downloads;
 mod error;
 mod events;

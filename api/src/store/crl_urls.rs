@@ -3,7 +3,7 @@
 
 use crate::db::{Change, Db, DbError};
 use crate::http::Target;
-use common::rpc::MAX_CRL_URL;
+use common::rpc::{BY_HAND, MAX_CRL_URL};
 use common::text::clock::{self, DAY};
 use common::text::url::is_web;
 use sqlx::any::AnyRow;
@@ -44,11 +44,6 @@ pub(crate) fn is_fetchable(url: &str) -> bool {
 pub(crate) fn is_printable(url: &str) -> bool {
     url.contains(':') && url.len() <= MAX_CRL_URL && url.bytes().all(|octet| octet.is_ascii_graphic())
 }
-
-/// What to do about a URL that is not `is_fetchable`.
-pub(crate) const BY_HAND: &str = "only http and https URLs without a user can be downloaded from: if 'os4xapi crl \
-    list' shows no list of that CA, bring it with 'os4xapi crl add FILE', or name a web URL of it with 'os4xapi crl \
-    fetch URL'";
 
 /// Keeps a URL that `is_printable`; one that is not `is_fetchable` too, so that it is told once. The daemons see it
 /// with the next change; a report alone makes no new generation.

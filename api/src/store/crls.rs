@@ -7,6 +7,7 @@ use common::config::{MAX_CRLS, NamedPem};
 use common::text::clock;
 use common::x509::subject;
 use common::x509::times::CLOCK_SKEW;
+use openssl::x509::X509;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
@@ -76,6 +77,15 @@ fn future() -> i64 {
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, DbError> {
     let query = AssertSqlSafe(format!("{COLUMNS} WHERE NOT {SUPERSEDED} ORDER BY name, issuer_key"));
     sqlx::query(query).bind(future()).fetch_all(connection).await?.iter().map(stored).collect()
+}
+
+/// Those that an operator brought, and the downloaded ones of these issuers: they are trusted still, or lead to one
+/// that is.
+pub(crate) fn needed(mut all: Vec<Stored>, issuers: &[X509]) -> Vec<Stored> {
+    let folded = |certificate: &X509| subject::folded(&subject::text(certificate.subject_name()));
+    let issuers: Vec<String> = issuers.iter().map(folded).collect();
+    all.retain(|crl| crl.source.is_none() || issuers.contains(&subject::folded(&crl.name)));
+    all
 }
 
 /// Makes CRLs whose time has come the ones in force.

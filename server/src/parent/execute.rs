@@ -15,7 +15,7 @@ use common::ipc::channel::Channel;
 use common::link::control::{ANSWER_WITHIN, MAX_ANSWER, ToClient, ToServer, VERSION};
 use common::log::{Event, events};
 use common::process::status::{self, Status};
-use common::rpc::{CrlUrl, Level, Origin, SessionEnd, SessionEvent, SystemLog};
+use common::rpc::{BY_HAND, CrlUrl, Level, Origin, SessionEnd, SessionEvent, SystemLog};
 use common::sys;
 use common::text::clock;
 use common::text::url::is_web;
@@ -190,11 +190,7 @@ impl Parent {
             if is_web(&found.url) {
                 common::info!("a CRL distribution URL is new: {shown}");
             } else {
-                common::warn!(
-                    "a CRL distribution URL cannot be downloaded from: {shown}: if 'os4xapi crl list' shows no list \
-                     of that CA, bring it with 'os4xapi crl add FILE', or name a web URL of it with 'os4xapi crl \
-                     fetch URL'"
-                );
+                common::warn!("a CRL distribution URL cannot be downloaded from: {shown}: {BY_HAND}");
             }
             self.send_to_client(&ToClient::CrlUrl(found));
         }
