@@ -1,5 +1,5 @@
-//! CRL distribution URLs that servers report, and the CAs that sign the lists there, as partners' chains show them. They
-//! come from the DMZ, which may be hostile: what is kept of them is bounded, and nothing of it is trusted.
+//! CRL distribution URLs that servers report, and the CAs that sign the lists there, as partners' chains show them.
+//! They come from the DMZ, which may be hostile: what is kept of them is bounded, and nothing of it is trusted.
 
 use super::app::App;
 use super::refusal::Refusal;
