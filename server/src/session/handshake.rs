@@ -134,7 +134,7 @@ fn refused(
     context.facts.subject = seen.subject;
     context.facts.serial = seen.serial;
     let status = match &seen.fault {
-        Some(fault) => Status::from_word(trust::fault_word(fault.code)).unwrap_or(Status::BadCertificate),
+        Some(fault) => trust::fault_status(fault.code),
         None if failure.broke_off() && first.is_none() && context.facts.direction == Direction::Incoming => {
             Status::Probe
         }

@@ -1,8 +1,9 @@
-//! The faults that OpenSSL finds in certificates and CRLs (X509_V_ERR_*): the word, the TLS alert and the remedy of
+//! The faults that OpenSSL finds in certificates and CRLs (X509_V_ERR_*): the status, the TLS alert and the remedy of
 //! each.
 
 use crate::trust::anchors::Anchors;
 use crate::trust::certificate::{crl_urls, name_text, names_text, usage_text};
+use common::process::status::Status;
 use common::text::clock;
 use common::text::url::is_web;
 use common::x509::codes::verify as codes;
@@ -45,24 +46,24 @@ pub(super) fn alert_code(code: i32) -> i32 {
 /// What is wrong with `certificate` in particular, and what to do about it.
 pub(super) fn remedy(code: i32, certificate: &X509Ref, anchors: &Anchors) -> String {
     let issuer = name_text(certificate.issuer_name());
-    match fault_word(code) {
-        "crl-missing" => match anchors.future_crl(certificate) {
+    match fault_status(code) {
+        Status::CrlMissing => match anchors.future_crl(certificate) {
             Some(from) => {
                 format!("the CRL of {issuer} is not yet valid, but from {} on", clock::rfc3339(from))
             }
             None => missing_crl(&issuer, certificate, code == codes::DIFFERENT_CRL_SCOPE),
         },
-        "crl-expired" => {
+        Status::CrlExpired => {
             format!("the CRL of {issuer} has expired: 'os4xapi crl list' says why there is no newer one")
         }
-        "crl-bad-signature" => format!(
+        Status::CrlBadSignature => format!(
             "the CRL of {issuer} is signed by another key, or not for a CRL: 'os4xapi crl add FILE' brings the CA's own"
         ),
-        "unknown-ca" => format!(
+        Status::UnknownCa => format!(
             "if {issuer} is to be trusted: 'os4xapi trust add FILE'; for this certificate alone: \
              'os4xapi partner set NAME --pin FILE'"
         ),
-        "expired" | "not-yet-valid" => {
+        Status::Expired | Status::NotYetValid => {
             let (from, until) = validity(certificate).unwrap_or_default();
             format!(
                 "it is valid from {} to {}, and now it is {}",
@@ -71,16 +72,16 @@ pub(super) fn remedy(code: i32, certificate: &X509Ref, anchors: &Anchors) -> Str
                 clock::rfc3339(clock::now())
             )
         }
-        "revoked" => format!("{issuer} has revoked it: its owner needs a new one"),
-        "wrong-usage" => {
+        Status::Revoked => format!("{issuer} has revoked it: its owner needs a new one"),
+        Status::WrongUsage => {
             format!("{}; 'os4xapi partner set NAME --usage any' allows it", usage_text(certificate))
         }
-        "wrong-name" => format!(
+        Status::WrongName => format!(
             "it is for {}; 'os4xapi partner set NAME --host HOST' names another host, and under a pin \
              (--pin FILE) the name does not count",
             names_text(certificate)
         ),
-        "weak-key" => {
+        Status::WeakKey => {
             "RSA and DH keys need 2048 bits, signatures SHA-256: its owner needs a new one".to_owned()
         }
         _ => "its owner needs a new one".to_owned(),
@@ -103,8 +104,8 @@ fn missing_crl(issuer: &str, certificate: &X509Ref, is_other_scope: bool) -> Str
     format!("{what} ({issuer}); {place}")
 }
 
-/// The word for a verification fault (X509_V_ERR_*), as listed in `os4x_proxy-log.5`.
-pub(crate) fn fault_word(code: i32) -> &'static str {
+/// How a session ends that a verification fault (X509_V_ERR_*) refuses.
+pub(crate) fn fault_status(code: i32) -> Status {
     match code {
         codes::UNABLE_TO_GET_ISSUER_CERT
         | codes::DEPTH_ZERO_SELF_SIGNED_CERT
@@ -121,29 +122,29 @@ pub(crate) fn fault_word(code: i32) -> &'static str {
         | codes::SUBTREE_MINMAX
         | codes::INVALID_CA
         | codes::PATHLEN_INVALID_FOR_NON_CA
-        | codes::EC_KEY_EXPLICIT_PARAMS => "unknown-ca",
+        | codes::EC_KEY_EXPLICIT_PARAMS => Status::UnknownCa,
         codes::UNABLE_TO_GET_CRL
         | codes::UNABLE_TO_GET_CRL_ISSUER
         | codes::DIFFERENT_CRL_SCOPE
-        | codes::CRL_PATH_VALIDATION_ERROR => "crl-missing",
+        | codes::CRL_PATH_VALIDATION_ERROR => Status::CrlMissing,
         codes::CRL_SIGNATURE_FAILURE
         | codes::UNABLE_TO_DECRYPT_CRL_SIGNATURE
         | codes::KEYUSAGE_NO_CRL_SIGN
-        | codes::UNHANDLED_CRITICAL_CRL_EXTENSION => "crl-bad-signature",
-        codes::CERT_NOT_YET_VALID | codes::ERROR_IN_CERT_NOT_BEFORE_FIELD => "not-yet-valid",
-        codes::CERT_HAS_EXPIRED | codes::ERROR_IN_CERT_NOT_AFTER_FIELD => "expired",
+        | codes::UNHANDLED_CRITICAL_CRL_EXTENSION => Status::CrlBadSignature,
+        codes::CERT_NOT_YET_VALID | codes::ERROR_IN_CERT_NOT_BEFORE_FIELD => Status::NotYetValid,
+        codes::CERT_HAS_EXPIRED | codes::ERROR_IN_CERT_NOT_AFTER_FIELD => Status::Expired,
         codes::CRL_NOT_YET_VALID
         | codes::CRL_HAS_EXPIRED
         | codes::ERROR_IN_CRL_LAST_UPDATE_FIELD
-        | codes::ERROR_IN_CRL_NEXT_UPDATE_FIELD => "crl-expired",
-        codes::CERT_REVOKED => "revoked",
+        | codes::ERROR_IN_CRL_NEXT_UPDATE_FIELD => Status::CrlExpired,
+        codes::CERT_REVOKED => Status::Revoked,
         codes::INVALID_PURPOSE
         | codes::KEYUSAGE_NO_CERTSIGN
         | codes::INVALID_NON_CA
         // What OpenSSL's strict checks find: faults of extensions.
-        | codes::PATHLEN_WITHOUT_KU_KEY_CERT_SIGN..=codes::EXTENSIONS_REQUIRE_VERSION_3 => "wrong-usage",
-        codes::HOSTNAME_MISMATCH | codes::IP_ADDRESS_MISMATCH => "wrong-name",
-        codes::EE_KEY_TOO_SMALL | codes::CA_KEY_TOO_SMALL | codes::CA_MD_TOO_WEAK => "weak-key",
-        _ => "bad-certificate",
+        | codes::PATHLEN_WITHOUT_KU_KEY_CERT_SIGN..=codes::EXTENSIONS_REQUIRE_VERSION_3 => Status::WrongUsage,
+        codes::HOSTNAME_MISMATCH | codes::IP_ADDRESS_MISMATCH => Status::WrongName,
+        codes::EE_KEY_TOO_SMALL | codes::CA_KEY_TOO_SMALL | codes::CA_MD_TOO_WEAK => Status::WeakKey,
+        _ => Status::BadCertificate,
     }
 }

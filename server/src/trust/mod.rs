@@ -1,5 +1,5 @@
 //! Trust in a partner's certificate: OpenSSL verifies, this file judges each step of it by the anchors and the
-//! settings. `faults` has the word, the alert and the remedy of each fault, `seen` what is told of the certificates.
+//! settings. `faults` has the status, the alert and the remedy of each fault, `seen` what is told of the certificates.
 //! All in memory; runs inside the handshake of a session child.
 
 pub(crate) mod anchors;
@@ -15,13 +15,13 @@ use common::x509::issuer::fingerprint;
 use faults::{NO_USABLE_CRL, UNTRUSTED, alert_code, remedy};
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslVerifyMode};
-use openssl::stack::StackRef;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
-use openssl::x509::{X509, X509PurposeId, X509StoreContextRef, X509VerifyResult};
+use openssl::x509::{X509, X509PurposeId, X509Ref, X509StoreContextRef, X509VerifyResult};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-pub(crate) use faults::fault_word;
+pub(crate) use faults::fault_status;
 pub(crate) use seen::{Fault, Seen};
 
 /// OpenSSL's security level: RSA and DH from 2048 bits, no SHA-1 signatures.
@@ -92,11 +92,10 @@ fn judge(
     let no_crl = !good && NO_USABLE_CRL.contains(&code);
     let wrong_usage = !good && code == codes::INVALID_PURPOSE;
     let pinned = print_of(context, First).is_some_and(|print| anchors.pins.contains(&print));
-    let trusted = pinned || print_of(context, Last).is_some_and(|print| anchors.roots.contains(&print));
-    let last = print_of(context, Last).unwrap_or_default();
     if good || no_crl || wrong_usage {
         // Reported before any fault of a CRL: a CRL would not help.
-        if !trusted {
+        let last = print_of(context, Last).unwrap_or_default();
+        if !pinned && !anchors.roots.contains(&last) {
             // The chain ends at a certificate that is only pinned.
             return refuse(context, codes::UNABLE_TO_GET_ISSUER_CERT_LOCALLY, None, anchors, seen);
         }
@@ -105,13 +104,12 @@ fn judge(
         }
         seen.note_urls(context, anchors);
     }
-    let needs_none =
-        pinned || policy.ignore_missing_crl || is_anchor(context, anchors) || has_no_crl(context, anchors);
-    let borne = (no_crl && needs_none)
+    let borne = good
         // The store has no list that is further ahead than clocks may differ.
-        || (!good && code == codes::CRL_NOT_YET_VALID)
-        || (wrong_usage && (pinned || policy.any_usage));
-    if good || borne {
+        || code == codes::CRL_NOT_YET_VALID
+        || (wrong_usage && (pinned || policy.any_usage))
+        || (no_crl && (pinned || policy.ignore_missing_crl || needs_no_crl(context, anchors)));
+    if borne {
         seen.note_leaf(context);
         if let (true, Some(certificate)) = (wrong_usage, context.current_cert()) {
             seen.note_wrong_usage(certificate, &usage_text(certificate));
@@ -164,17 +162,19 @@ fn print_of(chain: &X509StoreContextRef, end: End) -> Option<Vec<u8>> {
 }
 
 /// The certificate in question is a trust anchor, or the chain ends at it: it is trusted itself and needs no CRL
-/// (RFC 5280 §6.1).
-fn is_anchor(context: &X509StoreContextRef, anchors: &Anchors) -> bool {
-    let last = context.chain().map_or(0, StackRef::len).saturating_sub(1);
-    let is_last = usize::try_from(context.error_depth()).is_ok_and(|depth| depth == last);
-    let print = context.current_cert().and_then(|certificate| fingerprint(certificate).ok());
-    is_last || print.is_some_and(|print| anchors.roots.contains(&print))
-}
-
-/// The issuer of the certificate in question is a trusted CA that publishes no CRL.
-fn has_no_crl(context: &X509StoreContextRef, anchors: &Anchors) -> bool {
-    let issuer =
-        usize::try_from(context.error_depth()).ok().and_then(|depth| context.chain()?.iter().nth(depth + 1));
-    issuer.and_then(|issuer| fingerprint(issuer).ok()).is_some_and(|print| anchors.no_crl.contains(&print))
+/// (RFC 5280 §6.1). Or its issuer is a trusted CA that publishes none.
+fn needs_no_crl(context: &X509StoreContextRef, anchors: &Anchors) -> bool {
+    let (Some(chain), Ok(depth)) = (context.chain(), usize::try_from(context.error_depth())) else {
+        return false;
+    };
+    let is_one_of = |prints: &HashSet<Vec<u8>>, certificate: &X509Ref| {
+        fingerprint(certificate).is_ok_and(|print| prints.contains(&print))
+    };
+    match chain.iter().nth(depth + 1) {
+        None => true,
+        Some(issuer) => {
+            is_one_of(&anchors.no_crl, issuer)
+                || context.current_cert().is_some_and(|certificate| is_one_of(&anchors.roots, certificate))
+        }
+    }
 }

@@ -109,7 +109,7 @@ impl Seen {
         self.lock().fault.get_or_insert(Fault { code, subject, remedy });
     }
 
-    /// A certificate is for another purpose, and that was borne for now.
+    /// A certificate is for another purpose; whether the partner may have such a one is judged once it is known.
     pub(super) fn note_wrong_usage(&self, certificate: &X509Ref, usage: &str) {
         let subject = name_text(certificate.subject_name());
         self.lock().wrong_usage.get_or_insert_with(|| format!("certificate of {subject}: {usage}"));
