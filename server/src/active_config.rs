@@ -6,7 +6,7 @@ use crate::tls::{self, Suites, TlsError};
 use crate::trust::anchors::{self, Anchors};
 use crate::trust::certificate;
 use crate::trust::{self, Peer, Seen};
-use common::config::{CertificateRule, ConfigFault, Limits, NamedPem, Partner, ProxyConfig, UsageRule};
+use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig, UsageRule};
 use common::link::join::Target;
 use common::net::ANY;
 use common::text::clock;
@@ -31,9 +31,9 @@ pub(crate) struct ActiveConfig {
     /// TLS towards partners that connect to us.
     pub(crate) tls: SslContext,
     /// TLS towards partners that we connect to.
-    pub(crate) tls_outgoing: SslContext,
-    /// The same for partners whose TLS may be old.
-    pub(crate) tls_outgoing_legacy: SslContext,
+    tls_outgoing: SslContext,
+    /// The same for partners whose TLS may be old, if there are any.
+    tls_outgoing_legacy: Option<SslContext>,
     /// Local addresses may be partners (`proxy_outgoing_allow_local`).
     pub(crate) allow_local: bool,
     /// Our certificate and key towards them; a child drops them once its handshake is done.
@@ -110,14 +110,11 @@ impl ActiveConfig {
         config.check().map_err(ConfigError::Value)?;
         let mut skipped = Vec::new();
         let mut partners = Vec::with_capacity(config.partners.len());
-        let without_crl: Vec<NamedPem> =
-            config.trusted.iter().filter(|one| one.no_crl).map(|one| one.certificate.clone()).collect();
-        let listed: Vec<NamedPem> = config.trusted.into_iter().map(|one| one.certificate).collect();
-        let trusted = anchors::certificates(&listed, "trusted certificate", &mut skipped);
-        none_is_garbage("trusted certificates", listed.len(), trusted.len())?;
+        let trusted = anchors::trusted(&config.trusted, &mut skipped);
+        none_is_garbage("trusted certificates", config.trusted.len(), trusted.len())?;
         let mut all_pinned = Vec::new();
         for mut partner in config.partners {
-            let pinned = anchors::certificates(&partner.pins, "pinned certificate", &mut skipped);
+            let pinned = anchors::pinned(&partner.pins, &mut skipped);
             partner.pins = Vec::new();
             let pins = pinned.iter().filter_map(|pin| fingerprint(pin).ok()).collect();
             all_pinned.extend(pinned);
@@ -134,12 +131,8 @@ impl ActiveConfig {
             Credentials::parse(&config.certificate, config.key.expose()).map_err(ConfigError::Credentials)?;
         let crls = anchors::crls(&config.crls, &mut skipped);
         none_is_garbage("CRLs", config.crls.len(), crls.len())?;
-        let mut anchors =
-            Anchors::new(trusted, all_pinned, crls, clock::now()).map_err(of("the trusted certificates"))?;
-        // One that cannot be read was told above.
-        let without_crl = anchors::certificates(&without_crl, "", &mut Vec::new());
-        anchors.no_crl = without_crl.iter().filter_map(|one| fingerprint(one).ok()).collect();
-        let anchors = Arc::new(anchors);
+        let anchors = Anchors::new(trusted, all_pinned, crls, clock::now());
+        let anchors = Arc::new(anchors.map_err(of("the trusted certificates"))?);
         let context = |peer, suites| {
             tls::partner_context(peer, suites, &anchors, policy, seen.clone())
                 .map_err(|TlsError { what, cause }| ConfigError::Tls(what, cause))
@@ -151,7 +144,7 @@ impl ActiveConfig {
             outgoing_ip: config.tcp_outgoing_ip,
             tls: context(Peer::Client, if some_legacy { Suites::Legacy } else { Suites::Modern })?,
             tls_outgoing: context(Peer::Server, Suites::Modern)?,
-            tls_outgoing_legacy: context(Peer::Server, Suites::Legacy)?,
+            tls_outgoing_legacy: some_legacy.then(|| context(Peer::Server, Suites::Legacy)).transpose()?,
             allow_local: config.outgoing_allow_local,
             seen,
             client_certificate: config.tls_check_client_certificate,
@@ -166,6 +159,12 @@ impl ActiveConfig {
             partners,
         };
         Ok((active, skipped))
+    }
+
+    /// TLS towards a partner that we connect to.
+    pub(crate) fn tls_towards(&self, partner: &Partner) -> &SslContext {
+        let legacy = self.tls_outgoing_legacy.as_ref().filter(|_| partner.legacy_suites == Some(true));
+        legacy.unwrap_or(&self.tls_outgoing)
     }
 
     /// A trusted certificate has begun or ceased to be valid since: the configuration has to be built again.

@@ -1,7 +1,7 @@
 //! Where a partner's chain may end: the trusted and the pinned certificates and the CRLs of a configuration, read and
 //! sorted once when it is taken over. Nothing is verified here.
 
-use common::config::NamedPem;
+use common::config::{NamedPem, Trusted};
 use common::x509::codes::verify as codes;
 use common::x509::issuer::{fingerprint, is_issued_by};
 use common::x509::times::{CLOCK_SKEW, unix_time_of, validity};
@@ -10,6 +10,13 @@ use openssl::stack::StackRef;
 use openssl::x509::{CrlStatus, X509, X509Crl, X509CrlRef, X509Ref};
 use std::cmp::Ordering;
 use std::collections::HashSet;
+
+/// A trusted certificate of the configuration.
+pub(crate) struct TrustedCa {
+    certificate: X509,
+    /// It publishes no CRL.
+    no_crl: bool,
+}
 
 /// Where chains may end, and which certificates are revoked.
 pub(crate) struct Anchors {
@@ -41,11 +48,14 @@ pub(crate) struct Anchors {
 impl Anchors {
     /// Sorts them by what they are at `now`, seconds since 1970-01-01 UTC.
     pub(crate) fn new(
-        trusted: Vec<X509>,
+        trusted: Vec<TrustedCa>,
         pinned: Vec<X509>,
         crls: Vec<X509Crl>,
         now: i64,
     ) -> Result<Self, ErrorStack> {
+        let without_crl = trusted.iter().filter(|one| one.no_crl);
+        let no_crl = without_crl.map(|one| fingerprint(&one.certificate)).collect::<Result<_, _>>()?;
+        let trusted: Vec<X509> = trusted.into_iter().map(|one| one.certificate).collect();
         let is_revoked =
             |certificate: &&X509| trusted.iter().any(|issuer| revokes(issuer, certificate, &crls));
         let revoked =
@@ -58,7 +68,7 @@ impl Anchors {
             roots: HashSet::new(),
             outdated: Vec::new(),
             revoked,
-            no_crl: HashSet::new(),
+            no_crl,
             pins: pinned.iter().map(|one| fingerprint(one)).collect::<Result<_, _>>()?,
             pinned,
             crls,
@@ -115,25 +125,36 @@ fn revokes(issuer: &X509, certificate: &X509, crls: &[X509Crl]) -> bool {
         })
 }
 
-/// The certificates of a list; one that cannot be read is skipped. `what` each is, for the log.
-pub(crate) fn certificates(listed: &[NamedPem], what: &str, skipped: &mut Vec<String>) -> Vec<X509> {
-    let read = |pem: &str| X509::from_pem(pem.as_bytes()).ok().filter(|one| validity(one).is_ok());
-    readable(listed, read, |name| skipped.push(format!("{what} {name} is no certificate in PEM form")))
+/// The trusted certificates; one that cannot be read is skipped, for the log.
+pub(crate) fn trusted(listed: &[Trusted], skipped: &mut Vec<String>) -> Vec<TrustedCa> {
+    let read = |one: &Trusted| {
+        let certificate = certificate(&one.certificate, "trusted", skipped)?;
+        Some(TrustedCa { certificate, no_crl: one.no_crl })
+    };
+    listed.iter().filter_map(read).collect()
+}
+
+/// The same for the pinned certificates of a partner.
+pub(crate) fn pinned(listed: &[NamedPem], skipped: &mut Vec<String>) -> Vec<X509> {
+    listed.iter().filter_map(|one| certificate(one, "pinned", skipped)).collect()
 }
 
 /// The same for revocation lists.
 pub(crate) fn crls(listed: &[NamedPem], skipped: &mut Vec<String>) -> Vec<X509Crl> {
-    let read = |pem: &str| X509Crl::from_pem(pem.as_bytes()).ok();
-    readable(listed, read, |name| skipped.push(format!("CRL {name} is no CRL in PEM form")))
+    let read = |NamedPem { name, pem }: &NamedPem| {
+        let crl = X509Crl::from_pem(pem.as_bytes()).ok();
+        if crl.is_none() {
+            skipped.push(format!("CRL {name} is no CRL in PEM form"));
+        }
+        crl
+    };
+    listed.iter().filter_map(read).collect()
 }
 
-fn readable<T>(listed: &[NamedPem], read: impl Fn(&str) -> Option<T>, mut skip: impl FnMut(&str)) -> Vec<T> {
-    let mut all = Vec::with_capacity(listed.len());
-    for NamedPem { name, pem } in listed {
-        match read(pem) {
-            Some(one) => all.push(one),
-            None => skip(name),
-        }
+fn certificate(NamedPem { name, pem }: &NamedPem, what: &str, skipped: &mut Vec<String>) -> Option<X509> {
+    let read = X509::from_pem(pem.as_bytes()).ok().filter(|one| validity(one).is_ok());
+    if read.is_none() {
+        skipped.push(format!("{what} certificate {name} is no certificate in PEM form"));
     }
-    all
+    read
 }
