@@ -13,6 +13,7 @@ mod incoming;
 mod outgoing;
 mod refusal;
 mod relay;
+mod tls_refusal;
 
 use common::link::session_id::Direction;
 use common::process::status::Status;

@@ -4,8 +4,8 @@
 use super::greeted::Greeted;
 use crate::messages::ToParent;
 use crate::session::context::{Admission, Data, SessionContext};
-use crate::session::handshake;
 use crate::session::refusal::{Refusal, Stop};
+use crate::session::tls_refusal;
 use common::link::join;
 use common::link::session_id::SessionId;
 use common::net::{Conn, Interrupted};
@@ -102,26 +102,22 @@ impl Encrypted {
                 ..Refusal::new(status, detail).notify_operator()
             })
         };
-        let Some(partner) = context.active.partner(&code) else {
+        let Some(partner) = context.active.partner(&code).cloned() else {
             return unknown(Status::UnknownPartner, "this SSIDCODE is not in the partner table");
         };
-        let (name, enabled) = (partner.short_name.clone(), partner.enabled);
-        let profile = partner.profile.but_for(partner.allow);
+        context.facts.partner.clone_from(&partner.short_name);
         inspector.restrict(&partner.files);
         if !context.active.may_speak(self.certificate.as_deref(), &code) {
-            context.facts.partner = name;
             return unknown(Status::NotThisPartner, "this certificate may not speak for this SSIDCODE");
         }
-        context.facts.partner.clone_from(&name);
-        if let Some(partner) = context.active.partner(&code)
-            && let Err(refusal) = handshake::check_partner(context, &self.conn, partner)
-        {
+        if let Err(refusal) = tls_refusal::check_partner(context, &self.conn, &partner) {
             return Err(Refusal { esid: Some(EsidReason::UserCodeNotKnown), ..refusal });
         }
-        if !enabled {
+        if !partner.enabled {
             let refusal = Refusal::new(Status::Disabled, "the partner is disabled");
             return Err(Refusal { esid: Some(EsidReason::UnspecifiedAbort), ..refusal });
         }
+        let profile = partner.profile.but_for(partner.allow);
         inspector.set_profile(profile, ssid).map_err(|v| Refusal::violation(&v))?;
         common::sys::set_title(&format!(
             "incoming {} {code}",
@@ -130,7 +126,7 @@ impl Encrypted {
         if self.certificate.is_none() {
             context.send_to_parent(&ToParent::Verified);
         }
-        context.send_to_parent(&ToParent::Partner { name });
+        context.send_to_parent(&ToParent::Partner { name: partner.short_name });
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use crate::session::refusal::PendingRefusal;
 use crate::session::refusal::Refusal;
 use crate::session::refusal::Stop;
 use crate::session::relay::Attached;
+use crate::session::tls_refusal;
 use common::config::CertificateRule;
 use common::link::join::{self, Open, Reached};
 use common::net::{self, Conn, Interrupted, Read, Wire};
@@ -91,7 +92,7 @@ impl Chosen {
             let refusal = Refusal::new(Status::NotThisPartner, detail).notify_operator();
             return Err(PendingRefusal { refusal, conn: Some(Box::new(conn)) });
         }
-        match handshake::check_partner(context, &conn, &self.partner) {
+        match tls_refusal::check_partner(context, &conn, &self.partner) {
             Ok(()) => Ok(conn),
             Err(refusal) => Err(PendingRefusal { refusal, conn: Some(Box::new(conn)) }),
         }
@@ -100,11 +101,7 @@ impl Chosen {
     /// TLS as the side that connects; `named`: the certificate must be for the partner's host.
     fn connect_state(&self, context: &SessionContext, named: bool) -> Result<Ssl, ErrorStack> {
         let active = &context.active;
-        let mut ssl = Ssl::new(if self.partner.legacy_suites == Some(true) {
-            &active.tls_outgoing_legacy
-        } else {
-            &active.tls_outgoing
-        })?;
+        let mut ssl = Ssl::new(active.tls_towards(&self.partner))?;
         if let Some(credentials) = &active.credentials {
             credentials.show_on(&mut ssl)?;
         }
