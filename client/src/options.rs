@@ -66,7 +66,8 @@ pub(crate) struct Options {
 }
 
 /// The options that the daemon cannot do without.
-const MANDATORY: [&str; 3] = ["-U <URL>", "-S <proxyserver>", "-T <security token>"];
+const MANDATORY: [(&str, &str); 3] =
+    [("U", "-U <URL>"), ("S", "-S <proxyserver>"), ("T", "-T <security token>")];
 
 /// Reads the arguments after the program's name.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
@@ -90,9 +91,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
     }
     let (Some(url), Some(server), Some(token)) = (given.opt_str("U"), given.opt_str("S"), given.opt_str("T"))
     else {
-        let mut missing = MANDATORY.to_vec();
-        missing.retain(|named| !given.opt_present(named.get(1..2).unwrap_or_default()));
-        return Err(UsageError::Missing(missing));
+        let missing = MANDATORY.iter().filter(|(letter, _)| !given.opt_present(letter));
+        return Err(UsageError::Missing(missing.map(|(_, named)| *named).collect()));
     };
     let (server_host, server_port) = server_address(&server).ok_or(UsageError::Value {
         option: "-S",

@@ -186,8 +186,7 @@ impl Parent {
     /// The last steps. A starting process that still waits gets the reason of a failure.
     fn finish(mut self, finish: Finish) -> Finish {
         // Parked children first, or they would dial again when the server drops their connections.
-        let why = "the client has another log level";
-        self.sessions.children.retire_idle_children(why, &mut self.actions);
+        self.sessions.children.retire_idle_children("the client ends", &mut self.actions);
         self.execute_actions();
         if let Some(server) = &mut self.server {
             server.close();
