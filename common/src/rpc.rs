@@ -22,7 +22,7 @@ pub const BY_HAND: &str = "only http and https URLs without a user can be downlo
 pub const MAX_ISSUERS: usize = 12 * 1024;
 
 /// The program that an entry comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// os4x_proxyserver2

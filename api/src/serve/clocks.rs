@@ -2,6 +2,8 @@
 //! server's clock and dated by others'. A difference is told once, and again when it was well in between. Reads no
 //! clock.
 
+use crate::store::partners::word;
+use common::rpc::Origin;
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -14,29 +16,26 @@ const MOST: usize = 1_000;
 /// The clocks that were wrong the last time.
 #[derive(Default)]
 pub(super) struct Clocks {
-    wrong: Mutex<HashSet<(IpAddr, bool)>>,
+    wrong: Mutex<HashSet<(IpAddr, Origin)>>,
 }
 
 impl Clocks {
     /// Whether this clock is wrong, and was not the last time.
-    pub(super) fn is_news(&self, client: IpAddr, of_server: bool, difference: i64) -> bool {
+    pub(super) fn is_news(&self, client: IpAddr, daemon: Origin, difference: i64) -> bool {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         if (-BORNE..=BORNE).contains(&difference) {
-            wrong.remove(&(client, of_server));
+            wrong.remove(&(client, daemon));
             return false;
         }
-        wrong.len() < MOST && wrong.insert((client, of_server))
+        wrong.len() < MOST && wrong.insert((client, daemon))
     }
 }
 
 /// The words and the detail of an entry for a difference, seconds: of a client, or of the server that it is joined to.
-pub(super) fn entry(client: IpAddr, of_server: bool, difference: i64) -> (&'static str, String) {
+pub(super) fn entry(client: IpAddr, daemon: Origin, difference: i64) -> (String, String) {
     let way = if difference > 0 { "ahead" } else { "behind" };
-    let (daemon, text) = if of_server {
-        ("server", "the clock of a server differs from the backend's")
-    } else {
-        ("client", "the clock of a client differs from the backend's")
-    };
+    let daemon = word(&daemon);
+    let text = format!("the clock of a {daemon} differs from the backend's");
     let detail = format!(
         "clock_differs client={client} daemon={daemon} seconds={} way={way} cause=\"certificates and CRLs are judged \
          by it: set all clocks by NTP\"",
@@ -48,15 +47,16 @@ pub(super) fn entry(client: IpAddr, of_server: bool, difference: i64) -> (&'stat
 #[cfg(test)]
 mod tests {
     use super::{BORNE, Clocks};
+    use common::rpc::Origin::{Client, Server};
     use std::net::{IpAddr, Ipv4Addr};
 
     #[test]
     fn a_difference_is_told_once_and_again_after_it_was_well() {
         let (clocks, client) = (Clocks::default(), IpAddr::from(Ipv4Addr::LOCALHOST));
-        assert!(!clocks.is_news(client, true, BORNE) && !clocks.is_news(client, true, -BORNE));
-        assert!(clocks.is_news(client, true, BORNE + 1));
-        assert!(!clocks.is_news(client, true, i64::MIN), "it is no news");
-        assert!(clocks.is_news(client, false, -BORNE - 1), "another clock");
-        assert!(!clocks.is_news(client, true, 0) && clocks.is_news(client, true, i64::MAX));
+        assert!(!clocks.is_news(client, Server, BORNE) && !clocks.is_news(client, Server, -BORNE));
+        assert!(clocks.is_news(client, Server, BORNE + 1));
+        assert!(!clocks.is_news(client, Server, i64::MIN), "it is no news");
+        assert!(clocks.is_news(client, Client, -BORNE - 1), "another clock");
+        assert!(!clocks.is_news(client, Server, 0) && clocks.is_news(client, Server, i64::MAX));
     }
 }

@@ -55,12 +55,12 @@ pub(super) async fn compare_clock(
     origin: Origin,
     time: i64,
 ) -> Result<(), DbError> {
-    let (of_server, difference) = (origin == Origin::Server, time.saturating_sub(clock::now()));
-    if !app.clocks.is_news(client, of_server, difference) {
+    let difference = time.saturating_sub(clock::now());
+    if !app.clocks.is_news(client, origin, difference) {
         return Ok(());
     }
-    let (text, detail) = clocks::entry(client, of_server, difference);
-    report(app, values, Level::Warn, text, &detail).await
+    let (text, detail) = clocks::entry(client, origin, difference);
+    report(app, values, Level::Warn, &text, &detail).await
 }
 
 /// Reports something that this process has found itself.

@@ -45,22 +45,19 @@ mod tests {
 
     #[test]
     fn once_a_day_and_not_too_many_an_hour() {
-        struct Urls(CrlUrls);
-        impl Urls {
-            fn take(&mut self, url: &str, now: Instant) -> bool {
-                self.0.take(&CrlUrl { url: url.to_owned(), issuers: Vec::new() }, now)
-            }
-        }
-        let mut urls = Urls(CrlUrls::default());
-        let start = Instant::now();
-        assert!(urls.take("http://a/", start));
-        assert!(!urls.take("http://a/", start + WINDOW));
-        assert!(urls.take("http://a/", start + AGAIN));
+        let (mut urls, start) = (CrlUrls::default(), Instant::now());
+        assert!(urls.take(&at("http://a/"), start));
+        assert!(!urls.take(&at("http://a/"), start + WINDOW));
+        assert!(urls.take(&at("http://a/"), start + AGAIN));
         let later = start + AGAIN;
-        let taken = (0..2 * MOST).filter(|n| urls.take(&format!("http://b/{n}"), later)).count();
+        let taken = (0..2 * MOST).filter(|n| urls.take(&at(&format!("http://b/{n}")), later)).count();
         assert_eq!(taken, MOST - 1);
-        assert!(urls.take("http://c/", later + WINDOW));
-        let renewed = CrlUrl { url: "http://c/".to_owned(), issuers: vec!["a new issuer".to_owned()] };
-        assert!(urls.0.take(&renewed, later + WINDOW) && !urls.0.take(&renewed, later + WINDOW));
+        assert!(urls.take(&at("http://c/"), later + WINDOW));
+        let renewed = CrlUrl { issuers: vec!["a new issuer".to_owned()], ..at("http://c/") };
+        assert!(urls.take(&renewed, later + WINDOW) && !urls.take(&renewed, later + WINDOW));
+    }
+
+    fn at(url: &str) -> CrlUrl {
+        CrlUrl { url: url.to_owned(), issuers: Vec::new() }
     }
 }

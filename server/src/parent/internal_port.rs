@@ -161,15 +161,15 @@ impl InternalPort {
     /// A slot for a newcomer; another one may have to go for it.
     fn slot_for(&mut self, peer: SocketAddr, registry: &Registry) -> Option<usize> {
         let now = Instant::now();
-        let taken: Vec<usize> = (0..SLOTS).filter(|slot| self.pending[*slot].is_some()).collect();
-        let waiting = |slot: &usize| {
-            let pending = self.pending.get(*slot)?.as_ref()?;
+        let waiting = |(slot, pending): (usize, &Option<Pending>)| {
+            let pending = pending.as_ref()?;
             let has_proof = matches!(pending.proof, Proof::Certified(..) | Proof::Successor(..));
             let address = pending.peer.ip();
             let known = has_proof || self.known.has(address, now);
-            Some(Waiting { address, since: pending.since, known })
+            Some((slot, Waiting { address, since: pending.since, known }))
         };
-        let waiting: Vec<Waiting> = taken.iter().filter_map(waiting).collect();
+        let (taken, waiting): (Vec<usize>, Vec<Waiting>) =
+            self.pending.iter().enumerate().filter_map(waiting).unzip();
         match places::assign(&waiting, self.known.has(peer.ip(), now), SLOTS, RESERVED) {
             Place::Free => self.pending.iter().position(Option::is_none),
             Place::Instead(index) => {
