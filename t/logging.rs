@@ -75,6 +75,67 @@ fn a_changed_rc_file_takes_effect_in_the_running_daemon_and_a_broken_one_does_no
     installation.wait_for_log(STEM, "daemon_stop");
 }
 
+/// In the words of the sample that comes with log4c: categories, appenders and layouts of its own examples.
+const SAMPLE: &str = r#"<?xml version="1.0" encoding="ISO-8859-1"?>
+<!DOCTYPE log4c SYSTEM "">
+<log4c version="1.2.4">
+  <config><bufsize>0</bufsize><debug level="2"/><nocleanup>0</nocleanup><reread>1</reread></config>
+  <category name="root" priority="notice"/>
+  <category name="six13log.log" priority="error" appender="stdout"/>
+  <rollingpolicy name="policy" type="sizewin" maxsize="1024" maxnum="10"/>
+  <appender name="window" type="rollingfile" logdir="." prefix="sample" layout="dated" rollingpolicy="policy"/>
+  <appender name="stdout" type="stream" layout="basic"/>
+  <appender name="stderr" type="stream" layout="dated"/>
+  <appender name="syslog" type="syslog" layout="basic"/>
+  <appender name="s13file" type="s13_file" layout="basic"/>
+  <appender name="plain" type="s13_stderr" layout="none"/>
+  <layout name="basic" type="basic"/>
+  <layout name="dated" type="dated"/>
+  <layout name="none" type="s13_none"/>
+  <category name="six13log.log.app" priority="debug" appender="plain"/>
+</log4c>
+"#;
+
+#[test]
+fn the_sample_of_log4c_is_read_and_what_has_no_effect_is_told() {
+    let installation = Installation::new("sample").unwrap();
+    let warned = [
+        "the log configuration has no category for this daemon (one is named six13log.log): name it",
+        "os4x_proxyserver.logrc:12: <appender name=\"s13file\">: type s13_file is not known;",
+        "os4x_proxyserver.logrc:16: <layout name=\"none\">: type s13_none is not known;",
+    ];
+    write_rc(&installation, SAMPLE);
+    let output = installation.server().unwrap().output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let shown = String::from_utf8(output.stderr).unwrap();
+    for words in warned {
+        assert!(shown.contains(words), "{shown}");
+        assert!(installation.wait_for_log(STEM, words).contains(" WARN "));
+    }
+    // With a category of ours, in every encoding that an editor makes of it.
+    let ours = SAMPLE.replacen(
+        "<category",
+        "<category name=\"os4x_proxyserver\" priority=\"debug\" appender=\"f\u{fc}r uns\"/>\n<category",
+        1,
+    );
+    let ours = ours.replacen(
+        "<layout",
+        "<appender name=\"f\u{fc}r uns\" layout=\"dated_local\" type=\"mmap\"/>\n<layout",
+        1,
+    );
+    let latin: Vec<u8> = ours.chars().map(|letter| u8::try_from(letter).unwrap()).collect();
+    let marked = [b"\xef\xbb\xbf", ours.as_bytes()].concat();
+    for (octets, changes) in [(latin, 1), (marked, 2)] {
+        fs::write(installation.file("os4x_proxyserver.logrc"), octets).unwrap();
+        wait_for("the change of the log configuration", || {
+            wake(&installation);
+            let text = fs::read_to_string(installation.file("f\u{fc}r uns")).unwrap_or_default();
+            (text.matches(" os4x_proxyserver.log- logrc_taken ").count() == changes).then_some(())
+        });
+    }
+    kill(installation.pid(STEM).unwrap(), Signal::SIGHUP).unwrap();
+}
+
 /// Asserts that process `pid` wrote lines that begin with these texts, in this order; others may be between them.
 #[track_caller]
 fn in_order(log: &[Line], pid: u32, expected: &[&str]) {

@@ -1,4 +1,4 @@
-//! How a record becomes a line: `os4x_layout`, and log4c's `basic` and `dated`.
+//! How a record becomes a line: `os4x_layout`, and log4c's `basic`, `dated` and `dated_local`.
 //! Run by every process for each line; pure but for the process ID, which is asked for anew each time, because a
 //! child is forked with everything its parent had.
 
@@ -20,6 +20,8 @@ pub(super) enum LayoutKind {
     Basic,
     /// `20261122 08:21:10.167 INFO     os4x_proxyserver- text`, UTC.
     Dated,
+    /// The same in local time.
+    DatedLocal,
 }
 
 impl LayoutKind {
@@ -29,6 +31,7 @@ impl LayoutKind {
             "os4x_layout" => Some(Self::Os4x),
             "basic" | "basic_r" => Some(Self::Basic),
             "dated" | "dated_r" => Some(Self::Dated),
+            "dated_local" | "dated_local_r" => Some(Self::DatedLocal),
             _ => None,
         }
     }
@@ -60,8 +63,10 @@ impl Layout {
                 write!(out, " {priority:<8} {}[{}] ", self.name, std::process::id())
             }
             LayoutKind::Basic => write!(out, "{priority:<8} {} - ", record.target()),
-            LayoutKind::Dated => {
-                write_time(out, localtime::utc(seconds), millis)?;
+            LayoutKind::Dated | LayoutKind::DatedLocal => {
+                let is_local = self.kind == LayoutKind::DatedLocal;
+                let time = if is_local { localtime::local(seconds) } else { localtime::utc(seconds) };
+                write_time(out, time, millis)?;
                 write!(out, " {priority:<8} {}- ", record.target())
             }
         }
@@ -140,6 +145,16 @@ mod tests {
             line(LayoutKind::Dated, "text"),
             "20240229 23:59:59.007 INFO     os4x_proxyserver.link- text\n"
         );
+    }
+
+    #[test]
+    fn dated_local_is_dated_in_local_time() {
+        let (local, own) = (line(LayoutKind::DatedLocal, "text"), line(LayoutKind::Os4x, "text"));
+        assert_eq!(local[..21], own[..21]);
+        assert_eq!(&local[21..], " INFO     os4x_proxyserver.link- text\n");
+        for name in ["dated_local", "dated_local_r"] {
+            assert_eq!(LayoutKind::named(name), Some(LayoutKind::DatedLocal));
+        }
     }
 
     #[test]

@@ -56,12 +56,15 @@ static LOGGER: OnceLock<Logger> = OnceLock::new();
 /// Reads `<name>.logrc` in the daemon's directory and opens what it names; without that file, INFO and graver lines
 /// go to `<name>.log.<date>` there. Call it once, before any fork, with one thread.
 ///
+/// Gives what the rc file says to no effect, for the terminal; the log has it too.
+///
 /// # Errors
 /// The rc file cannot be read or is faulty, what it names cannot be opened, or a logger is there already.
-pub fn init(settings: Init) -> Result<(), LogError> {
+pub fn init(settings: Init) -> Result<Vec<String>, LogError> {
     localtime::load_zone();
     let mut watch = Watch::new(&settings);
-    let wiring = Wiring::open(&settings, watch.read()?.as_ref())?;
+    let rc = watch.read()?;
+    let wiring = Wiring::open(&settings, rc.as_ref())?;
     let name = settings.name;
     let loudest = wiring.loudest(name);
     let router = Router::new(wiring);
@@ -76,7 +79,15 @@ pub fn init(settings: Init) -> Result<(), LogError> {
     let _ = LOGGER.set(Logger { init: settings, router, watch: Mutex::new(watch) });
     writer::set_name(name);
     threshold::set_loudest(loudest);
-    Ok(())
+    let warnings = rc.map(|rc| rc.warnings).unwrap_or_default();
+    log_warnings(&warnings);
+    Ok(warnings)
+}
+
+fn log_warnings(warnings: &[String]) {
+    for warning in warnings {
+        crate::warn!("{warning}");
+    }
 }
 
 /// Chooses the level of this process, whatever the rc file says of its categories, until the process ends or another
@@ -111,13 +122,14 @@ pub fn reread_if_changed() {
     if !watch.has_changed() {
         return;
     }
-    let opened = watch.read().and_then(|rc| Wiring::open(&logger.init, rc.as_ref()));
+    let opened = watch.read().and_then(|rc| Ok((Wiring::open(&logger.init, rc.as_ref())?, rc)));
     match opened {
-        Ok(wiring) => {
+        Ok((wiring, rc)) => {
             let loudest = wiring.loudest(logger.init.name);
             logger.router.replace(wiring);
             threshold::set_loudest(loudest);
             Event::new(&events::LOGRC_TAKEN).field("file", watch.file().as_os_str().as_encoded_bytes()).log();
+            log_warnings(&rc.map(|rc| rc.warnings).unwrap_or_default());
         }
         Err(error) => Event::new(&events::LOGRC_REFUSED).field_display("reason", error).log(),
     }

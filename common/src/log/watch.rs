@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct Watch {
     file: PathBuf,
+    daemon: &'static str,
     seen: Option<FileState>,
 }
 
 impl Watch {
     pub(super) fn new(init: &Init) -> Self {
-        Self { file: init.directory.join(format!("{}.logrc", init.name)), seen: None }
+        let file = init.directory.join(format!("{}.logrc", init.name));
+        Self { file, daemon: init.name, seen: None }
     }
 
     /// The rc file's path.
@@ -30,7 +32,7 @@ impl Watch {
         // The state first: a change between the two calls is then seen next time.
         self.seen = FileState::of(&self.file);
         match std::fs::read(&self.file) {
-            Ok(octets) => rc::parse(&self.file, &octets).map(Some),
+            Ok(octets) => rc::parse(&self.file, &octets, self.daemon).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(LogError::Read { file: self.file.clone(), source }),
         }

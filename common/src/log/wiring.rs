@@ -9,7 +9,7 @@ use super::error::LogError;
 use super::init::Init;
 use super::layout::{Layout, LayoutKind};
 use super::priority::Priority;
-use super::rc::{self, AppenderDef, AppenderKind, Place, Rc};
+use super::rc::{self, AppenderDef, AppenderKind, Place, ROOT, Rc};
 use crate::text::clock;
 use log4rs::append::Append;
 use std::collections::BTreeMap;
@@ -18,9 +18,6 @@ use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-/// log4c's name for the category above all.
-const ROOT: &str = "root";
 
 /// One opened appender.
 #[derive(Debug)]
@@ -58,10 +55,6 @@ impl Wiring {
         let mut opener = Opener { init, opened: BTreeMap::new() };
         let mut categories = BTreeMap::new();
         for (name, def) in rc.iter().flat_map(|rc| &rc.categories) {
-            // A file may serve several programs; the others' appenders are none of ours to open.
-            if !concerns(name, init.name) {
-                continue;
-            }
             let sink = match (&def.appender, rc) {
                 (Some(appender), Some(rc)) => Some(opener.named(appender, rc)?),
                 _ => None,
@@ -71,7 +64,8 @@ impl Wiring {
         }
         let mut wiring =
             Self { categories, fallback: None, console: None, reread: rc.is_none_or(|rc| rc.reread) };
-        if wiring.sinks(init.name).is_empty() {
+        let mut names = iter::once(init.name).chain(wiring.categories.keys().map(String::as_str));
+        if names.any(|name| name != ROOT && wiring.sinks(name).is_empty()) {
             let stock = AppenderDef { kind: AppenderKind::Daily(Place::default()), layout: LayoutKind::Os4x };
             wiring.fallback = Some(opener.sink("os4x_appender", &stock)?);
         }
@@ -119,12 +113,6 @@ impl Wiring {
             iter::successors(Some(category), |name| name.rsplit_once('.').map(|(parent, _)| parent));
         upwards.chain(iter::once(ROOT)).filter_map(|name| self.categories.get(name))
     }
-}
-
-/// Whether a category of the rc file is the daemon's, one below it, or the root.
-fn concerns(category: &str, daemon: &str) -> bool {
-    category == ROOT
-        || category.strip_prefix(daemon).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 struct Opener<'a> {
@@ -194,7 +182,7 @@ mod tests {
 
     fn wire(scratch: &Scratch, elements: &str) -> Result<Wiring, LogError> {
         let text = format!("<log4c>{elements}</log4c>");
-        let rc = rc::parse(Path::new("x.logrc"), text.as_bytes())?;
+        let rc = rc::parse(Path::new("x.logrc"), text.as_bytes(), "os4x_proxyserver")?;
         Wiring::open(&settings(scratch.path()), Some(&rc))
     }
 
@@ -240,6 +228,19 @@ mod tests {
         assert_eq!(names(&wiring, "os4x_proxyserver"), ["os4x_appender"]);
         assert_eq!(wiring.loudest("os4x_proxyserver"), Priority::Notice);
         assert!(!scratch.path().join("theirs.0").exists());
+    }
+
+    #[test]
+    fn lines_that_additivity_keeps_from_every_appender_go_to_the_day_file() {
+        let scratch = Scratch::new("log-additivity");
+        let wiring = wire(
+            &scratch,
+            r#"<category name="os4x_proxyserver" appender="stderr"/>
+               <category name="os4x_proxyserver.link" additivity="0"/>"#,
+        )
+        .unwrap();
+        assert_eq!(names(&wiring, "os4x_proxyserver"), ["stderr"]);
+        assert_eq!(names(&wiring, "os4x_proxyserver.link"), ["os4x_appender"]);
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub fn become_daemon(site: &Site, mode: Mode) -> Result<Started, Status> {
     if let Some(warning) = privileges.warning() {
         ready.warn(&format_args!("{}: {warning}", site.program()));
     }
-    match begin_daemon(site, mode) {
+    match begin_daemon(site, mode, &ready) {
         Ok((signals, pid_file)) => {
             if let Some(warning) = privileges.warning() {
                 crate::warn!("{warning}");
@@ -132,15 +132,18 @@ fn user_name() -> String {
 }
 
 /// The first steps of the daemon itself.
-fn begin_daemon(site: &Site, mode: Mode) -> Result<(Signals, PidFile), StartError> {
+fn begin_daemon(site: &Site, mode: Mode, ready: &Ready) -> Result<(Signals, PidFile), StartError> {
     sys::harden().map_err(|cause| StartError::System(cause.into()))?;
     let signals = Signals::new().map_err(StartError::System)?;
-    log::init(log::Init {
+    let warnings = log::init(log::Init {
         name: site.stem(),
         directory: site.directory().to_owned(),
         also_stderr: mode.logs_to_stderr(),
     })
     .map_err(StartError::Log)?;
+    for warning in warnings {
+        ready.warn(&format_args!("{}: {warning}", site.program()));
+    }
     // Standard error leads nowhere in a daemon; the layout escapes the line end in the text.
     panic::set_hook(Box::new(|panic| crate::fatal!("{panic}")));
     let pid_file = PidFile::create(&site.file("pid")).map_err(StartError::PidFile)?;

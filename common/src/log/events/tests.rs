@@ -73,7 +73,7 @@ fn the_examples_of_the_rc_files_man_page_are_valid() {
         .collect();
     assert_eq!(examples.len(), 2);
     for example in examples {
-        let read = rc::parse(Path::new("example"), example.as_bytes()).unwrap();
+        let read = rc::parse(Path::new("example"), example.as_bytes(), "os4x_proxyserver").unwrap();
         assert_eq!(read.categories["os4x_proxyserver"].priority, Some(Priority::Info));
     }
 }
@@ -88,7 +88,8 @@ fn both_man_pages_name_every_level_part_and_layout() {
     for kind in CATALOGUE {
         assert!(rc.contains(kind.part), "{}", kind.part);
     }
-    for layout in ["os4x_layout", "basic", "dated"] {
-        assert!(layout::LayoutKind::named(layout).is_some() && rc.contains(&format!("\n.It Cm {layout}\n")));
+    for layouts in ["os4x_layout", "basic , basic_r", "dated , dated_r", "dated_local , dated_local_r"] {
+        assert!(layouts.split(" , ").all(|layout| layout::LayoutKind::named(layout).is_some()));
+        assert!(rc.contains(&format!("\n.It Cm {layouts}\n")), "{layouts}");
     }
 }

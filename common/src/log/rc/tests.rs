@@ -1,9 +1,14 @@
 //! Valid and broken rc files.
 
+use super::definition::CategoryDef;
+use super::reader::size;
 use super::*;
+use crate::log::appender::rolling::SizeWindow;
+use crate::log::layout;
+use crate::log::priority::Priority;
 
 fn read(text: &str) -> Result<Rc, LogError> {
-    parse(Path::new("x.logrc"), text.as_bytes())
+    parse(Path::new("x.logrc"), text.as_bytes(), "a")
 }
 
 /// In the shape of the samples that come with log4c.
@@ -32,7 +37,8 @@ const SAMPLE: &str = r#"<?xml version="1.0" encoding="ISO-8859-1"?>
 
 #[test]
 fn a_log4c_file_is_read_whole() {
-    let rc = read(SAMPLE).unwrap();
+    let rc = parse(Path::new("x.logrc"), SAMPLE.as_bytes(), "os4x_proxyserver").unwrap();
+    assert_eq!(rc.warnings, [""; 0]);
     assert!(!rc.reread);
     let category = |priority, appender: Option<&str>, additive| CategoryDef {
         priority,
@@ -42,7 +48,6 @@ fn a_log4c_file_is_read_whole() {
     let expected = [
         ("os4x_proxyserver", category(Some(Priority::Debug), Some("daily"), false)),
         ("os4x_proxyserver.session", category(None, Some("window"), true)),
-        ("other.program", category(Some(Priority::Warn), Some("stderr"), true)),
         ("root", category(Some(Priority::Notice), None, true)),
     ];
     assert_eq!(rc.categories, expected.map(|(name, def)| (name.to_owned(), def)).into());
@@ -59,16 +64,15 @@ fn a_log4c_file_is_read_whole() {
 }
 
 #[test]
-fn latin_1_is_read_whether_declared_or_not() {
-    let body = b"<log4c><!-- f\xfcr --><category name=\"f\xfcr\"/></log4c>";
-    for declaration in [&b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>"[..], b""] {
-        let rc = parse(Path::new("x.logrc"), &[declaration, body].concat()).unwrap();
-        assert!(rc.categories.contains_key("f\u{fc}r"));
+fn the_encoding_does_not_matter() {
+    let body = "<log4c><!-- f\u{fc}r --><category name=\"a.f\u{fc}r\"/></log4c>";
+    let latin: Vec<u8> = body.chars().map(|letter| u8::try_from(letter).unwrap()).collect();
+    let declared = b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>";
+    let marked = [b"\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"UTF-8\"?>", body.as_bytes()].concat();
+    for octets in [body.as_bytes().to_vec(), latin.clone(), [declared, &latin[..]].concat(), marked] {
+        let rc = parse(Path::new("x.logrc"), &octets, "a").unwrap();
+        assert!(rc.categories.contains_key("a.f\u{fc}r"));
     }
-    // And UTF-8 stays UTF-8.
-    assert!(
-        read("<log4c><category name=\"f\u{fc}r\"/></log4c>").unwrap().categories.contains_key("f\u{fc}r")
-    );
 }
 
 #[test]
@@ -115,18 +119,10 @@ fn each_fault_names_line_element_and_what_is_wrong() {
             "<log4c><category name='a'/>\n<category name='a'/></log4c>",
             "x.logrc:2: <category name=\"a\">: this name is",
         ),
-        ("<log4c><appender name='b' type='file'/></log4c>", "<appender name=\"b\">: type file is not known;"),
-        ("<log4c><appender name='b'/></log4c>", "type b is not known;"),
-        ("<log4c><appender name='b' type='stream' layout='c'/></log4c>", "there is no <layout name=\"c\">."),
-        ("<log4c><appender name='b' type='os4x_appender' prefix='../x'/></log4c>", "prefix is a file name"),
         (
-            "<log4c><appender name='b' type='rollingfile' rollingpolicy='p'/></log4c>",
-            "there is no <rollingpolicy name=\"p\">.",
+            "<log4c><category name='a'>\n<appender name='b'/></category></log4c>",
+            "x.logrc:2: <appender name=\"b\">: it cannot stand in <category>; put it beside.",
         ),
-        ("<log4c><layout name='c' type='xml'/></log4c>", "<layout name=\"c\">: type xml is not known;"),
-        ("<log4c><rollingpolicy name='p' type='daily'/></log4c>", "type daily is not known; use sizewin."),
-        ("<log4c><rollingpolicy name='p' maxsize='big'/></log4c>", "maxsize=big is not a size;"),
-        ("<log4c><rollingpolicy name='p' maxnum='0'/></log4c>", "maxnum=0 is not a number from 1 to 1000."),
         ("<log4c><config><reread>maybe</reread></config></log4c>", "<reread>: maybe is neither 1 nor 0."),
         ("<log4c><config><reload/></config></log4c>", "<reload>: unknown element in <config>"),
         (
@@ -144,4 +140,93 @@ fn each_fault_names_line_element_and_what_is_wrong() {
         assert!(shown.contains(expected), "{text}: {shown}");
         assert!(shown.starts_with("x.logrc:"), "{shown}");
     }
+}
+
+/// Elements that are faulty, and how.
+const FAULTY: [(&str, &str); 11] = [
+    ("<appender name='b' type='file'/>", "<appender name=\"b\">: type file is not known;"),
+    ("<appender name='b'/>", "type b is not known;"),
+    ("<appender name='b' type='stream'/><appender name='b' type='stream'/>", "this name is defined twice"),
+    ("<appender name='b' type='stream' layout='c'/>", "there is no <layout name=\"c\">"),
+    ("<appender name='b' type='os4x_appender' prefix='../x'/>", "prefix is a file name"),
+    ("<appender name='b' type='rollingfile' rollingpolicy='p'/>", "there is no <rollingpolicy name=\"p\">"),
+    (
+        "<appender name='b' type='stream' layout='c'/><layout name='c' type='xml'/>",
+        "<layout name=\"c\">: type xml is not known;",
+    ),
+    (
+        "<appender name='b' type='rollingfile' rollingpolicy='p'/><rollingpolicy name='p' type='daily'/>",
+        "type daily is not known; use sizewin",
+    ),
+    (
+        "<appender name='b' type='rollingfile' rollingpolicy='p'/><rollingpolicy name='p' maxsize='big'/>",
+        "maxsize=big is not a size;",
+    ),
+    (
+        "<appender name='b' type='rollingfile' rollingpolicy='p'/><rollingpolicy name='p' maxnum='0'/>",
+        "maxnum=0 is not a number from 1 to 1000",
+    ),
+    ("<appender name='b' type='stream'><layout name='c'/></appender>", "it cannot stand in <appender>;"),
+];
+
+#[test]
+fn a_fault_counts_where_the_daemon_uses_the_element_and_is_a_warning_elsewhere() {
+    for (elements, expected) in FAULTY {
+        let used = format!("<log4c><category name='a' appender='b'/>{elements}</log4c>");
+        let shown = read(&used).unwrap_err().to_string();
+        assert!(shown.starts_with("x.logrc:1: ") && shown.contains(expected), "{elements}: {shown}");
+        let unused =
+            format!("<log4c><category name='a'/><category name='other' appender='b'/>{elements}</log4c>");
+        let warnings = read(&unused).unwrap().warnings;
+        let [warning] = &warnings[..] else { panic!("{elements}: {warnings:?}") };
+        assert!(warning.starts_with("x.logrc:1: ") && warning.contains(expected), "{elements}: {warning}");
+        assert!(warning.ends_with("; nothing of this daemon uses it"), "{warning}");
+    }
+    let nameless = read("<log4c><category name='a'/><layout type='basic'/></log4c>").unwrap().warnings;
+    assert!(nameless[0].contains("<layout>: the attribute name is missing"), "{nameless:?}");
+}
+
+#[test]
+fn every_name_of_log4c_is_known() {
+    for layout in ["basic", "basic_r", "dated", "dated_r", "dated_local", "dated_local_r", "os4x_layout"] {
+        for kind in ["stream", "stream2", "mmap", "syslog", "rollingfile", "os4x_appender"] {
+            let by_name = format!("<appender name='b' type='{kind}' layout='{layout}'/>");
+            let by_type =
+                format!("<appender name='b' type='{kind}' layout='l'/><layout name='l' type='{layout}'/>");
+            for elements in [by_name, by_type] {
+                let text = format!("<log4c><category name='a' appender='b'/>{elements}</log4c>");
+                assert_eq!(read(&text).unwrap().warnings, [""; 0], "{text}");
+            }
+        }
+    }
+    for stock in ["stdout", "stderr", "syslog", "rollingfile", "os4x_appender"] {
+        read(&format!("<log4c><category name='a' appender='{stock}'/></log4c>")).unwrap();
+    }
+}
+
+#[test]
+fn a_file_without_a_category_of_the_daemon_is_warned_of() {
+    for (categories, warned) in [
+        ("", true),
+        ("<category name='ab'/>", true),
+        ("<category name='root'/><category name='proxyserver' priority='debug'/>", true),
+        ("<category name='root' priority='warn'/>", false),
+        ("<category name='a.session'/><category name='other'/>", false),
+    ] {
+        let warnings = read(&format!("<log4c>{categories}</log4c>")).unwrap().warnings;
+        assert_eq!(
+            warnings.iter().any(|text| text.contains("name it a, or a.session")),
+            warned,
+            "{categories}"
+        );
+    }
+}
+
+#[test]
+fn entities_of_the_file_are_replaced_and_others_refused() {
+    let text =
+        "<!DOCTYPE log4c [<!ENTITY level 'debug'>]><log4c><category name='a' priority='&level;'/></log4c>";
+    assert_eq!(read(text).unwrap().categories["a"].priority, Some(Priority::Debug));
+    let text = "<!DOCTYPE log4c [<!ENTITY a '&b;&b;'><!ENTITY b '&a;&a;'>]><log4c>&a;</log4c>";
+    assert!(read(text).unwrap_err().to_string().contains("not well-formed XML"));
 }
