@@ -8,6 +8,8 @@ mod chains;
 #[cfg(test)]
 mod citations;
 #[cfg(test)]
+mod config_test;
+#[cfg(test)]
 mod crl_scopes;
 #[cfg(test)]
 mod crls;

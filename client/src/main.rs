@@ -3,6 +3,7 @@
 
 mod backend;
 mod backend_url;
+mod config_test;
 mod daemon;
 mod messages;
 mod options;
@@ -27,6 +28,7 @@ fn main() -> Status {
     match options::parse(&arguments) {
         Ok(Action::Help) => print(options::HELP),
         Ok(Action::Version) => print(options::VERSION),
+        Ok(Action::Test) => config_test::run(&site),
         Ok(Action::Run(options)) => daemon::run(&site, options),
         Err(error) => complain(site.program(), &error, Status::Usage),
     }

@@ -30,6 +30,7 @@ usage:
 not in the documentation of the legacy daemon:
 -T @<file>: take the security token from this file
 [--foreground: stay attached to the terminal and write the log to standard error too]
+[-t: test these options and the log configuration, and exit]
 "
 );
 
@@ -44,6 +45,8 @@ pub(crate) enum Action {
     Help,
     /// `-v`
     Version,
+    /// `-t`, and a daemon could be started with these options.
+    Test,
     /// Be the daemon.
     Run(Options),
 }
@@ -72,7 +75,7 @@ const MANDATORY: [(&str, &str); 3] =
 /// Reads the arguments after the program's name.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
     let mut grammar = Grammar::new();
-    for flag in ["h", "v", "d"] {
+    for flag in ["h", "v", "d", "t"] {
         grammar.optflagmulti(flag, "", "");
     }
     for option in ["U", "S", "T", "o"] {
@@ -98,7 +101,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
         option: "-S",
         wanted: "<proxyserver>[:<port>], for example dmz:2878 or [2001:db8::7]:2878",
     })?;
-    Ok(Action::Run(Options {
+    let options = Options {
         backend: BackendUrl::parse(&url).ok_or(UsageError::Value {
             option: "-U",
             wanted: "a URL such as https://localhost/os4xapi/index.php",
@@ -112,7 +115,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
             (false, true) => Mode::Quiet,
             (false, false) => Mode::Detached,
         },
-    }))
+    };
+    Ok(if given.opt_present("t") { Action::Test } else { Action::Run(options) })
 }
 
 fn server_address(text: &str) -> Option<(String, u16)> {
@@ -175,6 +179,7 @@ mod tests {
         assert_eq!(read(""), Ok(Action::Help));
         assert_eq!(read("-vh"), Ok(Action::Help));
         assert_eq!(read("-d -v"), Ok(Action::Version));
+        assert_eq!(read(&format!("{MANDATORY} -t")), Ok(Action::Test));
         let options = run(MANDATORY);
         assert_eq!((options.server_host.as_str(), options.server_port), ("dmz", 2878));
         assert_eq!(options.token.expose(), "s3cret");

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod active_config;
+mod config_test;
 mod credentials;
 mod daemon;
 mod identity;
@@ -40,6 +41,7 @@ fn main() -> Status {
         Ok(Action::Version) => print(options::VERSION),
         Ok(Action::ProxyId) => proxy_id(&site),
         Ok(Action::Validity(licence)) => validity(&site, &licence),
+        Ok(Action::Test(options)) => config_test::run(&site, &options),
         Ok(Action::Run(options)) => daemon::run(&site, &options),
         Err(error) => complain(site.program(), &error, Status::Usage),
     }

@@ -27,6 +27,7 @@ usage:
 
 not in the documentation of the legacy daemon:
 --foreground: stay attached to the terminal and write the log to standard error too
+-t: test log configuration, identity, license and port, and exit
 "
 );
 
@@ -47,6 +48,8 @@ pub(crate) enum Action {
     ProxyId,
     /// `-V`, of the licence in this file.
     Validity(PathBuf),
+    /// `-t`, of a start with these options.
+    Test(Options),
     /// Nothing else: be the daemon.
     Run(Options),
 }
@@ -65,7 +68,7 @@ pub(crate) struct Options {
 /// Reads the arguments after the program's name. Of several actions the first in the help text wins.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
     let mut grammar = Grammar::new();
-    for flag in ["h", "v", "L", "V"] {
+    for flag in ["h", "v", "L", "V", "t"] {
         grammar.optflagmulti(flag, "", "");
     }
     grammar.optflagmulti("", "foreground", "").optopt("i", "", "", "").optopt("l", "", "", "");
@@ -94,7 +97,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
         Action::Validity(licence)
     } else {
         let mode = if given.opt_present("foreground") { Mode::Foreground } else { Mode::Detached };
-        Action::Run(Options { internal, licence, mode })
+        let options = Options { internal, licence, mode };
+        if given.opt_present("t") { Action::Test(options) } else { Action::Run(options) }
     })
 }
 
@@ -159,6 +163,7 @@ mod tests {
         assert_eq!(read("-vL"), Ok(Action::Version));
         assert_eq!(read("-L"), Ok(Action::ProxyId));
         assert_eq!(read("-V -l /a/b"), Ok(Action::Validity("/a/b".into())));
+        assert!(matches!(read("-t -i :9"), Ok(Action::Test(options)) if options.internal.port() == 9));
         let Ok(Action::Run(options)) = read("--foreground -i:9 -l lic") else {
             panic!("a run was asked for")
         };

@@ -84,6 +84,16 @@ pub fn init(settings: Init) -> Result<Vec<String>, LogError> {
     Ok(warnings)
 }
 
+/// Reads the rc file as [`init`] does and opens nothing; gives what has no effect.
+///
+/// # Errors
+/// The rc file cannot be read or is faulty, or a directory that it names is not there.
+pub fn check(settings: &Init) -> Result<Vec<String>, LogError> {
+    let Some(rc) = Watch::new(settings).read()? else { return Ok(Vec::new()) };
+    wiring::check(settings, &rc)?;
+    Ok(rc.warnings)
+}
+
 fn log_warnings(warnings: &[String]) {
     for warning in warnings {
         crate::warn!("{warning}");

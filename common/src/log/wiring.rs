@@ -115,6 +115,25 @@ impl Wiring {
     }
 }
 
+/// Whether the directories are there that `rc` names for the daemon of `init`. Opens and creates no file.
+pub(super) fn check(init: &Init, rc: &Rc) -> Result<(), LogError> {
+    let opener = Opener { init, opened: BTreeMap::new() };
+    for appender in rc.categories.values().filter_map(|category| category.appender.as_deref()) {
+        if let Some(AppenderKind::Daily(place) | AppenderKind::Rolling(place, _)) =
+            rc.appenders.get(appender).map(|def| &def.kind)
+        {
+            let path = opener.directory(place);
+            let is_directory = std::fs::metadata(&path).map(|metadata| metadata.is_dir());
+            if let Err(source) = is_directory
+                .and_then(|yes| if yes { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) })
+            {
+                return Err(LogError::Open { appender: appender.to_owned(), path, source });
+            }
+        }
+    }
+    Ok(())
+}
+
 struct Opener<'a> {
     init: &'a Init,
     opened: BTreeMap<String, Arc<Sink>>,

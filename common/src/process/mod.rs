@@ -3,10 +3,12 @@
 //! * `site`: the directory of the binary, the files in it, the user
 //! * `options`: what the command lines of both daemons share
 //! * `startup`: from `main` to the detached daemon
+//! * `config_test`: what a start needs, looked at without a start
 //! * `pidfile`: the file beside the binary
 //! * `signals`: by number, as documented
 //! * `status`: exit statuses and their words
 
+pub mod config_test;
 pub mod options;
 pub mod pidfile;
 pub mod signals;
