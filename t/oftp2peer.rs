@@ -124,6 +124,33 @@ fn failures_end_with_status_1() {
     failed(&address, "--wait-eerp 1", "no receipt came for FILE in time");
 }
 
+/// Runs the command with an output that nobody reads any more, as behind `| head -1`.
+fn unread(folder: &Folder, line: &str) -> Output {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    folder.command(line).stdout(writer).output().unwrap()
+}
+
+#[test]
+fn an_output_that_nobody_reads_is_no_fault() {
+    let folder = Folder::new("unread");
+    fs::write(folder.0.join("file"), "x").unwrap();
+    let (_station, address) = Station::start(&folder, "--discard --refuse-file 6 --nerp 34");
+    let send = format!("send --connect {address} {IDENTITY} file");
+    for line in
+        ["-h", "send -h", "ca init ca", "receive --listen 127.0.0.1:0 --ssid O0013X --password P --discard"]
+    {
+        assert_eq!(status_and_words(&unread(&folder, line)), (Some(0), String::new()), "{line}");
+    }
+    assert!(folder.0.join("ca/ca.pem").exists());
+    // What became of the file is in the status all the same.
+    let (status, said) = status_and_words(&unread(&folder, &send));
+    assert!(status == Some(1) && said.contains("refused") && said.lines().count() == 1, "{status:?} {said}");
+    let (_station, address) = Station::start(&folder, "--discard");
+    let send = format!("send --connect {address} {IDENTITY} file");
+    assert_eq!(status_and_words(&unread(&folder, &send)), (Some(0), String::new()));
+}
+
 #[test]
 fn wrong_usage_ends_with_status_64() {
     let folder = Folder::new("usage");

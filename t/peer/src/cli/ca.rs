@@ -1,6 +1,6 @@
 //! `oftp2peer ca`: a test CA in a folder.
 
-use super::{Fault, number, parse};
+use super::{Fault, number, parse, print};
 use crate::ca::folder::Folder;
 use crate::ca::{Key, Request};
 use getopts::{Matches, Options};
@@ -40,20 +40,22 @@ pub(super) fn run(args: &[String]) -> Result<(), Fault> {
         ["init", folder] => {
             let name = matches.opt_str("name").unwrap_or_else(|| "OFTP2 trial CA".to_owned());
             Folder::create(Path::new(folder), &name, crl_days(&matches)?).map_err(Fault::failed)?;
-            println!("{folder}/ca.pem\n{folder}/crl.pem");
+            print::say(format_args!("{folder}/ca.pem\n{folder}/crl.pem"))?;
         }
         ["issue", folder, name] => {
             let request = request(name, &matches)?;
             open(folder)?.issue(&request).map_err(Fault::failed)?;
-            println!("{folder}/{name}.pem\n{folder}/{name}.key");
+            print::say(format_args!("{folder}/{name}.pem\n{folder}/{name}.key"))?;
         }
         ["revoke", folder, name] => {
             open(folder)?.revoke(name).map_err(Fault::failed)?;
-            println!("{name} is revoked; 'oftp2peer ca crl {folder}' writes the CRL that says so");
+            print::say(format_args!(
+                "{name} is revoked; 'oftp2peer ca crl {folder}' writes the CRL that says so"
+            ))?;
         }
         ["crl", folder] => {
             let path = open(folder)?.write_crl(crl_days(&matches)?).map_err(Fault::failed)?;
-            println!("{}", path.display());
+            print::say(format_args!("{}", path.display()))?;
         }
         _ => return Err(Fault::Usage("ca takes init, issue, revoke or crl; try oftp2peer ca -h".to_owned())),
     }

@@ -31,6 +31,8 @@ enum Fault {
     Usage(String),
     /// It did not work: exit 1.
     Failed(String),
+    /// Nobody reads the output any more, as after `| head -1`: exit 0, without a word.
+    Unread,
 }
 
 impl Fault {
@@ -48,15 +50,12 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Some("send") => send::run(&args),
         Some("receive") => receive::run(&args),
         Some("ca") => ca::run(&args),
-        Some("-h" | "--help" | "help") => {
-            print!("{HELP}");
-            Ok(())
-        }
+        Some("-h" | "--help" | "help") => print::say(format_args!("{}", HELP.trim_end())),
         Some(other) => Err(Fault::Usage(format!("'{other}' is no command; try oftp2peer -h"))),
         None => Err(Fault::Usage("a command is missing; try oftp2peer -h".to_owned())),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Fault::Unread) => ExitCode::SUCCESS,
         Err(Fault::Failed(words)) => {
             eprintln!("oftp2peer: {words}");
             ExitCode::FAILURE
@@ -73,7 +72,7 @@ fn parse(options: &mut Options, args: &[String], help: &str) -> Result<Option<Ma
     options.optflag("h", "help", "");
     let matches = options.parse(args).map_err(|error| Fault::Usage(error.to_string()))?;
     if matches.opt_present("help") {
-        print!("{help}");
+        print::say(format_args!("{}", help.trim_end()))?;
         return Ok(None);
     }
     Ok(Some(matches))

@@ -1,14 +1,24 @@
 //! What people and scripts read: sizes with units, progress lines, results as text and as JSON.
 
+use super::Fault;
 use crate::oftp::command::Receipt;
 use crate::oftp::report::{FileReport, Outcome, Report, answers};
 use crate::oftp::settings::{Progress, Watch};
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
+use std::fmt;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const BETWEEN_LINES: Duration = Duration::from_millis(200);
+
+/// A line on standard output.
+pub(super) fn say(line: fmt::Arguments<'_>) -> Result<(), Fault> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Fault::Unread,
+        _ => Fault::Failed(format!("the output cannot be written: {error}")),
+    })
+}
 
 /// Octets with a decimal unit.
 pub(super) fn size(octets: u64) -> String {

@@ -45,7 +45,7 @@ pub(super) fn run(args: &[String]) -> Result<(), Fault> {
         station.queue.add_file(OutFile::path(&name, path));
     }
     let running = station.spawn().map_err(Fault::failed)?;
-    println!("listening on {}", running.address());
+    print::say(format_args!("listening on {}", running.address()))?;
     let mut ended = 0;
     let mut is_good = true;
     while ended < sessions {
@@ -54,9 +54,9 @@ pub(super) fn run(args: &[String]) -> Result<(), Fault> {
                 ended += 1;
                 is_good &= report.is_good();
                 if matches.opt_present("json") {
-                    println!("{}", print::report_json(&report));
+                    print::say(format_args!("{}", print::report_json(&report)))?;
                 } else {
-                    tell(&report);
+                    tell(&report)?;
                 }
             }
             Ok(Event::Connected { .. }) => {}
@@ -103,9 +103,9 @@ fn make_folder(folder: &str) -> Result<PathBuf, Fault> {
     Ok(Path::new(folder).to_owned())
 }
 
-fn tell(report: &Report) {
+fn tell(report: &Report) -> Result<(), Fault> {
     for file in &report.received {
-        println!(
+        print::say(format_args!(
             "file {}  {} octets  {}  sha256 {}  {}  {}",
             file.id.name.escape_debug(),
             file.octets,
@@ -113,12 +113,17 @@ fn tell(report: &Report) {
             if file.sha256.is_empty() { "-" } else { &file.sha256 },
             print::outcome(&file.outcome),
             file.path.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string()),
-        );
+        ))?;
     }
     for file in &report.sent {
-        println!("sent {}  {} octets  {}", file.id.name, file.octets, print::outcome(&file.outcome));
+        print::say(format_args!(
+            "sent {}  {} octets  {}",
+            file.id.name,
+            file.octets,
+            print::outcome(&file.outcome)
+        ))?;
     }
-    println!(
+    print::say(format_args!(
         "session {}  from {}  ssid {}  {} in  {} out  {}",
         report.session,
         report.address.map_or_else(|| "-".to_owned(), |address| address.to_string()),
@@ -126,5 +131,5 @@ fn tell(report: &Report) {
         print::size(report.octets_in),
         print::size(report.octets_out),
         report.ending,
-    );
+    ))
 }

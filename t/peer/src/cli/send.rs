@@ -58,12 +58,14 @@ pub(super) fn run(args: &[String]) -> Result<(), Fault> {
     let partner = Partner::new(dial(&matches)?, settings);
     let mut report = partner.send(files);
     partner.await_receipts(&mut report, patience);
-    if matches.opt_present("json") {
-        println!("{}", print::report_json(&report));
+    let told = if matches.opt_present("json") {
+        print::say(format_args!("{}", print::report_json(&report)))
     } else {
-        tell(&report);
-    }
-    judge(&report, !patience.is_zero())
+        tell(&report)
+    };
+    // The status tells of the session, also to a script that reads no further.
+    judge(&report, !patience.is_zero())?;
+    told
 }
 
 fn dial(matches: &Matches) -> Result<Dial, Fault> {
@@ -147,10 +149,10 @@ pub(super) fn virtual_name(path: &str) -> String {
         .collect()
 }
 
-fn tell(report: &Report) {
+fn tell(report: &Report) -> Result<(), Fault> {
     for file in &report.sent {
         let receipt = report.receipts.iter().find(|receipt| answers(receipt, &file.id));
-        println!(
+        print::say(format_args!(
             "{}  {} ({} octets)  {}  sha256 {}  {}  receipt {}",
             file.id.name,
             print::size(file.octets),
@@ -159,21 +161,25 @@ fn tell(report: &Report) {
             if file.sha256.is_empty() { "-" } else { &file.sha256 },
             print::outcome(&file.outcome),
             receipt.map_or_else(|| "none yet".to_owned(), print::receipt),
-        );
+        ))?;
     }
     for file in &report.received {
-        println!(
+        print::say(format_args!(
             "received {}  {}  {}",
             file.id.name,
             print::size(file.octets),
             print::outcome(&file.outcome)
-        );
+        ))?;
     }
     if let (Some(peer), Some(agreed)) = (&report.peer, &report.agreed) {
         let tls =
             report.tls.as_ref().map_or("no TLS".to_owned(), |tls| format!("{} {}", tls.version, tls.cipher));
-        println!("session with {}  level {}  {tls}  {}", peer.code, agreed.level, report.ending);
+        print::say(format_args!(
+            "session with {}  level {}  {tls}  {}",
+            peer.code, agreed.level, report.ending
+        ))?;
     }
+    Ok(())
 }
 
 fn judge(report: &Report, must_have_receipts: bool) -> Result<(), Fault> {
