@@ -120,7 +120,7 @@ start_api() {
     background "$log" "$site/api/os4xapi" serve --listen 127.0.0.1:0 --db "$API_DB"
     API_PID=$!
     wait_for_line 20 "$API_PID" '^listening on https://' "$log" || failed 'The backend does not listen.' "$log"
-    API_URL=$(sed -n 's|^listening on \(https://.*\)/$|\1|p' "$log")$(api config get api_path)
+    API_URL=$(sed -n 's|^listening on \(https://.*\)/$|\1|p' "$log")$(api config get api_path | cut -d, -f1)
     (umask 077 && api token show >"$site/inside/token")
 }
 

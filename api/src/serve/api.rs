@@ -31,9 +31,11 @@ const BODY: Duration = Duration::from_secs(30);
 /// How long a caller waits for its answer when it has had too many refusals.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The API at `path`, and nothing anywhere else. No answer may be kept by a cache: some hold keys.
-pub(super) fn router(app: Arc<App>, path: &str) -> Router {
-    Router::new().route(path, routing::any(call)).fallback(no_page).with_state(app)
+/// The API at `paths`, which have commas between, and nothing anywhere else. No answer may be kept by a cache: some
+/// hold keys.
+pub(super) fn router(app: Arc<App>, paths: &str) -> Router {
+    let routes = paths.split(',').fold(Router::new(), |routes, path| routes.route(path, routing::any(call)));
+    routes.fallback(no_page).with_state(app)
 }
 
 async fn call(

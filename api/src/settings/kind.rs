@@ -21,8 +21,8 @@ pub(crate) enum Kind {
     Host,
     /// Addresses and networks with commas between, or empty.
     Networks,
-    /// A path in a URL, beginning with `/`.
-    UrlPath,
+    /// Paths in a URL with commas between, at least one; each begins with `/`.
+    UrlPaths,
     /// An absolute path of a file, or empty.
     File,
     /// An HTTP proxy, or empty.
@@ -52,7 +52,19 @@ impl Kind {
             Self::Networks => {
                 networks(text).map(|list| list.iter().map(Network::to_string).collect::<Vec<_>>().join(","))
             }
-            Self::UrlPath => is_url_path(text).then(|| text.to_owned()),
+            Self::UrlPaths => {
+                let mut paths: Vec<&str> = Vec::new();
+                for path in text.split([',', ' ']).filter(|path| !path.is_empty()) {
+                    if !is_url_path(path) {
+                        return None;
+                    }
+                    // The same one twice would be no route.
+                    if !paths.contains(&path) {
+                        paths.push(path);
+                    }
+                }
+                (!paths.is_empty()).then(|| paths.join(","))
+            }
             Self::File => (text.is_empty() || text.starts_with('/')).then(|| text.to_owned()),
             Self::Proxy => (text.is_empty() || Proxy::parse(text).is_some()).then(|| text.to_owned()),
             Self::Hosts => {
@@ -79,7 +91,9 @@ impl fmt::Display for Kind {
             Self::Networks => {
                 f.write_str("addresses or networks (10.0.0.0/8) with commas between, or nothing ('')")
             }
-            Self::UrlPath => f.write_str("a path that begins with '/' and has only letters, digits and . _ - /"),
+            Self::UrlPaths => f.write_str(
+                "paths with commas between; each begins with '/' and has only letters, digits and . _ - /",
+            ),
             Self::File => f.write_str("an absolute path, or nothing ('')"),
             Self::Proxy => write!(f, "{FORM}, or nothing ('')"),
             Self::Hosts => f.write_str(

@@ -153,9 +153,9 @@ fn backend() -> impl Iterator<Item = Setting> {
         ),
         setting(
             "api_path",
-            "/os4xapi/index.php",
-            Kind::UrlPath,
-            "Path of the API's URL (from the next start of serve on).",
+            "/os4xapi/index.php,/os4x/os4xapi/index.php",
+            Kind::UrlPaths,
+            "Paths of the API's URL, with commas between (from the next start of serve on).",
         ),
         setting(
             "api_trusted_proxies",
@@ -223,6 +223,8 @@ mod tests {
             ("api_trusted_proxies", "10.0.0.1/8"),
             ("api_path", "os4xapi"),
             ("api_path", "/{x}"),
+            ("api_path", ""),
+            ("api_path", "/a,b"),
             ("api_log_file", "relative"),
             ("api_log_level", "LOUD"),
             ("proxy_event_script", "script.sh"),
@@ -242,6 +244,7 @@ mod tests {
             ("tcp_outgoing_ip", "2001:DB8::0001", "2001:db8::1"),
             ("api_log_level", "debug", "DEBUG"),
             ("tcp_incoming_ip", "::ffff:192.0.2.1", "192.0.2.1"),
+            ("api_path", "/a, /b/c.php,/a", "/a,/b/c.php"),
             ("api_trusted_proxies", "10.0.0.0/8, ::1", "10.0.0.0/8,127.0.0.1/32"),
             ("api_trusted_proxies", "::ffff:10.0.0.0/104 ::1/128", "10.0.0.0/8,127.0.0.1/32"),
         ] {

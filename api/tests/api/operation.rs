@@ -141,14 +141,23 @@ fn a_database_that_others_may_read_is_warned_of() {
 }
 
 #[test]
-fn the_path_is_a_setting() {
+fn the_paths_are_a_setting_and_both_documented_ones_are_the_default() {
     let site = Site::new();
-    site.ok(&["config", "set", "api_path", "/elsewhere"]);
+    let serve = site.serve();
+    for path in ["/os4xapi/index.php", "/os4x/os4xapi/index.php"] {
+        let mut client = site.client(&serve);
+        client.path = path.to_owned();
+        client.generation();
+    }
+    serve.end(Signal::SIGTERM);
+    site.ok(&["config", "set", "api_path", "/elsewhere, /other/index.php"]);
     let serve = site.serve();
     let mut client = site.client(&serve);
     assert_eq!(client.call(&json!({"function": "proxy_client_config"})).status, 404);
-    client.path = "/elsewhere".to_owned();
-    client.generation();
+    for path in ["/elsewhere", "/other/index.php"] {
+        client.path = path.to_owned();
+        client.generation();
+    }
 }
 
 #[test]

@@ -71,7 +71,8 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     }
     folder.write_env(&EnvFile::backend(answers.listen))?;
     let values = configuration::values(&mut *db.connection().await?).await?;
-    folder.write_env(&EnvFile::client(&url(&answers, values.text("api_path")), &answers.server))?;
+    let path = values.text("api_path").split(',').next().unwrap_or_default();
+    folder.write_env(&EnvFile::client(&url(&answers, path), &answers.server))?;
     folder.write_token(&token::text(&mut *db.connection().await?).await?)?;
     let state = next_steps::State::of(&db).await?;
     db.close().await;
