@@ -8,7 +8,8 @@ use oftp2peer::oftp::settings::{OutFile, Settings};
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use t::installation::name;
 use t::loglines::Line;
@@ -371,6 +372,31 @@ fn slow_a_generation_is_taken_whole_or_not_at_all_and_sessions_run_on() {
     site.end();
 }
 
+/// What `ExecStopPost` of the server's unit prints in `folder` after a stop with this result.
+fn after_the_stop(folder: &Path, result: &str) -> String {
+    let unit = include_str!("../scripts/units/os4x_proxyserver2.service");
+    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStopPost=-/bin/sh -c '")).unwrap();
+    // As systemd reads it.
+    let command = command.strip_suffix('\'').unwrap().replace("$$", "$");
+    let mut shell = Command::new("/bin/sh");
+    let output = shell.args(["-c", &command]).current_dir(folder).env("SERVICE_RESULT", result).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
+}
+
+#[test]
+fn the_units_stop_after_a_few_tries_or_go_on_as_they_must() {
+    let server = include_str!("../scripts/units/os4x_proxyserver2.service");
+    let number = |name: &str| {
+        let value = server.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+        value.unwrap().parse::<u32>().unwrap()
+    };
+    // Five starts that fail at once, and five that fail a minute after the client has come, are within the interval.
+    assert!(number("StartLimitBurst") * (number("RestartSec") + 60) < number("StartLimitIntervalSec"));
+    // A client waits for its server for as long as that is down.
+    let client = include_str!("../scripts/units/os4x_proxyclient2.service");
+    assert!(client.contains("Restart=always\n") && client.contains("StartLimitIntervalSec=0\n"));
+}
+
 #[test]
 fn an_outgoing_address_that_the_host_does_not_have_stops_the_server() {
     // TEST-NET-1 (RFC 5737): no host has it.
@@ -388,6 +414,10 @@ fn an_outgoing_address_that_the_host_does_not_have_stops_the_server() {
     let log = site.log(Role::Server);
     let line = log.lines().find(|line| line.contains("daemon_stop")).unwrap();
     assert!(line.contains("192.0.2.1"), "{line}");
+    // The unit shows it in systemctl status.
+    for (result, shown) in [("exit-code", format!("{line}\n")), ("success", String::new())] {
+        assert_eq!(after_the_stop(&site.folder(Role::Server), result), shown);
+    }
     wait_for("the entry in the system log", || {
         site.api(&["log", "--json"]).unwrap().contains("192.0.2.1").then_some(())
     });
