@@ -24,6 +24,11 @@ pub(super) fn say(line: &str) -> Result<(), CliError> {
     print(&format!("{}\n", visible(line)))
 }
 
+/// Tells something beside a result that is on standard output.
+pub(super) fn note(line: &str) {
+    eprintln!("os4xapi: {}", visible(line));
+}
+
 /// Prints a warning to standard error.
 pub(super) fn warn(line: &str) {
     eprintln!("os4xapi: warning: {}", visible(line));

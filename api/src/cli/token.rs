@@ -2,15 +2,15 @@
 //! secret, a dot, the hash of the CA's certificate. Only these two commands print it, or write it
 //! to a file that its owner alone can read.
 
-use super::args::{Invocation, Opt};
+use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::{Command, output};
 use crate::pki::Doing;
 use crate::pki::facts::Facts;
 use crate::store::certificates::{self, Usage};
-use crate::store::configuration;
+use crate::store::{configuration, journal, old_tokens};
 use common::secret::Secret;
-use common::text::hex;
+use common::text::{clock, hex};
 use sqlx::AnyConnection;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -24,7 +24,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "token rotate",
         help: ROTATE,
-        options: &[Opt::Output],
+        options: &[Opt::Value("overlap"), Opt::Output],
         arguments: (0, 0),
         run: |invocation| Box::pin(rotate(invocation)),
     },
@@ -40,13 +40,32 @@ Anybody who has it may act as a client: hand it on as a file for 'os4x_proxyclie
 ";
 
 const ROTATE: &str = "\
-usage: os4xapi token rotate [-o FILE] [--db DB]
+usage: os4xapi token rotate [--overlap TIME] [-o FILE] [--db DB]
 
-Puts a new token in the place of the old one, at once, and prints it. Clients with the old token are refused from their
-next call on: start them again with the new one.
+Puts a new token in the place of the old one and prints it. Clients with the old token are refused from their next call
+on: start them again with the new one. The clients that have called within the last day are named, and the system log
+tells of each that still comes with the old one.
+
+--overlap TIME: the old token works meanwhile: so many minutes, hours or days, as 30m, 1h or 2d; at most 30d
 
 -o FILE: write it to FILE, which gets mode 0600
 ";
+
+/// Longest overlap, seconds.
+const LONGEST: i64 = 30 * clock::DAY;
+
+/// A time such as 30m, 1h or 2d in seconds.
+fn seconds(text: &str) -> Option<i64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u16 = number.parse().ok()?;
+    let unit = match unit {
+        "m" => 60,
+        "h" => 3_600,
+        "d" => clock::DAY,
+        _ => return None,
+    };
+    Some(i64::from(number) * unit)
+}
 
 /// The secret half of a token: 256 random bits in hex.
 pub(super) fn new_token() -> Result<Secret, CliError> {
@@ -69,10 +88,43 @@ async fn show(invocation: Invocation) -> Result<(), CliError> {
 }
 
 async fn rotate(invocation: Invocation) -> Result<(), CliError> {
+    let overlap = match invocation.value("overlap") {
+        Some(text) => seconds(&text).filter(|seconds| *seconds <= LONGEST).ok_or_else(|| {
+            wrong("overlap", &text, "minutes, hours or days, as 30m, 1h or 2d, at most 30d")
+        })?,
+        None => 0,
+    };
     let db = invocation.open().await?;
     let mut change = db.change().await?;
+    let old = configuration::token(&mut change).await?;
+    let until = clock::now() + overlap;
+    old_tokens::add(&mut change, old.expose(), until).await?;
     configuration::set_token(&mut change, &new_token()?).await?;
+    let callers = journal::callers(&mut change, clock::now() - clock::DAY).await?;
     let text = text(&mut change).await?;
     change.commit().await?;
+    if !callers.is_empty() {
+        let end = if overlap > 0 { format!("until {}", clock::rfc3339(until)) } else { "now".to_owned() };
+        output::note(&format!(
+            "to be started again with the new token {end}: the clients {}",
+            callers.join(", ")
+        ));
+    }
     output::write_secret_to(&text, invocation.value("o").as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn a_time_is_a_number_and_its_unit() {
+        assert_eq!(
+            ["30m", "1h", "2d", "0m"].map(seconds),
+            [Some(1_800), Some(3_600), Some(172_800), Some(0)]
+        );
+        for bad in ["", "h", "1", "1w", "-1h", "1.5h", "99999d", "1\u{fc}"] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
 }

@@ -149,6 +149,7 @@ CREATE TABLE os4x_partner_deviations (
     last BIGINT NOT NULL,
     PRIMARY KEY (partner, sender, number)
 );
+CREATE TABLE os4x_old_tokens (hash TEXT PRIMARY KEY, valid_until BIGINT NOT NULL);
 "];
 
 /// Creates all tables and notes their version.

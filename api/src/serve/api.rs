@@ -9,13 +9,14 @@ use super::{functions, reports, source};
 use crate::causes::on_one_line;
 use crate::http::is_too_large;
 use crate::settings::{TOKEN, Values};
-use crate::store::{configuration, journal};
+use crate::store::{configuration, journal, old_tokens};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing};
 use common::rpc::{Call, Origin};
+use common::text::clock;
 use common::text::escape::escape;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
@@ -72,7 +73,7 @@ fn caller(peer: IpAddr, request: &Request, values: &Values) -> IpAddr {
 async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, Refusal> {
     let values = settings(app).await?;
     let client = caller(peer, &request, &values);
-    let mut members = match known_caller(request, &values).await {
+    let mut members = match known_caller(app, client, request, &values).await {
         Ok(members) => members,
         Err(refusal) => return Err(stranger(app, client, refusal).await),
     };
@@ -86,7 +87,12 @@ async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, R
 }
 
 /// The members of a call that has the right token, without it.
-async fn known_caller(request: Request, values: &Values) -> Result<Map<String, Value>, Refusal> {
+async fn known_caller(
+    app: &App,
+    client: IpAddr,
+    request: Request,
+    values: &Values,
+) -> Result<Map<String, Value>, Refusal> {
     if request.method() != Method::POST {
         return Err(Refusal::Method);
     }
@@ -99,11 +105,28 @@ async fn known_caller(request: Request, values: &Values) -> Result<Map<String, V
     let mut members: Map<String, Value> = serde_json::from_slice(&read(body).await?)
         .map_err(|why| Refusal::BadRequest(format!("The body is no JSON object: {why}.")))?;
     let given = members.remove("token");
-    if is_token(given.as_ref().and_then(Value::as_str).unwrap_or_default(), values.text(TOKEN)) {
+    let given = given.as_ref().and_then(Value::as_str).unwrap_or_default();
+    if is_token(given, values.text(TOKEN)) || is_old_token(app, client, given, values).await? {
         Ok(members)
     } else {
         Err(Refusal::BadToken)
     }
+}
+
+/// Whether `given` is an old token that still works. A client that comes with an old one is told in the system log.
+async fn is_old_token(app: &App, client: IpAddr, given: &str, values: &Values) -> Result<bool, Refusal> {
+    let until = old_tokens::valid_until(&mut *app.db.connection().await?, secret_half(given)).await?;
+    let Some(until) = until else { return Ok(false) };
+    let works = clock::now() < until;
+    if app.is_new_old_token(client, works, until) {
+        reports::report_old_token(app, values, client, works, until).await?;
+    }
+    Ok(works)
+}
+
+/// A token may carry the hash of the CA behind a dot; that half is for the client alone.
+fn secret_half(token: &str) -> &str {
+    token.split_once('.').map_or(token, |(secret, _)| secret)
 }
 
 /// Logs a call without the right token; the refusal to answer. One address is answered and logged so often only; then
@@ -139,11 +162,9 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
     }
 }
 
-/// Whether `given` is the token, compared by hash in constant time. A token may carry the hash of the CA behind a dot;
-/// that half is for the client alone.
+/// Whether `given` is the token, compared by hash in constant time.
 fn is_token(given: &str, expected: &str) -> bool {
-    let secret = given.split_once('.').map_or(given, |(secret, _)| secret);
-    let [left, right] = [secret, expected].map(|text| openssl::sha::sha256(text.as_bytes()));
+    let [left, right] = [secret_half(given), expected].map(|text| openssl::sha::sha256(text.as_bytes()));
     !expected.is_empty() && openssl::memcmp::eq(&left, &right)
 }
 

@@ -7,8 +7,12 @@ use super::guard::Guard;
 use crate::db::Db;
 use common::identity::ProxyId;
 use common::log::escape;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+
+/// Clients with an old token that are remembered; of more than these nothing is told.
+const MOST: usize = 1_000;
 
 /// What the handlers share.
 pub(super) struct App {
@@ -20,6 +24,8 @@ pub(super) struct App {
     unreadable: Mutex<Vec<String>>,
     /// For each server that held a newer generation than the database: that of the database, and the one held.
     steps_back: Mutex<HashMap<String, (u64, u64)>>,
+    /// Clients that came with an old token, whether it still worked, and its end.
+    old_tokens: Mutex<HashSet<(IpAddr, bool, i64)>>,
 }
 
 impl App {
@@ -32,6 +38,7 @@ impl App {
             clocks: Clocks::default(),
             unreadable: Mutex::default(),
             steps_back: Mutex::default(),
+            old_tokens: Mutex::default(),
         }
     }
 
@@ -39,6 +46,12 @@ impl App {
     pub(super) fn is_new_step_back(&self, proxy: &ProxyId, generation: u64, held: u64) -> bool {
         let mut told = self.steps_back.lock().unwrap_or_else(PoisonError::into_inner);
         told.insert(proxy.to_string(), (generation, held)) != Some((generation, held))
+    }
+
+    /// Whether it is news that this client comes with an old token.
+    pub(super) fn is_new_old_token(&self, client: IpAddr, works: bool, until: i64) -> bool {
+        let mut told = self.old_tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < MOST && told.insert((client, works, until))
     }
 
     /// Logs the trusted certificates that cannot be read, if they are others than the last time.

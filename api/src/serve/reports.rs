@@ -63,6 +63,26 @@ pub(super) async fn compare_clock(
     report(app, values, Level::Warn, &text, &detail).await
 }
 
+/// Tells of a client that was not started again with the new token.
+pub(super) async fn report_old_token(
+    app: &App,
+    values: &Values,
+    client: IpAddr,
+    works: bool,
+    until: i64,
+) -> Result<(), DbError> {
+    let (level, text) = if works {
+        (Level::Warn, "a client still uses the old token")
+    } else {
+        (Level::Error, "a client with the old token was refused")
+    };
+    let detail = format!(
+        "old_token client={client} valid_until={} cause=\"start it again with the token of 'os4xapi token show'\"",
+        clock::rfc3339(until)
+    );
+    report(app, values, level, text, &detail).await
+}
+
 /// Reports something that this process has found itself.
 pub(super) async fn report(
     app: &App,

@@ -72,6 +72,14 @@ pub(crate) async fn seen(connection: &mut AnyConnection, client: &str) -> Result
     Ok(())
 }
 
+/// The addresses of the clients that have called since `time`, the last caller first.
+pub(crate) async fn callers(connection: &mut AnyConnection, time: i64) -> Result<Vec<String>, DbError> {
+    let rows =
+        sqlx::query("SELECT address FROM os4x_clients_seen WHERE seen >= $1 ORDER BY seen DESC, address");
+    let rows = rows.bind(time).fetch_all(connection).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, sqlx::Error>>()?)
+}
+
 /// Forgets what was reported more than `days` ago, sessions that never ended included. Gives the number of rows.
 pub(crate) async fn forget(connection: &mut AnyConnection, days: u32) -> Result<u64, DbError> {
     let before = clock::now() - i64::from(days) * clock::DAY;

@@ -10,6 +10,7 @@ pub(crate) mod deviations;
 pub(crate) mod ignores;
 pub(crate) mod intermediates;
 pub(crate) mod journal;
+pub(crate) mod old_tokens;
 pub(crate) mod partners;
 pub(crate) mod proxies;
 pub(crate) mod sessions;

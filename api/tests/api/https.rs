@@ -15,7 +15,7 @@ pub(crate) struct Client {
     pub(crate) host: &'static str,
     port: u16,
     ca: X509,
-    token: String,
+    pub(crate) token: String,
     pub(crate) path: String,
 }
 

@@ -22,6 +22,7 @@ fn as_version_1(site: &Site) {
         "ALTER TABLE os4x_partners DROP COLUMN allowed",
         "DROP TABLE os4x_partner_deviations",
         "ALTER TABLE os4x_certificates DROP COLUMN no_crl",
+        "DROP TABLE os4x_old_tokens",
     ] {
         site.sql_done(statement);
     }

@@ -38,6 +38,8 @@ mod setup;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod trusted;
 #[cfg(test)]
 mod web;
