@@ -108,7 +108,13 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     let mut change = db.change().await?;
     certificates::put(&mut change, Usage::Own, &issued).await?;
     change.commit().await?;
-    Ok(())
+    let facts = Facts::of_pem(&issued.certificate)?;
+    output::say(&format!(
+        "Our certificate towards partners: {}, valid until {}, with {} of its issuers.",
+        facts.subject,
+        clock::rfc3339(facts.until),
+        chain.certificates.len().saturating_sub(1)
+    ))
 }
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {

@@ -8,6 +8,8 @@ use crate::pki::read;
 use crate::settings::{SETTINGS, Setting, Values, find};
 use crate::store::configuration;
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
@@ -75,10 +77,37 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     };
     let db = invocation.open().await?;
     let mut change = db.change().await?;
+    let before = setting.shown(configuration::values(&mut change).await?.text(setting.name));
     configuration::set(&mut change, setting.name, &value).await?;
     configuration::values(&mut change).await?.check_order()?;
     change.commit().await?;
+    let now = setting.shown(&value);
+    output::say(&format!("{} is now {} (before: {})", setting.name, quoted(&now), quoted(&before)))?;
+    if let Some(what) = unchecked(setting.name, &value) {
+        output::warn(&what);
+    }
     Ok(())
+}
+
+/// What is wrong with a file that a setting names, as far as it can be seen from here.
+fn unchecked(name: &str, value: &str) -> Option<String> {
+    let path = Path::new(value);
+    match name {
+        "proxy_event_script" if value.starts_with('/') => match path.metadata() {
+            Err(cause) => {
+                Some(format!("{value} cannot be looked at ({cause}), so events start nothing yet."))
+            }
+            Ok(found) if !found.is_file() || found.permissions().mode() & 0o111 == 0 => {
+                Some(format!("{value} is no file that can be run: chmod +x it."))
+            }
+            Ok(_) => None,
+        },
+        "api_log_file" => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())?;
+            Some(format!("there is no folder {}: the log goes to standard error.", folder.display()))
+        }
+        _ => None,
+    }
 }
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {

@@ -46,7 +46,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "crl remove",
         help: REMOVE,
-        options: &[],
+        options: &[Opt::Flag("yes")],
         arguments: (1, 1),
         run: |invocation| Box::pin(remove(invocation)),
     },
@@ -80,9 +80,11 @@ download fails.
 ";
 
 const REMOVE: &str = "\
-usage: os4xapi crl remove ISSUER|URL [--db DB]
+usage: os4xapi crl remove ISSUER|URL [--yes] [--db DB]
 
 Removes the CRLs of an issuer, or a URL that CRLs are downloaded from, named as 'os4xapi crl list' shows it.
+
+--yes: do not ask; without a terminal nobody is asked
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -292,6 +294,7 @@ async fn note(db: &Db, url: &str) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let which = invocation.argument(0);
     let db = invocation.open().await?;
+    output::confirm(&format!("remove the CRLs or the URL '{which}'?"), invocation.flag("yes"))?;
     let mut change = db.change().await?;
     let crl_is_gone = crls::remove(&mut change, which).await?;
     let url_is_gone =
@@ -302,5 +305,6 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
         )));
     }
     change.commit().await?;
-    Ok(())
+    let what = if crl_is_gone { "The CRLs of" } else { "The URL" };
+    output::say(&format!("{what} '{which}': removed."))
 }

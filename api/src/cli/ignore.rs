@@ -31,7 +31,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "ignore remove",
         help: REMOVE,
-        options: &[],
+        options: &[Opt::Flag("yes")],
         arguments: (1, 1),
         run: |invocation| Box::pin(remove(invocation)),
     },
@@ -58,9 +58,11 @@ Lists what is ignored.
 ";
 
 const REMOVE: &str = "\
-usage: os4xapi ignore remove NUMBER [--db DB]
+usage: os4xapi ignore remove NUMBER [--yes] [--db DB]
 
 Removes a text from the list. 'os4xapi ignore list' shows its number.
+
+--yes: do not ask; without a terminal nobody is asked
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -118,12 +120,13 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let which = invocation.argument(0);
     let db = invocation.open().await?;
+    output::confirm(&format!("ignore number {which} no longer?"), invocation.flag("yes"))?;
     let removed = match which.parse() {
         Ok(id) => ignores::remove(&mut *db.connection().await?, id).await?,
         Err(_) => false,
     };
     if removed {
-        return Ok(());
+        return output::say(&format!("Number {which} is ignored no longer."));
     }
     Err(CliError::Refused(format!("nothing is ignored as number '{which}': 'os4xapi ignore list' shows all")))
 }

@@ -44,10 +44,17 @@ async fn issue(invocation: Invocation) -> Result<(), CliError> {
     let ca = certificates::need(&mut *db.connection().await?, Usage::Ca).await?;
     let licence = Ca::from_pem(&ca.certificate, &ca.key)?.licence(&id, &holder, days)?;
     output::write_to(&licence, invocation.value("o").as_deref())?;
-    if !invocation.flag("no-add") {
+    let is_listed = !invocation.flag("no-add");
+    if is_listed {
         let mut change = db.change().await?;
         proxies::add(&mut change, &id, &holder).await?;
         change.commit().await?;
     }
-    Ok(())
+    match invocation.value("o").filter(|file| file != "-") {
+        Some(file) => output::say(&format!(
+            "Licence in {file}, valid for {days} days.{}",
+            if is_listed { " The server is listed." } else { "" }
+        )),
+        None => Ok(()),
+    }
 }

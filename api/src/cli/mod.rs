@@ -6,6 +6,7 @@ mod args;
 mod backup;
 mod cert;
 mod config;
+mod copy;
 mod crl;
 mod date;
 mod error;
@@ -56,6 +57,7 @@ static COMMANDS: &[&[Command]] = &[
     init::COMMANDS,
     service::COMMANDS,
     backup::COMMANDS,
+    copy::COMMANDS,
     config::COMMANDS,
     partner::COMMANDS,
     partner_show::COMMANDS,
@@ -80,6 +82,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   serve                             answer the SmartProxy daemons, in the foreground
   backup                            the database in one file, also while it is in use
   restore                           a backup in the place of the database
+  copy                              the database from SQLite to PostgreSQL
 
   config get|set|list               settings
   partner add|set|list|show|remove  partners: SSIDCODE, certificates, where to reach them

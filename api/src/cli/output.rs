@@ -6,7 +6,7 @@ use crate::owner;
 use common::text::escape::visible;
 use serde::Serialize;
 use std::fs::{OpenOptions, Permissions};
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -32,6 +32,21 @@ pub(super) fn note(line: &str) {
 /// Prints a warning to standard error.
 pub(super) fn warn(line: &str) {
     eprintln!("os4xapi: warning: {}", visible(line));
+}
+
+/// Asks on a terminal whether to go on; elsewhere, and with `yes`, nobody is asked. No transaction is open meanwhile.
+pub(super) fn confirm(question: &str, yes: bool) -> Result<(), CliError> {
+    if yes || !io::stdin().is_terminal() {
+        return Ok(());
+    }
+    eprint!("os4xapi: {} [y/N] ", visible(question));
+    let mut answer = String::new();
+    // No answer is no.
+    let _ = io::stdin().read_line(&mut answer);
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CliError::Refused("nothing was changed".into())),
+    }
 }
 
 /// Prints `value` as JSON.

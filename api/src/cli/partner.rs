@@ -74,7 +74,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "partner remove",
         help: REMOVE,
-        options: &[],
+        options: &[Opt::Flag("yes")],
         arguments: (1, 1),
         run: |invocation| Box::pin(remove(invocation)),
     },
@@ -137,9 +137,11 @@ Lists the partners.
 ";
 
 const REMOVE: &str = "\
-usage: os4xapi partner remove NAME [--db DB]
+usage: os4xapi partner remove NAME [--yes] [--db DB]
 
 Removes a partner, and the listeners tied to it. Its sessions in progress run to their end.
+
+--yes: do not ask; without a terminal nobody is asked
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -178,7 +180,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         legacy_suites: None,
         files: FileRules::default(),
     };
-    finish(change, with_options(&invocation, partner)?).await
+    finish(change, with_options(&invocation, partner)?, "added").await
 }
 
 async fn set(invocation: Invocation) -> Result<(), CliError> {
@@ -186,11 +188,11 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     let mut change = db.change().await?;
     let name = invocation.argument(0);
     let partner = existing(&mut change, name).await?.ok_or_else(|| no_such(name))?;
-    finish(change, with_options(&invocation, partner)?).await
+    finish(change, with_options(&invocation, partner)?, "changed").await
 }
 
-/// Checks `partner` against the others and keeps it.
-async fn finish(mut change: Change, partner: Partner) -> Result<(), CliError> {
+/// Checks `partner` against the others, keeps it, and says that this is `done`.
+async fn finish(mut change: Change, partner: Partner, done: &str) -> Result<(), CliError> {
     if partner.certificate == CertificateRule::Pinned && partner.pins.is_empty() {
         return Err(CliError::Refused(format!(
             "partner '{}' has the rule 'pinned' and no pinned certificate: give one with --pin, or another rule",
@@ -211,7 +213,16 @@ async fn finish(mut change: Change, partner: Partner) -> Result<(), CliError> {
     }
     partners::put(&mut change, &partner).await?;
     change.commit().await?;
-    Ok(())
+    output::say(&format!(
+        "Partner {} {done}: SSIDCODE '{}', certificate {}, {}.",
+        partner.short_name,
+        partner.ssid,
+        rule(&partner),
+        partner.host.as_ref().map_or_else(
+            || "no host to call".to_owned(),
+            |host| format!("called at {host} port {}", partner.port)
+        )
+    ))
 }
 
 /// `partner` with what the options say.
@@ -454,12 +465,16 @@ pub(super) fn rule(partner: &Partner) -> String {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let name = invocation.argument(0);
     let db = invocation.open().await?;
+    output::confirm(
+        &format!("remove the partner '{name}' and the listeners tied to it?"),
+        invocation.flag("yes"),
+    )?;
     let mut change = db.change().await?;
     if !partners::remove(&mut change, name).await? {
         return Err(no_such(name));
     }
     change.commit().await?;
-    Ok(())
+    output::say(&format!("Partner {name} removed."))
 }
 
 #[cfg(test)]

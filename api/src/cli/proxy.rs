@@ -27,7 +27,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "proxy remove",
         help: REMOVE,
-        options: &[],
+        options: &[Opt::Flag("yes")],
         arguments: (1, 1),
         run: |invocation| Box::pin(remove(invocation)),
     },
@@ -51,9 +51,11 @@ Lists the servers.
 ";
 
 const REMOVE: &str = "\
-usage: os4xapi proxy remove PROXY-ID [--db DB]
+usage: os4xapi proxy remove PROXY-ID [--yes] [--db DB]
 
 Removes a server from the list. Clients refuse it from their next enrolment on, and it gets no configuration.
+
+--yes: do not ask; without a terminal nobody is asked
 ";
 
 /// The Proxy ID that is argument `index`.
@@ -91,6 +93,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let id = proxy_id(&invocation, 0)?;
     let db = invocation.open().await?;
+    output::confirm(&format!("list the server {id} no longer?"), invocation.flag("yes"))?;
     let mut change = db.change().await?;
     if !proxies::remove(&mut change, &id).await? {
         return Err(CliError::Refused(format!(
@@ -98,5 +101,5 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
         )));
     }
     change.commit().await?;
-    Ok(())
+    output::say("The server is listed no longer.")
 }

@@ -39,7 +39,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "proxyclient remove",
         help: REMOVE,
-        options: &[Opt::Value("partner")],
+        options: &[Opt::Value("partner"), Opt::Flag("yes")],
         arguments: (1, 1),
         run: |invocation| Box::pin(remove(invocation)),
     },
@@ -69,11 +69,12 @@ Lists the clients' listeners.
 ";
 
 const REMOVE: &str = "\
-usage: os4xapi proxyclient remove IP [--partner NAME] [--db DB]
+usage: os4xapi proxyclient remove IP [--partner NAME] [--yes] [--db DB]
 
 Removes the listener for proxy requests of the client that calls from address IP.
 
 --partner NAME: remove the listener that is tied to this partner instead
+--yes: do not ask; without a terminal nobody is asked
 ";
 
 fn address(invocation: &Invocation) -> Result<IpAddr, CliError> {
@@ -110,7 +111,9 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     check(&mut change, &client).await?;
     proxies::put_client(&mut change, &client).await?;
     change.commit().await?;
-    Ok(())
+    let ProxyClient { address, listen_port, partner, .. } = &client;
+    let purpose = purpose(partner.as_deref());
+    output::say(&format!("The client at {address} has a listener on port {listen_port}, {purpose}."))
 }
 
 /// What the table and the client rely on: the partner is there, the place is the listener's own.
@@ -198,16 +201,18 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let (address, partner) = (address(&invocation)?, invocation.value("partner"));
     let db = invocation.open().await?;
+    let purpose = purpose(partner.as_deref());
+    output::confirm(&format!("remove the listener of {address} {purpose}?"), invocation.flag("yes"))?;
     let mut change = db.change().await?;
     if !proxies::remove_client(&mut change, address, partner.as_deref()).await? {
         return Err(CliError::Refused(format!(
-            "the client at {address} has no listener {}: 'os4xapi proxyclient list' shows them all",
-            purpose(partner.as_deref())
+            "the client at {address} has no listener {purpose}: 'os4xapi proxyclient list' shows them all"
         )));
     }
     let left =
         proxies::clients(&mut change).await?.into_iter().filter(|other| other.address == address).count();
     change.commit().await?;
+    output::say(&format!("The listener of {address} {purpose} is removed."))?;
     if left > 0 {
         output::warn(&format!(
             "{left} more listeners of {address} stay: 'os4xapi proxyclient list' shows them."

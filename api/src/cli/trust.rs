@@ -40,7 +40,7 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "trust remove",
         help: REMOVE,
-        options: &[],
+        options: &[Opt::Flag("yes")],
         arguments: (1, 1),
         run: |invocation| Box::pin(remove(invocation)),
     },
@@ -75,9 +75,11 @@ Lists the trusted certificates. Shows which CAs publish no CRL, and which certif
 ";
 
 const REMOVE: &str = "\
-usage: os4xapi trust remove NAME|SHA-256 [--db DB]
+usage: os4xapi trust remove NAME|SHA-256 [--yes] [--db DB]
 
 Removes a trusted certificate.
+
+--yes: do not ask; without a terminal nobody is asked
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -130,9 +132,11 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
         invocation.yes_no("no-crl")?.ok_or_else(|| CliError::Usage("--no-crl yes|no is missing".into()))?;
     let db = invocation.open().await?;
     let mut change = db.change().await?;
-    set_no_crl(&mut change, invocation.argument(0), no_crl).await?;
+    let which = invocation.argument(0);
+    set_no_crl(&mut change, which, no_crl).await?;
     change.commit().await?;
-    Ok(())
+    let need = if no_crl { "no CRL" } else { "a CRL" };
+    output::say(&format!("Certificates that '{which}' issued need {need} now."))
 }
 
 async fn set_no_crl(change: &mut Change, which: &str, no_crl: bool) -> Result<(), CliError> {
@@ -202,12 +206,13 @@ pub(super) fn unreadable(name: &str) -> String {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let which = invocation.argument(0);
     let db = invocation.open().await?;
+    output::confirm(&format!("trust '{which}' no longer?"), invocation.flag("yes"))?;
     let mut change = db.change().await?;
     if !certificates::distrust(&mut change, which).await? {
         return Err(no_such(which));
     }
     change.commit().await?;
-    Ok(())
+    output::say(&format!("'{which}' is trusted no longer."))
 }
 
 #[cfg(test)]

@@ -240,7 +240,7 @@ pub(crate) struct Change(Transaction<'static, Any>);
 
 impl Change {
     /// Lets the generation be above `other`.
-    async fn raise_above(&mut self, other: u64) -> Result<(), DbError> {
+    pub(crate) async fn raise_above(&mut self, other: u64) -> Result<(), DbError> {
         let least = i64::try_from(other).unwrap_or(i64::MAX).saturating_add(1);
         sqlx::query("UPDATE os4x_generation SET value = $1 WHERE value < $1")
             .bind(least)

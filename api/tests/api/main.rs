@@ -34,6 +34,8 @@ mod proxies;
 #[cfg(test)]
 mod proxyclients;
 #[cfg(test)]
+mod said;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 mod site;

@@ -63,6 +63,52 @@ fn whole_life_on_postgresql() {
 }
 
 #[test]
+fn a_site_moves_from_sqlite_with_all_it_has() {
+    let (old, cluster) = (Site::new(), Cluster::start());
+    let new = cluster.site();
+    old.ok(&["partner", "add", "ONE", "--ssid", "O0013ONE", "--host", "one.example", "--usage", "any"]);
+    old.ok(&["partner", "add", "TWO", "--ssid", "O0013TWO"]);
+    old.ok(&["proxyclient", "add", "192.0.2.1", "--partner", "ONE", "--port", "4712"]);
+    old.ok(&["ignore", "add", "some words", "--description", "it is known"]);
+    old.ok(&["config", "set", "tcp_port", "3306"]);
+    let serve = old.serve();
+    let client = old.client(&serve);
+    // More than are copied at a time.
+    let end = |number: usize| {
+        json!({"event": "end", "session": format!("s{number}"), "time": 1, "octets_in": 1, "octets_out": 1, "files": 1,
+         "reason": "x", "transfers": [
+             {"sender": "partner", "name": "F", "octets": 5, "result": "refused", "reason": 13},
+             {"sender": "station", "name": "G", "octets": 6, "result": "accepted"}]})
+    };
+    client.ok(&json!({"function": "proxy_session", "events": (0..250).map(end).collect::<Vec<_>>()}));
+    let before = client.generation();
+    serve.end(nix::sys::signal::Signal::SIGTERM);
+    let said = old.ok(&["copy", "--to", &new.db]);
+    assert!(said.contains("rows copied"), "{said}");
+    for list in [
+        &["partner", "list"][..],
+        &["proxyclient", "list"],
+        &["ignore", "list"],
+        &["config", "list"],
+        &["cert", "list"],
+        &["sessions", "--limit", "1000"],
+    ] {
+        assert_eq!(new.json(list), old.json(list), "{list:?}");
+    }
+    assert_eq!(new.token(), old.token());
+    // The next number is not one that is taken.
+    new.ok(&["ignore", "add", "other words"]);
+    assert_eq!(new.json(&["ignore", "list"]).as_array().unwrap().len(), 2);
+    let serve = new.serve();
+    assert!(new.client(&serve).generation() > before, "the daemons would not take it over");
+    assert!(old.refused(&["copy", "--to", &new.db]).contains("already"));
+    assert_eq!(old.run(&["copy", "--to", "other.db"]).status, 64);
+    for command in ["backup", "restore"] {
+        assert!(new.refused(&[command, "/nonexistent/file"]).contains("pg_"));
+    }
+}
+
+#[test]
 fn a_database_that_went_away_is_used_again_when_it_is_back() {
     let cluster = Cluster::start();
     let site = cluster.site();

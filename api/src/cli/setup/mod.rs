@@ -166,8 +166,7 @@ async fn add_partner(invocation: &Invocation, db: &Db, partner: &NewPartner) -> 
         words.extend(["--db", db]);
     }
     let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
-    super::start_command(&words)?.await?;
-    output::say(&format!("Partner {}: added, SSIDCODE {}", partner.name, partner.ssid))
+    super::start_command(&words)?.await
 }
 
 fn url(answers: &Answers, path: &str) -> String {

@@ -1,0 +1,44 @@
+//! `os4xapi copy`: a site moves from its SQLite file to PostgreSQL. The file stays as it is.
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, output};
+use crate::db::{Creation, Location, generation, rows};
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    words: "copy",
+    help: HELP,
+    options: &[Opt::Value("to")],
+    arguments: (0, 0),
+    run: |invocation| Box::pin(run(invocation)),
+}];
+
+const HELP: &str = "\
+usage: os4xapi copy --to postgres://URL|@FILE [--db DB]
+
+Copies the whole SQLite database into one on PostgreSQL that has no OS4Xapi tables, in one transaction. Stop 'serve'
+first, and start it with '--db' and the new place afterwards. The SQLite file stays as it is.
+
+--to postgres://URL|@FILE: where to; @FILE holds the URL, so that no process list shows its password
+";
+
+async fn run(invocation: Invocation) -> Result<(), CliError> {
+    let to = invocation.value("to").ok_or_else(|| CliError::Usage("--to is missing".into()))?;
+    let (from, to) = (invocation.location()?, Location::parse(Some(&to))?);
+    if !matches!((&from, &to), (Location::File(_), Location::Postgres(_))) {
+        return Err(CliError::Usage(
+            "it is copied from a SQLite file (--db) to a postgres:// URL (--to)".into(),
+        ));
+    }
+    let db = invocation.open().await?;
+    let mut snapshot = db.snapshot().await?;
+    let mut creation = Creation::begin(&to).await?;
+    let change = creation.change();
+    let rows = rows::replace(&mut snapshot, change, true).await?;
+    change.raise_above(generation(&mut snapshot).await?).await?;
+    creation.finish().await?;
+    output::say(&format!(
+        "{rows} rows copied from {from} to {to}. From now on give that place to 'serve' and to each command with --db; \
+         {from} still holds all keys: move it to where your backups are."
+    ))
+}
