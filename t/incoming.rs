@@ -10,6 +10,7 @@ use oftp2peer::oftp::settings::{Act, Answer, Misbehaviour, OutFile, Point, Setti
 use oftp2peer::transport::Break;
 use oftp2peer::{Event, Partner};
 use openssl::ssl::SslVersion;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -330,7 +331,26 @@ fn a_station_that_ends_in_mid_session_is_a_break_to_the_partner() {
         assert!(matches!(report.ending, Ending::Broken(Break::Reset | Break::Fin)), "{report:?}");
         assert_eq!(fields(&mut site, Role::Server, server, "session_end", ["reason"]), ["station-broke"]);
     }
+    is_told_once_each(&site, 3);
     end(site, 3);
+}
+
+/// Both daemons see the break; the system log has one entry for each of so many sessions, at the level of the line.
+#[track_caller]
+fn is_told_once_each(site: &Site, count: usize) {
+    // Both reports of each have come: one was taken, one was left out.
+    wait_for("the reports of both daemons", || {
+        let log = site.log(Role::Api);
+        (log.matches(" system_log_repeated ").count() == count).then_some(())
+    });
+    let entries: Vec<Value> = serde_json::from_str(&site.api(&["log", "--json"]).unwrap()).unwrap();
+    let sessions: BTreeSet<&str> = entries.iter().map(|entry| entry["session"].as_str().unwrap()).collect();
+    assert_eq!((entries.len(), sessions.len()), (count, count), "{entries:?}");
+    for entry in &entries {
+        let text = |name: &str| entry[name].as_str().unwrap_or_default();
+        assert_eq!([text("level"), text("reason"), text("event")], ["WARN", "station-broke", "session_end"]);
+        assert_eq!([text("ssid"), text("partner")], ["O0013ACME", "acme"]);
+    }
 }
 
 #[test]

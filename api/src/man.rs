@@ -15,7 +15,7 @@ use common::config::{
 };
 use common::oftp::Deviations;
 use common::rpc::{
-    Call, CrlUrl, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, ShownDeviations,
+    About, Call, CrlUrl, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, ShownDeviations,
     SystemLog, Transfer, TransferResult,
 };
 use pages::{filled, hold};
@@ -164,6 +164,13 @@ fn system_log() -> SystemLog {
         time: 1,
         address: Some([127, 0, 0, 1].into()),
         partner: Some(String::new()),
+        about: About {
+            event: "x".to_owned(),
+            reason: "x".to_owned(),
+            session: "x".to_owned(),
+            ssid: "x".to_owned(),
+            subject: "x".to_owned(),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::config::{ClientConfig, ProxyConfig};
 use crate::identity::ProxyId;
+use crate::log::Priority;
 use crate::oftp::Deviations;
 use crate::text::shortened;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,18 @@ pub enum Level {
     Warn,
     /// Good to know.
     Info,
+}
+
+impl From<Priority> for Level {
+    /// The level of an entry about a line of this priority.
+    fn from(line: Priority) -> Self {
+        match line {
+            Priority::Fatal => Self::Fatal,
+            Priority::Alert | Priority::Crit | Priority::Error => Self::Error,
+            Priority::Warn => Self::Warn,
+            _ => Self::Info,
+        }
+    }
 }
 
 /// Makes `Call` and the names of its functions from the same rows. A row: `"NAME" VARIANT MEMBERS`.
@@ -100,7 +113,7 @@ calls! {
     "proxy_crl_url" ProxyCrlUrl(CrlUrl)
 
     /// One system log entry.
-    "proxy_system_log" ProxySystemLog(SystemLog)
+    "proxy_system_log" ProxySystemLog(Box<SystemLog>)
 
     /// Begins and ends of sessions.
     "proxy_session" ProxySession {
@@ -208,10 +221,46 @@ pub struct SystemLog {
     /// Short name of the partner, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partner: Option<String>,
+    /// What else is known of what it is about.
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// What an entry is about, besides the partner; empty where it is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The name of the line's event: its first word.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub event: String,
+    /// Why: the word of the line's field `reason`, as session lines have it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The session's ID.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub session: String,
+    /// The partner's SSIDCODE.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ssid: String,
+    /// The subject of the partner's certificate.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub subject: String,
+}
+
+/// The event of a line: its first word, where `key=value` follows.
+fn event_of(line: &str) -> &str {
+    let is_name = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    match line.split_once(' ') {
+        Some((event, rest))
+            if is_name(event) && rest.split_once('=').is_some_and(|(key, _)| is_name(key)) =>
+        {
+            event
+        }
+        _ => "",
+    }
 }
 
 impl SystemLog {
-    /// An entry of this process, made now; neither address nor partner are known.
+    /// An entry of this process, made now; of what it is about the event is known at most.
     pub fn new(origin: Origin, level: Level, text: &str, detail: &str) -> Self {
         Self {
             level,
@@ -223,6 +272,7 @@ impl SystemLog {
             time: crate::text::clock::unix_time(),
             address: None,
             partner: None,
+            about: About { event: event_of(detail).to_owned(), ..About::default() },
         }
     }
 }
@@ -372,7 +422,7 @@ pub fn without_values(e: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Call, ClientConfigAnswer, ConfigAnswer, without_values};
+    use super::{Call, ClientConfigAnswer, ConfigAnswer, event_of, without_values};
 
     #[test]
     fn an_answer_is_a_configuration_or_says_that_nothing_has_changed() {
@@ -392,6 +442,14 @@ mod tests {
         let fault = serde_json::from_str::<ClientConfigAnswer>(r#"{"config":{"generation":"s\"3cret"}}"#);
         let words = without_values(&fault.unwrap_err());
         assert!(words.starts_with("invalid type: string ..., expected u64 at line 1"), "{words}");
+    }
+
+    #[test]
+    fn the_event_of_a_line_is_its_first_word() {
+        assert_eq!(event_of("session_refused direction=incoming reason=x"), "session_refused");
+        for none in ["", "stopped", "the listener cannot be opened: a=b", "-rf x=y", "Event key=value"] {
+            assert_eq!(event_of(none), "", "{none}");
+        }
     }
 
     #[test]

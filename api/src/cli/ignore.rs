@@ -2,9 +2,13 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
+use super::partner::no_such;
 use super::{Command, date, output};
-use crate::store::ignores;
+use crate::store::ignores::{self, Ignore};
+use crate::store::{journal, partners};
+use common::net::Network;
 use common::text::clock::{self, DAY};
+use sqlx::AnyConnection;
 
 /// Days that an entry is valid without an option.
 const DAYS: i64 = 30;
@@ -17,8 +21,15 @@ pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "ignore add",
         help: ADD,
-        options: &[Opt::Value("description"), Opt::Value("days"), Opt::Value("until")],
-        arguments: (1, 1),
+        options: &[
+            Opt::Value("partner"),
+            Opt::Value("address"),
+            Opt::Value("reason"),
+            Opt::Value("description"),
+            Opt::Value("days"),
+            Opt::Value("until"),
+        ],
+        arguments: (0, 1),
         run: |invocation| Box::pin(add(invocation)),
     },
     Command {
@@ -38,11 +49,18 @@ pub(super) static COMMANDS: &[Command] = &[
 ];
 
 const ADD: &str = "\
-usage: os4xapi ignore add TEXT [--description TEXT] [--days N] [--until TIME] [--db DB]
+usage: os4xapi ignore add [TEXT] [--partner NAME] [--address IP|NETWORK] [--reason WORD] [--description TEXT]
+       [--days N] [--until TIME] [--db DB]
 
 Ignores entries whose words contain TEXT; upper and lower case are the same. They are not written to the system log, and
 the event script does not get them. They are written to the API's log at INFO. TEXT has 3 to 200 characters. It is
-compared only with the daemons' own words, never with what a peer sent. When its time is over, TEXT is removed.
+compared only with the daemons' own words, never with what a peer sent: 'os4xapi log' shows them in the column TEXT.
+All that is given must fit. TEXT can be left out if --partner, --address or --reason is given. The command says how many
+entries of the last 7 days would have been ignored. When its time is over, the entry of the list is removed.
+
+--partner NAME: only entries about this partner
+--address IP|NETWORK: only entries about this address of a partner, as 203.0.113.9 or 203.0.113.0/24
+--reason WORD: only entries with this reason, as no-certificate; os4x_proxy-log(5) lists the reasons
 
 --description TEXT: why
 --days N: valid for so many days, 1 to 3650 (default 30)
@@ -67,16 +85,46 @@ Removes a text from the list. 'os4xapi ignore list' shows its number.
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
     let text = invocation.argument(0).trim();
-    if !LENGTH.contains(&text.chars().count()) || text.chars().any(char::is_control) {
+    let (partner, address) = (invocation.value("partner"), network(&invocation)?);
+    let reason = invocation.value("reason").filter(|word| !word.is_empty());
+    let is_narrowed = partner.is_some() || address.is_some() || reason.is_some();
+    let is_left_out = text.is_empty() && is_narrowed;
+    if !is_left_out && !LENGTH.contains(&text.chars().count()) || text.chars().any(char::is_control) {
         return Err(CliError::Refused(
             "a text to ignore has 3 to 200 characters, none a control character".into(),
         ));
     }
     let until = valid_until(&invocation)?;
     let description = invocation.value("description").unwrap_or_default();
+    let ignore =
+        Ignore { id: 0, description, text: text.to_owned(), partner, address, reason, valid_until: until };
     let db = invocation.open().await?;
-    let id = ignores::add(&mut *db.connection().await?, &description, text, until).await?;
-    output::say(&format!("Ignored as number {id}, until {}.", clock::rfc3339(until)))
+    let mut connection = db.connection().await?;
+    check_partner(&mut connection, &ignore).await?;
+    let now = clock::now();
+    let recent = journal::entries_since(&mut connection, now - 7 * DAY).await?;
+    let hit = recent.iter().filter(|entry| ignore.matches(entry, now)).count();
+    let id = ignores::add(&mut connection, &ignore).await?;
+    output::say(&format!(
+        "Ignored as number {id}, until {}. It would have kept out {hit} of the {} entries of the last 7 days.",
+        clock::rfc3339(until),
+        recent.len()
+    ))
+}
+
+/// The value of `--address` as it is kept.
+fn network(invocation: &Invocation) -> Result<Option<String>, CliError> {
+    let wanted = "an IP address or a network, as 203.0.113.9 or 203.0.113.0/24";
+    Ok(invocation.parsed::<Network>("address", wanted)?.map(|network| network.to_string()))
+}
+
+/// A partner that is not there matches nothing, which is a mistyped one as a rule.
+async fn check_partner(connection: &mut AnyConnection, ignore: &Ignore) -> Result<(), CliError> {
+    let Some(name) = &ignore.partner else { return Ok(()) };
+    if partners::all(connection).await?.iter().any(|partner| partner.short_name == *name) {
+        return Ok(());
+    }
+    Err(no_such(name))
 }
 
 fn valid_until(invocation: &Invocation) -> Result<i64, CliError> {
@@ -105,12 +153,16 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     if invocation.flag("json") {
         return output::json(&all);
     }
-    let mut table = output::Table::new(&["NUMBER", "VALID UNTIL", "TEXT", "DESCRIPTION"]);
+    let mut table =
+        output::Table::new(&["NUMBER", "VALID UNTIL", "TEXT", "PARTNER", "ADDRESS", "REASON", "DESCRIPTION"]);
     for ignore in all {
         table.row(&[
             ignore.id.to_string(),
             clock::rfc3339(ignore.valid_until),
-            ignore.text,
+            output::or_dash(Some(ignore.text).filter(|text| !text.is_empty())),
+            output::or_dash(ignore.partner),
+            output::or_dash(ignore.address),
+            output::or_dash(ignore.reason),
             ignore.description,
         ]);
     }

@@ -32,7 +32,8 @@ pub(super) static COMMANDS: &[Command] = &[
 const LOG: &str = "\
 usage: os4xapi log [--limit N] [--json] [--db DB]
 
-Lists the newest entries of the system log, oldest first.
+Lists the newest entries of the system log, oldest first. TEXT has the words that 'os4xapi ignore add' compares with,
+DETAIL the whole log line with what peers have sent.
 
 --limit N: so many (default 100)
 --json: as JSON
@@ -61,7 +62,7 @@ async fn log(invocation: Invocation) -> Result<(), CliError> {
         return output::json(&entries);
     }
     let mut table =
-        output::Table::new(&["TIME", "LEVEL", "FROM", "HOST", "PID", "PARTNER", "ADDRESS", "TEXT"]);
+        output::Table::new(&["TIME", "LEVEL", "FROM", "HOST", "PID", "PARTNER", "ADDRESS", "TEXT", "DETAIL"]);
     for entry in entries {
         table.row(&[
             clock::rfc3339(i64::try_from(entry.time).unwrap_or(i64::MAX)),
@@ -71,7 +72,8 @@ async fn log(invocation: Invocation) -> Result<(), CliError> {
             entry.pid.to_string(),
             output::or_dash(entry.partner),
             output::or_dash(entry.address),
-            if entry.detail.is_empty() { entry.text } else { entry.detail },
+            entry.text,
+            entry.detail,
         ]);
     }
     table.print("The system log is empty.")

@@ -150,6 +150,15 @@ CREATE TABLE os4x_partner_deviations (
     PRIMARY KEY (partner, sender, number)
 );
 CREATE TABLE os4x_old_tokens (hash TEXT PRIMARY KEY, valid_until BIGINT NOT NULL);
+ALTER TABLE os4x_system_log ADD COLUMN event TEXT;
+ALTER TABLE os4x_system_log ADD COLUMN reason TEXT;
+ALTER TABLE os4x_system_log ADD COLUMN session TEXT;
+ALTER TABLE os4x_system_log ADD COLUMN ssid TEXT;
+ALTER TABLE os4x_system_log ADD COLUMN subject TEXT;
+CREATE INDEX os4x_system_log_session ON os4x_system_log (session);
+ALTER TABLE os4x_ignored_messages ADD COLUMN partner TEXT;
+ALTER TABLE os4x_ignored_messages ADD COLUMN networks TEXT;
+ALTER TABLE os4x_ignored_messages ADD COLUMN reason TEXT;
 "];
 
 /// Creates all tables and notes their version.

@@ -36,7 +36,7 @@ const LONGEST: usize = 1_024;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// One event: name and value, in the order of a script's arguments.
-type Fields = [(&'static str, String); 7];
+type Fields = [(&'static str, String); 13];
 
 /// Why an event failed.
 #[derive(Debug)]
@@ -257,7 +257,20 @@ fn fields(entry: &SystemLog) -> Fields {
         ("pid", entry.pid.to_string()),
         ("address", entry.address.map(|address| address.to_string()).unwrap_or_default()),
         ("partner", plain(entry.partner.as_deref().unwrap_or_default())),
+        // Scripts count on the places of those above: more are added here, at the end.
+        ("detail", no_option(&entry.detail)),
+        ("reason", no_option(&entry.about.reason)),
+        ("ssid", no_option(&entry.about.ssid)),
+        ("subject", no_option(&entry.about.subject)),
+        ("session", no_option(&entry.about.session)),
+        ("event", no_option(&entry.about.event)),
     ]
+}
+
+/// A value that a peer may have chosen, with a blank before it where it would pass for an option.
+fn no_option(value: &str) -> String {
+    let value = plain(value);
+    if value.starts_with('-') { format!(" {value}") } else { value }
 }
 
 /// A value from a daemon as an argument: of bounded length, on one line, without NUL.
@@ -267,7 +280,12 @@ fn plain(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, plain};
+    use super::{LONGEST, no_option, plain};
+
+    #[test]
+    fn what_a_peer_has_chosen_is_no_option() {
+        assert_eq!((no_option("-rf"), no_option("O-1")), (" -rf".to_owned(), "O-1".to_owned()));
+    }
 
     #[test]
     fn a_value_stays_on_its_line_and_has_an_end() {

@@ -17,7 +17,7 @@ use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::{
-    Call, ClientConfigAnswer, ConfigAnswer, Enrolment, Level, Origin, SessionEvent, SystemLog,
+    About, Call, ClientConfigAnswer, ConfigAnswer, Enrolment, Level, Origin, SessionEvent, SystemLog,
 };
 use common::text::host::{is_host_name, is_short_name};
 use serde::Serialize;
@@ -65,7 +65,7 @@ pub(super) async fn answer(
             crl_reports::take(app, client, values, &found).await?;
             Ok(ok(Nothing {}))
         }
-        Call::ProxySystemLog(entry) => system_log(app, client, values, entry).await.map(ok),
+        Call::ProxySystemLog(entry) => system_log(app, client, values, *entry).await.map(ok),
         Call::ProxySession { events } => session_events(app, client, &events).await.map(ok),
     }
 }
@@ -217,6 +217,9 @@ async fn system_log(
     Ok(Nothing {})
 }
 
+/// Longest event, reason or session of an entry.
+const LONGEST_WORD: usize = 64;
+
 /// Refuses an entry whose values could pass for an option: they become arguments of the event script, and the DMZ may
 /// be hostile. (The types limit level, address, PID and time.)
 fn check(entry: &SystemLog) -> Result<(), &'static str> {
@@ -233,6 +236,15 @@ fn check(entry: &SystemLog) -> Result<(), &'static str> {
     }
     if entry.partner.as_deref().is_some_and(|name| !is_short_name(name)) {
         return Err("An entry's partner is the short name of one.");
+    }
+    let About { event, reason, session, .. } = &entry.about;
+    let is_word = |text: &str| {
+        !text.starts_with('-')
+            && text.len() <= LONGEST_WORD
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+    };
+    if ![event, reason, session].into_iter().all(|text| is_word(text)) {
+        return Err("An entry's event, reason and session are words of small letters, digits, '_' and '-'.");
     }
     Ok(())
 }

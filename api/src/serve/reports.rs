@@ -10,6 +10,7 @@ use crate::store::{ignores, journal};
 use common::rpc::{Level, Origin, SystemLog};
 use common::text::clock;
 use common::text::escape::escape;
+use sqlx::AnyConnection;
 use std::net::IpAddr;
 
 /// Takes an entry; `from` is the address of the client that sent it, or `api`.
@@ -21,8 +22,12 @@ pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLo
         escape(&entry.text),
         escape(&entry.detail)
     );
-    if let Some(ignore) = ignores::matching(&mut connection, &entry.text).await? {
+    if let Some(ignore) = ignores::matching(&mut connection, &entry).await? {
         log::info!("system_log_ignored ignore={} {fields}", ignore.id);
+        return Ok(());
+    }
+    if is_repeated(&mut connection, &entry).await? {
+        log::info!("system_log_repeated session={} {fields}", escape(&entry.about.session));
         return Ok(());
     }
     journal::add_entry(&mut connection, &entry).await?;
@@ -30,6 +35,23 @@ pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLo
     log::info!("system_log {fields}");
     app.events.offer(values, &entry);
     Ok(())
+}
+
+/// Whether the other daemon has reported the end of the same session already, at this level or a graver one: of one
+/// event there is one entry. One that was less grave hides nothing.
+async fn is_repeated(connection: &mut AnyConnection, entry: &SystemLog) -> Result<bool, DbError> {
+    let session = &entry.about.session;
+    if session.is_empty() {
+        return Ok(false);
+    }
+    let gravity = |level: Level| match level {
+        Level::Fatal => 3,
+        Level::Error => 2,
+        Level::Warn => 1,
+        Level::Info => 0,
+    };
+    let reported = journal::levels_of_session(connection, session, entry.origin).await?;
+    Ok(reported.into_iter().any(|level| gravity(level) >= gravity(entry.level)))
 }
 
 /// Removes the texts whose time is over from the ignore list, and reports that.

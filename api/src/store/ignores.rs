@@ -1,14 +1,20 @@
-//! The ignore list: texts of system log entries that an operator wants to leave out for a while. A text is compared
-//! only with the daemons' own words, never with values of peers: a peer cannot hide behind an ignored text.
+//! The ignore list: what of the system log an operator wants to leave out for a while: texts, and beside or instead
+//! of them a partner, addresses, a reason. A text is compared only with the daemons' own words, never with values of peers:
+//! a peer cannot hide behind an ignored text.
 
 use crate::db::{Db, DbError};
+use common::net::Network;
+use common::rpc::SystemLog;
 use common::text::clock;
 use serde::Serialize;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-/// An entry of the list.
-#[derive(Debug, Clone, Serialize)]
+/// Its columns.
+const COLUMNS: &str = "id, description, text, valid_until, partner, networks, reason";
+
+/// An entry of the list. What is empty in it fits everything.
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Ignore {
     /// Its number.
     pub(crate) id: i64,
@@ -16,6 +22,12 @@ pub(crate) struct Ignore {
     pub(crate) description: String,
     /// What an ignored text contains, in whatever case.
     pub(crate) text: String,
+    /// Short name of the partner.
+    pub(crate) partner: Option<String>,
+    /// The partner's address, or the network that it is in.
+    pub(crate) address: Option<String>,
+    /// The reason of a session line.
+    pub(crate) reason: Option<String>,
     /// Seconds since 1970-01-01 UTC.
     pub(crate) valid_until: i64,
 }
@@ -26,28 +38,40 @@ impl Ignore {
             id: row.try_get("id")?,
             description: row.try_get("description")?,
             text: row.try_get("text")?,
+            partner: row.try_get("partner")?,
+            address: row.try_get("networks")?,
+            reason: row.try_get("reason")?,
             valid_until: row.try_get("valid_until")?,
         })
     }
 
-    fn matches(&self, words: &str, now: i64) -> bool {
-        now <= self.valid_until && words.to_lowercase().contains(&self.text.to_lowercase())
+    /// Whether it holds now for this entry.
+    pub(crate) fn matches(&self, entry: &SystemLog, now: i64) -> bool {
+        let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+        let is_there = self.address.as_ref().is_none_or(|network| {
+            let network = network.parse::<Network>();
+            network.is_ok_and(|network| entry.address.is_some_and(|address| network.contains(address)))
+        });
+        now <= self.valid_until
+            && is_there
+            && is(&self.partner, entry.partner.as_deref().unwrap_or_default())
+            && is(&self.reason, &entry.about.reason)
+            && entry.text.to_lowercase().contains(&self.text.to_lowercase())
     }
 }
 
 /// Adds an entry; gives its number.
-pub(crate) async fn add(
-    connection: &mut AnyConnection,
-    description: &str,
-    text: &str,
-    valid_until: i64,
-) -> Result<i64, DbError> {
+pub(crate) async fn add(connection: &mut AnyConnection, ignore: &Ignore) -> Result<i64, DbError> {
     let row = sqlx::query(
-        "INSERT INTO os4x_ignored_messages (description, text, valid_until) VALUES ($1, $2, $3) RETURNING id",
+        "INSERT INTO os4x_ignored_messages (description, text, valid_until, partner, networks, reason) \
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
     )
-    .bind(description)
-    .bind(text)
-    .bind(valid_until)
+    .bind(&ignore.description)
+    .bind(&ignore.text)
+    .bind(ignore.valid_until)
+    .bind(ignore.partner.clone())
+    .bind(ignore.address.clone())
+    .bind(ignore.reason.clone())
     .fetch_one(connection)
     .await?;
     Ok(row.try_get(0)?)
@@ -55,7 +79,7 @@ pub(crate) async fn add(
 
 /// All entries, the expired ones that are still there included.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Ignore>, DbError> {
-    sqlx::query("SELECT id, description, text, valid_until FROM os4x_ignored_messages ORDER BY id")
+    sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM os4x_ignored_messages ORDER BY id")))
         .fetch_all(connection)
         .await?
         .iter()
@@ -70,18 +94,21 @@ pub(crate) async fn remove(connection: &mut AnyConnection, id: i64) -> Result<bo
     Ok(done.rows_affected() > 0)
 }
 
-/// The first entry that ignores these words.
-pub(crate) async fn matching(connection: &mut AnyConnection, words: &str) -> Result<Option<Ignore>, DbError> {
+/// The first entry of the list that ignores this entry of the system log.
+pub(crate) async fn matching(
+    connection: &mut AnyConnection,
+    entry: &SystemLog,
+) -> Result<Option<Ignore>, DbError> {
     let now = clock::now();
-    Ok(all(connection).await?.into_iter().find(|ignore| ignore.matches(words, now)))
+    Ok(all(connection).await?.into_iter().find(|ignore| ignore.matches(entry, now)))
 }
 
 /// Removes the entries whose time is over; gives them, oldest first.
 pub(crate) async fn expire(db: &Db) -> Result<Vec<Ignore>, DbError> {
     let mut connection = db.connection().await?;
-    let rows = sqlx::query(
-        "DELETE FROM os4x_ignored_messages WHERE valid_until < $1 RETURNING id, description, text, valid_until",
-    )
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "DELETE FROM os4x_ignored_messages WHERE valid_until < $1 RETURNING {COLUMNS}"
+    )))
     .bind(clock::now())
     .fetch_all(&mut *connection)
     .await?;
@@ -92,9 +119,18 @@ pub(crate) async fn expire(db: &Db) -> Result<Vec<Ignore>, DbError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{add, all, expire, matching, remove};
+    use super::{Ignore, add, all, expire, matching, remove};
     use crate::db::scratch::{Scratch, run};
+    use common::rpc::{About, Level, Origin, SystemLog};
     use common::text::clock;
+
+    fn entry(text: &str) -> SystemLog {
+        SystemLog::new(Origin::Server, Level::Error, text, "")
+    }
+
+    fn ignore(text: &str, seconds: i64) -> Ignore {
+        Ignore { text: text.to_owned(), valid_until: clock::now() + seconds, ..Ignore::default() }
+    }
 
     #[test]
     fn words_are_compared_by_containment_and_without_case() {
@@ -102,13 +138,14 @@ mod tests {
         run(async {
             let db = scratch.open().await;
             let mut connection = db.connection().await.unwrap();
-            let until = clock::now() + 60;
-            let first = add(&mut connection, "maintenance", "Station Ist Über", until).await.unwrap();
-            add(&mut connection, "over", "crl", clock::now() - 1).await.unwrap();
+            let first = add(&mut connection, &ignore("Station Ist Über", 60)).await.unwrap();
+            let over = Ignore { description: "over".to_owned(), ..ignore("crl", -1) };
+            add(&mut connection, &over).await.unwrap();
             for (words, ignored) in
                 [("the STATION IST ÜBERLASTET", true), ("the station", false), ("", false), ("a CRL", false)]
             {
-                assert_eq!(matching(&mut connection, words).await.unwrap().is_some(), ignored, "{words}");
+                let found = matching(&mut connection, &entry(words)).await.unwrap();
+                assert_eq!(found.is_some(), ignored, "{words}");
             }
             let gone = expire(&db).await.unwrap();
             assert_eq!((gone.len(), gone[0].description.as_str()), (1, "over"));
@@ -117,5 +154,24 @@ mod tests {
             assert!(!remove(&mut connection, first).await.unwrap());
             assert!(all(&mut connection).await.unwrap().is_empty());
         });
+    }
+
+    #[test]
+    fn everything_that_is_named_must_fit() {
+        let about = About { reason: "no-certificate".to_owned(), ..About::default() };
+        let address = Some([203, 0, 113, 9].into());
+        let entry = SystemLog { address, partner: Some("ACME".to_owned()), about, ..entry("refused") };
+        let some = |text: &str| Some(text.to_owned());
+        for (partner, network, reason, fits) in [
+            (None, None, None, true),
+            (some("ACME"), some("203.0.113.0/24"), some("no-certificate"), true),
+            (some("OTHER"), some("203.0.113.0/24"), some("no-certificate"), false),
+            (some("ACME"), some("203.0.114.0/24"), some("no-certificate"), false),
+            (some("ACME"), some("203.0.113.9"), some("no"), false),
+            (None, some("203.0.113.9"), None, true),
+        ] {
+            let list = Ignore { partner, address: network, reason, ..ignore("", 60) };
+            assert_eq!(list.matches(&entry, clock::now()), fits, "{list:?}");
+        }
     }
 }

@@ -4,18 +4,23 @@
 
 use crate::db::DbError;
 use crate::store::partners::{of_word, word};
-use common::rpc::{Level, Origin, SystemLog};
+use common::rpc::{About, Level, Origin, SystemLog};
 use common::text::clock;
-use sqlx::{AnyConnection, Row};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// Longest text of a report that is kept, characters.
 const LONGEST: usize = 8_192;
 
+/// The columns of an entry.
+const COLUMNS: &str =
+    "time, level, origin, host, pid, address, partner, text, detail, event, reason, session, ssid, subject";
+
 /// Appends a system log entry.
 pub(crate) async fn add_entry(connection: &mut AnyConnection, entry: &SystemLog) -> Result<(), DbError> {
     sqlx::query(
-        "INSERT INTO os4x_system_log (time, received, level, origin, host, pid, address, partner, text, detail) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO os4x_system_log (time, received, level, origin, host, pid, address, partner, text, detail, event, \
+         reason, session, ssid, subject) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(seconds(entry.time))
     .bind(clock::now())
@@ -27,6 +32,11 @@ pub(crate) async fn add_entry(connection: &mut AnyConnection, entry: &SystemLog)
     .bind(entry.partner.as_deref().map(clean))
     .bind(clean(&entry.text))
     .bind(clean(&entry.detail))
+    .bind(clean(&entry.about.event))
+    .bind(clean(&entry.about.reason))
+    .bind(clean(&entry.about.session))
+    .bind(clean(&entry.about.ssid))
+    .bind(clean(&entry.about.subject))
     .execute(connection)
     .await?;
     Ok(())
@@ -34,29 +44,55 @@ pub(crate) async fn add_entry(connection: &mut AnyConnection, entry: &SystemLog)
 
 /// The newest `limit` entries, oldest first.
 pub(crate) async fn entries(connection: &mut AnyConnection, limit: u32) -> Result<Vec<SystemLog>, DbError> {
-    let rows = sqlx::query(
-        "SELECT time, level, origin, host, pid, address, partner, text, detail FROM os4x_system_log \
-         ORDER BY id DESC LIMIT $1",
-    )
-    .bind(i64::from(limit))
-    .fetch_all(connection)
-    .await?;
-    rows.iter()
-        .rev()
-        .map(|row| {
-            Ok(SystemLog {
-                time: row.try_get::<i64, _>("time")?.try_into().unwrap_or_default(),
-                level: of_word(row.try_get("level")?).unwrap_or(Level::Error),
-                origin: of_word(row.try_get("origin")?).unwrap_or(Origin::Client),
-                host: row.try_get("host")?,
-                pid: row.try_get::<i64, _>("pid")?.try_into().unwrap_or_default(),
-                address: row.try_get::<Option<String>, _>("address")?.and_then(|text| text.parse().ok()),
-                partner: row.try_get("partner")?,
-                text: row.try_get("text")?,
-                detail: row.try_get("detail")?,
-            })
-        })
-        .collect()
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM os4x_system_log ORDER BY id DESC LIMIT $1"
+    )));
+    let rows = rows.bind(i64::from(limit)).fetch_all(connection).await?;
+    rows.iter().rev().map(entry).collect()
+}
+
+/// All entries that came since `time`, oldest first.
+pub(crate) async fn entries_since(
+    connection: &mut AnyConnection,
+    time: i64,
+) -> Result<Vec<SystemLog>, DbError> {
+    let rows = sqlx::query(AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM os4x_system_log WHERE received >= $1 ORDER BY id"
+    )));
+    rows.bind(time).fetch_all(connection).await?.iter().map(entry).collect()
+}
+
+/// What the other daemon has said of a session, if it has; its levels.
+pub(crate) async fn levels_of_session(
+    connection: &mut AnyConnection,
+    session: &str,
+    other_than: Origin,
+) -> Result<Vec<Level>, DbError> {
+    let rows = sqlx::query("SELECT level FROM os4x_system_log WHERE session = $1 AND origin <> $2");
+    let rows = rows.bind(clean(session)).bind(word(&other_than)).fetch_all(connection).await?;
+    rows.iter().map(|row| Ok(of_word(row.try_get(0)?).unwrap_or(Level::Error))).collect()
+}
+
+fn entry(row: &AnyRow) -> Result<SystemLog, DbError> {
+    let known = |name: &str| Ok::<_, DbError>(row.try_get::<Option<String>, _>(name)?.unwrap_or_default());
+    Ok(SystemLog {
+        time: row.try_get::<i64, _>("time")?.try_into().unwrap_or_default(),
+        level: of_word(row.try_get("level")?).unwrap_or(Level::Error),
+        origin: of_word(row.try_get("origin")?).unwrap_or(Origin::Client),
+        host: row.try_get("host")?,
+        pid: row.try_get::<i64, _>("pid")?.try_into().unwrap_or_default(),
+        address: row.try_get::<Option<String>, _>("address")?.and_then(|text| text.parse().ok()),
+        partner: row.try_get("partner")?,
+        text: row.try_get("text")?,
+        detail: row.try_get("detail")?,
+        about: About {
+            event: known("event")?,
+            reason: known("reason")?,
+            session: known("session")?,
+            ssid: known("ssid")?,
+            subject: known("subject")?,
+        },
+    })
 }
 
 /// Notes that a client with the right token called.

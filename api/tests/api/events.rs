@@ -72,6 +72,66 @@ fn what_is_ignored_reaches_neither_table_nor_script_until_it_expires() {
     serve.end(Signal::SIGTERM);
 }
 
+#[test]
+fn an_address_a_partner_or_a_reason_can_be_ignored() {
+    let site = Site::new();
+    site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME"]);
+    let (serve, client) = running(&site);
+    let with = |text: &str, name: &str, value: &str| {
+        let mut entry = entry(text);
+        entry[name] = json!(value);
+        client.ok(&entry);
+    };
+    with("one", "reason", "no-certificate");
+    with("two", "reason", "unknown-partner");
+    let said = site.ok(&["ignore", "add", "--reason", "no-certificate", "--partner", "ACME"]);
+    assert!(said.contains("kept out 1 of the 2 entries"), "{said}");
+    with("three", "reason", "no-certificate");
+    site.ok(&["ignore", "add", "--address", "198.51.100.0/24"]);
+    with("four", "address", "198.51.100.7");
+    with("five", "address", "198.51.101.7");
+    // What a peer has chosen matches none of them.
+    with("six", "detail", "event reason=no-certificate address=198.51.100.7");
+    assert_eq!(logged(&site), ["one", "two", "five", "six"]);
+    let table = site.ok(&["log"]);
+    let heading = table.lines().next().unwrap();
+    assert!(heading.ends_with("DETAIL") && heading.contains("TEXT"), "{heading}");
+    assert!(table.contains("one") && table.contains("event value=the-peer-said-this"), "{table}");
+    assert!(site.refused(&["ignore", "add", "--partner", "NONE"]).contains("partner list"));
+    assert!(site.refused(&["ignore", "add"]).contains("3 to 200"));
+    assert_eq!(site.run(&["ignore", "add", "--address", "nowhere"]).status, 64);
+    serve.end(Signal::SIGTERM);
+}
+
+#[test]
+fn a_session_is_told_once_and_a_graver_report_is_not_hidden() {
+    let site = Site::new();
+    let (serve, client) = running(&site);
+    let with = |text: &str, origin: &str, level: &str, session: &str| {
+        let mut entry = entry(text);
+        (entry["origin"], entry["level"], entry["session"]) = (json!(origin), json!(level), json!(session));
+        client.ok(&entry);
+    };
+    with("first", "client", "WARN", "aa");
+    with("the same", "server", "WARN", "aa");
+    with("another one", "server", "WARN", "bb");
+    // A DMZ host that speaks first cannot silence the client.
+    with("graver", "client", "ERROR", "bb");
+    with("without a session", "server", "WARN", "");
+    with("without a session either", "client", "WARN", "");
+    assert_eq!(
+        logged(&site),
+        ["first", "another one", "graver", "without a session", "without a session either"]
+    );
+    serve.await_line("system_log_repeated session=aa");
+    for (name, value) in [("session", "-rf"), ("reason", "two words"), ("event", "UPPER")] {
+        let mut wrong = entry("wrong");
+        wrong[name] = json!(value);
+        assert_eq!(client.call(&wrong).status, 400, "{name}");
+    }
+    serve.end(Signal::SIGTERM);
+}
+
 /// Seconds since 1970 as `ignore add --until` takes them.
 fn openssl_time(seconds: i64) -> String {
     let time = common::sys::localtime::utc(seconds);
@@ -96,7 +156,7 @@ fn what_cannot_be_ignored_is_refused() {
 }
 
 #[test]
-fn a_script_gets_seven_arguments_as_they_are_and_nothing_else() {
+fn a_script_gets_its_arguments_as_they_are_and_nothing_else() {
     let site = Site::new();
     let told = site.dir.path("told");
     let body = format!(
@@ -108,13 +168,25 @@ fn a_script_gets_seven_arguments_as_they_are_and_nothing_else() {
     // Started with a blocked signal and a full environment, the program hands down neither.
     let serve = site.serve_under(&["env", "SECRET_OF_THE_PARENT=1", "--block-signal=USR1"]);
     let mut hostile = entry(HOSTILE);
-    hostile["address"] = json!("2001:db8::1");
+    for (name, value) in [
+        ("address", "2001:db8::1"),
+        ("detail", "-rf /"),
+        ("reason", "no-certificate"),
+        ("ssid", "-O0013"),
+        ("subject", "CN=$(id)"),
+        ("session", "00ff"),
+        ("event", "session_refused"),
+    ] {
+        hostile[name] = json!(value);
+    }
     site.client(&serve).ok(&hostile);
     await_that("the script", || told.exists());
     let told = std::fs::read_to_string(told).unwrap();
-    assert!(told.starts_with("count=7\n"), "{told}");
+    assert!(told.starts_with("count=13\n"), "{told}");
     let text: String = HOSTILE.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-    assert!(told.contains(&format!("[ERROR][{text}][server][dmz][4711][2001:db8::1][ACME]\n")), "{told}");
+    let seven = format!("[ERROR][{text}][server][dmz][4711][2001:db8::1][ACME]");
+    let more = "[ -rf /][no-certificate][ -O0013][CN=$(id)][00ff][session_refused]";
+    assert!(told.contains(&format!("{seven}{more}\n")), "{told}");
     assert!(!told.contains("SECRET_OF_THE_PARENT") && told.contains("\nPATH="), "{told}");
     assert!(told.contains("SigBlk:\t0000000000000000\n/\n"), "{told}");
     for foreign in ["socket:", "pipe:", "anon_inode:", "test.db", "serve.log"] {
@@ -240,7 +312,9 @@ fn a_url_is_posted_to() {
     assert!(head.starts_with("POST /event?key=7 HTTP/1.1\r\n"), "{head}");
     assert!(head.to_lowercase().contains("content-type: application/x-www-form-urlencoded"), "{head}");
     assert!(body.starts_with("level=ERROR&text=%24%28touch%20") && !body.contains('\n'), "{body}");
-    assert!(body.ends_with("&origin=server&host=dmz&pid=4711&address=203.0.113.9&partner=ACME"), "{body}");
+    let known = "&origin=server&host=dmz&pid=4711&address=203.0.113.9&partner=ACME&detail=event%20value%3D\
+                 the-peer-said-this&reason=&ssid=&subject=&session=&event=";
+    assert!(body.ends_with(known), "{body}");
     for (url, reason) in [
         (web.url("/none"), "the host answered 404"),
         (web.redirect("/moved", "/event?key=7"), "the host answered 302"),

@@ -23,6 +23,15 @@ fn as_version_1(site: &Site) {
         "DROP TABLE os4x_partner_deviations",
         "ALTER TABLE os4x_certificates DROP COLUMN no_crl",
         "DROP TABLE os4x_old_tokens",
+        "DROP INDEX os4x_system_log_session",
+        "ALTER TABLE os4x_system_log DROP COLUMN event",
+        "ALTER TABLE os4x_system_log DROP COLUMN reason",
+        "ALTER TABLE os4x_system_log DROP COLUMN session",
+        "ALTER TABLE os4x_system_log DROP COLUMN ssid",
+        "ALTER TABLE os4x_system_log DROP COLUMN subject",
+        "ALTER TABLE os4x_ignored_messages DROP COLUMN partner",
+        "ALTER TABLE os4x_ignored_messages DROP COLUMN networks",
+        "ALTER TABLE os4x_ignored_messages DROP COLUMN reason",
     ] {
         site.sql_done(statement);
     }

@@ -1,4 +1,5 @@
-//! A new token while clients run: the old one works for the overlap that was asked for, and whoever still has it is told.
+//! A new token while clients run: the old one works for the overlap that was asked for, and whoever still has it is
+//! told.
 
 use crate::https::Client;
 use crate::site::Site;

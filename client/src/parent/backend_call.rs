@@ -93,7 +93,7 @@ impl BackendCall {
                 server_time: *server_time,
             },
             Self::CrlUrl(url) => Call::ProxyCrlUrl(url.clone()),
-            Self::SystemLog(entry) => Call::ProxySystemLog(entry.as_ref().clone()),
+            Self::SystemLog(entry) => Call::ProxySystemLog(entry.clone()),
             Self::Sessions(events) => Call::ProxySession { events: events.clone() },
         })
     }

@@ -8,9 +8,10 @@ use common::ipc::channel::{Channel, Received};
 use common::link::join::Open;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::log::{Event, events};
+use common::log::{Event, Priority, events};
 use common::net::Waiter;
-use common::rpc::{Level, Origin, SystemLog};
+use common::process::status::Status;
+use common::rpc::{About, Origin, SystemLog};
 use mio::net::TcpStream;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream as StdStream};
@@ -108,11 +109,26 @@ impl SessionContext {
         self.channel.send_to_parent(message);
     }
 
-    pub(super) fn send_system_log(&self, open: &Open, text: &str, detail: &str) {
+    /// An entry for the backend's system log: our words, and the line with the peer's values, at the line's level.
+    pub(super) fn send_system_log(
+        &self,
+        open: &Open,
+        level: Priority,
+        reason: Status,
+        text: &str,
+        line: &Event,
+    ) {
+        let entry = SystemLog::new(Origin::Client, level.into(), text, line.text());
         self.send_to_parent(&ToParent::SystemLog(Box::new(SystemLog {
             address: open.address.parse::<SocketAddr>().ok().map(|address| address.ip()),
             partner: Some(open.partner.clone()).filter(|name| !name.is_empty()),
-            ..SystemLog::new(Origin::Client, Level::Error, text, detail)
+            about: About {
+                reason: reason.word().to_owned(),
+                session: self.pair.map(|pair| pair.to_string()).unwrap_or_default(),
+                ssid: open.ssid.clone(),
+                ..entry.about
+            },
+            ..entry
         })));
     }
 

@@ -83,7 +83,7 @@ impl Failure {
             .field("reason", self.status.word())
             .field("detail", &self.detail);
         let text = "the station did not take an incoming session";
-        context.send_system_log(open, text, event.text());
+        context.send_system_log(open, Priority::Error, self.status, text, &event);
         event.log_at(Priority::Error);
         context.send_to_parent(&ToParent::EndLogged);
         let answer = Opened::Failed { reason: self.detail };

@@ -38,11 +38,12 @@ impl Attached {
         let ending = Ending::of(&outcome, &self.inspector);
         let event = context.event(&events::SESSION_END, &self.open);
         let event = ending.describe(event, totals, &self.inspector, begun.elapsed());
+        let level = ending.level();
         if ending.concerns_operator() {
             let text = format!("{} session ended: {}", context.direction.word(), ending.status.word());
-            context.send_system_log(&self.open, &text, event.text());
+            context.send_system_log(&self.open, level, ending.status, &text, &event);
         }
-        event.log();
+        event.log_at(level);
         context.send_to_parent(&ToParent::EndLogged);
         ending.status
     }

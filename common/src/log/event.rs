@@ -69,6 +69,11 @@ impl Event {
         &self.text
     }
 
+    /// The level of its row.
+    pub fn level(&self) -> Priority {
+        self.row.level()
+    }
+
     /// Writes it at the level of its row; below the level in force, nothing.
     pub fn log(self) {
         let level = self.row.level();

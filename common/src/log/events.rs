@@ -108,10 +108,11 @@ catalogue! {
         ["direction" "session" "address" "partner" "ssid" "subject?" "serial?" "tls?" "station?"]
         "A session has reached the other side and begins to carry files; the server names certificate \
          and cipher, the client the station."
-    SESSION_END "session_end" "session" Info
+    SESSION_END "session_end" "session" Info|Warn
         ["direction" "session" "address" "partner" "ssid" "reason" "seconds" "octets_in" "octets_out"
          "files" "files_refused" "receipts" "esid?" "detail?"]
-        "A session has ended; one line for each session that began, whatever ended it."
+        "A session has ended; one line for each session that began, whatever ended it; at WARN \
+         where an operator should look at it."
     SESSION_REFUSED "session_refused" "session" Warn|Error
         ["direction" "reason" "address" "session?" "subject?" "serial?" "ssid?" "partner?"
          "station?" "esid?" "unlogged?" "detail"]

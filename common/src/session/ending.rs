@@ -1,7 +1,7 @@
 //! How a session ended, in the words of the end line and of the exit status. The same on both daemons.
 
 use crate::config::Limits;
-use crate::log::{Event, events};
+use crate::log::{Event, Priority, events};
 use crate::oftp::{self, EsidReason, Violation};
 use crate::process::status::Status;
 use crate::session::inspector::Inspector;
@@ -98,6 +98,11 @@ impl Ending {
     /// An operator should look at it.
     pub fn concerns_operator(&self) -> bool {
         !matches!(self.status, Status::Normal | Status::ErrorEsid | Status::PartnerBroke | Status::Terminated)
+    }
+
+    /// The level of its end line.
+    pub fn level(&self) -> Priority {
+        if self.concerns_operator() { Priority::Warn } else { Priority::Info }
     }
 
     /// Adds what every end line says.

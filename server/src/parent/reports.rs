@@ -112,7 +112,7 @@ mod tests {
     use common::link::control::{MAX_REPORT, ToClient};
     use common::oftp::Deviations;
     use common::rpc::{
-        Level, MAX_TRANSFERS, Origin, SessionEnd, SessionEvent, ShownDeviations, SystemLog, Transfer,
+        About, Level, MAX_TRANSFERS, Origin, SessionEnd, SessionEvent, ShownDeviations, SystemLog, Transfer,
         TransferResult,
     };
     use std::time::Instant;
@@ -177,6 +177,7 @@ mod tests {
             time: u64::MAX,
             address: Some([192, 0, 2, 1].into()),
             partner: Some("p".repeat(64)),
+            about: About::default(),
         };
         reports.push_entry(entry, Instant::now());
         let Some(ToClient::SystemLog(entry)) = reports.next() else { panic!("an entry was taken") };

@@ -6,8 +6,10 @@ use crate::messages::{ToChild, ToParent};
 use common::ipc::channel::{Channel, Received};
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
+use common::log::{Event, Priority};
 use common::net::{Conn, Interrupted, Waiter, Wire};
-use common::rpc::{Level, Origin, SystemLog};
+use common::process::status::Status;
+use common::rpc::{About, Origin, SystemLog};
 use mio::net::TcpStream;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
@@ -169,12 +171,21 @@ impl SessionContext {
         self.channel.send_to_parent(message);
     }
 
-    /// An entry for the backend's system log: our words, and the line with the peer's values.
-    pub(super) fn send_system_log(&self, text: &str, detail: &str) {
+    /// An entry for the backend's system log: our words, and the line with the peer's values, at the line's level.
+    pub(super) fn send_system_log(&self, level: Priority, reason: Status, text: &str, line: &Event) {
+        let entry = SystemLog::new(Origin::Server, level.into(), text, line.text());
+        let facts = &self.facts;
         self.send_to_parent(&ToParent::SystemLog(Box::new(SystemLog {
-            address: self.facts.peer.map(|peer| peer.ip()),
-            partner: Some(self.facts.partner.clone()).filter(|name| !name.is_empty()),
-            ..SystemLog::new(Origin::Server, Level::Error, text, detail)
+            address: facts.peer.map(|peer| peer.ip()),
+            partner: Some(facts.partner.clone()).filter(|name| !name.is_empty()),
+            about: About {
+                reason: reason.word().to_owned(),
+                session: facts.pair.map(|pair| pair.to_string()).unwrap_or_default(),
+                ssid: facts.ssid.clone(),
+                subject: facts.subject.clone(),
+                ..entry.about
+            },
+            ..entry
         })));
     }
 

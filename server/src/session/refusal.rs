@@ -136,7 +136,7 @@ impl Refusal {
         event = event.field("detail", &self.detail);
         if self.notify_operator {
             let text = format!("{} session refused: {}", facts.direction.word(), self.status.word());
-            context.send_system_log(&text, event.text());
+            context.send_system_log(event.level(), self.status, &text, &event);
         }
         event.log();
         context.send_to_parent(&ToParent::EndLogged);

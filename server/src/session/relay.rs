@@ -75,13 +75,12 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
         .field("partner", &facts.partner)
         .field("ssid", &facts.ssid);
     let event = ending.describe(event, totals, inspector, begun.elapsed());
+    let level = ending.level();
     if ending.concerns_operator() {
-        context.send_system_log(
-            &format!("{} session ended: {}", facts.direction.word(), ending.status.word()),
-            event.text(),
-        );
+        let text = format!("{} session ended: {}", facts.direction.word(), ending.status.word());
+        context.send_system_log(level, ending.status, &text, &event);
     }
-    event.log();
+    event.log_at(level);
     context.send_to_parent(&ToParent::Session(Box::new(SessionEvent::End(SessionEnd {
         session,
         time: common::text::clock::unix_time(),

@@ -164,7 +164,7 @@ fn refuse(
     let concerns_operator = matches!(failure.status, Status::LinkBroke | Status::Capacity | Status::Internal);
     if concerns_operator && !failure.is_reported {
         let text = format!("outgoing session refused: {}", failure.status.word());
-        context.send_system_log(&Open::default(), &text, event.text());
+        context.send_system_log(&Open::default(), event.level(), failure.status, &text, &event);
     }
     event.log();
     context.send_to_parent(&ToParent::EndLogged);
