@@ -56,7 +56,7 @@ async fn no_page(
     request: Request,
 ) -> Refusal {
     match settings(&app).await {
-        Ok(values) => stranger(&app, caller(peer, &request, &values), Refusal::NoPage).await,
+        Ok(values) => stranger(&app, &values, caller(peer, &request, &values), Refusal::NoPage).await,
         Err(refusal) => refusal,
     }
 }
@@ -75,7 +75,7 @@ async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, R
     let client = caller(peer, &request, &values);
     let mut members = match known_caller(app, client, request, &values).await {
         Ok(members) => members,
-        Err(refusal) => return Err(stranger(app, client, refusal).await),
+        Err(refusal) => return Err(stranger(app, &values, client, refusal).await),
     };
     if let Some(time) = members.remove("client_time").and_then(|time| time.as_i64()) {
         reports::compare_clock(app, &values, client, Origin::Client, time).await?;
@@ -131,16 +131,21 @@ fn secret_half(token: &str) -> &str {
 
 /// Logs a call without the right token; the refusal to answer. One address is answered and logged so often only; then
 /// it has to wait for each answer.
-async fn stranger(app: &App, address: IpAddr, refusal: Refusal) -> Refusal {
+async fn stranger(app: &App, values: &Values, address: IpAddr, refusal: Refusal) -> Refusal {
     let code = refusal.code();
     match app.guard.bad_call(address, Instant::now()) {
         Verdict::Log => {
             log::error!("call_refused address={address} code={code}");
             return refusal;
         }
-        Verdict::LogLast => log::error!(
-            "call_refused address={address} code={code} further=\"not logged for up to a minute\""
-        ),
+        Verdict::LogLast(alert) => {
+            log::error!(
+                "call_refused address={address} code={code} further=\"counted until there was none for a minute\""
+            );
+            if alert && let Err(fault) = reports::report_locked(app, values, address, code).await {
+                return fault.into();
+            }
+        }
         Verdict::Quiet => {}
     }
     time::sleep(SLOW).await;

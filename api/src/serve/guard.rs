@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 
 /// Connections of one address at a time.
 const CONNECTIONS: u32 = 64;
-/// Bad calls of one address within `WINDOW` that are answered and logged one by one.
-const BAD_CALLS: u32 = 10;
+/// Bad calls of one address within `WINDOW` that are answered and logged one by one. After more of them the address is
+/// locked until it has made none for `WINDOW`.
+const BAD_CALLS: u64 = 10;
 const WINDOW: Duration = Duration::from_mins(1);
+/// Locked addresses within `ALERTS_IN` that the operator is told of.
+const ALERTS: u32 = 20;
+const ALERTS_IN: Duration = Duration::from_hours(1);
 /// Addresses remembered; when there are more, the counting starts anew.
 const ADDRESSES: usize = 10_000;
 
@@ -18,7 +22,33 @@ const ADDRESSES: usize = 10_000;
 #[derive(Default)]
 pub(super) struct Guard {
     connections: Mutex<HashMap<IpAddr, u32>>,
-    bad_calls: Mutex<HashMap<IpAddr, (Instant, u32)>>,
+    bad_calls: Mutex<HashMap<IpAddr, BadCalls>>,
+    /// Since when so many alerts were counted.
+    alerts: Mutex<Option<(Instant, u32)>>,
+}
+
+/// The bad calls of an address.
+struct BadCalls {
+    first: Instant,
+    last: Instant,
+    count: u64,
+}
+
+impl BadCalls {
+    fn is_over(&self, now: Instant) -> bool {
+        let since = if self.count > BAD_CALLS { self.last } else { self.first };
+        now.duration_since(since) >= WINDOW
+    }
+}
+
+/// The end of a lock: the address made no bad call for `WINDOW`, or the service ends.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Quiet {
+    pub(super) address: IpAddr,
+    /// Bad calls in all.
+    pub(super) count: u64,
+    /// From the first to the last.
+    pub(super) lasted: Duration,
 }
 
 /// A connection that was admitted; given back when dropped.
@@ -32,8 +62,8 @@ pub(super) struct Seat<'a> {
 pub(super) enum Verdict {
     /// Answer what is wrong, and log it.
     Log,
-    /// The first beyond the bound: answer 429, and log that the rest will not be logged.
-    LogLast,
+    /// The first beyond the bound: answer 429, and log that the rest will not be logged. Whether to alert the operator.
+    LogLast(bool),
     /// Answer 429.
     Quiet,
 }
@@ -57,23 +87,49 @@ impl Guard {
         if bad.len() >= ADDRESSES && !bad.contains_key(&address) {
             bad.clear();
         }
-        let (since, count) = bad.entry(address).or_insert((now, 0));
-        if now.duration_since(*since) >= WINDOW {
-            (*since, *count) = (now, 0);
+        let calls = bad.entry(address).or_insert(BadCalls { first: now, last: now, count: 0 });
+        // One that was locked is left for `tidy`, which tells of its end.
+        if calls.count <= BAD_CALLS && calls.is_over(now) {
+            (calls.first, calls.count) = (now, 0);
         }
-        *count = count.saturating_add(1);
-        match *count {
+        (calls.last, calls.count) = (now, calls.count.saturating_add(1));
+        match calls.count {
             ..=BAD_CALLS => Verdict::Log,
-            count if count == BAD_CALLS + 1 => Verdict::LogLast,
+            count if count == BAD_CALLS + 1 => Verdict::LogLast(self.may_alert(now)),
             _ => Verdict::Quiet,
         }
     }
 
-    /// Forgets what is over.
-    pub(super) fn tidy(&self) {
-        if let Ok(mut bad) = self.bad_calls.lock() {
-            bad.retain(|_, (since, _)| since.elapsed() < WINDOW);
+    /// Callers with many addresses cannot fill the system log.
+    fn may_alert(&self, now: Instant) -> bool {
+        let Ok(mut alerts) = self.alerts.lock() else { return false };
+        let (since, count) = alerts.get_or_insert((now, 0));
+        if now.duration_since(*since) >= ALERTS_IN {
+            (*since, *count) = (now, 0);
         }
+        *count += 1;
+        *count <= ALERTS
+    }
+
+    /// Forgets what is over; gives the locks that have ended.
+    pub(super) fn tidy(&self, now: Instant) -> Vec<Quiet> {
+        self.end(|calls| calls.is_over(now))
+    }
+
+    /// The same for all of them, when the service ends.
+    pub(super) fn end_all(&self) -> Vec<Quiet> {
+        self.end(|_| true)
+    }
+
+    fn end(&self, is_over: impl Fn(&BadCalls) -> bool) -> Vec<Quiet> {
+        let Ok(mut bad) = self.bad_calls.lock() else { return Vec::new() };
+        let over = bad.extract_if(|_, calls| is_over(calls));
+        let quiet = over.filter(|(_, calls)| calls.count > BAD_CALLS).map(|(address, calls)| Quiet {
+            address,
+            count: calls.count,
+            lasted: calls.last.duration_since(calls.first),
+        });
+        quiet.collect()
     }
 }
 
@@ -99,7 +155,7 @@ impl Drop for Seat<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BAD_CALLS, CONNECTIONS, Guard, Verdict, WINDOW};
+    use super::{ALERTS, BAD_CALLS, CONNECTIONS, Guard, Quiet, Verdict, WINDOW};
     use std::net::{IpAddr, Ipv4Addr};
     use std::time::Instant;
 
@@ -135,9 +191,37 @@ mod tests {
         for _ in 0..BAD_CALLS {
             assert_eq!(guard.bad_call(ONE, now), Verdict::Log);
         }
-        assert_eq!(guard.bad_call(ONE, now), Verdict::LogLast);
+        assert_eq!(guard.bad_call(ONE, now), Verdict::LogLast(true));
         assert_eq!(guard.bad_call(ONE, now), Verdict::Quiet);
         assert_eq!(guard.bad_call(OTHER, now), Verdict::Log);
-        assert_eq!(guard.bad_call(ONE, now + WINDOW), Verdict::Log);
+        assert_eq!(guard.bad_call(OTHER, now + WINDOW), Verdict::Log);
+    }
+
+    #[test]
+    fn the_count_comes_when_an_address_is_quiet_again() {
+        let guard = Guard::default();
+        let (now, later) = (Instant::now(), Instant::now() + WINDOW / 2);
+        for _ in 0..=BAD_CALLS {
+            guard.bad_call(ONE, now);
+        }
+        guard.bad_call(OTHER, now);
+        assert_eq!(guard.bad_call(ONE, later), Verdict::Quiet);
+        assert_eq!(guard.tidy(now + WINDOW), [], "it was not quiet for a whole window");
+        let quiet = Quiet { address: ONE, count: BAD_CALLS + 2, lasted: later.duration_since(now) };
+        assert_eq!(guard.tidy(later + WINDOW), [quiet]);
+        assert_eq!(guard.bad_call(ONE, later + WINDOW), Verdict::Log);
+        assert_eq!(guard.end_all(), []);
+    }
+
+    #[test]
+    fn many_addresses_alert_so_often_only() {
+        let guard = Guard::default();
+        let now = Instant::now();
+        let alerts = (0..=ALERTS).filter(|number| {
+            let address = IpAddr::from(Ipv4Addr::from(*number));
+            let verdicts: Vec<Verdict> = (0..=BAD_CALLS).map(|_| guard.bad_call(address, now)).collect();
+            verdicts.last() == Some(&Verdict::LogLast(true))
+        });
+        assert_eq!(alerts.count(), usize::try_from(ALERTS).unwrap());
     }
 }

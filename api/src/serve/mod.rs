@@ -28,6 +28,7 @@ use common::net;
 use common::text::escape::escape;
 use downloads::Downloads;
 pub(crate) use error::ServeError;
+use guard::Quiet;
 use nix::sys::signal::SigSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -149,6 +150,7 @@ impl Server {
         if time::timeout(FAREWELL, seats.acquire_many(all)).await.is_err() {
             log::warn!("stopped_with_open_connections");
         }
+        log_quiet(&self.app.guard.end_all());
         self.app.events.stop().await;
         self.app.db.clone().close().await;
         log::info!("stopped");
@@ -157,7 +159,7 @@ impl Server {
 
     /// What has to be looked at now and then. Faults are logged; the service goes on with what it had.
     async fn time_slice(&mut self, forget_at: &mut Instant) {
-        self.app.guard.tidy();
+        log_quiet(&self.app.guard.tidy(std::time::Instant::now()));
         let outcome = self.look_after(forget_at).await;
         match (&outcome, self.failing) {
             (Err(why), false) => log::error!("time_slice_failed cause={}", escape(&on_one_line(why))),
@@ -189,6 +191,13 @@ impl Server {
         let reported = self.downloads.report_expired(&self.app, &values).await;
         self.downloads.time_slice(&self.app, values);
         reported
+    }
+}
+
+/// How many bad calls there were of addresses that are locked no longer.
+fn log_quiet(all: &[Quiet]) {
+    for Quiet { address, count, lasted } in all {
+        log::error!("calls_refused address={address} count={count} seconds={}", lasted.as_secs());
     }
 }
 

@@ -85,6 +85,23 @@ pub(super) async fn compare_clock(
     report(app, values, Level::Warn, &text, &detail).await
 }
 
+/// Tells of an address that is locked, since it has called too often without the token.
+pub(super) async fn report_locked(
+    app: &App,
+    values: &Values,
+    address: IpAddr,
+    code: &str,
+) -> Result<(), DbError> {
+    let detail = format!(
+        "call_refused address={address} code={code} cause=\"too many calls without the right token: it is somebody who \
+         tries, or a client to be started again with the token\""
+    );
+    let text = "an address is locked after too many calls without the token";
+    let entry =
+        SystemLog { address: Some(address), ..SystemLog::new(Origin::Api, Level::Warn, text, &detail) };
+    take(app, values, "api", entry).await
+}
+
 /// Tells of a client that was not started again with the new token.
 pub(super) async fn report_old_token(
     app: &App,

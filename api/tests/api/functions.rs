@@ -156,7 +156,7 @@ fn callers_of_both_families_are_known_by_one_spelling() {
     }
     assert_eq!((four.post(b"{}", "").status, six.post(b"{}", "").status), (429, 429));
     let log = serve.log();
-    assert_eq!(log.matches("call_refused address=127.0.0.1 code=bad-token").count(), 11, "{log}");
+    assert_eq!(log.matches("] call_refused address=127.0.0.1 code=bad-token").count(), 11, "{log}");
 
     // A web server in front of it, which is trusted by its IPv6 address.
     assert_eq!(
@@ -203,7 +203,13 @@ fn bad_tokens_are_refused_logged_and_bounded() {
     site.ok(&["token", "rotate"]);
     assert_eq!(guess(json!(token)).status, 429);
     let log = serve.end(Signal::SIGTERM);
-    assert_eq!(log.matches("call_refused").count(), 11, "{log}");
+    assert_eq!(log.matches("] call_refused").count(), 11, "{log}");
+    // What was not logged is counted, and the operator has heard of it while it went on.
+    assert!(log.contains("] calls_refused address=127.0.0.1 count=14 seconds="), "{log}");
+    let told = site.json(&["log"]);
+    let told: Vec<&str> = told.as_array().unwrap().iter().filter_map(|one| one["text"].as_str()).collect();
+    let locked = "an address is locked after too many calls without the token";
+    assert_eq!(told, [locked, "a client with the old token was refused"]);
     assert!(!log.contains(secret), "{log}");
 }
 
