@@ -159,6 +159,7 @@ CREATE INDEX os4x_system_log_session ON os4x_system_log (session);
 ALTER TABLE os4x_ignored_messages ADD COLUMN partner TEXT;
 ALTER TABLE os4x_ignored_messages ADD COLUMN networks TEXT;
 ALTER TABLE os4x_ignored_messages ADD COLUMN reason TEXT;
+ALTER TABLE os4x_sessions ADD COLUMN caller TEXT;
 "];
 
 /// Creates all tables and notes their version.

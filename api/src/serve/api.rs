@@ -2,6 +2,7 @@
 //! without the right token is logged with its address. `functions` answers the calls; `refusal` has the errors.
 
 use super::app::App;
+use super::caller::Caller;
 use super::connection::Peer;
 use super::guard::Verdict;
 use super::refusal::Refusal;
@@ -80,10 +81,12 @@ async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, R
     if let Some(time) = members.remove("client_time").and_then(|time| time.as_i64()) {
         reports::compare_clock(app, &values, client, Origin::Client, time).await?;
     }
+    let name = members.remove("client_name");
+    let caller = Caller::new(client, name.as_ref().and_then(Value::as_str));
     let call = of_members(members)?;
-    journal::seen(&mut *app.db.connection().await?, &client.to_string()).await?;
+    journal::seen(&mut *app.db.connection().await?, caller.key()).await?;
     log::debug!("call function={} client={client}", call.name());
-    functions::answer(app, client, &values, call).await
+    functions::answer(app, &caller, &values, call).await
 }
 
 /// The members of a call that has the right token, without it.

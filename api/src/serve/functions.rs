@@ -2,6 +2,7 @@
 //! has been checked; its address decides which listener it gets. Functions change nothing that the daemons see.
 
 use super::app::App;
+use super::caller::Caller;
 use super::crl_reports;
 use super::refusal::Refusal;
 use super::reports;
@@ -39,18 +40,19 @@ fn ok<T: Serialize>(members: T) -> Response {
     Json(Answer { ok: true, members }).into_response()
 }
 
-/// Answers `call` of the client at `client`.
+/// Answers `call` of the client `caller`.
 pub(super) async fn answer(
     app: &App,
-    client: IpAddr,
+    caller: &Caller,
     values: &Values,
     call: Call,
 ) -> Result<Response, Refusal> {
+    let client = caller.address;
     match call {
         Call::ProxyEnrol { public_key, renewal } => {
             let enrolment = enrol(app, client, values, &public_key).await?;
             if !renewal {
-                sessions::orphan(&mut *app.db.connection().await?, &client.to_string()).await?;
+                sessions::orphan(&mut *app.db.connection().await?, caller.key()).await?;
             }
             Ok(ok(enrolment))
         }
@@ -66,7 +68,7 @@ pub(super) async fn answer(
             Ok(ok(Nothing {}))
         }
         Call::ProxySystemLog(entry) => system_log(app, client, values, *entry).await.map(ok),
-        Call::ProxySession { events } => session_events(app, client, &events).await.map(ok),
+        Call::ProxySession { events } => session_events(app, caller, &events).await.map(ok),
     }
 }
 
@@ -249,11 +251,11 @@ fn check(entry: &SystemLog) -> Result<(), &'static str> {
     Ok(())
 }
 
-async fn session_events(app: &App, client: IpAddr, events: &[SessionEvent]) -> Result<Nothing, Refusal> {
+async fn session_events(app: &App, caller: &Caller, events: &[SessionEvent]) -> Result<Nothing, Refusal> {
     let mut batch = app.db.batch().await?;
-    let client = client.to_string();
+    let client = caller.address.to_string();
     for event in events {
-        sessions::add(&mut batch, &client, event).await?;
+        sessions::add(&mut batch, (&client, caller.key()), event).await?;
     }
     batch.commit().await.map_err(db::DbError::from)?;
     Ok(Nothing {})

@@ -5,6 +5,7 @@
 
 mod api;
 mod app;
+mod caller;
 mod clocks;
 mod connection;
 mod crl_reports;

@@ -1,6 +1,6 @@
 //! The ignore list: what of the system log an operator wants to leave out for a while: texts, and beside or instead
-//! of them a partner, addresses, a reason. A text is compared only with the daemons' own words, never with values of peers:
-//! a peer cannot hide behind an ignored text.
+//! of them a partner, addresses, a reason. A text is compared only with the daemons' own words, never with values of
+//! peers: a peer cannot hide behind an ignored text.
 
 use crate::db::{Db, DbError};
 use common::net::Network;

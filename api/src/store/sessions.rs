@@ -19,10 +19,13 @@ pub(crate) const ORPHANED_AFTER: i64 = 180;
 /// Longest name of a file that is kept, characters: 26 octets, each escaped. There are many of them.
 const LONGEST_NAME: usize = 26 * 4;
 
+/// A client: its address, and what tells it from others behind that address.
+type Client<'a> = (&'a str, &'a str);
+
 /// Notes what `client` reports of its sessions. Both daemons may report the same thing; the first report of it counts.
 pub(crate) async fn add(
     connection: &mut AnyConnection,
-    client: &str,
+    client: Client<'_>,
     event: &SessionEvent,
 ) -> Result<(), DbError> {
     match event {
@@ -33,13 +36,13 @@ pub(crate) async fn add(
 
 async fn add_begin(
     connection: &mut AnyConnection,
-    client: &str,
+    (client, caller): Client<'_>,
     begin: &SessionBegin,
 ) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO os4x_sessions \
          (session, client, received, direction, pid, began, address, partner, ssid, subject, serial, tls, station, \
-         orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0) ON CONFLICT \
+         caller, orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0) ON CONFLICT \
           (session) DO UPDATE SET \
          direction = excluded.direction, pid = excluded.pid, began = excluded.began, \
          address = excluded.address, partner = excluded.partner, ssid = excluded.ssid, \
@@ -59,16 +62,21 @@ async fn add_begin(
     .bind(clean(&begin.serial))
     .bind(clean(&begin.tls))
     .bind(clean(&begin.station))
+    .bind(clean(caller))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn add_end(connection: &mut AnyConnection, client: &str, end: &SessionEnd) -> Result<(), DbError> {
+async fn add_end(
+    connection: &mut AnyConnection,
+    (client, caller): Client<'_>,
+    end: &SessionEnd,
+) -> Result<(), DbError> {
     let written = sqlx::query(
         "INSERT INTO os4x_sessions (session, client, received, ended, octets_in, octets_out, files, files_refused, \
-         receipts, reason, detail, orphaned) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0) ON CONFLICT (session) DO UPDATE SET \
+         receipts, reason, detail, caller, orphaned) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0) ON CONFLICT (session) DO UPDATE SET \
          ended = excluded.ended, octets_in = excluded.octets_in, octets_out = excluded.octets_out, \
          files = excluded.files, files_refused = excluded.files_refused, receipts = excluded.receipts, \
          reason = excluded.reason, detail = excluded.detail WHERE os4x_sessions.ended IS NULL",
@@ -84,6 +92,7 @@ async fn add_end(connection: &mut AnyConnection, client: &str, end: &SessionEnd)
     .bind(i64::from(end.receipts))
     .bind(clean(&end.reason))
     .bind(clean(&end.detail))
+    .bind(clean(caller))
     .execute(&mut *connection)
     .await?;
     if written.rows_affected() > 0 {
@@ -117,13 +126,15 @@ async fn add_transfer(
     Ok(())
 }
 
-/// `client` has been started: sessions that it had before outlive it. One that ends later is heard of by way of the
-/// server.
-pub(crate) async fn orphan(connection: &mut AnyConnection, client: &str) -> Result<(), DbError> {
-    sqlx::query("UPDATE os4x_sessions SET orphaned = 1 WHERE client = $1 AND ended IS NULL")
-        .bind(client)
-        .execute(connection)
-        .await?;
+/// This client has been started: sessions that it had before outlive it, those of others behind its address do not
+/// concern it. One that ends later is heard of by way of the server, whoever brings it.
+pub(crate) async fn orphan(connection: &mut AnyConnection, caller: &str) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE os4x_sessions SET orphaned = 1 WHERE COALESCE(caller, client) = $1 AND ended IS NULL",
+    )
+    .bind(caller)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -161,7 +172,8 @@ pub(crate) async fn newest(connection: &mut AnyConnection, limit: u32) -> Result
         "SELECT s.session, s.client, s.direction, s.pid, s.began, s.ended, s.address, s.partner, s.ssid, \
          s.subject, s.serial, s.tls, s.station, s.octets_in, s.octets_out, s.files, s.files_refused, s.receipts, \
          s.reason, s.detail, s.orphaned, c.seen FROM os4x_sessions s \
-         LEFT JOIN os4x_clients_seen c ON c.address = s.client ORDER BY s.received DESC, s.session LIMIT $1",
+         LEFT JOIN os4x_clients_seen c ON c.address = COALESCE(s.caller, s.client) \
+         ORDER BY s.received DESC, s.session LIMIT $1",
     )
     .bind(i64::from(limit))
     .fetch_all(&mut *connection)
@@ -256,7 +268,7 @@ mod tests {
     async fn begin(connection: &mut AnyConnection, session: &str) {
         let event =
             SessionEvent::Begin(SessionBegin { session: session.to_owned(), ..SessionBegin::default() });
-        add(connection, CLIENT, &event).await.unwrap();
+        add(connection, (CLIENT, CLIENT), &event).await.unwrap();
     }
 
     fn end(session: &str, transfers: Vec<Transfer>) -> SessionEvent {
@@ -307,8 +319,30 @@ mod tests {
             assert_eq!(states(&mut connection).await, one("running"));
             orphan(&mut connection, CLIENT).await.unwrap();
             assert_eq!(states(&mut connection).await, one("orphaned"));
-            add(&mut connection, CLIENT, &end("one", Vec::new())).await.unwrap();
+            add(&mut connection, (CLIENT, CLIENT), &end("one", Vec::new())).await.unwrap();
             assert_eq!(states(&mut connection).await, one("ended"));
+        });
+    }
+
+    #[test]
+    fn a_client_behind_the_same_address_orphans_no_session_of_another_one() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let mut connection = db.connection().await.unwrap();
+            let callers = ["192.0.2.1 a:/opt", "192.0.2.1 b:/opt"];
+            for (caller, session) in callers.into_iter().zip(["one", "two"]) {
+                seen(&mut connection, caller).await.unwrap();
+                let begin = SessionBegin { session: session.to_owned(), ..SessionBegin::default() };
+                add(&mut connection, (CLIENT, caller), &SessionEvent::Begin(begin)).await.unwrap();
+            }
+            orphan(&mut connection, callers[1]).await.unwrap();
+            // Of one second, the list begins with the last of the alphabet.
+            let listed = |one, two| [("two".to_owned(), two), ("one".to_owned(), one)];
+            assert_eq!(states(&mut connection).await, listed("running", "orphaned"));
+            // The end of either is told by whoever hears of it.
+            add(&mut connection, (CLIENT, callers[0]), &end("two", Vec::new())).await.unwrap();
+            assert_eq!(states(&mut connection).await, listed("running", "ended"));
         });
     }
 
@@ -320,11 +354,11 @@ mod tests {
             let mut connection = db.connection().await.unwrap();
             begin(&mut connection, "one").await;
             let many: Vec<Transfer> = (0..MAX_TRANSFERS + 5).map(transfer).collect();
-            add(&mut connection, CLIENT, &end("one", many.clone())).await.unwrap();
-            add(&mut connection, CLIENT, &end("one", vec![transfer(99)])).await.unwrap();
-            add(&mut connection, CLIENT, &end("two", vec![transfer(1)])).await.unwrap();
+            add(&mut connection, (CLIENT, CLIENT), &end("one", many.clone())).await.unwrap();
+            add(&mut connection, (CLIENT, CLIENT), &end("one", vec![transfer(99)])).await.unwrap();
+            add(&mut connection, (CLIENT, CLIENT), &end("two", vec![transfer(1)])).await.unwrap();
             let long = Transfer { name: "x".repeat(LONGEST_NAME + 1), ..transfer(1) };
-            add(&mut connection, CLIENT, &end("three", vec![long])).await.unwrap();
+            add(&mut connection, (CLIENT, CLIENT), &end("three", vec![long])).await.unwrap();
             let listed = newest(&mut connection, 10).await.unwrap();
             let of = |id: &str| listed.iter().find(|one| one.id == id).unwrap();
             assert_eq!(of("one").transfers, many[..MAX_TRANSFERS]);
@@ -342,7 +376,7 @@ mod tests {
             let mut connection = db.connection().await.unwrap();
             for (session, age) in [("old", 100), ("middle", 50), ("new", 10)] {
                 begin(&mut connection, session).await;
-                add(&mut connection, CLIENT, &end(session, vec![transfer(1)])).await.unwrap();
+                add(&mut connection, (CLIENT, CLIENT), &end(session, vec![transfer(1)])).await.unwrap();
                 received(&mut connection, session, clock::now() - age * clock::DAY).await;
             }
             assert_eq!(trim(&mut connection, 3).await.unwrap(), 0);

@@ -234,3 +234,38 @@ fn a_listener_belongs_to_the_address_that_calls() {
     assert_eq!(port(""), json!(65_433));
     assert_eq!(port("X-Forwarded-For: ::ffff:127.0.0.1\r\n"), json!(65_433));
 }
+
+#[test]
+fn clients_behind_one_address_are_told_apart() {
+    let site = Site::new();
+    let serve = site.serve();
+    let client = site.client(&serve);
+    let key = openssl::pkey::PKey::generate_ed25519().unwrap().public_key_to_pem().unwrap();
+    let key = String::from_utf8(key).unwrap();
+    let call = |name: &str, mut members: serde_json::Value| {
+        members["client_name"] = json!(name);
+        client.ok(&members)
+    };
+    let begin = |session: &str| {
+        json!({"function": "proxy_session", "events": [
+            {"event": "begin", "session": session, "direction": "incoming", "pid": 1, "time": 1, "address": "x",
+             "partner": "p", "ssid": "s", "subject": ""}]})
+    };
+    let states = || -> Vec<String> {
+        let mut all = site.json(&["sessions"]).as_array().unwrap().clone();
+        all.sort_by_key(|one| one["session"].to_string());
+        all.iter().map(|one| one["state"].as_str().unwrap().to_owned()).collect()
+    };
+    call("one:/opt", begin("a"));
+    call("two:/opt", begin("b"));
+    call("two:/opt", json!({"function": "proxy_enrol", "public_key": key}));
+    assert_eq!(states(), ["running", "orphaned"]);
+    let end = |session: &str| {
+        json!({"function": "proxy_session", "events": [{"event": "end", "session": session, "time": 2, "octets_in": 1,
+         "octets_out": 1, "files": 0, "reason": "normal"}]})
+    };
+    call("one:/opt", end("b"));
+    assert_eq!(states(), ["running", "ended"]);
+    let said = site.run(&["token", "rotate"]).err;
+    assert!(said.contains("127.0.0.1 one:/opt") && said.contains("127.0.0.1 two:/opt"), "{said}");
+}

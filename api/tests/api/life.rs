@@ -23,6 +23,7 @@ fn as_version_1(site: &Site) {
         "DROP TABLE os4x_partner_deviations",
         "ALTER TABLE os4x_certificates DROP COLUMN no_crl",
         "DROP TABLE os4x_old_tokens",
+        "ALTER TABLE os4x_sessions DROP COLUMN caller",
         "DROP INDEX os4x_system_log_session",
         "ALTER TABLE os4x_system_log DROP COLUMN event",
         "ALTER TABLE os4x_system_log DROP COLUMN reason",

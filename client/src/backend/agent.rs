@@ -46,6 +46,8 @@ struct Request<'a> {
     token: &'a str,
     /// What time it is here, seconds since 1970-01-01 UTC.
     client_time: i64,
+    /// Which client of its host this is: host name and folder. Others may call from the same address.
+    client_name: &'a str,
 }
 
 /// The members that every answer has.
@@ -55,12 +57,20 @@ struct Envelope {
     error: Option<ApiError>,
 }
 
+/// This client's name for the backend; the same after a restart.
+fn name() -> String {
+    let binary = std::env::current_exe().unwrap_or_default();
+    let folder = binary.parent().unwrap_or(&binary);
+    format!("{}:{}", common::host_name(), folder.display())
+}
+
 /// Calls one backend. Make it after the fork.
 pub(super) struct Agent {
     http: ureq::Agent,
     url: String,
     authorization: Option<HeaderValue>,
     token: Secret,
+    name: String,
     limits: Limits,
 }
 
@@ -97,6 +107,7 @@ impl Agent {
             url,
             authorization: credentials.as_ref().map(basic).transpose()?,
             token,
+            name: name(),
             limits,
         })
     }
@@ -109,7 +120,8 @@ impl Agent {
     /// The backend's answer to `call`, as it came.
     pub(super) fn call(&self, call: &Call) -> Result<String, Fault> {
         let time_limit = if call.is_report() { self.limits.report } else { self.limits.call };
-        let request = Request { call, token: self.token.expose(), client_time: clock::now() };
+        let request =
+            Request { call, token: self.token.expose(), client_time: clock::now(), client_name: &self.name };
         let body = serde_json::to_vec(&request).map_err(Fault::Json)?;
         let mut post = self
             .http

@@ -91,7 +91,10 @@ fn the_function_and_the_tokens_secret_are_posted() {
     assert!(!head.contains("authorization"), "{head}");
     let (known, time) = sent_body.split_once(r#","client_time":"#).unwrap();
     assert_eq!(known, format!(r#"{{"function":"proxy_client_config","token":"{TOKEN}""#));
-    let time: i64 = time.trim_end_matches('}').parse().unwrap();
+    let (time, name) = time.split_once(r#","client_name":""#).unwrap();
+    let folder = std::env::current_exe().unwrap().parent().unwrap().display().to_string();
+    assert_eq!(name, format!(r#"{}:{folder}"}}"#, common::host_name()));
+    let time: i64 = time.parse().unwrap();
     assert!((0..60).contains(&(common::text::clock::now() - time)), "{time}");
 }
 
