@@ -21,7 +21,7 @@ pub(super) static COMMANDS: &[Command] = &[
         words: "cert set",
         help: SET,
         options: &[Opt::Value("chain"), Opt::Value("key"), Opt::Value("password-file")],
-        arguments: (0, 0),
+        arguments: (0, 1),
         run: |invocation| Box::pin(set(invocation)),
     },
     Command {
@@ -48,10 +48,15 @@ pub(super) static COMMANDS: &[Command] = &[
 ];
 
 const SET: &str = "\
-usage: os4xapi cert set --chain FILE [--key FILE] [--password-file FILE] [--db DB]
+usage: os4xapi cert set [own|https] --chain FILE [--key FILE] [--password-file FILE] [--db DB]
 
-Sets our certificate towards partners. Validity and key are checked. The certificates are put in order. A certificate
-that is not part of the chain is left out with a warning, and so is an expired one at the end of the chain.
+Sets our certificate towards partners, or with 'https' a certificate of your company's for this API. Validity and key
+are checked. The certificates are put in order. A certificate that is not part of the chain is left out with a warning,
+and so is an expired one at the end of the chain.
+
+A running 'serve' shows the https certificate within a minute and never renews it: the system log tells 30 days before
+its end. 'token show' prints a token without hash then, with which clients trust the CAs of their system. 'cert https'
+goes back to one of this API's own CA.
 
 --chain FILE: our certificate and its issuers: PEM, DER, PKCS#7 or PKCS#12
 --key FILE: its private key: PEM, DER or PKCS#12 (default: the one in the chain's file)
@@ -84,6 +89,15 @@ certificate by itself, a month before it expires.
 ";
 
 async fn set(invocation: Invocation) -> Result<(), CliError> {
+    let usage = match invocation.argument(0) {
+        "" | "own" => Usage::Own,
+        "https" => Usage::Https,
+        other => {
+            return Err(CliError::Usage(format!(
+                "'{other}' is no certificate to be set: it is own or https"
+            )));
+        }
+    };
     let chain_file =
         invocation.value("chain").ok_or_else(|| CliError::Usage("--chain FILE is missing".into()))?;
     let password = invocation.password()?;
@@ -106,15 +120,33 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     let issued = Issued { certificate: chain.pem()?, key: pem };
     let db = invocation.open().await?;
     let mut change = db.change().await?;
-    certificates::put(&mut change, Usage::Own, &issued).await?;
+    certificates::put(&mut change, usage, &issued).await?;
     change.commit().await?;
+    if usage == Usage::Https {
+        warn_of_https(&chain.certificates);
+    }
     let facts = Facts::of_pem(&issued.certificate)?;
+    let what =
+        if usage == Usage::Https { "The https certificate" } else { "Our certificate towards partners" };
     output::say(&format!(
-        "Our certificate towards partners: {}, valid until {}, with {} of its issuers.",
+        "{what}: {}, valid until {}, with {} of its issuers.",
         facts.subject,
         clock::rfc3339(facts.until),
         chain.certificates.len().saturating_sub(1)
     ))
+}
+
+/// What has to be done or looked at for a company's https certificate.
+fn warn_of_https(chain: &[X509]) {
+    let hosts = chain.first().map(hosts_of).unwrap_or_default();
+    if hosts.is_empty() {
+        output::warn("the certificate names no host (subjectAltName): clients refuse it.");
+    }
+    output::warn(&format!(
+        "start the clients again with the token of 'os4xapi token show', which has no hash now, and with a host of the \
+         certificate in -U: {}. The CA must be among those that their system trusts.",
+        hosts.join(", ")
+    ));
 }
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {

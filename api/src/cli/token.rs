@@ -11,6 +11,8 @@ use crate::store::certificates::{self, Usage};
 use crate::store::{configuration, journal, old_tokens};
 use common::secret::Secret;
 use common::text::{clock, hex};
+use common::x509::issuer::is_issued_by;
+use openssl::x509::X509;
 use sqlx::AnyConnection;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -34,6 +36,7 @@ const SHOW: &str = "\
 usage: os4xapi token show [-o FILE] [--db DB]
 
 Prints the token: SECRET.HASH, where HASH is the SHA-256 of the CA's certificate, by which the client knows this API.
+With an https certificate of another CA ('os4xapi cert set https') it is SECRET alone: clients trust their system's CAs.
 Anybody who has it may act as a client: hand it on as a file for 'os4x_proxyclient2 -T @FILE'.
 
 -o FILE: write it to FILE, which gets mode 0600
@@ -74,11 +77,20 @@ pub(super) fn new_token() -> Result<Secret, CliError> {
     Ok(Secret::new(hex::encode(&octets)))
 }
 
-/// The whole token, as clients take it.
+/// The whole token, as clients take it: with the hash of the CA by which they know this API, or without one where the
+/// https certificate is another CA's.
 pub(super) async fn text(connection: &mut AnyConnection) -> Result<String, CliError> {
     let token = configuration::token(connection).await?;
-    let ca = certificates::need(connection, Usage::Ca).await?;
-    Ok(format!("{}.{}\n", token.expose(), Facts::of_pem(&ca.certificate)?.fingerprint))
+    let ca = certificates::need(connection, Usage::Ca).await?.certificate;
+    let https = certificates::need(connection, Usage::Https).await?.certificate;
+    let doing = "reading the https certificate and its CA";
+    let read = |pem: &str| X509::from_pem(pem.as_bytes()).doing(doing);
+    let hash = if is_issued_by(&*read(&https)?, &*read(&ca)?) {
+        format!(".{}", Facts::of_pem(&ca)?.fingerprint)
+    } else {
+        String::new()
+    };
+    Ok(format!("{}{hash}\n", token.expose()))
 }
 
 async fn show(invocation: Invocation) -> Result<(), CliError> {

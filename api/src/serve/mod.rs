@@ -189,6 +189,9 @@ impl Server {
         drop(connection);
         reports::expire_ignores(&self.app, &values).await?;
         self.tls.refresh(&self.app.db, generation).await?;
+        if let Some(until) = self.tls.take_expiry() {
+            reports::report_https_expiry(&self.app, &values, until).await?;
+        }
         let reported = self.downloads.report_expired(&self.app, &values).await;
         self.downloads.time_slice(&self.app, values);
         reported

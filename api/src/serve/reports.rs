@@ -102,6 +102,16 @@ pub(super) async fn report_locked(
     take(app, values, "api", entry).await
 }
 
+/// Tells that a company's own https certificate ends soon: nobody renews it here.
+pub(super) async fn report_https_expiry(app: &App, values: &Values, until: i64) -> Result<(), DbError> {
+    let detail = format!(
+        "https_certificate_expires valid_until={} cause=\"no client gets through afterwards: bring a new one with \
+         'os4xapi cert set https'\"",
+        clock::rfc3339(until)
+    );
+    report(app, values, Level::Warn, "the https certificate expires soon", &detail).await
+}
+
 /// Tells of a client that was not started again with the new token.
 pub(super) async fn report_old_token(
     app: &App,

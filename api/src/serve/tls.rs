@@ -1,6 +1,6 @@
 //! The https side of the service: the acceptor with the certificate of the database. It follows a change in the
-//! database, and renews the certificate a month before it expires. Sends leaf and CA. Clients show no certificate here:
-//! they have a token.
+//! database, and renews the certificate a month before it expires, unless it is a company's own. Sends the chain.
+//! Clients show no certificate here: they have a token.
 
 use super::error::ServeError;
 use crate::db::{self, Db};
@@ -8,6 +8,7 @@ use crate::pki::ca::{Ca, HTTPS_DAYS, hosts_of};
 use crate::pki::{Doing, PkiError};
 use crate::store::certificates::{self, Usage};
 use common::text::clock::{self, DAY};
+use common::x509::issuer::is_issued_by;
 use common::x509::times::unix_time_of;
 use openssl::pkey::PKey;
 use openssl::ssl::{SslAcceptor, SslMethod, SslOptions, SslVersion};
@@ -23,6 +24,10 @@ pub(super) struct Tls {
     shown: String,
     /// Its end, seconds since 1970-01-01 UTC.
     until: i64,
+    /// Our own CA has issued it, so that it can be renewed here.
+    is_ours: bool,
+    /// The operator has heard that it ends soon.
+    is_told: bool,
     /// Generation at which it was read.
     generation: u64,
 }
@@ -36,15 +41,19 @@ impl Tls {
         let ca = certificates::need(&mut snapshot, Usage::Ca).await?;
         drop(snapshot);
         let doing = "reading the https certificate";
-        let certificate = X509::from_pem(https.certificate.as_bytes()).doing(doing)?;
+        let mut chain = X509::stack_from_pem(https.certificate.as_bytes()).doing(doing)?.into_iter();
+        let certificate = chain.next().ok_or(PkiError::KeyMismatch)?;
+        let ca = X509::from_pem(ca.certificate.as_bytes()).doing("reading the CA's certificate")?;
+        let is_ours = is_issued_by(&certificate, &ca);
         let until = unix_time_of(certificate.not_after()).doing(doing)?;
-        if until - clock::now() < RENEW {
+        if is_ours && until - clock::now() < RENEW {
             return Box::pin(Self::renew(db, &certificate)).await;
         }
         let key = PKey::private_key_from_pem(https.key.expose().as_bytes()).doing("reading the https key")?;
-        let ca = X509::from_pem(ca.certificate.as_bytes()).doing("reading the CA's certificate")?;
-        let acceptor = acceptor(&certificate, &key, ca)?;
-        Ok(Self { acceptor, shown: https.certificate, until, generation })
+        // Our CA goes along: a client that pins it by its hash finds it in the chain.
+        let issuers = if is_ours { vec![ca] } else { chain.collect() };
+        let acceptor = acceptor(&certificate, &key, issuers)?;
+        Ok(Self { acceptor, shown: https.certificate, until, is_ours, is_told: false, generation })
     }
 
     async fn renew(db: &Db, old: &X509) -> Result<Self, ServeError> {
@@ -59,15 +68,24 @@ impl Tls {
 
     /// Takes a changed certificate over.
     pub(super) async fn refresh(&mut self, db: &Db, generation: u64) -> Result<(), ServeError> {
-        if self.generation == generation && self.until - clock::now() >= RENEW {
+        if self.generation == generation && (!self.is_ours || self.until - clock::now() >= RENEW) {
             return Ok(());
         }
-        let fresh = Self::load(db).await?;
-        if fresh.shown != self.shown {
+        let mut fresh = Self::load(db).await?;
+        if fresh.shown == self.shown {
+            fresh.is_told = self.is_told;
+        } else {
             log::info!("https_certificate_changed valid_until={}", clock::rfc3339(fresh.until));
         }
         *self = fresh;
         Ok(())
+    }
+
+    /// The end of a certificate that is not renewed here, when it is near; once.
+    pub(super) fn take_expiry(&mut self) -> Option<i64> {
+        let is_news = !self.is_ours && !self.is_told && self.until - clock::now() < RENEW;
+        self.is_told |= is_news;
+        is_news.then_some(self.until)
     }
 
     /// For one connection.
@@ -79,7 +97,7 @@ impl Tls {
 fn acceptor(
     certificate: &X509,
     key: &PKey<openssl::pkey::Private>,
-    ca: X509,
+    issuers: Vec<X509>,
 ) -> Result<SslAcceptor, PkiError> {
     let doing = "setting up https";
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).doing(doing)?;
@@ -87,8 +105,9 @@ fn acceptor(
     builder.set_options(SslOptions::NO_RENEGOTIATION);
     builder.set_certificate(certificate).doing(doing)?;
     builder.set_private_key(key).doing(doing)?;
-    // The CA goes along: a client that pins it by its hash finds it in the chain.
-    builder.add_extra_chain_cert(ca).doing(doing)?;
+    for issuer in issuers {
+        builder.add_extra_chain_cert(issuer).doing(doing)?;
+    }
     builder.check_private_key().doing(doing)?;
     Ok(builder.build())
 }

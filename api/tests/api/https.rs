@@ -63,6 +63,14 @@ impl Client {
         builder.build().connect("127.0.0.1", self.tcp()).unwrap()
     }
 
+    /// The certificate that is shown, DER, whoever has issued it.
+    pub(crate) fn shown_certificate(&self) -> Vec<u8> {
+        let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
+        builder.set_verify(SslVerifyMode::NONE);
+        let stream = builder.build().connect("127.0.0.1", self.tcp()).unwrap();
+        stream.ssl().peer_certificate().unwrap().to_der().unwrap()
+    }
+
     /// Sends octets as they are; everything that comes back.
     pub(crate) fn raw(&self, request: &[u8]) -> Answer {
         let mut stream = self.tls();

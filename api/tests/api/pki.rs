@@ -8,7 +8,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
-use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints};
+use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{
     CrlNumber, X509, X509Builder, X509Crl, X509CrlBuilder, X509Name, X509NameBuilder, X509NameRef,
     X509RevokedBuilder,
@@ -45,6 +45,27 @@ impl Identity {
     /// A certificate of this CA, valid now.
     pub(crate) fn issue(&self, name: &str) -> Self {
         issue(name, Some(self), (now() - 60, now() + 86_400))
+    }
+
+    /// A certificate of this CA for https on 127.0.0.1, valid for a day.
+    pub(crate) fn issue_https(&self) -> Self {
+        let plain = self.issue("localhost");
+        let mut builder = X509Builder::new().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_serial_number(plain.certificate.serial_number()).unwrap();
+        builder.set_subject_name(plain.certificate.subject_name()).unwrap();
+        builder.set_issuer_name(plain.certificate.issuer_name()).unwrap();
+        builder.set_pubkey(&plain.key).unwrap();
+        builder.set_not_before(plain.certificate.not_before()).unwrap();
+        builder.set_not_after(plain.certificate.not_after()).unwrap();
+        let names = SubjectAlternativeName::new()
+            .ip("127.0.0.1")
+            .dns("localhost")
+            .build(&builder.x509v3_context(Some(&self.certificate), None))
+            .unwrap();
+        builder.append_extension(names).unwrap();
+        builder.sign(&self.key, MessageDigest::sha256()).unwrap();
+        Self { certificate: builder.build(), key: plain.key }
     }
 
     /// One that is over.

@@ -2,7 +2,8 @@
 //! told.
 
 use crate::https::Client;
-use crate::site::Site;
+use crate::pki::Identity;
+use crate::site::{Site, await_that};
 use serde_json::{Value, json};
 
 fn status(client: &Client) -> u16 {
@@ -53,4 +54,35 @@ fn a_client_with_a_token_that_has_ended_is_told_apart_from_a_stranger() {
     let told = entries(&site, "a client with the old token was refused");
     assert_eq!((told.len(), &told[0]["level"]), (1, &json!("ERROR")), "{told:?}");
     assert!(told[0]["detail"].as_str().unwrap().contains("os4xapi token show"), "{told:?}");
+}
+
+#[test]
+fn a_certificate_of_the_companys_own_is_shown_and_the_token_has_no_hash() {
+    let site = Site::new();
+    let serve = site.serve();
+    let (pinned, with_hash) = (site.client(&serve), site.token());
+    let ca = Identity::ca("Company CA");
+    let own = ca.issue_https();
+    let der = own.certificate.to_der().unwrap();
+    let (chain, key) =
+        (site.dir.write("chain.pem", &(own.pem() + &ca.pem())), site.dir.write("key", &own.key_pem()));
+    let said = site.run(&["cert", "set", "https", "--chain", &chain, "--key", &key]);
+    assert!(said.status == 0 && said.out.contains("The https certificate"), "{}", said.err);
+    assert!(said.err.contains("start the clients again") && said.err.contains("localhost"), "{}", said.err);
+    let token = site.token();
+    assert_eq!(Some(token.as_str()), with_hash.split('.').next());
+    assert_eq!(site.json(&["cert", "list"])[1]["usage"], "https");
+    serve.await_line("https_certificate_changed");
+    assert_eq!(pinned.shown_certificate(), der);
+    Client::new(serve.port, &ca.pem(), &token).generation();
+    // It is for a month or less: nobody renews it here, and the operator hears of it once.
+    serve.await_line("https_certificate_expires");
+    assert_eq!(entries(&site, "the https certificate expires soon").len(), 1);
+    let wrong = site.run(&["cert", "set", "ca", "--chain", &chain, "--key", &key]);
+    assert_eq!(wrong.status, 64, "{}", wrong.err);
+    // And back.
+    site.ok(&["cert", "https"]);
+    assert_eq!(site.token(), with_hash);
+    await_that("the certificate of the own CA", || pinned.shown_certificate() != der);
+    pinned.generation();
 }
