@@ -5,6 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oftp2peer::oftp::report::Outcome;
 use oftp2peer::oftp::settings::{OutFile, Settings};
+use serde_json::Value;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -421,5 +422,14 @@ fn an_outgoing_address_that_the_host_does_not_have_stops_the_server() {
     wait_for("the entry in the system log", || {
         site.api(&["log", "--json"]).unwrap().contains("192.0.2.1").then_some(())
     });
+    site.end();
+}
+
+#[test]
+fn the_addresses_of_the_servers_host_are_listed() {
+    let site = Site::start("addresses").unwrap();
+    let listed: Value = serde_json::from_str(&site.api(&["proxy", "list", "--json"]).unwrap()).unwrap();
+    let addresses = listed[0]["addresses"].as_array().unwrap();
+    assert!(addresses.contains(&"127.0.0.1".into()), "{listed}");
     site.end();
 }

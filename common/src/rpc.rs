@@ -60,6 +60,9 @@ impl From<Priority> for Level {
     }
 }
 
+/// Addresses that a server reports of its host; the backend keeps no more of them.
+pub const MAX_ADDRESSES: usize = 64;
+
 /// Makes `Call` and the names of its functions from the same rows. A row: `"NAME" VARIANT MEMBERS`.
 macro_rules! calls {
     ($($(#[$about:meta])* $name:literal $variant:ident $members:tt)+) => {
@@ -107,6 +110,9 @@ calls! {
         /// What time it is there, seconds since 1970-01-01 UTC.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         server_time: Option<i64>,
+        /// The addresses of its host, `MAX_ADDRESSES` at most.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        server_addresses: Vec<IpAddr>,
     }
 
     /// A CRL distribution URL, found in a verified chain, that the configuration does not know.
@@ -455,8 +461,12 @@ mod tests {
     #[test]
     fn the_function_stands_beside_its_members() {
         let id = format!("{}px", "0".repeat(64));
-        let call =
-            Call::ProxyConfig { proxy_id: id.parse().unwrap(), generation: Some(7), server_time: None };
+        let call = Call::ProxyConfig {
+            proxy_id: id.parse().unwrap(),
+            generation: Some(7),
+            server_time: None,
+            server_addresses: Vec::new(),
+        };
         assert_eq!(
             serde_json::to_string(&call).unwrap(),
             format!(r#"{{"function":"proxy_config","proxy_id":"{id}","generation":7}}"#)

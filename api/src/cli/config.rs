@@ -3,7 +3,7 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::{Command, output};
+use super::{Command, output, proxy};
 use crate::pki::read;
 use crate::settings::{SETTINGS, Setting, Values, find};
 use crate::store::configuration;
@@ -85,6 +85,9 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     output::say(&format!("{} is now {} (before: {})", setting.name, quoted(&now), quoted(&before)))?;
     if let Some(what) = unchecked(setting.name, &value) {
         output::warn(&what);
+    }
+    if let ("tcp_incoming_ip" | "tcp_outgoing_ip", Ok(address)) = (setting.name, value.parse()) {
+        proxy::warn_of_foreign(&mut *db.connection().await?, address).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::{Command, output};
+use super::{Command, output, proxy};
 use crate::db::Change;
 use crate::pki::ca::pem;
 use crate::pki::facts::{Facts, check_validity, short_name};
@@ -212,6 +212,9 @@ async fn finish(mut change: Change, partner: Partner, done: &str) -> Result<(), 
         );
     }
     partners::put(&mut change, &partner).await?;
+    if let Some(address) = partner.outgoing_ip {
+        proxy::warn_of_foreign(&mut change, address).await?;
+    }
     change.commit().await?;
     output::say(&format!(
         "Partner {} {done}: SSIDCODE '{}', certificate {}, {}.",

@@ -8,6 +8,8 @@ use crate::store::proxies;
 use common::identity::ProxyId;
 use common::text::clock;
 use serde_json::json;
+use sqlx::AnyConnection;
+use std::net::IpAddr;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
@@ -45,7 +47,7 @@ Lists a server: clients talk to listed servers only, and only those are handed t
 const LIST: &str = "\
 usage: os4xapi proxy list [--json] [--db DB]
 
-Lists the servers.
+Lists the servers, with the addresses of their hosts as they have reported them.
 
 --json: as JSON
 ";
@@ -79,13 +81,18 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     if invocation.flag("json") {
         let rows: Vec<_> = all
             .iter()
-            .map(|proxy| json!({"proxy_id": proxy.id, "name": proxy.name, "added": proxy.added}))
+            .map(|proxy| {
+                json!({"proxy_id": proxy.id, "name": proxy.name, "added": proxy.added,
+                       "addresses": proxy.addresses})
+            })
             .collect();
         return output::json(&rows);
     }
-    let mut table = output::Table::new(&["PROXY ID", "NAME", "ADDED"]);
+    let mut table = output::Table::new(&["PROXY ID", "NAME", "ADDED", "ADDRESSES"]);
     for proxy in all {
-        table.row(&[proxy.id.to_string(), proxy.name, clock::rfc3339(proxy.added)]);
+        let addresses: Vec<String> = proxy.addresses.iter().map(IpAddr::to_string).collect();
+        let addresses = output::or_dash(Some(addresses.join(" ")).filter(|text| !text.is_empty()));
+        table.row(&[proxy.id.to_string(), proxy.name, clock::rfc3339(proxy.added), addresses]);
     }
     table.print("No server is listed.")
 }
@@ -102,4 +109,27 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     }
     change.commit().await?;
     output::say("The server is listed no longer.")
+}
+
+/// Warns of an address for sessions that no server has reported as its host's own: a server ends where the one of
+/// `tcp_outgoing_ip` is missing.
+pub(super) async fn warn_of_foreign(connection: &mut AnyConnection, address: IpAddr) -> Result<(), CliError> {
+    // Every host has these, and not each of them is listed.
+    if address.is_loopback() || address.is_unspecified() {
+        return Ok(());
+    }
+    let all = proxies::all(connection).await?;
+    let known: Vec<IpAddr> = all.into_iter().flat_map(|proxy| proxy.addresses).collect();
+    if known.is_empty() {
+        output::warn(&format!(
+            "whether a server has the address {address} is not known, since none has been joined yet."
+        ));
+    } else if !known.contains(&address) {
+        let known: Vec<String> = known.iter().map(IpAddr::to_string).collect();
+        output::warn(&format!(
+            "no server has the address {address}. Their own are {}: 'os4xapi proxy list' shows whose.",
+            known.join(", ")
+        ));
+    }
+    Ok(())
 }

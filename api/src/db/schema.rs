@@ -160,6 +160,7 @@ ALTER TABLE os4x_ignored_messages ADD COLUMN partner TEXT;
 ALTER TABLE os4x_ignored_messages ADD COLUMN networks TEXT;
 ALTER TABLE os4x_ignored_messages ADD COLUMN reason TEXT;
 ALTER TABLE os4x_sessions ADD COLUMN caller TEXT;
+ALTER TABLE os4x_proxies ADD COLUMN addresses TEXT;
 "];
 
 /// Creates all tables and notes their version.

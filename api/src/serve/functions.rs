@@ -57,7 +57,11 @@ pub(super) async fn answer(
             Ok(ok(enrolment))
         }
         Call::ProxyClientConfig {} => client_config(app, client).await.map(ok),
-        Call::ProxyConfig { proxy_id, generation, server_time } => {
+        Call::ProxyConfig { proxy_id, generation, server_time, server_addresses } => {
+            if !server_addresses.is_empty() {
+                let mut connection = app.db.connection().await?;
+                proxies::note_addresses(&mut connection, &proxy_id, &server_addresses).await?;
+            }
             if let Some(time) = server_time {
                 reports::compare_clock(app, values, client, Origin::Server, time).await?;
             }

@@ -4,6 +4,7 @@
 use crate::db::{Change, DbError};
 use common::identity::ProxyId;
 use common::net::Network;
+use common::rpc::MAX_ADDRESSES;
 use common::text::clock;
 use sqlx::{AnyConnection, Row};
 use std::net::IpAddr;
@@ -17,6 +18,8 @@ pub(crate) struct Proxy {
     pub(crate) name: String,
     /// When it was added, seconds since 1970-01-01 UTC.
     pub(crate) added: i64,
+    /// The addresses of its host, as it reported them; none: it has not been joined yet.
+    pub(crate) addresses: Vec<IpAddr>,
 }
 
 /// A listener of a client.
@@ -53,14 +56,18 @@ impl ProxyClient {
 
 /// All servers.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Proxy>, DbError> {
-    let rows = sqlx::query("SELECT proxy_id, name, added FROM os4x_proxies ORDER BY added, proxy_id")
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("SELECT proxy_id, name, added, addresses FROM os4x_proxies ORDER BY added, proxy_id")
+            .fetch_all(connection)
+            .await?;
     rows.iter()
         .map(|row| {
             let id: String = row.try_get(0)?;
             let id = id.parse().map_err(|_| DbError::Corrupt(format!("Proxy ID '{id}'")))?;
-            Ok(Proxy { id, name: row.try_get(1)?, added: row.try_get(2)? })
+            let addresses: Option<String> = row.try_get(3)?;
+            let addresses = addresses.unwrap_or_default();
+            let addresses = addresses.split(',').filter_map(|text| text.parse().ok()).collect();
+            Ok(Proxy { id, name: row.try_get(1)?, added: row.try_get(2)?, addresses })
         })
         .collect()
 }
@@ -84,6 +91,24 @@ pub(crate) async fn add(change: &mut Change, id: &ProxyId, name: &str) -> Result
         .execute(&mut **change)
         .await?;
     Ok(true)
+}
+
+/// Notes which addresses a listed server's host has. The daemons do not see that, so it is no change.
+pub(crate) async fn note_addresses(
+    connection: &mut AnyConnection,
+    id: &ProxyId,
+    addresses: &[IpAddr],
+) -> Result<(), DbError> {
+    let addresses: Vec<String> = addresses.iter().take(MAX_ADDRESSES).map(IpAddr::to_string).collect();
+    // Servers tell them each time they ask; a row is written only where that is news.
+    sqlx::query(
+        "UPDATE os4x_proxies SET addresses = $1 WHERE proxy_id = $2 AND COALESCE(addresses, '') <> $1",
+    )
+    .bind(addresses.join(","))
+    .bind(id.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Removes a server; false if it is not listed.

@@ -24,6 +24,7 @@ fn as_version_1(site: &Site) {
         "ALTER TABLE os4x_certificates DROP COLUMN no_crl",
         "DROP TABLE os4x_old_tokens",
         "ALTER TABLE os4x_sessions DROP COLUMN caller",
+        "ALTER TABLE os4x_proxies DROP COLUMN addresses",
         "DROP INDEX os4x_system_log_session",
         "ALTER TABLE os4x_system_log DROP COLUMN event",
         "ALTER TABLE os4x_system_log DROP COLUMN reason",

@@ -4,6 +4,7 @@
 use crate::pki::{self, Identity};
 use crate::site::{PROGRAM, Said, Site};
 use nix::pty::openpty;
+use serde_json::json;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -88,4 +89,36 @@ fn a_removal_asks_on_a_terminal_and_nowhere_else() {
     assert_eq!((said.status, said.err.as_str(), left()), (0, "", 1));
     site.ok(&["partner", "remove", "C"]);
     assert_eq!(left(), 0);
+}
+
+#[test]
+fn an_address_that_no_server_has_is_warned_of() {
+    let site = Site::new();
+    let id = pki::proxy_id();
+    site.ok(&["proxy", "add", &id, "--name", "dmz"]);
+    site.ok(&["partner", "add", "A", "--ssid", "O0013A"]);
+    let set = |name: &str, value: &str| site.run(&["config", "set", name, value]).err;
+    assert!(set("tcp_outgoing_ip", "192.0.2.1").contains("none has been joined yet"));
+    let serve = site.serve();
+    let addresses = ["127.0.0.1", "192.0.2.1", "2001:db8::1"];
+    let call = json!({"function": "proxy_config", "proxy_id": id, "server_addresses": addresses});
+    // There is no certificate yet; what the server says of itself is kept all the same.
+    assert_eq!(site.client(&serve).call(&call).status, 503);
+    assert_eq!(site.json(&["proxy", "list"])[0]["addresses"], json!(addresses));
+    for (name, value, warned) in [
+        ("tcp_outgoing_ip", "192.0.2.1", false),
+        ("tcp_outgoing_ip", "2001:DB8:0::1", false),
+        ("tcp_outgoing_ip", "127.0.0.9", false),
+        ("tcp_outgoing_ip", "", false),
+        ("tcp_outgoing_ip", "192.0.2.2", true),
+        ("tcp_incoming_ip", "192.0.2.2", true),
+        ("tcp_incoming_ip", "0.0.0.0", false),
+    ] {
+        let said = set(name, value);
+        let words =
+            format!("no server has the address {value}. Their own are 127.0.0.1, 192.0.2.1, 2001:db8::1");
+        assert_eq!((said.contains(&words), said.is_empty()), (warned, !warned), "{name} {value}: {said}");
+    }
+    let said = site.run(&["partner", "set", "A", "--outgoing-ip", "192.0.2.3"]);
+    assert!(said.status == 0 && said.err.contains("no server has the address 192.0.2.3"), "{}", said.err);
 }

@@ -10,6 +10,7 @@ use common::rpc::{
 };
 use common::secret::Secret;
 use std::fmt;
+use std::net::IpAddr;
 
 /// One task of the API worker: a question, whose answer the parent waits for, or a report.
 #[derive(Debug)]
@@ -18,8 +19,13 @@ pub(super) enum BackendCall {
     Enrolment { public_key: String, renewal: bool },
     /// Our own configuration.
     ClientConfig,
-    /// The configuration of this server, which holds this generation; what time it is there.
-    ServerConfig { proxy_id: ProxyId, generation: Option<u64>, server_time: Option<i64> },
+    /// The configuration of this server, which holds this generation; what time it is there, and its host's addresses.
+    ServerConfig {
+        proxy_id: ProxyId,
+        generation: Option<u64>,
+        server_time: Option<i64>,
+        server_addresses: Vec<IpAddr>,
+    },
     /// The addresses of the server. The backend is not asked, only the resolver.
     LookUp { host: String, port: u16 },
     /// Report: a CRL distribution URL.
@@ -87,10 +93,11 @@ impl BackendCall {
                 Call::ProxyEnrol { public_key: public_key.clone(), renewal: *renewal }
             }
             Self::ClientConfig => Call::ProxyClientConfig {},
-            Self::ServerConfig { proxy_id, generation, server_time } => Call::ProxyConfig {
+            Self::ServerConfig { proxy_id, generation, server_time, server_addresses } => Call::ProxyConfig {
                 proxy_id: proxy_id.clone(),
                 generation: *generation,
                 server_time: *server_time,
+                server_addresses: server_addresses.clone(),
             },
             Self::CrlUrl(url) => Call::ProxyCrlUrl(url.clone()),
             Self::SystemLog(entry) => Call::ProxySystemLog(entry.clone()),

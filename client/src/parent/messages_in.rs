@@ -11,10 +11,10 @@ use common::config::ClientConfig;
 use common::link::control::ToClient;
 use common::net;
 use common::process::startup::Finish;
-use common::rpc::{self, Origin, SystemLog};
+use common::rpc::{self, MAX_ADDRESSES, Origin, SystemLog};
 use common::secret::Secret;
 use nix::unistd::Pid;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 impl Parent {
@@ -37,7 +37,9 @@ impl Parent {
             ToClient::Refused { reason } => {
                 self.stop = Some(Finish::Failed(format!("the server refused this client: {reason}")));
             }
-            ToClient::GetConfig { generation, time } => self.fetch_config(generation, time),
+            ToClient::GetConfig { generation, time, addresses } => {
+                self.fetch_config(generation, time, addresses);
+            }
             ToClient::Pair { pair, ticket, direction } => {
                 self.sessions.on_pair((pair, ticket), direction, now, actions);
             }
@@ -62,13 +64,20 @@ impl Parent {
     }
 
     /// One at a time: a server that asks again before it has its answer asks in vain.
-    fn fetch_config(&mut self, generation: Option<u64>, server_time: Option<i64>) {
+    fn fetch_config(
+        &mut self,
+        generation: Option<u64>,
+        server_time: Option<i64>,
+        mut server_addresses: Vec<IpAddr>,
+    ) {
         let Some(server) = &self.server else { return };
         if server.is_bulk_pending() || self.backend.is_asked("proxy_config") {
             common::debug!("the server asks for its configuration while it is on its way");
             return;
         }
-        let question = BackendCall::ServerConfig { proxy_id: server.proxy_id(), generation, server_time };
+        server_addresses.truncate(MAX_ADDRESSES);
+        let proxy_id = server.proxy_id();
+        let question = BackendCall::ServerConfig { proxy_id, generation, server_time, server_addresses };
         self.backend.ask(question, &mut self.actions);
     }
 

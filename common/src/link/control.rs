@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
@@ -63,6 +64,9 @@ pub enum ToClient {
         /// What time it is there, seconds since 1970-01-01 UTC.
         #[serde(default)]
         time: Option<i64>,
+        /// The addresses of the server's host.
+        #[serde(default)]
+        addresses: Vec<IpAddr>,
     },
     /// Have a session child dial in for this pair.
     Pair {

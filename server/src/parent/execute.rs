@@ -7,6 +7,7 @@ use super::admission::Conditions;
 use super::config_fetch::Progress;
 use super::control::Client;
 use super::internal_port;
+use super::outgoing_address;
 use super::sessions::Sessions;
 use super::succession::{self, Verdict};
 use super::tokens;
@@ -354,7 +355,8 @@ impl Parent {
         self.fetch.request(Instant::now());
         let held = self.config.as_ref().filter(|config| !config.is_outdated());
         let generation = held.map(|config| config.generation);
-        self.send_to_client(&ToClient::GetConfig { generation, time: Some(clock::now()) });
+        let addresses = outgoing_address::of_this_host();
+        self.send_to_client(&ToClient::GetConfig { generation, time: Some(clock::now()), addresses });
     }
 
     /// Back to listening on the internal port; sessions that are admitted run on.

@@ -3,7 +3,26 @@
 
 use crate::active_config::ActiveConfig;
 use common::net;
+use common::rpc::MAX_ADDRESSES;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use std::net::IpAddr;
+
+/// The addresses of this host, for the backend: it warns of an outgoing address that no server has. None where the
+/// system does not tell them.
+pub(super) fn of_this_host() -> Vec<IpAddr> {
+    let all = getifaddrs().into_iter().flatten();
+    let mut addresses: Vec<IpAddr> = all.filter_map(|interface| address(&interface)).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.truncate(MAX_ADDRESSES);
+    addresses
+}
+
+fn address(interface: &InterfaceAddress) -> Option<IpAddr> {
+    let address = interface.address.as_ref()?;
+    let four = address.as_sockaddr_in().map(|four| four.ip().into());
+    four.or_else(|| address.as_sockaddr_in6().map(|six| six.ip().into()))
+}
 
 /// Why the global address cannot be used, if it is configured and is not an address of this host.
 pub(super) fn fault(wanted: Option<IpAddr>) -> Option<String> {
@@ -26,4 +45,15 @@ pub(super) fn partner_faults(config: &ActiveConfig) -> Vec<String> {
 /// An address that could not be looked at, for want of a descriptor for example, does not count as missing.
 fn is_missing(ip: IpAddr) -> bool {
     net::is_own(ip).is_ok_and(|own| !own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_this_host;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn every_host_has_its_loopback_address() {
+        assert!(of_this_host().contains(&Ipv4Addr::LOCALHOST.into()));
+    }
 }

@@ -17,7 +17,7 @@ fn url() -> BackendCall {
 
 fn server_config() -> BackendCall {
     let proxy_id = format!("{}px", "ab".repeat(32)).parse().unwrap();
-    BackendCall::ServerConfig { proxy_id, generation: None, server_time: None }
+    BackendCall::ServerConfig { proxy_id, generation: None, server_time: None, server_addresses: Vec::new() }
 }
 
 fn look_up() -> BackendCall {
