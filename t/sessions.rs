@@ -180,6 +180,57 @@ fn what_outlives_its_client_is_orphaned_until_its_end_is_heard_of() {
 }
 
 #[test]
+fn an_end_is_listed_though_both_daemons_were_started_again() {
+    let (mut site, _partner) = site(Builder::new("both-again"));
+    let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    let outward = Flight::take_off(station(&"acme", connect(&site))).unwrap();
+    wait_listed(&site, "running", 2);
+    for role in [Role::Server, Role::Client] {
+        site.signal(role, Signal::SIGTERM);
+        site.wait_end(role);
+    }
+    // One ends while there is no server, the other one under the next server.
+    assert!(flight.land().unwrap().is_good());
+    site.wait_log(Role::Server, "session_end direction=incoming");
+    let untold = site.folder(Role::Server).join("os4x_proxyserver.untold");
+    wait_for("the end to be kept", || untold.exists().then_some(()));
+    let mark = site.mark(Role::Server);
+    for role in [Role::Server, Role::Client] {
+        site.restart(role).unwrap();
+    }
+    site.wait_log_after(Role::Server, mark, "client_joined");
+    wait_listed(&site, "ended", 1);
+    assert!(outward.land().unwrap().is_good());
+    for one in wait_listed(&site, "ended", 2) {
+        assert_eq!((&one["reason"], &one["files"]), (&"normal".into(), &1.into()), "{one}");
+    }
+    assert!(!untold.exists());
+    site.wait_log_after(Role::Server, mark, "listener_open*tls");
+    site.end();
+}
+
+#[test]
+fn an_end_is_listed_though_the_server_ends_at_once() {
+    let (mut site, _partner) = site(Builder::new("at-once"));
+    for count in 1..=3 {
+        let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+        wait_listed(&site, "running", 1);
+        let mark = site.mark(Role::Server);
+        assert!(flight.land().unwrap().is_good());
+        site.wait_log_after(Role::Server, mark, "session_end direction=incoming");
+        // It waits to be sent with others.
+        site.signal(Role::Server, Signal::SIGTERM);
+        for role in [Role::Server, Role::Client] {
+            site.wait_end(role);
+            site.restart(role).unwrap();
+        }
+        site.wait_log_after(Role::Server, mark, "listener_open*tls");
+        wait_listed(&site, "ended", count);
+    }
+    site.end();
+}
+
+#[test]
 fn a_backend_that_stands_still_holds_nobody_up_and_hears_of_it_later() {
     let (mut site, _partner) = site(Builder::new("still"));
     let goes_out = |site: &Site| {

@@ -1,7 +1,7 @@
 //! Creates files whole or not at all, and never over another one (PID files and identity keys). Says whether a file has
 //! changed.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
@@ -21,6 +21,15 @@ impl Inode {
     /// There is no such file, or it cannot be seen.
     pub fn of(path: &Path) -> io::Result<Self> {
         let found = fs::symlink_metadata(path)?;
+        Ok(Self { device: found.dev(), number: found.ino() })
+    }
+
+    /// The file that is open as `file`, whatever name it has by now.
+    ///
+    /// # Errors
+    /// It cannot be seen.
+    pub fn of_open(file: &File) -> io::Result<Self> {
+        let found = file.metadata()?;
         Ok(Self { device: found.dev(), number: found.ino() })
     }
 }

@@ -4,6 +4,7 @@ use crate::identity::Identity;
 use crate::licence::{Licence, LicenceError};
 use crate::options::Options;
 use crate::parent::Parent;
+use crate::untold::Untold;
 use common::log::{Event, events};
 use common::net;
 use common::process::options::complain;
@@ -31,7 +32,8 @@ pub(crate) fn run(site: &Site, options: &Options) -> Status {
         .field_display("listen", options.internal)
         .log();
     let licence_file = options.licence.clone();
-    let finish = match Parent::new(started.signals, listener, identity, licence, licence_file) {
+    let untold = Untold::at(site.file("untold"));
+    let finish = match Parent::new(started.signals, listener, identity, licence, licence_file, untold) {
         Ok(parent) => parent.run(started.ready),
         Err(e) => started.ready.give_up(site.program(), &e),
     };

@@ -14,6 +14,7 @@ mod parent;
 mod session;
 mod tls;
 mod trust;
+mod untold;
 
 use common::process::options::{complain, print};
 use common::process::site::Site;

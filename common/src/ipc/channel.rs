@@ -107,15 +107,17 @@ impl Channel {
     }
 
     /// Sends a message from a child to its parent, which relies on it: while the parent is busy, the child waits. A
-    /// parent that is gone is no fault here; the child finds that out when it reads.
-    pub fn send_to_parent(&self, message: &impl Serialize) {
-        match self.send_patiently(message, PARENT_BUSY) {
+    /// parent that is gone is no fault here; the child finds that out when it reads. Whether it was sent.
+    pub fn send_to_parent(&self, message: &impl Serialize) -> bool {
+        let sent = self.send_patiently(message, PARENT_BUSY);
+        match &sent {
             Ok(()) => {}
-            Err(ChannelError::Io(e)) if is_gone(&e) => {
+            Err(ChannelError::Io(e)) if is_gone(e) => {
                 crate::debug!("the parent is gone, so a message to it was dropped");
             }
             Err(e) => crate::error!("a message to the parent could not be sent: {e}"),
         }
+        sent.is_ok()
     }
 
     /// Sends one message; while the other end has not read what is there, waits for that, for `patience` at most.

@@ -315,6 +315,7 @@ impl Parent {
     /// A report that cannot be sent is dropped and counted; it never costs the connection.
     fn queue_reports(&mut self, now: Instant) {
         let Some(client) = &mut self.client else { return };
+        self.reports.take_untold(now);
         while client.connection().backlog() < REPORT_BACKLOG {
             let Some(report) = self.reports.next_due(now) else { return };
             if client.send(&report).is_err() {
@@ -340,15 +341,18 @@ impl Parent {
         }
     }
 
-    /// This parent ends: the client learns of it at once, and of what waits to be reported.
+    /// This parent ends: the client learns of it at once, and of what waits to be reported. Without a client that waits
+    /// for the next parent.
     pub(super) fn close_control(&mut self) {
-        let Some(client) = &mut self.client else { return };
-        while let Some(report) = self.reports.next() {
-            if client.send(&report).is_err() {
-                break;
+        if let Some(client) = &mut self.client {
+            while let Some(report) = self.reports.next() {
+                if client.send(&report).is_err() {
+                    break;
+                }
             }
+            client.close();
         }
-        client.close();
+        self.reports.leave_untold();
     }
 
     fn request_config(&mut self) {

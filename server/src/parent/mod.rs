@@ -38,6 +38,7 @@ use crate::active_config::ActiveConfig;
 use crate::identity::Identity;
 use crate::licence::Licence;
 use crate::session::{self, ChildInit};
+use crate::untold::Untold;
 use action::Fork;
 use common::ipc::channel::Channel;
 use common::log::Throttle;
@@ -102,6 +103,7 @@ impl Parent {
         identity: Identity,
         licence: Licence,
         licence_file: PathBuf,
+        untold: Untold,
     ) -> io::Result<Self> {
         let licensing = Licensing::new(identity, licence, licence_file);
         let context = licensing.context().map_err(io::Error::other)?;
@@ -118,7 +120,7 @@ impl Parent {
             fetch: ConfigFetch::default(),
             sessions: Sessions::default(),
             channels: HashMap::new(),
-            reports: Reports::default(),
+            reports: Reports::new(untold),
             licensing,
             certificate: Countdown::default(),
             crl_urls: CrlUrls::default(),
@@ -181,9 +183,10 @@ impl Parent {
             Ok(sys::Fork::Child) => {
                 drop((ours, fork));
                 let active = self.config.take();
+                let untold = self.reports.untold().clone();
                 drop(self);
                 let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
-                let init = ChildInit { channel: theirs, active, direction };
+                let init = ChildInit { channel: theirs, active, direction, untold };
                 let status =
                     catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())

@@ -1,6 +1,7 @@
 //! What goes to the backend by way of the client: system log entries at once, session events in batches. Bounded; what
 //! does not fit is dropped, counted and logged. Never holds up a session.
 
+use crate::untold::Untold;
 use common::ipc::frame;
 use common::link::control::{MAX_REPORT, ToClient};
 use common::rpc::{SessionEvent, SystemLog};
@@ -17,15 +18,44 @@ const BATCH_SIZE: usize = 500;
 /// Longest detail of an entry, octets: with every one of them escaped it stays below `MAX_REPORT`.
 const MAX_DETAIL: usize = 16 * 1024;
 
-#[derive(Default)]
+/// How often it is looked whether sessions of an earlier parent have ended.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 pub(super) struct Reports {
     entries: VecDeque<SystemLog>,
     events: VecDeque<SessionEvent>,
     since: Option<Instant>,
     dropped: u64,
+    untold: Untold,
+    looked: Option<Instant>,
 }
 
 impl Reports {
+    /// Nothing to report yet but what `untold` has.
+    pub(super) fn new(untold: Untold) -> Self {
+        let (entries, events) = (VecDeque::new(), VecDeque::new());
+        Self { entries, events, since: None, dropped: 0, untold, looked: None }
+    }
+
+    /// Where session processes leave what this parent is not there to hear.
+    pub(super) fn untold(&self) -> &Untold {
+        &self.untold
+    }
+
+    /// Takes what an earlier parent and its session processes could not tell.
+    pub(super) fn take_untold(&mut self, now: Instant) {
+        if self.looked.is_none_or(|looked| now.duration_since(looked) >= LOOK_EVERY) {
+            self.looked = Some(now);
+            self.untold.take().into_iter().for_each(|event| self.push_event(event, now));
+        }
+    }
+
+    /// This parent ends: the next one tells the events that are left.
+    pub(super) fn leave_untold(&mut self) {
+        self.untold.keep(&self.events);
+        self.events.clear();
+    }
+
     pub(super) fn push_entry(&mut self, entry: SystemLog, now: Instant) {
         if self.entries.len() < MAX_ENTRIES {
             let detail = shortened(entry.detail, MAX_DETAIL);
@@ -105,7 +135,7 @@ fn weight(event: &SessionEvent) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{BATCH_SIZE, MAX_EVENTS, Reports};
+    use super::{BATCH_SIZE, MAX_EVENTS, Reports, Untold};
     use crate::messages::ToParent;
     use common::ipc::channel::Channel;
     use common::ipc::frame;
@@ -149,7 +179,7 @@ mod tests {
 
     #[test]
     fn every_batch_fits_a_message_and_nothing_is_lost_of_what_was_taken() {
-        let mut reports = Reports::default();
+        let mut reports = Reports::new(Untold::at("/nonexistent/untold".into()));
         for _ in 0..MAX_EVENTS + 7 {
             reports.push_event(end(), Instant::now());
         }
@@ -166,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_longest_entry_fits_a_message() {
-        let mut reports = Reports::default();
+        let mut reports = Reports::new(Untold::at("/nonexistent/untold".into()));
         let entry = SystemLog {
             level: Level::Error,
             text: "a certificate or CRL of the configuration cannot be used".to_owned(),

@@ -3,13 +3,14 @@
 
 use crate::active_config::ActiveConfig;
 use crate::messages::{ToChild, ToParent};
+use crate::untold::Untold;
 use common::ipc::channel::{Channel, Received};
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
 use common::log::{Event, Priority};
 use common::net::{Conn, Interrupted, Waiter, Wire};
 use common::process::status::Status;
-use common::rpc::{About, Origin, SystemLog};
+use common::rpc::{About, Origin, SessionEvent, SystemLog};
 use mio::net::TcpStream;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
@@ -24,6 +25,8 @@ pub(crate) struct ChildInit {
     pub(crate) active: ActiveConfig,
     /// Whom it waits for.
     pub(crate) direction: Direction,
+    /// Where it leaves what the parent is not there to hear.
+    pub(crate) untold: Untold,
 }
 
 /// What the parent sent cannot be read, or lacks its descriptor.
@@ -99,11 +102,12 @@ pub(super) struct SessionContext {
     pub(super) partner: Option<(TcpStream, SocketAddr)>,
     pub(super) parent_gone: bool,
     channel: Channel,
+    untold: Untold,
 }
 
 impl SessionContext {
     pub(super) fn new(init: ChildInit) -> io::Result<Self> {
-        let ChildInit { mut channel, active, direction } = init;
+        let ChildInit { mut channel, active, direction, untold } = init;
         let waiter = Waiter::new()?;
         waiter.watch(&mut channel)?;
         Ok(Self {
@@ -116,6 +120,7 @@ impl SessionContext {
             partner: None,
             parent_gone: false,
             channel,
+            untold,
         })
     }
 
@@ -169,6 +174,16 @@ impl SessionContext {
     /// Sends a message to the parent. That it is gone shows when we read.
     pub(super) fn send_to_parent(&self, message: &ToParent) {
         self.channel.send_to_parent(message);
+    }
+
+    /// Begin or end of the session, for the backend. Without the parent, the next one tells it.
+    pub(super) fn report(&self, event: SessionEvent) {
+        let message = ToParent::Session(Box::new(event));
+        if !self.channel.send_to_parent(&message)
+            && let ToParent::Session(event) = message
+        {
+            self.untold.keep([&*event]);
+        }
     }
 
     /// An entry for the backend's system log: our words, and the line with the peer's values, at the line's level.

@@ -50,7 +50,7 @@ fn begin(context: &SessionContext) {
         .field("serial", &facts.serial)
         .field("tls", &facts.tls)
         .log();
-    context.send_to_parent(&ToParent::Session(Box::new(SessionEvent::Begin(SessionBegin {
+    context.report(SessionEvent::Begin(SessionBegin {
         session,
         direction: facts.direction.word().to_owned(),
         pid: std::process::id(),
@@ -62,7 +62,7 @@ fn begin(context: &SessionContext) {
         serial: facts.serial.clone(),
         tls: facts.tls.clone(),
         station: String::new(),
-    }))));
+    }));
 }
 
 fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &Inspector, begun: Instant) {
@@ -81,7 +81,7 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
         context.send_system_log(level, ending.status, &text, &event);
     }
     event.log_at(level);
-    context.send_to_parent(&ToParent::Session(Box::new(SessionEvent::End(SessionEnd {
+    context.report(SessionEvent::End(SessionEnd {
         session,
         time: common::text::clock::unix_time(),
         octets_in: totals.from(Side::Outer),
@@ -93,6 +93,6 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
         detail: ending.detail.clone(),
         transfers: inspector.transfers(),
         deviations: inspector.deviations(),
-    }))));
+    }));
     context.send_to_parent(&ToParent::EndLogged);
 }
