@@ -502,3 +502,28 @@ fn slow_a_server_that_gets_no_configuration_at_its_start_gets_it_when_the_backen
     assert_eq!(recovery(&mut site, 0, "proxy_config"), (1, 0));
     site.end();
 }
+
+#[test]
+fn a_companys_own_certificate_is_checked_by_the_systems_store() {
+    let mut site = Builder::new("own-https").prepare().unwrap();
+    // What the site shows partners is of another CA than the backend's, and names the backend's address.
+    let [chain, key, store] = ["proxy.pem", "proxy.key", "ca.pem"]
+        .map(|name| site.directory().join("ca").join(name).to_string_lossy().into_owned());
+    site.api(&["cert", "set", "https", "--chain", &chain, "--key", &key]).unwrap();
+    let token = site.folder(Role::Client).join("token").to_string_lossy().into_owned();
+    site.api(&["token", "show", "-o", &token]).unwrap();
+    for (role, up) in [(Role::Api, "listening on"), (Role::Server, "daemon_start")] {
+        site.restart(role).unwrap();
+        site.wait_log(role, up);
+    }
+    // The system does not know that CA.
+    let refused = site.detached(Role::Client).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(1) && said.contains("certificate"), "{said}");
+    let mut command = site.command(Role::Client);
+    command.env("SSL_CERT_FILE", &store);
+    site.start_as(Role::Client, command).unwrap();
+    site.wait_open();
+    site.assert_works();
+    site.end();
+}

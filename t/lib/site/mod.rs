@@ -278,7 +278,11 @@ impl Site {
 
     /// Starts a daemon that has ended, or was not started yet.
     pub fn restart(&mut self, role: Role) -> Result<(), SiteError> {
-        let command = self.command(role);
+        self.start_as(role, self.command(role))
+    }
+
+    /// The same with a command of its own, which is made of `command`.
+    pub fn start_as(&mut self, role: Role, command: Command) -> Result<(), SiteError> {
         let daemon = Daemon::start(role, command, &self.folder(role))?;
         self.daemons.insert(role, daemon);
         Ok(())
