@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -11,43 +11,53 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
-use t::site::{Role, Site};
+use t::loglines::Line;
+use t::site::{Builder, Role, Site};
 use t::wait::wait_for;
 
 /// More than there are places.
 const CROWD: usize = 100;
 
-/// A connection from this address that says nothing.
-fn silent(from: IpAddr, to: SocketAddr) -> Option<TcpStream> {
+/// A connection from this address.
+fn connected(from: IpAddr, to: SocketAddr) -> Option<TcpStream> {
     let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).ok()?;
     bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(from, 0))).ok()?;
     connect(socket.as_raw_fd(), &SockaddrStorage::from(to)).ok()?;
     Some(socket.into())
 }
 
-/// Connections that say nothing, dialled anew for as long as this lives.
-struct Neighbour {
+/// Connections that say only this, dialled anew for as long as this lives.
+struct Crowd {
     stop: Option<Sender<()>>,
     dialled: Arc<AtomicUsize>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl Neighbour {
-    fn new(from: [u8; 4], to: SocketAddr) -> Self {
+impl Crowd {
+    fn new(from: &[[u8; 4]], to: SocketAddr, octets: &'static [u8]) -> Self {
+        Self::of(CROWD, from, to, octets)
+    }
+
+    /// So many at a time.
+    fn of(size: usize, from: &[[u8; 4]], to: SocketAddr, octets: &'static [u8]) -> Self {
+        let sources: Vec<IpAddr> = from.iter().map(|address| IpAddr::from(*address)).collect();
         let (stop, stopped) = channel();
         let dialled = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&dialled);
         let thread = thread::spawn(move || {
             let mut held = VecDeque::new();
             let mut pause = Duration::ZERO;
+            let mut sources = sources.into_iter().cycle();
             while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 // One that is cut is dialled anew; the oldest goes first.
-                if held.len() >= CROWD
+                if held.len() >= size
                     && let Some(mut oldest) = held.pop_front()
                 {
                     let _ = TcpStream::read(&mut oldest, &mut [0]);
                 }
-                if let Some(stream) = silent(from.into(), to) {
+                if let Some(mut stream) = sources.next().and_then(|from| connected(from, to)) {
+                    // One that is refused at once is gone by now.
+                    let _ = stream.write_all(octets);
                     held.push_back(stream);
                     counted.fetch_add(1, Ordering::Relaxed);
                     pause = Duration::ZERO;
@@ -62,13 +72,11 @@ impl Neighbour {
 
     /// Waits until so many were dialled.
     fn wait(&self, count: usize) {
-        wait_for("the neighbour's connections", || {
-            (self.dialled.load(Ordering::Relaxed) >= count).then_some(())
-        });
+        wait_for("the crowd's connections", || (self.dialled.load(Ordering::Relaxed) >= count).then_some(()));
     }
 }
 
-impl Drop for Neighbour {
+impl Drop for Crowd {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
@@ -82,7 +90,7 @@ fn a_neighbour_in_the_dmz_that_says_nothing_keeps_no_client_out() {
     let mut site = Site::start("neighbour").unwrap();
     site.signal(Role::Client, Signal::SIGTERM);
     site.wait_end(Role::Client);
-    let neighbour = Neighbour::new([127, 0, 9, 9], site.internal);
+    let neighbour = Crowd::new(&[[127, 0, 9, 9]], site.internal, b"");
     neighbour.wait(2 * CROWD);
     for _ in 0..3 {
         let mark = site.mark(Role::Server);
@@ -101,4 +109,70 @@ fn a_neighbour_in_the_dmz_that_says_nothing_keeps_no_client_out() {
     site.restart(Role::Client).unwrap();
     site.wait_open();
     site.end();
+}
+
+/// A site that takes loopback addresses for what they would be on the internet.
+fn exposed(name: &str) -> Site {
+    Builder::new(name).setting("proxy_penalty_exempt", "").start().unwrap()
+}
+
+/// A partner's session from an address of its own.
+fn call_from(site: &Site, from: [u8; 4]) -> bool {
+    let mut partner = site.partner("O0013ACME").unwrap();
+    partner.dial.from = Some(from.into());
+    partner.call().ending.is_normal()
+}
+
+/// Twelve addresses of twelve networks, and of one: as many connections as they get.
+#[test]
+fn strangers_that_take_all_places_of_the_tls_port_keep_no_partner_out() {
+    for (name, octets) in [("silent-crowd", &b""[..]), ("half-crowd", &b"\x16\x03\x01\x02\x00\x01"[..])] {
+        let mut site = exposed(name);
+        let networks: Vec<[u8; 4]> = (1..=12).map(|network| [127, 40, network, 7]).collect();
+        let hosts = (1..=12).map(|host| [127, 41, 0, host]);
+        let crowd = Crowd::of(500, &networks.into_iter().chain(hosts).collect::<Vec<_>>(), site.tls, octets);
+        crowd.wait(1_000);
+        for host in 1..=5 {
+            assert!(call_from(&site, [127, 42, host, 1]), "{name} {host}");
+        }
+        // Who has been a partner lately has a place of its own.
+        assert!((0..5).all(|_| call_from(&site, [127, 42, 1, 1])));
+        drop(crowd);
+        let log = site.log(Role::Server);
+        assert!(log.contains("others needed its place"), "{log}");
+        assert_no_flood(&log);
+        site.end();
+    }
+}
+
+#[test]
+fn strangers_that_fail_again_and_again_are_turned_away_with_few_lines() {
+    let mut site = exposed("garbage");
+    let crowd = Crowd::new(&[[127, 43, 0, 1], [127, 43, 1, 1]], site.tls, b"no TLS at all\r\n\r\n");
+    crowd.wait(600);
+    site.wait_log(Role::Server, "session_refused*reason=penalty");
+    assert!(call_from(&site, [127, 44, 0, 1]));
+    drop(crowd);
+    site.signal(Role::Server, Signal::SIGTERM);
+    site.wait_end(Role::Server);
+    let line = site.wait_log(Role::Server, " strangers *");
+    let line = Line::read(&line).unwrap();
+    let number = |key| line.field(key).unwrap().parse::<u64>().unwrap();
+    assert!(number("penalized") > 100 && number("unlogged") > 100, "{line:?}");
+    let log = site.log(Role::Server);
+    assert_no_flood(&log);
+    // What the backend hears is bounded by the same count.
+    let entries = site.api(&["log", "--json"]).unwrap();
+    assert!(entries.matches("session refused").count() <= 40, "{entries}");
+    site.end();
+}
+
+/// At most 100 lines a second, whatever comes.
+fn assert_no_flood(log: &str) {
+    let mut seconds = std::collections::BTreeMap::new();
+    for line in log.lines().filter(|line| line.contains(" session_refused ")) {
+        *seconds.entry(line.get(..17).unwrap_or_default()).or_insert(0) += 1;
+    }
+    // A span of the count may touch two seconds of the clock.
+    assert!(seconds.values().all(|lines| *lines <= 200), "{seconds:?}");
 }

@@ -125,6 +125,7 @@ fn samples() -> Vec<Value> {
         tls_check_client_certificate: true,
         tls_ignore_crl_unavailability: true,
         outgoing_allow_local: true,
+        penalty_exempt: vec!["127.0.0.0/8".to_owned()],
         proxy_max_config_age: 1,
         limits: Limits::default(),
     };

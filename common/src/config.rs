@@ -15,8 +15,8 @@ use std::ops::RangeInclusive;
 pub enum ConfigFault {
     /// A number is out of its range: the name, the number, the least and the most.
     Range(&'static str, u32, u32, u32),
-    /// A network is not in CIDR notation (RFC 4632): its text, at most 60 octets.
-    Network(String),
+    /// A network is not in CIDR notation (RFC 4632): the name of the list, and its text, at most 60 octets.
+    Network(&'static str, String),
     /// The host of the station is empty.
     NoStation,
 }
@@ -27,7 +27,9 @@ impl fmt::Display for ConfigFault {
             Self::Range(name, value, least, most) => {
                 write!(f, "{name} is {value}; it must be {least} to {most}")
             }
-            Self::Network(text) => write!(f, "networks holds '{text}', which is no network in CIDR notation"),
+            Self::Network(list, text) => {
+                write!(f, "{list} holds '{text}', which is no network in CIDR notation")
+            }
             Self::NoStation => f.write_str("station_host is empty; it must be a name or an address"),
         }
     }
@@ -44,6 +46,16 @@ fn check(name: &'static str, value: u32, allowed: &RangeInclusive<u32>) -> Resul
 
 fn check_port(name: &'static str, port: u16) -> Result<(), ConfigFault> {
     check(name, port.into(), &(1..=u16::MAX.into()))
+}
+
+fn check_networks<'a>(
+    list: &'static str,
+    mut networks: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigFault> {
+    match networks.find(|text| text.parse::<Network>().is_err()) {
+        Some(text) => Err(ConfigFault::Network(list, shortened(text.clone(), 60))),
+        None => Ok(()),
+    }
 }
 
 /// One PEM object (RFC 7468: certificate or CRL) and the name that an operator gave it.
@@ -244,8 +256,10 @@ limits! {
     parked_pairs: 4, 0..=1_000, "Pairs of processes parked ahead of need, in each direction.";
     parked_age: 300, 10..=86_400, "Maximum age of a parked pair, seconds.";
     unverified_per_address: 20, COUNT, "Connections not yet verified of one address (IPv6: of one /64).";
-    unverified_soft: 100, COUNT, "Connections not yet verified from which some are refused at random.";
-    unverified_hard: 200, COUNT, "Connections not yet verified at which all further ones are refused.";
+    unverified_soft: 100, COUNT,
+        "Connections not yet verified from which those that take longer than 5 s make way for others.";
+    unverified_hard: 200, COUNT,
+        "Connections not yet verified in all; a quarter of them is for addresses of which partners came lately.";
     handshake_seconds: 30, SECONDS, "Deadline of a partner's TLS handshake, seconds.";
     ssid_seconds: 60, SECONDS, "Deadline of a partner's SSID, seconds.";
     buffer_seconds: 60, SECONDS, "Deadline of one Exchange Buffer once begun, seconds.";
@@ -297,6 +311,10 @@ pub struct ProxyConfig {
     /// (`proxy_outgoing_allow_local`).
     #[serde(default)]
     pub outgoing_allow_local: bool,
+    /// Networks in CIDR notation whose addresses get no penalties and have the places of known ones
+    /// (`proxy_penalty_exempt`).
+    #[serde(default)]
+    pub penalty_exempt: Vec<String>,
     /// How long the server may use this configuration without news of it, seconds, at least 1 (`proxy_max_config_age`).
     pub proxy_max_config_age: u32,
     /// Limits; the client gets the same ones.
@@ -312,6 +330,7 @@ impl ProxyConfig {
     pub fn check(&self) -> Result<(), ConfigFault> {
         check_port("tcp_port_tls", self.tcp_port_tls)?;
         check("proxy_max_config_age", self.proxy_max_config_age, &(1..=u32::MAX))?;
+        check_networks("penalty_exempt", self.penalty_exempt.iter())?;
         self.limits.check()
     }
 }
@@ -351,11 +370,9 @@ impl ClientConfig {
         check_port("station_port", self.station_port)?;
         self.listen_port.map_or(Ok(()), |port| check_port("listen_port", port))?;
         self.tied.iter().try_for_each(|tied| check_port("listen_port", tied.listen_port))?;
-        let mut networks = self.networks.iter().chain(self.tied.iter().flat_map(|tied| &tied.networks));
-        match networks.find(|text| text.parse::<Network>().is_err()) {
-            Some(text) => Err(ConfigFault::Network(shortened(text.clone(), 60))),
-            None => self.limits.check(),
-        }
+        let networks = self.networks.iter().chain(self.tied.iter().flat_map(|tied| &tied.networks));
+        check_networks("networks", networks)?;
+        self.limits.check()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::trust::certificate;
 use crate::trust::{self, Peer, Seen};
 use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig, UsageRule};
 use common::link::join::Target;
-use common::net::ANY;
+use common::net::{ANY, Network};
 use common::text::clock;
 use common::x509::issuer::fingerprint;
 use openssl::error::ErrorStack;
@@ -34,6 +34,8 @@ pub(crate) struct ActiveConfig {
     tls_outgoing: SslContext,
     /// The same for partners whose TLS may be old, if there are any.
     tls_outgoing_legacy: Option<SslContext>,
+    /// Networks whose addresses get no penalties (`proxy_penalty_exempt`).
+    pub(crate) penalty_exempt: Vec<Network>,
     /// Local addresses may be partners (`proxy_outgoing_allow_local`).
     pub(crate) allow_local: bool,
     /// Our certificate and key towards them; a child drops them once its handshake is done.
@@ -145,6 +147,7 @@ impl ActiveConfig {
             tls: context(Peer::Client, if some_legacy { Suites::Legacy } else { Suites::Modern })?,
             tls_outgoing: context(Peer::Server, Suites::Modern)?,
             tls_outgoing_legacy: some_legacy.then(|| context(Peer::Server, Suites::Legacy)).transpose()?,
+            penalty_exempt: config.penalty_exempt.iter().filter_map(|text| text.parse().ok()).collect(),
             allow_local: config.outgoing_allow_local,
             seen,
             client_certificate: config.tls_check_client_certificate,

@@ -20,7 +20,11 @@ pub(crate) enum ToChild {
     Serve {
         /// The partner's address and port.
         peer: SocketAddr,
+        /// If it is refused, that may have a line in the log and an entry in the system log.
+        has_line: bool,
     },
+    /// The connection is not verified yet, and others need its place.
+    MakeWay,
     /// The answer to `Partner`: go on.
     Admitted,
     /// The answer to `Partner`: this partner has as many sessions as it may.

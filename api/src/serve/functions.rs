@@ -178,6 +178,7 @@ async fn proxy_config(
         tls_check_client_certificate: values.yes("tls_check_client_certificate"),
         tls_ignore_crl_unavailability: values.yes("tls_ignore_crl_unavailability"),
         outgoing_allow_local: values.yes("proxy_outgoing_allow_local"),
+        penalty_exempt: values.networks("proxy_penalty_exempt").iter().map(Network::to_string).collect(),
         proxy_max_config_age: values.number("proxy_max_config_age"),
         limits: values.limits(),
     };

@@ -74,6 +74,13 @@ fn daemons() -> impl Iterator<Item = Setting> {
             Kind::YesNo,
             "Partners may have loopback, link-local, multicast or the server's own addresses.",
         ),
+        setting(
+            "proxy_penalty_exempt",
+            "127.0.0.0/8",
+            Kind::Networks,
+            "Networks whose addresses get no penalties for connections that go wrong, and have as many unverified ones \
+             as they like: a load balancer, a scanner of your own.",
+        ),
         setting("proxy_station_host", "localhost", Kind::Host, "Host of the station's receive daemon."),
         setting(TOKEN, "", Kind::Secret("os4xapi token"), "Security token of the clients."),
         setting(

@@ -125,6 +125,8 @@ catalogue! {
          other line of it."
     PROBES "probes" "session" Info ["count" "seconds"]
         "How many connections of the last minute were probes; no line if there were none."
+    STRANGERS "strangers" "session" Warn ["displaced" "penalized" "unlogged" "seconds"]
+        "What was done in the last minute to connections that were not verified; no line if there was nothing."
     VIOLATION "violation" "session" Warn
         ["side" "esid" "command?" "field?" "offset" "found" "expected" "rule"]
         "A message broke the protocol; it was not passed on, and both sides get an ESID."
@@ -144,6 +146,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("days", "Days left."),
     ("detail", "What happened, in words."),
     ("direction", "Of a session: incoming or outgoing."),
+    ("displaced", "Connections that were closed because others needed their places."),
     ("esid", "Reason code of the ESID that was sent or received."),
     ("expected", "What would have been right."),
     ("failures", "Calls that failed, one after the other."),
@@ -167,6 +170,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("octets_out", "Octets from the station."),
     ("offset", "Where in the Exchange Buffer, from 0."),
     ("partner", "Short name of the partner."),
+    ("penalized", "Connections that were refused since too many of their source went wrong."),
     ("pid", "Process ID of the child."),
     ("proxy_id", "Proxy ID of the server."),
     ("reason", "Why; for sessions one of the words below."),
@@ -183,7 +187,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("station", "IP address and port of the station."),
     ("subject", "Subject of the partner's certificate."),
     ("tls", "Protocol version and cipher suite."),
-    ("unlogged", "Number of similar refusals since the last line; they have no line of their own."),
+    ("unlogged", "Number of refusals that have no line of their own."),
     ("user", "User that the daemon runs as."),
     ("version", "Version of the daemon."),
 ];

@@ -44,7 +44,12 @@ pub fn keepalive(socket: &TcpStream) -> io::Result<()> {
 
 /// Sends what was written, closes, and waits for the peer to close as well: a socket closed with octets unread would
 /// send a reset that can overtake the octets just sent. Takes 5 s at most.
-pub fn goodbye(waiter: &mut Waiter, mut conn: Conn) {
+pub fn goodbye(waiter: &mut Waiter, conn: Conn) {
+    goodbye_unless(waiter, conn, || false);
+}
+
+/// The same; whenever the waiter wakes, `is_hurried` is asked, and if so, it ends at once.
+pub fn goodbye_unless(waiter: &mut Waiter, mut conn: Conn, mut is_hurried: impl FnMut() -> bool) {
     let deadline = Some(Instant::now() + GOODBYE);
     let mut finished = false;
     loop {
@@ -58,7 +63,9 @@ pub fn goodbye(waiter: &mut Waiter, mut conn: Conn) {
             Ok(_) => {}
             Err(_) => return,
         }
-        if conn.discard() || matches!(waiter.wait(deadline), Err(Interrupted::Late | Interrupted::Failed(_)))
+        if conn.discard()
+            || is_hurried()
+            || matches!(waiter.wait(deadline), Err(Interrupted::Late | Interrupted::Failed(_)))
         {
             return;
         }

@@ -94,6 +94,9 @@ statuses! {
     BadRequest = 27 "bad-request",
     /// The server does not have the outgoing IP address (outgoing): correct tcp_outgoing_ip or --outgoing-ip.
     OutgoingIp = 28 "outgoing-ip",
+    /// Too many connections of this source have gone wrong lately: it may come back within minutes; see
+    /// proxy_penalty_exempt.
+    Penalty = 29 "penalty",
     /// The partner showed no certificate: its station has to be set up to show its own (mutual TLS).
     NoCertificate = 30 "no-certificate",
     /// No trusted certificate leads to the partner's: 'os4xapi trust add' its CA, or pin it ('partner set --pin').
@@ -143,6 +146,14 @@ impl Status {
 /// Whether a child ended with this status.
 pub fn is(ended: WaitStatus, status: Status) -> bool {
     matches!(ended, WaitStatus::Exited(_, code) if code == i32::from(status.number()))
+}
+
+/// The status with which a child ended; none if a signal killed it.
+pub fn of(ended: WaitStatus) -> Option<Status> {
+    match ended {
+        WaitStatus::Exited(_, code) => u8::try_from(code).ok().and_then(Status::from_number),
+        _ => None,
+    }
 }
 
 /// How a child ended, in one word: its own status, or the signal that killed it.

@@ -8,6 +8,7 @@ use common::process::status::Status;
 use common::rpc::{CrlUrl, SessionEvent, SystemLog};
 use nix::unistd::Pid;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 /// Why a session child is wanted.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,8 +17,15 @@ pub(super) enum Fork<S> {
     Spare,
     /// To take over a pair whose first child met a partner that was not verified.
     Replacement(SessionId),
-    /// For this partner, because no child was parked.
-    Partner(S, SocketAddr),
+    /// For a partner, because no child was parked.
+    Partner {
+        socket: S,
+        peer: SocketAddr,
+        /// A refusal may have a line in the log.
+        has_line: bool,
+        /// It waits since then.
+        since: Instant,
+    },
     /// The client wants one for its station.
     Outgoing,
 }

@@ -1,10 +1,10 @@
-//! Limits: who may come in before anything is known of a peer but its address, and who may have one more session.
-//! Pure: counts and limits in, a decision out.
+//! Limits: whether partners are served at all, and who may have one more session. Who may come in before anything is
+//! known of a peer but its address is decided in `screening`. Pure: counts and limits in, a decision out.
 
 use common::config::Limits;
 use common::link::session_id::Direction;
+use common::net::Network;
 use common::process::status::Status;
-use std::net::{IpAddr, Ipv6Addr};
 
 /// What is in force while a decision is made.
 #[derive(Clone, Copy)]
@@ -17,6 +17,8 @@ pub(super) struct Conditions<'a> {
     pub(super) generation: u64,
     /// The licence has not expired.
     pub(super) licensed: bool,
+    /// Networks whose addresses count as known (`proxy_penalty_exempt`).
+    pub(super) exempt: &'a [Network],
 }
 
 impl<'a> Conditions<'a> {
@@ -26,42 +28,16 @@ impl<'a> Conditions<'a> {
     }
 }
 
-/// Connections whose peer is not verified yet.
-#[derive(Clone, Copy)]
-pub(super) struct Unverified {
-    pub(super) all: usize,
-    /// Those of the source in question.
-    pub(super) of_source: usize,
-}
-
 /// Why a connection is refused.
 pub(super) type Refusal = (Status, &'static str);
 
-/// Whether one more partner may connect. Between the soft and the hard limit some are refused at random, as OpenSSH's
-/// `MaxStartups` does; `chance`: a random octet.
-pub(super) fn connection(
-    conditions: &Conditions<'_>,
-    unverified: Unverified,
-    chance: u8,
-) -> Result<(), Refusal> {
-    let full = |reason| Err((Status::Capacity, reason));
-    let Some(limits) = conditions.limits else {
-        return Err((Status::ClientDown, "there is no configuration"));
-    };
-    if !conditions.licensed {
-        return Err((Status::Licence, "the licence has expired"));
+/// Whether partners are served at all, and by which limits.
+pub(super) fn connection<'a>(conditions: &Conditions<'a>) -> Result<&'a Limits, Refusal> {
+    match conditions.limits {
+        None => Err((Status::ClientDown, "there is no configuration")),
+        Some(_) if !conditions.licensed => Err((Status::Licence, "the licence has expired")),
+        Some(limits) => Ok(limits),
     }
-    let (soft, hard) = (limits.unverified_soft as usize, limits.unverified_hard as usize);
-    let early = unverified.all >= soft
-        && hard > soft
-        && usize::from(chance) < (unverified.all - soft) * 256 / (hard - soft);
-    if unverified.all >= hard || early {
-        return full("too many connections that are not verified");
-    }
-    if unverified.of_source >= limits.unverified_per_address as usize {
-        return full("too many connections of this address that are not verified");
-    }
-    Ok(())
 }
 
 /// Sessions that a partner has, and all have, in one direction.
@@ -88,23 +64,12 @@ pub(super) fn outgoing_process(limits: &Limits, processes: usize) -> bool {
     processes < limits.outgoing_sessions as usize + limits.parked_pairs as usize
 }
 
-/// What counts as one source: an IPv4 address, an IPv6 /64.
-pub(super) fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn limits() -> Limits {
         Limits {
-            unverified_soft: 10,
-            unverified_hard: 20,
-            unverified_per_address: 5,
             sessions: 4,
             sessions_per_partner: 2,
             outgoing_sessions: 3,
@@ -113,61 +78,16 @@ mod tests {
         }
     }
 
-    fn connection_at(all: usize, of_source: usize, chance: u8) -> Result<(), Status> {
-        let limits = limits();
-        let conditions = Conditions { joined: true, limits: Some(&limits), generation: 1, licensed: true };
-        connection(&conditions, Unverified { all, of_source }, chance).map_err(|(status, _)| status)
-    }
-
-    #[test]
-    fn one_source_is_an_ipv4_address_or_an_ipv6_64() {
-        let of = |text: &str| source(text.parse().unwrap());
-        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:ffff:ffff:ffff"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-    }
-
-    #[test]
-    fn nobody_is_refused_below_the_soft_limit_and_everybody_at_the_hard_one() {
-        assert_eq!(connection_at(9, 4, 0), Ok(()));
-        // At the soft limit itself the chance is nought.
-        assert_eq!(connection_at(10, 0, 0), Ok(()));
-        for chance in [0, 127, 255] {
-            assert_eq!(connection_at(20, 0, chance), Err(Status::Capacity));
-        }
-    }
-
-    #[test]
-    fn between_the_limits_the_chance_of_a_refusal_grows() {
-        let refused = |all| (0..=255).filter(|chance| connection_at(all, 0, *chance).is_err()).count();
-        assert_eq!([10, 15, 19].map(refused), [0, 128, 230]);
-    }
-
-    #[test]
-    fn a_soft_limit_at_or_above_the_hard_one_is_none() {
-        let limits = Limits { unverified_soft: 20, ..limits() };
-        let conditions = Conditions { joined: true, limits: Some(&limits), generation: 1, licensed: true };
-        assert!(connection(&conditions, Unverified { all: 19, of_source: 0 }, 0).is_ok());
-        assert!(connection(&conditions, Unverified { all: 20, of_source: 0 }, 255).is_err());
-    }
-
-    #[test]
-    fn one_source_has_a_limit_of_its_own() {
-        assert_eq!(connection_at(5, 4, 255), Ok(()));
-        assert_eq!(connection_at(5, 5, 255), Err(Status::Capacity));
-    }
-
     #[test]
     fn without_configuration_or_licence_nobody_comes_in() {
         let limits = limits();
-        let none = Unverified { all: 0, of_source: 0 };
-        let full = Conditions { joined: true, limits: Some(&limits), generation: 1, licensed: true };
+        let full =
+            Conditions { joined: true, limits: Some(&limits), generation: 1, licensed: true, exempt: &[] };
         for (conditions, status) in [
             (Conditions { limits: None, ..full }, Status::ClientDown),
             (Conditions { licensed: false, ..full }, Status::Licence),
         ] {
-            assert_eq!(connection(&conditions, none, 255).unwrap_err().0, status);
+            assert_eq!(connection(&conditions).unwrap_err().0, status);
         }
     }
 

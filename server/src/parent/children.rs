@@ -3,10 +3,13 @@
 
 use super::action::Crash;
 use super::admission::Sessions;
+use super::places::Waiting;
+use super::screening::Peer;
 use common::link::session_id::{Direction, SessionId};
 use nix::unistd::Pid;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 /// What a child does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,6 +20,8 @@ enum Stage {
     Parked,
     /// Serves a partner that is not verified yet.
     Unverified,
+    /// Was told to make way for others.
+    Leaving,
     /// Serves a partner whose certificate is verified, or a station.
     Verified,
 }
@@ -28,7 +33,8 @@ pub(super) struct Child {
     stage: Stage,
     /// Its channel is open: it can be sent messages.
     reachable: bool,
-    peer: Option<SocketAddr>,
+    /// Who came in.
+    peer: Option<Peer>,
     partner: Option<String>,
     session: Option<SessionId>,
     end_logged: bool,
@@ -44,7 +50,11 @@ impl Child {
 
 /// All session processes by their process IDs.
 #[derive(Debug, Default)]
-pub(super) struct Children(BTreeMap<Pid, Child>);
+pub(super) struct Children {
+    all: BTreeMap<Pid, Child>,
+    /// Those whose peer is not verified yet, and since when: they are looked through for each newcomer.
+    unverified: BTreeMap<Pid, (SocketAddr, Instant)>,
+}
 
 impl Children {
     /// A child was forked; `reachable`: its channel is open.
@@ -59,28 +69,33 @@ impl Children {
             end_logged: false,
             listed: false,
         };
-        self.0.insert(pid, child);
+        self.all.insert(pid, child);
     }
 
     /// A child has ended; what it was, if it is known. `ended`: how, in words.
     pub(super) fn reap(&mut self, pid: Pid, ended: String) -> Option<Reaped> {
-        let child = self.0.remove(&pid)?;
+        let child = self.all.remove(&pid)?;
+        self.unverified.remove(&pid);
+        let refused = child.peer.filter(|_| child.partner.is_none());
         let crash = (!child.is_idle() && !child.end_logged).then_some(Crash {
             pid,
             direction: child.direction,
             session: child.session,
-            peer: child.peer,
+            peer: child.peer.map(|peer| peer.address),
             partner: child.partner,
             listed: child.listed,
             ended,
         });
-        Some(Reaped { session: child.session, crash })
+        Some(Reaped { session: child.session, crash, refused })
     }
 
-    /// Incoming connections whose peer is not verified, counted as `same_source` says.
-    pub(super) fn unverified(&self, same_source: impl Fn(SocketAddr) -> bool) -> usize {
-        let unverified = self.0.values().filter(|child| child.stage == Stage::Unverified);
-        unverified.filter(|child| child.peer.is_some_and(&same_source)).count()
+    /// Incoming connections whose peer is not verified; `is_known`: whether its source is.
+    pub(super) fn unverified(&self, is_known: impl Fn(IpAddr) -> bool) -> Vec<(Pid, Waiting)> {
+        let waiting = |(pid, (peer, since)): (&Pid, &(SocketAddr, Instant))| {
+            let address = peer.ip();
+            (*pid, Waiting { address, since: *since, known: is_known(address) })
+        };
+        self.unverified.iter().map(waiting).collect()
     }
 
     /// A parked child for a partner.
@@ -88,21 +103,21 @@ impl Children {
         let free = |child: &Child| {
             child.stage == Stage::Parked && child.reachable && child.direction == Direction::Incoming
         };
-        self.0.iter().find(|(_, child)| free(child)).map(|(pid, _)| *pid)
+        self.all.iter().find(|(_, child)| free(child)).map(|(pid, _)| *pid)
     }
 
     /// Can be sent messages.
     pub(super) fn is_reachable(&self, pid: Pid) -> bool {
-        self.0.get(&pid).is_some_and(|child| child.reachable)
+        self.all.get(&pid).is_some_and(|child| child.reachable)
     }
 
     /// Serves nobody yet.
     pub(super) fn is_idle(&self, pid: Pid) -> bool {
-        self.0.get(&pid).is_some_and(Child::is_idle)
+        self.all.get(&pid).is_some_and(Child::is_idle)
     }
 
     pub(super) fn session(&self, pid: Pid) -> Option<SessionId> {
-        self.0.get(&pid).and_then(|child| child.session)
+        self.all.get(&pid).and_then(|child| child.session)
     }
 
     /// Which pair the child belongs to from now on.
@@ -120,11 +135,18 @@ impl Children {
     }
 
     /// The child is handed this partner.
-    pub(super) fn serve(&mut self, pid: Pid, peer: SocketAddr) {
+    pub(super) fn serve(&mut self, pid: Pid, peer: SocketAddr, has_line: bool, now: Instant) {
         self.update(pid, |child| {
             child.stage = Stage::Unverified;
-            child.peer = Some(peer);
+            child.peer = Some(Peer { address: peer, has_line });
         });
+        self.unverified.insert(pid, (peer, now));
+    }
+
+    /// The child is told to make way for others.
+    pub(super) fn displace(&mut self, pid: Pid) {
+        self.unverified.remove(&pid);
+        self.update(pid, |child| child.stage = Stage::Leaving);
     }
 
     /// The partner did not reach the child.
@@ -133,6 +155,7 @@ impl Children {
             child.stage = Stage::Waiting;
             child.peer = None;
         });
+        self.unverified.remove(&pid);
     }
 
     /// The partner's certificate is verified.
@@ -142,6 +165,7 @@ impl Children {
                 child.stage = Stage::Verified;
             }
         });
+        self.unverified.remove(&pid);
     }
 
     /// The pair is joined: a child for outgoing sessions has a station.
@@ -153,9 +177,11 @@ impl Children {
         });
     }
 
-    /// The partner may have this session.
-    pub(super) fn admit(&mut self, pid: Pid, partner: String) {
-        self.update(pid, |child| child.partner = Some(partner));
+    /// The partner may have this session; who it is that came in, if it came in.
+    pub(super) fn admit(&mut self, pid: Pid, partner: String) -> Option<Peer> {
+        let child = self.all.get_mut(&pid)?;
+        child.partner = Some(partner);
+        child.peer
     }
 
     /// The session stands in the backend's list, or does so no longer.
@@ -174,23 +200,23 @@ impl Children {
     }
 
     pub(super) fn direction(&self, pid: Pid) -> Option<Direction> {
-        self.0.get(&pid).map(|child| child.direction)
+        self.all.get(&pid).map(|child| child.direction)
     }
 
     /// Processes for outgoing sessions, parked ones too.
     pub(super) fn outgoing(&self) -> usize {
-        self.0.values().filter(|child| child.direction == Direction::Outgoing).count()
+        self.all.values().filter(|child| child.direction == Direction::Outgoing).count()
     }
 
     /// Sessions in this direction, of this partner and in all.
     pub(super) fn sessions(&self, direction: Direction, partner: &str) -> Sessions {
-        let same_way = self.0.values().filter(|child| child.direction == direction);
+        let same_way = self.all.values().filter(|child| child.direction == direction);
         let names: Vec<&str> = same_way.filter_map(|child| child.partner.as_deref()).collect();
         Sessions { of_partner: names.iter().filter(|name| **name == partner).count(), all: names.len() }
     }
 
     fn update(&mut self, pid: Pid, change: impl FnOnce(&mut Child)) {
-        if let Some(child) = self.0.get_mut(&pid) {
+        if let Some(child) = self.all.get_mut(&pid) {
             change(child);
         }
     }
@@ -203,6 +229,8 @@ pub(super) struct Reaped {
     pub(super) session: Option<SessionId>,
     /// It served somebody and wrote no end line.
     pub(super) crash: Option<Crash>,
+    /// Whom it refused: it came in, and no partner was admitted.
+    pub(super) refused: Option<Peer>,
 }
 
 #[cfg(test)]
@@ -215,6 +243,12 @@ mod tests {
 
     fn peer(last: u8) -> SocketAddr {
         SocketAddr::from(([192, 0, 2, last], 4000))
+    }
+
+    /// How many are not verified, of this peer or in all.
+    fn unverified(children: &Children, last: Option<u8>) -> usize {
+        let all = children.unverified(|_| false);
+        all.iter().filter(|(_, one)| last.is_none_or(|last| one.address == peer(last).ip())).count()
     }
 
     fn crash(children: &mut Children, number: i32) -> Option<Crash> {
@@ -239,7 +273,7 @@ mod tests {
     fn a_data_connection_does_not_park_a_child_that_serves_a_partner() {
         let mut children = Children::default();
         children.register(pid(7), Direction::Incoming, true);
-        children.serve(pid(7), peer(1));
+        children.serve(pid(7), peer(1), false, Instant::now());
         children.park(pid(7));
         assert!(!children.is_idle(pid(7)));
         assert_eq!(children.parked(), None);
@@ -250,14 +284,14 @@ mod tests {
         let mut children = Children::default();
         for number in [1, 2, 3] {
             children.register(pid(number), Direction::Incoming, true);
-            children.serve(pid(number), peer(u8::from(number == 3)));
+            children.serve(pid(number), peer(u8::from(number == 3)), false, Instant::now());
         }
-        assert_eq!(children.unverified(|_| true), 3);
-        assert_eq!(children.unverified(|at| at == peer(0)), 2);
+        assert_eq!(unverified(&children, None), 3);
+        assert_eq!(unverified(&children, Some(0)), 2);
         children.verify(pid(1));
-        assert_eq!(children.unverified(|at| at == peer(0)), 1);
+        assert_eq!(unverified(&children, Some(0)), 1);
         children.reap(pid(2), String::new());
-        assert_eq!(children.unverified(|_| true), 1);
+        assert_eq!(unverified(&children, None), 1);
     }
 
     #[test]
@@ -267,8 +301,8 @@ mod tests {
             children.register(pid(number), Direction::Incoming, true);
         }
         children.park(pid(1));
-        children.serve(pid(2), peer(2));
-        children.serve(pid(3), peer(3));
+        children.serve(pid(2), peer(2), false, Instant::now());
+        children.serve(pid(3), peer(3), false, Instant::now());
         children.set_end_logged(pid(3));
         assert_eq!(crash(&mut children, 1), None, "it served nobody");
         assert_eq!(crash(&mut children, 3), None, "it wrote its line");

@@ -128,7 +128,7 @@ impl Parent {
 
     /// At the start, and every minute from then on: state that changes without an event.
     pub(super) fn check_every_minute(&mut self) {
-        self.log_probes();
+        self.log_counts();
         self.checked = Instant::now();
         let wanted = self.config.as_ref().and_then(|config| config.outgoing_ip);
         if let Some(reason) = outgoing_address::fault(wanted) {

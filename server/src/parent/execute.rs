@@ -39,6 +39,7 @@ impl Parent {
             limits: config.map(|config| &config.limits),
             generation: config.map_or(0, |config| config.generation),
             licensed: !self.licensing.licence().expired(),
+            exempt: config.map_or(&[], |config| &config.penalty_exempt),
         };
         event(&mut self.sessions, &conditions, Instant::now());
         while let Some(action) = self.sessions.next_action() {
@@ -51,7 +52,7 @@ impl Parent {
             Action::SendToClient(message) => self.send_to_client(&message),
             Action::SendToChild(pid, message, socket) => self.send_to_child(pid, &message, socket),
             Action::CloseChannel(pid) => self.close_channel(pid),
-            Action::RefusePartner(peer, status, reason) => self.log_refusal(peer, status, reason),
+            Action::RefusePartner(peer, status, reason) => log_refusal(peer, status, reason),
             Action::DeclineDial(socket) => internal_port::decline_pair(socket),
             Action::RefuseDial(socket) => {
                 self.internal_port
@@ -81,20 +82,21 @@ impl Parent {
     /// Each goes to a child, or is turned away.
     pub(super) fn admit_partners(&mut self, accepted: Vec<(TcpStream, SocketAddr)>) {
         for (socket, peer) in accepted {
-            let chance = random_octet();
-            self.feed(|sessions, conditions, _| sessions.accept(socket, peer, chance, conditions));
+            self.feed(|sessions, conditions, now| sessions.accept(socket, peer, conditions, now));
         }
     }
 
-    fn log_refusal(&mut self, peer: SocketAddr, status: Status, reason: &str) {
-        let Some(unlogged) = self.refusals.admit(Instant::now()) else { return };
-        Event::new(&events::SESSION_REFUSED)
-            .field("direction", "incoming")
-            .field("reason", status.word())
-            .field_display("address", peer)
-            .unlogged(unlogged)
-            .field("detail", reason)
-            .log();
+    /// What is done to strangers is told once a minute, however many there are.
+    fn log_screening(&mut self, seconds: u64) {
+        let counts = self.sessions.take_screening_counts();
+        if !counts.is_empty() {
+            Event::new(&events::STRANGERS)
+                .field_num("displaced", counts.displaced)
+                .field_num("penalized", counts.penalized)
+                .field_num("unlogged", counts.left_out)
+                .field_num("seconds", seconds)
+                .log();
+        }
     }
 
     /// A child was forked; `channel`: our end.
@@ -140,16 +142,16 @@ impl Parent {
             self.read_child(pid);
             self.close_channel(pid);
             self.probes += u64::from(status::is(ended, Status::Probe));
-            let ended = status::word_of(ended);
             self.feed(|sessions, conditions, now| sessions.reap(pid, ended, conditions, now));
         }
     }
 
-    /// How many probes there were since this was last asked, if any.
-    pub(super) fn log_probes(&mut self) {
+    /// How many probes there were since this was last asked, and what was done to strangers, if anything.
+    pub(super) fn log_counts(&mut self) {
+        let seconds = self.checked.elapsed().as_secs();
+        self.log_screening(seconds);
         let count = std::mem::take(&mut self.probes);
         if count > 0 {
-            let seconds = self.checked.elapsed().as_secs();
             Event::new(&events::PROBES).field_num("count", count).field_num("seconds", seconds).log();
         }
     }
@@ -383,9 +385,12 @@ impl Parent {
     }
 }
 
-fn random_octet() -> u8 {
-    let mut octet = [u8::MAX];
-    // Without random numbers nobody is refused early; the hard limit holds.
-    let _ = openssl::rand::rand_bytes(&mut octet);
-    octet[0]
+/// A partner was turned away before a child served it.
+fn log_refusal(peer: SocketAddr, status: Status, reason: &str) {
+    Event::new(&events::SESSION_REFUSED)
+        .field("direction", "incoming")
+        .field("reason", status.word())
+        .field_display("address", peer)
+        .field("detail", reason)
+        .log();
 }

@@ -4,6 +4,7 @@
 //! * `execute`: what comes from the client and from children, and what is to be done for it
 //! * `configuration`: taking one over, refusing one, and what is checked every minute
 //! * `sessions`, `children`, `pool`, `admission`: state machines of session processes, without sockets and clock
+//! * `screening`, `penalties`, `places`, `refusal_lines`: who may come in before it is verified, and what is told of it
 //! * `internal_port`, `newcomer`: the internal port, and who proves what it is there
 //! * `control`, `config_fetch`: the client, once it is joined, and the configuration that comes by it
 //! * `succession`: whether another client takes its place
@@ -27,9 +28,12 @@ mod internal_port;
 mod listeners;
 mod newcomer;
 mod outgoing_address;
+mod penalties;
 mod places;
 mod pool;
+mod refusal_lines;
 mod reports;
+mod screening;
 mod sessions;
 mod succession;
 mod tokens;
@@ -41,7 +45,6 @@ use crate::session::{self, ChildInit};
 use crate::untold::Untold;
 use action::Fork;
 use common::ipc::channel::Channel;
-use common::log::Throttle;
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
@@ -82,8 +85,6 @@ pub(crate) struct Parent {
     /// Of our certificate towards partners.
     certificate: Countdown,
     crl_urls: CrlUrls,
-    /// Lines about partners that are turned away.
-    refusals: Throttle,
     /// Connections that were closed before their first octet, since `check_every_minute` wrote their number last.
     probes: u64,
     /// When `check_every_minute` did so last.
@@ -124,7 +125,6 @@ impl Parent {
             licensing,
             certificate: Countdown::default(),
             crl_urls: CrlUrls::default(),
-            refusals: Throttle::default(),
             probes: 0,
             checked: Instant::now(),
             stop: None,
@@ -156,7 +156,7 @@ impl Parent {
             }
             self.before_wait();
             if let Some(stop) = self.stop.take() {
-                self.log_probes();
+                self.log_counts();
                 self.close_control();
                 return stop;
             }

@@ -3,7 +3,7 @@
 //! keep the others out by coming first. Sources that have proven themselves lately have places of their own.
 //! Pure: times and addresses in, a decision out.
 
-use crate::parent::admission::source;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
@@ -63,14 +63,29 @@ pub(super) fn assign(waiting: &[Waiting], known: bool, all: usize, reserved: usi
     }
     // A known one takes the place of a stranger, and a stranger never that of a known one.
     let candidates = |one: &&Waiting| !one.known || (known && strangers == 0);
-    match waiting.iter().enumerate().filter(|(_, one)| candidates(one)).max_by_key(|(_, one)| {
-        let same = |of: fn(IpAddr) -> IpAddr| {
-            waiting.iter().filter(|other| candidates(other) && of(other.address) == of(one.address)).count()
-        };
-        (same(network), same(source), std::cmp::Reverse(one.since))
-    }) {
-        Some((index, _)) => Place::Instead(index),
-        None => Place::Taken,
+    most(waiting, candidates).map_or(Place::Taken, Place::Instead)
+}
+
+/// The oldest of the source with the most among those that `is_candidate` chooses.
+pub(super) fn most(waiting: &[Waiting], is_candidate: impl Fn(&&Waiting) -> bool) -> Option<usize> {
+    let (mut of_network, mut of_source) = (HashMap::new(), HashMap::new());
+    for one in waiting.iter().filter(&is_candidate) {
+        *of_network.entry(network(one.address)).or_insert(0) += 1;
+        *of_source.entry(source(one.address)).or_insert(0) += 1;
+    }
+    let count = |counts: &HashMap<IpAddr, usize>, key| counts.get(&key).copied();
+    let chosen = waiting.iter().enumerate().filter(|(_, one)| is_candidate(one)).max_by_key(|(_, one)| {
+        let (network, source) = (network(one.address), source(one.address));
+        (count(&of_network, network), count(&of_source, source), Reverse(one.since))
+    });
+    chosen.map(|(index, _)| index)
+}
+
+/// What counts as one source: an IPv4 address, an IPv6 /64.
+pub(super) fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -84,7 +99,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, MEMORY, MOST_KNOWN, Place, Waiting, assign};
+    use super::{Known, MEMORY, MOST_KNOWN, Place, Waiting, assign, source};
     use std::net::{IpAddr, Ipv4Addr};
     use std::time::{Duration, Instant};
 
@@ -96,6 +111,15 @@ mod tests {
             known: false,
         };
         (0..).zip(addresses).map(one).collect()
+    }
+
+    #[test]
+    fn one_source_is_an_ipv4_address_or_an_ipv6_64() {
+        let of = |text: &str| source(text.parse().unwrap());
+        assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:ffff:ffff:ffff"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
     }
 
     #[test]

@@ -2,15 +2,18 @@
 //! parent carries the actions out and forks; `S` is a socket.
 
 use super::action::{Action, Fork};
-use super::admission::{self, Conditions, Unverified};
+use super::admission::{self, Conditions};
 use super::children::Children;
+use super::places::Waiting;
 use super::pool::{Claim, DIAL, Pair, Pool};
+use super::screening::{Counts, Entry, Screening};
 use crate::messages::{ToChild, ToParent};
 use common::link::control::ToClient;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::process::status::Status;
+use common::process::status::{self, Status};
 use common::rpc::SessionEvent;
+use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -20,14 +23,28 @@ use std::time::{Duration, Instant};
 pub(super) struct Sessions<S> {
     children: Children,
     pool: Pool<S>,
+    screening: Screening,
     forks: VecDeque<Fork<S>>,
     actions: VecDeque<Action<S>>,
 }
 
+/// Where a connection is that is not verified yet.
+#[derive(Clone, Copy)]
+enum Held {
+    Child(Pid),
+    /// It waits for a child, at this place of `forks`.
+    Queue(usize),
+}
+
 impl<S> Default for Sessions<S> {
     fn default() -> Self {
-        let (children, pool) = (Children::default(), Pool::default());
-        Self { children, pool, forks: VecDeque::new(), actions: VecDeque::new() }
+        Self {
+            children: Children::default(),
+            pool: Pool::default(),
+            screening: Screening::default(),
+            forks: VecDeque::new(),
+            actions: VecDeque::new(),
+        }
     }
 }
 
@@ -52,36 +69,77 @@ impl<S> Sessions<S> {
         self.pool.due()
     }
 
-    /// A partner has connected: to a parked child, if there is one, or to a new one. `chance`: a random octet.
-    pub(super) fn accept(&mut self, socket: S, peer: SocketAddr, chance: u8, conditions: &Conditions<'_>) {
-        let source = admission::source(peer.ip());
-        let same_source = |peer: SocketAddr| admission::source(peer.ip()) == source;
-        let unverified =
-            Unverified { all: self.unverified(|_| true), of_source: self.unverified(same_source) };
-        match admission::connection(conditions, unverified, chance) {
-            Ok(()) => self.assign(socket, peer),
-            Err((status, reason)) => self.push(Action::RefusePartner(peer, status, reason)),
+    /// A partner has connected: to a parked child, if there is one, or to a new one.
+    pub(super) fn accept(&mut self, socket: S, peer: SocketAddr, conditions: &Conditions<'_>, now: Instant) {
+        let (places, waiting) = self.unverified(conditions, now);
+        match self.screening.enter(peer.ip(), &waiting, conditions, now) {
+            Ok(Entry { instead, has_line }) => {
+                if let Some(index) = instead {
+                    self.displace(places.get(index).copied());
+                }
+                self.assign(socket, peer, has_line, now);
+            }
+            Err(refusal) => {
+                let has_line = self.screening.take_line(peer.ip(), conditions.exempt, now);
+                self.refuse(peer, has_line, refusal);
+            }
         }
     }
 
-    fn unverified(&self, same_source: impl Fn(SocketAddr) -> bool) -> usize {
-        let queued = self.forks.iter().filter(|fork| match fork {
-            Fork::Partner(_, peer) => same_source(*peer),
-            _ => false,
+    /// Who is in and not verified, and where.
+    fn unverified(&self, conditions: &Conditions<'_>, now: Instant) -> (Vec<Held>, Vec<Waiting>) {
+        let is_known = |address| self.screening.is_known(address, conditions.exempt, now);
+        let queued = self.forks.iter().enumerate().filter_map(|(index, fork)| match fork {
+            Fork::Partner { peer, since, .. } => {
+                let address = peer.ip();
+                Some((Held::Queue(index), Waiting { address, since: *since, known: is_known(address) }))
+            }
+            _ => None,
         });
-        queued.count() + self.children.unverified(&same_source)
+        let children = self.children.unverified(is_known).into_iter();
+        children.map(|(pid, waiting)| (Held::Child(pid), waiting)).chain(queued).unzip()
     }
 
-    fn assign(&mut self, socket: S, peer: SocketAddr) {
-        match self.children.parked() {
-            Some(child) => self.serve(child, socket, peer),
-            None => self.forks.push_back(Fork::Partner(socket, peer)),
+    /// This one makes way for a newcomer.
+    fn displace(&mut self, held: Option<Held>) {
+        match held {
+            Some(Held::Child(child)) => {
+                self.children.displace(child);
+                self.send_to_child(child, ToChild::MakeWay, None);
+            }
+            Some(Held::Queue(index)) => {
+                if let Some(Fork::Partner { peer, has_line, .. }) = self.forks.remove(index) {
+                    self.refuse(peer, has_line, (Status::Capacity, "others needed its place"));
+                }
+            }
+            None => {}
         }
     }
 
-    fn serve(&mut self, child: Pid, socket: S, peer: SocketAddr) {
-        self.children.serve(child, peer);
-        self.send_to_child(child, ToChild::Serve { peer }, Some(socket));
+    /// Turns a partner away that no child serves.
+    fn refuse(&mut self, peer: SocketAddr, has_line: bool, (status, reason): admission::Refusal) {
+        if has_line {
+            self.push(Action::RefusePartner(peer, status, reason));
+        } else {
+            self.screening.leave_out();
+        }
+    }
+
+    /// What was done to strangers since this was last asked.
+    pub(super) fn take_screening_counts(&mut self) -> Counts {
+        self.screening.take_counts()
+    }
+
+    fn assign(&mut self, socket: S, peer: SocketAddr, has_line: bool, now: Instant) {
+        match self.children.parked() {
+            Some(child) => self.serve(child, socket, peer, has_line, now),
+            None => self.forks.push_back(Fork::Partner { socket, peer, has_line, since: now }),
+        }
+    }
+
+    fn serve(&mut self, child: Pid, socket: S, peer: SocketAddr, has_line: bool, now: Instant) {
+        self.children.serve(child, peer, has_line, now);
+        self.send_to_child(child, ToChild::Serve { peer, has_line }, Some(socket));
     }
 
     /// A child was forked, as asked; its channel is open.
@@ -96,7 +154,7 @@ impl<S> Sessions<S> {
         match fork {
             Fork::Spare => self.make_pair(pid, Direction::Incoming, conditions, now),
             Fork::Outgoing => self.make_pair(pid, Direction::Outgoing, conditions, now),
-            Fork::Partner(socket, peer) => self.serve(pid, socket, peer),
+            Fork::Partner { socket, peer, has_line, .. } => self.serve(pid, socket, peer, has_line, now),
             Fork::Replacement(id) => {
                 if self.pool.replace_child(id, pid) {
                     self.children.set_session(pid, Some(id));
@@ -133,7 +191,7 @@ impl<S> Sessions<S> {
             Fork::Spare => {}
             Fork::Outgoing => self.send_to_client(ToClient::NoOutgoing { reason: reason.to_owned() }),
             Fork::Replacement(pair) => self.retire(*pair, now),
-            Fork::Partner(_, peer) => self.push(Action::RefusePartner(*peer, partner.0, partner.1)),
+            Fork::Partner { peer, has_line, .. } => self.refuse(*peer, *has_line, partner),
         }
     }
 
@@ -141,16 +199,16 @@ impl<S> Sessions<S> {
     pub(super) fn send_failed(&mut self, child: Pid, message: &ToChild, socket: Option<S>, now: Instant) {
         match (message, socket) {
             (ToChild::Data { pair, .. }, _) => self.retire(*pair, now),
-            (ToChild::Serve { peer }, Some(socket)) => {
+            (ToChild::Serve { peer, has_line }, Some(socket)) => {
                 // A child that never had a pair was forked for this partner: another one would do no better.
                 let fresh = self.children.session(child).is_none();
                 self.children.take_back(child);
                 self.close_channel(child);
                 if fresh {
                     let reason = "it could not be handed to a session process";
-                    self.push(Action::RefusePartner(*peer, Status::Capacity, reason));
+                    self.refuse(*peer, *has_line, (Status::Capacity, reason));
                 } else {
-                    self.assign(socket, *peer);
+                    self.assign(socket, *peer, *has_line, now);
                 }
             }
             _ => {}
@@ -189,7 +247,7 @@ impl<S> Sessions<S> {
                 }
                 self.make_pair(pid, Direction::Incoming, conditions, now);
             }
-            ToParent::Partner { name } => self.admit(pid, name, conditions),
+            ToParent::Partner { name } => self.admit(pid, name, conditions, now),
             ToParent::Joined => {
                 self.children.join(pid);
                 if let Some(pair) = self.children.session(pid) {
@@ -207,11 +265,13 @@ impl<S> Sessions<S> {
     }
 
     /// Answers whether a partner may have one more session.
-    fn admit(&mut self, pid: Pid, partner: String, conditions: &Conditions<'_>) {
+    fn admit(&mut self, pid: Pid, partner: String, conditions: &Conditions<'_>, now: Instant) {
         self.children.verify(pid);
         let answer = self.admission(pid, &partner, conditions);
-        if matches!(answer, ToChild::Admitted) {
-            self.children.admit(pid, partner);
+        if matches!(answer, ToChild::Admitted)
+            && let Some(peer) = self.children.admit(pid, partner)
+        {
+            self.screening.note_partner(peer, now);
         }
         self.send_to_child(pid, answer, None);
     }
@@ -227,9 +287,13 @@ impl<S> Sessions<S> {
         if admission::session(limits, direction, sessions) { ToChild::Admitted } else { ToChild::Full }
     }
 
-    /// A child has ended. All that it sent has been read. `ended`: how, in words.
-    pub(super) fn reap(&mut self, pid: Pid, ended: String, conditions: &Conditions<'_>, now: Instant) {
-        let Some(child) = self.children.reap(pid, ended) else { return };
+    /// A child has ended. All that it sent has been read.
+    pub(super) fn reap(&mut self, pid: Pid, ended: WaitStatus, conditions: &Conditions<'_>, now: Instant) {
+        let Some(child) = self.children.reap(pid, status::word_of(ended)) else { return };
+        let ended = status::of(ended);
+        if let Some(peer) = child.refused {
+            self.screening.note_refused(peer, ended, now);
+        }
         if let Some(crash) = child.crash {
             self.push(Action::LogCrash(crash));
         }

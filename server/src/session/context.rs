@@ -29,9 +29,14 @@ pub(crate) struct ChildInit {
     pub(crate) untold: Untold,
 }
 
-/// What the parent sent cannot be read, or lacks its descriptor.
+/// Why a child stops on account of its parent.
 #[derive(Debug)]
-pub(super) struct ParentFault(pub(super) String);
+pub(super) enum Halt {
+    /// What the parent sent cannot be read, or lacks its descriptor.
+    Garbled(String),
+    /// Others need the place of a connection that is not verified.
+    MakeWay,
+}
 
 /// The data connection of the pair this child belongs to, before the join.
 pub(super) struct Data {
@@ -101,6 +106,10 @@ pub(super) struct SessionContext {
     pub(super) no_pair: Option<String>,
     pub(super) partner: Option<(TcpStream, SocketAddr)>,
     pub(super) parent_gone: bool,
+    /// A refusal may have a line in the log.
+    pub(super) has_line: bool,
+    /// The parent has said so.
+    makes_way: bool,
     channel: Channel,
     untold: Untold,
 }
@@ -119,24 +128,26 @@ impl SessionContext {
             no_pair: None,
             partner: None,
             parent_gone: false,
+            has_line: true,
+            makes_way: false,
             channel,
             untold,
         })
     }
 
     /// Reads all that the parent has sent.
-    pub(super) fn read_parent(&mut self) -> Result<(), ParentFault> {
+    pub(super) fn read_parent(&mut self) -> Result<(), Halt> {
         while !self.parent_gone {
             match self.channel.receive::<ToChild>() {
                 Ok(Received::Message(message, descriptor)) => {
-                    self.on_message(message, descriptor).map_err(|e| ParentFault(e.to_string()))?;
+                    self.on_message(message, descriptor).map_err(|e| Halt::Garbled(e.to_string()))?;
                 }
-                Ok(Received::Blocked) => return Ok(()),
+                Ok(Received::Blocked) => break,
                 Ok(Received::Gone) => self.parent_gone = true,
-                Err(e) => return Err(ParentFault(e.to_string())),
+                Err(e) => return Err(Halt::Garbled(e.to_string())),
             }
         }
-        Ok(())
+        if self.makes_way { Err(Halt::MakeWay) } else { Ok(()) }
     }
 
     fn on_message(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
@@ -146,11 +157,13 @@ impl SessionContext {
                 self.no_pair = None;
                 self.data = Some(Data { pair, ticket, conn });
             }
-            ToChild::Serve { peer } => {
+            ToChild::Serve { peer, has_line } => {
                 let socket = self.watch_socket(descriptor)?;
                 self.facts.peer = Some(peer);
+                self.has_line = has_line;
                 self.partner = Some((socket, peer));
             }
+            ToChild::MakeWay => self.makes_way = true,
             ToChild::Admitted => self.admission = Admission::Admitted,
             ToChild::Full => self.admission = Admission::Full,
             ToChild::Unlicensed => self.admission = Admission::Unlicensed,
@@ -204,9 +217,15 @@ impl SessionContext {
         })));
     }
 
-    /// Closes once everything is sent.
+    /// Closes once everything is sent; at once if others need the place.
     pub(super) fn close(&mut self, conn: Conn) {
-        common::net::goodbye(&mut self.waiter, conn);
+        let (channel, makes_way) = (&self.channel, &mut self.makes_way);
+        common::net::goodbye_unless(&mut self.waiter, conn, || {
+            while let Ok(Received::Message(message, _)) = channel.receive::<ToChild>() {
+                *makes_way |= matches!(message, ToChild::MakeWay);
+            }
+            *makes_way
+        });
     }
 
     /// Waits for anything to move.

@@ -1,7 +1,7 @@
 //! Refusing a partner: the reason word, the ESID for the partner, and the one log line.
 
 use crate::messages::ToParent;
-use crate::session::context::{ParentFault, SessionContext};
+use crate::session::context::{Halt, SessionContext};
 use common::log::{Event, events};
 use common::net::{Conn, Interrupted};
 use common::oftp::{EsidReason, Violation};
@@ -22,9 +22,9 @@ impl From<Refusal> for Stop {
     }
 }
 
-impl From<ParentFault> for Stop {
-    fn from(fault: ParentFault) -> Self {
-        Refusal::from(fault).into()
+impl From<Halt> for Stop {
+    fn from(halt: Halt) -> Self {
+        Refusal::from(halt).into()
     }
 }
 
@@ -63,15 +63,21 @@ pub(super) struct Refusal {
     pub(super) notify_operator: bool,
 }
 
-impl From<ParentFault> for Refusal {
-    fn from(fault: ParentFault) -> Self {
-        Self::internal(&fault.0)
+impl From<Halt> for Refusal {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Garbled(what) => Self::internal(&what),
+            Halt::MakeWay => Self::new(
+                Status::Capacity,
+                "it was not verified when others needed its place (proxy_unverified_hard); its source had the most",
+            ),
+        }
     }
 }
 
-impl From<ParentFault> for PendingRefusal {
-    fn from(fault: ParentFault) -> Self {
-        Refusal::from(fault).into()
+impl From<Halt> for PendingRefusal {
+    fn from(halt: Halt) -> Self {
+        Refusal::from(halt).into()
     }
 }
 
@@ -110,7 +116,8 @@ impl Refusal {
         Self { notify_operator: true, ..self }
     }
 
-    /// Writes the log line, and a system log entry if an operator should look at it; gives the exit status.
+    /// Writes the log line, and a system log entry if an operator should look at it, unless the parent counts this one
+    /// among those that are left out; gives the exit status.
     pub(super) fn report(&self, context: &SessionContext) -> Status {
         let facts = &context.facts;
         if self.status == Status::Probe {
@@ -134,11 +141,13 @@ impl Refusal {
             event = event.field("esid", esid.code());
         }
         event = event.field("detail", &self.detail);
-        if self.notify_operator {
-            let text = format!("{} session refused: {}", facts.direction.word(), self.status.word());
-            context.send_system_log(event.level(), self.status, &text, &event);
+        if context.has_line {
+            if self.notify_operator {
+                let text = format!("{} session refused: {}", facts.direction.word(), self.status.word());
+                context.send_system_log(event.level(), self.status, &text, &event);
+            }
+            event.log();
         }
-        event.log();
         context.send_to_parent(&ToParent::EndLogged);
         self.status
     }

@@ -26,6 +26,7 @@ enum Done {
     NoOutgoing,
     Data(Pid, Socket),
     Serve(Pid, Socket),
+    MakeWay(Pid),
     NoPair(Pid),
     Answer(Pid, &'static str),
     Close(Pid),
@@ -56,6 +57,7 @@ impl Bench {
             limits: self.configured.then_some(&self.limits),
             generation: self.generation,
             licensed: self.licensed,
+            exempt: &[],
         };
         event(&mut self.sessions, &conditions, self.now)
     }
@@ -75,6 +77,7 @@ impl Bench {
                 Action::SendToChild(pid, ToChild::Serve { .. }, socket) => {
                     Some(Done::Serve(pid, socket.unwrap()))
                 }
+                Action::SendToChild(pid, ToChild::MakeWay, _) => Some(Done::MakeWay(pid)),
                 Action::SendToChild(pid, ToChild::NoPair { .. }, _) => Some(Done::NoPair(pid)),
                 Action::SendToChild(pid, ToChild::Admitted, _) => Some(Done::Answer(pid, "admitted")),
                 Action::SendToChild(pid, ToChild::Full, _) => Some(Done::Answer(pid, "full")),
@@ -104,7 +107,12 @@ impl Bench {
     }
 
     fn reap(&mut self, pid: Pid) {
-        self.with(|sessions, conditions, now| sessions.reap(pid, "signal 9".to_owned(), conditions, now));
+        let ended = WaitStatus::Signaled(pid, nix::sys::signal::Signal::SIGKILL, false);
+        self.reap_as(pid, ended);
+    }
+
+    fn reap_as(&mut self, pid: Pid, ended: WaitStatus) {
+        self.with(|sessions, conditions, now| sessions.reap(pid, ended, conditions, now));
     }
 
     fn connect(&mut self, id: SessionId, socket: Socket) {
@@ -113,7 +121,7 @@ impl Bench {
 
     fn accept(&mut self, socket: Socket, last: u8) {
         let peer = SocketAddr::from(([192, 0, 2, last], 4000));
-        self.with(|sessions, conditions, _| sessions.accept(socket, peer, u8::MAX, conditions));
+        self.with(|sessions, conditions, now| sessions.accept(socket, peer, conditions, now));
     }
 
     fn maintain(&mut self) {
@@ -195,7 +203,7 @@ fn a_parked_child_that_is_gone_passes_its_partner_on() {
     assert_eq!(bench.done(), [Done::Serve(child, 2)]);
     let peer = SocketAddr::from(([192, 0, 2, 2], 4000));
     let now = bench.now;
-    bench.sessions.send_failed(child, &ToChild::Serve { peer }, Some(2), now);
+    bench.sessions.send_failed(child, &ToChild::Serve { peer, has_line: true }, Some(2), now);
     assert_eq!(bench.done(), [Done::Close(child)]);
     // It dies: no crash, since it served nobody; its pair gets another child, the partner a new one.
     bench.reap(child);
@@ -215,7 +223,7 @@ fn a_new_child_that_cannot_be_reached_costs_its_partner_the_connection_and_no_lo
     bench.done();
     let peer = SocketAddr::from(([192, 0, 2, 2], 4000));
     let now = bench.now;
-    bench.sessions.send_failed(child, &ToChild::Serve { peer }, Some(2), now);
+    bench.sessions.send_failed(child, &ToChild::Serve { peer, has_line: true }, Some(2), now);
     assert_eq!(bench.done(), [Done::Close(child), Done::Refuse(Status::Capacity)]);
     assert!(bench.sessions.next_fork().is_none());
 }
@@ -462,4 +470,59 @@ fn what_is_read_of_a_child_after_its_end_changes_nothing() {
     let replacement = bench.fork();
     bench.connect(id, 3);
     assert_eq!(bench.done(), [Done::Data(replacement, 3)]);
+}
+
+#[test]
+fn a_stranger_makes_way_for_a_newcomer_and_a_known_one_does_not() {
+    let mut bench = Bench::new();
+    bench.limits = Limits { unverified_hard: 4, unverified_soft: 4, ..bench.limits.clone() };
+    // Three of four places are for strangers; the fourth is for who has been a partner.
+    let first: Vec<Pid> = (1..=3)
+        .map(|last| {
+            bench.now += Duration::from_millis(1);
+            bench.accept(u32::from(last), last);
+            bench.fork()
+        })
+        .collect();
+    bench.done();
+    bench.accept(4, 4);
+    assert_eq!(bench.done(), [Done::MakeWay(first[0])]);
+    let fourth = bench.fork();
+    bench.done();
+    bench.message(fourth, ToParent::Partner { name: "acme".to_owned() });
+    let ended = |pid| WaitStatus::Exited(pid, Status::Normal.number().into());
+    bench.reap_as(fourth, ended(fourth));
+    bench.done();
+    bench.accept(5, 5);
+    bench.fork();
+    assert!(bench.done().iter().all(|done| !matches!(done, Done::MakeWay(_))), "there is a place");
+    // The one that has been a partner has a place of its own, and keeps it.
+    bench.accept(6, 4);
+    let known = bench.fork();
+    assert!(bench.done().iter().all(|done| !matches!(done, Done::MakeWay(_))));
+    for last in 10..20 {
+        bench.accept(last.into(), last);
+        bench.fork();
+        let done = bench.done();
+        assert!(done.iter().any(|done| matches!(done, Done::MakeWay(pid) if *pid != known)), "{done:?}");
+    }
+}
+
+#[test]
+fn who_was_refused_again_and_again_is_turned_away_without_a_process() {
+    let mut bench = Bench::new();
+    for _ in 0..3 {
+        bench.accept(1, 1);
+        let child = bench.fork();
+        bench.message(child, ToParent::EndLogged);
+        bench.reap_as(child, WaitStatus::Exited(child, Status::Tls.number().into()));
+        bench.done();
+    }
+    bench.accept(1, 1);
+    assert_eq!(bench.done(), [Done::Refuse(Status::Penalty)]);
+    assert!(bench.sessions.next_fork().is_none());
+    assert_eq!(bench.sessions.take_screening_counts().penalized, 1);
+    bench.now += Duration::from_secs(5);
+    bench.accept(1, 1);
+    assert_eq!(bench.done(), []);
 }

@@ -1,0 +1,179 @@
+//! How many lines about strangers the log of this daemon may get, over all its processes: who is refused causes a line
+//! and a system log entry, and could fill disks with them. The parent says with each connection whether its refusal
+//! may have a line; what is left out is counted. Pure: it reads no clock.
+
+use crate::parent::places::source;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// Lines about one source: 20 in 10 s, and 2,000 in an hour, some 1 MB.
+const OF_SOURCE: [Rate; 2] =
+    [Rate { most: 20, span: Duration::from_secs(10) }, Rate { most: 2_000, span: Duration::from_hours(1) }];
+/// Lines about all strangers: 100 in a second, and 100,000 in a day, some 50 MB.
+const OF_ALL: [Rate; 2] = [
+    Rate { most: 100, span: Duration::from_secs(1) },
+    Rate { most: 100_000, span: Duration::from_hours(24) },
+];
+/// Sources that are counted by themselves; those beyond share one count.
+const SOURCES: usize = 10_000;
+
+/// So many lines in a span of time.
+struct Rate {
+    most: u32,
+    span: Duration,
+}
+
+/// The lines of some spans of time, each counted from its first line on.
+#[derive(Clone, Copy, Default)]
+struct Counts([Option<(Instant, u32)>; 2]);
+
+impl Counts {
+    fn has_room(&mut self, rates: &[Rate; 2], now: Instant) -> bool {
+        for (count, rate) in self.0.iter_mut().zip(rates) {
+            count.take_if(|(since, _)| now.saturating_duration_since(*since) >= rate.span);
+        }
+        self.0.iter().zip(rates).all(|(count, rate)| count.is_none_or(|(_, lines)| lines < rate.most))
+    }
+
+    fn add(&mut self, now: Instant) {
+        for count in &mut self.0 {
+            count.get_or_insert((now, 0)).1 += 1;
+        }
+    }
+
+    fn give_back(&mut self) {
+        for (_, lines) in self.0.iter_mut().flatten() {
+            *lines = lines.saturating_sub(1);
+        }
+    }
+
+    fn is_over(&self, rates: &[Rate; 2], now: Instant) -> bool {
+        self.0.iter().zip(rates).all(|(count, rate)| {
+            count.is_none_or(|(since, _)| now.saturating_duration_since(since) >= rate.span)
+        })
+    }
+}
+
+/// Who has had how many lines.
+#[derive(Default)]
+pub(super) struct RefusalLines {
+    of_source: HashMap<IpAddr, Counts>,
+    of_others: Counts,
+    of_all: Counts,
+    left_out: u64,
+}
+
+impl RefusalLines {
+    /// Whether a refusal of `address` may have a line; if so, it counts as written. A source that is `known` has lines
+    /// of its own, which strangers cannot use up.
+    pub(super) fn take(&mut self, address: IpAddr, known: bool, now: Instant) -> bool {
+        let of_source = Self::of(&mut self.of_source, &mut self.of_others, source(address), now);
+        let may = of_source.has_room(&OF_SOURCE, now) && (known || self.of_all.has_room(&OF_ALL, now));
+        if may {
+            of_source.add(now);
+            self.of_all.add(now);
+        }
+        may
+    }
+
+    /// The connection was not refused: its line was not needed.
+    pub(super) fn give_back(&mut self, address: IpAddr) {
+        match self.of_source.get_mut(&source(address)) {
+            Some(counts) => counts.give_back(),
+            None => self.of_others.give_back(),
+        }
+        self.of_all.give_back();
+    }
+
+    /// A connection was refused without a line.
+    pub(super) fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
+    /// How many were left out since this was last asked.
+    pub(super) fn take_left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
+    }
+
+    fn of<'a>(
+        of_source: &'a mut HashMap<IpAddr, Counts>,
+        of_others: &'a mut Counts,
+        source: IpAddr,
+        now: Instant,
+    ) -> &'a mut Counts {
+        if of_source.len() >= SOURCES && !of_source.contains_key(&source) {
+            of_source.retain(|_, counts| !counts.is_over(&OF_SOURCE, now));
+            if of_source.len() >= SOURCES {
+                return of_others;
+            }
+        }
+        of_source.entry(source).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OF_ALL, OF_SOURCE, RefusalLines, SOURCES};
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::{Duration, Instant};
+
+    fn address(number: u32) -> IpAddr {
+        Ipv4Addr::from(0xc633_6400 + number).into()
+    }
+
+    fn taken(lines: &mut RefusalLines, source: u32, known: bool, asked: usize, now: Instant) -> usize {
+        (0..asked).filter(|_| lines.take(address(source), known, now)).count()
+    }
+
+    #[test]
+    fn one_source_has_a_bound_in_ten_seconds_and_in_an_hour() {
+        let (mut lines, start) = (RefusalLines::default(), Instant::now());
+        assert_eq!(taken(&mut lines, 1, false, 100, start), 20);
+        assert_eq!(taken(&mut lines, 2, false, 1, start), 1, "another source");
+        let mut all = 20;
+        for turn in 1..360 {
+            all += taken(&mut lines, 1, false, 100, start + turn * Duration::from_secs(10));
+        }
+        assert_eq!(all, 2_000);
+        assert_eq!(taken(&mut lines, 1, false, 100, start + OF_SOURCE[1].span), 20);
+    }
+
+    #[test]
+    fn what_was_not_needed_comes_back_and_what_was_left_out_is_counted_once() {
+        let (mut lines, start) = (RefusalLines::default(), Instant::now());
+        assert_eq!(taken(&mut lines, 1, false, 21, start), 20);
+        lines.give_back(address(1));
+        assert_eq!(taken(&mut lines, 1, false, 2, start), 1);
+        lines.leave_out();
+        assert_eq!((lines.take_left_out(), lines.take_left_out()), (1, 0));
+    }
+
+    #[test]
+    fn all_strangers_together_have_a_bound_and_known_sources_are_heard_all_the_same() {
+        let (mut lines, start) = (RefusalLines::default(), Instant::now());
+        let strangers =
+            |lines: &mut RefusalLines, now| (100..200).map(|n| taken(lines, n, false, 5, now)).sum();
+        let in_a_second: usize = strangers(&mut lines, start);
+        assert_eq!(in_a_second, 100);
+        assert_eq!(taken(&mut lines, 1, true, 5, start), 5);
+        let mut in_a_day = in_a_second;
+        for second in (10..86_400).step_by(10) {
+            let turn: usize = strangers(&mut lines, start + Duration::from_secs(second));
+            in_a_day += turn;
+        }
+        assert!(in_a_day <= OF_ALL[1].most as usize, "{in_a_day}");
+    }
+
+    #[test]
+    fn many_sources_take_bounded_memory() {
+        let (mut lines, start) = (RefusalLines::default(), Instant::now());
+        for number in 0..u32::try_from(2 * SOURCES).unwrap() {
+            lines.take(address(number), true, start);
+        }
+        assert_eq!(lines.of_source.len(), SOURCES);
+        lines.take(address(0), false, start + OF_SOURCE[1].span);
+        lines.take(address(99_999), false, start + OF_SOURCE[1].span);
+        assert!(lines.of_source.len() <= 2);
+    }
+}

@@ -1,0 +1,262 @@
+//! Who may come in at the TLS port before anything is known of a peer but its address: penalties for what its source
+//! did before, a bound for one source, and places that are shared among all. Pure: times and addresses in, a decision
+//! out.
+
+use super::admission::{self, Conditions, Refusal};
+use super::penalties::Penalties;
+use super::places::{self, Known, Place, Waiting, source};
+use super::refusal_lines::RefusalLines;
+use common::config::Limits;
+use common::net::Network;
+use common::process::status::Status;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// From the soft limit on, who is not verified after so long makes way for a newcomer.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// What is remembered of sources.
+#[derive(Default)]
+pub(super) struct Screening {
+    known: Known,
+    penalties: Penalties,
+    lines: RefusalLines,
+    counts: Counts,
+}
+
+/// What was done to strangers since this was last told.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Connections that made way for others.
+    pub(super) displaced: u64,
+    /// Connections that were refused because of penalties.
+    pub(super) penalized: u64,
+    /// Refusals without a line.
+    pub(super) left_out: u64,
+}
+
+impl Counts {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A place for a newcomer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The waiting one with this index makes way.
+    pub(super) instead: Option<usize>,
+    /// If the newcomer is refused, that may have a line in the log.
+    pub(super) has_line: bool,
+}
+
+/// Somebody who was let in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    /// A refusal may have a line.
+    pub(super) has_line: bool,
+}
+
+impl Screening {
+    /// Whether `address` may come in; `waiting`: who is in and not verified.
+    pub(super) fn enter(
+        &mut self,
+        address: IpAddr,
+        waiting: &[Waiting],
+        conditions: &Conditions<'_>,
+        now: Instant,
+    ) -> Result<Entry, Refusal> {
+        let limits = admission::connection(conditions)?;
+        let known = self.is_known(address, conditions.exempt, now);
+        if !known && self.penalties.refuses(address, now) {
+            self.counts.penalized += 1;
+            return Err((
+                Status::Penalty,
+                "too many connections of this source have gone wrong lately; it may come back within minutes",
+            ));
+        }
+        let of_source = waiting.iter().filter(|one| source(one.address) == source(address)).count();
+        if !known && of_source >= limits.unverified_per_address as usize {
+            return Err((Status::Capacity, "too many connections of this address that are not verified"));
+        }
+        let instead = place(waiting, known, limits, now)?;
+        self.counts.displaced += u64::from(instead.is_some());
+        Ok(Entry { instead, has_line: self.lines.take(address, known, now) })
+    }
+
+    /// Whether a refusal of `address` may have a line; if so, it counts as written.
+    pub(super) fn take_line(&mut self, address: IpAddr, exempt: &[Network], now: Instant) -> bool {
+        let known = self.is_known(address, exempt, now);
+        self.lines.take(address, known, now)
+    }
+
+    /// A refusal had no line.
+    pub(super) fn leave_out(&mut self) {
+        self.lines.leave_out();
+    }
+
+    /// A partner's session has been admitted: the line of a refusal was not needed, if it had one.
+    pub(super) fn note_partner(&mut self, peer: Peer, now: Instant) {
+        self.known.note(peer.address.ip(), now);
+        if peer.has_line {
+            self.lines.give_back(peer.address.ip());
+        }
+    }
+
+    /// A connection has ended whose peer was no partner. `ended`: none if its process crashed.
+    pub(super) fn note_refused(&mut self, peer: Peer, ended: Option<Status>, now: Instant) {
+        if let Some(ended) = ended {
+            self.penalties.note(peer.address.ip(), ended, now);
+        }
+        match (peer.has_line, ended) {
+            // Probes have a count of their own.
+            (true, Some(Status::Probe)) => self.lines.give_back(peer.address.ip()),
+            (false, Some(Status::Probe)) | (true, _) => {}
+            (false, _) => self.lines.leave_out(),
+        }
+    }
+
+    /// What was done since this was last asked.
+    pub(super) fn take_counts(&mut self) -> Counts {
+        Counts { left_out: self.lines.take_left_out(), ..std::mem::take(&mut self.counts) }
+    }
+
+    /// Whether a waiting one of `address` is known.
+    pub(super) fn is_known(&self, address: IpAddr, exempt: &[Network], now: Instant) -> bool {
+        self.known.has(address, now) || exempt.iter().any(|network| network.contains(address))
+    }
+}
+
+/// A place among those that are not verified; the index of the one that makes way, if it takes that. Strangers may have
+/// three quarters of all places.
+fn place(waiting: &[Waiting], known: bool, limits: &Limits, now: Instant) -> Result<Option<usize>, Refusal> {
+    let (soft, hard) = (limits.unverified_soft as usize, limits.unverified_hard as usize);
+    match places::assign(waiting, known, hard, hard / 4) {
+        Place::Free if waiting.len() >= soft => {
+            let stalled = |one: &&Waiting| !one.known && now.saturating_duration_since(one.since) >= STALLED;
+            Ok(places::most(waiting, stalled))
+        }
+        Place::Free => Ok(None),
+        Place::Instead(index) => Ok(Some(index)),
+        Place::Taken => Err((Status::Capacity, "too many connections that are not verified")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counts, Entry, Peer, STALLED, Screening, Waiting};
+    use crate::parent::admission::Conditions;
+    use common::config::Limits;
+    use common::process::status::Status;
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+    use std::time::{Duration, Instant};
+
+    fn address(number: u32) -> IpAddr {
+        Ipv4Addr::from(0xc633_6400 + 256 * number).into()
+    }
+
+    fn peer(number: u32) -> Peer {
+        Peer { address: SocketAddr::new(address(number), 4000), has_line: true }
+    }
+
+    fn limits() -> Limits {
+        Limits { unverified_soft: 4, unverified_hard: 8, unverified_per_address: 3, ..Limits::default() }
+    }
+
+    fn conditions(limits: &Limits) -> Conditions<'_> {
+        Conditions { joined: true, limits: Some(limits), generation: 1, licensed: true, exempt: &[] }
+    }
+
+    fn waiting(start: Instant, sources: &[u32]) -> Vec<Waiting> {
+        let one = |(second, source): (u64, &u32)| Waiting {
+            address: address(*source),
+            since: start + Duration::from_millis(second),
+            known: false,
+        };
+        (0..).zip(sources).map(one).collect()
+    }
+
+    fn enter(
+        screening: &mut Screening,
+        from: u32,
+        waiting: &[Waiting],
+        now: Instant,
+    ) -> Result<Option<usize>, Status> {
+        let limits = limits();
+        let entry = screening.enter(address(from), waiting, &conditions(&limits), now);
+        entry.map(|entry| entry.instead).map_err(|(status, _)| status)
+    }
+
+    #[test]
+    fn strangers_share_what_is_not_kept_for_those_who_are_known() {
+        let (mut screening, start) = (Screening::default(), Instant::now());
+        assert_eq!(enter(&mut screening, 9, &waiting(start, &[1, 2, 3]), start), Ok(None));
+        assert_eq!(enter(&mut screening, 9, &waiting(start, &[1, 2, 2, 3, 3]), start), Ok(None));
+        let six = waiting(start, &[1, 2, 2, 3, 4, 5]);
+        assert_eq!(enter(&mut screening, 9, &six, start), Ok(Some(1)), "the older of the source with two");
+        screening.note_partner(peer(9), start);
+        assert_eq!(enter(&mut screening, 9, &six, start), Ok(None));
+        let eight = waiting(start, &[1, 2, 3, 4, 5, 6, 9, 9]);
+        assert_eq!(enter(&mut screening, 9, &eight, start), Ok(Some(6)));
+        assert_eq!(screening.take_counts(), Counts { displaced: 2, ..Counts::default() });
+        assert!(screening.take_counts().is_empty());
+    }
+
+    #[test]
+    fn from_the_soft_limit_on_a_stalled_one_makes_way_and_below_it_none() {
+        let (mut screening, start) = (Screening::default(), Instant::now());
+        let later = start + STALLED + Duration::from_millis(1);
+        assert_eq!(enter(&mut screening, 9, &waiting(start, &[1, 2, 3]), later), Ok(None));
+        assert_eq!(enter(&mut screening, 9, &waiting(start, &[1, 2, 3, 4]), later), Ok(Some(0)));
+        let mut known = waiting(start, &[1, 2, 3, 4]);
+        for one in &mut known {
+            one.known = true;
+        }
+        assert_eq!(enter(&mut screening, 9, &known, later), Ok(None));
+    }
+
+    #[test]
+    fn one_source_has_a_bound_unless_it_is_known_or_exempt() {
+        let (mut screening, start) = (Screening::default(), Instant::now());
+        let three = waiting(start, &[9, 9, 9]);
+        assert_eq!(enter(&mut screening, 9, &three, start), Err(Status::Capacity));
+        let exempt = ["198.51.0.0/16".parse().unwrap()];
+        let limits = limits();
+        let conditions = Conditions { exempt: &exempt, ..conditions(&limits) };
+        let entry = screening.enter(address(9), &three, &conditions, start);
+        assert_eq!(entry, Ok(Entry { instead: None, has_line: true }));
+        screening.note_partner(peer(9), start);
+        assert_eq!(enter(&mut screening, 9, &three, start), Ok(None));
+    }
+
+    #[test]
+    fn who_fails_again_and_again_is_refused_for_a_while_unless_it_is_known() {
+        let (mut screening, start) = (Screening::default(), Instant::now());
+        for _ in 0..3 {
+            assert_eq!(enter(&mut screening, 9, &[], start), Ok(None));
+            screening.note_refused(peer(9), Some(Status::Tls), start);
+        }
+        assert_eq!(enter(&mut screening, 9, &[], start), Err(Status::Penalty));
+        assert_eq!(screening.take_counts(), Counts { penalized: 1, ..Counts::default() });
+        screening.note_partner(peer(9), start);
+        assert_eq!(enter(&mut screening, 9, &[], start), Ok(None));
+    }
+
+    #[test]
+    fn refusals_without_a_line_are_counted_and_probes_are_not() {
+        let (mut screening, start) = (Screening::default(), Instant::now());
+        let mut lines = 0;
+        for _ in 0..25 {
+            let limits = limits();
+            let has_line = screening.enter(address(9), &[], &conditions(&limits), start).unwrap().has_line;
+            lines += u32::from(has_line);
+            screening.note_refused(Peer { has_line, ..peer(9) }, Some(Status::Capacity), start);
+            let has_line = screening.enter(address(8), &[], &conditions(&limits), start).unwrap().has_line;
+            assert!(has_line);
+            screening.note_refused(peer(8), Some(Status::Probe), start);
+        }
+        assert_eq!(lines, 20);
+        assert_eq!(screening.take_counts().left_out, 5);
+    }
+}
