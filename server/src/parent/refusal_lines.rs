@@ -55,6 +55,17 @@ impl Counts {
     }
 }
 
+/// What is known of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing.
+    Stranger,
+    /// A partner came from there lately: it has lines of its own, which strangers cannot use up.
+    Known,
+    /// It is in one of the networks of `proxy_penalty_exempt`, and may stand for many.
+    Exempt,
+}
+
 /// Who has had how many lines.
 #[derive(Default)]
 pub(super) struct RefusalLines {
@@ -65,11 +76,11 @@ pub(super) struct RefusalLines {
 }
 
 impl RefusalLines {
-    /// Whether a refusal of `address` may have a line; if so, it counts as written. A source that is `known` has lines
-    /// of its own, which strangers cannot use up.
-    pub(super) fn take(&mut self, address: IpAddr, known: bool, now: Instant) -> bool {
+    /// Whether a refusal of `address` may have a line; if so, it counts as written.
+    pub(super) fn take(&mut self, address: IpAddr, standing: Standing, now: Instant) -> bool {
         let of_source = Self::of(&mut self.of_source, &mut self.of_others, source(address), now);
-        let may = of_source.has_room(&OF_SOURCE, now) && (known || self.of_all.has_room(&OF_ALL, now));
+        let may = (standing == Standing::Exempt || of_source.has_room(&OF_SOURCE, now))
+            && (standing == Standing::Known || self.of_all.has_room(&OF_ALL, now));
         if may {
             of_source.add(now);
             self.of_all.add(now);
@@ -114,6 +125,7 @@ impl RefusalLines {
 
 #[cfg(test)]
 mod tests {
+    use super::Standing::{self, Exempt, Known, Stranger};
     use super::{OF_ALL, OF_SOURCE, RefusalLines, SOURCES};
     use std::net::{IpAddr, Ipv4Addr};
     use std::time::{Duration, Instant};
@@ -122,29 +134,29 @@ mod tests {
         Ipv4Addr::from(0xc633_6400 + number).into()
     }
 
-    fn taken(lines: &mut RefusalLines, source: u32, known: bool, asked: usize, now: Instant) -> usize {
-        (0..asked).filter(|_| lines.take(address(source), known, now)).count()
+    fn taken(lines: &mut RefusalLines, source: u32, standing: Standing, asked: usize, now: Instant) -> usize {
+        (0..asked).filter(|_| lines.take(address(source), standing, now)).count()
     }
 
     #[test]
     fn one_source_has_a_bound_in_ten_seconds_and_in_an_hour() {
         let (mut lines, start) = (RefusalLines::default(), Instant::now());
-        assert_eq!(taken(&mut lines, 1, false, 100, start), 20);
-        assert_eq!(taken(&mut lines, 2, false, 1, start), 1, "another source");
+        assert_eq!(taken(&mut lines, 1, Stranger, 100, start), 20);
+        assert_eq!(taken(&mut lines, 2, Stranger, 1, start), 1, "another source");
         let mut all = 20;
         for turn in 1..360 {
-            all += taken(&mut lines, 1, false, 100, start + turn * Duration::from_secs(10));
+            all += taken(&mut lines, 1, Stranger, 100, start + turn * Duration::from_secs(10));
         }
         assert_eq!(all, 2_000);
-        assert_eq!(taken(&mut lines, 1, false, 100, start + OF_SOURCE[1].span), 20);
+        assert_eq!(taken(&mut lines, 1, Stranger, 100, start + OF_SOURCE[1].span), 20);
     }
 
     #[test]
     fn what_was_not_needed_comes_back_and_what_was_left_out_is_counted_once() {
         let (mut lines, start) = (RefusalLines::default(), Instant::now());
-        assert_eq!(taken(&mut lines, 1, false, 21, start), 20);
+        assert_eq!(taken(&mut lines, 1, Stranger, 21, start), 20);
         lines.give_back(address(1));
-        assert_eq!(taken(&mut lines, 1, false, 2, start), 1);
+        assert_eq!(taken(&mut lines, 1, Stranger, 2, start), 1);
         lines.leave_out();
         assert_eq!((lines.take_left_out(), lines.take_left_out()), (1, 0));
     }
@@ -153,12 +165,15 @@ mod tests {
     fn all_strangers_together_have_a_bound_and_known_sources_are_heard_all_the_same() {
         let (mut lines, start) = (RefusalLines::default(), Instant::now());
         let strangers =
-            |lines: &mut RefusalLines, now| (100..200).map(|n| taken(lines, n, false, 5, now)).sum();
+            |lines: &mut RefusalLines, now| (100..200).map(|n| taken(lines, n, Stranger, 5, now)).sum();
         let in_a_second: usize = strangers(&mut lines, start);
         assert_eq!(in_a_second, 100);
-        assert_eq!(taken(&mut lines, 1, true, 5, start), 5);
+        assert_eq!(taken(&mut lines, 1, Known, 5, start), 5);
+        assert_eq!(taken(&mut lines, 2, Exempt, 5, start), 0);
+        assert_eq!(taken(&mut lines, 2, Exempt, 50, start + OF_ALL[0].span), 50, "it may stand for many");
+        let start = start + 2 * OF_ALL[0].span;
         let mut in_a_day = in_a_second;
-        for second in (10..86_400).step_by(10) {
+        for second in (60..86_400).step_by(60) {
             let turn: usize = strangers(&mut lines, start + Duration::from_secs(second));
             in_a_day += turn;
         }
@@ -169,11 +184,11 @@ mod tests {
     fn many_sources_take_bounded_memory() {
         let (mut lines, start) = (RefusalLines::default(), Instant::now());
         for number in 0..u32::try_from(2 * SOURCES).unwrap() {
-            lines.take(address(number), true, start);
+            lines.take(address(number), Known, start);
         }
         assert_eq!(lines.of_source.len(), SOURCES);
-        lines.take(address(0), false, start + OF_SOURCE[1].span);
-        lines.take(address(99_999), false, start + OF_SOURCE[1].span);
+        lines.take(address(0), Stranger, start + OF_SOURCE[1].span);
+        lines.take(address(99_999), Stranger, start + OF_SOURCE[1].span);
         assert!(lines.of_source.len() <= 2);
     }
 }

@@ -5,7 +5,7 @@
 use super::admission::{self, Conditions, Refusal};
 use super::penalties::Penalties;
 use super::places::{self, Known, Place, Waiting, source};
-use super::refusal_lines::RefusalLines;
+use super::refusal_lines::{RefusalLines, Standing};
 use common::config::Limits;
 use common::net::Network;
 use common::process::status::Status;
@@ -68,7 +68,8 @@ impl Screening {
         now: Instant,
     ) -> Result<Entry, Refusal> {
         let limits = admission::connection(conditions)?;
-        let known = self.is_known(address, conditions.exempt, now);
+        let standing = self.standing(address, conditions.exempt, now);
+        let known = standing != Standing::Stranger;
         if !known && self.penalties.refuses(address, now) {
             self.counts.penalized += 1;
             return Err((
@@ -82,13 +83,13 @@ impl Screening {
         }
         let instead = place(waiting, known, limits, now)?;
         self.counts.displaced += u64::from(instead.is_some());
-        Ok(Entry { instead, has_line: self.lines.take(address, known, now) })
+        Ok(Entry { instead, has_line: self.lines.take(address, standing, now) })
     }
 
     /// Whether a refusal of `address` may have a line; if so, it counts as written.
     pub(super) fn take_line(&mut self, address: IpAddr, exempt: &[Network], now: Instant) -> bool {
-        let known = self.is_known(address, exempt, now);
-        self.lines.take(address, known, now)
+        let standing = self.standing(address, exempt, now);
+        self.lines.take(address, standing, now)
     }
 
     /// A refusal had no line.
@@ -122,9 +123,19 @@ impl Screening {
         Counts { left_out: self.lines.take_left_out(), ..std::mem::take(&mut self.counts) }
     }
 
-    /// Whether a waiting one of `address` is known.
+    /// Whether a waiting one of `address` has a place that strangers cannot take.
     pub(super) fn is_known(&self, address: IpAddr, exempt: &[Network], now: Instant) -> bool {
-        self.known.has(address, now) || exempt.iter().any(|network| network.contains(address))
+        self.standing(address, exempt, now) != Standing::Stranger
+    }
+
+    fn standing(&self, address: IpAddr, exempt: &[Network], now: Instant) -> Standing {
+        if exempt.iter().any(|network| network.contains(address)) {
+            Standing::Exempt
+        } else if self.known.has(address, now) {
+            Standing::Known
+        } else {
+            Standing::Stranger
+        }
     }
 }
 
