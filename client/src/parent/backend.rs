@@ -4,9 +4,12 @@
 use super::action::{Action, Actions, Fork};
 use super::backend_call::BackendCall;
 use super::call_queue::CallQueue;
+use super::report_quota::ReportQuota;
 use super::reports::{MOST, Reports};
 use crate::backend::Task;
 use common::link::control::ToServer;
+use common::log::{Event, events};
+use common::rpc::Level;
 use common::text::host::with_port;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -21,6 +24,8 @@ pub(super) struct BackendLink {
     /// Handed to the API worker and not answered yet.
     waiting: CallQueue,
     reports: Reports,
+    /// Of the server's.
+    quota: ReportQuota,
     has_worker: bool,
     /// When the last API worker was started.
     worker_started: Option<Instant>,
@@ -69,11 +74,19 @@ impl BackendLink {
         if let Some((number, report)) = self.reports.take_due(is_idle, now) {
             self.send(number, report, actions);
         }
+        for (function, count) in self.quota.take_dropped(now) {
+            let event =
+                Event::new(&events::REPORTS_DROPPED).field("function", function).field_num("count", count);
+            let text = "the server reports more than it may, and the client dropped some";
+            let entry = BackendCall::log_entry(Level::Warn, text, event.text());
+            event.log();
+            self.report(entry, now, actions);
+        }
     }
 
     /// When `run_timers` has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
-        [self.worker_due(), self.reports.due()].into_iter().flatten().min()
+        [self.worker_due(), self.reports.due(), self.quota.due()].into_iter().flatten().min()
     }
 
     fn worker_due(&self) -> Option<Instant> {
@@ -102,7 +115,8 @@ impl BackendLink {
         }
     }
 
-    /// Passes a report of the server on, unless it is larger than any that a server of ours sends.
+    /// Passes a report of the server on, unless it is larger than any that a server of ours sends, or there were too
+    /// many in the last minute.
     pub(super) fn pass_report(&mut self, report: BackendCall, now: Instant, actions: &mut Actions) {
         self.pass_completed(report, |_| {}, now, actions);
     }
@@ -116,7 +130,7 @@ impl BackendLink {
         now: Instant,
         actions: &mut Actions,
     ) {
-        if self.reports.is_small(&report, now) {
+        if self.reports.is_small(&report, now) && self.quota.admits(&report, now) {
             complete(&mut report);
             self.report(report, now, actions);
         }

@@ -71,7 +71,11 @@ impl Parent {
     }
 
     fn fail_pair(&mut self, pair: SessionId, reason: String) {
-        common::warn!("pair {pair} failed: {}", common::log::escape(&reason));
+        if let Some(unlogged) = self.failed_pairs.admit(Instant::now()) {
+            let before =
+                if unlogged > 0 { format!("; {unlogged} more before have no line") } else { String::new() };
+            common::warn!("pair {pair} failed: {}{before}", common::log::escape(&reason));
+        }
         self.send_to_server(ToServer::PairFailed { pair, reason, retired: false });
     }
 

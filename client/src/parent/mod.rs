@@ -7,8 +7,8 @@
 //!
 //! * `action`, `tokens`: the steps that they ask for; the sources of events
 //! * `enrolment`, `join`, `control`: our certificate, the way to the server, the connection to it
-//! * `backend` with `backend_call`, `call_queue`, `reports`, `call_faults`: questions and reports to the backend, and
-//!   its faults
+//! * `backend` with `backend_call`, `call_queue`, `reports`, `report_quota`, `call_faults`: questions and reports to
+//!   the backend, and its faults
 //! * `worker`, `task_writer`: the API worker process
 //! * `sessions` with `children`, `pool`, `admission`: session processes, pairs, limits
 //! * `listeners`: the sockets for the station's outgoing sessions
@@ -28,6 +28,7 @@ mod join;
 mod listeners;
 mod messages_in;
 mod pool;
+mod report_quota;
 mod reports;
 mod schedule;
 mod sessions;
@@ -41,7 +42,7 @@ use action::{Actions, Fork};
 use backend::BackendLink;
 use backend_call::BackendCall;
 use common::ipc::channel::Channel;
-use common::log::{Event, events};
+use common::log::{Event, Throttle, events};
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
@@ -106,6 +107,8 @@ pub(crate) struct Parent {
     /// Channels to the children; one that is retired has none any more.
     channels: HashMap<Pid, Channel>,
     listeners: Listeners,
+    /// Lines about pairs that failed: the server may ask for as many as it likes.
+    failed_pairs: Throttle,
     actions: Actions,
     schedule: Schedule,
     stop: Option<Finish>,
@@ -134,6 +137,7 @@ impl Parent {
             sessions: Sessions::default(),
             channels: HashMap::new(),
             listeners: Listeners::default(),
+            failed_pairs: Throttle::default(),
             actions,
             schedule: Schedule::new(Instant::now()),
             stop: None,

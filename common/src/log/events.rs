@@ -89,6 +89,8 @@ catalogue! {
         "A function of the backend fails; one line for each reason, and a new one after it has worked in between."
     BACKEND_RECOVERED "backend_recovered" "backend" Info ["function" "failures" "seconds" "lost?"]
         "A function of the backend that failed works again; reports that were lost meanwhile are counted."
+    REPORTS_DROPPED "reports_dropped" "backend" Warn ["function" "count"]
+        "The server has sent more reports of this kind in the last minute than the client passes on."
     CONFIG_TAKEN "config_taken" "config" Info ["generation"]
         "A generation of the configuration is in force."
     CONFIG_REFUSED "config_refused" "config" Error ["generation?" "reason"]
@@ -142,7 +144,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("appender", "Name of an appender in the rc file."),
     ("client", "Name that the backend has given the client in its certificate."),
     ("command", "Name of the OFTP2 command."),
-    ("count", "Number of connections."),
+    ("count", "Number of connections, or of reports."),
     ("days", "Days left."),
     ("detail", "What happened, in words."),
     ("direction", "Of a session: incoming or outgoing."),
