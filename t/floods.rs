@@ -127,7 +127,7 @@ fn call_from(site: &Site, from: [u8; 4]) -> bool {
 #[test]
 fn strangers_that_take_all_places_of_the_tls_port_keep_no_partner_out() {
     for (name, octets) in [("silent-crowd", &b""[..]), ("half-crowd", &b"\x16\x03\x01\x02\x00\x01"[..])] {
-        let mut site = exposed(name);
+        let site = exposed(name);
         let networks: Vec<[u8; 4]> = (1..=12).map(|network| [127, 40, network, 7]).collect();
         let hosts = (1..=12).map(|host| [127, 41, 0, host]);
         let crowd = Crowd::of(500, &networks.into_iter().chain(hosts).collect::<Vec<_>>(), site.tls, octets);

@@ -9,7 +9,7 @@ use common::net::Conn;
 use common::process::status::Status;
 use common::session::ending::{self, Ending};
 use common::session::inspector::Inspector;
-use common::session::relay::Relay;
+use common::session::relay::{Relay, Side};
 use std::time::{Duration, Instant};
 
 /// How much longer than the server's child this one waits.
@@ -33,7 +33,8 @@ impl Attached {
         let mut times = ending::timeouts(&context.config.limits);
         times.silence += LATER;
         times.unit += LATER;
-        let relay = Relay::new(&mut context.waiter, &mut self.inspector, self.data, self.station, times);
+        let relay =
+            Relay::new(&mut context.waiter, &mut self.inspector, self.data, self.station, Side::Outer, times);
         let (outcome, totals) = relay.run();
         let ending = Ending::of(&outcome, &self.inspector);
         let event = context.event(&events::SESSION_END, &self.open);

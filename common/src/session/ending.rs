@@ -65,6 +65,14 @@ impl Ending {
                     format!("the {side}'s connection broke off in state {}: {e}", inspector.state()),
                 )
             }
+            Outcome::LinkBroken(e) => plain(
+                Status::LinkBroke,
+                format!(
+                    "the data connection between the daemons broke off in state {}: {e}; if a session process crashed, \
+                     the other daemon's log says so",
+                    inspector.state()
+                ),
+            ),
             Outcome::Ended(Cause::Refused(side, violation)) => {
                 log_violation(*side, violation);
                 let status = match side {

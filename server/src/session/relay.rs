@@ -27,7 +27,8 @@ impl Attached {
         let begun = Instant::now();
         begin(context);
         let times = ending::timeouts(&context.active.limits);
-        let mut relay = Relay::new(&mut context.waiter, &mut self.inspector, self.conn, self.data, times);
+        let mut relay =
+            Relay::new(&mut context.waiter, &mut self.inspector, self.conn, self.data, Side::Inner, times);
         relay.preload(Side::Outer, &self.first);
         let (outcome, totals) = relay.run();
         let ending = Ending::of(&outcome, &self.inspector);

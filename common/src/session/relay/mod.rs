@@ -11,7 +11,7 @@ mod side;
 pub use judge::{Cause, Judge, Verdict};
 pub use side::Side;
 
-use crate::net::{Conn, Interrupted, Read, Waiter};
+use crate::net::{self, Conn, Interrupted, Read, Waiter};
 use one_way::OneWay;
 use std::io;
 use std::time::{Duration, Instant};
@@ -33,6 +33,9 @@ pub enum Outcome<F> {
     Closed(Option<Side>),
     /// This side broke off, or closed where it may not; the other side saw a break as well.
     Broken(Side, io::Error),
+    /// The data connection between the daemons ended without a word of the other daemon's child; both sides saw a
+    /// break.
+    LinkBroken(io::Error),
     /// Ended here.
     Ended(Cause<F>),
     /// Waiting failed: our own fault.
@@ -71,22 +74,25 @@ pub struct Relay<'a, J: Judge> {
     halves: [OneWay; 2],
     times: Timeouts,
     moved: Instant,
+    /// The side of the data connection to the other daemon's child.
+    link: Side,
 }
 
 impl<'a, J: Judge> Relay<'a, J> {
-    /// Nothing moves before `run`.
+    /// Nothing moves before `run`. `link`: the side of the data connection to the other daemon's child.
     pub fn new(
         waiter: &'a mut Waiter,
         judge: &'a mut J,
         mut outer: Conn,
         mut inner: Conn,
+        link: Side,
         times: Timeouts,
     ) -> Self {
         // If this process is killed, neither side may see a regular end.
         outer.reset_if_killed();
         inner.reset_if_killed();
         let halves = [OneWay::new(times.largest_unit), OneWay::new(times.largest_unit)];
-        Self { waiter, judge, conns: [Some(outer), Some(inner)], halves, times, moved: Instant::now() }
+        Self { waiter, judge, conns: [Some(outer), Some(inner)], halves, times, moved: Instant::now(), link }
     }
 
     /// Octets that came from `side` before the relay began and were judged already: they go first.
@@ -101,8 +107,12 @@ impl<'a, J: Judge> Relay<'a, J> {
                 self.close(side.unwrap_or(Side::Inner));
                 Outcome::Closed(side)
             }
-            Step::Broken(side, e) => {
+            Step::Broken(side, End::Cut, e) if side == self.link => {
                 self.break_off();
+                Outcome::LinkBroken(e)
+            }
+            Step::Broken(side, _, e) => {
+                self.pass_break_on(side);
                 Outcome::Broken(side, e)
             }
             Step::End(cause) => {
@@ -211,10 +221,8 @@ impl<'a, J: Judge> Relay<'a, J> {
                     moved = true;
                 }
                 Read::Blocked => break None,
-                Read::Clean => {
-                    break Some(io::Error::new(io::ErrorKind::UnexpectedEof, "closed in mid-session"));
-                }
-                Read::Broken(e) => break Some(e),
+                Read::Clean => break Some((End::Close, closed())),
+                Read::Broken(e) => break Some((End::Cut, e)),
             }
         };
         match half.judge(self.judge, side) {
@@ -235,7 +243,7 @@ impl<'a, J: Judge> Relay<'a, J> {
             // All that was judged is delivered before the end is passed on.
             Some(_) if !half.is_written(sink) && self.judge.may_close() => Ok(moved),
             Some(_) if self.judge.may_close() => Err(Step::Closed(Some(side))),
-            Some(e) => Err(Step::Broken(side, e)),
+            Some((how, e)) => Err(Step::Broken(side, how, e)),
             None => Ok(moved),
         }
     }
@@ -244,10 +252,15 @@ impl<'a, J: Judge> Relay<'a, J> {
     /// break.
     fn lost(&mut self, side: Side, e: io::Error) -> Step<J::Fault> {
         let half = &mut self.halves[side.index()];
+        let mut how = End::Cut;
         if let Some(conn) = &mut self.conns[side.index()] {
             while let Some(room) = half.room() {
                 match conn.read(room) {
                     Read::Octets(n) => half.filled(n),
+                    Read::Clean => {
+                        how = End::Close;
+                        break;
+                    }
                     _ => break,
                 }
             }
@@ -259,7 +272,7 @@ impl<'a, J: Judge> Relay<'a, J> {
                 other => break other.is_ok(),
             }
         };
-        if is_right && self.judge.may_close() { Step::Closed(Some(side)) } else { Step::Broken(side, e) }
+        if is_right && self.judge.may_close() { Step::Closed(Some(side)) } else { Step::Broken(side, how, e) }
     }
 
     /// `by` closed: what is judged goes out to the other side, which then sees a regular close.
@@ -320,6 +333,17 @@ impl<'a, J: Judge> Relay<'a, J> {
         }
     }
 
+    /// `broken` broke off. The other side sees a reset. The data connection gets a close_notify in the middle of the
+    /// session, so that the other daemon's child knows that it is neither the data connection nor this process that is
+    /// at fault.
+    fn pass_break_on(&mut self, broken: Side) {
+        let link = if broken == self.link { None } else { self.conns[self.link.index()].take() };
+        self.break_off();
+        if let Some(link) = link {
+            net::goodbye(self.waiter, link);
+        }
+    }
+
     fn break_off(&mut self) {
         for conn in self.conns.iter_mut().filter_map(Option::take) {
             conn.reset();
@@ -329,7 +353,20 @@ impl<'a, J: Judge> Relay<'a, J> {
 
 enum Step<F> {
     Closed(Option<Side>),
-    Broken(Side, io::Error),
+    Broken(Side, End, io::Error),
     End(Cause<F>),
     Failed(io::Error),
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// With a close_notify, or with FIN where there is no TLS.
+    Close,
+    /// Without.
+    Cut,
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "closed in mid-session")
 }
