@@ -18,6 +18,8 @@ mod deviations;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod end_lines;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
 mod expiry;

@@ -9,6 +9,7 @@ use common::process::pidfile::PidFile;
 use common::process::site::Site;
 use common::process::startup;
 use common::process::status::Status;
+use common::session::end_lines::EndLines;
 
 /// Becomes the daemon; returns when it was told to end, could not start, or lost the server.
 pub(crate) fn run(site: &Site, options: Options) -> Status {
@@ -26,7 +27,8 @@ pub(crate) fn run(site: &Site, options: Options) -> Status {
     let Options { backend, token, server_host, server_port, outgoing, mode: _ } = options;
     let access = Access { url: backend.url, credentials: backend.credentials, token };
     let route = Route { host: server_host, port: server_port, source: outgoing };
-    let finish = match Parent::new(started.signals, access, route, site.program()) {
+    let end_lines = EndLines::new(site.file("sessions"));
+    let finish = match Parent::new(started.signals, access, route, site.program(), end_lines) {
         Ok(parent) => parent.run(started.ready),
         Err(e) => started.ready.give_up(site.program(), &e),
     };

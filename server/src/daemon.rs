@@ -12,6 +12,7 @@ use common::process::pidfile::PidFile;
 use common::process::site::Site;
 use common::process::startup;
 use common::process::status::Status;
+use common::session::end_lines::EndLines;
 use std::error::Error;
 use std::net::TcpListener;
 use std::time::SystemTime;
@@ -33,10 +34,12 @@ pub(crate) fn run(site: &Site, options: &Options) -> Status {
         .log();
     let licence_file = options.licence.clone();
     let untold = Untold::at(site.file("untold"));
-    let finish = match Parent::new(started.signals, listener, identity, licence, licence_file, untold) {
-        Ok(parent) => parent.run(started.ready),
-        Err(e) => started.ready.give_up(site.program(), &e),
-    };
+    let end_lines = EndLines::new(site.file("sessions"));
+    let finish =
+        match Parent::new(started.signals, listener, identity, licence, licence_file, untold, end_lines) {
+            Ok(parent) => parent.run(started.ready),
+            Err(e) => started.ready.give_up(site.program(), &e),
+        };
     startup::stop(started.pid_file, &finish)
 }
 

@@ -2,6 +2,7 @@
 
 use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
+use common::log::Remains;
 use common::rpc::{CrlUrl, SessionEvent, SystemLog};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -60,6 +61,6 @@ pub(crate) enum ToParent {
     Session(Box<SessionEvent>),
     /// For the system log.
     SystemLog(Box<SystemLog>),
-    /// This child has written the session's end line.
-    EndLogged,
+    /// This child has written the session's end line, or leaves it to its parent.
+    EndLogged(Remains),
 }

@@ -6,6 +6,7 @@ use crate::messages::ToChild;
 use crate::session::{Station, Work};
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
+use common::log::Remains;
 use common::process::status::Status;
 use nix::unistd::Pid;
 use std::collections::VecDeque;
@@ -40,6 +41,10 @@ pub(super) enum Action {
     RequestPair(Pid),
     /// There is no session process for this pair: logs why, and says so to the server.
     FailPair(SessionId, String),
+    /// A session has begun: so that its end is told in any case.
+    NoteBegun { pid: Pid, session: SessionId, direction: Direction, partner: String },
+    /// A session process has written its end line, or leaves it here.
+    NoteEnd(Option<SessionId>, Remains),
     /// Reports to the backend.
     Report(BackendCall),
     /// The certificate was not renewed.

@@ -114,10 +114,17 @@ impl Children {
         let Some(child) = self.table.get_mut(&pid) else { return };
         match message {
             ToParent::Joined { partner, station } => {
+                if let Some(session) = child.pair {
+                    let (direction, partner) = (child.direction, partner.clone());
+                    actions.push(Action::NoteBegun { pid, session, direction, partner });
+                }
                 child.partner = Some(partner);
                 child.address = station;
             }
-            ToParent::EndLogged => child.end_logged = true,
+            ToParent::EndLogged(remains) => {
+                child.end_logged = true;
+                actions.push(Action::NoteEnd(child.pair, remains));
+            }
             ToParent::Failed { reason } => {
                 if let Some(pair) = child.pair {
                     actions.push(Action::FailPair(pair, reason));

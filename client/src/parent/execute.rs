@@ -3,7 +3,7 @@
 use super::Parent;
 use super::action::Action;
 use super::backend_call::BackendCall;
-use super::children::{Crash, Ended};
+use super::children::Ended;
 use super::control::{Server, ServerConnection};
 use super::join::Join;
 use super::tokens;
@@ -12,15 +12,16 @@ use crate::messages::ToChild;
 use crate::session::{Station, Work};
 use common::ipc::channel::Channel;
 use common::link::control::{ControlError, ToServer};
-use common::link::session_id::SessionId;
+use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::log::{Event, events};
+use common::log::{Event, Remains, events};
 use common::process::startup::{Finish, Ready};
 use common::process::status;
+use common::session::end_lines::DIED_WITH_PARENT;
+use common::session::ledger::Begun;
 use common::sys;
 use mio::Interest;
 use mio::net::TcpStream;
-use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use std::fmt;
 use std::net::SocketAddr;
@@ -62,6 +63,13 @@ impl Parent {
             }
             Action::RequestPair(pid) => self.sessions.pool.request_for(pid, &mut self.actions),
             Action::FailPair(pair, reason) => self.fail_pair(pair, reason),
+            Action::NoteBegun { pid, session, direction, partner } => {
+                let session = session.to_string();
+                self.end_lines.begin(Begun::new(pid, session, direction, String::new(), partner));
+            }
+            Action::NoteEnd(session, remains) => {
+                self.end_lines.end(session.map(|session| session.to_string()).as_deref(), remains);
+            }
             Action::Report(report) => self.backend.report(report, now, &mut self.actions),
             Action::RenewalFailed => self.enrolment.renewal_failed(now),
             Action::Fail(reason) => {
@@ -155,8 +163,19 @@ impl Parent {
             self.read_child(pid);
             self.close_channel(pid);
             if let Some(Ended { crash: Some(crash), .. }) = self.sessions.reap(pid, Instant::now()) {
-                log_crash(pid, status, &crash);
+                let session = crash.pair.map(|pair| pair.to_string());
+                let partner = crash.partner.as_deref().unwrap_or_default();
+                let reason = status::word_of(status);
+                log_crash(crash.direction, session.as_deref(), partner, pid, &reason);
+                self.end_lines.end(session.as_deref(), Remains::default());
             }
+        }
+    }
+
+    /// Writes end lines that could not be written before: those of sessions of an earlier parent, too.
+    pub(super) fn write_end_lines(&mut self, now: Instant) {
+        for Begun { session, pid, direction, partner, .. } in self.end_lines.run_timers(now) {
+            log_crash(direction, Some(&session), &partner, Pid::from_raw(pid), DIED_WITH_PARENT);
         }
     }
 
@@ -249,12 +268,12 @@ impl Parent {
     }
 }
 
-fn log_crash(pid: Pid, status: WaitStatus, crash: &Crash) {
+fn log_crash(direction: Direction, session: Option<&str>, partner: &str, pid: Pid, reason: &str) {
     Event::new(&events::SESSION_CRASHED)
-        .field("direction", crash.direction.word())
-        .field("session", crash.pair.map(|pair| pair.to_string()).unwrap_or_default())
-        .field("partner", crash.partner.as_deref().unwrap_or_default())
+        .field("direction", direction.word())
+        .field("session", session.unwrap_or_default())
+        .field("partner", partner)
         .field_num("pid", pid.as_raw())
-        .field("reason", status::word_of(status))
+        .field("reason", reason)
         .log();
 }

@@ -46,6 +46,7 @@ use common::log::{Event, Throttle, events};
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
+use common::session::end_lines::EndLines;
 use common::sys;
 use common::text::host::with_port;
 use control::Server;
@@ -110,6 +111,7 @@ pub(crate) struct Parent {
     /// Lines about pairs that failed: the server may ask for as many as it likes.
     failed_pairs: Throttle,
     actions: Actions,
+    end_lines: EndLines,
     schedule: Schedule,
     stop: Option<Finish>,
 }
@@ -120,7 +122,13 @@ impl Parent {
     /// # Errors
     ///
     /// A descriptor cannot be had or watched.
-    pub(crate) fn new(mut signals: Signals, access: Access, route: Route, program: &str) -> io::Result<Self> {
+    pub(crate) fn new(
+        mut signals: Signals,
+        access: Access,
+        route: Route,
+        program: &str,
+        end_lines: EndLines,
+    ) -> io::Result<Self> {
         let poller = Poll::new()?;
         poller.registry().register(&mut signals, tokens::SIGNALS, Interest::READABLE)?;
         let mut actions = Actions::default();
@@ -138,6 +146,7 @@ impl Parent {
             channels: HashMap::new(),
             listeners: Listeners::default(),
             failed_pairs: Throttle::default(),
+            end_lines,
             actions,
             schedule: Schedule::new(Instant::now()),
             stop: None,
@@ -197,6 +206,7 @@ impl Parent {
         }
         self.backend.release_held(&mut self.actions);
         self.execute_actions();
+        self.end_lines.finish();
         if let Finish::Failed(reason) = &finish {
             Event::new(&events::SERVER_LOST)
                 .field("address", self.setup.route.to_string())
@@ -258,8 +268,9 @@ impl Parent {
             Ok(sys::Fork::Child) => {
                 drop(ours);
                 let source = self.setup.route.source;
+                let ledger = self.end_lines.ledger().to_owned();
                 drop(self);
-                let init = ChildInit { channel: theirs, server: address, source, config, work };
+                let init = ChildInit { channel: theirs, server: address, source, config, work, ledger };
                 let status =
                     catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
@@ -321,6 +332,7 @@ impl Parent {
         self.advance_join();
         common::log::reread_if_changed();
         self.backend.run_timers(now, &mut self.actions);
+        self.write_end_lines(now);
         self.listeners.retry(self.poller.registry(), &mut self.actions);
         if self.server.is_none() {
             if let Some(reason) = self.schedule.overdue_start(now) {

@@ -6,6 +6,7 @@ use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
 use mio::net::TcpStream;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 /// Everything that a child needs.
 pub(crate) struct ChildInit {
@@ -19,6 +20,8 @@ pub(crate) struct ChildInit {
     pub(crate) config: ClientConfig,
     /// Its purpose.
     pub(crate) work: Work,
+    /// The file of sessions that have begun and not ended.
+    pub(crate) ledger: PathBuf,
 }
 
 /// The purpose of a child.

@@ -8,14 +8,16 @@ use common::ipc::channel::{Channel, Received};
 use common::link::join::Open;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::log::{Event, Priority, events};
+use common::log::{Event, Priority, Remains, events};
 use common::net::Waiter;
 use common::process::status::Status;
 use common::rpc::{About, Origin, SystemLog};
+use common::session::ledger;
 use mio::net::TcpStream;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream as StdStream};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 
 pub(super) struct SessionContext {
     pub(super) waiter: Waiter,
@@ -35,6 +37,8 @@ pub(super) struct SessionContext {
     retired: Option<SessionId>,
     parent_gone: bool,
     channel: Channel,
+    /// The file of sessions that have begun and not ended.
+    ledger: PathBuf,
 }
 
 impl SessionContext {
@@ -44,6 +48,7 @@ impl SessionContext {
         source: Option<IpAddr>,
         config: ClientConfig,
         direction: Direction,
+        ledger: PathBuf,
     ) -> io::Result<Self> {
         let waiter = Waiter::new()?;
         waiter.watch(&mut channel)?;
@@ -60,6 +65,7 @@ impl SessionContext {
             retired: None,
             parent_gone: false,
             channel,
+            ledger,
         })
     }
 
@@ -103,6 +109,15 @@ impl SessionContext {
             ToChild::NoPair { reason } => self.no_pair = Some(reason),
         }
         Ok(())
+    }
+
+    /// Writes the end line.
+    pub(super) fn log_end(&self, line: Event) {
+        if !self.channel.send_to_parent(&ToParent::EndLogged(Remains::after(line)))
+            && let Some(session) = self.pair
+        {
+            ledger::end_without_parent(&self.ledger, &session.to_string());
+        }
     }
 
     pub(super) fn send_to_parent(&self, message: &ToParent) {

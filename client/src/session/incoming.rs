@@ -84,8 +84,7 @@ impl Failure {
             .field("detail", &self.detail);
         let text = "the station did not take an incoming session";
         context.send_system_log(open, Priority::Error, self.status, text, &event);
-        event.log_at(Priority::Error);
-        context.send_to_parent(&ToParent::EndLogged);
+        context.log_end(event.at(Priority::Error));
         let answer = Opened::Failed { reason: self.detail };
         if join::send(&mut data, &answer).is_ok() {
             net::goodbye(&mut context.waiter, data);

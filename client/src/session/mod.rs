@@ -29,8 +29,9 @@ pub(crate) fn run(init: ChildInit) -> Status {
     // A signal to the parent's group (a terminal, a service manager) is not meant for a running session.
     let _ = sys::own_process_group();
     sys::set_title("parked");
-    let ChildInit { channel, server, source, config, work } = init;
-    let mut context = match SessionContext::new(channel, server, source, config, work.direction()) {
+    let ChildInit { channel, server, source, config, work, ledger } = init;
+    let direction = work.direction();
+    let mut context = match SessionContext::new(channel, server, source, config, direction, ledger) {
         Ok(context) => context,
         Err(e) => {
             common::error!("a session process cannot start: {e}");

@@ -2,7 +2,6 @@
 //! taken over sends no rubbish inward. Then the one end line.
 
 use super::context::SessionContext;
-use crate::messages::ToParent;
 use common::link::join::{Open, OpeningError};
 use common::log::events;
 use common::net::Conn;
@@ -39,24 +38,19 @@ impl Attached {
         let ending = Ending::of(&outcome, &self.inspector);
         let event = context.event(&events::SESSION_END, &self.open);
         let event = ending.describe(event, totals, &self.inspector, begun.elapsed());
-        let level = ending.level();
+        let event = event.at(ending.level());
         if ending.concerns_operator() {
             let text = format!("{} session ended: {}", context.direction.word(), ending.status.word());
-            context.send_system_log(&self.open, level, ending.status, &text, &event);
+            context.send_system_log(&self.open, event.level(), ending.status, &text, &event);
         }
-        event.log_at(level);
-        context.send_to_parent(&ToParent::EndLogged);
+        context.log_end(event);
         ending.status
     }
 
     /// The answer that the station is there could not be sent to the server's child.
     pub(super) fn give_up(self, context: &mut SessionContext, e: &OpeningError) -> Status {
-        context
-            .event(&events::SESSION_REFUSED, &self.open)
-            .field("reason", Status::LinkBroke.word())
-            .field_display("detail", e)
-            .log();
-        context.send_to_parent(&ToParent::EndLogged);
+        let event = context.event(&events::SESSION_REFUSED, &self.open);
+        context.log_end(event.field("reason", Status::LinkBroke.word()).field_display("detail", e));
         Status::LinkBroke
     }
 }

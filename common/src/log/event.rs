@@ -13,6 +13,7 @@ use std::fmt::{self, Display, Write};
 #[must_use = "an event is written by `log` or `log_at`"]
 pub struct Event {
     row: &'static Row,
+    level: Priority,
     text: String,
 }
 
@@ -21,7 +22,7 @@ impl Event {
     pub fn new(row: &'static Row) -> Self {
         let mut text = String::with_capacity(160);
         text.push_str(row.name);
-        Self { row, text }
+        Self { row, level: row.level(), text }
     }
 
     /// Adds text or octets. They are escaped, so a peer may have chosen them. A key that is optional is left out if its
@@ -69,23 +70,32 @@ impl Event {
         &self.text
     }
 
-    /// The level of its row.
-    pub fn level(&self) -> Priority {
-        self.row.level()
+    /// Another level of its row.
+    pub fn at(self, level: Priority) -> Self {
+        debug_assert!(self.row.levels.contains(&level), "{} is never {level}", self.row.name);
+        Self { level, ..self }
     }
 
-    /// Writes it at the level of its row; below the level in force, nothing.
+    /// Its level: that of its row, unless another one was chosen.
+    pub fn level(&self) -> Priority {
+        self.level
+    }
+
+    /// The part that it belongs to; none if it is below the level in force.
+    pub(super) fn place(&self) -> Option<&'static str> {
+        enabled(self.level()).then_some(self.row.part)
+    }
+
+    /// Writes it at its level; below the level in force, nothing.
     pub fn log(self) {
-        let level = self.row.level();
-        self.log_at(level);
+        if enabled(self.level) {
+            write_in(self.level, self.row.part, format_args!("{}", self.text));
+        }
     }
 
     /// Writes it at another level of its row.
     pub fn log_at(self, level: Priority) {
-        debug_assert!(self.row.levels.contains(&level), "{} is never {level}", self.row.name);
-        if enabled(level) {
-            write_in(level, self.row.part, format_args!("{}", self.text));
-        }
+        self.at(level).log();
     }
 }
 

@@ -66,7 +66,8 @@ catalogue! {
     LICENCE "licence" "daemon" Info|Warn|Error ["holder" "days" "reason?"]
         "The state of the licence; at WARN before its end, at ERROR when it is not valid."
     LOG_LOST "log_lost" "log" Error ["appender" "lines"]
-        "An appender works again after it could not take this many lines of this process."
+        "An appender works again after it could not take this many lines of this process, and of its children \
+         that have ended."
     LOGRC_TAKEN "logrc_taken" "log" Info ["file"]
         "A changed log configuration is in force in this process."
     LOGRC_REFUSED "logrc_refused" "log" Error ["reason"]
@@ -121,7 +122,8 @@ catalogue! {
         "A session was refused before it reached the other side; at ERROR where the station did not take it."
     SESSION_CRASHED "session_crashed" "session" Error
         ["direction" "session" "address?" "partner" "pid" "reason"]
-        "A session child ended without an end line of its own; its parent writes this one."
+        "A session child ended without an end line of its own; its parent writes this one, or the daemon that \
+         starts next."
     PROBE "probe" "session" Debug ["address"]
         "A connection to the TLS port was closed before its first octet, as health checks do; there is no \
          other line of it."

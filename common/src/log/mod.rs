@@ -18,6 +18,7 @@ mod man;
 mod priority;
 mod rc;
 mod record;
+mod remains;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use error::LogError;
 pub use event::Event;
 pub use init::Init;
 pub use priority::Priority;
+pub use remains::{LateLines, Remains};
 pub use threshold::enabled;
 pub use throttle::Throttle;
 #[doc(hidden)]

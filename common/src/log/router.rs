@@ -71,6 +71,21 @@ fn append_to(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
         let first = sink.lost.fetch_add(1, Ordering::Relaxed) == 0;
         return if first { Err(error.context(format!("the appender {} fails", sink.name))) } else { Ok(()) };
     }
+    tell_lost(sink, record)
+}
+
+/// The same for a line that waits: it is not lost if it has to wait on. Whether it was appended.
+pub(super) fn append_late(sink: &Sink, record: &Record<'_>) -> bool {
+    let is_appended = sink.append.append(record).is_ok();
+    if is_appended {
+        // That the count cannot be told is not the line's fault.
+        let _ = tell_lost(sink, record);
+    }
+    is_appended
+}
+
+/// After a line that was appended: how many were not.
+fn tell_lost(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
     let lost = sink.lost.swap(0, Ordering::Relaxed);
     if lost == 0 {
         return Ok(());

@@ -76,6 +76,18 @@ impl Wiring {
         Ok(wiring)
     }
 
+    /// All appenders, each once.
+    pub(super) fn all(&self) -> Vec<&Arc<Sink>> {
+        let of_categories = self.categories.values().filter_map(|category| category.sink.as_ref());
+        let mut all: Vec<&Arc<Sink>> = Vec::new();
+        for sink in of_categories.chain(&self.fallback).chain(&self.console) {
+            if !all.iter().any(|known| Arc::ptr_eq(known, sink)) {
+                all.push(sink);
+            }
+        }
+        all
+    }
+
     /// The level of `category`: its own, or that of the nearest ancestor which has one, else INFO.
     pub(super) fn priority(&self, category: &str) -> Priority {
         self.chain(category).find_map(|category| category.priority).unwrap_or(Priority::Info)

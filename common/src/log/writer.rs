@@ -24,8 +24,13 @@ pub fn write(priority: Priority, module: &str, text: fmt::Arguments<'_>) {
 
 /// Writes one line in the category `part` of the daemon.
 pub(super) fn write_in(priority: Priority, part: &str, text: fmt::Arguments<'_>) {
-    let Some(name) = NAME.get() else { return };
-    let dot = if part.is_empty() { "" } else { "." };
-    let category = format!("{name}{dot}{part}");
+    let Some(category) = category(part) else { return };
     record::with_record(priority, &category, clock::now_millis(), text, |record| ::log::logger().log(record));
+}
+
+/// The dotted category of a part of the daemon; none before logging is set up.
+pub(super) fn category(part: &str) -> Option<String> {
+    let name = NAME.get()?;
+    let dot = if part.is_empty() { "" } else { "." };
+    Some(format!("{name}{dot}{part}"))
 }

@@ -6,6 +6,7 @@
 //! * `config_test`: what a start needs, looked at without a start
 //! * `pidfile`: the file beside the binary
 //! * `signals`: by number, as documented
+//! * `stat`: what the system says of a process
 //! * `status`: exit statuses and their words
 
 pub mod config_test;
@@ -14,4 +15,5 @@ pub mod pidfile;
 pub mod signals;
 pub mod site;
 pub mod startup;
+pub mod stat;
 pub mod status;

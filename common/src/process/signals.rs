@@ -145,15 +145,18 @@ impl Signals {
     pub fn next_signal(&mut self) -> io::Result<Option<Signal>> {
         loop {
             let received = match self.0.read_signal() {
-                Ok(Some(received)) => received.ssi_signo,
+                Ok(Some(received)) => received,
                 Ok(None) => return Ok(None),
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
             // The kernel has no numbers beyond 64.
-            let number = i32::try_from(received).unwrap_or_default();
+            let number = i32::try_from(received.ssi_signo).unwrap_or_default();
             match meaning(number) {
                 Some(meaning) => return Ok(Some(meaning)),
+                // A file has reached the size limit (setrlimit(2)), and the write has failed. A line of it would too,
+                // and bring the next such signal.
+                None if number == signal::SIGXFSZ as i32 && received.ssi_pid == std::process::id() => {}
                 None => log_ignored(number),
             }
         }

@@ -4,10 +4,14 @@
 //! * `relay`: octets from one connection to the other, in both directions
 //! * `inspector`: the OFTP2 checker at work in the relay
 //! * `file_rules`: which files a partner may send
+//! * `end_lines`: that each session gets its end line
+//! * `ledger`: which sessions have begun and not ended, in a file that outlives the daemon
 //! * `ending`: why a session is over: its status, its words, its end line
 
+pub mod end_lines;
 pub mod ending;
 pub mod file_rules;
 pub mod greeting;
 pub mod inspector;
+pub mod ledger;
 pub mod relay;

@@ -4,6 +4,7 @@
 use crate::messages::ToChild;
 use common::link::control::ToClient;
 use common::link::session_id::{Direction, SessionId};
+use common::log::Remains;
 use common::process::status::Status;
 use common::rpc::{CrlUrl, SessionEvent, SystemLog};
 use nix::unistd::Pid;
@@ -54,8 +55,10 @@ pub(super) enum Action<S> {
     RefuseDial(S),
     /// A CRL distribution URL that a child has found.
     ReportCrlUrl(CrlUrl),
-    /// For the session list of the backend.
-    ReportSession(Box<SessionEvent>),
+    /// For the session list of the backend, from this child.
+    ReportSession(Pid, Direction, Box<SessionEvent>),
+    /// A session process has written its end line, or leaves it here.
+    NoteEnd(Option<SessionId>, Remains),
     /// For the system log of the backend.
     ReportSystemLog(Box<SystemLog>),
     /// A session process ended without an end line of its own.

@@ -14,9 +14,12 @@ use super::tokens;
 use crate::messages::ToChild;
 use common::ipc::channel::Channel;
 use common::link::control::{ANSWER_WITHIN, MAX_ANSWER, ToClient, ToServer, VERSION};
-use common::log::{Event, events};
+use common::link::session_id::{Direction, SessionId};
+use common::log::{Event, Remains, events};
 use common::process::status::{self, Status};
-use common::rpc::{BY_HAND, CrlUrl, Level, Origin, SessionEnd, SessionEvent, SystemLog};
+use common::rpc::{BY_HAND, CrlUrl, Level, Origin, SessionBegin, SessionEnd, SessionEvent, SystemLog};
+use common::session::end_lines::DIED_WITH_PARENT;
+use common::session::ledger::Begun;
 use common::sys;
 use common::text::clock;
 use common::text::url::is_web;
@@ -59,7 +62,15 @@ impl Parent {
                     .refuse_pair(socket, "there is no such pair, or it has its data connection");
             }
             Action::ReportCrlUrl(url) => self.report_crl_url(url),
-            Action::ReportSession(event) => self.reports.push_event(*event, Instant::now()),
+            Action::ReportSession(pid, direction, event) => {
+                if let SessionEvent::Begin(begin) = &*event {
+                    self.end_lines.begin(begun(pid, direction, begin));
+                }
+                self.reports.push_event(*event, Instant::now());
+            }
+            Action::NoteEnd(session, remains) => {
+                self.end_lines.end(session.map(|session| session.to_string()).as_deref(), remains);
+            }
             Action::ReportSystemLog(entry) => self.reports.push_entry(*entry, Instant::now()),
             Action::LogCrash(crash) => self.log_crash(&crash),
         }
@@ -156,6 +167,21 @@ impl Parent {
         }
     }
 
+    /// Writes end lines that could not be written before: those of sessions of an earlier parent, too.
+    pub(super) fn write_end_lines(&mut self) {
+        for begun in self.end_lines.run_timers(Instant::now()) {
+            self.log_crash(&Crash {
+                pid: Pid::from_raw(begun.pid),
+                direction: begun.direction,
+                session: SessionId::try_from(begun.session).ok(),
+                peer: begun.address.parse().ok(),
+                partner: Some(begun.partner),
+                listed: true,
+                ended: DIED_WITH_PARENT.to_owned(),
+            });
+        }
+    }
+
     fn log_crash(&mut self, crash: &Crash) {
         let session = crash.session.map(|session| session.to_string()).unwrap_or_default();
         let event = Event::new(&events::SESSION_CRASHED)
@@ -167,6 +193,7 @@ impl Parent {
             .field("reason", &crash.ended);
         self.report(Level::Error, "a session process crashed", event.text());
         event.log();
+        self.end_lines.end(Some(&session), Remains::default());
         if crash.listed {
             let end = SessionEnd {
                 session,
@@ -383,6 +410,11 @@ impl Parent {
         });
         self.update_title();
     }
+}
+
+fn begun(pid: Pid, direction: Direction, begin: &SessionBegin) -> Begun {
+    let SessionBegin { session, address, partner, .. } = begin.clone();
+    Begun::new(pid, session, direction, address, partner)
 }
 
 /// A partner was turned away before a child served it.

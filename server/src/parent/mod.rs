@@ -48,6 +48,7 @@ use common::ipc::channel::Channel;
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
+use common::session::end_lines::EndLines;
 use common::sys;
 use config_fetch::{ConfigFetch, REFRESH};
 use control::Client;
@@ -81,6 +82,7 @@ pub(crate) struct Parent {
     /// The channels of children that can be sent messages.
     channels: HashMap<Pid, Channel>,
     reports: Reports,
+    end_lines: EndLines,
     licensing: Licensing,
     /// Of our certificate towards partners.
     certificate: Countdown,
@@ -105,6 +107,7 @@ impl Parent {
         licence: Licence,
         licence_file: PathBuf,
         untold: Untold,
+        end_lines: EndLines,
     ) -> io::Result<Self> {
         let licensing = Licensing::new(identity, licence, licence_file);
         let context = licensing.context().map_err(io::Error::other)?;
@@ -122,6 +125,7 @@ impl Parent {
             sessions: Sessions::default(),
             channels: HashMap::new(),
             reports: Reports::new(untold),
+            end_lines,
             licensing,
             certificate: Countdown::default(),
             crl_urls: CrlUrls::default(),
@@ -157,6 +161,7 @@ impl Parent {
             self.before_wait();
             if let Some(stop) = self.stop.take() {
                 self.log_counts();
+                self.end_lines.finish();
                 self.close_control();
                 return stop;
             }
@@ -184,9 +189,10 @@ impl Parent {
                 drop((ours, fork));
                 let active = self.config.take();
                 let untold = self.reports.untold().clone();
+                let ledger = self.end_lines.ledger().to_owned();
                 drop(self);
                 let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
-                let init = ChildInit { channel: theirs, active, direction, untold };
+                let init = ChildInit { channel: theirs, active, direction, untold, ledger };
                 let status =
                     catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
@@ -235,6 +241,7 @@ impl Parent {
         // After all that the client has sent: an answer that is there counts, however late we read it.
         self.settle_succession();
         self.maintain_client();
+        self.write_end_lines();
         if self.checked.elapsed() >= REFRESH {
             self.check_every_minute();
         }
@@ -270,6 +277,7 @@ impl Parent {
         [
             self.listeners.retry_at(),
             self.internal_port.due(),
+            self.end_lines.due(),
             self.client.as_ref().map(|client| client.due(now)),
         ]
         .into_iter()

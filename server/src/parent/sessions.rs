@@ -257,10 +257,15 @@ impl<S> Sessions<S> {
             ToParent::CrlUrl(url) => self.push(Action::ReportCrlUrl(url)),
             ToParent::Session(event) => {
                 self.children.set_listed(pid, matches!(*event, SessionEvent::Begin(_)));
-                self.push(Action::ReportSession(event));
+                if let Some(direction) = self.children.direction(pid) {
+                    self.push(Action::ReportSession(pid, direction, event));
+                }
             }
             ToParent::SystemLog(entry) => self.push(Action::ReportSystemLog(entry)),
-            ToParent::EndLogged => self.children.set_end_logged(pid),
+            ToParent::EndLogged(remains) => {
+                self.children.set_end_logged(pid);
+                self.push(Action::NoteEnd(self.children.session(pid), remains));
+            }
         }
     }
 

@@ -7,14 +7,16 @@ use crate::untold::Untold;
 use common::ipc::channel::{Channel, Received};
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::log::{Event, Priority};
+use common::log::{Event, Priority, Remains};
 use common::net::{Conn, Interrupted, Waiter, Wire};
 use common::process::status::Status;
 use common::rpc::{About, Origin, SessionEvent, SystemLog};
+use common::session::ledger;
 use mio::net::TcpStream;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// What a child is forked with. Everything else of the parent is gone before it runs.
@@ -27,6 +29,8 @@ pub(crate) struct ChildInit {
     pub(crate) direction: Direction,
     /// Where it leaves what the parent is not there to hear.
     pub(crate) untold: Untold,
+    /// The file of sessions that have begun and not ended.
+    pub(crate) ledger: PathBuf,
 }
 
 /// Why a child stops on account of its parent.
@@ -112,11 +116,12 @@ pub(super) struct SessionContext {
     makes_way: bool,
     channel: Channel,
     untold: Untold,
+    ledger: PathBuf,
 }
 
 impl SessionContext {
     pub(super) fn new(init: ChildInit) -> io::Result<Self> {
-        let ChildInit { mut channel, active, direction, untold } = init;
+        let ChildInit { mut channel, active, direction, untold, ledger } = init;
         let waiter = Waiter::new()?;
         waiter.watch(&mut channel)?;
         Ok(Self {
@@ -132,6 +137,7 @@ impl SessionContext {
             makes_way: false,
             channel,
             untold,
+            ledger,
         })
     }
 
@@ -187,6 +193,16 @@ impl SessionContext {
     /// Sends a message to the parent. That it is gone shows when we read.
     pub(super) fn send_to_parent(&self, message: &ToParent) {
         self.channel.send_to_parent(message);
+    }
+
+    /// Writes the end line; none: this end has no line.
+    pub(super) fn log_end(&self, line: Option<Event>) {
+        let remains = line.map(Remains::after).unwrap_or_default();
+        if !self.channel.send_to_parent(&ToParent::EndLogged(remains))
+            && let Some(session) = self.facts.pair
+        {
+            ledger::end_without_parent(&self.ledger, &session.to_string());
+        }
     }
 
     /// Begin or end of the session, for the backend. Without the parent, the next one tells it.

@@ -1,6 +1,5 @@
 //! Refusing a partner: the reason word, the ESID for the partner, and the one log line.
 
-use crate::messages::ToParent;
 use crate::session::context::{Halt, SessionContext};
 use common::log::{Event, events};
 use common::net::{Conn, Interrupted};
@@ -121,8 +120,7 @@ impl Refusal {
     pub(super) fn report(&self, context: &SessionContext) -> Status {
         let facts = &context.facts;
         if self.status == Status::Probe {
-            Event::new(&events::PROBE).field("address", facts.address()).log();
-            context.send_to_parent(&ToParent::EndLogged);
+            context.log_end(Some(Event::new(&events::PROBE).field("address", facts.address())));
             return self.status;
         }
         let mut event = Event::new(&events::SESSION_REFUSED)
@@ -141,14 +139,11 @@ impl Refusal {
             event = event.field("esid", esid.code());
         }
         event = event.field("detail", &self.detail);
-        if context.has_line {
-            if self.notify_operator {
-                let text = format!("{} session refused: {}", facts.direction.word(), self.status.word());
-                context.send_system_log(event.level(), self.status, &text, &event);
-            }
-            event.log();
+        if context.has_line && self.notify_operator {
+            let text = format!("{} session refused: {}", facts.direction.word(), self.status.word());
+            context.send_system_log(event.level(), self.status, &text, &event);
         }
-        context.send_to_parent(&ToParent::EndLogged);
+        context.log_end(Some(event).filter(|_| context.has_line));
         self.status
     }
 }

@@ -1,7 +1,6 @@
 //! Partner and station are joined: the relay runs, every buffer judged, until the session is over. Then its one end
 //! line, and the exit status that says the same.
 
-use crate::messages::ToParent;
 use crate::session::context::SessionContext;
 use common::log::{Event, events};
 use common::net::Conn;
@@ -76,12 +75,11 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
         .field("partner", &facts.partner)
         .field("ssid", &facts.ssid);
     let event = ending.describe(event, totals, inspector, begun.elapsed());
-    let level = ending.level();
+    let event = event.at(ending.level());
     if ending.concerns_operator() {
         let text = format!("{} session ended: {}", facts.direction.word(), ending.status.word());
-        context.send_system_log(level, ending.status, &text, &event);
+        context.send_system_log(event.level(), ending.status, &text, &event);
     }
-    event.log_at(level);
     context.report(SessionEvent::End(SessionEnd {
         session,
         time: common::text::clock::unix_time(),
@@ -95,5 +93,5 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
         transfers: inspector.transfers(),
         deviations: inspector.deviations(),
     }));
-    context.send_to_parent(&ToParent::EndLogged);
+    context.log_end(Some(event));
 }

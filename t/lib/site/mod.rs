@@ -248,6 +248,20 @@ impl Site {
         assert!(done.is_ok_and(|status| status.success()), "prlimit --pid {pid} {limit}");
     }
 
+    /// Sets the size to which all processes of a daemon may make files grow, octets; none: any.
+    ///
+    /// # Panics
+    /// If it cannot be set.
+    #[track_caller]
+    pub fn limit_file_size(&self, role: Role, most: Option<u64>) {
+        let limit = most.map_or_else(|| "unlimited".to_owned(), |most| most.to_string());
+        let limit = format!("--fsize={limit}:");
+        for pid in self.children(role).into_iter().chain([self.pid(role)]) {
+            let done = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status();
+            assert!(done.is_ok_and(|status| status.success()), "prlimit --pid {pid} {limit}");
+        }
+    }
+
     /// Waits until a daemon's parent process has had nothing to do, and was woken again, so many times.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use crate::session::{Station, Work};
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
+use common::log::Remains;
 use common::rpc::{SessionBegin, SessionEvent};
 use mio::net::TcpStream;
 use nix::unistd::Pid;
@@ -56,6 +57,7 @@ impl Table {
         while let Some(action) = self.actions.pop() {
             match action {
                 Action::CloseChannel(pid) => closed.push(pid),
+                Action::NoteBegun { .. } | Action::NoteEnd(..) => {}
                 _ => panic!("another action"),
             }
         }
@@ -84,7 +86,7 @@ fn a_session_without_an_end_line_is_a_crash() {
         let mut table = Table::new();
         table.says(ONE, joined("acme"));
         if end_logged {
-            table.says(ONE, ToParent::EndLogged);
+            table.says(ONE, ToParent::EndLogged(Remains::default()));
         }
         let crash =
             Crash { direction: Direction::Incoming, pair: Some(id(1)), partner: Some("acme".to_owned()) };

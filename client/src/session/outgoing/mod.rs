@@ -166,7 +166,6 @@ fn refuse(
         let text = format!("outgoing session refused: {}", failure.status.word());
         context.send_system_log(&Open::default(), event.level(), failure.status, &text, &event);
     }
-    event.log();
-    context.send_to_parent(&ToParent::EndLogged);
+    context.log_end(event);
     failure.status
 }

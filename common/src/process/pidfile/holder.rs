@@ -2,6 +2,7 @@
 //! after a power cut the number may be any program's. A lock that the daemon holds proves it; without one (a legacy
 //! daemon, a file system without locks) the process is looked at.
 
+use crate::process::stat;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::kill;
@@ -50,7 +51,7 @@ impl Holder {
         };
         if pid == Pid::this() || pid == Pid::parent() {
             Self::Own(pid)
-        } else if kill(pid, None) == Err(Errno::ESRCH) || is_zombie(pid) {
+        } else if kill(pid, None) == Err(Errno::ESRCH) || stat::has_ended(pid.as_raw()) {
             Self::Dead(pid)
         } else {
             Self::running(pid, &Program::of(&pid.to_string()), &Program::of("self"))
@@ -161,12 +162,6 @@ impl Program {
             directory: binary.and_then(|binary| binary.parent().map(Path::to_owned)),
         }
     }
-}
-
-/// A process that has ended and that its parent did not collect (usual in containers) still has an entry.
-fn is_zombie(pid: Pid) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::*;
 use common::config::Limits;
+use common::log::Remains;
 
 type Socket = u32;
 
@@ -86,6 +87,7 @@ impl Bench {
                 Action::RefusePartner(_, status, _) => Some(Done::Refuse(status)),
                 Action::DeclineDial(socket) => Some(Done::Decline(socket)),
                 Action::RefuseDial(socket) => Some(Done::RefuseDial(socket)),
+                Action::NoteEnd(..) => None,
                 Action::LogCrash(crash) => Some(Done::Crash(crash.pid)),
                 other => panic!("{other:?}"),
             });
@@ -152,7 +154,7 @@ impl Bench {
     fn refused(&mut self) -> (Pid, SessionId) {
         let (child, id) = self.parked();
         self.accept(2, 2);
-        self.message(child, ToParent::EndLogged);
+        self.message(child, ToParent::EndLogged(Remains::default()));
         self.done();
         (child, id)
     }
@@ -349,7 +351,7 @@ fn limits_hold_at_their_edge() {
     let third = bench.fork();
     bench.message(third, ask("third"));
     assert_eq!(bench.done(), [Done::Serve(third, 4), Done::Answer(third, "full")], "two in all");
-    bench.message(first, ToParent::EndLogged);
+    bench.message(first, ToParent::EndLogged(Remains::default()));
     bench.reap(first);
     bench.message(third, ask("third"));
     assert_eq!(bench.done(), [Done::Answer(third, "admitted")]);
@@ -514,7 +516,7 @@ fn who_was_refused_again_and_again_is_turned_away_without_a_process() {
     for _ in 0..3 {
         bench.accept(1, 1);
         let child = bench.fork();
-        bench.message(child, ToParent::EndLogged);
+        bench.message(child, ToParent::EndLogged(Remains::default()));
         bench.reap_as(child, WaitStatus::Exited(child, Status::Tls.number().into()));
         bench.done();
     }

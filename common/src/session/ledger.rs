@@ -1,0 +1,233 @@
+//! The sessions of a daemon that have begun and not ended, in a file beside the binary: if a session process and its
+//! parent die together, nobody is left to write the session's end line, and the daemon that starts next does it. The
+//! parent alone writes that a session has begun; that it has ended is written by whoever knows it: the parent, or the
+//! session process once its parent is gone.
+//!
+//! One line an act: `+` and the session in JSON, or `-` and its ID.
+
+use crate::link::session_id::Direction;
+use crate::process::stat;
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// From this size on the file is emptied when no session runs, octets.
+const LARGE: u64 = 64 * 1024;
+/// No file of ours is larger, octets: as many sessions as a daemon may have.
+const LARGEST: u64 = 64 << 20;
+
+/// A session that has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Its ID.
+    pub session: String,
+    /// Its process.
+    pub pid: i32,
+    /// When that was started, as `/proc/PID/stat` counts: tells it from another process with its ID.
+    pub started: u64,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The partner's address and port, where known.
+    pub address: String,
+    /// The partner's short name.
+    pub partner: String,
+}
+
+impl Begun {
+    /// Of a process that runs.
+    pub fn new(pid: Pid, session: String, direction: Direction, address: String, partner: String) -> Self {
+        let pid = pid.as_raw();
+        // One that has ended already is one that runs no more.
+        Self { session, pid, started: stat::started(pid).unwrap_or_default(), direction, address, partner }
+    }
+
+    /// Its process still runs.
+    pub fn runs(&self) -> bool {
+        stat::started(self.pid).is_some_and(|started| started == self.started)
+    }
+}
+
+/// The file, and what of it is open.
+#[derive(Debug)]
+pub struct Ledger {
+    path: PathBuf,
+    file: Option<File>,
+    open: BTreeMap<String, Begun>,
+    octets: u64,
+    /// The last line may lack its end.
+    torn: bool,
+}
+
+impl Ledger {
+    /// Reads the file at `path`, or begins one, mode 0600. A file that cannot be used is told in the log, and sessions
+    /// run without.
+    pub fn open(path: PathBuf) -> Self {
+        let mut ledger = Self { path, file: None, open: BTreeMap::new(), octets: 0, torn: true };
+        if let Err(e) = ledger.read() {
+            crate::warn!("{} cannot be used: {e}; sessions run without", ledger.path.display());
+        }
+        ledger
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(nix::libc::O_NOFOLLOW)
+            .open(&self.path)?;
+        let mut text = Vec::new();
+        (&file).take(LARGEST).read_to_end(&mut text)?;
+        self.open = open_of(&text);
+        self.octets = text.len() as u64;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Sessions that have not ended, as far as this parent knows.
+    pub fn unfinished(&self) -> Vec<Begun> {
+        self.open.values().cloned().collect()
+    }
+
+    /// This session has not ended, as far as this parent knows.
+    pub fn is_open(&self, session: &str) -> bool {
+        self.open.contains_key(session)
+    }
+
+    /// Reads which sessions were ended by others meanwhile.
+    pub fn refresh(&mut self) {
+        if let Err(e) = self.read() {
+            crate::debug!("{} cannot be read again: {e}", self.path.display());
+        }
+    }
+
+    /// A session has begun.
+    pub fn begin(&mut self, begun: Begun) {
+        if let Ok(json) = serde_json::to_string(&begun) {
+            self.append(&format!("+{json}\n"));
+        }
+        self.open.insert(begun.session.clone(), begun);
+    }
+
+    /// A session has ended, and has its end line.
+    pub fn end(&mut self, session: &str) {
+        if self.open.remove(session).is_none() {
+            return;
+        }
+        self.append(&format!("-{session}\n"));
+        if self.open.is_empty()
+            && self.octets > LARGE
+            && let Some(file) = &self.file
+            && file.set_len(0).is_ok()
+        {
+            self.octets = 0;
+        }
+    }
+
+    fn append(&mut self, line: &str) {
+        let Some(mut file) = self.file.as_ref() else { return };
+        let line = if self.torn { format!("\n{line}") } else { line.to_owned() };
+        self.torn = file.write_all(line.as_bytes()).is_err();
+        self.octets += line.len() as u64;
+    }
+}
+
+/// A session process without a parent has written its end line.
+pub fn end_without_parent(path: &Path, session: &str) {
+    let open = OpenOptions::new().append(true).custom_flags(nix::libc::O_NOFOLLOW).open(path);
+    if let Err(e) = open.and_then(|mut file| file.write_all(format!("\n-{session}\n").as_bytes())) {
+        crate::debug!("{} cannot be written: {e}", path.display());
+    }
+}
+
+fn open_of(text: &[u8]) -> BTreeMap<String, Begun> {
+    let mut open = BTreeMap::new();
+    for line in text.split(|octet| *octet == b'\n') {
+        match line.split_first() {
+            Some((b'+', json)) => {
+                // A line that a full disk has cut off says nothing.
+                if let Ok(begun) = serde_json::from_slice::<Begun>(json) {
+                    open.insert(begun.session.clone(), begun);
+                }
+            }
+            Some((b'-', session)) => {
+                open.remove(&*String::from_utf8_lossy(session));
+            }
+            _ => {}
+        }
+    }
+    open
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Begun, LARGE, Ledger, end_without_parent};
+    use crate::file::tests::Scratch;
+    use crate::link::session_id::Direction;
+    use crate::process::stat;
+    use std::fs;
+
+    fn begun(session: &str) -> Begun {
+        let pid = std::process::id().cast_signed();
+        Begun {
+            session: session.to_owned(),
+            pid,
+            started: stat::started(pid).unwrap(),
+            direction: Direction::Incoming,
+            address: "192.0.2.1:4000".to_owned(),
+            partner: "acme".to_owned(),
+        }
+    }
+
+    fn unfinished(ledger: &Ledger) -> Vec<String> {
+        ledger.unfinished().into_iter().map(|begun| begun.session).collect()
+    }
+
+    #[test]
+    fn what_has_begun_and_not_ended_is_there_after_a_restart() {
+        let scratch = Scratch::new("ledger");
+        let path = scratch.path().join("x.sessions");
+        let mut ledger = Ledger::open(path.clone());
+        for session in ["1", "2", "3"] {
+            ledger.begin(begun(session));
+        }
+        ledger.end("1");
+        drop(ledger);
+        end_without_parent(&path, "3");
+        let mut next = Ledger::open(path.clone());
+        assert_eq!(unfinished(&next), ["2"]);
+        assert!(next.unfinished()[0].runs());
+        assert!(!Begun { started: 1, ..begun("2") }.runs(), "another process has its ID");
+        end_without_parent(&path, "2");
+        assert_eq!(unfinished(&next), ["2"]);
+        next.refresh();
+        assert!(unfinished(&next).is_empty());
+    }
+
+    #[test]
+    fn torn_lines_hide_no_other_and_the_file_does_not_grow_for_ever() {
+        let scratch = Scratch::new("ledger-torn");
+        let path = scratch.path().join("x.sessions");
+        fs::write(&path, b"\xff\n+{\"session\":\"0\",\"pi").unwrap();
+        let mut ledger = Ledger::open(path.clone());
+        ledger.begin(begun("1"));
+        assert_eq!(unfinished(&Ledger::open(path.clone())), ["1"]);
+        for number in 0..2_000 {
+            ledger.begin(begun(&number.to_string()));
+            ledger.end(&number.to_string());
+        }
+        assert!(fs::metadata(&path).unwrap().len() < 2 * LARGE, "session 1 has ended as well");
+        let nowhere = Ledger::open("/nonexistent/x.sessions".into());
+        assert!(unfinished(&nowhere).is_empty());
+    }
+}

@@ -1,0 +1,132 @@
+//! One end line for each session, whatever happens to the processes and to the disk.
+
+use nix::sys::signal::{Signal, kill};
+use serde_json::Value;
+use std::fs;
+use t::loglines::Line;
+use t::site::{Flight, Role, Site};
+use t::wait::wait_for;
+
+/// The session that has begun last in a daemon's log.
+fn begun(site: &mut Site, role: Role, mark: usize) -> String {
+    let line = site.wait_log_after(role, mark, " session_begin ");
+    Line::read(&line).unwrap().field("session").unwrap()
+}
+
+/// Kills a daemon's parent, and all its children if they are to die with it.
+fn kill_daemon(site: &mut Site, role: Role, with_children: bool) {
+    let children = site.children(role);
+    let parent = site.pid(role);
+    // Stopped first, so that none sees another's end.
+    let all: Vec<_> = [parent].into_iter().chain(children.into_iter().filter(|_| with_children)).collect();
+    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+        for pid in &all {
+            kill(*pid, signal).unwrap();
+        }
+    }
+    site.wait_end(role);
+    fs::remove_file(site.pid_file(role)).unwrap();
+}
+
+/// Starts the client, and waits until partners can connect.
+fn restart_client(site: &mut Site) {
+    let mark = site.mark(Role::Server);
+    site.restart(Role::Client).unwrap();
+    site.wait_log_after(Role::Server, mark, "listener_open*tls");
+}
+
+fn count(site: &Site, role: Role, event: &str, session: &str) -> usize {
+    let log = site.log(role);
+    log.lines().filter(|line| line.contains(event) && line.contains(session)).count()
+}
+
+#[test]
+fn a_session_that_dies_with_its_parent_has_its_line_from_the_next_one() {
+    for role in [Role::Server, Role::Client] {
+        let name = format!("dies-{}", role.stem());
+        let mut site = Site::start(&name).unwrap();
+        let (server, client) = (site.mark(Role::Server), site.mark(Role::Client));
+        let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+        let session = begun(&mut site, Role::Server, server);
+        assert_eq!(begun(&mut site, Role::Client, client), session);
+        wait_for("the session to be listed", || {
+            site.api(&["sessions", "--json"]).unwrap().contains(&session).then_some(())
+        });
+        kill_daemon(&mut site, role, true);
+        assert!(!flight.land().unwrap().is_good());
+        if role == Role::Server {
+            site.wait_end(Role::Client);
+            site.restart(Role::Server).unwrap();
+        }
+        restart_client(&mut site);
+        let line = site.wait_log(role, &format!(" session_crashed *session={session}*"));
+        assert_eq!(Line::read(&line).unwrap().field("reason").as_deref(), Some("died-with-parent"));
+        let other = if role == Role::Server { Role::Client } else { Role::Server };
+        assert_eq!(count(&site, other, "session_end", &session), 1);
+        wait_for("the session to be listed as ended", || {
+            let all: Value = serde_json::from_str(&site.api(&["sessions", "--json"]).unwrap()).unwrap();
+            let mut all = all.as_array().unwrap().iter();
+            all.any(|one| one["session"] == session.as_str() && one["state"] == "ended").then_some(())
+        });
+        // Once, however often it is started.
+        site.signal(role, Signal::SIGTERM);
+        site.wait_end(role);
+        if role == Role::Server {
+            site.wait_end(Role::Client);
+            site.restart(Role::Server).unwrap();
+        }
+        restart_client(&mut site);
+        site.assert_works();
+        assert_eq!(count(&site, role, "session_crashed", &session), 1);
+        site.end();
+    }
+}
+
+#[test]
+fn a_session_that_outlives_both_parents_has_one_line_of_its_own() {
+    let mut site = Site::start("outlives").unwrap();
+    let mark = site.mark(Role::Server);
+    let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    let session = begun(&mut site, Role::Server, mark);
+    kill_daemon(&mut site, Role::Server, false);
+    site.wait_end(Role::Client);
+    assert!(flight.land().unwrap().is_good());
+    for role in [Role::Server, Role::Client] {
+        site.wait_log(role, &format!(" session_end *session={session}*"));
+    }
+    site.restart(Role::Server).unwrap();
+    restart_client(&mut site);
+    site.assert_works();
+    for role in [Role::Server, Role::Client] {
+        assert_eq!(count(&site, role, "session_end", &session), 1);
+        assert_eq!(count(&site, role, "session_crashed", &session), 0);
+    }
+    site.end();
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_is_written_later_and_the_rest_is_counted() {
+    let mut site = Site::start("full").unwrap();
+    for role in [Role::Server, Role::Client] {
+        let parked = || site.titled(role, "parked").len() == 4;
+        wait_for("a full pool, whose processes are all limited", || parked().then_some(()));
+        let mark = site.mark(role);
+        let length = u64::try_from(site.log(role).len()).unwrap();
+        site.limit_file_size(role, Some(length));
+        // Sessions go on, and nobody dies.
+        for _ in 0..3 {
+            site.assert_works();
+        }
+        assert_eq!(site.mark(role), mark, "the disk is full");
+        site.limit_file_size(role, None);
+        for _ in 0..3 {
+            site.wait_log_after(role, mark, " session_end *reason=normal");
+        }
+        wait_for("three end lines", || {
+            (site.log(role)[mark..].matches(" session_end ").count() == 3).then_some(())
+        });
+        site.wait_log_after(role, mark, " log_lost appender=os4x_appender lines=");
+        assert!(!site.log(role).contains("session_crashed"));
+    }
+    site.end();
+}
