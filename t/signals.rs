@@ -4,6 +4,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oftp2peer::oftp::report::Ending;
+use oftp2peer::oftp::settings::OutFile;
 use oftp2peer::transport::Break;
 use std::collections::BTreeSet;
 use std::fs;
@@ -339,5 +340,21 @@ fn no_process_shows_token_or_password_and_no_log_has_them() {
     }
     kill(Pid::from_raw(client), Signal::SIGTERM).unwrap();
     wait_for("the client's end", || (!runs(Pid::from_raw(client))).then_some(()));
+    site.end();
+}
+
+/// The CPU time limit sends 24, which means a level if somebody else sends it.
+#[test]
+fn a_cpu_time_limit_changes_no_level_and_ends_no_session() {
+    let mut site = Site::start("cpu-limit").unwrap();
+    for pid in wait_parked(&site, Role::Server) {
+        let done = Command::new("prlimit").args(["--pid", &pid.to_string(), "--cpu=1:"]).status();
+        assert!(done.is_ok_and(|status| status.success()));
+    }
+    let file = OutFile::octets("LARGE", vec![b'x'; 350_000_000]);
+    let report = site.partner("O0013ACME").unwrap().send([file]);
+    assert!(report.is_good(), "{report:?}");
+    site.wait_log(Role::Server, "signal_ignored signal=SIGXCPU number=24");
+    assert_eq!(events(&site, Role::Server, "level"), 0);
     site.end();
 }

@@ -12,6 +12,7 @@ mod event;
 pub mod events;
 mod init;
 mod layout;
+mod logger;
 mod macros;
 #[cfg(test)]
 mod man;
@@ -41,19 +42,11 @@ pub use writer::write;
 
 use crate::sys::localtime;
 use log4rs::config::{Appender, Config, Root};
+use logger::{LOGGER, Logger};
 use router::{Router, Threshold};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use watch::Watch;
 use wiring::Wiring;
-
-/// The logger of this process and, from the fork on, of each child.
-struct Logger {
-    init: Init,
-    router: Router,
-    watch: Mutex<Watch>,
-}
-
-static LOGGER: OnceLock<Logger> = OnceLock::new();
 
 /// Reads `<name>.logrc` in the daemon's directory and opens what it names; without that file, INFO and graver lines
 /// go to `<name>.log.<date>` there. Call it once, before any fork, with one thread.

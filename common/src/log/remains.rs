@@ -1,8 +1,8 @@
 //! Lines that the log could not take: on a full disk, with a file size limit. A process that ends leaves its count of
 //! them, and its end line, to its parent, which writes both when that works again.
 
-use super::LOGGER;
 use super::event::Event;
+use super::logger::wiring;
 use super::priority::Priority;
 use super::record;
 use super::router::append_late;
@@ -70,11 +70,10 @@ impl LateLine {
 
     /// Writes it to all appenders of its category; false if one of them cannot take it.
     fn write(&self) -> bool {
-        let (Some(logger), Some(priority)) = (LOGGER.get(), Priority::from_value(u64::from(self.priority)))
+        let (Some(wiring), Some(priority)) = (wiring(), Priority::from_value(u64::from(self.priority)))
         else {
             return true;
         };
-        let wiring = logger.router.wiring();
         let text = format_args!("{}", self.text);
         record::with_record(priority, &self.category, self.millis, text, |record| {
             wiring.sinks(&self.category).iter().all(|sink| append_late(sink, record))
@@ -84,14 +83,13 @@ impl LateLine {
 
 /// Names of the appenders that take the lines of a category.
 fn sinks_of(category: &str) -> Vec<String> {
-    let Some(logger) = LOGGER.get() else { return Vec::new() };
-    logger.router.wiring().sinks(category).iter().map(|sink| sink.name.clone()).collect()
+    let Some(wiring) = wiring() else { return Vec::new() };
+    wiring.sinks(category).iter().map(|sink| sink.name.clone()).collect()
 }
 
 /// The lines that this process has lost and not told of.
 fn take_lost() -> Vec<(String, u64)> {
-    let Some(logger) = LOGGER.get() else { return Vec::new() };
-    let wiring = logger.router.wiring();
+    let Some(wiring) = wiring() else { return Vec::new() };
     let lost = wiring.all().into_iter().map(|sink| (sink.name.clone(), sink.lost.swap(0, Ordering::Relaxed)));
     lost.filter(|(_, lines)| *lines > 0).collect()
 }
@@ -106,8 +104,7 @@ pub struct LateLines {
 impl LateLines {
     /// Takes the remains of a process over.
     pub fn take(&mut self, remains: Remains) {
-        if let Some(logger) = LOGGER.get() {
-            let wiring = logger.router.wiring();
+        if let Some(wiring) = wiring() {
             for sink in wiring.all() {
                 let of_it = remains.lost.iter().filter(|(name, _)| *name == sink.name);
                 let lines = of_it.map(|(_, lines)| *lines).fold(0, u64::saturating_add);

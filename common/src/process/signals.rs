@@ -153,6 +153,10 @@ impl Signals {
             // The kernel has no numbers beyond 64.
             let number = i32::try_from(received.ssi_signo).unwrap_or_default();
             match meaning(number) {
+                // The CPU time limit (setrlimit(2)) is reached: nobody has chosen a level.
+                Some(_) if number == signal::SIGXCPU as i32 && received.ssi_code == nix::libc::SI_KERNEL => {
+                    log_ignored(number);
+                }
                 Some(meaning) => return Ok(Some(meaning)),
                 // A file has reached the size limit (setrlimit(2)), and the write has failed. A line of it would too,
                 // and bring the next such signal.
