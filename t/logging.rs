@@ -7,10 +7,12 @@ use oftp2peer::ca::{Authority, Request};
 use openssl::ssl::SslVersion;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::net::TcpStream;
+use std::path::PathBuf;
 use t::installation::Installation;
 use t::loglines::Line;
-use t::site::Role;
+use t::site::{Builder, Role, Site};
 use t::wait::wait_for;
 
 const STEM: &str = "os4x_proxyserver";
@@ -238,5 +240,51 @@ fn every_process_says_what_it_does_from_start_to_end() {
         "stopped",
     ];
     in_order(&lines, lines[0].pid, &events);
+    site.end();
+}
+
+/// The file of today, as each daemon names it.
+fn day_file(site: &Site, role: Role) -> PathBuf {
+    let folder = fs::read_dir(site.folder(role)).unwrap();
+    let prefix = format!("{}.log.", role.stem());
+    let names = folder.map(|entry| entry.unwrap().path());
+    names
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)))
+        .max()
+        .unwrap()
+}
+
+#[test]
+fn a_log_that_has_grown_too_large_takes_only_what_is_grave_and_counts_the_rest() {
+    const MOST: usize = 1 << 20;
+    let mut site = Builder::new("bounded").setting("proxy_log_max_bytes", &MOST.to_string()).start().unwrap();
+    for role in [Role::Server, Role::Client] {
+        let mut file = fs::OpenOptions::new().append(true).open(day_file(&site, role)).unwrap();
+        let log = site.log(role);
+        let line = format!("{}] a line of the day\n", log.split(']').next().unwrap());
+        file.write_all(line.repeat(MOST / line.len() + 1).as_bytes()).unwrap();
+    }
+    let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
+    for _ in 0..3 {
+        site.assert_works();
+    }
+    for (role, mark) in marks {
+        let log = site.log(role);
+        assert!(!log[mark..].contains(" session_"), "{}", &log[mark..]);
+    }
+    wait_for("the sessions' processes to end", || {
+        let parked = |role| site.titled(role, "parked").len();
+        let all = [Role::Server, Role::Client].map(|role| site.children(role).len());
+        // The client has its API worker.
+        (parked(Role::Server) == 4 && parked(Role::Client) == 4 && all == [4, 5]).then_some(())
+    });
+    // What is grave is written all the same: at the latest when the daemon ends it says how many were left out.
+    site.signal(Role::Server, Signal::SIGTERM);
+    for (role, mark) in marks {
+        site.wait_end(role);
+        let line = site.wait_log_after(role, mark, " log_bounded appender=os4x_appender lines=");
+        let lines: u64 = Line::read(&line).unwrap().field("lines").unwrap().parse().unwrap();
+        assert!(lines >= 6, "begin and end of three sessions: {line}");
+    }
     site.end();
 }

@@ -265,6 +265,8 @@ limits! {
     buffer_seconds: 60, SECONDS, "Deadline of one Exchange Buffer once begun, seconds.";
     silence_seconds: 900, SECONDS, "Longest silence in a session, seconds.";
     station_seconds: 15, SECONDS, "Deadline of the connection to the station, seconds.";
+    log_max_bytes: 1_073_741_824, 1_048_576..=u32::MAX,
+        "Size of a daemon's log file of one day, octets, from which it takes ERROR and graver lines alone.";
     /// Counted since the last accepted file or receipt; DATA and CDT do not count.
     idle_commands: 1000, 10..=1_000_000, "Commands in a row that move neither a file nor a receipt.";
 }

@@ -207,6 +207,7 @@ impl Parent {
         self.backend.release_held(&mut self.actions);
         self.execute_actions();
         self.end_lines.finish();
+        common::log::log_left_out();
         if let Finish::Failed(reason) = &finish {
             Event::new(&events::SERVER_LOST)
                 .field("address", self.setup.route.to_string())
@@ -341,6 +342,7 @@ impl Parent {
             return;
         }
         if self.schedule.is_refresh_due(now) {
+            common::log::log_left_out();
             self.backend.ask(BackendCall::ClientConfig, &mut self.actions);
             // A port that was taken may be free by now, whether the backend answers or not.
             self.apply_listeners();

@@ -1,5 +1,5 @@
-//! How many reports of the server the backend gets: the server is in the DMZ, and one that was taken over could fill the
-//! inside's disks with them. What is beyond is dropped and counted. Pure: a clock in, a decision out.
+//! How many reports of the server the backend gets: the server is in the DMZ, and one that was taken over could fill
+//! the inside's disks with them. What is beyond is dropped and counted. Pure: a clock in, a decision out.
 
 use super::backend_call::BackendCall;
 use std::time::{Duration, Instant};

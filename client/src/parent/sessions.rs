@@ -37,6 +37,7 @@ impl Sessions {
             return;
         }
         Event::new(&events::CONFIG_TAKEN).field_num("generation", config.generation).log();
+        common::log::set_max_bytes(config.limits.log_max_bytes.into());
         self.children.retire_idle_children("the client has another configuration", actions);
         self.config = Some(config);
     }

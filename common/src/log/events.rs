@@ -68,6 +68,9 @@ catalogue! {
     LOG_LOST "log_lost" "log" Error ["appender" "lines"]
         "An appender works again after it could not take this many lines of this process, and of its children \
          that have ended."
+    LOG_BOUNDED "log_bounded" "log" Error ["appender" "lines"]
+        "The file of the day has reached proxy_log_max_bytes, and takes ERROR and graver lines alone: so many others \
+         were left out in the last minute."
     LOGRC_TAKEN "logrc_taken" "log" Info ["file"]
         "A changed log configuration is in force in this process."
     LOGRC_REFUSED "logrc_refused" "log" Error ["reason"]

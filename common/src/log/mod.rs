@@ -7,6 +7,7 @@
 //! `throttle` on its own.
 
 mod appender;
+mod bound;
 mod error;
 mod event;
 pub mod events;
@@ -30,11 +31,12 @@ mod wiring;
 mod writer;
 
 pub use crate::text::escape::escape;
+pub use bound::set_max_bytes;
 pub use error::LogError;
 pub use event::Event;
 pub use init::Init;
 pub use priority::Priority;
-pub use remains::{LateLines, Remains};
+pub use remains::{LateLines, Remains, log_left_out};
 pub use threshold::enabled;
 pub use throttle::Throttle;
 #[doc(hidden)]

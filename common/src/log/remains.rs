@@ -2,13 +2,15 @@
 //! them, and its end line, to its parent, which writes both when that works again.
 
 use super::event::Event;
+use super::events;
 use super::logger::wiring;
 use super::priority::Priority;
 use super::record;
 use super::router::append_late;
+use super::wiring::Sink;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Lines that wait; beyond that they are counted as lost.
@@ -33,6 +35,8 @@ pub struct Remains {
     line: Option<LateLine>,
     /// Names of appenders, and how many lines each has lost.
     lost: Vec<(String, u64)>,
+    /// The same for lines that were left out because a file has grown too large.
+    left_out: Vec<(String, u64)>,
 }
 
 impl Remains {
@@ -40,13 +44,13 @@ impl Remains {
     pub fn after(end: Event) -> Self {
         let late = LateLine::of(&end);
         end.log();
-        let lost = take_lost();
+        let (lost, left_out) = (take(|sink| &sink.lost), take(|sink| &sink.left_out));
         let was_lost = |category: &str| {
             let names: Vec<String> = sinks_of(category);
             lost.iter().any(|(name, _)| names.contains(name))
         };
         match late.filter(|late| was_lost(&late.category)) {
-            None => Self { line: None, lost },
+            None => Self { line: None, lost, left_out },
             Some(line) => {
                 // It is not lost yet.
                 let names = sinks_of(&line.category);
@@ -54,7 +58,7 @@ impl Remains {
                     let lines = lines - u64::from(names.contains(&name));
                     (name, lines)
                 });
-                Self { line: Some(line), lost: lost.filter(|(_, lines)| *lines > 0).collect() }
+                Self { line: Some(line), lost: lost.filter(|(_, lines)| *lines > 0).collect(), left_out }
             }
         }
     }
@@ -87,11 +91,30 @@ fn sinks_of(category: &str) -> Vec<String> {
     wiring.sinks(category).iter().map(|sink| sink.name.clone()).collect()
 }
 
-/// The lines that this process has lost and not told of.
-fn take_lost() -> Vec<(String, u64)> {
+/// What this process has counted and not told of, by appender.
+fn take(count: impl Fn(&Sink) -> &AtomicU64) -> Vec<(String, u64)> {
     let Some(wiring) = wiring() else { return Vec::new() };
-    let lost = wiring.all().into_iter().map(|sink| (sink.name.clone(), sink.lost.swap(0, Ordering::Relaxed)));
-    lost.filter(|(_, lines)| *lines > 0).collect()
+    let all =
+        wiring.all().into_iter().map(|sink| (sink.name.clone(), count(sink).swap(0, Ordering::Relaxed)));
+    all.filter(|(_, lines)| *lines > 0).collect()
+}
+
+/// Adds what another process has counted.
+fn add(counted: &[(String, u64)], count: impl Fn(&Sink) -> &AtomicU64) {
+    let Some(wiring) = wiring() else { return };
+    for sink in wiring.all() {
+        for (_, lines) in counted.iter().filter(|(name, _)| *name == sink.name) {
+            let sum = |before: u64| Some(before.saturating_add(*lines));
+            let _ = count(sink).fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
+        }
+    }
+}
+
+/// Writes how many lines were left out since this was last called, if any: those of processes that have ended, too.
+pub fn log_left_out() {
+    for (appender, lines) in take(|sink| &sink.left_out) {
+        Event::new(&events::LOG_BOUNDED).field("appender", appender).field_num("lines", lines).log();
+    }
 }
 
 /// The remains of other processes, which this one, their parent, keeps.
@@ -104,15 +127,8 @@ pub struct LateLines {
 impl LateLines {
     /// Takes the remains of a process over.
     pub fn take(&mut self, remains: Remains) {
-        if let Some(wiring) = wiring() {
-            for sink in wiring.all() {
-                let of_it = remains.lost.iter().filter(|(name, _)| *name == sink.name);
-                let lines = of_it.map(|(_, lines)| *lines).fold(0, u64::saturating_add);
-                let _ = sink.lost.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |lost| {
-                    Some(lost.saturating_add(lines))
-                });
-            }
-        }
+        add(&remains.lost, |sink| &sink.lost);
+        add(&remains.left_out, |sink| &sink.left_out);
         if let Some(line) = remains.line.filter(|_| self.waiting.len() < MOST) {
             self.waiting.push_back(line);
         }

@@ -3,6 +3,7 @@
 //! `set_config` (which resets the level and the error handler) is not needed.
 
 use super::appender::syslog;
+use super::bound::LeftOut;
 use super::event::Event;
 use super::events;
 use super::priority::Priority;
@@ -68,6 +69,10 @@ impl Append for Router {
 /// count is written once lines arrive again.
 fn append_to(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
     if let Err(error) = sink.append.append(record) {
+        if error.is::<LeftOut>() {
+            sink.left_out.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
         let first = sink.lost.fetch_add(1, Ordering::Relaxed) == 0;
         return if first { Err(error.context(format!("the appender {} fails", sink.name))) } else { Ok(()) };
     }
@@ -136,7 +141,8 @@ mod tests {
     fn lost_lines_are_reported_once_and_counted() {
         let disk = Arc::new(Disk::default());
         let append = Box::new(Fragile(Arc::clone(&disk)));
-        let sink = Sink { name: "day".to_owned(), append, lost: AtomicU64::new(0) };
+        let sink =
+            Sink { name: "day".to_owned(), append, lost: AtomicU64::new(0), left_out: AtomicU64::new(0) };
         let say = |text: &str| {
             record::with_record(Priority::Info, "x", 0, format_args!("{text}"), |record| {
                 append_to(&sink, record)

@@ -28,6 +28,8 @@ pub(super) struct Sink {
     pub(super) append: Box<dyn Append>,
     /// Lines it could not take since the last one it took.
     pub(super) lost: AtomicU64,
+    /// Lines that were left out, since the file of the day has grown too large.
+    pub(super) left_out: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -193,7 +195,12 @@ impl Opener<'_> {
         };
         let append =
             opened.map_err(|source| LogError::Open { appender: name.to_owned(), path: directory, source })?;
-        Ok(Arc::new(Sink { name: name.to_owned(), append, lost: AtomicU64::new(0) }))
+        Ok(Arc::new(Sink {
+            name: name.to_owned(),
+            append,
+            lost: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
+        }))
     }
 
     fn directory(&self, place: &Place) -> PathBuf {

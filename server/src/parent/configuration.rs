@@ -47,7 +47,7 @@ impl Parent {
 
     /// All or nothing: the new listener is bound before anything old is given up.
     fn activate_config(&mut self, config: ActiveConfig, skipped: &[String]) {
-        let generation = config.generation;
+        let (generation, log_max_bytes) = (config.generation, config.limits.log_max_bytes);
         if !self.check_outgoing_address(&config) || !self.open_listener(&config) {
             return;
         }
@@ -61,6 +61,7 @@ impl Parent {
         self.config = Some(config);
         self.fetch.recover();
         Event::new(&events::CONFIG_TAKEN).field_num("generation", generation).log();
+        common::log::set_max_bytes(log_max_bytes.into());
         // Parked children were forked with the generation before.
         self.feed(|sessions, _, now| sessions.retire_idle_children("generation changed", now));
         self.update_title();

@@ -160,6 +160,7 @@ impl Parent {
     /// How many probes there were since this was last asked, and what was done to strangers, if anything.
     pub(super) fn log_counts(&mut self) {
         let seconds = self.checked.elapsed().as_secs();
+        common::log::log_left_out();
         self.log_screening(seconds);
         let count = std::mem::take(&mut self.probes);
         if count > 0 {

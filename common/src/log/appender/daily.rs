@@ -3,7 +3,7 @@
 
 use super::{open_append, write_line};
 use crate::log::layout::{Layout, write_day};
-use crate::log::record;
+use crate::log::{bound, record};
 use crate::sys::localtime;
 use ::log::Record;
 use log4rs::append::Append;
@@ -51,19 +51,21 @@ impl Daily {
         name.into()
     }
 
-    /// Makes `today` the file called `name`. If that cannot be had (no descriptor left at midnight), the old file
-    /// keeps taking the lines: a line in yesterday's file is better than none.
-    fn turn(&self, today: &mut Option<DayFile>, name: PathBuf) -> io::Result<()> {
-        let current = today.as_ref().is_some_and(|day| day.name == name && !is_deleted(&day.file));
-        if current {
-            return Ok(());
+    /// Makes `today` the file called `name`, and gives its size, octets. If that cannot be had (no descriptor left at
+    /// midnight), the old file keeps taking the lines: a line in yesterday's file is better than none.
+    fn turn(&self, today: &mut Option<DayFile>, name: PathBuf) -> io::Result<u64> {
+        if let Some(size) = today.as_ref().filter(|day| day.name == name).and_then(|day| size(&day.file)) {
+            return Ok(size);
         }
         match open_append(&self.directory, &name) {
-            Ok(file) => *today = Some(DayFile { name, file }),
-            Err(error) if today.is_none() => return Err(error),
-            Err(_) => {}
+            Ok(file) => {
+                let size = size(&file).unwrap_or_default();
+                *today = Some(DayFile { name, file });
+                Ok(size)
+            }
+            Err(error) if today.is_none() => Err(error),
+            Err(_) => Ok(0),
         }
-        Ok(())
     }
 }
 
@@ -71,7 +73,10 @@ impl Append for Daily {
     fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
         let line = self.layout.line(record)?;
         let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
-        self.turn(&mut today, self.name_at(record::seconds(record)))?;
+        let size = self.turn(&mut today, self.name_at(record::seconds(record)))?;
+        if bound::leaves_out(record::priority(record), size) {
+            return Err(bound::LeftOut.into());
+        }
         if let Some(day) = today.as_ref() {
             write_line(&day.file, &line)?;
         }
@@ -81,9 +86,12 @@ impl Append for Daily {
     fn flush(&self) {}
 }
 
-/// Whether an operator has removed the file; going on in it would lose the rest of the day.
-fn is_deleted(file: &File) -> bool {
-    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+/// Its size, octets; none if an operator has removed the file: going on in it would lose the rest of the day.
+fn size(file: &File) -> Option<u64> {
+    match file.metadata() {
+        Ok(metadata) => (metadata.nlink() > 0).then_some(metadata.len()),
+        Err(_) => Some(0),
+    }
 }
 
 #[cfg(test)]
