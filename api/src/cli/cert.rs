@@ -140,7 +140,10 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
 fn warn_of_https(chain: &[X509]) {
     let hosts = chain.first().map(hosts_of).unwrap_or_default();
     if hosts.is_empty() {
-        output::warn("the certificate names no host (subjectAltName): clients refuse it.");
+        return output::warn(
+            "the certificate names no host (subjectAltName), so clients refuse it: ask your CA for one that names this \
+             host.",
+        );
     }
     output::warn(&format!(
         "start the clients again with the token of 'os4xapi token show', which has no hash now, and with a host of the \
