@@ -145,8 +145,15 @@ fn a_function_that_fails_is_reported_once_and_its_recovery_too() {
     // This test is the server: it says when the client calls what.
     let mut dmz = Dmz::take_over(&mut site).unwrap();
     let orders = orders();
-    for (round, (conduct, words)) in faults().into_iter().enumerate() {
+    let mut rounds = BTreeMap::new();
+    for (conduct, words) in faults() {
         for function in ["proxy_config"].into_iter().chain(orders.keys().copied()) {
+            // A report that the backend could not take is kept and comes again: another test.
+            if matches!(conduct, Conduct::Answer(500..=503, _)) && orders.contains_key(function) {
+                continue;
+            }
+            let round = rounds.entry(function).or_insert(0);
+            *round += 1;
             let mark = site.mark(Role::Client);
             let call = |dmz: &mut Dmz, count: usize| {
                 if let Some(order) = orders.get(function) {
@@ -169,10 +176,10 @@ fn a_function_that_fails_is_reported_once_and_its_recovery_too() {
             assert!(reasons.len() == 1 && reasons[0].contains(words), "{function}: {reasons:?}");
             assert!(reasons[0].len() <= 1000, "{}", reasons[0].len());
             wait_for("the entry of the recovery", || {
-                (entries(&tamper, "backend_recovered", function) == round + 1).then_some(())
+                (entries(&tamper, "backend_recovered", function) == *round).then_some(())
             });
             // That the system log takes no entries cannot be entered into it.
-            let reported = if function == "proxy_system_log" { 0 } else { round + 1 };
+            let reported = if function == "proxy_system_log" { 0 } else { *round };
             assert_eq!(entries(&tamper, "backend_error", function), reported, "{function}");
         }
     }
@@ -525,5 +532,39 @@ fn a_companys_own_certificate_is_checked_by_the_systems_store() {
     site.start_as(Role::Client, command).unwrap();
     site.wait_open();
     site.assert_works();
+    site.end();
+}
+
+#[test]
+fn what_the_backend_could_not_take_it_gets_again() {
+    let (mut site, tamper) = tampered(Builder::new("again"));
+    let page = r#"{"ok":false,"error":{"code":"internal","message":"Disk full."}}"#;
+    for function in ["proxy_session", "proxy_system_log"] {
+        tamper.set(function, Conduct::Answer(500, page.to_owned()));
+    }
+    site.launch().unwrap();
+    for _ in 0..3 {
+        site.assert_works();
+    }
+    assert!(!site.partner("O0013NOBODY").unwrap().call().ending.is_normal());
+    tamper.wait_calls("proxy_session", 1);
+    tamper.wait_calls("proxy_system_log", 1);
+    let line = site.wait_log(Role::Client, "backend_error function=proxy_session ");
+    assert!(line.contains("Disk full"), "{line}");
+    for function in ["proxy_session", "proxy_system_log"] {
+        tamper.set(function, Conduct::Pass);
+    }
+    for function in ["proxy_session", "proxy_system_log"] {
+        let (failures, lost) = recovery(&mut site, 0, function);
+        assert!(failures >= 1 && lost == 0, "{function}: {failures} {lost}");
+    }
+    wait_for("three whole sessions in the list, each once", || {
+        let shown = site.api(&["sessions", "--json"]).unwrap();
+        (shown.matches("\"normal\"").count() == 3).then_some(())
+    });
+    wait_for("the refusal in the system log, once", || {
+        let log = site.api(&["log", "--json"]).unwrap();
+        (log.matches("session refused: unknown-partner").count() == 1).then_some(())
+    });
     site.end();
 }

@@ -57,11 +57,15 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    /// The backend has not received the call: it can be repeated without the backend getting it twice.
-    pub(super) fn is_unsent(&self) -> bool {
+    /// The backend has not taken the call: it has not received it, or says that it has failed itself (HTTP 5xx), and
+    /// what it does for a call is one transaction. So it can be repeated. A web server in front that has got no answer
+    /// (504) cannot know.
+    pub(super) fn is_untaken(&self) -> bool {
         matches!(
             self,
-            Self::Ended
+            Self::Refused(500..=599, _)
+                | Self::Foreign(500..=503 | 505..=599)
+                | Self::Ended
                 | Self::OpenSsl(_)
                 | Self::UnknownHost(_)
                 | Self::Unreachable(..)

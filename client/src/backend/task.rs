@@ -58,7 +58,7 @@ pub(crate) enum Reply {
     Failed {
         /// A sentence that says what is wrong; of a call it names the backend and says what to do.
         reason: String,
-        /// The backend has not received the call.
-        unsent: bool,
+        /// The backend has not taken the call: it can be repeated.
+        untaken: bool,
     },
 }

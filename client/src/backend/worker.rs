@@ -141,7 +141,7 @@ fn call_backend(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
         Err(fault) => {
             common::debug!("a call has failed after {:?}", begun.elapsed());
             let reason = shortened(format!("the backend {} {fault}", agent.url()), MAX_REASON);
-            Ok(Reply::Failed { reason, unsent: fault.is_unsent() })
+            Ok(Reply::Failed { reason, untaken: fault.is_untaken() })
         }
     }
 }
@@ -150,7 +150,7 @@ fn look_up(waiter: &SharedWaiter, host: &str, port: u16) -> Result<Reply, Worker
     match net::resolve(&mut waiter.lock(), host, port, Instant::now() + LOOK_UP) {
         Ok(addresses) => Ok(Reply::Addresses(addresses)),
         Err(LookupError::Interrupted(Interrupted::Ended(_))) => Err(WorkerError::Ended),
-        Err(e) => Ok(Reply::Failed { reason: shortened(e.to_string(), MAX_REASON), unsent: true }),
+        Err(e) => Ok(Reply::Failed { reason: shortened(e.to_string(), MAX_REASON), untaken: true }),
     }
 }
 

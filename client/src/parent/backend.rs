@@ -153,11 +153,11 @@ impl BackendLink {
         self.release_held(actions);
     }
 
-    /// A call has failed; `unsent`: the backend has not heard of it. During the start that is the end.
+    /// A call has failed; `untaken`: the backend has not heard of it, or could not do it. During the start that is the end.
     pub(super) fn failed(
         &mut self,
         (number, call): (u64, BackendCall),
-        (reason, unsent): (String, bool),
+        (reason, untaken): (String, bool),
         is_joined: bool,
         now: Instant,
         actions: &mut Actions,
@@ -166,7 +166,7 @@ impl BackendLink {
             let server = with_port(&host, port);
             return actions.push(Action::Fail(format!("the server {server} was not joined: {reason}")));
         }
-        self.log_fault(&call, &reason, unsent, now, actions);
+        self.log_fault(&call, &reason, untaken, now, actions);
         match call {
             BackendCall::Enrolment { .. } | BackendCall::ClientConfig if !is_joined => {
                 actions.push(Action::Fail(format!("{} failed: {reason}", call.function())));
@@ -176,7 +176,7 @@ impl BackendLink {
                 actions.push(Action::SendToServer(ToServer::ConfigFailed { reason }));
             }
             BackendCall::ClientConfig | BackendCall::LookUp { .. } => {}
-            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) if unsent => {
+            BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) if untaken => {
                 self.reports.hold(number, call, now);
             }
             BackendCall::CrlUrl(_) | BackendCall::SystemLog(_) | BackendCall::Sessions(_) => {
@@ -190,12 +190,12 @@ impl BackendLink {
         &mut self,
         call: &BackendCall,
         reason: &str,
-        unsent: bool,
+        untaken: bool,
         now: Instant,
         actions: &mut Actions,
     ) {
         let Some(entry) = self.reports.log_fault(call.function(), reason, now) else { return };
-        if unsent {
+        if untaken {
             // It would fail as well.
             let number = self.next_number();
             self.reports.hold(number, entry, now);

@@ -129,7 +129,7 @@ impl Parent {
         let Some(call) = self.backend.take_call(number) else { return };
         let now = Instant::now();
         let taken = match reply {
-            Reply::Failed { reason, unsent } => Err((reason, unsent)),
+            Reply::Failed { reason, untaken } => Err((reason, untaken)),
             Reply::Addresses(addresses) => return self.begin_join(addresses),
             // The backend has heard the question, whatever its answer is worth.
             Reply::Answer { text } => self.accept_answer(&call, &text, now).map_err(|reason| (reason, false)),
