@@ -153,7 +153,8 @@ impl BackendLink {
         self.release_held(actions);
     }
 
-    /// A call has failed; `untaken`: the backend has not heard of it, or could not do it. During the start that is the end.
+    /// A call has failed; `untaken`: the backend has not heard of it, or could not do it. During the start that is the
+    /// end.
     pub(super) fn failed(
         &mut self,
         (number, call): (u64, BackendCall),

@@ -81,7 +81,7 @@ pub fn init(settings: Init) -> Result<Vec<String>, LogError> {
     Ok(warnings)
 }
 
-/// Reads the rc file as [`init`] does and opens nothing; gives what has no effect.
+/// Reads the rc file as [`init()`] does and opens nothing; gives what has no effect.
 ///
 /// # Errors
 /// The rc file cannot be read or is faulty, or a directory that it names is not there.
