@@ -10,7 +10,7 @@ pub(crate) use pages::{read, split};
 
 use crate::settings::{SETTINGS, Setting};
 use common::config::{
-    CertificateRule, ClientConfig, FileRules, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
+    Ban, CertificateRule, ClientConfig, FileRules, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
     Trusted, UsageRule,
 };
 use common::oftp::Deviations;
@@ -109,6 +109,7 @@ fn samples() -> Vec<Value> {
         usage: Some(UsageRule::Client),
         legacy_suites: Some(false),
         files: FileRules { max_size: Some(1 << 20), names: vec!["ORDER*".to_owned()] },
+        networks: vec!["203.0.113.0/24".to_owned()],
     };
     let config = ProxyConfig {
         generation: 1,
@@ -125,6 +126,7 @@ fn samples() -> Vec<Value> {
         tls_check_client_certificate: true,
         tls_ignore_crl_unavailability: true,
         outgoing_allow_local: true,
+        bans: vec![Ban { network: String::new(), until: Some(1) }],
         penalty_exempt: vec!["127.0.0.0/8".to_owned()],
         proxy_max_config_age: 1,
         limits: Limits::default(),

@@ -141,6 +141,15 @@ impl FileRules {
     }
 }
 
+/// A network whose addresses are refused before anything is done for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ban {
+    /// In CIDR notation.
+    pub network: String,
+    /// Its last second, since 1970-01-01 UTC; none: it has no end.
+    pub until: Option<i64>,
+}
+
 /// One row of the partner table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partner {
@@ -179,6 +188,9 @@ pub struct Partner {
     /// Which files it may send.
     #[serde(default, skip_serializing_if = "FileRules::is_empty")]
     pub files: FileRules,
+    /// Networks in CIDR notation that its incoming sessions come from; none: any address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
 }
 
 impl Partner {
@@ -317,6 +329,9 @@ pub struct ProxyConfig {
     /// (`proxy_penalty_exempt`).
     #[serde(default)]
     pub penalty_exempt: Vec<String>,
+    /// Networks that are refused, whoever else says that they are known.
+    #[serde(default)]
+    pub bans: Vec<Ban>,
     /// How long the server may use this configuration without news of it, seconds, at least 1 (`proxy_max_config_age`).
     pub proxy_max_config_age: u32,
     /// Limits; the client gets the same ones.
@@ -325,14 +340,16 @@ pub struct ProxyConfig {
 }
 
 impl ProxyConfig {
-    /// Checks all numbers. The code that reads certificates, key and CRLs checks these.
+    /// Checks all numbers and networks. The code that reads certificates, key and CRLs checks these.
     ///
     /// # Errors
-    /// `Range` for the first number that is out of its range.
+    /// `Range` for the first number that is out of its range, `Network` for a text that is no network.
     pub fn check(&self) -> Result<(), ConfigFault> {
         check_port("tcp_port_tls", self.tcp_port_tls)?;
         check("proxy_max_config_age", self.proxy_max_config_age, &(1..=u32::MAX))?;
         check_networks("penalty_exempt", self.penalty_exempt.iter())?;
+        check_networks("bans", self.bans.iter().map(|ban| &ban.network))?;
+        check_networks("a partner's networks", self.partners.iter().flat_map(|partner| &partner.networks))?;
         self.limits.check()
     }
 }

@@ -1,6 +1,7 @@
 //! The configuration in force: parsed, checked whole, ready to serve. Built in the parent before anything of the old
 //! one is given up; a child keeps the one it was forked with. Nothing of it touches the disk.
 
+use crate::addresses::Addresses;
 use crate::credentials::{Credentials, CredentialsError};
 use crate::tls::{self, Suites, TlsError};
 use crate::trust::anchors::{self, Anchors};
@@ -8,7 +9,7 @@ use crate::trust::certificate;
 use crate::trust::{self, Peer, Seen};
 use common::config::{CertificateRule, ConfigFault, Limits, Partner, ProxyConfig, UsageRule};
 use common::link::join::Target;
-use common::net::{ANY, Network};
+use common::net::ANY;
 use common::text::clock;
 use common::x509::issuer::fingerprint;
 use openssl::error::ErrorStack;
@@ -34,8 +35,8 @@ pub(crate) struct ActiveConfig {
     tls_outgoing: SslContext,
     /// The same for partners whose TLS may be old, if there are any.
     tls_outgoing_legacy: Option<SslContext>,
-    /// Networks whose addresses get no penalties (`proxy_penalty_exempt`).
-    pub(crate) penalty_exempt: Vec<Network>,
+    /// Who is banned, listed or exempt by its address.
+    pub(crate) addresses: Addresses,
     /// Local addresses may be partners (`proxy_outgoing_allow_local`).
     pub(crate) allow_local: bool,
     /// Our certificate and key towards them; a child drops them once its handshake is done.
@@ -110,6 +111,7 @@ impl ActiveConfig {
     /// Checks `config` whole. Also gives what was skipped: single certificates or CRLs that cannot be read.
     pub(crate) fn build(config: ProxyConfig) -> Result<(Self, Vec<String>), ConfigError> {
         config.check().map_err(ConfigError::Value)?;
+        let addresses = Addresses::of(&config);
         let mut skipped = Vec::new();
         let mut partners = Vec::with_capacity(config.partners.len());
         let trusted = anchors::trusted(&config.trusted, &mut skipped);
@@ -147,7 +149,7 @@ impl ActiveConfig {
             tls: context(Peer::Client, if some_legacy { Suites::Legacy } else { Suites::Modern })?,
             tls_outgoing: context(Peer::Server, Suites::Modern)?,
             tls_outgoing_legacy: some_legacy.then(|| context(Peer::Server, Suites::Legacy)).transpose()?,
-            penalty_exempt: config.penalty_exempt.iter().filter_map(|text| text.parse().ok()).collect(),
+            addresses,
             allow_local: config.outgoing_allow_local,
             seen,
             client_certificate: config.tls_check_client_certificate,

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod active_config;
+mod addresses;
 mod config_test;
 mod credentials;
 mod daemon;

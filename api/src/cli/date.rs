@@ -1,10 +1,13 @@
-//! Times as an operator types them. Pure.
+//! Times as an operator types them.
 
+use super::args::{Invocation, wrong};
+use super::error::CliError;
+use common::text::clock;
 use common::x509::times::unix_time_of;
 use openssl::asn1::Asn1Time;
 
 /// The seconds since 1970-01-01 UTC of `YYYY-MM-DDTHH:MM:SSZ`, or of the last second of the day `YYYY-MM-DD`.
-pub(super) fn parse(text: &str) -> Option<i64> {
+fn parse(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('T').unwrap_or((text, "23:59:59Z"));
     let digits = |part: &str, lengths: &[usize], separator: char| {
         let parts: Vec<&str> = part.split(separator).collect();
@@ -15,6 +18,21 @@ pub(super) fn parse(text: &str) -> Option<i64> {
     let date = digits(date, &[4, 2, 2], '-')?;
     let time = digits(time.strip_suffix('Z')?, &[2, 2, 2], ':')?;
     unix_time_of(&*Asn1Time::from_str(&format!("{date}{time}Z")).ok()?).ok()
+}
+
+/// What `--until` says, where an empty one is no end; `before`, if it is not there.
+pub(super) fn until(invocation: &Invocation, before: Option<i64>) -> Result<Option<i64>, CliError> {
+    match invocation.value("until").as_deref() {
+        None => Ok(before),
+        Some("") => Ok(None),
+        Some(text) => to_come(text).map(Some),
+    }
+}
+
+/// The value of `--until`, which is not over yet.
+pub(super) fn to_come(text: &str) -> Result<i64, CliError> {
+    let wanted = "a time that is to come, as 2026-12-31 or 2026-12-31T12:00:00Z";
+    parse(text).filter(|until| *until >= clock::now()).ok_or_else(|| wrong("until", text, wanted))
 }
 
 #[cfg(test)]

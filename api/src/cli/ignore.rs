@@ -128,14 +128,11 @@ async fn check_partner(connection: &mut AnyConnection, ignore: &Ignore) -> Resul
 }
 
 fn valid_until(invocation: &Invocation) -> Result<i64, CliError> {
-    const TIME: &str = "a time that is to come, as 2026-12-31 or 2026-12-31T12:00:00Z";
     let days = invocation.parsed::<i64>("days", "a number from 1 to 3650")?;
     let now = clock::now();
     match (days, invocation.value("until")) {
         (Some(_), Some(_)) => Err(CliError::Usage("--days and --until exclude each other".into())),
-        (_, Some(time)) => {
-            date::parse(&time).filter(|until| *until >= now).ok_or_else(|| wrong("until", &time, TIME))
-        }
+        (_, Some(time)) => date::to_come(&time),
         (days, None) => {
             let days = days.unwrap_or(DAYS);
             if (1..=MOST_DAYS).contains(&days) {

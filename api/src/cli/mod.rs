@@ -4,6 +4,7 @@
 
 mod args;
 mod backup;
+mod ban;
 mod cert;
 mod config;
 mod copy;
@@ -13,8 +14,10 @@ mod error;
 mod ignore;
 mod init;
 mod licence;
+mod network;
 mod output;
 mod partner;
+mod partner_networks;
 mod partner_show;
 mod proxy;
 mod proxyclient;
@@ -68,6 +71,7 @@ static COMMANDS: &[&[Command]] = &[
     crl::COMMANDS,
     token::COMMANDS,
     licence::COMMANDS,
+    ban::COMMANDS,
     ignore::COMMANDS,
     reports::COMMANDS,
 ];
@@ -94,6 +98,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   token show|rotate                 the clients' security token
   licence issue                     a licence file for a server
 
+  ban add|list|remove               networks that the server refuses
   ignore add|list|remove            what the system log and the event script leave out
   log                               what the daemons reported
   sessions                          their sessions

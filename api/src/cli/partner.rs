@@ -4,7 +4,7 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::{Command, output, proxy};
+use super::{Command, output, partner_networks, proxy};
 use crate::db::Change;
 use crate::pki::ca::pem;
 use crate::pki::facts::{Facts, check_validity, short_name};
@@ -47,6 +47,7 @@ const OPTIONS: &[Opt] = &[
     Opt::Value("legacy-suites"),
     Opt::Value("max-file-size"),
     Opt::Many("file-names"),
+    Opt::Many("network"),
 ];
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -106,6 +107,8 @@ macro_rules! options_help {
       (default)
 --file-names PATTERN: refuse its files of other names (SFNA 01); '*' stands for any characters, '?' for one (repeatable;
       replaces all earlier patterns); '' for any name (default)
+--network NET[,NET...]: accept its sessions from these networks only, as 203.0.113.0/24 or 2001:db8::7 (repeatable;
+      replaces all earlier networks); '' for any address (default). Strangers cannot take the places of these networks
 "
     };
 }
@@ -179,6 +182,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         usage: None,
         legacy_suites: None,
         files: FileRules::default(),
+        networks: Vec::new(),
     };
     finish(change, with_options(&invocation, partner)?, "added").await
 }
@@ -215,9 +219,15 @@ async fn finish(mut change: Change, partner: Partner, done: &str) -> Result<(), 
     if let Some(address) = partner.outgoing_ip {
         proxy::warn_of_foreign(&mut change, address).await?;
     }
+    partner_networks::warn_of_bans(&mut change, &partner).await?;
     change.commit().await?;
+    let comes_from = if partner.networks.is_empty() {
+        String::new()
+    } else {
+        format!(", comes from {} alone", partner_networks::text(&partner))
+    };
     output::say(&format!(
-        "Partner {} {done}: SSIDCODE '{}', certificate {}, {}.",
+        "Partner {} {done}: SSIDCODE '{}', certificate {}, {}{comes_from}.",
         partner.short_name,
         partner.ssid,
         rule(&partner),
@@ -280,6 +290,7 @@ fn with_options(invocation: &Invocation, mut partner: Partner) -> Result<Partner
         [none] if none.is_empty() => partner.files.names.clear(),
         patterns => partner.files.names = checked_patterns(patterns)?,
     }
+    partner.networks = partner_networks::given(invocation)?.unwrap_or(partner.networks);
     let files = invocation.values("pin");
     if invocation.flag("no-pins") || !files.is_empty() {
         partner.pins = pins(&files, invocation.password()?.as_ref())?;
@@ -422,9 +433,11 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         "LEGACY SUITES",
         "MAX FILE",
         "FILE NAMES",
+        "NETWORKS",
     ]);
     for partner in all {
         let usage = word(&partner.usage_rule());
+        let networks = partner_networks::text(&partner);
         table.row(&[
             partner.short_name.clone(),
             partner.ssid.clone(),
@@ -440,6 +453,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
             partner.legacy_suites.map_or_else(|| "-".to_owned(), output::yes),
             partner.files.max_size.map_or_else(|| "-".to_owned(), |blocks| format!("{blocks} KiB")),
             output::or_dash((!partner.files.names.is_empty()).then(|| partner.files.names.join(", "))),
+            networks,
         ]);
     }
     table.print("There is no partner.")

@@ -76,6 +76,9 @@ fn print_settings(partner: &Partner) -> Result<(), CliError> {
     for pattern in &partner.files.names {
         row("FILE NAMES", pattern.clone());
     }
+    for network in &partner.networks {
+        row("NETWORK", network.clone());
+    }
     table.print("")
 }
 

@@ -161,6 +161,13 @@ ALTER TABLE os4x_ignored_messages ADD COLUMN networks TEXT;
 ALTER TABLE os4x_ignored_messages ADD COLUMN reason TEXT;
 ALTER TABLE os4x_sessions ADD COLUMN caller TEXT;
 ALTER TABLE os4x_proxies ADD COLUMN addresses TEXT;
+ALTER TABLE os4x_partners ADD COLUMN networks TEXT;
+CREATE TABLE os4x_bans (
+    network TEXT PRIMARY KEY,
+    until BIGINT,
+    description TEXT NOT NULL,
+    created BIGINT NOT NULL
+);
 "];
 
 /// Creates all tables and notes their version.

@@ -11,10 +11,10 @@ use crate::pki::ca::Ca;
 use crate::settings::Values;
 use crate::store::certificates::{self, Usage};
 use crate::store::proxies::{self, ProxyClient};
-use crate::store::{configuration, crl_urls, crls, intermediates, partners, sessions};
+use crate::store::{bans, configuration, crl_urls, crls, intermediates, partners, sessions};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use common::config::{ClientConfig, NamedPem, ProxyConfig, Tied};
+use common::config::{Ban, ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::{
@@ -179,6 +179,7 @@ async fn proxy_config(
         tls_ignore_crl_unavailability: values.yes("tls_ignore_crl_unavailability"),
         outgoing_allow_local: values.yes("proxy_outgoing_allow_local"),
         penalty_exempt: values.networks("proxy_penalty_exempt").iter().map(Network::to_string).collect(),
+        bans: bans::all(&mut snapshot).await?.into_iter().map(Ban::from).collect(),
         proxy_max_config_age: values.number("proxy_max_config_age"),
         limits: values.limits(),
     };

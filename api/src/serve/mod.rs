@@ -188,6 +188,7 @@ impl Server {
         let generation = db::generation(&mut connection).await?;
         drop(connection);
         reports::expire_ignores(&self.app, &values).await?;
+        reports::expire_bans(&self.app, &values).await?;
         self.tls.refresh(&self.app.db, generation).await?;
         if let Some(until) = self.tls.take_expiry() {
             reports::report_https_expiry(&self.app, &values, until).await?;

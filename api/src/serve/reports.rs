@@ -6,7 +6,7 @@ use super::clocks;
 use crate::db::DbError;
 use crate::settings::Values;
 use crate::store::partners::word;
-use crate::store::{ignores, journal};
+use crate::store::{bans, ignores, journal};
 use common::rpc::{Level, Origin, SystemLog};
 use common::text::clock;
 use common::text::escape::escape;
@@ -65,6 +65,15 @@ pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbE
         );
         report(app, values, Level::Info, "an entry of the ignore list has expired and was removed", &detail)
             .await?;
+    }
+    Ok(())
+}
+
+/// Removes the bans whose time is over, and reports that.
+pub(super) async fn expire_bans(app: &App, values: &Values) -> Result<(), DbError> {
+    for ban in bans::expire(&app.db).await? {
+        let detail = format!("ban_expired network={} description={}", ban.network, escape(&ban.description));
+        report(app, values, Level::Info, "a ban has ended and was removed", &detail).await?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! daemons see takes a `Change`, which counts the generation up. Values are checked before they come here; a row that
 //! fails its check is an error.
 
+pub(crate) mod bans;
 pub(crate) mod certificates;
 pub(crate) mod configuration;
 pub(crate) mod crl_urls;

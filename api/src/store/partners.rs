@@ -23,7 +23,7 @@ pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Partner>, 
     }
     let rows = sqlx::query(
         "SELECT short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
-         legacy_suites, max_file_size, file_names, allowed FROM os4x_partners ORDER BY short_name",
+         legacy_suites, max_file_size, file_names, allowed, networks FROM os4x_partners ORDER BY short_name",
     )
     .fetch_all(connection)
     .await?;
@@ -38,6 +38,7 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
     let max_size: Option<i64> = row.try_get("max_file_size")?;
     let names: Option<String> = row.try_get("file_names")?;
     let allowed: Option<String> = row.try_get("allowed")?;
+    let networks: Option<String> = row.try_get("networks")?;
     let names = names.unwrap_or_default().lines().map(str::to_owned).collect();
     Ok(Partner {
         pins: pins.remove(&short_name).unwrap_or_default(),
@@ -54,6 +55,7 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
         usage: usage.map(|text| of_word(text).ok_or_else(corrupt)).transpose()?,
         legacy_suites: row.try_get::<Option<i64>, _>("legacy_suites")?.map(|value| value != 0),
         files: FileRules { max_size: max_size.map(u64::try_from).transpose().map_err(|_| corrupt())?, names },
+        networks: networks.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect(),
         short_name,
     })
 }
@@ -63,13 +65,14 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Db
     sqlx::query(
         "INSERT INTO os4x_partners \
          (short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
-         legacy_suites, max_file_size, file_names, allowed) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+         legacy_suites, max_file_size, file_names, allowed, networks) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
          ON CONFLICT (short_name) DO UPDATE SET ssid = excluded.ssid, enabled = excluded.enabled, \
          certificate = excluded.certificate, profile = excluded.profile, host = excluded.host, \
          port = excluded.port, tls = excluded.tls, outgoing_ip = excluded.outgoing_ip, \
          check_ssid = excluded.check_ssid, usage = excluded.usage, legacy_suites = excluded.legacy_suites, \
-         max_file_size = excluded.max_file_size, file_names = excluded.file_names, allowed = excluded.allowed",
+         max_file_size = excluded.max_file_size, file_names = excluded.file_names, allowed = excluded.allowed, \
+         networks = excluded.networks",
     )
     .bind(partner.short_name.as_str())
     .bind(partner.ssid.as_str())
@@ -87,6 +90,7 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Db
     .bind(partner.files.max_size.map(|blocks| i64::try_from(blocks).unwrap_or(i64::MAX)))
     .bind((!partner.files.names.is_empty()).then(|| partner.files.names.join("\n")))
     .bind((!partner.allow.is_empty()).then(|| partner.allow.to_string()))
+    .bind((!partner.networks.is_empty()).then(|| partner.networks.join(",")))
     .execute(&mut **change)
     .await?;
     sqlx::query("DELETE FROM os4x_partner_pins WHERE partner = $1")

@@ -5,12 +5,14 @@ use super::deviations;
 use super::journal::{clean, seconds};
 use crate::db::DbError;
 use crate::store::partners::{of_word, word};
+use common::net::Network;
 use common::rpc::{MAX_TRANSFERS, SessionBegin, SessionEnd, SessionEvent, Transfer, TransferResult};
 use common::text::clock;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 
 /// A session without an end counts as orphaned when its client has been silent for this long, seconds: three of the
 /// 60-second intervals at which a client asks for the configuration.
@@ -124,6 +126,29 @@ async fn add_transfer(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Partners whose incoming sessions have come from `network` since then.
+pub(crate) async fn came_from(
+    connection: &mut AnyConnection,
+    since: i64,
+    network: &Network,
+) -> Result<BTreeSet<String>, DbError> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT partner, address FROM os4x_sessions \
+         WHERE received >= $1 AND direction = 'incoming' AND partner IS NOT NULL AND address IS NOT NULL",
+    )
+    .bind(since)
+    .fetch_all(connection)
+    .await?;
+    let mut partners = BTreeSet::new();
+    for row in &rows {
+        let address: String = row.try_get(1)?;
+        if address.parse::<SocketAddr>().is_ok_and(|address| network.contains(address.ip())) {
+            partners.insert(row.try_get(0)?);
+        }
+    }
+    Ok(partners)
 }
 
 /// This client has been started: sessions that it had before outlive it, those of others behind its address do not

@@ -25,6 +25,8 @@ fn as_version_1(site: &Site) {
         "DROP TABLE os4x_old_tokens",
         "ALTER TABLE os4x_sessions DROP COLUMN caller",
         "ALTER TABLE os4x_proxies DROP COLUMN addresses",
+        "ALTER TABLE os4x_partners DROP COLUMN networks",
+        "DROP TABLE os4x_bans",
         "DROP INDEX os4x_system_log_session",
         "ALTER TABLE os4x_system_log DROP COLUMN event",
         "ALTER TABLE os4x_system_log DROP COLUMN reason",

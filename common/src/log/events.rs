@@ -132,7 +132,7 @@ catalogue! {
          other line of it."
     PROBES "probes" "session" Info ["count" "seconds"]
         "How many connections of the last minute were probes; no line if there were none."
-    STRANGERS "strangers" "session" Warn ["displaced" "penalized" "unlogged" "seconds"]
+    STRANGERS "strangers" "session" Warn ["displaced" "banned" "penalized" "unlogged" "seconds"]
         "What was done in the last minute to connections that were not verified; no line if there was nothing."
     VIOLATION "violation" "session" Warn
         ["side" "esid" "command?" "field?" "offset" "found" "expected" "rule"]
@@ -147,6 +147,7 @@ catalogue! {
 pub const KEYS: &[(&str, &str)] = &[
     ("address", "IP address and port of the peer or of the listener."),
     ("appender", "Name of an appender in the rc file."),
+    ("banned", "Connections that were refused since the operator has banned their source."),
     ("client", "Name that the backend has given the client in its certificate."),
     ("command", "Name of the OFTP2 command."),
     ("count", "Number of connections, or of reports."),

@@ -10,6 +10,7 @@ mod connect;
 mod listen;
 mod lookup;
 mod network;
+mod network_map;
 mod waiter;
 mod wire;
 
@@ -19,6 +20,7 @@ pub use connect::{Connecting, connect};
 pub use listen::{ANY, BACKLOG, listen_at};
 pub use lookup::{LookupError, is_own, literal_address, resolve};
 pub use network::{Network, NetworkError, is_public, normal, private_networks};
+pub use network_map::NetworkMap;
 pub use waiter::{Interrupted, Waiter};
 pub use wire::Wire;
 

@@ -3,7 +3,7 @@
 //! name.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// One spelling for each host: `::ffff:a.b.c.d` is `a.b.c.d`, and `::1` counts as `127.0.0.1`.
@@ -63,7 +63,7 @@ pub fn is_public(address: IpAddr) -> bool {
 const MAPPED: u8 = 96;
 
 /// A network in CIDR notation; a bare address is a network of one host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
@@ -84,6 +84,33 @@ impl fmt::Display for NetworkError {
 impl std::error::Error for NetworkError {}
 
 impl Network {
+    /// The network of `host`, in any spelling, that has `prefix` bits; none if an address has fewer.
+    pub fn around(host: IpAddr, prefix: u8) -> Option<Self> {
+        let address = match normal(host) {
+            IpAddr::V4(v4) => {
+                let cut = 32_u32.checked_sub(prefix.into())?;
+                let bits = u32::from(v4).checked_shr(cut).unwrap_or_default();
+                IpAddr::V4(Ipv4Addr::from(bits.checked_shl(cut).unwrap_or_default()))
+            }
+            IpAddr::V6(v6) => {
+                let cut = 128_u32.checked_sub(prefix.into())?;
+                let bits = u128::from(v6).checked_shr(cut).unwrap_or_default();
+                IpAddr::V6(Ipv6Addr::from(bits.checked_shl(cut).unwrap_or_default()))
+            }
+        };
+        Some(Self { address, prefix })
+    }
+
+    /// Its bits: of the prefix, and of an address.
+    pub fn bits(&self) -> (u8, u8) {
+        (self.prefix, bits(self.address))
+    }
+
+    /// Whether some address is in both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
+
     /// Whether `host` is in it, in any spelling.
     pub fn contains(&self, host: IpAddr) -> bool {
         bits(normal(host)) == bits(self.address)
@@ -189,6 +216,30 @@ mod tests {
             assert!(parsed.contains(ip(inside)), "{network} {inside}");
             assert!(!parsed.contains(ip(outside)), "{network} {outside}");
         }
+    }
+
+    #[test]
+    fn a_network_around_a_host_has_no_host_bits() {
+        for (host, prefix, network) in [
+            ("203.0.113.77", 24, "203.0.113.0/24"),
+            ("203.0.113.77", 32, "203.0.113.77"),
+            ("203.0.113.77", 0, "0.0.0.0/0"),
+            ("::ffff:203.0.113.77", 25, "203.0.113.0/25"),
+            ("2001:db8:7fff::1", 33, "2001:db8::/33"),
+            ("2001:db8::1", 128, "2001:db8::1"),
+            ("2001:db8::1", 0, "::/0"),
+        ] {
+            assert_eq!(Network::around(ip(host), prefix), network.parse().ok(), "{host}");
+        }
+        assert_eq!(Network::around(ip("192.0.2.1"), 33), None);
+        assert_eq!(Network::around(ip("2001:db8::1"), 129), None);
+    }
+
+    #[test]
+    fn networks_overlap_if_one_is_in_the_other() {
+        let overlap = |a: &str, b: &str| a.parse::<Network>().unwrap().overlaps(&b.parse().unwrap());
+        assert!(overlap("10.0.0.0/8", "10.1.0.0/16") && overlap("10.1.0.0/16", "10.0.0.0/8"));
+        assert!(!overlap("10.0.0.0/16", "10.1.0.0/16") && !overlap("0.0.0.0/0", "::/0"));
     }
 
     #[test]

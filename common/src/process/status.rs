@@ -130,6 +130,11 @@ statuses! {
     NoSsid = 44 "no-ssid",
     /// The connection was closed before its first octet: a health check, or a port scan.
     Probe = 45 "probe",
+    /// The operator refuses this source: 'os4xapi ban list' shows the bans, 'os4xapi ban remove' ends one.
+    Banned = 46 "banned",
+    /// The partner came from another address than its networks: if it may, name that one as well with
+    /// 'os4xapi partner set NAME --network'.
+    WrongNetwork = 47 "wrong-network",
     /// A bad option, address or port (sysexits EX_USAGE).
     Usage = 64 "usage",
     /// A fault of ours: the process panicked (sysexits EX_SOFTWARE).

@@ -1,9 +1,9 @@
 //! Limits: whether partners are served at all, and who may have one more session. Who may come in before anything is
 //! known of a peer but its address is decided in `screening`. Pure: counts and limits in, a decision out.
 
+use crate::addresses::Addresses;
 use common::config::Limits;
 use common::link::session_id::Direction;
-use common::net::Network;
 use common::process::status::Status;
 
 /// What is in force while a decision is made.
@@ -17,8 +17,10 @@ pub(super) struct Conditions<'a> {
     pub(super) generation: u64,
     /// The licence has not expired.
     pub(super) licensed: bool,
-    /// Networks whose addresses count as known (`proxy_penalty_exempt`).
-    pub(super) exempt: &'a [Network],
+    /// What the configuration says of addresses; none: there is none.
+    pub(super) addresses: Option<&'a Addresses>,
+    /// By the clock of this host, which bans end by: seconds since 1970-01-01 UTC.
+    pub(super) time: i64,
 }
 
 impl<'a> Conditions<'a> {
@@ -81,8 +83,14 @@ mod tests {
     #[test]
     fn without_configuration_or_licence_nobody_comes_in() {
         let limits = limits();
-        let full =
-            Conditions { joined: true, limits: Some(&limits), generation: 1, licensed: true, exempt: &[] };
+        let full = Conditions {
+            joined: true,
+            limits: Some(&limits),
+            generation: 1,
+            licensed: true,
+            addresses: None,
+            time: 0,
+        };
         for (conditions, status) in [
             (Conditions { limits: None, ..full }, Status::ClientDown),
             (Conditions { licensed: false, ..full }, Status::Licence),

@@ -42,7 +42,8 @@ impl Parent {
             limits: config.map(|config| &config.limits),
             generation: config.map_or(0, |config| config.generation),
             licensed: !self.licensing.licence().expired(),
-            exempt: config.map_or(&[], |config| &config.penalty_exempt),
+            addresses: config.map(|config| &config.addresses),
+            time: clock::now(),
         };
         event(&mut self.sessions, &conditions, Instant::now());
         while let Some(action) = self.sessions.next_action() {
@@ -103,6 +104,7 @@ impl Parent {
         if !counts.is_empty() {
             Event::new(&events::STRANGERS)
                 .field_num("displaced", counts.displaced)
+                .field_num("banned", counts.banned)
                 .field_num("penalized", counts.penalized)
                 .field_num("unlogged", counts.left_out)
                 .field_num("seconds", seconds)

@@ -64,7 +64,9 @@ fn penalty(ended: Status) -> Duration {
         | Status::WrongUsage
         | Status::NoSsid
         | Status::Timeout => 5,
-        Status::Expired | Status::NotYetValid | Status::Revoked | Status::Disabled => 2,
+        Status::Expired | Status::NotYetValid | Status::Revoked | Status::Disabled | Status::WrongNetwork => {
+            2
+        }
         _ => 0,
     })
 }

@@ -62,6 +62,8 @@ pub(super) enum Standing {
     Stranger,
     /// A partner came from there lately: it has lines of its own, which strangers cannot use up.
     Known,
+    /// The partner table lists it. Its network may hold many, so it has the lines of all, as a stranger.
+    Listed,
     /// It is in one of the networks of `proxy_penalty_exempt`, and may stand for many.
     Exempt,
 }

@@ -6,8 +6,8 @@ use super::admission::{self, Conditions, Refusal};
 use super::penalties::Penalties;
 use super::places::{self, Known, Place, Waiting, source};
 use super::refusal_lines::{RefusalLines, Standing};
+use crate::addresses::Addresses;
 use common::config::Limits;
-use common::net::Network;
 use common::process::status::Status;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ pub(super) struct Screening {
 pub(super) struct Counts {
     /// Connections that made way for others.
     pub(super) displaced: u64,
+    /// Connections that were refused because of a ban.
+    pub(super) banned: u64,
     /// Connections that were refused because of penalties.
     pub(super) penalized: u64,
     /// Refusals without a line.
@@ -68,7 +70,12 @@ impl Screening {
         now: Instant,
     ) -> Result<Entry, Refusal> {
         let limits = admission::connection(conditions)?;
-        let standing = self.standing(address, conditions.exempt, now);
+        // A ban is the operator's own word: it counts before all that speaks for a source, and costs the source nothing.
+        if is_banned(address, conditions) {
+            self.counts.banned += 1;
+            return Err((Status::Banned, "the operator has banned this source ('os4xapi ban list')"));
+        }
+        let standing = self.standing(address, conditions, now);
         let known = standing != Standing::Stranger;
         if !known && self.penalties.refuses(address, now) {
             self.counts.penalized += 1;
@@ -87,8 +94,8 @@ impl Screening {
     }
 
     /// Whether a refusal of `address` may have a line; if so, it counts as written.
-    pub(super) fn take_line(&mut self, address: IpAddr, exempt: &[Network], now: Instant) -> bool {
-        let standing = self.standing(address, exempt, now);
+    pub(super) fn take_line(&mut self, address: IpAddr, conditions: &Conditions<'_>, now: Instant) -> bool {
+        let standing = self.standing(address, conditions, now);
         self.lines.take(address, standing, now)
     }
 
@@ -124,19 +131,30 @@ impl Screening {
     }
 
     /// Whether a waiting one of `address` has a place that strangers cannot take.
-    pub(super) fn is_known(&self, address: IpAddr, exempt: &[Network], now: Instant) -> bool {
-        self.standing(address, exempt, now) != Standing::Stranger
+    pub(super) fn is_known(&self, address: IpAddr, conditions: &Conditions<'_>, now: Instant) -> bool {
+        self.standing(address, conditions, now) != Standing::Stranger
     }
 
-    fn standing(&self, address: IpAddr, exempt: &[Network], now: Instant) -> Standing {
-        if exempt.iter().any(|network| network.contains(address)) {
+    fn standing(&self, address: IpAddr, conditions: &Conditions<'_>, now: Instant) -> Standing {
+        let says = |what: fn(&Addresses, IpAddr) -> bool| {
+            conditions.addresses.is_some_and(|addresses| what(addresses, address))
+        };
+        if is_banned(address, conditions) {
+            Standing::Stranger
+        } else if says(Addresses::is_exempt) {
             Standing::Exempt
         } else if self.known.has(address, now) {
             Standing::Known
+        } else if says(Addresses::is_listed) {
+            Standing::Listed
         } else {
             Standing::Stranger
         }
     }
+}
+
+fn is_banned(address: IpAddr, conditions: &Conditions<'_>) -> bool {
+    conditions.addresses.is_some_and(|addresses| addresses.is_banned(address, conditions.time))
 }
 
 /// A place among those that are not verified; the index of the one that makes way, if it takes that. Strangers may have
@@ -157,6 +175,7 @@ fn place(waiting: &[Waiting], known: bool, limits: &Limits, now: Instant) -> Res
 #[cfg(test)]
 mod tests {
     use super::{Counts, Entry, Peer, STALLED, Screening, Waiting};
+    use crate::addresses::Addresses;
     use crate::parent::admission::Conditions;
     use common::config::Limits;
     use common::process::status::Status;
@@ -176,7 +195,14 @@ mod tests {
     }
 
     fn conditions(limits: &Limits) -> Conditions<'_> {
-        Conditions { joined: true, limits: Some(limits), generation: 1, licensed: true, exempt: &[] }
+        Conditions {
+            joined: true,
+            limits: Some(limits),
+            generation: 1,
+            licensed: true,
+            addresses: None,
+            time: 0,
+        }
     }
 
     fn waiting(start: Instant, sources: &[u32]) -> Vec<Waiting> {
@@ -232,9 +258,9 @@ mod tests {
         let (mut screening, start) = (Screening::default(), Instant::now());
         let three = waiting(start, &[9, 9, 9]);
         assert_eq!(enter(&mut screening, 9, &three, start), Err(Status::Capacity));
-        let exempt = ["198.51.0.0/16".parse().unwrap()];
+        let exempt = Addresses::for_tests(&[], &[], &["198.51.0.0/16"]);
         let limits = limits();
-        let conditions = Conditions { exempt: &exempt, ..conditions(&limits) };
+        let conditions = Conditions { addresses: Some(&exempt), ..conditions(&limits) };
         let entry = screening.enter(address(9), &three, &conditions, start);
         assert_eq!(entry, Ok(Entry { instead: None, has_line: true }));
         screening.note_partner(peer(9), start);
@@ -252,6 +278,50 @@ mod tests {
         assert_eq!(screening.take_counts(), Counts { penalized: 1, ..Counts::default() });
         screening.note_partner(peer(9), start);
         assert_eq!(enter(&mut screening, 9, &[], start), Ok(None));
+    }
+
+    #[test]
+    fn a_ban_comes_before_all_that_speaks_for_a_source() {
+        let (mut screening, start) = (Screening::default(), Instant::now());
+        screening.note_partner(peer(9), start);
+        let limits = limits();
+        for until in [None, Some(5)] {
+            let bans = [("198.51.0.0/16", until)];
+            let addresses = Addresses::for_tests(&bans, &["198.51.109.0/24"], &["198.51.0.0/16"]);
+            let at = |time| Conditions { addresses: Some(&addresses), time, ..conditions(&limits) };
+            let refusal = screening.enter(address(9), &[], &at(5), start).unwrap_err();
+            assert_eq!(refusal.0, Status::Banned);
+            assert!(
+                !screening.is_known(address(9), &at(5), start),
+                "its waiting ones have no place of their own"
+            );
+            assert_eq!(screening.enter(address(9), &[], &at(6), start).is_ok(), until.is_some());
+        }
+        assert_eq!(screening.take_counts(), Counts { banned: 3, ..Counts::default() });
+    }
+
+    #[test]
+    fn a_source_that_the_partner_table_lists_has_a_place_that_strangers_cannot_take() {
+        let (mut screening, start) = (Screening::default(), Instant::now());
+        let limits = limits();
+        let addresses = Addresses::for_tests(&[], &["198.51.109.0/24"], &[]);
+        let listed = Conditions { addresses: Some(&addresses), ..conditions(&limits) };
+        let six = waiting(start, &[1, 2, 2, 3, 4, 5]);
+        assert_eq!(enter(&mut screening, 9, &six, start), Ok(Some(1)), "a stranger makes another one go");
+        let entry = screening.enter(address(9), &six, &listed, start).unwrap();
+        assert_eq!(entry, Entry { instead: None, has_line: true });
+        assert!(screening.is_known(address(9), &listed, start));
+        for _ in 0..9 {
+            screening.note_refused(peer(9), Some(Status::Tls), start);
+        }
+        assert_eq!(enter(&mut screening, 9, &[], start), Err(Status::Penalty));
+        assert!(screening.enter(address(9), &[], &listed, start).is_ok(), "it gets no penalties");
+        // Its network may hold many: what it writes is counted with the lines of all strangers.
+        let mut lines = 0;
+        for number in 0..200 {
+            lines += u32::from(screening.take_line(address(number), &listed, start));
+        }
+        assert!(lines < 100, "{lines}");
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<S> Sessions<S> {
                 self.assign(socket, peer, has_line, now);
             }
             Err(refusal) => {
-                let has_line = self.screening.take_line(peer.ip(), conditions.exempt, now);
+                let has_line = self.screening.take_line(peer.ip(), conditions, now);
                 self.refuse(peer, has_line, refusal);
             }
         }
@@ -88,7 +88,7 @@ impl<S> Sessions<S> {
 
     /// Who is in and not verified, and where.
     fn unverified(&self, conditions: &Conditions<'_>, now: Instant) -> (Vec<Held>, Vec<Waiting>) {
-        let is_known = |address| self.screening.is_known(address, conditions.exempt, now);
+        let is_known = |address| self.screening.is_known(address, conditions, now);
         let queued = self.forks.iter().enumerate().filter_map(|(index, fork)| match fork {
             Fork::Partner { peer, since, .. } => {
                 let address = peer.ip();

@@ -2,6 +2,7 @@
 //! claimed twice, a client lost while children are on their way.
 
 use super::*;
+use crate::addresses::Addresses;
 use common::config::Limits;
 use common::log::Remains;
 
@@ -15,6 +16,8 @@ struct Bench {
     generation: u64,
     configured: bool,
     licensed: bool,
+    addresses: Addresses,
+    time: i64,
     now: Instant,
     next_pid: i32,
 }
@@ -47,6 +50,8 @@ impl Bench {
             generation: 1,
             configured: true,
             licensed: true,
+            addresses: Addresses::default(),
+            time: 0,
             now: Instant::now(),
             next_pid: 100,
         }
@@ -58,7 +63,8 @@ impl Bench {
             limits: self.configured.then_some(&self.limits),
             generation: self.generation,
             licensed: self.licensed,
-            exempt: &[],
+            addresses: Some(&self.addresses),
+            time: self.time,
         };
         event(&mut self.sessions, &conditions, self.now)
     }
@@ -527,4 +533,24 @@ fn who_was_refused_again_and_again_is_turned_away_without_a_process() {
     bench.now += Duration::from_secs(5);
     bench.accept(1, 1);
     assert_eq!(bench.done(), []);
+}
+
+#[test]
+fn a_banned_source_is_turned_away_without_a_process_and_its_lines_have_a_bound() {
+    let mut bench = Bench::new();
+    bench.addresses = Addresses::for_tests(&[("192.0.2.1", Some(9))], &[], &["192.0.2.0/24"]);
+    bench.time = 9;
+    for _ in 0..30 {
+        bench.accept(1, 1);
+    }
+    let done = bench.done();
+    assert!(done.len() == 20 && done.iter().all(|done| *done == Done::Refuse(Status::Banned)), "{done:?}");
+    assert!(bench.sessions.next_fork().is_none());
+    let counts = bench.sessions.take_screening_counts();
+    assert_eq!((counts.banned, counts.penalized, counts.left_out), (30, 0, 10));
+    // Its time is over, and it has cost the source nothing.
+    bench.time = 10;
+    bench.accept(1, 1);
+    assert_eq!(bench.done(), []);
+    assert!(bench.sessions.next_fork().is_some());
 }

@@ -2,10 +2,12 @@
 //! may speak for that SSIDCODE. Meanwhile the pair joins, so the join costs the partner no time.
 
 use super::greeted::Greeted;
+use crate::addresses::may_come_from;
 use crate::messages::ToParent;
 use crate::session::context::{Admission, Data, SessionContext};
 use crate::session::refusal::{Refusal, Stop};
 use crate::session::tls_refusal;
+use common::config::Partner;
 use common::link::join;
 use common::link::session_id::SessionId;
 use common::net::{Conn, Interrupted};
@@ -15,8 +17,12 @@ use common::session::greeting::{Greeting, Progress};
 use common::session::inspector::Inspector;
 use common::session::relay;
 use openssl::x509::X509;
+use std::net::IpAddr;
 use std::task::Poll;
 use std::time::{Duration, Instant};
+
+/// Networks that a line repeats, octets.
+const LONGEST_REMEDY: usize = 200;
 
 /// A partner under TLS, its certificate verified if one is wanted.
 pub(in crate::session) struct Encrypted {
@@ -109,6 +115,10 @@ impl Encrypted {
         inspector.restrict(&partner.files);
         if !context.active.may_speak(self.certificate.as_deref(), &code) {
             return unknown(Status::NotThisPartner, "this certificate may not speak for this SSIDCODE");
+        }
+        // Asked only once the certificate fits: who has none that does learns nothing of the partner's networks.
+        if let Some(why) = wrong_network(&partner, context.facts.peer.map(|peer| peer.ip())) {
+            return unknown(Status::WrongNetwork, &why);
         }
         if let Err(refusal) = tls_refusal::check_partner(context, &self.conn, &partner) {
             return Err(Refusal { esid: Some(EsidReason::UserCodeNotKnown), ..refusal });
@@ -236,6 +246,22 @@ impl Join {
 fn no_client(detail: &str) -> Refusal {
     let refusal = Refusal::new(Status::ClientDown, detail).notify_operator();
     Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal }
+}
+
+/// Why this partner may not come from there, and what to do about it; none if it may.
+fn wrong_network(partner: &Partner, address: Option<IpAddr>) -> Option<String> {
+    if address.is_some_and(|address| may_come_from(partner, address)) || partner.networks.is_empty() {
+        return None;
+    }
+    let (name, networks) = (&partner.short_name, partner.networks.join(","));
+    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    // The option replaces all networks, so the remedy names them, unless that makes no line any more.
+    let remedy = if networks.len() <= LONGEST_REMEDY {
+        format!("'os4xapi partner set {name} --network {networks},{address}' allows that")
+    } else {
+        format!("'os4xapi partner set {name} --network' with all of them and {address} allows that")
+    };
+    Some(format!("it comes from {address}, which is in none of its networks; {remedy}"))
 }
 
 fn eager() -> Refusal {

@@ -1,0 +1,135 @@
+//! What the configuration says of a source by its address alone: it is banned, it is one of a partner, or it is exempt
+//! from penalties. Pure: addresses and times in, an answer out.
+
+use common::config::{Partner, ProxyConfig};
+use common::net::{Network, NetworkMap};
+use std::net::IpAddr;
+
+/// The lists of a configuration that has been checked.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    /// Each with its last second, if it has an end.
+    bans: NetworkMap<Option<i64>>,
+    partners: NetworkMap<()>,
+    exempt: Vec<Network>,
+}
+
+impl Addresses {
+    pub(crate) fn of(config: &ProxyConfig) -> Self {
+        let bans = config.bans.iter().filter_map(|ban| Some((ban.network.parse().ok()?, ban.until)));
+        let partners = config.partners.iter().filter(|partner| partner.enabled).flat_map(of_partner);
+        Self {
+            bans: bans.collect(),
+            partners: partners.map(|network| (network, ())).collect(),
+            exempt: config.penalty_exempt.iter().filter_map(|text| text.parse().ok()).collect(),
+        }
+    }
+
+    /// Bans with their ends, networks of partners, and exempt ones.
+    #[cfg(test)]
+    pub(crate) fn for_tests(bans: &[(&str, Option<i64>)], partners: &[&str], exempt: &[&str]) -> Self {
+        Self {
+            bans: bans.iter().map(|(text, until)| (text.parse().unwrap(), *until)).collect(),
+            partners: partners.iter().map(|text| (text.parse().unwrap(), ())).collect(),
+            exempt: exempt.iter().map(|text| text.parse().unwrap()).collect(),
+        }
+    }
+
+    /// Whether `address` is refused at `time`, seconds since 1970-01-01 UTC.
+    pub(crate) fn is_banned(&self, address: IpAddr, time: i64) -> bool {
+        self.bans.holding(address).any(|until| until.is_none_or(|until| time <= until))
+    }
+
+    /// Whether a partner is listed there: in one of its networks, or at the address that it is called at.
+    pub(crate) fn is_listed(&self, address: IpAddr) -> bool {
+        self.partners.holds(address)
+    }
+
+    /// Whether `address` gets no penalties (`proxy_penalty_exempt`).
+    pub(crate) fn is_exempt(&self, address: IpAddr) -> bool {
+        self.exempt.iter().any(|network| network.contains(address))
+    }
+}
+
+/// Where this partner is to be expected. A host name is looked up by nobody here.
+fn of_partner(partner: &Partner) -> impl Iterator<Item = Network> {
+    let host = partner.host.as_deref().and_then(|host| host.parse::<IpAddr>().ok());
+    let host = host.and_then(|host| host.to_string().parse().ok());
+    partner.networks.iter().filter_map(|text| text.parse().ok()).chain(host)
+}
+
+/// Whether a partner's session may come from `address`. What is no network holds nobody.
+pub(crate) fn may_come_from(partner: &Partner, address: IpAddr) -> bool {
+    let holds = |text: &String| text.parse::<Network>().is_ok_and(|network| network.contains(address));
+    partner.networks.is_empty() || partner.networks.iter().any(holds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Addresses, may_come_from, of_partner};
+    use common::config::{CertificateRule, FileRules, Partner, ProfileName};
+    use common::oftp::Deviations;
+    use std::net::IpAddr;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn partner(host: Option<&str>, networks: &[&str]) -> Partner {
+        Partner {
+            short_name: "acme".to_owned(),
+            ssid: "O0013ACME".to_owned(),
+            enabled: true,
+            certificate: CertificateRule::Any,
+            pins: Vec::new(),
+            profile: ProfileName::Tolerant,
+            allow: Deviations::NONE,
+            host: host.map(str::to_owned),
+            port: 6619,
+            tls: true,
+            outgoing_ip: None,
+            check_ssid: true,
+            usage: None,
+            legacy_suites: None,
+            files: FileRules::default(),
+            networks: networks.iter().map(|&text| text.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_ban_holds_until_its_last_second_and_the_longest_one_counts() {
+        let bans = [("203.0.113.0/24", Some(100)), ("203.0.113.7", Some(200)), ("2001:db8::/32", None)];
+        let addresses = Addresses::for_tests(&bans, &[], &[]);
+        for (address, time, banned) in [
+            ("203.0.113.9", 100, true),
+            ("203.0.113.9", 101, false),
+            ("::ffff:203.0.113.7", 200, true),
+            ("203.0.113.7", 201, false),
+            ("203.0.114.7", 0, false),
+            ("2001:db8:9::1", i64::MAX, true),
+        ] {
+            assert_eq!(addresses.is_banned(ip(address), time), banned, "{address} {time}");
+        }
+    }
+
+    #[test]
+    fn a_partner_is_listed_by_its_networks_and_by_an_address_to_call() {
+        let listed = |host, networks: &[&str]| {
+            let partner = partner(host, networks);
+            of_partner(&partner).map(|network| network.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(Some("acme.example"), &["203.0.113.0/24"]), ["203.0.113.0/24"]);
+        assert_eq!(listed(Some("192.0.2.7"), &[]), ["192.0.2.7/32"]);
+        assert_eq!(listed(Some("::ffff:192.0.2.7"), &[]), ["192.0.2.7/32"]);
+        assert_eq!(listed(None, &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_partner_without_networks_may_come_from_anywhere() {
+        assert!(may_come_from(&partner(None, &[]), ip("192.0.2.1")));
+        let two = partner(None, &["203.0.113.0/24", "2001:db8::/32"]);
+        assert!(may_come_from(&two, ip("203.0.113.9")) && may_come_from(&two, ip("2001:db8::9")));
+        assert!(!may_come_from(&two, ip("203.0.114.9")));
+        assert!(!may_come_from(&partner(None, &["garbage"]), ip("192.0.2.1")));
+    }
+}
