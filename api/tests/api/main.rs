@@ -8,6 +8,8 @@ mod abuse;
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod banned;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod downloads;
