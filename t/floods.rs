@@ -12,7 +12,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 use t::loglines::Line;
-use t::site::{Builder, Role, Site};
+use t::site::{Builder, PartnerEntry, Role, Site};
 use t::wait::wait_for;
 
 /// More than there are places.
@@ -143,6 +143,48 @@ fn strangers_that_take_all_places_of_the_tls_port_keep_no_partner_out() {
         assert_no_flood(&log);
         site.end();
     }
+}
+
+/// Connections from there that say nothing.
+fn silent(site: &Site, from: [u8; 4]) -> Vec<TcpStream> {
+    let one = |_| {
+        let stream = connected(from.into(), site.tls).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    };
+    (0..5).map(one).collect()
+}
+
+/// How many of them the server has not closed.
+fn still_open(streams: &mut [TcpStream]) -> usize {
+    let is_open = |stream: &mut TcpStream| {
+        stream.read(&mut [0]).is_err_and(|why| why.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    streams.iter_mut().map(is_open).filter(|is_open| *is_open).count()
+}
+
+/// Five connections of one address are more than any of the crowd has: a stranger would make way.
+#[test]
+fn a_network_of_a_partner_keeps_its_places_in_a_flood() {
+    let acme = PartnerEntry::new("acme", "O0013ACME").option("--network", "127.45.0.0/16");
+    let site = Builder::new("listed-in-flood")
+        .partners([acme])
+        .setting("proxy_penalty_exempt", "")
+        .setting("proxy_unverified_soft", "20")
+        .setting("proxy_unverified_hard", "20")
+        .start()
+        .unwrap();
+    let (mut listed, mut stranger) = (silent(&site, [127, 45, 0, 1]), silent(&site, [127, 46, 0, 1]));
+    let networks: Vec<[u8; 4]> = (1..=24).map(|network| [127, 40, network, 7]).collect();
+    let crowd = Crowd::new(&networks, site.tls, b"\x16");
+    crowd.wait(500);
+    wait_for("the stranger to make way", || (still_open(&mut stranger) < 3).then_some(()));
+    assert_eq!(still_open(&mut listed), 5);
+    assert!((2..=4).all(|host| call_from(&site, [127, 45, 0, host])));
+    drop(crowd);
+    // Their processes would wait for them until the deadline of the handshake.
+    drop((listed, stranger));
+    site.end();
 }
 
 #[test]

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod backend;
 #[cfg(test)]
+mod bans;
+#[cfg(test)]
 mod chains;
 #[cfg(test)]
 mod citations;

@@ -77,8 +77,8 @@ pub(crate) async fn remove(change: &mut Change, network: &str) -> Result<bool, D
 pub(crate) async fn expire(db: &Db) -> Result<Vec<Ban>, DbError> {
     let now = clock::now();
     // Where nothing is over the generation stays as it is.
-    let over = all(&mut *db.connection().await?).await?;
-    if !over.iter().any(|ban| ban.until.is_some_and(|until| until < now)) {
+    let over = sqlx::query("SELECT network FROM os4x_bans WHERE until < $1 LIMIT 1").bind(now);
+    if over.fetch_optional(&mut *db.connection().await?).await?.is_none() {
         return Ok(Vec::new());
     }
     let mut change = db.change().await?;

@@ -3,9 +3,10 @@
 //! kind of database.
 
 use crate::pki::{self, Identity};
-use crate::site::Site;
+use crate::site::{Site, await_that};
 use common::config::{CertificateRule, ProfileName, ProxyConfig};
 use common::identity::CertificateKind;
+use common::text::clock;
 use nix::sys::signal::Signal;
 use openssl::x509::X509;
 use serde_json::{Value, json};
@@ -73,8 +74,17 @@ pub(crate) fn whole_life(site: &Site) {
     daemons_report(site, &client);
     lists_are_downloaded(site, &client, &id);
     entries_are_ignored(site, &client);
+    bans_end(site);
     let log = serve.end(Signal::SIGTERM);
     assert!(!log.contains("-failed"), "{log}");
+}
+
+/// What `serve` does by itself, on each database.
+fn bans_end(site: &Site) {
+    site.ok(&["ban", "add", "203.0.113.10"]);
+    site.ok(&["ban", "add", "203.0.113.9", "--until", &clock::rfc3339(clock::now() + 2)]);
+    await_that("the end of a ban", || site.json(&["ban", "list"]).as_array().unwrap().len() == 1);
+    assert_eq!(site.json(&["ban", "list"])[0]["network"], "203.0.113.10/32");
 }
 
 /// The Proxy ID of the server that got a licence.
@@ -211,7 +221,11 @@ fn every_change_counts_up(site: &Site, client: &crate::https::Client, id: &str, 
         &["proxyclient", "add", "192.0.2.50", "--partner", "NEW", "--port", "1"],
         &["proxyclient", "remove", "192.0.2.50", "--partner", "NEW"],
         &["proxyclient", "add", "192.0.2.50", "--partner", "NEW", "--port", "2"],
+        &["partner", "set", "NEW", "--network", "203.0.113.0/24"],
         &["partner", "remove", "NEW"],
+        &["ban", "add", "203.0.113.0/24"],
+        &["ban", "add", "203.0.113.0/24", "--until", "2999-12-31"],
+        &["ban", "remove", "203.0.113.0/24"],
         &["trust", "add", &ca_file, "--name", "second"],
         &["crl", "add", &crl],
         &["crl", "remove", "CN=Second CA"],
@@ -234,6 +248,7 @@ fn every_change_counts_up(site: &Site, client: &crate::https::Client, id: &str, 
     // What is refused, or only read, changes nothing.
     site.refused(&["config", "set", "tcp_port", "0"]);
     site.refused(&["partner", "remove", "NEW"]);
+    site.refused(&["ban", "remove", "203.0.113.0/24"]);
     site.refused(&["proxy", "remove", &pki::proxy_id()]);
     site.ok(&["partner", "list"]);
     site.ok(&["token", "show"]);

@@ -70,6 +70,8 @@ fn a_site_moves_from_sqlite_with_all_it_has() {
     old.ok(&["partner", "add", "TWO", "--ssid", "O0013TWO"]);
     old.ok(&["proxyclient", "add", "192.0.2.1", "--partner", "ONE", "--port", "4712"]);
     old.ok(&["ignore", "add", "some words", "--description", "it is known"]);
+    old.ok(&["ban", "add", "203.0.113.0/24", "--description", "a scanner"]);
+    old.ok(&["partner", "set", "TWO", "--network", "198.51.100.0/24"]);
     old.ok(&["config", "set", "tcp_port", "3306"]);
     let serve = old.serve();
     let client = old.client(&serve);
@@ -88,6 +90,7 @@ fn a_site_moves_from_sqlite_with_all_it_has() {
     for list in [
         &["partner", "list"][..],
         &["proxyclient", "list"],
+        &["ban", "list"],
         &["ignore", "list"],
         &["config", "list"],
         &["cert", "list"],
