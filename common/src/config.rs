@@ -271,8 +271,8 @@ limits! {
     unverified_soft: 100, COUNT,
         "Connections not yet verified from which those that take longer than 5 s make way for others.";
     unverified_hard: 200, COUNT,
-        "Connections not yet verified in all; a quarter of them is for addresses of which partners came lately, or that the \
-         partner table lists.";
+        "Connections not yet verified in all; a quarter of them is for addresses of which partners came lately, or \
+         that the partner table lists.";
     handshake_seconds: 30, SECONDS, "Deadline of a partner's TLS handshake, seconds.";
     ssid_seconds: 60, SECONDS, "Deadline of a partner's SSID, seconds.";
     buffer_seconds: 60, SECONDS, "Deadline of one Exchange Buffer once begun, seconds.";

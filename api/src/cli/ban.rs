@@ -121,8 +121,8 @@ async fn warn_of_partners(change: &mut Change, network: &Network) -> Result<(), 
     }
     for name in &named {
         output::warn(&format!(
-            "{network} holds the host or a network of partner {name} ('os4xapi partner show {name}'): its sessions from \
-             there are refused, too."
+            "{network} holds the host or a network of partner {name} ('os4xapi partner show {name}'): its sessions \
+             from there are refused, too."
         ));
     }
     let since = clock::now() - DAYS * DAY;

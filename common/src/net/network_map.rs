@@ -1,5 +1,5 @@
-//! Which of many networks hold an address. A lookup costs as much as there are lengths of prefixes, however many networks
-//! there are: who asks is a stranger, and may come often. Opens no socket, resolves no name.
+//! Which of many networks hold an address. A lookup costs as much as there are lengths of prefixes, however many
+//! networks there are: who is looked up is a stranger, and may come often. Opens no socket, resolves no name.
 
 use super::network::Network;
 use std::collections::{BTreeSet, HashMap};

@@ -70,7 +70,7 @@ impl Screening {
         now: Instant,
     ) -> Result<Entry, Refusal> {
         let limits = admission::connection(conditions)?;
-        // A ban is the operator's own word: it counts before all that speaks for a source, and costs the source nothing.
+        // A ban is the operator's own word: it comes before all that speaks for a source, and costs it nothing.
         if is_banned(address, conditions) {
             self.counts.banned += 1;
             return Err((Status::Banned, "the operator has banned this source ('os4xapi ban list')"));
