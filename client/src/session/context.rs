@@ -113,10 +113,20 @@ impl SessionContext {
 
     /// Writes the end line.
     pub(super) fn log_end(&self, line: Event) {
-        if !self.channel.send_to_parent(&ToParent::EndLogged(Remains::after(line)))
-            && let Some(session) = self.pair
-        {
-            ledger::end_without_parent(&self.ledger, &session.to_string());
+        let remains = Remains::after(line);
+        let is_written = !remains.has_line();
+        // First: a parent that is ending takes our message, and does not read it.
+        if is_written {
+            self.note_end();
+        }
+        if !self.channel.send_to_parent(&ToParent::EndLogged(remains)) && !is_written {
+            self.note_end();
+        }
+    }
+
+    fn note_end(&self) {
+        if let Some(session) = self.pair {
+            ledger::note_end(&self.ledger, &session.to_string());
         }
     }
 

@@ -40,6 +40,11 @@ pub struct Remains {
 }
 
 impl Remains {
+    /// The end line is still to be written.
+    pub fn has_line(&self) -> bool {
+        self.line.is_some()
+    }
+
     /// Writes the end line of this process, and gives what could not be written.
     pub fn after(end: Event) -> Self {
         let late = LateLine::of(&end);

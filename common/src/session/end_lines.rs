@@ -29,7 +29,7 @@ impl EndLines {
         Self { ledger, late: LateLines::default(), inherited, looked: None }
     }
 
-    /// Where session processes without a parent say that they have ended.
+    /// Where session processes say that they have ended.
     pub fn ledger(&self) -> &Path {
         self.ledger.path()
     }
@@ -93,7 +93,7 @@ mod tests {
     use crate::link::session_id::Direction;
     use crate::log::Remains;
     use crate::process::stat;
-    use crate::session::ledger::end_without_parent;
+    use crate::session::ledger::note_end;
     use std::process::Command;
     use std::time::Instant;
 
@@ -121,7 +121,7 @@ mod tests {
         }
         first.end(Some("ended"), Remains::default());
         drop(first);
-        end_without_parent(&path, "told");
+        note_end(&path, "told");
         let mut next = EndLines::new(path.clone());
         let sessions =
             |crashed: Vec<Begun>| -> Vec<String> { crashed.into_iter().map(|begun| begun.session).collect() };
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(sessions(next.run_timers(now)), ["dead"]);
         process.kill().unwrap();
         process.wait().unwrap();
-        end_without_parent(&path, "later");
+        note_end(&path, "later");
         assert!(next.run_timers(now).is_empty(), "it is not time");
         assert_eq!(sessions(next.run_timers(now + LOOK_EVERY)), ["runs"]);
         assert_eq!(next.due(), None);

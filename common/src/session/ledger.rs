@@ -1,7 +1,7 @@
 //! The sessions of a daemon that have begun and not ended, in a file beside the binary: if a session process and its
 //! parent die together, nobody is left to write the session's end line, and the daemon that starts next does it. The
-//! parent alone writes that a session has begun; that it has ended is written by whoever knows it: the parent, or the
-//! session process once its parent is gone.
+//! parent alone writes that a session has begun; that it has ended is written by the session process with its end line,
+//! and by the parent, which also knows of those that have crashed.
 //!
 //! One line an act: `+` and the session in JSON, or `-` and its ID.
 
@@ -57,7 +57,6 @@ pub struct Ledger {
     path: PathBuf,
     file: Option<File>,
     open: BTreeMap<String, Begun>,
-    octets: u64,
     /// The last line may lack its end.
     torn: bool,
 }
@@ -66,7 +65,7 @@ impl Ledger {
     /// Reads the file at `path`, or begins one, mode 0600. A file that cannot be used is told in the log, and sessions
     /// run without.
     pub fn open(path: PathBuf) -> Self {
-        let mut ledger = Self { path, file: None, open: BTreeMap::new(), octets: 0, torn: true };
+        let mut ledger = Self { path, file: None, open: BTreeMap::new(), torn: true };
         if let Err(e) = ledger.read() {
             crate::warn!("{} cannot be used: {e}; sessions run without", ledger.path.display());
         }
@@ -84,7 +83,6 @@ impl Ledger {
         let mut text = Vec::new();
         (&file).take(LARGEST).read_to_end(&mut text)?;
         self.open = open_of(&text);
-        self.octets = text.len() as u64;
         self.file = Some(file);
         Ok(())
     }
@@ -126,11 +124,11 @@ impl Ledger {
         }
         self.append(&format!("-{session}\n"));
         if self.open.is_empty()
-            && self.octets > LARGE
             && let Some(file) = &self.file
-            && file.set_len(0).is_ok()
+            && file.metadata().is_ok_and(|data| data.len() > LARGE)
         {
-            self.octets = 0;
+            // It only grows on, if it cannot be emptied.
+            let _ = file.set_len(0);
         }
     }
 
@@ -138,12 +136,11 @@ impl Ledger {
         let Some(mut file) = self.file.as_ref() else { return };
         let line = if self.torn { format!("\n{line}") } else { line.to_owned() };
         self.torn = file.write_all(line.as_bytes()).is_err();
-        self.octets += line.len() as u64;
     }
 }
 
-/// A session process without a parent has written its end line.
-pub fn end_without_parent(path: &Path, session: &str) {
+/// A session process has written its end line. Its parent may be ending, and not hear of it.
+pub fn note_end(path: &Path, session: &str) {
     let open = OpenOptions::new().append(true).custom_flags(nix::libc::O_NOFOLLOW).open(path);
     if let Err(e) = open.and_then(|mut file| file.write_all(format!("\n-{session}\n").as_bytes())) {
         crate::debug!("{} cannot be written: {e}", path.display());
@@ -171,7 +168,7 @@ fn open_of(text: &[u8]) -> BTreeMap<String, Begun> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Begun, LARGE, Ledger, end_without_parent};
+    use super::{Begun, LARGE, Ledger, note_end};
     use crate::file::tests::Scratch;
     use crate::link::session_id::Direction;
     use crate::process::stat;
@@ -203,12 +200,12 @@ mod tests {
         }
         ledger.end("1");
         drop(ledger);
-        end_without_parent(&path, "3");
+        note_end(&path, "3");
         let mut next = Ledger::open(path.clone());
         assert_eq!(unfinished(&next), ["2"]);
         assert!(next.unfinished()[0].runs());
         assert!(!Begun { started: 1, ..begun("2") }.runs(), "another process has its ID");
-        end_without_parent(&path, "2");
+        note_end(&path, "2");
         assert_eq!(unfinished(&next), ["2"]);
         next.refresh();
         assert!(unfinished(&next).is_empty());

@@ -198,10 +198,19 @@ impl SessionContext {
     /// Writes the end line; none: this end has no line.
     pub(super) fn log_end(&self, line: Option<Event>) {
         let remains = line.map(Remains::after).unwrap_or_default();
-        if !self.channel.send_to_parent(&ToParent::EndLogged(remains))
-            && let Some(session) = self.facts.pair
-        {
-            ledger::end_without_parent(&self.ledger, &session.to_string());
+        let is_written = !remains.has_line();
+        // First: a parent that is ending takes our message, and does not read it.
+        if is_written {
+            self.note_end();
+        }
+        if !self.channel.send_to_parent(&ToParent::EndLogged(remains)) && !is_written {
+            self.note_end();
+        }
+    }
+
+    fn note_end(&self) {
+        if let Some(session) = self.facts.pair {
+            ledger::note_end(&self.ledger, &session.to_string());
         }
     }
 
