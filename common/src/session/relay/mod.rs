@@ -166,7 +166,7 @@ impl<'a, J: Judge> Relay<'a, J> {
         }
         match self.waiter.wait(Some(Instant::now())) {
             Ok(()) | Err(Interrupted::Late) => None,
-            Err(Interrupted::Ended(_)) => Some(Step::End(Cause::Told)),
+            Err(Interrupted::Ended(_)) => Some(told(over_since)),
             Err(Interrupted::Failed(e)) => Some(Step::Failed(e)),
         }
     }
@@ -182,7 +182,7 @@ impl<'a, J: Judge> Relay<'a, J> {
         let deadline = [Some(silent), goodbye, unfinished.map(|(at, _)| at)].into_iter().flatten().min();
         match self.waiter.wait(deadline) {
             Ok(()) => None,
-            Err(Interrupted::Ended(_)) => Some(Step::End(Cause::Told)),
+            Err(Interrupted::Ended(_)) => Some(told(over_since)),
             Err(Interrupted::Failed(e)) => Some(Step::Failed(e)),
             Err(Interrupted::Late) => {
                 let now = Instant::now();
@@ -356,6 +356,11 @@ enum Step<F> {
     Broken(Side, End, io::Error),
     End(Cause<F>),
     Failed(io::Error),
+}
+
+/// The process is told to end. Where all was said, that takes nothing away from the session.
+fn told<F>(over_since: Option<Instant>) -> Step<F> {
+    if over_since.is_some() { Step::Closed(None) } else { Step::End(Cause::Told) }
 }
 
 /// How a connection ended.
