@@ -45,6 +45,8 @@ mod install;
 #[cfg(test)]
 mod join;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod limits;

@@ -48,9 +48,18 @@ impl Ends {
         Ok(Self { dial: site.partner(ssid)?.dial, station })
     }
 
+    /// How the partner connects.
+    pub fn dial(&self) -> &Dial {
+        &self.dial
+    }
+
     /// The partner connects.
     pub fn begin(&self) -> Result<Session<'_>, SiteError> {
-        let partner = self.dial.open()?;
+        self.begin_on(self.dial.open()?)
+    }
+
+    /// The partner has connected.
+    pub fn begin_on(&self, partner: Conn) -> Result<Session<'_>, SiteError> {
         partner.set_timeout(Some(LIMIT)).map_err(|end| end.to_string())?;
         Ok(Session { station: &self.station, partner, inner: None, ready: None })
     }
@@ -144,6 +153,26 @@ impl Session<'_> {
         other.close();
         drop(actor);
         seen
+    }
+
+    /// `by` is gone by `act`, as a process that is killed: what the other side sees, if it was ever called.
+    pub fn dies(self, by: Role, act: impl FnOnce(Conn) -> Option<Conn>) -> Option<Ending> {
+        if self.inner.is_some() {
+            return Some(self.ends(by, act));
+        }
+        act(self.partner);
+        None
+    }
+
+    /// The partner closes in order, and the station after it: what both see.
+    pub fn finish(mut self) -> (Ending, Option<Ending>) {
+        self.partner.close();
+        let station = self.inner.as_mut().map(|inner| {
+            let station = ending(inner);
+            inner.close();
+            station
+        });
+        (ending(&mut self.partner), station)
     }
 
     /// What the partner sees until its connection ends, which it then closes as well; afterwards the same of the

@@ -175,6 +175,16 @@ impl Site {
         processes::of(&self.directory, &self.daemons.values().map(Daemon::pid).collect())
     }
 
+    /// Processes of the site that have ended, and that no daemon has collected.
+    pub fn zombies(&self) -> Vec<Pid> {
+        processes::zombies(&self.daemons.values().map(Daemon::pid).collect())
+    }
+
+    /// Whether a process was stopped, and not continued yet.
+    pub fn is_stopped(pid: Pid) -> bool {
+        processes::state(pid) == Some('T')
+    }
+
     /// What `ps` shows of a process; empty once it is gone.
     pub fn title(pid: Pid) -> String {
         let octets = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

@@ -10,12 +10,7 @@ use std::path::Path;
 /// Processes that run a binary below `directory`, and all that descend from `roots`: of a process that hides its memory
 /// only root sees which binary it runs.
 pub(super) fn of(directory: &Path, roots: &BTreeSet<Pid>) -> BTreeSet<Pid> {
-    let all: Vec<Pid> = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw))
-        .collect();
+    let all = all();
     let runs_here = |pid: &&Pid| {
         fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|binary| binary.starts_with(directory))
     };
@@ -33,6 +28,23 @@ pub(super) fn of(directory: &Path, roots: &BTreeSet<Pid>) -> BTreeSet<Pid> {
     }
     found.retain(|pid| runs(*pid));
     found
+}
+
+/// Children of `parents` that have ended, and that nobody has collected.
+pub(super) fn zombies(parents: &BTreeSet<Pid>) -> Vec<Pid> {
+    let is_one =
+        |pid: &Pid| state(*pid) == Some('Z') && parent(*pid).is_some_and(|one| parents.contains(&one));
+    all().into_iter().filter(is_one).collect()
+}
+
+/// The state of a process, as ps(1) shows it.
+pub(super) fn state(pid: Pid) -> Option<char> {
+    fs::read_to_string(format!("/proc/{pid}/stat")).ok()?.rsplit_once(") ")?.1.chars().next()
+}
+
+fn all() -> Vec<Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Pid::from_raw)).collect()
 }
 
 /// The parent of a process.

@@ -107,11 +107,14 @@ pub struct Buffered {
     held: Vec<u8>,
     /// A write has found the connection reset. The system tells that once: a read would find a regular end.
     is_reset: bool,
+    /// Nothing is read yet, whatever has come.
+    is_deaf: bool,
 }
 
 impl Buffered {
     fn new(tcp: TcpStream) -> Self {
-        Self { tcp, ahead: Vec::new(), taken: 0, held: Vec::with_capacity(BUFFER), is_reset: false }
+        let held = Vec::with_capacity(BUFFER);
+        Self { tcp, ahead: Vec::new(), taken: 0, held, is_reset: false, is_deaf: false }
     }
 
     fn read_socket(tcp: &mut TcpStream, into: &mut [u8], is_reset: bool) -> io::Result<usize> {
@@ -131,6 +134,9 @@ impl Read for Buffered {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.taken == self.ahead.len() {
             self.flush()?;
+            if self.is_deaf {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
             if into.len() >= BUFFER / 2 {
                 return Self::read_socket(&mut self.tcp, into, self.is_reset);
             }

@@ -5,8 +5,8 @@ use super::{Break, Buffered, Conn};
 use openssl::error::ErrorStack;
 use openssl::pkey::PKey;
 use openssl::ssl::{
-    HandshakeError, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslSessionCacheMode,
-    SslVerifyMode, SslVersion,
+    HandshakeError, MidHandshakeSslStream, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode,
+    SslSessionCacheMode, SslStream, SslVerifyMode, SslVersion,
 };
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::{X509, X509NameRef};
@@ -151,45 +151,86 @@ pub fn connect(
     server_name: Option<&str>,
     timeout: Duration,
 ) -> Result<Conn, Break> {
-    handshake(tcp, context, timeout, |mut ssl, stream| {
-        if let Some(name) = server_name {
-            if let Ok(address) = name.parse::<IpAddr>() {
-                ssl.param_mut().set_ip(address)?;
-            } else {
-                ssl.set_hostname(name)?;
-                ssl.param_mut().set_host(name)?;
-            }
+    handshake(tcp, context, timeout, |ssl, stream| named(ssl, server_name)?.connect(stream))
+}
+
+fn named(mut ssl: Ssl, server_name: Option<&str>) -> Result<Ssl, ErrorStack> {
+    if let Some(name) = server_name {
+        if let Ok(address) = name.parse::<IpAddr>() {
+            ssl.param_mut().set_ip(address)?;
+        } else {
+            ssl.set_hostname(name)?;
+            ssl.param_mut().set_host(name)?;
         }
-        ssl.connect(stream)
-    })
+    }
+    Ok(ssl)
+}
+
+/// A handshake of a client whose first message is out, and no other.
+#[derive(Debug)]
+pub struct Begun(MidHandshakeSslStream<Buffered>);
+
+impl Begun {
+    /// Says the first word; `timeout` bounds each wait.
+    pub fn new(
+        tcp: TcpStream,
+        context: &SslContext,
+        server_name: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Self, Break> {
+        let mut stream = Buffered::new(bounded(tcp, timeout)?);
+        stream.is_deaf = true;
+        let ssl = Ssl::new(context).and_then(|ssl| named(ssl, server_name));
+        match ssl.map_err(HandshakeError::from).and_then(|ssl| ssl.connect(stream)) {
+            Err(HandshakeError::WouldBlock(middle)) => Ok(Self(middle)),
+            other => Err(done(other).err().unwrap_or(Break::Fin)),
+        }
+    }
+
+    /// Carries it to its end.
+    pub fn finish(mut self) -> Result<Conn, Break> {
+        self.0.get_mut().is_deaf = false;
+        done(self.0.handshake())
+    }
 }
 
 fn handshake(
     tcp: TcpStream,
     context: &SslContext,
     timeout: Duration,
-    step: impl FnOnce(Ssl, Buffered) -> Result<openssl::ssl::SslStream<Buffered>, HandshakeError<Buffered>>,
+    step: impl FnOnce(Ssl, Buffered) -> Result<SslStream<Buffered>, HandshakeError<Buffered>>,
 ) -> Result<Conn, Break> {
+    let tcp = bounded(tcp, timeout)?;
+    let ssl = Ssl::new(context).map_err(|error| Break::Tls(error.to_string()))?;
+    done(step(ssl, Buffered::new(tcp)))
+}
+
+fn bounded(tcp: TcpStream, timeout: Duration) -> Result<TcpStream, Break> {
     tcp.set_nodelay(true)
         .and_then(|()| tcp.set_read_timeout(Some(timeout)))
         .and_then(|()| tcp.set_write_timeout(Some(timeout)))
         .map_err(|error| Break::of_io(&error))?;
-    let ssl = Ssl::new(context).map_err(|error| Break::Tls(error.to_string()))?;
-    let mut conn = match step(ssl, Buffered::new(tcp)) {
-        Ok(stream) => Conn::tls(stream),
-        Err(HandshakeError::SetupFailure(error)) => return Err(Break::Tls(error.to_string())),
+    Ok(tcp)
+}
+
+fn done(result: Result<SslStream<Buffered>, HandshakeError<Buffered>>) -> Result<Conn, Break> {
+    match result {
+        Ok(stream) => {
+            let mut conn = Conn::tls(stream);
+            conn.flush()?;
+            Ok(conn)
+        }
+        Err(HandshakeError::SetupFailure(error)) => Err(Break::Tls(error.to_string())),
         // The alert that names the reason is still held back.
         Err(HandshakeError::Failure(mut middle)) => {
             let _ = std::io::Write::flush(middle.get_mut());
-            return Err(verify_words(&middle).unwrap_or_else(|| Break::of_ssl(middle.error())));
+            Err(verify_words(&middle).unwrap_or_else(|| Break::of_ssl(middle.error())))
         }
-        Err(HandshakeError::WouldBlock(_)) => return Err(Break::TimedOut),
-    };
-    conn.flush()?;
-    Ok(conn)
+        Err(HandshakeError::WouldBlock(_)) => Err(Break::TimedOut),
+    }
 }
 
-fn verify_words(middle: &openssl::ssl::MidHandshakeSslStream<Buffered>) -> Option<Break> {
+fn verify_words(middle: &MidHandshakeSslStream<Buffered>) -> Option<Break> {
     let result = middle.ssl().verify_result();
     (result.as_raw() != 0).then(|| Break::Tls(format!("certificate refused: {}", result.error_string())))
 }
