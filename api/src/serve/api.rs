@@ -4,7 +4,7 @@
 use super::app::App;
 use super::caller::Caller;
 use super::connection::Peer;
-use super::guard::Verdict;
+use super::guard::{Place, Verdict};
 use super::refusal::Refusal;
 use super::{functions, reports, source};
 use crate::causes::on_one_line;
@@ -43,9 +43,10 @@ pub(super) fn router(app: Arc<App>, paths: &str) -> Router {
 async fn call(
     State(app): State<Arc<App>>,
     Extension(Peer(peer)): Extension<Peer>,
+    Extension(place): Extension<Arc<Place>>,
     request: Request,
 ) -> Response {
-    let answer = answer(&app, peer, request).await;
+    let answer = answer(&app, peer, &place, request).await;
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -71,13 +72,14 @@ fn caller(peer: IpAddr, request: &Request, values: &Values) -> IpAddr {
     source::address(peer, request.headers(), &values.networks("api_trusted_proxies"))
 }
 
-async fn answer(app: &App, peer: IpAddr, request: Request) -> Result<Response, Refusal> {
+async fn answer(app: &App, peer: IpAddr, place: &Place, request: Request) -> Result<Response, Refusal> {
     let values = settings(app).await?;
     let client = caller(peer, &request, &values);
     let mut members = match known_caller(app, client, request, &values).await {
         Ok(members) => members,
         Err(refusal) => return Err(stranger(app, &values, client, refusal).await),
     };
+    place.keep();
     if let Some(time) = members.remove("client_time").and_then(|time| time.as_i64()) {
         reports::compare_clock(app, &values, client, Origin::Client, time).await?;
     }

@@ -2,6 +2,7 @@
 //! and one whose time is over. Knows no function of the API.
 
 use super::app::App;
+use super::guard::Place;
 use axum::Router;
 use axum::extract::Extension;
 use common::net::normal;
@@ -44,11 +45,15 @@ impl Arrival {
     pub(super) async fn serve(self) {
         let peer = normal(self.peer.ip());
         let app = Arc::clone(&self.app);
-        let Some(_seat) = app.guard.admit(peer) else {
+        let Some(seat) = app.guard.admit(peer) else {
             log::debug!("too_many_connections address={peer}");
             return;
         };
-        match time::timeout(LIFE, self.tls_and_http(peer)).await {
+        let served = tokio::select! {
+            served = time::timeout(LIFE, self.tls_and_http(peer, seat.place())) => served,
+            () = seat.is_needed() => Ok(Err("another one of its address needs its place".into())),
+        };
+        match served {
             Ok(Ok(())) => {}
             Ok(Err(why)) => {
                 log::debug!("connection_ended address={peer} cause={}", escape(&why));
@@ -57,7 +62,7 @@ impl Arrival {
         }
     }
 
-    async fn tls_and_http(mut self, peer: IpAddr) -> Result<(), String> {
+    async fn tls_and_http(mut self, peer: IpAddr, place: Arc<Place>) -> Result<(), String> {
         let ssl = Ssl::new(self.acceptor.context()).map_err(|cause| cause.to_string())?;
         let mut stream = SslStream::new(ssl, self.stream).map_err(|cause| cause.to_string())?;
         match time::timeout(HANDSHAKE, Pin::new(&mut stream).accept()).await {
@@ -65,7 +70,8 @@ impl Arrival {
             Ok(Err(cause)) => return Err(format!("TLS handshake: {cause}")),
             Ok(Ok(())) => {}
         }
-        let service = TowerToHyperService::new(self.router.layer(Extension(Peer(peer))));
+        let router = self.router.layer(Extension(Peer(peer))).layer(Extension(place));
+        let service = TowerToHyperService::new(router);
         let http = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS)

@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
-/// Connections of one address at a time.
-const CONNECTIONS: u32 = 64;
+/// Connections of one address at a time. Beyond that the oldest gives way that has not shown the token.
+const CONNECTIONS: usize = 64;
 /// Bad calls of one address within `WINDOW` that are answered and logged one by one. After more of them the address is
 /// locked until it has made none for `WINDOW`.
 const BAD_CALLS: u64 = 10;
@@ -21,7 +23,8 @@ const ADDRESSES: usize = 10_000;
 /// The counters.
 #[derive(Default)]
 pub(super) struct Guard {
-    connections: Mutex<HashMap<IpAddr, u32>>,
+    /// The oldest first.
+    connections: Mutex<HashMap<IpAddr, Vec<Arc<Place>>>>,
     bad_calls: Mutex<HashMap<IpAddr, BadCalls>>,
     /// Since when so many alerts were counted.
     alerts: Mutex<Option<(Instant, u32)>>,
@@ -55,6 +58,33 @@ pub(super) struct Quiet {
 pub(super) struct Seat<'a> {
     guard: &'a Guard,
     address: IpAddr,
+    place: Arc<Place>,
+}
+
+impl Seat<'_> {
+    /// For the handlers of its calls.
+    pub(super) fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.place)
+    }
+
+    /// Waits until another connection of its address needs its place.
+    pub(super) async fn is_needed(&self) {
+        self.place.needed.notified().await;
+    }
+}
+
+/// What is known of a connection.
+#[derive(Default)]
+pub(super) struct Place {
+    is_known: AtomicBool,
+    needed: Notify,
+}
+
+impl Place {
+    /// Its caller has shown the token: it gives way to nobody.
+    pub(super) fn keep(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What a call without the right token leads to.
@@ -69,15 +99,18 @@ pub(super) enum Verdict {
 }
 
 impl Guard {
-    /// Takes a seat for a connection from `address`; none if it has too many.
+    /// Takes a seat for a connection from `address`. If it has too many, the oldest that has not shown the token gives
+    /// way; none if all have.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Seat<'_>> {
         let mut connections = self.connections.lock().ok()?;
-        let count = connections.entry(address).or_default();
-        if *count >= CONNECTIONS {
-            return None;
+        let places = connections.entry(address).or_default();
+        if places.len() >= CONNECTIONS {
+            let oldest = places.iter().position(|place| !place.is_known.load(Ordering::Relaxed))?;
+            places.remove(oldest).needed.notify_one();
         }
-        *count += 1;
-        Some(Seat { guard: self, address })
+        let place = Arc::new(Place::default());
+        places.push(Arc::clone(&place));
+        Some(Seat { guard: self, address, place })
     }
 
     /// Counts a call without the right token from `address` (IPv6: from its /64, which is one customer's).
@@ -144,9 +177,9 @@ fn network(address: IpAddr) -> IpAddr {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         let Ok(mut connections) = self.guard.connections.lock() else { return };
-        if let Some(count) = connections.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(places) = connections.get_mut(&self.address) {
+            places.retain(|place| !Arc::ptr_eq(place, &self.place));
+            if places.is_empty() {
                 connections.remove(&self.address);
             }
         }
@@ -166,10 +199,25 @@ mod tests {
     fn one_address_cannot_take_the_seats_of_another() {
         let guard = Guard::default();
         let mut seats: Vec<_> = (0..CONNECTIONS).map(|_| guard.admit(ONE).unwrap()).collect();
+        for seat in &seats {
+            seat.place().keep();
+        }
         assert!(guard.admit(ONE).is_none());
         assert!(guard.admit(OTHER).is_some());
         seats.pop();
         assert!(guard.admit(ONE).is_some());
+    }
+
+    #[tokio::test]
+    async fn the_oldest_without_the_token_gives_way() {
+        let guard = Guard::default();
+        let seats: Vec<_> = (0..CONNECTIONS).map(|_| guard.admit(ONE).unwrap()).collect();
+        seats[0].place().keep();
+        let more = [guard.admit(ONE).unwrap(), guard.admit(ONE).unwrap()];
+        seats[1].is_needed().await;
+        seats[2].is_needed().await;
+        drop(seats);
+        assert_eq!(guard.connections.lock().unwrap()[&ONE].len(), more.len());
     }
 
     #[test]

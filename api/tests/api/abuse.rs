@@ -7,7 +7,7 @@ use crate::site::{PATIENCE, Site};
 use nix::sys::signal::Signal;
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A silent caller is gone after this, seconds; the deadlines themselves are 5 s.
 const GONE: u64 = 30;
@@ -52,11 +52,37 @@ fn a_hundred_silent_callers_of_one_address_are_bounded_and_pass() {
     let serve = site.serve();
     let client = site.client(&serve);
     let crowd: Vec<TcpStream> = (0..100).map(|_| client.tcp()).collect();
-    // Those beyond the bound of one address are closed at once, the others by their deadline.
+    // The oldest give way at once to those beyond the bound of one address, the others end by their deadline.
     for mut stream in crowd {
         assert!(read_to_end(&mut stream).is_empty());
     }
     client.generation();
+}
+
+/// Longest wait of an honest call while somebody holds connections of its address.
+const HONEST: Duration = Duration::from_secs(1);
+
+#[test]
+fn silent_callers_give_way_to_an_honest_call_of_their_address() {
+    let site = Site::new();
+    let serve = site.serve();
+    let client = site.client(&serve);
+    client.generation();
+    let tcp: Vec<TcpStream> = (0..40).map(|_| client.tcp()).collect();
+    let tls: Vec<_> = (0..20).map(|_| client.tls()).collect();
+    let headers = (0..20).map(|_| {
+        let mut half = client.tls();
+        half.write_all(b"POST /os4xapi/index.php HTTP/1.1\r\nHos").unwrap();
+        half
+    });
+    let headers: Vec<_> = headers.collect();
+    for _ in 0..3 {
+        let began = Instant::now();
+        client.generation();
+        assert!(began.elapsed() < HONEST, "{:?}", began.elapsed());
+    }
+    drop((tcp, tls, headers));
+    serve.end(Signal::SIGTERM);
 }
 
 #[test]
