@@ -1,5 +1,5 @@
-//! Any process is killed, or stopped, at any moment of a session: the table `kills.txt`, a row a cell. All sessions of a
-//! victim stand in their phases at once when it is hit, so that a victim costs one site and a few restarts.
+//! Any process is killed, or stopped, at any moment of a session: the table `kills.txt`, a row a cell. All sessions of
+//! a victim stand in their phases at once when it is hit, so that a victim costs one site and a few restarts.
 //! Whatever the row: no end looks regular that is none, each session has one end line in each daemon that knew it, no
 //! process is left, and the next session works.
 
