@@ -112,6 +112,12 @@ impl Screening {
         }
     }
 
+    /// A partner was called there, and a session has begun: it is known under this address when it calls. A name in the
+    /// partner table is looked up by none but the session process that calls it.
+    pub(super) fn note_called(&mut self, address: IpAddr, now: Instant) {
+        self.known.note(address, now);
+    }
+
     /// A connection has ended whose peer was no partner. `ended`: none if its process crashed.
     pub(super) fn note_refused(&mut self, peer: Peer, ended: Option<Status>, now: Instant) {
         if let Some(ended) = ended {

@@ -258,6 +258,11 @@ impl<S> Sessions<S> {
             ToParent::Session(event) => {
                 self.children.set_listed(pid, matches!(*event, SessionEvent::Begin(_)));
                 if let Some(direction) = self.children.direction(pid) {
+                    if let (SessionEvent::Begin(begin), Direction::Outgoing) = (&*event, direction)
+                        && let Ok(called) = begin.address.parse::<SocketAddr>()
+                    {
+                        self.screening.note_called(called.ip(), now);
+                    }
                     self.push(Action::ReportSession(pid, direction, event));
                 }
             }

@@ -5,6 +5,7 @@ use super::*;
 use crate::addresses::Addresses;
 use common::config::Limits;
 use common::log::Remains;
+use common::rpc::SessionBegin;
 
 type Socket = u32;
 
@@ -93,7 +94,7 @@ impl Bench {
                 Action::RefusePartner(_, status, _) => Some(Done::Refuse(status)),
                 Action::DeclineDial(socket) => Some(Done::Decline(socket)),
                 Action::RefuseDial(socket) => Some(Done::RefuseDial(socket)),
-                Action::NoteEnd(..) => None,
+                Action::NoteEnd(..) | Action::ReportSession(..) => None,
                 Action::LogCrash(crash) => Some(Done::Crash(crash.pid)),
                 other => panic!("{other:?}"),
             });
@@ -514,6 +515,24 @@ fn a_stranger_makes_way_for_a_newcomer_and_a_known_one_does_not() {
         let done = bench.done();
         assert!(done.iter().any(|done| matches!(done, Done::MakeWay(pid) if *pid != known)), "{done:?}");
     }
+}
+
+#[test]
+fn a_partner_that_was_called_is_known_when_it_calls() {
+    let mut bench = Bench::new();
+    bench.limits = Limits { unverified_per_address: 1, ..bench.limits.clone() };
+    bench.with(|sessions, conditions, _| sessions.request_outgoing(conditions));
+    let child = bench.fork();
+    let begin = SessionBegin { address: "192.0.2.9:6619".to_owned(), ..SessionBegin::default() };
+    bench.message(child, ToParent::Session(Box::new(SessionEvent::Begin(begin))));
+    bench.done();
+    // Two at a time, which a stranger may not have.
+    for socket in [1, 2] {
+        bench.accept(socket, 9);
+        bench.accept(socket + 10, 8);
+    }
+    let refused = bench.done().iter().filter(|done| matches!(done, Done::Refuse(Status::Capacity))).count();
+    assert_eq!(refused, 1);
 }
 
 #[test]
