@@ -9,10 +9,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::thread;
 
 /// The server's binary.
@@ -32,7 +32,7 @@ impl Installation {
     /// A fresh one for the test `name`.
     pub fn new(name: &str) -> io::Result<Self> {
         let directory = std::env::temp_dir().join(format!("os4x-t-{}-{name}", std::process::id()));
-        fs::create_dir(&directory)?;
+        make_folder(&directory)?;
         for program in [SERVER, CLIENT] {
             place(&binaries::path(program), &directory.join(program))?;
         }
@@ -185,5 +185,33 @@ pub fn free_address() -> io::Result<SocketAddr> {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let address = Ipv4Addr::new(127, high, low, NEXT.fetch_add(1, Ordering::Relaxed));
-    TcpListener::bind((address, 0))?.local_addr()
+    listener_at(address.into())?.local_addr()
+}
+
+/// A listener at a port of `address` that stays free when it is dropped: it is below those that the system gives to
+/// whoever asks for any port, on the same address too.
+pub fn listener_at(address: IpAddr) -> io::Result<TcpListener> {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Tests of other processes begin elsewhere, for the sake of those that listen on all addresses.
+    let start = u16::try_from(std::process::id() * 37 % u32::from(COUNT)).unwrap_or_default();
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        match TcpListener::bind((address, FIRST + (start + step % COUNT) % COUNT)) {
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && step < COUNT => {}
+            bound => return bound,
+        }
+    }
+}
+
+/// Makes the folder of a test, whose name has the ID of this process: one that is there was left by an earlier process.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_dir_all(path)?;
+            fs::create_dir(path)
+        }
+        made => made,
+    }
 }

@@ -3,7 +3,7 @@
 
 use super::{Role, Site, SiteError};
 use crate::binaries;
-use crate::installation::{free_address, place};
+use crate::installation::{free_address, listener_at, make_folder, place};
 use oftp2peer::Station;
 use oftp2peer::ca::{Authority, Request};
 use oftp2peer::oftp::settings::Settings;
@@ -117,7 +117,7 @@ impl Builder {
     /// Sets the site up without starting any daemon: what its database is still to hold comes before `Site::launch`.
     pub fn prepare(self) -> Result<Site, SiteError> {
         let directory = std::env::temp_dir().join(format!("os4x-site-{}-{}", std::process::id(), self.name));
-        fs::create_dir(&directory)?;
+        make_folder(&directory)?;
         // From here on the site's Drop cleans up.
         let mut site = self.place(directory)?;
         let filled = self.fill(&mut site);
@@ -174,10 +174,9 @@ impl Builder {
     }
 }
 
-/// Ports that are free together. Nobody else uses the site's own address, so they stay free until they are bound.
+/// Ports that are free together, and stay so until they are bound: nobody else uses the site's own address.
 fn ports<const N: usize>(address: IpAddr) -> Result<[SocketAddr; N], SiteError> {
-    let listeners: Vec<TcpListener> =
-        (0..N).map(|_| TcpListener::bind((address, 0))).collect::<Result<_, _>>()?;
+    let listeners: Vec<TcpListener> = (0..N).map(|_| listener_at(address)).collect::<Result<_, _>>()?;
     let ports: Vec<SocketAddr> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
     ports.try_into().map_err(|_| "not as many ports as asked for".into())
 }
