@@ -8,11 +8,11 @@ use common::ipc::channel::{Channel, Received};
 use common::link::join::Open;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::log::{Event, Priority, Remains, events};
+use common::log::{Event, Priority, events};
 use common::net::Waiter;
 use common::process::status::Status;
 use common::rpc::{About, Origin, SystemLog};
-use common::session::ledger;
+use common::session::end_lines;
 use mio::net::TcpStream;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream as StdStream};
@@ -113,21 +113,9 @@ impl SessionContext {
 
     /// Writes the end line.
     pub(super) fn log_end(&self, line: Event) {
-        let remains = Remains::after(line);
-        let is_written = !remains.has_line();
-        // First: a parent that is ending takes our message, and does not read it.
-        if is_written {
-            self.note_end();
-        }
-        if !self.channel.send_to_parent(&ToParent::EndLogged(remains)) && !is_written {
-            self.note_end();
-        }
-    }
-
-    fn note_end(&self) {
-        if let Some(session) = self.pair {
-            ledger::note_end(&self.ledger, &session.to_string());
-        }
+        end_lines::write(Some(line), &self.ledger, self.pair, |remains| {
+            self.channel.send_to_parent(&ToParent::EndLogged(remains))
+        });
     }
 
     pub(super) fn send_to_parent(&self, message: &ToParent) {

@@ -1,8 +1,9 @@
 //! The end lines of a daemon's sessions, one for each whatever happens: those that a full disk did not take are written
 //! later, and those that nobody was left to write are written by the daemon that starts next.
 
-use super::ledger::{Begun, Ledger};
-use crate::log::{LateLines, Remains};
+use super::ledger::{self, Begun, Ledger};
+use crate::link::session_id::SessionId;
+use crate::log::{Event, LateLines, Remains};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,32 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The reason in the line of a session process that has died together with its parent.
 pub const DIED_WITH_PARENT: &str = "died-with-parent";
+
+/// What a session process does: writes its end line (none: this end has no line), and notes in the ledger at `path` that
+/// `session` has ended; none: none had begun. `send` gives its parent what the log could not take, and says whether the
+/// parent is there.
+pub fn write(
+    line: Option<Event>,
+    path: &Path,
+    session: Option<SessionId>,
+    send: impl FnOnce(Remains) -> bool,
+) {
+    let remains = line.map(Remains::after).unwrap_or_default();
+    let note = || {
+        if let Some(session) = session {
+            ledger::note_end(path, &session.to_string());
+        }
+    };
+    if remains.has_line() {
+        if !send(remains) {
+            note();
+        }
+    } else {
+        // First: a parent that is ending takes the message, and does not read it.
+        note();
+        send(remains);
+    }
+}
 
 /// What a parent needs for it.
 #[derive(Debug)]

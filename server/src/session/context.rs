@@ -7,11 +7,11 @@ use crate::untold::Untold;
 use common::ipc::channel::{Channel, Received};
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::log::{Event, Priority, Remains};
+use common::log::{Event, Priority};
 use common::net::{Conn, Interrupted, Waiter, Wire};
 use common::process::status::Status;
 use common::rpc::{About, Origin, SessionEvent, SystemLog};
-use common::session::ledger;
+use common::session::end_lines;
 use mio::net::TcpStream;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
@@ -197,21 +197,9 @@ impl SessionContext {
 
     /// Writes the end line; none: this end has no line.
     pub(super) fn log_end(&self, line: Option<Event>) {
-        let remains = line.map(Remains::after).unwrap_or_default();
-        let is_written = !remains.has_line();
-        // First: a parent that is ending takes our message, and does not read it.
-        if is_written {
-            self.note_end();
-        }
-        if !self.channel.send_to_parent(&ToParent::EndLogged(remains)) && !is_written {
-            self.note_end();
-        }
-    }
-
-    fn note_end(&self) {
-        if let Some(session) = self.facts.pair {
-            ledger::note_end(&self.ledger, &session.to_string());
-        }
+        end_lines::write(line, &self.ledger, self.facts.pair, |remains| {
+            self.channel.send_to_parent(&ToParent::EndLogged(remains))
+        });
     }
 
     /// Begin or end of the session, for the backend. Without the parent, the next one tells it.
