@@ -1,6 +1,6 @@
 //! What both SmartProxy daemons share.
 //!
-//! Reading order: `sys` (the only unsafe code), `text`, `x509`, `process`, `file`, `log`, `net`, `ipc`, `link`, `oftp`,
+//! Reading order: `sys` (the only unsafe code), `text`, `x509`, `quota`, `process`, `file`, `log`, `net`, `ipc`, `link`, `oftp`,
 //! `session`, `identity`, `secret`, `config`, `rpc`. `sys` imports no sibling, `text` only `sys`, `oftp` only `text`.
 
 #![warn(clippy::missing_errors_doc)]
@@ -14,6 +14,7 @@ pub mod log;
 pub mod net;
 pub mod oftp;
 pub mod process;
+pub mod quota;
 pub mod rpc;
 pub mod secret;
 pub mod session;

@@ -1,6 +1,7 @@
 //! Counts connections, and calls without the right token, for each address, and says which are too many. The tasks of
 //! the accept loop and `api` ask it. Holds only numbers, in bounded memory, and never refuses a caller with the token.
 
+use common::quota::Quota;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,19 +16,24 @@ const CONNECTIONS: usize = 64;
 const BAD_CALLS: u64 = 10;
 const WINDOW: Duration = Duration::from_mins(1);
 /// Locked addresses within `ALERTS_IN` that the operator is told of.
-const ALERTS: u32 = 20;
+const ALERTS: u64 = 20;
 const ALERTS_IN: Duration = Duration::from_hours(1);
 /// Addresses remembered; when there are more, the counting starts anew.
 const ADDRESSES: usize = 10_000;
 
 /// The counters.
-#[derive(Default)]
 pub(super) struct Guard {
     /// The oldest first.
     connections: Mutex<HashMap<IpAddr, Vec<Arc<Place>>>>,
     bad_calls: Mutex<HashMap<IpAddr, BadCalls>>,
-    /// Since when so many alerts were counted.
-    alerts: Mutex<Option<(Instant, u32)>>,
+    alerts: Mutex<Quota>,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        let (connections, bad_calls) = (Mutex::default(), Mutex::default());
+        Self { connections, bad_calls, alerts: Mutex::new(Quota::new(ALERTS, ALERTS_IN)) }
+    }
 }
 
 /// The bad calls of an address.
@@ -135,13 +141,7 @@ impl Guard {
 
     /// Callers with many addresses cannot fill the system log.
     fn may_alert(&self, now: Instant) -> bool {
-        let Ok(mut alerts) = self.alerts.lock() else { return false };
-        let (since, count) = alerts.get_or_insert((now, 0));
-        if now.duration_since(*since) >= ALERTS_IN {
-            (*since, *count) = (now, 0);
-        }
-        *count += 1;
-        *count <= ALERTS
+        self.alerts.lock().is_ok_and(|mut alerts| alerts.take(1, now))
     }
 
     /// Forgets what is over; gives the locks that have ended.
@@ -267,7 +267,7 @@ mod tests {
     fn many_addresses_alert_so_often_only() {
         let guard = Guard::default();
         let now = Instant::now();
-        let alerts = (0..=ALERTS).filter(|number| {
+        let alerts = (0..=u32::try_from(ALERTS).unwrap()).filter(|number| {
             let address = IpAddr::from(Ipv4Addr::from(*number));
             let verdicts: Vec<Verdict> = (0..=BAD_CALLS).map(|_| guard.bad_call(address, now)).collect();
             verdicts.last() == Some(&Verdict::LogLast(true))

@@ -2,6 +2,7 @@
 //! the inside's disks with them. What is beyond is dropped and counted. Pure: a clock in, a decision out.
 
 use super::backend_call::BackendCall;
+use common::quota::Quota;
 use std::time::{Duration, Instant};
 
 /// Reports are counted anew after so long.
@@ -11,47 +12,54 @@ const KINDS: [(&str, u64); 3] =
     [("proxy_system_log", 600), ("proxy_session", 60_000), ("proxy_crl_url", 200)];
 
 /// The reports of the last minute.
-#[derive(Default)]
 pub(super) struct ReportQuota {
+    kinds: [Kind; KINDS.len()],
     since: Option<Instant>,
-    passed: [u64; KINDS.len()],
-    dropped: [u64; KINDS.len()],
+}
+
+struct Kind {
+    function: &'static str,
+    passed: Quota,
+    dropped: u64,
+}
+
+impl Default for ReportQuota {
+    fn default() -> Self {
+        let kinds = KINDS.map(|(function, most)| {
+            let passed = Quota::new(most, WINDOW);
+            Kind { function, passed, dropped: 0 }
+        });
+        Self { kinds, since: None }
+    }
 }
 
 impl ReportQuota {
     /// Whether this one may be passed on.
     pub(super) fn admits(&mut self, report: &BackendCall, now: Instant) -> bool {
-        let Some(kind) = KINDS.iter().position(|(function, _)| *function == report.function()) else {
+        let Some(kind) = self.kinds.iter_mut().find(|kind| kind.function == report.function()) else {
             return true;
         };
-        self.since.get_or_insert(now);
-        let (Some(passed), Some(dropped), Some((_, most))) =
-            (self.passed.get_mut(kind), self.dropped.get_mut(kind), KINDS.get(kind))
-        else {
-            return true;
-        };
-        let weight = report.weight();
-        if *passed + weight > *most {
-            *dropped += weight;
-            return false;
+        let may = kind.passed.take(report.weight(), now);
+        if !may {
+            kind.dropped += report.weight();
+            self.since.get_or_insert(now);
         }
-        *passed += weight;
-        true
+        may
     }
 
-    /// When the counts are due.
+    /// When it is to be told what was dropped.
     pub(super) fn due(&self) -> Option<Instant> {
         self.since.map(|since| since + WINDOW)
     }
 
-    /// A minute is over: what was dropped in it, by function.
+    /// A minute after the first that was dropped: how many were, by function.
     pub(super) fn take_dropped(&mut self, now: Instant) -> Vec<(&'static str, u64)> {
         if self.due().is_none_or(|due| due > now) {
             return Vec::new();
         }
-        let Self { dropped, .. } = std::mem::take(self);
-        let functions = KINDS.iter().map(|(function, _)| *function);
-        functions.zip(dropped).filter(|(_, count)| *count > 0).collect()
+        self.since = None;
+        let counts = self.kinds.iter_mut().map(|kind| (kind.function, std::mem::take(&mut kind.dropped)));
+        counts.filter(|(_, count)| *count > 0).collect()
     }
 }
 

@@ -1,17 +1,16 @@
 //! Limits the rate of lines of one kind: a flood of connections must not become a flood of lines. It only counts; the
 //! code that writes the line asks it first.
 
+use crate::quota::Quota;
 use std::time::{Duration, Instant};
 
 /// Lines in one `WINDOW`, unless another number is given.
-const LINES: u32 = 20;
+const LINES: u64 = 20;
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Counts lines of one kind.
 pub struct Throttle {
-    most: u32,
-    since: Option<Instant>,
-    written: u32,
+    lines: Quota,
     unlogged: u64,
 }
 
@@ -23,22 +22,17 @@ impl Default for Throttle {
 
 impl Throttle {
     /// At most `most` lines in 10 s.
-    pub fn new(most: u32) -> Self {
-        Self { most, since: None, written: 0, unlogged: 0 }
+    pub fn new(most: u64) -> Self {
+        Self { lines: Quota::new(most, WINDOW), unlogged: 0 }
     }
 
     /// Whether the next line may be written. If so: how many lines were held back since the last one.
     pub fn admit(&mut self, now: Instant) -> Option<u64> {
-        if self.since.is_none_or(|since| now.duration_since(since) >= WINDOW) {
-            self.since = Some(now);
-            self.written = 0;
+        if self.lines.take(1, now) {
+            return Some(std::mem::take(&mut self.unlogged));
         }
-        if self.written >= self.most {
-            self.unlogged += 1;
-            return None;
-        }
-        self.written += 1;
-        Some(std::mem::take(&mut self.unlogged))
+        self.unlogged += 1;
+        None
     }
 }
 

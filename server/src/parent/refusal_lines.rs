@@ -3,56 +3,25 @@
 //! may have a line; what is left out is counted. Pure: it reads no clock.
 
 use crate::parent::places::source;
+use common::quota::Quota;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Lines about one source: 20 in 10 s, and 2,000 in an hour, some 1 MB.
-const OF_SOURCE: [Rate; 2] =
-    [Rate { most: 20, span: Duration::from_secs(10) }, Rate { most: 2_000, span: Duration::from_hours(1) }];
+const OF_SOURCE: [Quota; 2] =
+    [Quota::new(20, Duration::from_secs(10)), Quota::new(2_000, Duration::from_hours(1))];
 /// Lines about all strangers: 100 in a second, and 100,000 in a day, some 50 MB.
-const OF_ALL: [Rate; 2] = [
-    Rate { most: 100, span: Duration::from_secs(1) },
-    Rate { most: 100_000, span: Duration::from_hours(24) },
-];
+const OF_ALL: [Quota; 2] =
+    [Quota::new(100, Duration::from_secs(1)), Quota::new(100_000, Duration::from_hours(24))];
 /// Sources that are counted by themselves; those beyond share one count.
 const SOURCES: usize = 10_000;
 
-/// So many lines in a span of time.
-struct Rate {
-    most: u32,
-    span: Duration,
-}
+/// The lines in a short span and in a long one.
+type Lines = [Quota; 2];
 
-/// The lines of some spans of time, each counted from its first line on.
-#[derive(Clone, Copy, Default)]
-struct Counts([Option<(Instant, u32)>; 2]);
-
-impl Counts {
-    fn has_room(&mut self, rates: &[Rate; 2], now: Instant) -> bool {
-        for (count, rate) in self.0.iter_mut().zip(rates) {
-            count.take_if(|(since, _)| now.saturating_duration_since(*since) >= rate.span);
-        }
-        self.0.iter().zip(rates).all(|(count, rate)| count.is_none_or(|(_, lines)| lines < rate.most))
-    }
-
-    fn add(&mut self, now: Instant) {
-        for count in &mut self.0 {
-            count.get_or_insert((now, 0)).1 += 1;
-        }
-    }
-
-    fn give_back(&mut self) {
-        for (_, lines) in self.0.iter_mut().flatten() {
-            *lines = lines.saturating_sub(1);
-        }
-    }
-
-    fn is_over(&self, rates: &[Rate; 2], now: Instant) -> bool {
-        self.0.iter().zip(rates).all(|(count, rate)| {
-            count.is_none_or(|(since, _)| now.saturating_duration_since(since) >= rate.span)
-        })
-    }
+fn has_room(lines: &mut Lines, now: Instant) -> bool {
+    lines.iter_mut().all(|quota| quota.has_room(1, now))
 }
 
 /// What is known of a source.
@@ -69,34 +38,35 @@ pub(super) enum Standing {
 }
 
 /// Who has had how many lines.
-#[derive(Default)]
 pub(super) struct RefusalLines {
-    of_source: HashMap<IpAddr, Counts>,
-    of_others: Counts,
-    of_all: Counts,
+    of_source: HashMap<IpAddr, Lines>,
+    of_others: Lines,
+    of_all: Lines,
     left_out: u64,
+}
+
+impl Default for RefusalLines {
+    fn default() -> Self {
+        Self { of_source: HashMap::new(), of_others: OF_SOURCE, of_all: OF_ALL, left_out: 0 }
+    }
 }
 
 impl RefusalLines {
     /// Whether a refusal of `address` may have a line; if so, it counts as written.
     pub(super) fn take(&mut self, address: IpAddr, standing: Standing, now: Instant) -> bool {
         let of_source = Self::of(&mut self.of_source, &mut self.of_others, source(address), now);
-        let may = (standing == Standing::Exempt || of_source.has_room(&OF_SOURCE, now))
-            && (standing == Standing::Known || self.of_all.has_room(&OF_ALL, now));
+        let may = (standing == Standing::Exempt || has_room(of_source, now))
+            && (standing == Standing::Known || has_room(&mut self.of_all, now));
         if may {
-            of_source.add(now);
-            self.of_all.add(now);
+            of_source.iter_mut().chain(&mut self.of_all).for_each(|quota| quota.add(1, now));
         }
         may
     }
 
     /// The connection was not refused: its line was not needed.
     pub(super) fn give_back(&mut self, address: IpAddr) {
-        match self.of_source.get_mut(&source(address)) {
-            Some(counts) => counts.give_back(),
-            None => self.of_others.give_back(),
-        }
-        self.of_all.give_back();
+        let of_source = self.of_source.get_mut(&source(address)).unwrap_or(&mut self.of_others);
+        of_source.iter_mut().chain(&mut self.of_all).for_each(Quota::give_back);
     }
 
     /// A connection was refused without a line.
@@ -110,27 +80,30 @@ impl RefusalLines {
     }
 
     fn of<'a>(
-        of_source: &'a mut HashMap<IpAddr, Counts>,
-        of_others: &'a mut Counts,
+        of_source: &'a mut HashMap<IpAddr, Lines>,
+        of_others: &'a mut Lines,
         source: IpAddr,
         now: Instant,
-    ) -> &'a mut Counts {
+    ) -> &'a mut Lines {
         if of_source.len() >= SOURCES && !of_source.contains_key(&source) {
-            of_source.retain(|_, counts| !counts.is_over(&OF_SOURCE, now));
+            of_source.retain(|_, lines| !lines.iter().all(|quota| quota.is_over(now)));
             if of_source.len() >= SOURCES {
                 return of_others;
             }
         }
-        of_source.entry(source).or_default()
+        of_source.entry(source).or_insert(OF_SOURCE)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Standing::{self, Exempt, Known, Stranger};
-    use super::{OF_ALL, OF_SOURCE, RefusalLines, SOURCES};
+    use super::{RefusalLines, SOURCES};
     use std::net::{IpAddr, Ipv4Addr};
     use std::time::{Duration, Instant};
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn address(number: u32) -> IpAddr {
         Ipv4Addr::from(0xc633_6400 + number).into()
@@ -150,7 +123,7 @@ mod tests {
             all += taken(&mut lines, 1, Stranger, 100, start + turn * Duration::from_secs(10));
         }
         assert_eq!(all, 2_000);
-        assert_eq!(taken(&mut lines, 1, Stranger, 100, start + OF_SOURCE[1].span), 20);
+        assert_eq!(taken(&mut lines, 1, Stranger, 100, start + HOUR), 20);
     }
 
     #[test]
@@ -172,14 +145,14 @@ mod tests {
         assert_eq!(in_a_second, 100);
         assert_eq!(taken(&mut lines, 1, Known, 5, start), 5);
         assert_eq!(taken(&mut lines, 2, Exempt, 5, start), 0);
-        assert_eq!(taken(&mut lines, 2, Exempt, 50, start + OF_ALL[0].span), 50, "it may stand for many");
-        let start = start + 2 * OF_ALL[0].span;
+        assert_eq!(taken(&mut lines, 2, Exempt, 50, start + SECOND), 50, "it may stand for many");
+        let start = start + 2 * SECOND;
         let mut in_a_day = in_a_second;
         for second in (60..86_400).step_by(60) {
             let turn: usize = strangers(&mut lines, start + Duration::from_secs(second));
             in_a_day += turn;
         }
-        assert!(in_a_day <= OF_ALL[1].most as usize, "{in_a_day}");
+        assert!(in_a_day <= 100_000, "{in_a_day}");
     }
 
     #[test]
@@ -189,8 +162,8 @@ mod tests {
             lines.take(address(number), Known, start);
         }
         assert_eq!(lines.of_source.len(), SOURCES);
-        lines.take(address(0), Stranger, start + OF_SOURCE[1].span);
-        lines.take(address(99_999), Stranger, start + OF_SOURCE[1].span);
+        lines.take(address(0), Stranger, start + HOUR);
+        lines.take(address(99_999), Stranger, start + HOUR);
         assert!(lines.of_source.len() <= 2);
     }
 }
