@@ -3,7 +3,8 @@
 
 use super::control::Client;
 use super::newcomer::{Expected, Newcomer, Progress, Proof, step, turn_away};
-use super::places::{self, Known, Place, Waiting};
+use super::places::{self, Place, Waiting};
+use super::sources::Known;
 use super::tokens;
 use common::link::session_id::UNKNOWN_PAIR;
 use common::log::{Event, Throttle, events};

@@ -4,7 +4,8 @@
 //! * `execute`: what comes from the client and from children, and what is to be done for it
 //! * `configuration`: taking one over, refusing one, and what is checked every minute
 //! * `sessions`, `children`, `pool`, `admission`: state machines of session processes, without sockets and clock
-//! * `screening`, `penalties`, `places`, `refusal_lines`: who may come in before it is verified, and what is told of it
+//! * `screening`, `sources`, `penalties`, `places`, `refusal_lines`: who may come in before it is verified, and what is
+//!   told of it
 //! * `internal_port`, `newcomer`: the internal port, and who proves what it is there
 //! * `control`, `config_fetch`: the client, once it is joined, and the configuration that comes by it
 //! * `succession`: whether another client takes its place
@@ -35,6 +36,7 @@ mod refusal_lines;
 mod reports;
 mod screening;
 mod sessions;
+mod sources;
 mod succession;
 mod tokens;
 

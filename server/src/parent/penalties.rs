@@ -2,7 +2,7 @@
 //! seconds, seconds pass, and while many are left connections of that source are refused before anything is done for
 //! them. Pure: times and addresses in, a decision out.
 
-use crate::parent::places::source;
+use super::sources::source;
 use common::process::status::Status;
 use std::collections::HashMap;
 use std::net::IpAddr;

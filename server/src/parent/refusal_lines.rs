@@ -2,7 +2,7 @@
 //! and a system log entry, and could fill disks with them. The parent says with each connection whether its refusal
 //! may have a line; what is left out is counted. Pure: it reads no clock.
 
-use crate::parent::places::source;
+use super::sources::{Standing, source};
 use common::quota::Quota;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,19 +22,6 @@ type Lines = [Quota; 2];
 
 fn has_room(lines: &mut Lines, now: Instant) -> bool {
     lines.iter_mut().all(|quota| quota.has_room(1, now))
-}
-
-/// What is known of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Nothing.
-    Stranger,
-    /// A partner came from there lately: it has lines of its own, which strangers cannot use up.
-    Known,
-    /// The partner table lists it. Its network may hold many, so it has the lines of all, as a stranger.
-    Listed,
-    /// It is in one of the networks of `proxy_penalty_exempt`, and may stand for many.
-    Exempt,
 }
 
 /// Who has had how many lines.

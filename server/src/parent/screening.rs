@@ -4,8 +4,9 @@
 
 use super::admission::{self, Conditions, Refusal};
 use super::penalties::Penalties;
-use super::places::{self, Known, Place, Waiting, source};
-use super::refusal_lines::{RefusalLines, Standing};
+use super::places::{self, Place, Waiting};
+use super::refusal_lines::RefusalLines;
+use super::sources::{Known, Standing, source};
 use crate::addresses::Addresses;
 use common::config::Limits;
 use common::process::status::Status;
