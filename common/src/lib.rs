@@ -1,7 +1,8 @@
 //! What both SmartProxy daemons share.
 //!
-//! Reading order: `sys` (the only unsafe code), `text`, `x509`, `quota`, `process`, `file`, `log`, `net`, `ipc`, `link`, `oftp`,
-//! `session`, `identity`, `secret`, `config`, `rpc`. `sys` imports no sibling, `text` only `sys`, `oftp` only `text`.
+//! Reading order: `sys` (the only unsafe code), `text`, `x509`, `quota`, `process`, `file`, `log`, `net`, `ipc`,
+//! `link`, `oftp`, `session`, `identity`, `secret`, `config`, `rpc`. `sys` imports no sibling, `text` only `sys`,
+//! `oftp` only `text`.
 
 #![warn(clippy::missing_errors_doc)]
 

@@ -12,9 +12,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The reason in the line of a session process that has died together with its parent.
 pub const DIED_WITH_PARENT: &str = "died-with-parent";
 
-/// What a session process does: writes its end line (none: this end has no line), and notes in the ledger at `path` that
-/// `session` has ended; none: none had begun. `send` gives its parent what the log could not take, and says whether the
-/// parent is there.
+/// What a session process does: writes its end line (none: this end has no line), and notes in the ledger at `path`
+/// that `session` has ended; none: none had begun. `send` gives its parent what the log could not take, and says whether
+/// the parent is there.
 pub fn write(
     line: Option<Event>,
     path: &Path,
