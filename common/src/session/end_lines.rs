@@ -13,8 +13,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub const DIED_WITH_PARENT: &str = "died-with-parent";
 
 /// What a session process does: writes its end line (none: this end has no line), and notes in the ledger at `path`
-/// that `session` has ended; none: none had begun. `send` gives its parent what the log could not take, and says whether
-/// the parent is there.
+/// that `session` has ended; none: none had begun. `send` gives its parent what the log could not take, and says
+/// whether the parent is there.
 pub fn write(
     line: Option<Event>,
     path: &Path,
