@@ -194,6 +194,34 @@ pub struct Partner {
 }
 
 impl Partner {
+    /// A new one as `os4xapi partner add` makes it: enabled, known by its certificate's serialNumber, tolerant, without
+    /// a host to be called at.
+    pub fn new(short_name: impl Into<String>, ssid: impl Into<String>) -> Self {
+        Self {
+            short_name: short_name.into(),
+            ssid: ssid.into(),
+            enabled: true,
+            certificate: CertificateRule::OdetteId,
+            pins: Vec::new(),
+            profile: ProfileName::default(),
+            allow: Deviations::NONE,
+            host: None,
+            port: Self::default_port(true),
+            tls: true,
+            outgoing_ip: None,
+            check_ssid: true,
+            usage: None,
+            legacy_suites: None,
+            files: FileRules::default(),
+            networks: Vec::new(),
+        }
+    }
+
+    /// The port that IANA has registered for OFTP, with TLS or without.
+    pub fn default_port(tls: bool) -> u16 {
+        if tls { 6_619 } else { 3_305 }
+    }
+
     /// Which extended key usage its certificate needs. A pin says more than a usage: it names the certificate itself.
     pub fn usage_rule(&self) -> UsageRule {
         self.usage.unwrap_or(match self.certificate {

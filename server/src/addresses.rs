@@ -67,8 +67,7 @@ pub(crate) fn may_come_from(partner: &Partner, address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Addresses, may_come_from, of_partner};
-    use common::config::{CertificateRule, FileRules, Partner, ProfileName};
-    use common::oftp::Deviations;
+    use common::config::Partner;
     use std::net::IpAddr;
 
     fn ip(text: &str) -> IpAddr {
@@ -77,22 +76,9 @@ mod tests {
 
     fn partner(host: Option<&str>, networks: &[&str]) -> Partner {
         Partner {
-            short_name: "acme".to_owned(),
-            ssid: "O0013ACME".to_owned(),
-            enabled: true,
-            certificate: CertificateRule::Any,
-            pins: Vec::new(),
-            profile: ProfileName::Tolerant,
-            allow: Deviations::NONE,
             host: host.map(str::to_owned),
-            port: 6619,
-            tls: true,
-            outgoing_ip: None,
-            check_ssid: true,
-            usage: None,
-            legacy_suites: None,
-            files: FileRules::default(),
             networks: networks.iter().map(|&text| text.to_owned()).collect(),
+            ..Partner::new("acme", "O0013ACME")
         }
     }
 

@@ -10,17 +10,12 @@ use crate::pki::ca::pem;
 use crate::pki::facts::{Facts, check_validity, short_name};
 use crate::pki::read::certificates;
 use crate::store::partners::{self, of_word, word};
-use common::config::{CertificateRule, FileRules, NamedPem, Partner, ProfileName};
+use common::config::{CertificateRule, NamedPem, Partner, ProfileName};
 use common::oftp::{Deviation, Deviations, is_ssid_code_octet};
 use common::secret::Secret;
 use common::text::clock;
 use common::text::host::{is_host, is_short_name};
 use std::path::Path;
-
-/// Port of a partner without --port; it depends on TLS.
-fn default_port(tls: bool) -> u16 {
-    if tls { 6_619 } else { 3_305 }
-}
 
 /// SFIDFSIZ has 13 digits.
 const LARGEST_FILE: u64 = 9_999_999_999_999;
@@ -162,28 +157,10 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
             "there is a partner '{name}' already: 'os4xapi partner set {name}' changes it"
         )));
     }
-    let partner = Partner {
-        short_name: name.to_owned(),
-        ssid,
-        enabled: true,
-        certificate: if invocation.values("pin").is_empty() {
-            CertificateRule::OdetteId
-        } else {
-            CertificateRule::Pinned
-        },
-        pins: Vec::new(),
-        profile: ProfileName::default(),
-        allow: Deviations::NONE,
-        host: None,
-        port: default_port(true),
-        tls: true,
-        outgoing_ip: None,
-        check_ssid: true,
-        usage: None,
-        legacy_suites: None,
-        files: FileRules::default(),
-        networks: Vec::new(),
-    };
+    let mut partner = Partner::new(name, ssid);
+    if !invocation.values("pin").is_empty() {
+        partner.certificate = CertificateRule::Pinned;
+    }
     finish(change, with_options(&invocation, partner)?, "added").await
 }
 
@@ -243,8 +220,8 @@ fn with_options(invocation: &Invocation, mut partner: Partner) -> Result<Partner
     partner.ssid = checked_ssid(&invocation.value("ssid").unwrap_or(partner.ssid))?;
     partner.enabled = invocation.yes_no("enabled")?.unwrap_or(partner.enabled);
     let tls = invocation.yes_no("tls")?.unwrap_or(partner.tls);
-    if partner.port == default_port(partner.tls) {
-        partner.port = default_port(tls);
+    if partner.port == Partner::default_port(partner.tls) {
+        partner.port = Partner::default_port(tls);
     }
     partner.tls = tls;
     partner.check_ssid = invocation.yes_no("check-ssid")?.unwrap_or(partner.check_ssid);
