@@ -217,6 +217,13 @@ impl Partner {
         }
     }
 
+    /// Where it is to be expected: its networks, and its host if that is an address. A name is looked up by nobody
+    /// here, and what is no network is none.
+    pub fn places(&self) -> impl Iterator<Item = Network> {
+        let host = self.host.as_deref().and_then(|host| host.parse::<IpAddr>().ok()).map(Network::from);
+        self.networks.iter().filter_map(|text| text.parse().ok()).chain(host)
+    }
+
     /// The port that IANA has registered for OFTP, with TLS or without.
     pub fn default_port(tls: bool) -> u16 {
         if tls { 6_619 } else { 3_305 }

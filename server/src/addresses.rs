@@ -17,7 +17,7 @@ pub(crate) struct Addresses {
 impl Addresses {
     pub(crate) fn of(config: &ProxyConfig) -> Self {
         let bans = config.bans.iter().filter_map(|ban| Some((ban.network.parse().ok()?, ban.until)));
-        let partners = config.partners.iter().filter(|partner| partner.enabled).flat_map(of_partner);
+        let partners = config.partners.iter().filter(|partner| partner.enabled).flat_map(Partner::places);
         Self {
             bans: bans.collect(),
             partners: partners.map(|network| (network, ())).collect(),
@@ -51,13 +51,6 @@ impl Addresses {
     }
 }
 
-/// Where this partner is to be expected. A host name is looked up by nobody here.
-fn of_partner(partner: &Partner) -> impl Iterator<Item = Network> {
-    let host = partner.host.as_deref().and_then(|host| host.parse::<IpAddr>().ok());
-    let host = host.and_then(|host| host.to_string().parse().ok());
-    partner.networks.iter().filter_map(|text| text.parse().ok()).chain(host)
-}
-
 /// Whether a partner's session may come from `address`. What is no network holds nobody.
 pub(crate) fn may_come_from(partner: &Partner, address: IpAddr) -> bool {
     let holds = |text: &String| text.parse::<Network>().is_ok_and(|network| network.contains(address));
@@ -66,7 +59,7 @@ pub(crate) fn may_come_from(partner: &Partner, address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Addresses, may_come_from, of_partner};
+    use super::{Addresses, may_come_from};
     use common::config::Partner;
     use std::net::IpAddr;
 
@@ -102,7 +95,7 @@ mod tests {
     fn a_partner_is_listed_by_its_networks_and_by_an_address_to_call() {
         let listed = |host, networks: &[&str]| {
             let partner = partner(host, networks);
-            of_partner(&partner).map(|network| network.to_string()).collect::<Vec<_>>()
+            partner.places().map(|network| network.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(listed(Some("acme.example"), &["203.0.113.0/24"]), ["203.0.113.0/24"]);
         assert_eq!(listed(Some("192.0.2.7"), &[]), ["192.0.2.7/32"]);

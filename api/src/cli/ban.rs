@@ -3,7 +3,7 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::{Command, date, network, output, partner_networks};
+use super::{Command, date, network, output};
 use crate::db::Change;
 use crate::store::bans::{self, Ban};
 use crate::store::{partners, proxies, sessions};
@@ -115,7 +115,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
 async fn warn_of_partners(change: &mut Change, network: &Network) -> Result<(), CliError> {
     let mut named = BTreeSet::new();
     for partner in partners::all(change).await? {
-        if partner_networks::listed(&partner).iter().any(|listed| listed.overlaps(network)) {
+        if partner.places().any(|listed| listed.overlaps(network)) {
             named.insert(partner.short_name);
         }
     }

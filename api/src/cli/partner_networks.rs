@@ -35,18 +35,11 @@ pub(super) fn given(invocation: &Invocation) -> Result<Option<Vec<String>>, CliE
     Ok(Some(networks))
 }
 
-/// The partner's networks, and where its calls go if that is an address: what the server expects it from.
-pub(super) fn listed(partner: &Partner) -> Vec<Network> {
-    let host = partner.host.iter().filter(|host| host.parse::<std::net::IpAddr>().is_ok());
-    partner.networks.iter().chain(host).filter_map(|text| text.parse().ok()).collect()
-}
-
 /// A ban comes first: a partner that is banned as well does not get in.
 pub(super) async fn warn_of_bans(connection: &mut AnyConnection, partner: &Partner) -> Result<(), CliError> {
-    let listed = listed(partner);
     for ban in bans::all(connection).await? {
         let parsed = ban.network.parse::<Network>();
-        if parsed.is_ok_and(|banned| listed.iter().any(|network| network.overlaps(&banned))) {
+        if parsed.is_ok_and(|banned| partner.places().any(|network| network.overlaps(&banned))) {
             output::warn(&format!(
                 "{} is banned, so this partner gets in from there only after 'os4xapi ban remove {}'.",
                 ban.network, ban.network

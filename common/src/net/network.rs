@@ -113,30 +113,20 @@ impl Network {
 
     /// Whether `host` is in it, in any spelling.
     pub fn contains(&self, host: IpAddr) -> bool {
-        bits(normal(host)) == bits(self.address)
-            && octets(normal(host))
-                .iter()
-                .zip(octets(self.address))
-                .zip(0u8..)
-                .all(|((a, b), index)| (a ^ b) & mask(self.prefix, index) == 0)
+        Self::around(host, self.prefix).as_ref() == Some(self)
     }
 }
 
-/// The mask of octet `index` of a network with `prefix` bits.
-fn mask(prefix: u8, index: u8) -> u8 {
-    let ones = prefix.saturating_sub(index.saturating_mul(8)).min(8);
-    u8::try_from(0xff00_u16 >> ones & 0xff).unwrap_or_default()
+impl From<IpAddr> for Network {
+    /// That host alone.
+    fn from(host: IpAddr) -> Self {
+        let address = normal(host);
+        Self { address, prefix: bits(address) }
+    }
 }
 
 fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
-    }
 }
 
 impl FromStr for Network {
@@ -161,12 +151,9 @@ impl FromStr for Network {
             },
             _ => (address, prefix),
         };
-        let host_bits =
-            octets(address).iter().zip(0u8..).any(|(octet, index)| octet & !mask(prefix, index) != 0);
-        if prefix > bits(address) || host_bits {
-            return Err(NetworkError);
-        }
-        Ok(Self { address, prefix })
+        let network = Self { address, prefix };
+        // Not if it has host bits, or more of the prefix than an address has.
+        if network.contains(address) { Ok(network) } else { Err(NetworkError) }
     }
 }
 
