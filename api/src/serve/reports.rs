@@ -44,14 +44,8 @@ async fn is_repeated(connection: &mut AnyConnection, entry: &SystemLog) -> Resul
     if session.is_empty() {
         return Ok(false);
     }
-    let gravity = |level: Level| match level {
-        Level::Fatal => 3,
-        Level::Error => 2,
-        Level::Warn => 1,
-        Level::Info => 0,
-    };
     let reported = journal::levels_of_session(connection, session, entry.origin).await?;
-    Ok(reported.into_iter().any(|level| gravity(level) >= gravity(entry.level)))
+    Ok(reported.into_iter().any(|level| level <= entry.level))
 }
 
 /// Removes the texts whose time is over from the ignore list, and reports that.
