@@ -110,7 +110,10 @@ fn what_a_full_disk_did_not_take_is_written_later_and_the_rest_is_counted() {
     for role in [Role::Server, Role::Client] {
         let parked = || site.titled(role, "parked").len() == 4;
         wait_for("a full pool, whose processes are all limited", || parked().then_some(()));
+        // Longer than what the daemon has printed: there the lines arrive.
+        site.fill_log(role, 100_000).unwrap();
         let mark = site.mark(role);
+        let printed = site.output(role).matches(" session_end ").count();
         let length = u64::try_from(site.log(role).len()).unwrap();
         site.limit_file_size(role, Some(length));
         // Sessions go on, and nobody dies.
@@ -126,6 +129,7 @@ fn what_a_full_disk_did_not_take_is_written_later_and_the_rest_is_counted() {
             (site.log(role)[mark..].matches(" session_end ").count() == 3).then_some(())
         });
         site.wait_log_after(role, mark, " log_lost appender=os4x_appender lines=");
+        assert_eq!(site.output(role).matches(" session_end ").count(), printed + 3, "printed once each");
         assert!(!site.log(role).contains("session_crashed"));
     }
     site.end();

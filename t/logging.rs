@@ -7,12 +7,10 @@ use oftp2peer::ca::{Authority, Request};
 use openssl::ssl::SslVersion;
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::net::TcpStream;
-use std::path::PathBuf;
 use t::installation::Installation;
 use t::loglines::Line;
-use t::site::{Builder, Role, Site};
+use t::site::{Builder, Role};
 use t::wait::wait_for;
 
 const STEM: &str = "os4x_proxyserver";
@@ -243,26 +241,12 @@ fn every_process_says_what_it_does_from_start_to_end() {
     site.end();
 }
 
-/// The file of today, as each daemon names it.
-fn day_file(site: &Site, role: Role) -> PathBuf {
-    let folder = fs::read_dir(site.folder(role)).unwrap();
-    let prefix = format!("{}.log.", role.stem());
-    let names = folder.map(|entry| entry.unwrap().path());
-    names
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)))
-        .max()
-        .unwrap()
-}
-
 #[test]
 fn a_log_that_has_grown_too_large_takes_only_what_is_grave_and_counts_the_rest() {
     const MOST: usize = 1 << 20;
     let mut site = Builder::new("bounded").setting("proxy_log_max_bytes", &MOST.to_string()).start().unwrap();
     for role in [Role::Server, Role::Client] {
-        let mut file = fs::OpenOptions::new().append(true).open(day_file(&site, role)).unwrap();
-        let log = site.log(role);
-        let line = format!("{}] a line of the day\n", log.split(']').next().unwrap());
-        file.write_all(line.repeat(MOST / line.len() + 1).as_bytes()).unwrap();
+        site.fill_log(role, MOST).unwrap();
     }
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
     for _ in 0..3 {

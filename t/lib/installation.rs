@@ -142,13 +142,18 @@ impl Drop for Installation {
 
 /// Everything that the daemon of `stem` in `directory` has logged, all days in their order.
 pub(crate) fn daily_log(directory: &Path, stem: &str) -> String {
+    day_files(directory, stem).iter().filter_map(|day| fs::read_to_string(day).ok()).collect()
+}
+
+/// Its log files, in the order of their days.
+pub(crate) fn day_files(directory: &Path, stem: &str) -> Vec<PathBuf> {
     let prefix = format!("{stem}.log.");
     let is_log =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut days: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_log).collect();
     days.sort();
-    days.iter().filter_map(|day| fs::read_to_string(day).ok()).collect()
+    days
 }
 
 /// Puts a binary into an installation: as a link, or as a copy where the directory is on another file system. Another

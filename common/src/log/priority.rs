@@ -1,10 +1,11 @@
 //! The nine priorities of log4c, their names, values, and what each is to `log`, to syslog and to a signal.
 //! Plain values, one table; knows nothing of files or processes.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How grave a line is, with log4c's values: the smaller, the graver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u16)]
 pub enum Priority {
     /// This process cannot go on.

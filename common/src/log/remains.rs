@@ -8,8 +8,9 @@ use super::priority::Priority;
 use super::record;
 use super::router::append_late;
 use super::wiring::Sink;
+use super::writer;
+use crate::text::clock;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,10 +23,12 @@ const EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LateLine {
     category: String,
-    priority: u16,
+    priority: Priority,
     /// When it should have been written, milliseconds since 1970-01-01 UTC.
     millis: u64,
     text: String,
+    /// Names of the appenders that have not taken it.
+    waiting: Vec<String>,
 }
 
 /// What a process leaves to its parent.
@@ -49,51 +52,45 @@ impl Remains {
     pub fn after(end: Event) -> Self {
         let late = LateLine::of(&end);
         end.log();
-        let (lost, left_out) = (take(|sink| &sink.lost), take(|sink| &sink.left_out));
-        let was_lost = |category: &str| {
-            let names: Vec<String> = sinks_of(category);
-            lost.iter().any(|(name, _)| names.contains(name))
-        };
-        match late.filter(|late| was_lost(&late.category)) {
-            None => Self { line: None, lost, left_out },
-            Some(line) => {
-                // It is not lost yet.
-                let names = sinks_of(&line.category);
-                let lost = lost.into_iter().map(|(name, lines)| {
-                    let lines = lines - u64::from(names.contains(&name));
-                    (name, lines)
-                });
-                Self { line: Some(line), lost: lost.filter(|(_, lines)| *lines > 0).collect(), left_out }
-            }
-        }
+        let (mut lost, left_out) = (take(|sink| &sink.lost), take(|sink| &sink.left_out));
+        let line = late.and_then(|late| late.left_by(&mut lost));
+        Self { line, lost, left_out }
     }
 }
 
 impl LateLine {
     /// The line of `event`, if it is to be written at all.
     fn of(event: &Event) -> Option<Self> {
-        let (priority, category) = (event.level(), super::writer::category(event.place()?)?);
-        let text = event.text().to_owned();
-        Some(Self { category, priority: priority.value(), millis: crate::text::clock::now_millis(), text })
+        let (priority, category) = (event.level(), writer::category(event.place()?)?);
+        let (millis, text) = (clock::now_millis(), event.text().to_owned());
+        let wiring = wiring()?;
+        let waiting = wiring.sinks(&category).iter().map(|sink| sink.name.clone()).collect();
+        Some(Self { category, priority, millis, text, waiting })
     }
 
-    /// Writes it to all appenders of its category; false if one of them cannot take it.
-    fn write(&self) -> bool {
-        let (Some(wiring), Some(priority)) = (wiring(), Priority::from_value(u64::from(self.priority)))
-        else {
-            return true;
-        };
-        let text = format_args!("{}", self.text);
-        record::with_record(priority, &self.category, self.millis, text, |record| {
-            wiring.sinks(&self.category).iter().all(|sink| append_late(sink, record))
-        })
+    /// What is left of it for those that have `lost` it; it is not lost yet, so their counts fall. None if all have
+    /// taken it.
+    fn left_by(mut self, lost: &mut Vec<(String, u64)>) -> Option<Self> {
+        self.waiting.retain(|name| lost.iter().any(|(loser, _)| loser == name));
+        for (_, lines) in lost.iter_mut().filter(|(name, _)| self.waiting.contains(name)) {
+            *lines -= 1;
+        }
+        lost.retain(|(_, lines)| *lines > 0);
+        Some(self).filter(|late| !late.waiting.is_empty())
     }
-}
 
-/// Names of the appenders that take the lines of a category.
-fn sinks_of(category: &str) -> Vec<String> {
-    let Some(wiring) = wiring() else { return Vec::new() };
-    wiring.sinks(category).iter().map(|sink| sink.name.clone()).collect()
+    /// Writes it to those that have not taken it; whether nobody is left.
+    fn write(&mut self) -> bool {
+        let Some(wiring) = wiring() else { return true };
+        let Self { category, priority, millis, text, waiting } = self;
+        record::with_record(*priority, category, *millis, format_args!("{text}"), |record| {
+            let sinks = wiring.sinks(category);
+            // One that a changed rc file has taken away takes nothing any more.
+            let named = |name: &String| sinks.iter().find(|sink| sink.name == *name);
+            waiting.retain(|name| named(name).is_some_and(|sink| !append_late(sink, record)));
+        });
+        self.waiting.is_empty()
+    }
 }
 
 /// What this process has counted and not told of, by appender.
@@ -125,7 +122,7 @@ pub fn log_left_out() {
 /// The remains of other processes, which this one, their parent, keeps.
 #[derive(Debug, Default)]
 pub struct LateLines {
-    waiting: VecDeque<LateLine>,
+    waiting: Vec<LateLine>,
     tried: Option<Instant>,
 }
 
@@ -135,20 +132,23 @@ impl LateLines {
         add(&remains.lost, |sink| &sink.lost);
         add(&remains.left_out, |sink| &sink.left_out);
         if let Some(line) = remains.line.filter(|_| self.waiting.len() < MOST) {
-            self.waiting.push_back(line);
+            self.waiting.push(line);
         }
     }
 
     /// When they are to be tried.
     pub fn due(&self) -> Option<Instant> {
-        let next = || self.tried.map_or_else(Instant::now, |tried| tried + EVERY);
-        (!self.waiting.is_empty()).then(next)
+        (!self.waiting.is_empty()).then(|| self.next().unwrap_or_else(Instant::now))
+    }
+
+    /// None: they may be tried now.
+    fn next(&self) -> Option<Instant> {
+        self.tried.map(|tried| tried + EVERY)
     }
 
     /// Writes what can be written, if it is time.
     pub fn write(&mut self, now: Instant) {
-        let is_due = self.tried.is_none_or(|tried| tried + EVERY <= now);
-        if !self.waiting.is_empty() && is_due {
+        if !self.waiting.is_empty() && self.next().is_none_or(|at| at <= now) {
             self.tried = Some(now);
             self.write_all();
         }
@@ -156,8 +156,6 @@ impl LateLines {
 
     /// Writes what can be written: this process ends, or it is time.
     pub fn write_all(&mut self) {
-        while self.waiting.front().is_some_and(LateLine::write) {
-            self.waiting.pop_front();
-        }
+        self.waiting.retain_mut(|line| !line.write());
     }
 }

@@ -68,25 +68,30 @@ impl Append for Router {
 /// Appends to one sink. The first line lost is an error that names the sink; further ones are counted, and the
 /// count is written once lines arrive again.
 fn append_to(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
-    if let Err(error) = sink.append.append(record) {
-        if error.is::<LeftOut>() {
-            sink.left_out.fetch_add(1, Ordering::Relaxed);
-            return Ok(());
-        }
-        let first = sink.lost.fetch_add(1, Ordering::Relaxed) == 0;
-        return if first { Err(error.context(format!("the appender {} fails", sink.name))) } else { Ok(()) };
-    }
-    tell_lost(sink, record)
+    let Err(error) = try_to_append(sink, record) else { return tell_lost(sink, record) };
+    let first = sink.lost.fetch_add(1, Ordering::Relaxed) == 0;
+    if first { Err(error.context(format!("the appender {} fails", sink.name))) } else { Ok(()) }
 }
 
-/// The same for a line that waits: it is not lost if it has to wait on. Whether it was appended.
+/// The same for a line that waits: it is not lost if it has to wait on. Whether it need not.
 pub(super) fn append_late(sink: &Sink, record: &Record<'_>) -> bool {
-    let is_appended = sink.append.append(record).is_ok();
+    let is_appended = try_to_append(sink, record).is_ok();
     if is_appended {
         // That the count cannot be told is not the line's fault.
         let _ = tell_lost(sink, record);
     }
     is_appended
+}
+
+/// Appends, or leaves the line out and counts it, since the file has grown too large.
+fn try_to_append(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
+    match sink.append.append(record) {
+        Err(error) if error.is::<LeftOut>() => {
+            sink.left_out.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+        appended => appended,
+    }
 }
 
 /// After a line that was appended: how many were not.

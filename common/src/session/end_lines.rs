@@ -78,8 +78,7 @@ impl EndLines {
     /// an end line.
     pub fn run_timers(&mut self, now: Instant) -> Vec<Begun> {
         self.late.write(now);
-        let is_due = self.looked.is_none_or(|looked| looked + LOOK_EVERY <= now);
-        if self.inherited.is_empty() || !is_due {
+        if self.inherited.is_empty() || self.next().is_some_and(|at| at > now) {
             return Vec::new();
         }
         self.looked = Some(now);
@@ -99,12 +98,13 @@ impl EndLines {
 
     /// When `run_timers` has something to do.
     pub fn due(&self) -> Option<Instant> {
-        [self.late.due(), self.looked_next()].into_iter().flatten().min()
+        let look = (!self.inherited.is_empty()).then(|| self.next().unwrap_or_else(Instant::now));
+        [self.late.due(), look].into_iter().flatten().min()
     }
 
-    fn looked_next(&self) -> Option<Instant> {
-        let next = || self.looked.map_or_else(Instant::now, |looked| looked + LOOK_EVERY);
-        (!self.inherited.is_empty()).then(next)
+    /// When it is to be looked for inherited sessions again; none: now.
+    fn next(&self) -> Option<Instant> {
+        self.looked.map(|looked| looked + LOOK_EVERY)
     }
 
     /// This parent ends.

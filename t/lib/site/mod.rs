@@ -12,6 +12,7 @@ pub use build::{Builder, PartnerEntry};
 pub use daemon::Role;
 pub use flight::Flight;
 
+use crate::installation::day_files;
 use crate::loglines::{Documented, Line};
 use crate::wait::{PATIENCE, wait_for};
 use daemon::Daemon;
@@ -24,6 +25,7 @@ use oftp2peer::{Partner, Running};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -201,6 +203,15 @@ impl Site {
     /// What a daemon has logged so far.
     pub fn log(&self, role: Role) -> String {
         daemon::log(role, &self.folder(role))
+    }
+
+    /// Makes a daemon's log of today longer by at least so many octets, in lines as they may be there.
+    pub fn fill_log(&self, role: Role, octets: usize) -> io::Result<()> {
+        let day = day_files(&self.folder(role), role.stem()).pop().ok_or(io::ErrorKind::NotFound)?;
+        let log = self.log(role);
+        let line = format!("{}] a line of the day\n", log.split(']').next().unwrap_or_default());
+        let mut file = fs::OpenOptions::new().append(true).open(day)?;
+        file.write_all(line.repeat(octets / line.len() + 1).as_bytes())
     }
 
     /// What a daemon has printed so far.
