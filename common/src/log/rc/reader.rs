@@ -58,17 +58,20 @@ impl<'a, 'input> Reader<'a, 'input> {
         // In this order, because names may be used before the element that defines them.
         let layouts = self.by_name(&layouts, Self::layout);
         let policies = self.by_name(&policies, Self::policy);
-        let mut appenders =
-            self.by_name(&appenders, |reader, node| reader.appender(node, &layouts, &policies));
+        let found = self.by_name(&appenders, |reader, node| reader.appender(node, &layouts, &policies));
         let warnings = Vec::from_iter(self.stranger(&categories));
-        let categories = self.categories(&categories, &appenders)?;
+        let categories = self.categories(&categories, &found)?;
         // Each that a category uses is sound: its fault would have ended this.
-        self.unused.extend(appenders.values().filter_map(|appender| appender.clone().err()));
+        let mut appenders = BTreeMap::new();
+        for (name, appender) in found {
+            match appender {
+                Ok(appender) => drop(appenders.insert(name, appender)),
+                Err(fault) => drop(self.unused.insert(fault)),
+            }
+        }
         self.unused.extend(layouts.into_values().filter_map(Result::err));
         self.unused.extend(policies.into_values().filter_map(Result::err));
-        appenders.retain(|_, appender| appender.is_ok());
-        let appenders = appenders.into_iter().filter_map(|(name, appender)| Some((name, appender.ok()?)));
-        Ok(Rc { reread, categories, appenders: appenders.collect(), warnings })
+        Ok(Rc { reread, categories, appenders, warnings })
     }
 
     /// A warning, where the file speaks of others alone: its levels and appenders have no effect on the daemon.
