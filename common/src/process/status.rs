@@ -148,11 +148,6 @@ impl Status {
     }
 }
 
-/// Whether a child ended with this status.
-pub fn is(ended: WaitStatus, status: Status) -> bool {
-    matches!(ended, WaitStatus::Exited(_, code) if code == i32::from(status.number()))
-}
-
 /// The status with which a child ended; none if a signal killed it.
 pub fn of(ended: WaitStatus) -> Option<Status> {
     match ended {
@@ -162,14 +157,12 @@ pub fn of(ended: WaitStatus) -> Option<Status> {
 }
 
 /// How a child ended, in one word: its own status, or the signal that killed it.
-pub fn word_of(status: WaitStatus) -> String {
-    match status {
-        WaitStatus::Exited(_, code) => u8::try_from(code)
-            .ok()
-            .and_then(Status::from_number)
-            .map_or_else(|| format!("exit-{code}"), |status| status.word().to_owned()),
-        WaitStatus::Signaled(_, signal, _) => format!("killed-by-{signal}"),
-        other => format!("{other:?}"),
+pub fn word_of(ended: WaitStatus) -> String {
+    match (of(ended), ended) {
+        (Some(status), _) => status.word().to_owned(),
+        (None, WaitStatus::Exited(_, code)) => format!("exit-{code}"),
+        (None, WaitStatus::Signaled(_, signal, _)) => format!("killed-by-{signal}"),
+        (None, other) => format!("{other:?}"),
     }
 }
 

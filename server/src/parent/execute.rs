@@ -154,7 +154,7 @@ impl Parent {
         for (pid, ended) in sys::reap() {
             self.read_child(pid);
             self.close_channel(pid);
-            self.probes += u64::from(status::is(ended, Status::Probe));
+            self.probes += u64::from(status::of(ended) == Some(Status::Probe));
             self.feed(|sessions, conditions, now| sessions.reap(pid, ended, conditions, now));
         }
     }
