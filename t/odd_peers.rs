@@ -149,8 +149,7 @@ fn values_of_peers_are_values_in_logs_lists_and_the_database() {
 #[test]
 fn json_that_is_too_deep_ends_the_client_and_nothing_else() {
     let mut site = Builder::new("deep").prepare().unwrap();
-    site.restart(Role::Api).unwrap();
-    site.wait_log(Role::Api, "listening on");
+    site.bring_up(Role::Api).unwrap();
     let mut dmz = Dmz::take_over(&mut site).unwrap();
     let deep = (0..300).fold(json!(0), |inner, _| json!([inner]));
     dmz.tell(&json!({"system-log": deep})).unwrap();
