@@ -46,7 +46,7 @@ impl Parent {
     }
 
     /// All or nothing: the new listener is bound before anything old is given up.
-    fn activate_config(&mut self, config: ActiveConfig, skipped: &[String]) {
+    fn activate_config(&mut self, mut config: ActiveConfig, skipped: &[String]) {
         let (generation, log_max_bytes) = (config.generation, config.limits.log_max_bytes);
         if !self.check_outgoing_address(&config) || !self.open_listener(&config) {
             return;
@@ -58,6 +58,8 @@ impl Parent {
         if self.config.as_ref().is_none_or(|before| before.generation != generation) {
             self.report_partner_addresses(&config);
         }
+        self.resolver.set_names(config.addresses.names(), Instant::now());
+        config.addresses.set_resolved(self.resolver.addresses());
         self.config = Some(config);
         self.fetch.recover();
         Event::new(&events::CONFIG_TAKEN).field_num("generation", generation).log();

@@ -10,6 +10,7 @@
 //! * `control`, `config_fetch`: the client, once it is joined, and the configuration that comes by it
 //! * `succession`: whether another client takes its place
 //! * `listeners`: the TLS listener
+//! * `resolver`: the addresses of partners that are called by a name
 //! * `reports`, `crl_urls`: what goes to the backend
 //! * `expiry`, `outgoing_address`: what changes without an event
 //! * `action`, `tokens`: what they all speak of
@@ -34,6 +35,7 @@ mod places;
 mod pool;
 mod refusal_lines;
 mod reports;
+mod resolver;
 mod screening;
 mod sessions;
 mod sources;
@@ -59,10 +61,12 @@ use expiry::{Countdown, Licensing};
 use internal_port::InternalPort;
 use listeners::Listeners;
 use mio::net::TcpStream;
+use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Token};
 use newcomer::{Expected, Newcomer};
 use nix::unistd::Pid;
 use reports::Reports;
+use resolver::Resolver;
 use sessions::Sessions;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -84,6 +88,7 @@ pub(crate) struct Parent {
     /// The channels of children that can be sent messages.
     channels: HashMap<Pid, Channel>,
     reports: Reports,
+    resolver: Resolver,
     end_lines: EndLines,
     licensing: Licensing,
     /// Of our certificate towards partners.
@@ -127,6 +132,7 @@ impl Parent {
             sessions: Sessions::default(),
             channels: HashMap::new(),
             reports: Reports::new(untold),
+            resolver: Resolver::default(),
             end_lines,
             licensing,
             certificate: Countdown::default(),
@@ -160,8 +166,12 @@ impl Parent {
             {
                 self = self.fork(fork);
             }
+            if self.stop.is_none() && self.config.is_some() && self.resolver.is_due(Instant::now()) {
+                self = self.fork_resolver();
+            }
             self.before_wait();
             if let Some(stop) = self.stop.take() {
+                self.resolver.stop();
                 self.log_counts();
                 self.end_lines.finish();
                 self.close_control();
@@ -203,6 +213,30 @@ impl Parent {
         }
     }
 
+    /// Forks the process that looks up names: it has those alone, and goes on however long the system's resolver waits.
+    fn fork_resolver(mut self) -> Self {
+        let now = Instant::now();
+        let forked = pipe::new().and_then(|ends| Ok((ends, sys::fork()?)));
+        match forked {
+            Ok(((sender, receiver), sys::Fork::Parent(pid))) => {
+                drop(sender);
+                self.resolver.begin(pid, receiver, self.poller.registry(), now);
+            }
+            Ok(((sender, receiver), sys::Fork::Child)) => {
+                drop(receiver);
+                let names = self.resolver.names().clone();
+                drop(self);
+                let done = resolver::run(names.iter().map(String::as_str), sender);
+                sys::exit_now(if done.is_ok() { Status::Normal } else { Status::Failed }.number());
+            }
+            Err(e) => {
+                common::warn!("the names of partners are looked up later: no process can be started: {e}");
+                self.resolver.put_off(now);
+            }
+        }
+        self
+    }
+
     /// Nobody can be served any more.
     fn refuse_fork(mut self, fork: &Fork<TcpStream>, reason: &'static str) -> Self {
         self.feed(|sessions, _, now| {
@@ -225,6 +259,7 @@ impl Parent {
             Some(Source::InternalPort) => self.internal_port.accept(self.poller.registry()),
             Some(Source::Listener) => self.accept_partners(),
             Some(Source::Control) => self.read_client(),
+            Some(Source::Resolver) => self.read_resolver(),
             Some(Source::Newcomer(slot)) => self.advance_newcomer(slot),
             Some(Source::Child(pid)) => self.read_child(pid),
             None => {}
@@ -244,6 +279,7 @@ impl Parent {
         self.settle_succession();
         self.maintain_client();
         self.write_end_lines();
+        self.resolver.expire(Instant::now());
         if self.checked.elapsed() >= REFRESH {
             self.check_every_minute();
         }
@@ -277,6 +313,7 @@ impl Parent {
         let with_client =
             self.client.as_ref().map(|_| [self.fetch.due(), self.reports.due(), self.sessions.due()]);
         [
+            self.config.as_ref().and_then(|_| self.resolver.due()),
             self.listeners.retry_at(),
             self.internal_port.due(),
             self.end_lines.due(),

@@ -113,8 +113,7 @@ impl Screening {
         }
     }
 
-    /// A partner was called there, and a session has begun: it is known under this address when it calls. A name in the
-    /// partner table is looked up by none but the session process that calls it.
+    /// A partner was called there, and a session has begun: it is known under this address when it calls.
     pub(super) fn note_called(&mut self, address: IpAddr, now: Instant) {
         self.known.note(address, now);
     }
