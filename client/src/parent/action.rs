@@ -41,6 +41,8 @@ pub(super) enum Action {
     RequestPair(Pid),
     /// There is no session process for this pair: logs why, and says so to the server.
     FailPair(SessionId, String),
+    /// The session process of this pair is gone: the same, and whoever has its data connection is left alone.
+    LosePair(SessionId, String),
     /// A session has begun: so that its end is told in any case.
     NoteBegun { pid: Pid, session: SessionId, direction: Direction, partner: String },
     /// A session process has written its end line, or leaves it here.

@@ -120,11 +120,22 @@ impl Sessions {
         self.pool.maintain(wanted, here, now, actions);
     }
 
-    /// A child has ended, and its last messages are read; none if it is not in the table.
-    pub(super) fn reap(&mut self, pid: Pid, now: Instant) -> Option<Ended> {
+    /// A child has ended, and its last messages are read; none if it is not in the table. `fault`: how it ended, if it
+    /// was in no state to say anything: the server would wait for its pair in vain.
+    pub(super) fn reap(
+        &mut self,
+        pid: Pid,
+        fault: Option<&str>,
+        now: Instant,
+        actions: &mut Actions,
+    ) -> Option<Ended> {
         let ended = self.children.reap(pid)?;
         if ended.was_idle {
             self.pool.failed(now);
+        }
+        if let (Some(pair), Some(fault)) = (ended.unjoined, fault) {
+            let reason = format!("the client's session process {pid} has ended: {fault}");
+            actions.push(Action::LosePair(pair, reason));
         }
         Some(ended)
     }

@@ -330,7 +330,7 @@ impl Parent {
             }
             ToServer::PairFailed { pair, reason, retired } => self.feed(|sessions, _, now| {
                 if retired {
-                    sessions.retire_idle_pair(pair, &reason, now);
+                    sessions.lose_pair(pair, &reason, now);
                 } else {
                     sessions.fail_pair(pair, &reason, now);
                 }

@@ -299,9 +299,7 @@ impl Parent {
         let now = Instant::now();
         let gives_room = |client: &Client| client.announced().is_some() || client.life().is_silent(now);
         let awaited = self.client.as_ref().is_none_or(gives_room) || self.sessions.awaits_dial();
-        if let Err(e) = self.internal_port.set_listening(awaited, self.poller.registry()) {
-            self.stop = Some(Finish::Failed(format!("the internal port cannot listen: {e}")));
-        }
+        self.internal_port.set_listening(awaited, self.poller.registry(), now);
     }
 
     /// When the loop has something to do, whether an event comes or not.
