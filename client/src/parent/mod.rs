@@ -129,6 +129,7 @@ impl Parent {
         program: &str,
         end_lines: EndLines,
     ) -> io::Result<Self> {
+        common::link::join::prepare().map_err(io::Error::other)?;
         let poller = Poll::new()?;
         poller.registry().register(&mut signals, tokens::SIGNALS, Interest::READABLE)?;
         let mut actions = Actions::default();

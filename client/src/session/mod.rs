@@ -22,6 +22,7 @@ use crate::messages::ToParent;
 use common::process::status::Status;
 use common::sys;
 use context::SessionContext;
+use std::mem::ManuallyDrop;
 use stop::Stop;
 
 /// The whole life of a session child; gives its exit status.
@@ -32,7 +33,8 @@ pub(crate) fn run(init: ChildInit) -> Status {
     let ChildInit { channel, server, source, config, work, ledger } = init;
     let direction = work.direction();
     let mut context = match SessionContext::new(channel, server, source, config, direction, ledger) {
-        Ok(context) => context,
+        // The process ends with this function: what it has inherited is not taken apart piece by piece before.
+        Ok(context) => ManuallyDrop::new(context),
         Err(e) => {
             common::error!("a session process cannot start: {e}");
             return Status::Internal;

@@ -49,6 +49,7 @@ use crate::session::{self, ChildInit};
 use crate::untold::Untold;
 use action::Fork;
 use common::ipc::channel::Channel;
+use common::link::join;
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
@@ -118,6 +119,7 @@ impl Parent {
     ) -> io::Result<Self> {
         let licensing = Licensing::new(identity, licence, licence_file);
         let context = licensing.context().map_err(io::Error::other)?;
+        join::prepare().map_err(io::Error::other)?;
         let poller = Poll::new()?;
         poller.registry().register(&mut signals, tokens::SIGNALS, Interest::READABLE)?;
         let internal_port = InternalPort::new(listener, context, poller.registry())?;

@@ -205,9 +205,7 @@ impl Join {
     /// One step, if the partner is trusted by now.
     fn advance(&mut self, context: &mut SessionContext, trusted: bool) -> Result<(), Refusal> {
         if let (Stage::Waiting, true) = (&self.stage, trusted) {
-            if let Some(Data { pair, ticket, conn }) = context.data.take() {
-                let ssl = join::initiate(pair, &ticket).map_err(|e| Refusal::internal(&e))?;
-                let conn = conn.encrypt(ssl).map_err(|e| Refusal::internal(&e))?;
+            if let Some(Data { pair, conn }) = context.data.take() {
                 self.stage = Stage::Handshake(pair, Box::new(conn));
             } else if let Some(reason) = context.no_pair.take() {
                 self.again(context, &reason)?;
