@@ -82,7 +82,7 @@ impl Invocation {
 
     /// The database, open.
     pub(super) async fn open(&self) -> Result<Db, CliError> {
-        let db = Db::open(&self.location()?).await?;
+        let db = super::open(&self.location()?).await?;
         Ok(self.opened.get_or_init(|| db).clone())
     }
 

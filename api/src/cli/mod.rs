@@ -28,6 +28,7 @@ mod token;
 mod trust;
 
 use crate::causes::{causes, sentence};
+use crate::db::{Db, DbError, Location};
 use args::{Invocation, Opt};
 use common::sys;
 use error::CliError;
@@ -162,6 +163,15 @@ fn run(words: &[String]) -> Result<(), CliError> {
         }
         done
     })
+}
+
+/// Opens the database; tells if it was brought up to date thereby.
+async fn open(at: &Location) -> Result<Db, DbError> {
+    let db = Db::open(at).await?;
+    if let Some(upgrade) = db.upgraded() {
+        output::note(&format!("{at}: {upgrade}"));
+    }
+    Ok(db)
 }
 
 /// A whole command line within another command.

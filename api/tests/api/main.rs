@@ -46,4 +46,6 @@ mod tokens;
 #[cfg(test)]
 mod trusted;
 #[cfg(test)]
+mod upgrades;
+#[cfg(test)]
 mod web;

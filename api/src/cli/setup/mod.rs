@@ -81,7 +81,7 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
 
 /// The database, if there is one.
 async fn existing(location: &Location) -> Result<Option<Db>, CliError> {
-    match Db::open(location).await {
+    match super::open(location).await {
         Ok(db) => Ok(Some(db)),
         Err(DbError::Missing(_) | DbError::Empty(Location::Postgres(_))) => Ok(None),
         Err(other) => Err(other.into()),
