@@ -7,6 +7,7 @@
 
 mod apilog;
 mod causes;
+mod change;
 mod cli;
 mod crl_fetch;
 mod db;

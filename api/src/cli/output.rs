@@ -24,6 +24,11 @@ pub(super) fn say(line: &str) -> Result<(), CliError> {
     print(&format!("{}\n", visible(line)))
 }
 
+/// Prints lines for people.
+pub(super) fn say_lines(lines: &str) -> Result<(), CliError> {
+    lines.lines().try_for_each(say)
+}
+
 /// Tells something beside a result that is on standard output.
 pub(super) fn note(line: &str) {
     eprintln!("os4xapi: {}", visible(line));

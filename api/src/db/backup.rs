@@ -3,7 +3,7 @@
 //! on with the restored state.
 
 use super::location::{SUFFIXES, beside};
-use super::{Db, DbError, Location, NewFile, generation, rows};
+use super::{Change, Db, DbError, Location, NewFile, generation, rows};
 use common::text::clock;
 use std::path::{Path, PathBuf};
 
@@ -66,26 +66,28 @@ impl Restoration {
         Ok(Self { db, path: copy, file, generation })
     }
 
-    /// Puts its rows in the place of those of `current`, which others may work on. Gives the new generation.
-    pub(crate) async fn replace(self, current: &Db) -> Result<u64, DbError> {
+    /// Puts its rows in the place of those that `change` works on.
+    pub(crate) async fn replace(self, change: &mut Change) -> Result<(), DbError> {
         let mut snapshot = self.db.snapshot().await?;
-        let mut change = current.change().await?;
-        rows::replace(&mut snapshot, &mut change, false).await?;
+        rows::replace(&mut snapshot, change, false, false).await?;
         change.raise_above(self.generation).await?;
-        let now = change.commit().await?;
         drop(snapshot);
         self.db.close().await;
-        Ok(now)
+        Ok(())
     }
 
-    /// Becomes the database at `path`, where there is none. Gives the new generation.
-    pub(crate) async fn become_database(self, path: &Path) -> Result<u64, DbError> {
+    /// The database in it, which is a copy.
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Becomes the database at `path`, where there is none.
+    pub(crate) async fn become_database(self, path: &Path) -> Result<(), DbError> {
         sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *self.db.connection().await?).await?;
-        let now = self.db.change().await?.commit().await?;
         self.db.close().await;
         std::fs::rename(&self.path, path).map_err(|cause| DbError::Create(path.to_path_buf(), cause))?;
         self.file.keep();
-        Ok(now)
+        Ok(())
     }
 }
 

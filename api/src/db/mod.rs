@@ -260,10 +260,15 @@ impl Db {
         let mut transaction = self.pool.begin().await?;
         // The first statement writes: SQLite then waits for its turn here instead of failing at a later write,
         // and PostgreSQL's row lock puts changes in a row.
-        sqlx::query("UPDATE os4x_generation SET value = CASE WHEN value >= $1 THEN value + 1 ELSE $1 END")
-            .bind(common::text::clock::now())
-            .execute(&mut *transaction)
-            .await?;
+        count_up(&mut transaction).await?;
+        Ok(Change(transaction))
+    }
+
+    /// One that alters what the backend alone sees. It waits for its turn among the others all the same: a change sees
+    /// nothing of another one.
+    pub(crate) async fn unseen_change(&self) -> Result<Change, DbError> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("UPDATE os4x_generation SET value = value").execute(&mut *transaction).await?;
         Ok(Change(transaction))
     }
 
@@ -285,6 +290,11 @@ impl Db {
 pub(crate) struct Change(Transaction<'static, Any>);
 
 impl Change {
+    /// Lets the daemons see it after all.
+    pub(crate) async fn make_seen(&mut self) -> Result<(), DbError> {
+        count_up(self).await
+    }
+
     /// Lets the generation be above `other`.
     pub(crate) async fn raise_above(&mut self, other: u64) -> Result<(), DbError> {
         let least = i64::try_from(other).unwrap_or(i64::MAX).saturating_add(1);
@@ -301,6 +311,14 @@ impl Change {
         self.0.commit().await?;
         Ok(now)
     }
+}
+
+async fn count_up(connection: &mut AnyConnection) -> Result<(), DbError> {
+    sqlx::query("UPDATE os4x_generation SET value = CASE WHEN value >= $1 THEN value + 1 ELSE $1 END")
+        .bind(common::text::clock::now())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 impl Deref for Change {

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod abuse;
 #[cfg(test)]
+mod audits;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod banned;
