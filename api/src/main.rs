@@ -11,6 +11,7 @@ mod change;
 mod cli;
 mod crl_fetch;
 mod db;
+mod expiry;
 mod http;
 #[cfg(test)]
 mod man;

@@ -12,6 +12,7 @@ mod copy;
 mod crl;
 mod date;
 mod error;
+mod expiry;
 mod ignore;
 mod init;
 mod licence;
@@ -87,6 +88,7 @@ static COMMANDS: &[&[Command]] = &[
     licence::COMMANDS,
     ban::COMMANDS,
     ignore::COMMANDS,
+    expiry::COMMANDS,
     audit::COMMANDS,
     reports::COMMANDS,
 ];
@@ -115,6 +117,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
 
   ban add|list|remove               networks that the server refuses
   ignore add|list|remove            what the system log and the event script leave out
+  expiry                            everything that ends, and what to do about it
   audit list|show|verify|revert     who has changed what, and back
   log                               what the daemons reported
   sessions                          their sessions

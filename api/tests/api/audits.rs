@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 /// Commands that change nothing in the database.
-const READING: [&str; 21] = [
+const READING: [&str; 22] = [
     "serve",
     "backup",
     "config get",
@@ -27,6 +27,7 @@ const READING: [&str; 21] = [
     "token show",
     "ban list",
     "ignore list",
+    "expiry",
     "log",
     "sessions",
     "audit list",

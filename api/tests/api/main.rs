@@ -18,6 +18,8 @@ mod downloads;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod expiry;
+#[cfg(test)]
 mod files;
 #[cfg(test)]
 mod functions;
