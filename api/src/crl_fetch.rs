@@ -3,7 +3,7 @@
 //! is not trusted, even if an operator named the URL.
 
 use crate::causes::on_one_line;
-use crate::db::{Db, DbError};
+use crate::db::{Change, Db, DbError};
 use crate::http::proxy::Proxies;
 use crate::http::{Client, HttpError, Reach};
 use crate::pki::PkiError;
@@ -122,6 +122,13 @@ pub(crate) struct Fetched {
     pub(crate) is_old_news: bool,
 }
 
+impl Fetched {
+    /// The daemons are to see it: what changes nothing makes no new generation.
+    pub(crate) fn is_news(&self) -> bool {
+        matches!(self.outcome, Ok(Taken { kept: Kept::First | Kept::Newer, .. }))
+    }
+}
+
 /// Why a round of downloads ended early.
 #[derive(Debug)]
 pub(crate) enum RoundError {
@@ -161,6 +168,13 @@ impl From<HttpError> for RoundError {
     }
 }
 
+/// A CRL that came from a URL and is its issuer's, or why none did.
+#[derive(Debug)]
+pub(crate) struct Download {
+    url: String,
+    crl: Result<CrlFacts, FetchError>,
+}
+
 /// Downloads from each of `urls`, and tells what became of each as soon as it is stored.
 pub(crate) async fn fetch(
     db: &Db,
@@ -168,26 +182,63 @@ pub(crate) async fn fetch(
     urls: Vec<String>,
     mut tell: impl FnMut(Fetched),
 ) -> Result<(), RoundError> {
-    let reach = if values.yes("proxy_crl_allow_private") { Reach::Anywhere } else { Reach::PublicOnly };
-    let client =
-        Arc::new(Client::new(reach, Proxies::of(|name| values.text(name)).map_err(HttpError::from)?)?);
-    let bounds = Bounds::of(values.number("proxy_crl_max_size"));
-    let mut urls = urls.into_iter();
-    let mut downloads = JoinSet::new();
-    loop {
-        while downloads.len() < bounds.at_a_time
-            && let Some(url) = urls.next()
-        {
-            let client = Arc::clone(&client);
-            downloads.spawn(async move {
-                let got = client.get(&url, bounds.octets, bounds.deadline).await;
-                (url, got)
-            });
+    let mut round = Round::begin(values, urls)?;
+    while let Some(download) = round.next(db).await? {
+        let mut change = db.unseen_change().await?;
+        let fetched = keep(&mut change, values, download).await?;
+        if fetched.is_news() {
+            change.make_seen().await?;
         }
-        // A download that panicked is none; the next round tries again.
-        let Some(joined) = downloads.join_next().await else { return Ok(()) };
-        if let Ok((url, got)) = joined {
-            tell(take(db, values, url, got).await?);
+        change.commit().await?;
+        tell(fetched);
+    }
+    Ok(())
+}
+
+/// Downloads, a few at a time. Stores nothing.
+pub(crate) struct Round {
+    client: Arc<Client>,
+    /// The setting `proxy_crl_max_size`.
+    most: u32,
+    waiting: std::vec::IntoIter<String>,
+    running: JoinSet<(String, Result<Bytes, HttpError>)>,
+}
+
+impl Round {
+    /// From each of `urls`.
+    pub(crate) fn begin(values: &Values, urls: Vec<String>) -> Result<Self, RoundError> {
+        let reach = if values.yes("proxy_crl_allow_private") { Reach::Anywhere } else { Reach::PublicOnly };
+        let proxies = Proxies::of(|name| values.text(name)).map_err(HttpError::from)?;
+        Ok(Self {
+            client: Arc::new(Client::new(reach, proxies)?),
+            most: values.number("proxy_crl_max_size"),
+            waiting: urls.into_iter(),
+            running: JoinSet::new(),
+        })
+    }
+
+    /// What came from one more of them; none: that were all.
+    pub(crate) async fn next(&mut self, db: &Db) -> Result<Option<Download>, DbError> {
+        let bounds = Bounds::of(self.most);
+        loop {
+            while self.running.len() < bounds.at_a_time
+                && let Some(url) = self.waiting.next()
+            {
+                let client = Arc::clone(&self.client);
+                self.running.spawn(async move {
+                    let got = client.get(&url, bounds.octets, bounds.deadline).await;
+                    (url, got)
+                });
+            }
+            match self.running.join_next().await {
+                None => return Ok(None),
+                Some(Ok((url, got))) => {
+                    let crl = judge(db, self.most, got).await?;
+                    return Ok(Some(Download { url, crl }));
+                }
+                // A download that panicked is none; the next round tries again.
+                Some(Err(_)) => {}
+            }
         }
     }
 }
@@ -212,21 +263,41 @@ impl Bounds {
     }
 }
 
-/// Judges and stores what came from `url`, and notes how that went.
-async fn take(
+/// The CRL that came, if its issuer has signed it.
+async fn judge(
     db: &Db,
-    values: &Values,
-    url: String,
+    most: u32,
     got: Result<Bytes, HttpError>,
+) -> Result<Result<CrlFacts, FetchError>, DbError> {
+    let octets = match got {
+        Err(HttpError::TooLarge(_)) => {
+            return Ok(Err(FetchError::TooLarge(most)));
+        }
+        Err(error) => return Ok(Err(FetchError::Http(error))),
+        Ok(octets) => octets,
+    };
+    let mut connection = db.connection().await?;
+    let trusted = certificates::trusted(&mut connection).await?;
+    // One that cannot be read is named when the configuration is handed out.
+    let (issuers, _) = intermediates::issuers(&mut connection, &trusted).await?;
+    Ok(check(&octets, &issuers))
+}
+
+/// Stores what came from a URL if it is the newest, and notes how that went.
+pub(crate) async fn keep(
+    change: &mut Change,
+    values: &Values,
+    Download { url, crl }: Download,
 ) -> Result<Fetched, DbError> {
-    let outcome = match got {
-        Err(HttpError::TooLarge(_)) => Err(FetchError::TooLarge(values.number("proxy_crl_max_size"))),
-        Err(error) => Err(FetchError::Http(error)),
-        Ok(octets) => store(db, &url, &octets).await?,
+    let outcome = match crl {
+        Err(why) => Err(why),
+        Ok(crl) => match crls::offer(change, &crl, Some(&url)).await? {
+            Kept::NoRoom => Err(FetchError::NoRoom(MAX_CRLS)),
+            kept => Ok(Taken { crl, kept }),
+        },
     };
     let now = clock::now();
-    let mut connection = db.connection().await?;
-    let before = crl_urls::get(&mut connection, &url).await?;
+    let before = crl_urls::get(change, &url).await?;
     let (due, error) = match &outcome {
         Ok(taken) => {
             let next = taken.crl.next_update;
@@ -238,30 +309,8 @@ async fn take(
         Err(why) => (now + pause(before.as_ref().map_or(0, |url| url.failures)), Some(on_one_line(why))),
     };
     let is_old_news = before.is_some_and(|url| url.error == error);
-    crl_urls::tried(&mut connection, &url, due, outcome.is_ok(), error.as_deref()).await?;
+    crl_urls::tried(change, &url, due, outcome.is_ok(), error.as_deref()).await?;
     Ok(Fetched { url, outcome, is_old_news })
-}
-
-/// Stores a CRL that its issuer signed and that is the newest. What changes nothing makes no new generation.
-async fn store(db: &Db, url: &str, octets: &[u8]) -> Result<Result<Taken, FetchError>, DbError> {
-    let mut connection = db.connection().await?;
-    let trusted = certificates::trusted(&mut connection).await?;
-    // One that cannot be read is named when the configuration is handed out.
-    let (issuers, _) = intermediates::issuers(&mut connection, &trusted).await?;
-    drop(connection);
-    let crl = match check(octets, &issuers) {
-        Ok(crl) => crl,
-        Err(why) => return Ok(Err(why)),
-    };
-    let mut change = db.change().await?;
-    let kept = crls::offer(&mut change, &crl, Some(url)).await?;
-    if matches!(kept, Kept::First | Kept::Newer) {
-        change.commit().await?;
-    }
-    Ok(match kept {
-        Kept::NoRoom => Err(FetchError::NoRoom(MAX_CRLS)),
-        kept => Ok(Taken { crl, kept }),
-    })
 }
 
 /// The CRL in `octets`, if one of `issuers` issued and signed it.

@@ -7,9 +7,11 @@
 
 mod apilog;
 mod causes;
+mod change;
 mod cli;
 mod crl_fetch;
 mod db;
+mod expiry;
 mod http;
 #[cfg(test)]
 mod man;

@@ -57,7 +57,7 @@ pub(crate) fn obstacle<'a>(files: impl IntoIterator<Item = &'a Path>) -> Option<
 }
 
 /// A user's name, or the number of one without.
-fn name(uid: u32) -> String {
+pub(crate) fn name(uid: u32) -> String {
     let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
     user.map_or_else(|| uid.to_string(), |user| user.name)
 }

@@ -3,6 +3,8 @@
 //! the option takes. Knows no command.
 
 use super::error::CliError;
+use super::output;
+use crate::change::{Act, Author, Order};
 use crate::db::{Db, Location};
 use crate::pki::read;
 use crate::settings::yes_no;
@@ -39,6 +41,8 @@ impl Opt {
 
 /// A command line that fits its command.
 pub(super) struct Invocation {
+    /// The words of its command.
+    words: &'static str,
     matches: Matches,
     /// The database, once the command has opened it: `run` closes it when the command is done.
     opened: Rc<OnceCell<Db>>,
@@ -47,6 +51,7 @@ pub(super) struct Invocation {
 impl Invocation {
     /// Reads `words`; none when help is asked for; the reason when they do not fit.
     pub(super) fn parse(
+        command: &'static str,
         options: &[Opt],
         (least, most): (usize, usize),
         words: &[String],
@@ -71,7 +76,7 @@ impl Invocation {
                 "there is an argument too many: '{}'",
                 matches.free.last().map_or("", String::as_str)
             )),
-            _ => Ok(Some(Self { matches, opened: Rc::default() })),
+            _ => Ok(Some(Self { words: command, matches, opened: Rc::default() })),
         }
     }
 
@@ -82,8 +87,24 @@ impl Invocation {
 
     /// The database, open.
     pub(super) async fn open(&self) -> Result<Db, CliError> {
-        let db = Db::open(&self.location()?).await?;
+        let db = super::open(&self.location()?).await?;
         Ok(self.opened.get_or_init(|| db).clone())
+    }
+
+    /// What is asked for by whom; of a command that changes something.
+    pub(super) fn order(&self) -> Result<Order, CliError> {
+        let if_version = self.parsed("if-version", "the version of what is to be changed, a number")?;
+        Ok(Order { author: Author::of_command(), act: self.words, dry_run: self.flag("dry-run"), if_version })
+    }
+
+    /// The change that it is to make.
+    pub(super) async fn act(&self, db: &Db) -> Result<Act, CliError> {
+        Ok(Act::begin(db, self.order()?).await?)
+    }
+
+    /// Asks on a terminal whether to go on, unless it is said already, or nothing is to be changed.
+    pub(super) fn confirm(&self, question: &str) -> Result<(), CliError> {
+        output::confirm(question, self.flag("yes") || self.flag("dry-run"))
     }
 
     /// Where its database is to be found after it was opened.
@@ -144,6 +165,7 @@ mod tests {
     fn parse(words: &[&str]) -> Result<Option<Invocation>, String> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
         Invocation::parse(
+            "nothing",
             &[Opt::Value("host"), Opt::Flag("json"), Opt::Many("pin"), Opt::Output],
             (1, 2),
             &words,

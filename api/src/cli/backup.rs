@@ -6,11 +6,13 @@ use super::error::CliError;
 use super::{Command, output};
 use crate::db::{Db, DbError, Location, Restoration, generation, kept_name, move_aside};
 use common::text::clock;
+use serde_json::{Value, json};
 use std::path::Path;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "backup",
+        changes: false,
         help: BACKUP,
         options: &[],
         arguments: (1, 1),
@@ -18,6 +20,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "restore",
+        changes: true,
         help: RESTORE,
         options: &[Opt::Flag("yes")],
         arguments: (1, 1),
@@ -73,30 +76,50 @@ async fn restore(invocation: Invocation) -> Result<(), CliError> {
     }
     let restoration = Restoration::of(file, path).await?;
     let kept = kept_name(path);
-    let generation = match invocation.open().await {
+    match invocation.open().await {
         Ok(current) => {
             check_newer(&current, &restoration, &invocation).await?;
-            current.back_up(&kept).await?;
-            restoration.replace(&current).await?
+            let mut change = invocation.act(&current).await?;
+            if !change.is_dry_run() {
+                current.back_up(&kept).await?;
+            }
+            change.note("database".to_owned(), came_from(&restoration, &invocation));
+            restoration.replace(&mut change).await?;
+            say_kept(change.commit().await?, &kept)
         }
         Err(CliError::Db(DbError::Missing(_))) => {
-            let generation = restoration.become_database(path).await?;
-            return output::say(&format!(
-                "Restored, where no database was. It is now generation {generation}."
-            ));
+            let generation = restored_anew(&restoration, &invocation).await?;
+            restoration.become_database(path).await?;
+            output::say(&format!("Restored, where no database was. It is now generation {generation}."))
         }
         Err(why) if !invocation.flag("yes") => {
             output::warn(
                 "what would be replaced cannot be read, so nothing was done; --yes replaces it all the same.",
             );
-            return Err(why);
+            Err(why)
         }
         Err(_) => {
+            let generation = restored_anew(&restoration, &invocation).await?;
             move_aside(path, &kept)?;
             output::warn("if 'serve' runs, start it again: it has the old file open.");
-            restoration.become_database(path).await?
+            restoration.become_database(path).await?;
+            say_kept(generation, &kept)
         }
-    };
+    }
+}
+
+/// Writes down, in the copy that is to be the database, that it was restored; gives its generation.
+async fn restored_anew(restoration: &Restoration, invocation: &Invocation) -> Result<u64, CliError> {
+    let mut change = invocation.act(restoration.db()).await?;
+    change.note("database".to_owned(), came_from(restoration, invocation));
+    Ok(change.commit().await?)
+}
+
+fn came_from(restoration: &Restoration, invocation: &Invocation) -> Value {
+    json!({"from": invocation.argument(0), "generation": restoration.generation})
+}
+
+fn say_kept(generation: u64, kept: &Path) -> Result<(), CliError> {
     output::say(&format!(
         "Restored. It is now generation {generation}; what was there is kept as {}",
         kept.display()

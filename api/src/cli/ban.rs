@@ -3,6 +3,7 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
+use super::versions::Versions;
 use super::{Command, date, network, output};
 use crate::db::Change;
 use crate::store::bans::{self, Ban};
@@ -21,6 +22,7 @@ const DAYS: i64 = 30;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "ban add",
+        changes: true,
         help: ADD,
         options: &[Opt::Value("until"), Opt::Value("description")],
         arguments: (1, 1),
@@ -28,6 +30,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "ban list",
+        changes: false,
         help: LIST,
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
@@ -35,6 +38,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "ban remove",
+        changes: true,
         help: REMOVE,
         options: &[Opt::Flag("yes")],
         arguments: (1, 1),
@@ -85,7 +89,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         return Err(CliError::Usage("--description takes at most 200 characters".into()));
     }
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
     let all = bans::all(&mut change).await?;
     let found = all.iter().find(|ban| ban.network == network.to_string());
     if found.is_none() && all.len() >= MOST {
@@ -150,10 +154,14 @@ async fn warn_of_clients(change: &mut Change, network: &Network) -> Result<(), C
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let all = bans::all(&mut *db.connection().await?).await?;
+    let mut snapshot = db.snapshot().await?;
+    let all = bans::all(&mut snapshot).await?;
     if invocation.flag("json") {
+        let versions = Versions::of(&mut snapshot, "ban").await?;
+        let all: Vec<_> = all.into_iter().map(|ban| versions.with(ban.network.clone(), ban)).collect();
         return output::json(&all);
     }
+    drop(snapshot);
     let mut table = output::Table::new(&["NETWORK", "UNTIL", "ADDED", "DESCRIPTION"]);
     for ban in all {
         table.row(&[
@@ -169,8 +177,8 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let network = argument(&invocation)?;
     let db = invocation.open().await?;
-    output::confirm(&format!("let {network} in again?"), invocation.flag("yes"))?;
-    let mut change = db.change().await?;
+    invocation.confirm(&format!("let {network} in again?"))?;
+    let mut change = invocation.act(&db).await?;
     let is_removed = bans::remove(&mut change, &network.to_string()).await?;
     let others: Vec<String> = bans::all(&mut change)
         .await?

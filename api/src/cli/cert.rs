@@ -3,6 +3,7 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
+use super::versions::Versions;
 use super::{Command, output};
 use crate::pki::PkiError;
 use crate::pki::ca::{Ca, HTTPS_DAYS, Issued, hosts_of};
@@ -19,6 +20,7 @@ use std::path::Path;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "cert set",
+        changes: true,
         help: SET,
         options: &[Opt::Value("chain"), Opt::Value("key"), Opt::Value("password-file")],
         arguments: (0, 1),
@@ -26,6 +28,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "cert list",
+        changes: false,
         help: LIST,
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
@@ -33,6 +36,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "cert show",
+        changes: false,
         help: SHOW,
         options: &[Opt::Output],
         arguments: (1, 1),
@@ -40,6 +44,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "cert https",
+        changes: true,
         help: HTTPS,
         options: &[Opt::Many("host")],
         arguments: (0, 0),
@@ -119,7 +124,7 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     }
     let issued = Issued { certificate: chain.pem()?, key: pem };
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
     certificates::put(&mut change, usage, &issued).await?;
     change.commit().await?;
     if usage == Usage::Https {
@@ -155,6 +160,7 @@ fn warn_of_https(chain: &[X509]) {
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut connection = db.connection().await?;
+    let versions = Versions::of(&mut connection, "cert").await?;
     let mut rows = Vec::new();
     let mut table = output::Table::new(&["FOR", "SUBJECT", "ISSUER", "VALID UNTIL", "SHA-256"]);
     for usage in Usage::ALL {
@@ -168,6 +174,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
             "not_after": facts.until,
             "sha256": facts.fingerprint,
             "pem": found.certificate,
+            "version": versions.get(usage.word()),
         }));
         table.row(&[
             usage.word().to_owned(),
@@ -200,7 +207,7 @@ async fn https(invocation: Invocation) -> Result<(), CliError> {
         return Err(wrong("host", bad, "a host name or an IP address"));
     }
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
     if hosts.is_empty() {
         let old = certificates::need(&mut change, Usage::Https).await?;
         let old = X509::from_pem(old.certificate.as_bytes());

@@ -3,6 +3,7 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
+use super::versions::Versions;
 use super::{Command, output, proxy};
 use crate::pki::read;
 use crate::settings::{SETTINGS, Setting, Values, find};
@@ -14,6 +15,7 @@ use std::path::Path;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "config get",
+        changes: false,
         help: GET,
         options: &[],
         arguments: (1, 1),
@@ -21,6 +23,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "config set",
+        changes: true,
         help: SET,
         options: &[],
         arguments: (2, 2),
@@ -28,6 +31,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "config list",
+        changes: false,
         help: LIST,
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
@@ -76,7 +80,7 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
         None => setting.check(given)?,
     };
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
     let before = setting.shown(configuration::values(&mut change).await?.text(setting.name));
     configuration::set(&mut change, setting.name, &value).await?;
     configuration::values(&mut change).await?.check_order()?;
@@ -115,8 +119,10 @@ fn unchecked(name: &str, value: &str) -> Option<String> {
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let values = configuration::values(&mut *db.connection().await?).await?;
+    let mut snapshot = db.snapshot().await?;
+    let values = configuration::values(&mut snapshot).await?;
     if invocation.flag("json") {
+        let versions = Versions::of(&mut snapshot, "config").await?;
         let rows: Vec<_> = SETTINGS
             .iter()
             .map(|setting| {
@@ -125,11 +131,13 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
                     "value": shown(setting, &values),
                     "default": setting.default,
                     "help": setting.help,
+                    "version": versions.get(setting.name),
                 })
             })
             .collect();
         return output::json(&rows);
     }
+    drop(snapshot);
     let mut table = output::Table::new(&["NAME", "VALUE", "DEFAULT", "MEANING"]);
     for setting in SETTINGS.iter() {
         let value = shown(setting, &values);

@@ -3,10 +3,13 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
+use crate::change::{self, State};
 use crate::db::{Creation, Location, generation, rows};
+use serde_json::json;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "copy",
+    changes: true,
     help: HELP,
     options: &[Opt::Value("to")],
     arguments: (0, 0),
@@ -34,8 +37,12 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     let mut snapshot = db.snapshot().await?;
     let mut creation = Creation::begin(&to).await?;
     let change = creation.change();
-    let rows = rows::replace(&mut snapshot, change, true).await?;
+    let rows = rows::replace(&mut snapshot, change, true, true).await?;
     change.raise_above(generation(&mut snapshot).await?).await?;
+    let copied = change::read(change).await?;
+    let notes =
+        State::from([("database".to_owned(), json!({"from": from.to_string(), "to": to.to_string()}))]);
+    change::record(change, &copied, notes, &invocation.order()?).await?;
     creation.finish().await?;
     output::say(&format!(
         "{rows} rows copied from {from} to {to}. From now on give that place to 'serve' and to each command with --db; \

@@ -5,8 +5,9 @@ use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output, trust};
 use crate::causes::on_one_line;
-use crate::crl_fetch::{self, Taken};
-use crate::db::Db;
+use crate::change::Act;
+use crate::crl_fetch::{self, Fetched, Round, Taken};
+use crate::db::Change;
 use crate::pki::facts::CrlFacts;
 use crate::pki::issuers::crl_issuer_is_trusted;
 use crate::pki::read;
@@ -24,6 +25,7 @@ use std::path::Path;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "crl add",
+        changes: true,
         help: ADD,
         options: &[],
         arguments: (1, usize::MAX),
@@ -31,6 +33,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "crl list",
+        changes: false,
         help: LIST,
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
@@ -38,6 +41,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "crl fetch",
+        changes: true,
         help: FETCH,
         options: &[],
         arguments: (0, usize::MAX),
@@ -45,6 +49,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "crl remove",
+        changes: true,
         help: REMOVE,
         options: &[Opt::Flag("yes")],
         arguments: (1, 1),
@@ -93,12 +98,13 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         found.extend(read::crls(Path::new(file))?);
     }
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
     let trusted = certificates::trusted(&mut change).await?;
     let (issuers, unreadable) = intermediates::issuers(&mut change, &trusted).await?;
     for name in unreadable {
         output::warn(&trust::unreadable(name));
     }
+    let mut said = Vec::new();
     for crl in &found {
         let facts = CrlFacts::of(crl)?;
         if !crl_issuer_is_trusted(crl, &issuers)? {
@@ -108,10 +114,10 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
             ));
         }
         let kept = crls::offer(&mut change, &facts, None).await?;
-        output::say(&format!("{}: {}", facts.issuer, outcome(&kept, &facts)))?;
+        said.push(format!("{}: {}", facts.issuer, outcome(&kept, &facts)));
     }
     change.commit().await?;
-    Ok(())
+    said.iter().try_for_each(|line| output::say(line))
 }
 
 fn outcome(kept: &Kept, crl: &CrlFacts) -> String {
@@ -245,19 +251,38 @@ fn with_source(mut row: Value, source: &Source) -> Value {
 async fn fetch(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let given: Vec<String> = invocation.arguments().iter().map(|url| escaped(url)).collect();
-    for url in &given {
-        note(&db, url).await?;
+    if let Some(bad) = given.iter().find(|url| !crl_urls::is_fetchable(url)) {
+        return Err(CliError::Refused(format!(
+            "'{bad}' is no CRL distribution URL to download from: it takes http or https, without a user; a list from \
+             elsewhere is brought with 'os4xapi crl add FILE'"
+        )));
     }
     let mut connection = db.connection().await?;
     let values = configuration::values(&mut connection).await?;
-    let mut urls = if given.is_empty() { crl_urls::all(&mut connection).await? } else { given };
+    let mut urls = if given.is_empty() { crl_urls::all(&mut connection).await? } else { given.clone() };
     urls.retain(|url| crl_urls::is_fetchable(url));
     drop(connection);
     if urls.is_empty() {
         return output::say("There is no CRL distribution URL.");
     }
-    let (all, mut all_fetched) = (urls.len(), Vec::new());
-    crl_fetch::fetch(&db, &values, urls, |fetched| all_fetched.push(fetched)).await?;
+    // Nobody waits for these downloads: the change begins behind them.
+    let (all, mut found) = (urls.len(), Vec::new());
+    let mut round = Round::begin(&values, urls)?;
+    while let Some(download) = round.next(&db).await? {
+        found.push(download);
+    }
+    let mut change = Act::begin_unseen(&db, invocation.order()?).await?;
+    for url in &given {
+        note(&mut change, url).await?;
+    }
+    let mut all_fetched = Vec::new();
+    for download in found {
+        all_fetched.push(crl_fetch::keep(&mut change, &values, download).await?);
+    }
+    if all_fetched.iter().any(Fetched::is_news) {
+        change.make_seen().await?;
+    }
+    change.commit().await?;
     let mut good = 0;
     for fetched in all_fetched {
         match fetched.outcome {
@@ -275,14 +300,8 @@ async fn fetch(invocation: Invocation) -> Result<(), CliError> {
 }
 
 /// Keeps a URL that the operator names.
-async fn note(db: &Db, url: &str) -> Result<(), CliError> {
-    if !crl_urls::is_fetchable(url) {
-        return Err(CliError::Refused(format!(
-            "'{url}' is no CRL distribution URL to download from: it takes http or https, without a user; a list from \
-             elsewhere is brought with 'os4xapi crl add FILE'"
-        )));
-    }
-    match crl_urls::note(db, url).await? {
+async fn note(change: &mut Change, url: &str) -> Result<(), CliError> {
+    match crl_urls::note_in(change, url).await? {
         Noted::New | Noted::Known => Ok(()),
         Noted::TooFast | Noted::Full => Err(CliError::Refused(
             "there are too many CRL distribution URLs: remove one with 'os4xapi crl remove', or try again in an hour"
@@ -294,8 +313,8 @@ async fn note(db: &Db, url: &str) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let which = invocation.argument(0);
     let db = invocation.open().await?;
-    output::confirm(&format!("remove the CRLs or the URL '{which}'?"), invocation.flag("yes"))?;
-    let mut change = db.change().await?;
+    invocation.confirm(&format!("remove the CRLs or the URL '{which}'?"))?;
+    let mut change = invocation.act(&db).await?;
     let crl_is_gone = crls::remove(&mut change, which).await?;
     let url_is_gone =
         crl_urls::remove(&mut change, which).await? || crl_urls::remove(&mut change, &escaped(which)).await?;

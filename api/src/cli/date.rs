@@ -35,6 +35,12 @@ pub(super) fn to_come(text: &str) -> Result<i64, CliError> {
     parse(text).filter(|until| *until >= clock::now()).ok_or_else(|| wrong("until", text, wanted))
 }
 
+/// The value of `--since`: of a day its first second.
+pub(super) fn since(text: &str) -> Result<i64, CliError> {
+    let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
+    parse(&whole).ok_or_else(|| wrong("since", text, "a time, as 2026-12-31 or 2026-12-31T12:00:00Z"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse;

@@ -1,6 +1,7 @@
 //! Why a command failed. Wraps the errors of the modules below and adds those of the command line itself. Decides which
 //! of them are a fault of the command line (exit status 64). Prints nothing.
 
+use crate::change::ChangeError;
 use crate::crl_fetch::RoundError;
 use crate::db::{DbError, LocationError};
 use crate::http::HttpError;
@@ -24,6 +25,8 @@ pub(crate) enum CliError {
     Location(LocationError),
     /// The database.
     Db(DbError),
+    /// A change that was not made.
+    Change(ChangeError),
     /// A certificate, key or CRL.
     Pki(PkiError),
     /// No HTTP client.
@@ -61,6 +64,7 @@ impl fmt::Display for CliError {
             Self::Usage(why) | Self::Command(why, _) | Self::Refused(why) => f.write_str(why.trim_end()),
             Self::Location(error) => error.fmt(f),
             Self::Db(error) => error.fmt(f),
+            Self::Change(error) => error.fmt(f),
             Self::Pki(error) => error.fmt(f),
             Self::Http(error) => error.fmt(f),
             Self::Setting(error) => error.fmt(f),
@@ -78,6 +82,7 @@ impl std::error::Error for CliError {
             Self::Usage(_) | Self::Command(..) | Self::Refused(_) => None,
             Self::Location(error) => error.source(),
             Self::Db(error) => error.source(),
+            Self::Change(error) => error.source(),
             Self::Pki(error) => error.source(),
             Self::Http(error) => error.source(),
             Self::Setting(error) => error.source(),
@@ -96,6 +101,15 @@ impl From<LocationError> for CliError {
 impl From<DbError> for CliError {
     fn from(error: DbError) -> Self {
         Self::Db(error)
+    }
+}
+
+impl From<ChangeError> for CliError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Db(error) => Self::Db(error),
+            other => Self::Change(other),
+        }
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::partner::no_such;
+use super::versions::Versions;
 use super::{Command, date, output};
+use crate::change::{Act, rules};
 use crate::store::ignores::{self, Ignore};
-use crate::store::{journal, partners};
+use crate::store::journal;
 use common::net::Network;
 use common::text::clock::{self, DAY};
-use sqlx::AnyConnection;
 
 /// Days that an entry is valid without an option.
 const DAYS: i64 = 30;
@@ -20,6 +20,7 @@ const LENGTH: std::ops::RangeInclusive<usize> = 3..=200;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "ignore add",
+        changes: true,
         help: ADD,
         options: &[
             Opt::Value("partner"),
@@ -34,6 +35,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "ignore list",
+        changes: false,
         help: LIST,
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
@@ -41,6 +43,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "ignore remove",
+        changes: true,
         help: REMOVE,
         options: &[Opt::Flag("yes")],
         arguments: (1, 1),
@@ -99,12 +102,16 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     let ignore =
         Ignore { id: 0, description, text: text.to_owned(), partner, address, reason, valid_until: until };
     let db = invocation.open().await?;
-    let mut connection = db.connection().await?;
-    check_partner(&mut connection, &ignore).await?;
+    let mut change = Act::begin_unseen(&db, invocation.order()?).await?;
+    // A partner that is not there matches nothing, which is a mistyped one as a rule.
+    if let Some(name) = &ignore.partner {
+        rules::need_partner(&mut change, name).await?;
+    }
     let now = clock::now();
-    let recent = journal::entries_since(&mut connection, now - 7 * DAY).await?;
+    let recent = journal::entries_since(&mut change, now - 7 * DAY).await?;
     let hit = recent.iter().filter(|entry| ignore.matches(entry, now)).count();
-    let id = ignores::add(&mut connection, &ignore).await?;
+    let id = ignores::add(&mut change, &ignore).await?;
+    change.commit().await?;
     output::say(&format!(
         "Ignored as number {id}, until {}. It would have kept out {hit} of the {} entries of the last 7 days.",
         clock::rfc3339(until),
@@ -116,15 +123,6 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
 fn network(invocation: &Invocation) -> Result<Option<String>, CliError> {
     let wanted = "an IP address or a network, as 203.0.113.9 or 203.0.113.0/24";
     Ok(invocation.parsed::<Network>("address", wanted)?.map(|network| network.to_string()))
-}
-
-/// A partner that is not there matches nothing, which is a mistyped one as a rule.
-async fn check_partner(connection: &mut AnyConnection, ignore: &Ignore) -> Result<(), CliError> {
-    let Some(name) = &ignore.partner else { return Ok(()) };
-    if partners::all(connection).await?.iter().any(|partner| partner.short_name == *name) {
-        return Ok(());
-    }
-    Err(no_such(name))
 }
 
 fn valid_until(invocation: &Invocation) -> Result<i64, CliError> {
@@ -146,10 +144,14 @@ fn valid_until(invocation: &Invocation) -> Result<i64, CliError> {
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let all = ignores::all(&mut *db.connection().await?).await?;
+    let mut snapshot = db.snapshot().await?;
+    let all = ignores::all(&mut snapshot).await?;
     if invocation.flag("json") {
+        let versions = Versions::of(&mut snapshot, "ignore").await?;
+        let all: Vec<_> = all.into_iter().map(|ignore| versions.with(ignore.id, ignore)).collect();
         return output::json(&all);
     }
+    drop(snapshot);
     let mut table =
         output::Table::new(&["NUMBER", "VALID UNTIL", "TEXT", "PARTNER", "ADDRESS", "REASON", "DESCRIPTION"]);
     for ignore in all {
@@ -169,13 +171,17 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let which = invocation.argument(0);
     let db = invocation.open().await?;
-    output::confirm(&format!("ignore number {which} no longer?"), invocation.flag("yes"))?;
-    let removed = match which.parse() {
-        Ok(id) => ignores::remove(&mut *db.connection().await?, id).await?,
+    invocation.confirm(&format!("ignore number {which} no longer?"))?;
+    let mut change = Act::begin_unseen(&db, invocation.order()?).await?;
+    let is_removed = match which.parse() {
+        Ok(id) => ignores::remove(&mut change, id).await?,
         Err(_) => false,
     };
-    if removed {
-        return output::say(&format!("Number {which} is ignored no longer."));
+    if !is_removed {
+        return Err(CliError::Refused(format!(
+            "nothing is ignored as number '{which}': 'os4xapi ignore list' shows all"
+        )));
     }
-    Err(CliError::Refused(format!("nothing is ignored as number '{which}': 'os4xapi ignore list' shows all")))
+    change.commit().await?;
+    output::say(&format!("Number {which} is ignored no longer."))
 }

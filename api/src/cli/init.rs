@@ -4,7 +4,8 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::db::{Creation, Location};
+use crate::change::{self, State};
+use crate::db::{Change, Creation};
 use crate::pki::ca::{Ca, HTTPS_DAYS};
 use crate::store::certificates::{self, Usage};
 use crate::store::configuration;
@@ -12,6 +13,7 @@ use common::text::host::is_host;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "init",
+    changes: true,
     help: HELP,
     options: &[Opt::Many("host")],
     arguments: (0, 0),
@@ -32,7 +34,10 @@ An existing database is left as it is.
 async fn run(invocation: Invocation) -> Result<(), CliError> {
     let hosts = hosts(invocation.values("host"))?;
     let location = invocation.location()?;
-    create(&location, &hosts).await?;
+    let mut creation = Creation::begin(&location).await?;
+    fill(creation.change(), &hosts).await?;
+    change::record(creation.change(), &State::new(), State::new(), &invocation.order()?).await?;
+    creation.finish().await?;
     output::print(&format!(
         "Database: {location}\n\
          https certificate for: {}\n\
@@ -50,17 +55,13 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     ))
 }
 
-/// Makes the database, with an https certificate for `hosts`.
-pub(super) async fn create(location: &Location, hosts: &[String]) -> Result<(), CliError> {
+/// Writes what every database begins with: a CA, an https certificate for `hosts`, a token.
+pub(super) async fn fill(change: &mut Change, hosts: &[String]) -> Result<(), CliError> {
     let ca = Ca::create()?;
     let https = ca.https(hosts, HTTPS_DAYS)?;
-    let token = super::token::new_token()?;
-    let mut creation = Creation::begin(location).await?;
-    let change = creation.change();
     certificates::put(change, Usage::Ca, &ca.to_issued()?).await?;
     certificates::put(change, Usage::Https, &https).await?;
-    configuration::set_token(change, &token).await?;
-    creation.finish().await?;
+    configuration::set_token(change, &super::token::new_token()?).await?;
     Ok(())
 }
 

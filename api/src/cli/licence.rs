@@ -6,14 +6,17 @@ use super::error::CliError;
 use super::proxy::proxy_id;
 use super::{Command, output};
 use crate::pki::ca::Ca;
+use crate::pki::facts::Facts;
 use crate::store::certificates::{self, Usage};
 use crate::store::proxies;
+use serde_json::json;
 
 /// Default validity, days.
 const DAYS: u32 = 365;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "licence issue",
+    changes: true,
     help: HELP,
     options: &[Opt::Value("holder"), Opt::Value("days"), Opt::Output, Opt::Flag("no-add")],
     arguments: (1, 1),
@@ -43,13 +46,18 @@ async fn issue(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let ca = certificates::need(&mut *db.connection().await?, Usage::Ca).await?;
     let licence = Ca::from_pem(&ca.certificate, &ca.key)?.licence(&id, &holder, days)?;
-    output::write_to(&licence, invocation.value("o").as_deref())?;
     let is_listed = !invocation.flag("no-add");
+    let mut change = invocation.act(&db).await?;
     if is_listed {
-        let mut change = db.change().await?;
         proxies::add(&mut change, &id, &holder).await?;
-        change.commit().await?;
     }
+    let facts = Facts::of_pem(&licence)?;
+    change.note(
+        format!("licence {id}"),
+        json!({"holder": holder, "until": facts.until, "sha256": facts.fingerprint}),
+    );
+    change.commit().await?;
+    output::write_to(&licence, invocation.value("o").as_deref())?;
     match invocation.value("o").filter(|file| file != "-") {
         Some(file) => output::say(&format!(
             "Licence in {file}, valid for {days} days.{}",

@@ -3,6 +3,7 @@
 //! everything else. Knows nothing of the work of a command.
 
 mod args;
+mod audit;
 mod backup;
 mod ban;
 mod cert;
@@ -11,6 +12,7 @@ mod copy;
 mod crl;
 mod date;
 mod error;
+mod expiry;
 mod ignore;
 mod init;
 mod licence;
@@ -26,8 +28,11 @@ mod service;
 mod setup;
 mod token;
 mod trust;
+mod versions;
 
 use crate::causes::{causes, sentence};
+use crate::change::ChangeError;
+use crate::db::{Db, DbError, Location};
 use args::{Invocation, Opt};
 use common::sys;
 use error::CliError;
@@ -35,6 +40,14 @@ use std::ffi::OsString;
 use std::future::Future;
 use std::pin::Pin;
 use std::process::ExitCode;
+
+/// The options of every command that changes something.
+const CHANGE_OPTIONS: [Opt; 2] = [Opt::Flag("dry-run"), Opt::Value("if-version")];
+const CHANGE_HELP: &str = "
+--dry-run: change nothing, and tell what would be changed
+--if-version N: change nothing if somebody has changed it since: it has a newer version than N. Its version is shown
+      with --json; it is the number of the row in the audit that changed it last
+";
 
 /// Exit status of a wrong command line (EX_USAGE).
 const EXIT_USAGE: u8 = 64;
@@ -45,6 +58,8 @@ type Running = Pin<Box<dyn Future<Output = Result<(), CliError>>>>;
 struct Command {
     /// One or two words.
     words: &'static str,
+    /// It changes the database: an act with a row in the audit, and with the options of one.
+    changes: bool,
     /// The whole help text.
     help: &'static str,
     /// Its options beside `--db` and `-h`.
@@ -73,6 +88,8 @@ static COMMANDS: &[&[Command]] = &[
     licence::COMMANDS,
     ban::COMMANDS,
     ignore::COMMANDS,
+    expiry::COMMANDS,
+    audit::COMMANDS,
     reports::COMMANDS,
 ];
 
@@ -100,10 +117,13 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
 
   ban add|list|remove               networks that the server refuses
   ignore add|list|remove            what the system log and the event script leave out
+  expiry                            everything that ends, and what to do about it
+  audit list|show|verify|revert     who has changed what, and back
   log                               what the daemons reported
   sessions                          their sessions
 
-Every command has -h, and --db FILE|postgres://URL|@FILE (default: os4xapi.db beside the binary).
+Every command has -h, and --db FILE|postgres://URL|@FILE (default: os4xapi.db beside the binary). One that changes
+something has --dry-run and --if-version N, and leaves a row in the audit.
 -h: this help text
 -v: display version
 ";
@@ -143,10 +163,8 @@ fn start(arguments: Vec<OsString>) -> Result<(), CliError> {
 
 fn run(words: &[String]) -> Result<(), CliError> {
     let Some((command, rest)) = find(words) else { return group_or_unknown(words) };
-    let Some(invocation) = Invocation::parse(command.options, command.arguments, rest)
-        .map_err(|why| CliError::Command(why, usage_of(command)))?
-    else {
-        return output::print(command.help);
+    let Some(invocation) = parse(command, rest)? else {
+        return output::print(&command.help());
     };
     if command.words == "serve" {
         // What its starter left open would pass on to event scripts. Other commands may read from such descriptors.
@@ -160,17 +178,39 @@ fn run(words: &[String]) -> Result<(), CliError> {
         if let Some(db) = opened.get() {
             db.clone().close().await;
         }
-        done
+        match done {
+            Err(CliError::Change(report @ ChangeError::DryRun(_))) => output::say_lines(&report.to_string()),
+            done => done,
+        }
     })
 }
 
-/// A whole command line within another command.
-fn start_command(words: &[String]) -> Result<Running, CliError> {
-    let unknown = || CliError::Usage(format!("there is no command '{}'", words.join(" ")));
-    let (command, rest) = find(words).ok_or_else(unknown)?;
-    let invocation = Invocation::parse(command.options, command.arguments, rest)
-        .map_err(|why| CliError::Command(why, usage_of(command)))?;
-    Ok((command.run)(invocation.ok_or_else(unknown)?))
+/// The command line of a command; none where its help is asked for.
+fn parse(command: &Command, rest: &[String]) -> Result<Option<Invocation>, CliError> {
+    Invocation::parse(command.words, &command.options(), command.arguments, rest)
+        .map_err(|why| CliError::Command(why, usage_of(command)))
+}
+
+impl Command {
+    /// All its options.
+    fn options(&self) -> Vec<Opt> {
+        let of_changes = CHANGE_OPTIONS.iter().filter(|_| self.changes);
+        self.options.iter().chain(of_changes).copied().collect()
+    }
+
+    /// Its whole help.
+    fn help(&self) -> String {
+        format!("{}{}", self.help, if self.changes { CHANGE_HELP } else { "" })
+    }
+}
+
+/// Opens the database; tells if it was brought up to date thereby.
+async fn open(at: &Location) -> Result<Db, DbError> {
+    let db = Db::open(at).await?;
+    if let Some(upgrade) = db.upgraded() {
+        output::note(&format!("{at}: {upgrade}"));
+    }
+    Ok(db)
 }
 
 /// The command that the first words name, and what follows them.
@@ -223,8 +263,8 @@ mod tests {
                 "{}",
                 command.words
             );
-            for option in command.options {
-                assert!(command.help.contains(&option.flag()), "{}: {}", command.words, option.flag());
+            for option in command.options() {
+                assert!(command.help().contains(&option.flag()), "{}: {}", command.words, option.flag());
             }
         }
     }
@@ -239,7 +279,7 @@ mod tests {
                 items.iter().any(|line| *line == item || line.starts_with(&format!("{item} "))),
                 "{item}"
             );
-            for option in command.options {
+            for option in command.options() {
                 // mdoc's Fl puts the first dash there itself.
                 let flag = option.flag().replacen('-', "Fl ", 1);
                 assert!(items.iter().any(|line| line.contains(&flag)), "{}: {flag}", command.words);
@@ -255,7 +295,7 @@ mod tests {
             let flag = format!("-{name}");
             let all = || COMMANDS.iter().flat_map(|group| group.iter());
             ["-h", "-v", "--db"].contains(&flag.as_str())
-                || all().any(|command| command.options.iter().any(|option| option.flag() == flag))
+                || all().any(|command| command.options().iter().any(|option| option.flag() == flag))
         };
         for line in items {
             let words: Vec<&str> = line.split(' ').collect();

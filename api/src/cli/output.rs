@@ -24,6 +24,11 @@ pub(super) fn say(line: &str) -> Result<(), CliError> {
     print(&format!("{}\n", visible(line)))
 }
 
+/// Prints lines for people.
+pub(super) fn say_lines(lines: &str) -> Result<(), CliError> {
+    lines.lines().try_for_each(say)
+}
+
 /// Tells something beside a result that is on standard output.
 pub(super) fn note(line: &str) {
     eprintln!("os4xapi: {}", visible(line));
@@ -51,8 +56,13 @@ pub(super) fn confirm(question: &str, yes: bool) -> Result<(), CliError> {
 
 /// Prints `value` as JSON.
 pub(super) fn json<T: Serialize>(value: &T) -> Result<(), CliError> {
+    print(&as_json(value)?)
+}
+
+/// `value` as the JSON that is printed.
+pub(super) fn as_json<T: Serialize>(value: &T) -> Result<String, CliError> {
     let text = serde_json::to_string_pretty(value).map_err(|cause| CliError::Output(cause.into()))?;
-    print(&format!("{text}\n"))
+    Ok(format!("{text}\n"))
 }
 
 /// Writes a result to `path`, or prints it.
@@ -103,7 +113,12 @@ impl Table {
 
     /// Prints it, or `empty` if there is no row.
     pub(super) fn print(&self, empty: &str) -> Result<(), CliError> {
-        if self.rows.len() < 2 { say(empty) } else { print(&self.text()) }
+        print(&self.text_or(empty))
+    }
+
+    /// As text, or `empty` as a line if there is no row.
+    pub(super) fn text_or(&self, empty: &str) -> String {
+        if self.rows.len() < 2 { format!("{}\n", visible(empty)) } else { self.text() }
     }
 
     fn text(&self) -> String {

@@ -4,7 +4,9 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
+use super::versions::Versions;
 use super::{Command, output, partner_networks, proxy};
+use crate::change::rules;
 use crate::db::Change;
 use crate::pki::ca::pem;
 use crate::pki::facts::{Facts, check_validity, short_name};
@@ -48,6 +50,7 @@ const OPTIONS: &[Opt] = &[
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "partner add",
+        changes: true,
         help: ADD,
         options: OPTIONS,
         arguments: (1, 1),
@@ -55,6 +58,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "partner set",
+        changes: true,
         help: SET,
         options: OPTIONS,
         arguments: (1, 1),
@@ -62,6 +66,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "partner list",
+        changes: false,
         help: LIST,
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
@@ -69,6 +74,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "partner remove",
+        changes: true,
         help: REMOVE,
         options: &[Opt::Flag("yes")],
         arguments: (1, 1),
@@ -151,8 +157,35 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     }
     let ssid = invocation.value("ssid").ok_or_else(|| CliError::Usage("--ssid is missing".into()))?;
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
-    if existing(&mut change, name).await?.is_some() {
+    let mut change = invocation.act(&db).await?;
+    let done = add_in(&mut change, &invocation, name, ssid).await?;
+    change.commit().await?;
+    output::say(&done)
+}
+
+/// Adds a partner as the command without further options does; gives what is to be said of it.
+pub(super) async fn add_plain(
+    change: &mut Change,
+    name: &str,
+    ssid: &str,
+    pin: Option<&str>,
+) -> Result<String, CliError> {
+    let words: Vec<String> =
+        pin.map(|file| ["--pin", file]).into_iter().flatten().chain([name]).map(str::to_owned).collect();
+    match Invocation::parse("partner add", OPTIONS, (1, 1), &words).map_err(CliError::Usage)? {
+        Some(invocation) => add_in(change, &invocation, name, ssid.to_owned()).await,
+        None => Err(CliError::Usage(format!("'{name}' is no short name"))),
+    }
+}
+
+/// Adds a partner with what the options say; gives what is to be said of it.
+async fn add_in(
+    change: &mut Change,
+    invocation: &Invocation,
+    name: &str,
+    ssid: String,
+) -> Result<String, CliError> {
+    if partners::all(change).await?.iter().any(|partner| partner.short_name == name) {
         return Err(CliError::Refused(format!(
             "there is a partner '{name}' already: 'os4xapi partner set {name}' changes it"
         )));
@@ -161,49 +194,38 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     if !invocation.values("pin").is_empty() {
         partner.certificate = CertificateRule::Pinned;
     }
-    finish(change, with_options(&invocation, partner)?, "added").await
+    put(change, with_options(invocation, partner)?, "added").await
 }
 
 async fn set(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
     let name = invocation.argument(0);
-    let partner = existing(&mut change, name).await?.ok_or_else(|| no_such(name))?;
-    finish(change, with_options(&invocation, partner)?, "changed").await
+    let partner = rules::need_partner(&mut change, name).await?;
+    let said = put(&mut change, with_options(&invocation, partner)?, "changed").await?;
+    change.commit().await?;
+    output::say(&said)
 }
 
-/// Checks `partner` against the others, keeps it, and says that this is `done`.
-async fn finish(mut change: Change, partner: Partner, done: &str) -> Result<(), CliError> {
-    if partner.certificate == CertificateRule::Pinned && partner.pins.is_empty() {
-        return Err(CliError::Refused(format!(
-            "partner '{}' has the rule 'pinned' and no pinned certificate: give one with --pin, or another rule",
-            partner.short_name
-        )));
-    }
-    let all = partners::all(&mut change).await?;
-    if let Some(other) = all.iter().find(|p| p.ssid == partner.ssid && p.short_name != partner.short_name) {
-        return Err(CliError::Refused(format!(
-            "the SSIDCODE '{}' belongs to partner '{}' already",
-            partner.ssid, other.short_name
-        )));
-    }
+/// Checks `partner` against the others and keeps it; gives what is to be said when this is `done`.
+async fn put(change: &mut Change, partner: Partner, done: &str) -> Result<String, CliError> {
+    rules::check_partner(change, &partner).await?;
     if partner.certificate == CertificateRule::Any {
         output::warn(
             "with the rule 'any', every holder of a trusted certificate can speak for this partner.",
         );
     }
-    partners::put(&mut change, &partner).await?;
+    partners::put(change, &partner).await?;
     if let Some(address) = partner.outgoing_ip {
-        proxy::warn_of_foreign(&mut change, address).await?;
+        proxy::warn_of_foreign(change, address).await?;
     }
-    partner_networks::warn_of_bans(&mut change, &partner).await?;
-    change.commit().await?;
+    partner_networks::warn_of_bans(change, &partner).await?;
     let comes_from = if partner.networks.is_empty() {
         String::new()
     } else {
         format!(", comes from {} alone", partner_networks::text(&partner))
     };
-    output::say(&format!(
+    Ok(format!(
         "Partner {} {done}: SSIDCODE '{}', certificate {}, {}{comes_from}.",
         partner.short_name,
         partner.ssid,
@@ -379,22 +401,16 @@ fn checked_ssid(text: &str) -> Result<String, CliError> {
     Ok(code.to_owned())
 }
 
-/// The partner of this short name.
-pub(super) async fn existing(change: &mut Change, name: &str) -> Result<Option<Partner>, CliError> {
-    Ok(partners::all(change).await?.into_iter().find(|partner| partner.short_name == name))
-}
-
-/// There is none of this short name.
-pub(super) fn no_such(name: &str) -> CliError {
-    CliError::Refused(format!("there is no partner '{name}': 'os4xapi partner list' shows them"))
-}
-
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let all = partners::all(&mut *db.connection().await?).await?;
+    let mut snapshot = db.snapshot().await?;
+    let all = partners::all(&mut snapshot).await?;
     if invocation.flag("json") {
+        let versions = Versions::of(&mut snapshot, "partner").await?;
+        let all: Vec<_> = all.into_iter().map(|one| versions.with(one.short_name.clone(), one)).collect();
         return output::json(&all);
     }
+    drop(snapshot);
     let mut table = output::Table::new(&[
         "NAME",
         "SSIDCODE",
@@ -459,13 +475,10 @@ pub(super) fn rule(partner: &Partner) -> String {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let name = invocation.argument(0);
     let db = invocation.open().await?;
-    output::confirm(
-        &format!("remove the partner '{name}' and the listeners tied to it?"),
-        invocation.flag("yes"),
-    )?;
-    let mut change = db.change().await?;
+    invocation.confirm(&format!("remove the partner '{name}' and the listeners tied to it?"))?;
+    let mut change = invocation.act(&db).await?;
     if !partners::remove(&mut change, name).await? {
-        return Err(no_such(name));
+        return Err(rules::no_partner(name).into());
     }
     change.commit().await?;
     output::say(&format!("Partner {name} removed."))

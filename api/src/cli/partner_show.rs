@@ -2,17 +2,20 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::partner::{no_such, profile, rule};
+use super::partner::{profile, rule};
+use super::versions::Versions;
 use super::{Command, output};
+use crate::change::rules;
 use crate::pki::facts::Facts;
 use crate::store::deviations::{self, Shown};
-use crate::store::partners::{self, word};
+use crate::store::partners::word;
 use common::config::Partner;
 use common::text::clock;
 use serde::Serialize;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "partner show",
+    changes: false,
     help: SHOW,
     options: &[Opt::Flag("json")],
     arguments: (1, 1),
@@ -35,16 +38,17 @@ struct Known {
     #[serde(flatten)]
     partner: Partner,
     deviations: Vec<Shown>,
+    version: i64,
 }
 
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let name = invocation.argument(0);
     let db = invocation.open().await?;
     let mut connection = db.connection().await?;
-    let mut all = partners::all(&mut connection).await?.into_iter();
-    let partner = all.find(|partner| partner.short_name == name).ok_or_else(|| no_such(name))?;
+    let partner = rules::need_partner(&mut connection, name).await?;
     let deviations = deviations::of_partner(&mut connection, name).await?;
-    let known = Known { partner, deviations };
+    let version = Versions::of(&mut connection, "partner").await?.get(name);
+    let known = Known { partner, deviations, version };
     if invocation.flag("json") {
         return output::json(&known);
     }

@@ -3,6 +3,7 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
+use super::versions::Versions;
 use super::{Command, output};
 use crate::store::proxies;
 use common::identity::ProxyId;
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "proxy add",
+        changes: true,
         help: ADD,
         options: &[Opt::Value("name")],
         arguments: (1, 1),
@@ -21,6 +23,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "proxy list",
+        changes: false,
         help: LIST,
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
@@ -28,6 +31,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "proxy remove",
+        changes: true,
         help: REMOVE,
         options: &[Opt::Flag("yes")],
         arguments: (1, 1),
@@ -69,7 +73,7 @@ pub(super) fn proxy_id(invocation: &Invocation, index: usize) -> Result<ProxyId,
 async fn add(invocation: Invocation) -> Result<(), CliError> {
     let id = proxy_id(&invocation, 0)?;
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
     let new = proxies::add(&mut change, &id, &invocation.value("name").unwrap_or_default()).await?;
     change.commit().await?;
     output::say(if new { "The server is listed now." } else { "The server was listed already." })
@@ -77,17 +81,20 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let all = proxies::all(&mut *db.connection().await?).await?;
+    let mut snapshot = db.snapshot().await?;
+    let all = proxies::all(&mut snapshot).await?;
     if invocation.flag("json") {
+        let versions = Versions::of(&mut snapshot, "proxy").await?;
         let rows: Vec<_> = all
             .iter()
             .map(|proxy| {
                 json!({"proxy_id": proxy.id, "name": proxy.name, "added": proxy.added,
-                       "addresses": proxy.addresses})
+                       "addresses": proxy.addresses, "version": versions.get(&proxy.id)})
             })
             .collect();
         return output::json(&rows);
     }
+    drop(snapshot);
     let mut table = output::Table::new(&["PROXY ID", "NAME", "ADDED", "ADDRESSES"]);
     for proxy in all {
         let addresses: Vec<String> = proxy.addresses.iter().map(IpAddr::to_string).collect();
@@ -100,8 +107,8 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let id = proxy_id(&invocation, 0)?;
     let db = invocation.open().await?;
-    output::confirm(&format!("list the server {id} no longer?"), invocation.flag("yes"))?;
-    let mut change = db.change().await?;
+    invocation.confirm(&format!("list the server {id} no longer?"))?;
+    let mut change = invocation.act(&db).await?;
     if !proxies::remove(&mut change, &id).await? {
         return Err(CliError::Refused(format!(
             "no server is listed as {id}: 'os4xapi proxy list' shows them"

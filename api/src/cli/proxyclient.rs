@@ -4,10 +4,12 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::{Command, output, partner};
-use crate::db::Change;
+use super::versions::Versions;
+use super::{Command, output};
+use crate::change::listener_name;
+use crate::change::rules::{self, purpose};
 use crate::store::proxies::{self, ProxyClient};
-use common::config::{MAX_TIED, Partner};
+use common::config::Partner;
 use common::net::{Network, normal, private_networks};
 use serde_json::json;
 use std::net::IpAddr;
@@ -18,6 +20,7 @@ const DEFAULT_PORT: u16 = 65_433;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "proxyclient add",
+        changes: true,
         help: ADD,
         options: &[
             Opt::Value("partner"),
@@ -31,6 +34,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "proxyclient list",
+        changes: false,
         help: LIST,
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
@@ -38,6 +42,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "proxyclient remove",
+        changes: true,
         help: REMOVE,
         options: &[Opt::Value("partner"), Opt::Flag("yes")],
         arguments: (1, 1),
@@ -107,8 +112,8 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         name: invocation.value("name").unwrap_or_default(),
     };
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
-    check(&mut change, &client).await?;
+    let mut change = invocation.act(&db).await?;
+    warn_of_host(rules::check_listener(&mut change, &client).await?);
     proxies::put_client(&mut change, &client).await?;
     change.commit().await?;
     let ProxyClient { address, listen_port, partner, .. } = &client;
@@ -116,45 +121,14 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     output::say(&format!("The client at {address} has a listener on port {listen_port}, {purpose}."))
 }
 
-/// What the table and the client rely on: the partner is there, the place is the listener's own.
-async fn check(change: &mut Change, client: &ProxyClient) -> Result<(), CliError> {
-    let partner = match &client.partner {
-        Some(name) => Some(partner::existing(change, name).await?.ok_or_else(|| partner::no_such(name))?),
-        None => None,
-    };
-    if let Some(why) = obstacle(&proxies::clients(change).await?, client) {
-        return Err(CliError::Refused(why));
-    }
+/// Warns of a listener that leads nowhere yet.
+fn warn_of_host(partner: Option<Partner>) {
     if let Some(Partner { short_name, host: None, .. }) = partner {
         output::warn(&format!(
             "'{short_name}' has no host, so nothing comes through yet: 'os4xapi partner set {short_name} --host HOST' \
              names it."
         ));
     }
-    Ok(())
-}
-
-/// Why the client could not open this listener beside those that are listed.
-fn obstacle(listed: &[ProxyClient], client: &ProxyClient) -> Option<String> {
-    let (address, port) = (client.address, client.listen_port);
-    if let Some(other) = listed.iter().find(|other| other.is_in_the_way_of(client)) {
-        return Some(format!(
-            "port {port} is taken by the listener of {address} {}: choose another port, or tell them apart with \
-             --listen-ip",
-            purpose(other.partner.as_deref())
-        ));
-    }
-    let others = listed.iter().filter(|other| other.address == address && !other.is_same(client));
-    let tied = others.filter(|other| other.partner.is_some()).count();
-    (client.partner.is_some() && tied >= MAX_TIED).then(|| {
-        format!(
-            "the client at {address} has {tied} tied listeners, as many as it opens: remove another one first"
-        )
-    })
-}
-
-fn purpose(partner: Option<&str>) -> String {
-    partner.map_or_else(|| "for proxy requests".to_owned(), |name| format!("tied to {name}"))
 }
 
 /// The networks that may use a listener; the daemons' default if none is listed.
@@ -166,8 +140,10 @@ fn networks(listener: &ProxyClient) -> Vec<String> {
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let all = proxies::clients(&mut *db.connection().await?).await?;
+    let mut snapshot = db.snapshot().await?;
+    let all = proxies::clients(&mut snapshot).await?;
     if invocation.flag("json") {
+        let versions = Versions::of(&mut snapshot, "proxyclient").await?;
         let rows: Vec<_> = all
             .iter()
             .map(|listener| {
@@ -178,11 +154,13 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
                     "listen_port": listener.listen_port,
                     "networks": networks(listener),
                     "name": listener.name,
+                    "version": versions.get(listener_name(listener.address, listener.partner.as_deref())),
                 })
             })
             .collect();
         return output::json(&rows);
     }
+    drop(snapshot);
     let mut table = output::Table::new(&["CLIENT", "LISTENS ON", "PORT", "TIED TO", "FOR", "NAME"]);
     for listener in all {
         let networks = networks(&listener).join(" ");
@@ -202,8 +180,8 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let (address, partner) = (address(&invocation)?, invocation.value("partner"));
     let db = invocation.open().await?;
     let purpose = purpose(partner.as_deref());
-    output::confirm(&format!("remove the listener of {address} {purpose}?"), invocation.flag("yes"))?;
-    let mut change = db.change().await?;
+    invocation.confirm(&format!("remove the listener of {address} {purpose}?"))?;
+    let mut change = invocation.act(&db).await?;
     if !proxies::remove_client(&mut change, address, partner.as_deref()).await? {
         return Err(CliError::Refused(format!(
             "the client at {address} has no listener {purpose}: 'os4xapi proxyclient list' shows them all"
@@ -219,32 +197,4 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
         ));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MAX_TIED, ProxyClient, obstacle};
-
-    fn listener(partner: usize) -> ProxyClient {
-        ProxyClient {
-            address: [10, 1, 0, 1].into(),
-            partner: Some(format!("p{partner}")).filter(|_| partner > 0),
-            listen_ip: None,
-            listen_port: 1000 + u16::try_from(partner).unwrap(),
-            networks: Vec::new(),
-            name: String::new(),
-        }
-    }
-
-    #[test]
-    fn a_client_has_no_more_tied_listeners_than_it_opens() {
-        let full: Vec<ProxyClient> = (1..=MAX_TIED).map(listener).collect();
-        let more = listener(MAX_TIED + 1);
-        assert_eq!(obstacle(&full[1..], &more), None);
-        assert!(obstacle(&full, &more).unwrap().contains("255 tied listeners"));
-        // A change of one adds none, nor does the one for proxy requests, nor another client's.
-        assert_eq!(obstacle(&full, &listener(1)), None);
-        assert_eq!(obstacle(&full, &listener(0)), None);
-        assert_eq!(obstacle(&full, &ProxyClient { address: [10, 1, 0, 2].into(), ..more }), None);
-    }
 }

@@ -15,6 +15,7 @@ const LIMIT: u32 = 100;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "log",
+        changes: false,
         help: LOG,
         options: &[Opt::Value("limit"), Opt::Flag("json")],
         arguments: (0, 0),
@@ -22,6 +23,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "sessions",
+        changes: false,
         help: SESSIONS,
         options: &[Opt::Value("limit"), Opt::Flag("files"), Opt::Flag("json")],
         arguments: (0, 0),

@@ -12,6 +12,7 @@ const LISTEN: &str = "127.0.0.1:8443";
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "serve",
+    changes: false,
     help: HELP,
     options: &[Opt::Value("listen")],
     arguments: (0, 0),

@@ -18,6 +18,7 @@ use sqlx::AnyConnection;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "token show",
+        changes: false,
         help: SHOW,
         options: &[Opt::Output],
         arguments: (0, 0),
@@ -25,6 +26,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "token rotate",
+        changes: true,
         help: ROTATE,
         options: &[Opt::Value("overlap"), Opt::Output],
         arguments: (0, 0),
@@ -107,7 +109,7 @@ async fn rotate(invocation: Invocation) -> Result<(), CliError> {
         None => 0,
     };
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
     let old = configuration::token(&mut change).await?;
     let until = clock::now() + overlap;
     old_tokens::add(&mut change, old.expose(), until).await?;

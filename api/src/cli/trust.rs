@@ -3,6 +3,7 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
+use super::versions::Versions;
 use super::{Command, output};
 use crate::db::Change;
 use crate::pki::ca::pem;
@@ -18,6 +19,7 @@ use std::path::Path;
 pub(super) static COMMANDS: &[Command] = &[
     Command {
         words: "trust add",
+        changes: true,
         help: ADD,
         options: &[Opt::Value("name"), Opt::Flag("no-crl"), Opt::Value("password-file")],
         arguments: (1, usize::MAX),
@@ -25,6 +27,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "trust set",
+        changes: true,
         help: SET,
         options: &[Opt::Value("no-crl")],
         arguments: (1, 1),
@@ -32,6 +35,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "trust list",
+        changes: false,
         help: LIST,
         options: &[Opt::Flag("json")],
         arguments: (0, 0),
@@ -39,6 +43,7 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         words: "trust remove",
+        changes: true,
         help: REMOVE,
         options: &[Opt::Flag("yes")],
         arguments: (1, 1),
@@ -88,10 +93,11 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         found.extend(read::certificates(Path::new(file), password.as_ref())?);
     }
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
+    let mut said = Vec::new();
     for certificate in &found {
         let name = invocation.value("name").unwrap_or_else(|| short_name(certificate));
-        let name = add_one(&mut change, certificate, &name).await?;
+        let name = add_one(&mut change, certificate, &name, &mut said).await?;
         if invocation.flag("no-crl") {
             set_no_crl(&mut change, &name, true).await?;
         }
@@ -99,14 +105,19 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     // A CRL whose issuer was not trusted may be taken now.
     crl_urls::try_again(&mut change).await?;
     change.commit().await?;
-    Ok(())
+    said.iter().try_for_each(|line| output::say(line))
 }
 
-/// Trusts a certificate; gives the name by which it is trusted now, or was before.
-async fn add_one(change: &mut Change, certificate: &X509, name: &str) -> Result<String, CliError> {
+/// Trusts a certificate; gives the name by which it is trusted now, or was before. Adds what is to be said to `said`.
+async fn add_one(
+    change: &mut Change,
+    certificate: &X509,
+    name: &str,
+    said: &mut Vec<String>,
+) -> Result<String, CliError> {
     let facts = Facts::of(certificate)?;
     if let Some(name) = certificates::trusted_as(change, &facts.fingerprint).await? {
-        output::say(&format!("'{}' is trusted already, as '{name}'.", facts.subject))?;
+        said.push(format!("'{}' is trusted already, as '{name}'.", facts.subject));
         return Ok(name);
     }
     if certificate.issued(certificate) != X509VerifyResult::OK {
@@ -123,7 +134,7 @@ async fn add_one(change: &mut Change, certificate: &X509, name: &str) -> Result<
     let name = free_name(name, &taken);
     let named = NamedPem { name: name.clone(), pem: pem(certificate)? };
     certificates::trust(change, &named, &facts.fingerprint).await?;
-    output::say(&format!("Trusted as '{name}': {}", facts.subject))?;
+    said.push(format!("Trusted as '{name}': {}", facts.subject));
     Ok(name)
 }
 
@@ -131,7 +142,7 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     let no_crl =
         invocation.yes_no("no-crl")?.ok_or_else(|| CliError::Usage("--no-crl yes|no is missing".into()))?;
     let db = invocation.open().await?;
-    let mut change = db.change().await?;
+    let mut change = invocation.act(&db).await?;
     let which = invocation.argument(0);
     set_no_crl(&mut change, which, no_crl).await?;
     change.commit().await?;
@@ -168,7 +179,10 @@ fn free_name(name: &str, taken: &[String]) -> String {
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let all = certificates::trusted(&mut *db.connection().await?).await?;
+    let mut snapshot = db.snapshot().await?;
+    let all = certificates::trusted(&mut snapshot).await?;
+    let versions = Versions::of(&mut snapshot, "trust").await?;
+    drop(snapshot);
     let mut rows = Vec::new();
     let mut table = output::Table::new(&["NAME", "SUBJECT", "VALID UNTIL", "NO CRL", "SHA-256"]);
     for Trusted { certificate: one, no_crl } in all {
@@ -188,6 +202,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
             "no_crl": no_crl,
             "sha256": facts.fingerprint,
             "pem": one.pem,
+            "version": versions.get(&one.name),
         }));
         let until = clock::rfc3339(facts.until);
         table.row(&[one.name, facts.subject, until, output::yes(no_crl), facts.fingerprint]);
@@ -206,8 +221,8 @@ pub(super) fn unreadable(name: &str) -> String {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let which = invocation.argument(0);
     let db = invocation.open().await?;
-    output::confirm(&format!("trust '{which}' no longer?"), invocation.flag("yes"))?;
-    let mut change = db.change().await?;
+    invocation.confirm(&format!("trust '{which}' no longer?"))?;
+    let mut change = invocation.act(&db).await?;
     if !certificates::distrust(&mut change, which).await? {
         return Err(no_such(which));
     }

@@ -3,9 +3,8 @@
 //! on with the restored state.
 
 use super::location::{SUFFIXES, beside};
-use super::{Db, DbError, Location, NewFile, generation, rows};
+use super::{Change, Db, DbError, Location, NewFile, generation, rows};
 use common::text::clock;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 impl Db {
@@ -14,18 +13,21 @@ impl Db {
         if path.symlink_metadata().is_ok() {
             return Err(DbError::BackupExists(path.to_path_buf()));
         }
-        // Under another name until it is whole: nobody takes a half one for a backup.
-        let part = beside(path, ".part");
-        let file = NewFile::anew(part.clone())?;
-        self.write_into(&part).await?;
-        let copy = Self::connect(&Location::File(part.clone())).await?;
+        let (file, copy) = self.copy_beside(path).await?;
         let found = generation(&mut *copy.connection().await?).await?;
         copy.close().await;
-        let written = File::open(&part).and_then(|part| part.sync_all());
-        let named = written.and_then(|()| std::fs::rename(&part, path));
-        named.map_err(|cause| DbError::Create(path.to_path_buf(), cause))?;
-        file.keep();
+        file.name(path)?;
         Ok(found)
+    }
+
+    /// Writes one state of this database into a file beside `path`, which is to get that name; opens it.
+    pub(super) async fn copy_beside(&self, path: &Path) -> Result<(NewFile, Self), DbError> {
+        // Under another name until it is whole: nobody takes a half one for a copy.
+        let part = beside(path, &format!(".part-{}", std::process::id()));
+        let file = NewFile::anew(part.clone())?;
+        self.write_into(&part).await?;
+        let copy = Self::connect(&Location::File(part)).await?;
+        Ok((file, copy))
     }
 
     async fn write_into(&self, path: &Path) -> Result<(), DbError> {
@@ -59,38 +61,45 @@ impl Restoration {
         let file = NewFile::anew(copy.clone())?;
         source.write_into(&copy).await?;
         source.close().await;
-        let db = Db::open(&Location::File(copy.clone())).await?;
+        let db = Db::open_copy(&Location::File(copy.clone())).await?;
         let generation = generation(&mut *db.connection().await?).await?;
         Ok(Self { db, path: copy, file, generation })
     }
 
-    /// Puts its rows in the place of those of `current`, which others may work on. Gives the new generation.
-    pub(crate) async fn replace(self, current: &Db) -> Result<u64, DbError> {
+    /// Puts its rows in the place of those that `change` works on.
+    pub(crate) async fn replace(self, change: &mut Change) -> Result<(), DbError> {
         let mut snapshot = self.db.snapshot().await?;
-        let mut change = current.change().await?;
-        rows::replace(&mut snapshot, &mut change, false).await?;
+        rows::replace(&mut snapshot, change, false, false).await?;
         change.raise_above(self.generation).await?;
-        let now = change.commit().await?;
         drop(snapshot);
         self.db.close().await;
-        Ok(now)
+        Ok(())
     }
 
-    /// Becomes the database at `path`, where there is none. Gives the new generation.
-    pub(crate) async fn become_database(self, path: &Path) -> Result<u64, DbError> {
+    /// The database in it, which is a copy.
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Becomes the database at `path`, where there is none.
+    pub(crate) async fn become_database(self, path: &Path) -> Result<(), DbError> {
         sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *self.db.connection().await?).await?;
-        let now = self.db.change().await?.commit().await?;
         self.db.close().await;
         std::fs::rename(&self.path, path).map_err(|cause| DbError::Create(path.to_path_buf(), cause))?;
         self.file.keep();
-        Ok(now)
+        Ok(())
     }
 }
 
 /// Where the database at `path` is kept when a backup takes its place.
 pub(crate) fn kept_name(path: &Path) -> PathBuf {
+    beside_dated(path, "before")
+}
+
+/// The name of a file that is kept beside the database at `path`: why, and when.
+pub(super) fn beside_dated(path: &Path, why: &str) -> PathBuf {
     let time: String = clock::rfc3339(clock::now()).chars().filter(|c| !"-:".contains(*c)).collect();
-    beside(path, &format!(".before-{time}"))
+    beside(path, &format!(".{why}-{time}"))
 }
 
 /// Moves the files of a database that cannot be read from `path` to `kept`.

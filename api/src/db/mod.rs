@@ -9,16 +9,19 @@ pub(crate) mod rows;
 mod schema;
 #[cfg(test)]
 pub(crate) mod scratch;
+mod upgrade;
 
 pub(crate) use backup::{Restoration, kept_name, move_aside};
 pub(crate) use location::{Location, LocationError};
 use location::{SUFFIXES, beside};
+pub(crate) use upgrade::Upgrade;
 
 use crate::owner;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Row, Transaction};
 use std::fmt;
+use std::fs::File;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,6 +42,10 @@ pub(crate) enum DbError {
     Empty(Location),
     /// Tables of another version.
     Version(Location, i64),
+    /// No copy of it can be kept, so that it was not upgraded.
+    Keep(PathBuf, Box<DbError>),
+    /// Its tables cannot be brought up to date; the version that they have now.
+    Upgrade { at: Location, is: i64, cause: Box<DbError> },
     /// The SQLite file cannot be created.
     Create(PathBuf, std::io::Error),
     /// A backup is to be written where something is.
@@ -77,11 +84,33 @@ impl fmt::Display for DbError {
             Self::Empty(at) => {
                 write!(f, "the database at {at} has no OS4Xapi tables: create them with 'os4xapi init'")
             }
-            Self::Version(at, found) => write!(
+            Self::Version(at, found) => {
+                let known = schema::VERSION;
+                write!(
+                    f,
+                    "the database at {at} has tables of version {found}, this os4xapi knows version {known}: use the \
+                     os4xapi that wrote it, or a newer one"
+                )?;
+                match at {
+                    Location::File(_) => write!(
+                        f,
+                        "; or go back to the copy that was kept before its upgrade, {at}.version-{known}-TIME, with \
+                         'os4xapi restore --yes'"
+                    ),
+                    Location::Postgres(_) => Ok(()),
+                }
+            }
+            Self::Keep(path, _) => write!(
                 f,
-                "the database at {at} has tables of version {found}, this os4xapi knows version {}: use \
-                 the os4xapi that wrote it, or a newer one",
-                schema::VERSION
+                "the database is of an older version and was left as it is, since no copy of it could be kept as {}: \
+                 make room there, and let os4xapi write in that folder",
+                path.display()
+            ),
+            Self::Upgrade { at, is, .. } => write!(
+                f,
+                "the tables of the database at {at} cannot be brought from version {is} to version {}: they were left \
+                 as they are, and the os4xapi of before works on them",
+                is + 1
             ),
             Self::Create(path, _) => write!(
                 f,
@@ -126,6 +155,7 @@ impl std::error::Error for DbError {
         match self {
             Self::Create(_, cause) => Some(cause),
             Self::Open(_, cause) | Self::Query(cause) => Some(cause),
+            Self::Keep(_, cause) | Self::Upgrade { cause, .. } => Some(cause.as_ref()),
             _ => None,
         }
     }
@@ -142,11 +172,28 @@ impl From<sqlx::Error> for DbError {
 pub(crate) struct Db {
     pool: AnyPool,
     postgres: bool,
+    upgrade: Option<Upgrade>,
 }
 
 impl Db {
-    /// Opens the database at `at`, which must have been initialised.
+    /// Opens the database at `at`, which must have been initialised. One of an older version is brought up to this one.
     pub(crate) async fn open(at: &Location) -> Result<Self, DbError> {
+        let (mut db, version) = Self::find(at).await?;
+        if version < schema::VERSION {
+            db.upgrade = Some(db.upgrade(at, version).await?);
+        }
+        Ok(db)
+    }
+
+    /// The same for a copy that this program has made, and of which it needs no other.
+    async fn open_copy(at: &Location) -> Result<Self, DbError> {
+        let (db, version) = Self::find(at).await?;
+        db.step_up(at, version).await?;
+        Ok(db)
+    }
+
+    /// The database at `at`, and the version of its tables, which this program's is not below.
+    async fn find(at: &Location) -> Result<(Self, i64), DbError> {
         if let Location::File(path) = at
             && !path.exists()
         {
@@ -155,16 +202,15 @@ impl Db {
         at.give_to_owner();
         let db = Self::connect(at).await?;
         match db.version(at).await? {
-            Some(schema::VERSION) => {}
-            Some(1..schema::VERSION) => {
-                let mut transaction = db.pool.begin().await?;
-                schema::upgrade(&mut transaction).await?;
-                transaction.commit().await?;
-            }
-            Some(other) => return Err(DbError::Version(at.clone(), other)),
-            None => return Err(DbError::Empty(at.clone())),
+            Some(version @ 1..=schema::VERSION) => Ok((db, version)),
+            Some(other) => Err(DbError::Version(at.clone(), other)),
+            None => Err(DbError::Empty(at.clone())),
         }
-        Ok(db)
+    }
+
+    /// What was done to it when it was opened.
+    pub(crate) fn upgraded(&self) -> Option<&Upgrade> {
+        self.upgrade.as_ref()
     }
 
     /// The version of its tables; the first look into it, where a file that is no database shows.
@@ -190,7 +236,7 @@ impl Db {
             .connect_with(options.disable_statement_logging())
             .await
             .map_err(failed)?;
-        Ok(Self { pool, postgres: matches!(at, Location::Postgres(_)) })
+        Ok(Self { pool, postgres: matches!(at, Location::Postgres(_)), upgrade: None })
     }
 
     /// A connection for statements that stand alone.
@@ -214,10 +260,15 @@ impl Db {
         let mut transaction = self.pool.begin().await?;
         // The first statement writes: SQLite then waits for its turn here instead of failing at a later write,
         // and PostgreSQL's row lock puts changes in a row.
-        sqlx::query("UPDATE os4x_generation SET value = CASE WHEN value >= $1 THEN value + 1 ELSE $1 END")
-            .bind(common::text::clock::now())
-            .execute(&mut *transaction)
-            .await?;
+        count_up(&mut transaction).await?;
+        Ok(Change(transaction))
+    }
+
+    /// One that alters what the backend alone sees. It waits for its turn among the others all the same: a change sees
+    /// nothing of another one.
+    pub(crate) async fn unseen_change(&self) -> Result<Change, DbError> {
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("UPDATE os4x_generation SET value = value").execute(&mut *transaction).await?;
         Ok(Change(transaction))
     }
 
@@ -239,6 +290,11 @@ impl Db {
 pub(crate) struct Change(Transaction<'static, Any>);
 
 impl Change {
+    /// Lets the daemons see it after all.
+    pub(crate) async fn make_seen(&mut self) -> Result<(), DbError> {
+        count_up(self).await
+    }
+
     /// Lets the generation be above `other`.
     pub(crate) async fn raise_above(&mut self, other: u64) -> Result<(), DbError> {
         let least = i64::try_from(other).unwrap_or(i64::MAX).saturating_add(1);
@@ -255,6 +311,14 @@ impl Change {
         self.0.commit().await?;
         Ok(now)
     }
+}
+
+async fn count_up(connection: &mut AnyConnection) -> Result<(), DbError> {
+    sqlx::query("UPDATE os4x_generation SET value = CASE WHEN value >= $1 THEN value + 1 ELSE $1 END")
+        .bind(common::text::clock::now())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 impl Deref for Change {
@@ -353,6 +417,16 @@ impl NewFile {
 
     fn keep(mut self) {
         self.0 = None;
+    }
+
+    /// Gives the file, which is whole now, its name; keeps it.
+    fn name(self, path: &Path) -> Result<(), DbError> {
+        let Some(from) = &self.0 else { return Ok(()) };
+        let written = File::open(from).and_then(|file| file.sync_all());
+        let named = written.and_then(|()| std::fs::rename(from, path));
+        named.map_err(|cause| DbError::Create(path.to_path_buf(), cause))?;
+        self.keep();
+        Ok(())
     }
 }
 

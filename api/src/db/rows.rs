@@ -12,20 +12,25 @@ const PAGE: i64 = 100;
 /// The name that a row's number gets; no column is called so.
 const NUMBER: &str = "os4x_row_number";
 
+/// What goes on when the rows of before come back: nobody's acts are forgotten by that.
+const AUDIT: [&str; 3] = ["os4x_audit", "os4x_audit_head", "os4x_versions"];
+
 /// A table and its columns; a column is a text or a number.
 struct Table {
     name: String,
     columns: Vec<(String, bool)>,
 }
 
-/// Empties the tables of `into` and fills them with the rows of `from`, inside the caller's transactions. Gives the
-/// number of rows.
+/// Empties the tables of `into`, but for the audit unless that comes along, and fills them with the rows of `from`,
+/// inside the caller's transactions. Gives the number of rows.
 pub(crate) async fn replace(
     from: &mut AnyConnection,
     into: &mut AnyConnection,
     into_postgres: bool,
+    with_audit: bool,
 ) -> Result<u64, DbError> {
-    let tables = tables(from).await?;
+    let mut tables = tables(from).await?;
+    tables.retain(|table| with_audit || !AUDIT.contains(&table.name.as_str()));
     for table in tables.iter().rev() {
         let empty = format!("DELETE FROM {}", table.name);
         sqlx::raw_sql(AssertSqlSafe(empty)).execute(&mut *into).await?;

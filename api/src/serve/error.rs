@@ -1,5 +1,6 @@
 //! Why the service does not start, or ends. Prints nothing.
 
+use crate::change::ChangeError;
 use crate::db::DbError;
 use crate::pki::PkiError;
 use std::fmt;
@@ -15,6 +16,8 @@ pub(crate) enum ServeError {
     System(&'static str, io::Error),
     /// The database.
     Db(DbError),
+    /// A change that it makes by itself.
+    Change(ChangeError),
     /// The certificates.
     Pki(PkiError),
 }
@@ -27,6 +30,7 @@ impl fmt::Display for ServeError {
             }
             Self::System(doing, _) => write!(f, "the system failed while {doing}"),
             Self::Db(error) => error.fmt(f),
+            Self::Change(error) => error.fmt(f),
             Self::Pki(error) => error.fmt(f),
         }
     }
@@ -37,6 +41,7 @@ impl std::error::Error for ServeError {
         match self {
             Self::Bind(_, cause) | Self::System(_, cause) => Some(cause),
             Self::Db(error) => error.source(),
+            Self::Change(error) => error.source(),
             Self::Pki(error) => error.source(),
         }
     }
@@ -45,6 +50,12 @@ impl std::error::Error for ServeError {
 impl From<DbError> for ServeError {
     fn from(error: DbError) -> Self {
         Self::Db(error)
+    }
+}
+
+impl From<ChangeError> for ServeError {
+    fn from(error: ChangeError) -> Self {
+        Self::Change(error)
     }
 }
 

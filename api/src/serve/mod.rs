@@ -80,6 +80,15 @@ impl Server {
         let stops = Stops::new()?;
         let values = configuration::values(&mut *db.connection().await?).await?;
         apilog::configure(values.text("api_log_file"), values.text("api_log_level"));
+        if let Some(upgrade) = db.upgraded() {
+            let detail = upgrade.to_string();
+            log::warn!(
+                "database_upgraded from={} to={} detail={}",
+                upgrade.from,
+                upgrade.to,
+                escape(&detail)
+            );
+        }
         let tls = Tls::load(&db).await?;
         let bound = |cause| ServeError::Bind(listen, cause);
         let listener = net::listen_at(listen).and_then(|listener| {

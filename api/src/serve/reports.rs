@@ -3,6 +3,8 @@
 
 use super::app::App;
 use super::clocks;
+use super::error::ServeError;
+use crate::change::{Act, Order};
 use crate::db::DbError;
 use crate::settings::Values;
 use crate::store::partners::word;
@@ -49,8 +51,14 @@ async fn is_repeated(connection: &mut AnyConnection, entry: &SystemLog) -> Resul
 }
 
 /// Removes the texts whose time is over from the ignore list, and reports that.
-pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbError> {
-    for ignore in ignores::expire(&app.db).await? {
+pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), ServeError> {
+    if !ignores::is_any_over(&mut *app.db.connection().await?).await? {
+        return Ok(());
+    }
+    let mut act = Act::begin_unseen(&app.db, Order::system("ignore remove")).await?;
+    let gone = ignores::expire(&mut act).await?;
+    act.commit().await?;
+    for ignore in gone {
         let detail = format!(
             "ignore_expired ignore={} text={} description={}",
             ignore.id,
@@ -64,8 +72,15 @@ pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), DbE
 }
 
 /// Removes the bans whose time is over, and reports that.
-pub(super) async fn expire_bans(app: &App, values: &Values) -> Result<(), DbError> {
-    for ban in bans::expire(&app.db).await? {
+pub(super) async fn expire_bans(app: &App, values: &Values) -> Result<(), ServeError> {
+    // Where nothing is over the generation stays as it is.
+    if !bans::is_any_over(&mut *app.db.connection().await?).await? {
+        return Ok(());
+    }
+    let mut act = Act::begin(&app.db, Order::system("ban remove")).await?;
+    let gone = bans::expire(&mut act).await?;
+    act.commit().await?;
+    for ban in gone {
         let detail = format!("ban_expired network={} description={}", ban.network, escape(&ban.description));
         report(app, values, Level::Info, "a ban has ended and was removed", &detail).await?;
     }

@@ -3,6 +3,7 @@
 //! Clients show no certificate here: they have a token.
 
 use super::error::ServeError;
+use crate::change::{Act, Order};
 use crate::db::{self, Db};
 use crate::pki::ca::{Ca, HTTPS_DAYS, hosts_of};
 use crate::pki::{Doing, PkiError};
@@ -57,7 +58,7 @@ impl Tls {
     }
 
     async fn renew(db: &Db, old: &X509) -> Result<Self, ServeError> {
-        let mut change = db.change().await?;
+        let mut change = Act::begin(db, Order::system("cert https")).await?;
         let ca = certificates::need(&mut change, Usage::Ca).await?;
         let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts_of(old), HTTPS_DAYS)?;
         certificates::put(&mut change, Usage::Https, &issued).await?;

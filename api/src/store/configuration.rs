@@ -9,9 +9,19 @@ use std::collections::BTreeMap;
 
 /// The settings in force.
 pub(crate) async fn values(connection: &mut AnyConnection) -> Result<Values, DbError> {
+    Ok(Values::new(rows(connection).await?))
+}
+
+/// What was set, as it is kept; the token is among it.
+pub(crate) async fn rows(connection: &mut AnyConnection) -> Result<BTreeMap<String, String>, DbError> {
     let rows = sqlx::query("SELECT name, value FROM os4x_configuration").fetch_all(connection).await?;
-    let pairs = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-    Ok(Values::new(pairs.collect::<Result<BTreeMap<String, String>, sqlx::Error>>()?))
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
+/// Lets a setting have its default again.
+pub(crate) async fn unset(change: &mut Change, name: &str) -> Result<(), DbError> {
+    sqlx::query("DELETE FROM os4x_configuration WHERE name = $1").bind(name).execute(&mut **change).await?;
+    Ok(())
 }
 
 /// Stores a checked value.

@@ -48,33 +48,48 @@ pub(crate) fn is_printable(url: &str) -> bool {
 /// Keeps a URL that `is_printable`; one that is not `is_fetchable` too, so that it is told once. The daemons see it
 /// with the next change; a report alone makes no new generation.
 pub(crate) async fn note(db: &Db, url: &str) -> Result<Noted, DbError> {
+    let mut change = db.unseen_change().await?;
+    let noted = note_in(&mut change, url).await?;
+    if noted == Noted::New {
+        change.commit().await?;
+    }
+    Ok(noted)
+}
+
+/// The same within a change.
+pub(crate) async fn note_in(change: &mut Change, url: &str) -> Result<Noted, DbError> {
     let now = clock::now();
-    let (due, error) = if is_fetchable(url) { (now, None) } else { (NEVER, Some(BY_HAND.to_owned())) };
-    let mut batch = db.batch().await?;
     sqlx::query("DELETE FROM os4x_crl_urls WHERE fetched IS NULL AND reported < $1 AND due < $2")
         .bind(now - PATIENCE)
         .bind(NEVER)
-        .execute(&mut *batch)
+        .execute(&mut **change)
         .await?;
     let known = sqlx::query("SELECT 1 FROM os4x_crl_urls WHERE url = $1").bind(url);
-    if known.fetch_optional(&mut *batch).await?.is_some() {
+    if known.fetch_optional(&mut **change).await?.is_some() {
         return Ok(Noted::Known);
     }
-    if count(&mut batch, "reported > $1", now - HOUR).await? >= RATE {
+    if count(change, "reported > $1", now - HOUR).await? >= RATE {
         return Ok(Noted::TooFast);
     }
-    if count(&mut batch, "reported >= $1", 0).await? >= MOST && !make_room(&mut batch).await? {
+    if count(change, "reported >= $1", 0).await? >= MOST && !make_room(change).await? {
         return Ok(Noted::Full);
     }
+    put(change, url).await?;
+    Ok(Noted::New)
+}
+
+/// Keeps a URL that is not kept.
+pub(crate) async fn put(change: &mut Change, url: &str) -> Result<(), DbError> {
+    let now = clock::now();
+    let (due, error) = if is_fetchable(url) { (now, None) } else { (NEVER, Some(BY_HAND.to_owned())) };
     sqlx::query("INSERT INTO os4x_crl_urls (url, reported, due, failures, error) VALUES ($1, $2, $3, 0, $4)")
         .bind(url)
         .bind(now)
         .bind(due)
         .bind(error)
-        .execute(&mut *batch)
+        .execute(&mut **change)
         .await?;
-    batch.commit().await?;
-    Ok(Noted::New)
+    Ok(())
 }
 
 async fn count(connection: &mut AnyConnection, condition: &'static str, value: i64) -> Result<i64, DbError> {

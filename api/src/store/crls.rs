@@ -79,6 +79,14 @@ pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, D
     sqlx::query(query).bind(future()).fetch_all(connection).await?.iter().map(stored).collect()
 }
 
+/// All rows, without the CRLs themselves, which may be large.
+pub(crate) async fn heads(connection: &mut AnyConnection) -> Result<Vec<Stored>, DbError> {
+    let rows = sqlx::query(
+        "SELECT issuer_key, name, last_update, next_update, source, '' AS pem FROM os4x_crls ORDER BY issuer_key",
+    );
+    rows.fetch_all(connection).await?.iter().map(stored).collect()
+}
+
 /// Those that an operator brought, and the downloaded ones of these issuers: they are trusted still, or lead to one
 /// that is.
 pub(crate) fn needed(mut all: Vec<Stored>, issuers: &[X509]) -> Vec<Stored> {

@@ -2,11 +2,11 @@
 //! of them a partner, addresses, a reason. A text is compared only with the daemons' own words, never with values of
 //! peers: a peer cannot hide behind an ignored text.
 
-use crate::db::{Db, DbError};
+use crate::db::{Change, DbError};
 use common::net::Network;
 use common::rpc::SystemLog;
 use common::text::clock;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
@@ -14,7 +14,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 const COLUMNS: &str = "id, description, text, valid_until, partner, networks, reason";
 
 /// An entry of the list. What is empty in it fits everything.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Ignore {
     /// Its number.
     pub(crate) id: i64,
@@ -77,6 +77,15 @@ pub(crate) async fn add(connection: &mut AnyConnection, ignore: &Ignore) -> Resu
     Ok(row.try_get(0)?)
 }
 
+/// Puts an entry back under the number that it had.
+pub(crate) async fn put(connection: &mut AnyConnection, ignore: &Ignore) -> Result<(), DbError> {
+    let id = add(connection, ignore).await?;
+    let number =
+        sqlx::query("UPDATE os4x_ignored_messages SET id = $1 WHERE id = $2").bind(ignore.id).bind(id);
+    number.execute(connection).await?;
+    Ok(())
+}
+
 /// All entries, the expired ones that are still there included.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Ignore>, DbError> {
     sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM os4x_ignored_messages ORDER BY id")))
@@ -103,14 +112,19 @@ pub(crate) async fn matching(
     Ok(all(connection).await?.into_iter().find(|ignore| ignore.matches(entry, now)))
 }
 
+/// Whether the time of an entry is over.
+pub(crate) async fn is_any_over(connection: &mut AnyConnection) -> Result<bool, DbError> {
+    let over = sqlx::query("SELECT id FROM os4x_ignored_messages WHERE valid_until < $1 LIMIT 1");
+    Ok(over.bind(clock::now()).fetch_optional(connection).await?.is_some())
+}
+
 /// Removes the entries whose time is over; gives them, oldest first.
-pub(crate) async fn expire(db: &Db) -> Result<Vec<Ignore>, DbError> {
-    let mut connection = db.connection().await?;
+pub(crate) async fn expire(change: &mut Change) -> Result<Vec<Ignore>, DbError> {
     let rows = sqlx::query(AssertSqlSafe(format!(
         "DELETE FROM os4x_ignored_messages WHERE valid_until < $1 RETURNING {COLUMNS}"
     )))
     .bind(clock::now())
-    .fetch_all(&mut *connection)
+    .fetch_all(&mut **change)
     .await?;
     let mut gone = rows.iter().map(Ignore::of).collect::<Result<Vec<_>, _>>()?;
     gone.sort_by_key(|ignore| ignore.id);
@@ -119,7 +133,7 @@ pub(crate) async fn expire(db: &Db) -> Result<Vec<Ignore>, DbError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ignore, add, all, expire, matching, remove};
+    use super::{Ignore, add, all, expire, is_any_over, matching, remove};
     use crate::db::scratch::{Scratch, run};
     use common::rpc::{About, Level, Origin, SystemLog};
     use common::text::clock;
@@ -137,7 +151,7 @@ mod tests {
         let scratch = Scratch::new();
         run(async {
             let db = scratch.open().await;
-            let mut connection = db.connection().await.unwrap();
+            let mut connection = db.change().await.unwrap();
             let first = add(&mut connection, &ignore("Station Ist Über", 60)).await.unwrap();
             let over = Ignore { description: "over".to_owned(), ..ignore("crl", -1) };
             add(&mut connection, &over).await.unwrap();
@@ -147,9 +161,10 @@ mod tests {
                 let found = matching(&mut connection, &entry(words)).await.unwrap();
                 assert_eq!(found.is_some(), ignored, "{words}");
             }
-            let gone = expire(&db).await.unwrap();
+            assert!(is_any_over(&mut connection).await.unwrap());
+            let gone = expire(&mut connection).await.unwrap();
             assert_eq!((gone.len(), gone[0].description.as_str()), (1, "over"));
-            assert!(expire(&db).await.unwrap().is_empty());
+            assert!(!is_any_over(&mut connection).await.unwrap());
             assert!(remove(&mut connection, first).await.unwrap());
             assert!(!remove(&mut connection, first).await.unwrap());
             assert!(all(&mut connection).await.unwrap().is_empty());

@@ -2,6 +2,7 @@
 //! daemons see takes a `Change`, which counts the generation up. Values are checked before they come here; a row that
 //! fails its check is an error.
 
+pub(crate) mod audit;
 pub(crate) mod bans;
 pub(crate) mod certificates;
 pub(crate) mod configuration;
@@ -15,3 +16,4 @@ pub(crate) mod old_tokens;
 pub(crate) mod partners;
 pub(crate) mod proxies;
 pub(crate) mod sessions;
+pub(crate) mod versions;

@@ -40,6 +40,14 @@ pub(crate) async fn valid_until(
     Ok(row.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()?)
 }
 
+/// All old tokens that are still known: their hashes, and until when they work.
+pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>, DbError> {
+    let rows = sqlx::query("SELECT hash, valid_until FROM os4x_old_tokens ORDER BY valid_until, hash")
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
 fn hash(secret: &str) -> String {
     hex::encode(&openssl::sha::sha256(secret.as_bytes()))
 }

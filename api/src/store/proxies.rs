@@ -84,13 +84,19 @@ pub(crate) async fn add(change: &mut Change, id: &ProxyId, name: &str) -> Result
     if known.rows_affected() > 0 {
         return Ok(false);
     }
+    put(change, id, name, clock::now()).await?;
+    Ok(true)
+}
+
+/// Lists a server that is not listed.
+pub(crate) async fn put(change: &mut Change, id: &ProxyId, name: &str, added: i64) -> Result<(), DbError> {
     sqlx::query("INSERT INTO os4x_proxies (proxy_id, name, added) VALUES ($1, $2, $3)")
         .bind(id.as_str())
         .bind(name)
-        .bind(clock::now())
+        .bind(added)
         .execute(&mut **change)
         .await?;
-    Ok(true)
+    Ok(())
 }
 
 /// Notes which addresses a listed server's host has. The daemons do not see that, so it is no change.

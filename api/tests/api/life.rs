@@ -11,53 +11,6 @@ use nix::sys::signal::Signal;
 use openssl::x509::X509;
 use serde_json::{Value, json};
 
-/// Takes back what was added since version 1.
-fn as_version_1(site: &Site) {
-    for statement in [
-        "UPDATE os4x_schema SET version = 1",
-        "ALTER TABLE os4x_partners DROP COLUMN usage",
-        "ALTER TABLE os4x_partners DROP COLUMN max_file_size",
-        "ALTER TABLE os4x_partners DROP COLUMN file_names",
-        "ALTER TABLE os4x_partners DROP COLUMN legacy_suites",
-        "DROP TABLE os4x_intermediates",
-        "ALTER TABLE os4x_partners DROP COLUMN allowed",
-        "DROP TABLE os4x_partner_deviations",
-        "ALTER TABLE os4x_certificates DROP COLUMN no_crl",
-        "DROP TABLE os4x_old_tokens",
-        "ALTER TABLE os4x_sessions DROP COLUMN caller",
-        "ALTER TABLE os4x_proxies DROP COLUMN addresses",
-        "ALTER TABLE os4x_partners DROP COLUMN networks",
-        "DROP TABLE os4x_bans",
-        "DROP INDEX os4x_system_log_session",
-        "ALTER TABLE os4x_system_log DROP COLUMN event",
-        "ALTER TABLE os4x_system_log DROP COLUMN reason",
-        "ALTER TABLE os4x_system_log DROP COLUMN session",
-        "ALTER TABLE os4x_system_log DROP COLUMN ssid",
-        "ALTER TABLE os4x_system_log DROP COLUMN subject",
-        "ALTER TABLE os4x_ignored_messages DROP COLUMN partner",
-        "ALTER TABLE os4x_ignored_messages DROP COLUMN networks",
-        "ALTER TABLE os4x_ignored_messages DROP COLUMN reason",
-    ] {
-        site.sql_done(statement);
-    }
-}
-
-#[test]
-fn tables_of_an_older_version_are_brought_up_to_date_and_newer_ones_refused() {
-    let site = Site::new();
-    site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--host", "acme.example"]);
-    let before = site.json(&["partner", "list"]);
-    as_version_1(&site);
-    assert_eq!(site.json(&["partner", "list"]), before);
-    site.ok(&["partner", "set", "ACME", "--usage", "any", "--legacy-suites", "no"]);
-    assert_eq!(site.json(&["partner", "show", "ACME"])["deviations"], json!([]));
-    let after = site.json(&["partner", "list"]);
-    assert_eq!((&after[0]["usage"], &after[0]["legacy_suites"]), (&json!("any"), &json!(false)));
-    assert_eq!(after[0]["host"], "acme.example");
-    site.sql("UPDATE os4x_schema SET version = 99");
-    assert!(site.refused(&["partner", "list"]).contains("tables of version 99"));
-}
-
 #[test]
 fn whole_life_on_sqlite() {
     whole_life(&Site::new());

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod abuse;
 #[cfg(test)]
+mod audits;
+#[cfg(test)]
 mod backup;
 #[cfg(test)]
 mod banned;
@@ -15,6 +17,8 @@ mod commands;
 mod downloads;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod expiry;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
@@ -45,5 +49,7 @@ mod site;
 mod tokens;
 #[cfg(test)]
 mod trusted;
+#[cfg(test)]
+mod upgrades;
 #[cfg(test)]
 mod web;

@@ -11,13 +11,13 @@ use std::process::Command;
 const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/lib/postgres-for-tests");
 
 /// A cluster in a directory of its own; stopped when dropped, before the directory goes.
-struct Cluster {
+pub(crate) struct Cluster {
     dir: Dir,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Cluster {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = Dir::new();
         // The server may run under another user than the test.
         std::fs::set_permissions(dir.path("."), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -36,7 +36,7 @@ impl Cluster {
     }
 
     /// A database on it, not initialised.
-    fn site(&self) -> Site {
+    pub(crate) fn site(&self) -> Site {
         let dir = Dir::new();
         let db = format!("@{}", dir.write("url", &self.url));
         Site { dir, db }

@@ -48,11 +48,12 @@ fn listeners_are_listed_with_whom_they_are_for() {
     site.ok(&["proxyclient", "add", "::1", "--partner", "acme", "--port", "3306", "--network", "10.0.0.0/8"]);
     let rows = site.json(&["proxyclient", "list"]);
     let all = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
-    let row = |partner: Value, port: u16, networks: &[&str]| {
+    let row = |index: usize, partner: Value, port: u16, networks: &[&str]| {
         json!({"address": "127.0.0.1", "partner": partner, "listen_ip": null, "listen_port": port,
-            "networks": networks, "name": ""})
+            "networks": networks, "name": "", "version": rows[index]["version"]})
     };
-    assert_eq!(rows, json!([row(Value::Null, 65_433, &all), row(json!("acme"), 3306, &["10.0.0.0/8"])]));
+    let expected = [row(0, Value::Null, 65_433, &all), row(1, json!("acme"), 3306, &["10.0.0.0/8"])];
+    assert_eq!(rows, json!(expected));
     let table = site.ok(&["proxyclient", "list"]);
     assert!(table.contains("TIED TO") && table.contains("acme"), "{table}");
 }

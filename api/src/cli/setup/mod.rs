@@ -8,8 +8,9 @@ mod next_steps;
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::{Command, init, output, token};
-use crate::db::{Db, DbError, Location};
+use super::{Command, init, output, partner, token};
+use crate::change::{self, Act, State};
+use crate::db::{Change, Creation, Db, DbError, Location};
 use crate::pki::ca::hosts_of;
 use crate::settings::find;
 use crate::store::certificates::{self, Usage};
@@ -21,6 +22,7 @@ use openssl::x509::X509;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "setup",
+    changes: true,
     help: HELP,
     options: &[
         Opt::Value("host"),
@@ -56,19 +58,19 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     let folder = Folder::of(&location)?;
     let existing = existing(&location).await?;
     let answers = Answers::collect(&invocation, &known(&folder, existing.as_ref()).await?)?;
+    let mut said = Vec::new();
     let db = match existing {
         Some(db) => {
-            output::say(&format!("Database: {location}: it is there already, and stays as it is."))?;
+            said.push(format!("Database: {location}: it is there already, and stays as it is."));
             check_https(&db, &answers.host).await?;
+            let mut change = Act::begin(&db, invocation.order()?).await?;
+            fill(&mut change, &answers, &mut said).await?;
+            change.commit().await?;
             db
         }
-        None => create(&location, &answers.host).await?,
+        None => create(&invocation, &location, &answers, &mut said).await?,
     };
-    set(&db, "proxy_station_host", &answers.station.host).await?;
-    set(&db, "tcp_port", &answers.station.port.to_string()).await?;
-    if let Some(partner) = &answers.partner {
-        add_partner(&invocation, &db, partner).await?;
-    }
+    said.iter().try_for_each(|line| output::say(line))?;
     folder.write_env(&EnvFile::backend(answers.listen))?;
     let values = configuration::values(&mut *db.connection().await?).await?;
     let path = values.text("api_path").split(',').next().unwrap_or_default();
@@ -81,7 +83,7 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
 
 /// The database, if there is one.
 async fn existing(location: &Location) -> Result<Option<Db>, CliError> {
-    match Db::open(location).await {
+    match super::open(location).await {
         Ok(db) => Ok(Some(db)),
         Err(DbError::Missing(_) | DbError::Empty(Location::Postgres(_))) => Ok(None),
         Err(other) => Err(other.into()),
@@ -105,14 +107,35 @@ async fn known(folder: &Folder, db: Option<&Db>) -> Result<Known, CliError> {
     Ok(known)
 }
 
-async fn create(location: &Location, host: &str) -> Result<Db, CliError> {
+/// Makes the database with all that was answered.
+async fn create(
+    invocation: &Invocation,
+    location: &Location,
+    answers: &Answers,
+    said: &mut Vec<String>,
+) -> Result<Db, CliError> {
+    let host = answers.host.as_str();
     let mut hosts = vec![host.to_owned()];
     hosts.extend(
         ["localhost", "127.0.0.1", "::1"].iter().filter(|other| **other != host).map(|&o| o.to_owned()),
     );
-    init::create(location, &hosts).await?;
-    output::say(&format!("Database: {location}: created, with a CA, an https certificate and a token."))?;
+    let mut creation = Creation::begin(location).await?;
+    init::fill(creation.change(), &hosts).await?;
+    said.push(format!("Database: {location}: created, with a CA, an https certificate and a token."));
+    fill(creation.change(), answers, said).await?;
+    change::record(creation.change(), &State::new(), State::new(), &invocation.order()?).await?;
+    creation.finish().await?;
     Ok(Db::open(location).await?)
+}
+
+/// Writes what was answered into the database.
+async fn fill(change: &mut Change, answers: &Answers, said: &mut Vec<String>) -> Result<(), CliError> {
+    said.extend(set(change, "proxy_station_host", &answers.station.host).await?);
+    said.extend(set(change, "tcp_port", &answers.station.port.to_string()).await?);
+    if let Some(partner) = &answers.partner {
+        said.push(add_partner(change, partner).await?);
+    }
+    Ok(())
 }
 
 /// Warns of a certificate under which the client would not find the backend.
@@ -129,44 +152,32 @@ async fn check_https(db: &Db, host: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Gives a setting its value, unless it has another one than its default.
-async fn set(db: &Db, name: &str, value: &str) -> Result<(), CliError> {
+/// Gives a setting its value, unless it has another one than its default; gives what is to be said.
+async fn set(change: &mut Change, name: &str, value: &str) -> Result<Option<String>, CliError> {
     let setting = find(name)?;
     let value = setting.check(value)?;
-    let mut change = db.change().await?;
-    let values = configuration::values(&mut change).await?;
+    let values = configuration::values(change).await?;
     let now = values.text(name);
     if now == value {
-        return output::say(&format!("Setting {name}: it is {now} already."));
+        return Ok(Some(format!("Setting {name}: it is {now} already.")));
     }
     if now != setting.default {
         output::warn(&format!("{name} stays {now}: 'os4xapi config set {name} {value}' changes it."));
-        return Ok(());
+        return Ok(None);
     }
-    configuration::set(&mut change, name, &value).await?;
-    change.commit().await?;
-    output::say(&format!("Setting {name}: {value}"))
+    configuration::set(change, name, &value).await?;
+    Ok(Some(format!("Setting {name}: {value}")))
 }
 
-/// Adds the partner as `os4xapi partner add` does, with all its checks.
-async fn add_partner(invocation: &Invocation, db: &Db, partner: &NewPartner) -> Result<(), CliError> {
-    let all = partners::all(&mut *db.connection().await?).await?;
-    if let Some(there) = all.iter().find(|other| other.short_name == partner.name) {
-        let (name, ssid) = (&partner.name, &there.ssid);
-        return output::say(&format!(
-            "Partner {name}: it is there already (SSIDCODE {ssid}), and stays as it is."
-        ));
+/// Adds the partner as `os4xapi partner add` does, with all its checks; gives what is to be said.
+async fn add_partner(change: &mut Change, partner: &NewPartner) -> Result<String, CliError> {
+    let NewPartner { name, ssid, pin } = partner;
+    match partners::all(change).await?.iter().find(|other| other.short_name == *name) {
+        Some(there) => {
+            Ok(format!("Partner {name}: it is there already (SSIDCODE {}), and stays as it is.", there.ssid))
+        }
+        None => partner::add_plain(change, name, ssid, pin.as_deref()).await,
     }
-    let mut words = vec!["partner", "add", &partner.name, "--ssid", &partner.ssid];
-    if let Some(pin) = &partner.pin {
-        words.extend(["--pin", pin]);
-    }
-    let db = invocation.value("db");
-    if let Some(db) = &db {
-        words.extend(["--db", db]);
-    }
-    let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
-    super::start_command(&words)?.await
 }
 
 fn url(answers: &Answers, path: &str) -> String {

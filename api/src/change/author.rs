@@ -1,0 +1,51 @@
+//! Who changes something, and on which way: a person with a command, or `serve` by itself. Who may write the database
+//! may do everything; the audit says who says to have done it.
+
+use crate::owner;
+use nix::unistd::getuid;
+use std::net::IpAddr;
+
+/// Who changes something.
+#[derive(Debug, Clone)]
+pub(crate) struct Author {
+    /// Name and number of a user, or `serve`.
+    pub(crate) actor: String,
+    /// As what.
+    pub(crate) role: &'static str,
+    /// How it came in: `cli` or `system`.
+    pub(crate) way: &'static str,
+    /// From where the person is logged in.
+    pub(crate) address: Option<String>,
+}
+
+impl Author {
+    /// Who runs this command: the user of this process; with sudo the one who called it.
+    pub(crate) fn of_command() -> Self {
+        let uid = getuid();
+        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let caller = variable("SUDO_USER").filter(|_| uid.is_root()).map(|name| {
+            let number = variable("SUDO_UID").and_then(|text| text.parse().ok());
+            format!("{} as ", user(&name, number))
+        });
+        let own = user(&owner::name(uid.as_raw()), Some(uid.as_raw()));
+        // sshd writes it: address and port of the caller, and of this host.
+        let from = variable("SSH_CONNECTION").and_then(|text| text.split(' ').next()?.parse().ok());
+        Self {
+            actor: format!("{}{own}", caller.unwrap_or_default()),
+            role: "administrator",
+            way: "cli",
+            address: from.map(|address: IpAddr| address.to_string()),
+        }
+    }
+
+    /// This program, by itself.
+    pub(crate) fn system() -> Self {
+        Self { actor: "serve".to_owned(), role: "system", way: "system", address: None }
+    }
+}
+
+fn user(name: &str, uid: Option<u32>) -> String {
+    // It may come from the environment.
+    let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    uid.map_or_else(|| name.clone(), |uid| format!("{name}({uid})"))
+}

@@ -1,0 +1,113 @@
+//! What a change does to the objects: what is new, what is gone, and which members have another value. Tells it to
+//! people in lines; what is long is told by its hash.
+
+use super::state::State;
+use common::text::hex;
+use serde_json::{Map, Value};
+
+/// Characters of a value that are shown.
+const LONGEST: usize = 100;
+
+/// The objects that differ: as they were, and as they are. One that is not there is null.
+#[derive(Debug, Default)]
+pub(crate) struct Difference {
+    pub(crate) old: State,
+    pub(crate) new: State,
+}
+
+impl Difference {
+    /// Between two states.
+    pub(crate) fn between(before: &State, after: &State) -> Self {
+        let mut found = Self::default();
+        for name in before.keys().chain(after.keys()) {
+            let (old, new) = (before.get(name), after.get(name));
+            if old != new {
+                found.old.insert(name.clone(), old.cloned().unwrap_or(Value::Null));
+                found.new.insert(name.clone(), new.cloned().unwrap_or(Value::Null));
+            }
+        }
+        found
+    }
+
+    /// Whether nothing differs.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.new.is_empty()
+    }
+
+    /// The names of the objects.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        self.new.keys()
+    }
+
+    /// A line for each object that is new or gone, and for each member that has another value.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (name, new) in &self.new {
+            let old = self.old.get(name).unwrap_or(&Value::Null);
+            match (old, new) {
+                (Value::Null, new) => lines.push(format!("+ {name}: {}", shown(new))),
+                (old, Value::Null) => lines.push(format!("- {name}: {}", shown(old))),
+                (Value::Object(old), Value::Object(new)) => {
+                    let gone = old.keys().filter(|member| !new.contains_key(*member));
+                    for member in new.keys().chain(gone) {
+                        let value = |of: &Map<String, Value>| of.get(member).cloned().unwrap_or(Value::Null);
+                        let (old, new) = (value(old), value(new));
+                        if old != new {
+                            lines.push(format!("~ {name}: {member}: {} -> {}", shown(&old), shown(&new)));
+                        }
+                    }
+                }
+                (old, new) => lines.push(format!("~ {name}: {} -> {}", shown(old), shown(new))),
+            }
+        }
+        lines
+    }
+}
+
+/// A value for people.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.chars().count() > LONGEST => {
+            let hash = hex::encode(&openssl::sha::sha256(text.as_bytes()));
+            format!("{} characters, sha256:{hash}", text.chars().count())
+        }
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, value)| !value.is_null());
+            members.map(|(name, value)| format!("{name}={}", shown(value))).collect::<Vec<_>>().join(" ")
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Difference, State};
+    use serde_json::json;
+
+    fn state(pairs: &[(&str, serde_json::Value)]) -> State {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    #[test]
+    fn only_what_differs_is_told() {
+        let before = state(&[
+            ("ban 192.0.2.0/24", json!({"until": 5})),
+            ("partner A", json!({"host": "a", "port": 1, "pem": "x".repeat(200)})),
+            ("partner B", json!({"host": "b"})),
+        ]);
+        let after = state(&[
+            ("config x", json!("7")),
+            ("partner A", json!({"host": "c", "port": 1, "pem": "y".repeat(200), "tls": true})),
+            ("partner B", json!({"host": "b"})),
+        ]);
+        let lines = Difference::between(&before, &after).lines();
+        assert_eq!(lines[0], "- ban 192.0.2.0/24: until=5");
+        assert_eq!(lines[1], "+ config x: \"7\"");
+        assert_eq!(lines[2], "~ partner A: host: \"a\" -> \"c\"");
+        assert!(lines[3].contains("pem: 200 characters, sha256:"), "{}", lines[3]);
+        assert_eq!(lines[4], "~ partner A: tls: null -> true");
+        assert_eq!(lines.len(), 5);
+        assert!(Difference::between(&before, &before).is_empty());
+    }
+}

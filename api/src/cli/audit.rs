@@ -1,0 +1,217 @@
+//! `os4xapi audit list|show|verify|revert`: who has changed what and when, whether somebody has edited that afterwards,
+//! and an act taken back. Reads, but for `revert`, which is an act like any other.
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, date, output};
+use crate::change::{Difference, State, revert};
+use crate::db::DbError;
+use crate::store::audit::{self, Filter, Recorded};
+use common::text::clock;
+use serde_json::{Value, json};
+use sqlx::AnyConnection;
+
+/// Rows shown without an option.
+const LIMIT: u32 = 100;
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "audit list",
+        changes: false,
+        help: LIST,
+        options: &[
+            Opt::Value("actor"),
+            Opt::Value("act"),
+            Opt::Value("object"),
+            Opt::Value("since"),
+            Opt::Value("limit"),
+            Opt::Flag("json"),
+        ],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(list(invocation)),
+    },
+    Command {
+        words: "audit show",
+        changes: false,
+        help: SHOW,
+        options: &[Opt::Flag("json")],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(show(invocation)),
+    },
+    Command {
+        words: "audit verify",
+        changes: false,
+        help: VERIFY,
+        options: &[],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(verify(invocation)),
+    },
+    Command {
+        words: "audit revert",
+        changes: true,
+        help: REVERT,
+        options: &[Opt::Flag("yes")],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(revert_row(invocation)),
+    },
+];
+
+const LIST: &str = "\
+usage: os4xapi audit list [--actor TEXT] [--act TEXT] [--object TEXT] [--since TIME] [--limit N] [--json] [--db DB]
+
+Lists the newest acts that changed something, oldest first: who did what to which objects.
+
+--actor TEXT: only those whose actor contains TEXT, in whatever case
+--act TEXT: only those whose act contains TEXT, as 'partner set'
+--object TEXT: only those whose object contains TEXT, as 'partner ACME'
+--since TIME: only those since then, UTC: YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ
+--limit N: so many (default 100)
+--json: as JSON, with the old and the new values
+";
+
+const SHOW: &str = "\
+usage: os4xapi audit show NUMBER [--json] [--db DB]
+
+Shows an act, and what it changed.
+
+--json: as JSON, with the whole old and new values
+";
+
+const VERIFY: &str = "\
+usage: os4xapi audit verify [--db DB]
+
+Follows the whole audit: each row has the SHA-256 of itself and of the row before it. The command fails if a row was
+edited, removed, or put in between, and names the first one. Who can write the database can also make all hashes anew:
+keep the last hash, which the command prints, in another place, and compare it when the number is reached again.
+";
+
+const REVERT: &str = "\
+usage: os4xapi audit revert NUMBER [--yes] [--db DB]
+
+Takes an act back: what it changed gets its old value again, in one act of its own. This is refused if something of that
+was changed since, or if the audit does not hold the old value: keys, tokens, passwords and CRLs are not in it.
+
+--yes: do not ask; without a terminal nobody is asked
+";
+
+async fn list(invocation: Invocation) -> Result<(), CliError> {
+    let limit = invocation.parsed("limit", "a number")?.unwrap_or(LIMIT);
+    let text = |name: &str| invocation.value(name).unwrap_or_default();
+    let since = invocation.value("since").map(|time| date::since(&time)).transpose()?;
+    let filter = Filter {
+        actor: text("actor"),
+        act: text("act"),
+        object: text("object"),
+        since: since.unwrap_or(i64::MIN),
+    };
+    let db = invocation.open().await?;
+    let rows = audit::list(&mut *db.connection().await?, &filter, limit).await?;
+    if invocation.flag("json") {
+        return output::json(&rows.iter().map(as_json).collect::<Result<Vec<_>, _>>()?);
+    }
+    let mut table = output::Table::new(&["NUMBER", "TIME", "ACTOR", "WAY", "FROM", "ACT", "OBJECT"]);
+    for Recorded { number, entry, .. } in rows {
+        table.row(&[
+            number.to_string(),
+            clock::rfc3339(entry.time),
+            entry.actor,
+            entry.way,
+            output::or_dash(entry.address),
+            entry.act,
+            entry.object,
+        ]);
+    }
+    table.print("Nothing was changed.")
+}
+
+async fn show(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    let row = need(&mut *db.connection().await?, invocation.argument(0)).await?;
+    if invocation.flag("json") {
+        return output::json(&as_json(&row)?);
+    }
+    let difference = difference(&row)?;
+    let Recorded { number, entry, previous, hash } = row;
+    let mut table = output::Table::new(&["NUMBER", &number.to_string()]);
+    for (name, value) in [
+        ("TIME", clock::rfc3339(entry.time)),
+        ("ACTOR", entry.actor),
+        ("ROLE", entry.role),
+        ("WAY", entry.way),
+        ("FROM", output::or_dash(entry.address)),
+        ("ACT", entry.act),
+        ("GENERATION", entry.generation.to_string()),
+        ("PREVIOUS", output::or_dash(Some(previous).filter(|hash| !hash.is_empty()))),
+        ("HASH", hash),
+    ] {
+        table.row(&[name.to_owned(), value]);
+    }
+    table.print("")?;
+    output::say("")?;
+    difference.lines().iter().try_for_each(|line| output::say(line))
+}
+
+/// The row of this number.
+async fn need(connection: &mut AnyConnection, number: &str) -> Result<Recorded, CliError> {
+    let found = match number.parse() {
+        Ok(number) => audit::get(connection, number).await?,
+        Err(_) => None,
+    };
+    found.ok_or_else(|| {
+        CliError::Refused(format!("the audit has no row '{number}': 'os4xapi audit list' shows them"))
+    })
+}
+
+fn difference(row: &Recorded) -> Result<Difference, DbError> {
+    let parsed = |text: &str| serde_json::from_str::<State>(text).map_err(|_| corrupt(row));
+    Ok(Difference { old: parsed(&row.entry.old)?, new: parsed(&row.entry.new)? })
+}
+
+fn corrupt(row: &Recorded) -> DbError {
+    DbError::Corrupt(format!("row {} of the audit", row.number))
+}
+
+fn as_json(row: &Recorded) -> Result<Value, CliError> {
+    let Difference { old, new } = difference(row)?;
+    let Recorded { number, entry, previous, hash } = row;
+    Ok(json!({
+        "number": number,
+        "time": entry.time,
+        "actor": entry.actor,
+        "role": entry.role,
+        "way": entry.way,
+        "address": entry.address,
+        "act": entry.act,
+        "object": entry.object,
+        "old": old,
+        "new": new,
+        "generation": entry.generation,
+        "previous": previous,
+        "hash": hash,
+    }))
+}
+
+async fn verify(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    match audit::verify(&mut *db.snapshot().await?).await? {
+        Ok(head) if head.number == 0 => output::say("The audit is empty."),
+        Ok(head) => output::say(&format!(
+            "The audit is whole: {} rows, the last of which has the hash {}.",
+            head.number, head.hash
+        )),
+        Err(broken) => Err(CliError::Refused(format!(
+            "the audit was tampered with: {broken}; compare it with a backup from before"
+        ))),
+    }
+}
+
+async fn revert_row(invocation: Invocation) -> Result<(), CliError> {
+    let db = invocation.open().await?;
+    let row = need(&mut *db.connection().await?, invocation.argument(0)).await?;
+    let (act, object) = (&row.entry.act, &row.entry.object);
+    invocation.confirm(&format!("take back number {}, '{act}' of {object}?", row.number))?;
+    let mut change = invocation.act(&db).await?;
+    revert::revert(&mut change, &row).await?;
+    change.commit().await?;
+    output::say(&format!("Number {} is taken back: '{act}' of {object}.", row.number))
+}

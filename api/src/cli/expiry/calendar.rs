@@ -1,0 +1,96 @@
+//! What ends as a calendar (RFC 5545): one event of a whole day for each, with a reminder. An event keeps its identity
+//! over the years only while what it stands for has the same end, so that a renewed one is a new event.
+
+use crate::expiry::End;
+use common::text::{clock, hex};
+use std::fmt::Write as _;
+
+/// Octets of a line (RFC 5545 section 3.1).
+const LINE: usize = 75;
+
+/// The calendar of all that a person has to renew; `now` stamps it.
+pub(super) fn of(all: &[End], now: i64) -> String {
+    let mut text = String::new();
+    let mut line = |line: &str| fold(&mut text, line);
+    line("BEGIN:VCALENDAR");
+    line("VERSION:2.0");
+    line("PRODID:-//OS4Xapi//expiry//EN");
+    for end in all.iter().filter(|end| !end.by_itself) {
+        let Some(ends) = end.ends else { continue };
+        let identity = openssl::sha::sha256(format!("{}\n{}\n{ends}", end.what, end.name).as_bytes());
+        line("BEGIN:VEVENT");
+        line(&format!("UID:{}@os4xapi", hex::encode(&identity)));
+        line(&format!("DTSTAMP:{}", basic(now)));
+        line(&format!("DTSTART;VALUE=DATE:{}", basic(ends).split('T').next().unwrap_or_default()));
+        line(&format!("SUMMARY:{}", escaped(&format!("{} ends: {}", end.what, end.name))));
+        line(&format!("DESCRIPTION:{}", escaped(&format!("{}\n{}", clock::rfc3339(ends), end.renewal))));
+        line("TRANSP:TRANSPARENT");
+        line("BEGIN:VALARM");
+        line("ACTION:DISPLAY");
+        line(&format!("DESCRIPTION:{}", escaped(&end.renewal)));
+        line("TRIGGER:-P30D");
+        line("END:VALARM");
+        line("END:VEVENT");
+    }
+    line("END:VCALENDAR");
+    text
+}
+
+/// A time in the basic form, as 20261231T235959Z.
+fn basic(time: i64) -> String {
+    clock::rfc3339(time).replace(['-', ':'], "")
+}
+
+/// A text as a value (RFC 5545 section 3.3.11).
+fn escaped(text: &str) -> String {
+    let mut value = String::new();
+    for character in text.chars() {
+        match character {
+            '\\' | ';' | ',' => {
+                let _ = write!(value, "\\{character}");
+            }
+            '\n' => value.push_str("\\n"),
+            other if other.is_control() => value.push(' '),
+            other => value.push(other),
+        }
+    }
+    value
+}
+
+/// Appends a line, in pieces that are short enough; no character is cut.
+fn fold(text: &mut String, line: &str) {
+    let mut length = 0;
+    for character in line.chars() {
+        if length + character.len_utf8() > LINE {
+            text.push_str("\r\n ");
+            length = 1;
+        }
+        text.push(character);
+        length += character.len_utf8();
+    }
+    text.push_str("\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{End, of};
+
+    #[test]
+    fn a_calendar_has_short_lines_and_only_what_somebody_has_to_renew() {
+        let end = |name: &str, by_itself: bool| End {
+            what: "pin",
+            name: name.to_owned(),
+            ends: Some(951_782_400),
+            by_itself,
+            renewal: "ask, and set".to_owned(),
+        };
+        let long = format!("ACME: {}; O=Ü, Ltd", "ü".repeat(80));
+        let text = of(&[end(&long, false), end("other", true)], 0);
+        assert_eq!(text.matches("BEGIN:VEVENT").count(), 1);
+        assert!(text.contains("\r\nDTSTART;VALUE=DATE:20000229\r\nSUMMARY:pin ends: ACME: "), "{text}");
+        assert!(text.lines().all(|line| line.trim_end_matches('\r').len() <= 75), "{text}");
+        assert!(!text.replace("\r\n", "").contains('\n'));
+        let unfolded = text.replace("\r\n ", "");
+        assert!(unfolded.contains(&format!("{}\\; O=Ü\\, Ltd\r\n", "ü".repeat(80))), "{unfolded}");
+    }
+}

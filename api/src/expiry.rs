@@ -1,0 +1,148 @@
+//! Everything that ends: certificates, CRLs, licences, and what an operator has given an end. Reads the database; tells
+//! of each what to do about it.
+
+use crate::db::DbError;
+use crate::pki::facts::Facts;
+use crate::store::audit::{self, Filter};
+use crate::store::certificates::{self, Usage};
+use crate::store::{bans, crls, ignores, old_tokens, partners, proxies};
+use common::config::Trusted;
+use openssl::x509::X509;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::AnyConnection;
+use std::collections::BTreeMap;
+
+/// Something that ends.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct End {
+    /// Its kind, in words.
+    pub(crate) what: &'static str,
+    /// Whose it is, or its name.
+    pub(crate) name: String,
+    /// Seconds since 1970-01-01 UTC; none: it cannot be read.
+    pub(crate) ends: Option<i64>,
+    /// Nobody has to do anything.
+    pub(crate) by_itself: bool,
+    /// What to do, or what happens.
+    pub(crate) renewal: String,
+}
+
+/// Everything that ends, the next end first.
+pub(crate) async fn ends(connection: &mut AnyConnection) -> Result<Vec<End>, DbError> {
+    let mut all = Vec::new();
+    add_own(connection, &mut all).await?;
+    add_partners(connection, &mut all).await?;
+    add_licences(connection, &mut all).await?;
+    add_given(connection, &mut all).await?;
+    all.sort_by(|one, other| (one.ends, &one.name).cmp(&(other.ends, &other.name)));
+    Ok(all)
+}
+
+/// Something that an operator has to renew.
+fn renewed(what: &'static str, name: String, ends: Option<i64>, renewal: &str) -> End {
+    End { what, name, ends, by_itself: false, renewal: renewal.to_owned() }
+}
+
+/// Something that needs nobody.
+fn by_itself(what: &'static str, name: String, ends: Option<i64>, renewal: &str) -> End {
+    End { what, name, ends, by_itself: true, renewal: renewal.to_owned() }
+}
+
+fn end_of(pem: &str) -> Option<i64> {
+    Facts::of_pem(pem).ok().map(|facts| facts.until)
+}
+
+/// Our certificates with their issuers.
+async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
+    let ca = certificates::get(connection, Usage::Ca).await?.map(|issued| issued.certificate);
+    for usage in Usage::ALL {
+        let Some(issued) = certificates::get(connection, usage).await? else { continue };
+        let chain = X509::stack_from_pem(issued.certificate.as_bytes()).unwrap_or_default();
+        if chain.is_empty() {
+            all.push(renewed("certificate", usage.word().to_owned(), None, "it cannot be read: set it anew"));
+        }
+        for (position, certificate) in chain.iter().enumerate() {
+            let Ok(facts) = Facts::of(certificate) else { continue };
+            let (name, ends) = (facts.subject, Some(facts.until));
+            let is_ours = ca.as_ref().and_then(|ca| Facts::of_pem(ca).ok()).map(|ca| ca.subject);
+            all.push(match usage {
+                Usage::Https if Some(&facts.issuer) == is_ours.as_ref() => {
+                    by_itself("https certificate", name, ends, "'serve' renews it a month before")
+                }
+                Usage::Https => {
+                    renewed("https certificate", name, ends, "os4xapi cert set https --chain FILE --key FILE")
+                }
+                Usage::Ca => {
+                    renewed("own CA", name, ends, "a new database: os4xapi init, and all clients anew")
+                }
+                Usage::Own if position > 0 => {
+                    renewed("issuer of our certificate", name, ends, "it comes with our next certificate")
+                }
+                Usage::Own => {
+                    renewed("our certificate", name, ends, "os4xapi cert set --chain FILE --key FILE")
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What decides whether a partner is accepted.
+async fn add_partners(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
+    for partner in partners::all(connection).await? {
+        for pin in &partner.pins {
+            let name = format!("{}: {}", partner.short_name, pin.name);
+            let renewal = format!("os4xapi partner set {} --pin CURRENT --pin NEXT", partner.short_name);
+            all.push(renewed("pin", name, end_of(&pin.pem), &renewal));
+        }
+    }
+    for Trusted { certificate, .. } in certificates::trusted(connection).await? {
+        let ends = end_of(&certificate.pem);
+        all.push(renewed("trusted certificate", certificate.name, ends, "os4xapi trust add FILE"));
+    }
+    for crl in crls::heads(connection).await?.into_iter().filter(|crl| crl.next_update.is_some()) {
+        all.push(match crl.source {
+            Some(_) => by_itself("CRL", crl.name, crl.next_update, "'serve' downloads the next one"),
+            None => renewed("CRL", crl.name, crl.next_update, "os4xapi crl add FILE"),
+        });
+    }
+    Ok(())
+}
+
+/// The newest licence of each server that is listed, as the audit has it.
+async fn add_licences(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
+    let filter = Filter { act: "licence issue".to_owned(), since: i64::MIN, ..Filter::default() };
+    let mut newest = BTreeMap::new();
+    for row in audit::list(connection, &filter, u32::MAX).await? {
+        let new: BTreeMap<String, Value> = serde_json::from_str(&row.entry.new).unwrap_or_default();
+        newest.extend(new.into_iter().filter_map(|(name, facts)| {
+            Some((name.strip_prefix("licence ")?.to_owned(), facts["until"].as_i64()?))
+        }));
+    }
+    for proxy in proxies::all(connection).await? {
+        let id = proxy.id.to_string();
+        if let Some(until) = newest.get(&id) {
+            let name = if proxy.name.is_empty() { id.clone() } else { format!("{} ({id})", proxy.name) };
+            all.push(renewed("licence", name, Some(*until), &format!("os4xapi licence issue {id} -o FILE")));
+        }
+    }
+    Ok(())
+}
+
+/// What an operator has given an end.
+async fn add_given(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
+    for ban in bans::all(connection).await?.into_iter().filter(|ban| ban.until.is_some()) {
+        all.push(by_itself("ban", ban.network, ban.until, "it is let in again"));
+    }
+    for ignore in ignores::all(connection).await? {
+        let name = format!("{} {}", ignore.id, ignore.text);
+        all.push(by_itself("ignored text", name, Some(ignore.valid_until), "it is reported again"));
+    }
+    let now = common::text::clock::now();
+    for (hash, until) in old_tokens::all(connection).await?.into_iter().filter(|(_, until)| *until > now) {
+        let name = hash.chars().take(16).collect();
+        all.push(by_itself("old token", name, Some(until), "clients with it are refused"));
+    }
+    Ok(())
+}

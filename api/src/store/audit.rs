@@ -1,0 +1,224 @@
+//! The audit: one row for each act that changed something, in a chain. Each row has the SHA-256 of itself and of the
+//! row before it, and a table of one row has the newest: what is edited, removed or put in between later is found. Rows
+//! are only appended. Knows no meaning of what it keeps.
+
+use crate::db::{Change, DbError};
+use common::text::hex;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use std::fmt;
+
+const COLUMNS: &str = "number, time, actor, role, way, address, act, object, old_value, new_value, generation, \
+                       previous, hash";
+/// Rows that are read at a time when the chain is checked.
+const PAGE: i64 = 200;
+
+/// What is written down of an act.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// Seconds since 1970-01-01 UTC.
+    pub(crate) time: i64,
+    /// Who did it.
+    pub(crate) actor: String,
+    /// As what.
+    pub(crate) role: String,
+    /// How it came in.
+    pub(crate) way: String,
+    /// From where; none: from this host, as far as is known.
+    pub(crate) address: Option<String>,
+    /// What was done.
+    pub(crate) act: String,
+    /// To what.
+    pub(crate) object: String,
+    /// The objects as they were, in JSON; one that was not there is null.
+    pub(crate) old: String,
+    /// The objects as they are.
+    pub(crate) new: String,
+    /// The generation of the configuration that it made.
+    pub(crate) generation: i64,
+}
+
+/// An entry in its place in the chain.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    /// Counted from 1.
+    pub(crate) number: i64,
+    /// What it says.
+    pub(crate) entry: Entry,
+    /// The hash of the row before it; empty for the first.
+    pub(crate) previous: String,
+    /// Its own.
+    pub(crate) hash: String,
+}
+
+/// Where the chain is broken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// A row was edited.
+    Edited(i64),
+    /// A row is missing before this one, or was put in between.
+    Order(i64),
+    /// The newest rows are missing; the last one that is there, and the last one that there was.
+    End(i64, i64),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Edited(number) => {
+                write!(f, "row {number} was edited: its hash is not that of what it says")
+            }
+            Self::Order(number) => {
+                write!(
+                    f,
+                    "row {number} does not follow the one before it: rows were removed, or put in between"
+                )
+            }
+            Self::End(last, head) => write!(f, "the last row is {last}, and the chain ended with row {head}"),
+        }
+    }
+}
+
+/// The end of the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The number of the newest row; 0 where there is none.
+    pub(crate) number: i64,
+    /// Its hash.
+    pub(crate) hash: String,
+}
+
+/// Which rows are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    /// What its actor contains, whatever the case.
+    pub(crate) actor: String,
+    /// What its act contains.
+    pub(crate) act: String,
+    /// What its object contains.
+    pub(crate) object: String,
+    /// Not older than that.
+    pub(crate) since: i64,
+}
+
+impl Entry {
+    /// One text for all that the entry says, and for its place.
+    fn hash(&self, number: i64, previous: &str) -> Result<String, DbError> {
+        let Self { time, actor, role, way, address, act, object, old, new, generation } = self;
+        let values = (previous, number, time, actor, role, way, address, act, object, old, new, generation);
+        let text = serde_json::to_vec(&values).map_err(|_| DbError::Corrupt("row of the audit".into()))?;
+        Ok(hex::encode(&openssl::sha::sha256(&text)))
+    }
+}
+
+impl Recorded {
+    fn of(row: &AnyRow) -> Result<Self, DbError> {
+        let entry = Entry {
+            time: row.try_get("time")?,
+            actor: row.try_get("actor")?,
+            role: row.try_get("role")?,
+            way: row.try_get("way")?,
+            address: row.try_get("address")?,
+            act: row.try_get("act")?,
+            object: row.try_get("object")?,
+            old: row.try_get("old_value")?,
+            new: row.try_get("new_value")?,
+            generation: row.try_get("generation")?,
+        };
+        let (previous, hash) = (row.try_get("previous")?, row.try_get("hash")?);
+        Ok(Self { number: row.try_get("number")?, entry, previous, hash })
+    }
+}
+
+/// The end of the chain.
+pub(crate) async fn head(connection: &mut AnyConnection) -> Result<Head, DbError> {
+    let row = sqlx::query("SELECT number, hash FROM os4x_audit_head").fetch_one(connection).await?;
+    Ok(Head { number: row.try_get(0)?, hash: row.try_get(1)? })
+}
+
+/// Appends `entry`; gives its number. A change is one at a time, so that nobody else appends meanwhile.
+pub(crate) async fn append(change: &mut Change, entry: &Entry) -> Result<i64, DbError> {
+    let Head { number, hash: previous } = head(change).await?;
+    let number = number + 1;
+    let hash = entry.hash(number, &previous)?;
+    sqlx::query(AssertSqlSafe(format!(
+        "INSERT INTO os4x_audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+    )))
+    .bind(number)
+    .bind(entry.time)
+    .bind(entry.actor.as_str())
+    .bind(entry.role.as_str())
+    .bind(entry.way.as_str())
+    .bind(entry.address.clone())
+    .bind(entry.act.as_str())
+    .bind(entry.object.as_str())
+    .bind(entry.old.as_str())
+    .bind(entry.new.as_str())
+    .bind(entry.generation)
+    .bind(previous)
+    .bind(hash.as_str())
+    .execute(&mut **change)
+    .await?;
+    let head = sqlx::query("UPDATE os4x_audit_head SET number = $1, hash = $2").bind(number).bind(hash);
+    head.execute(&mut **change).await?;
+    Ok(number)
+}
+
+/// The row of this number.
+pub(crate) async fn get(connection: &mut AnyConnection, number: i64) -> Result<Option<Recorded>, DbError> {
+    let query = AssertSqlSafe(format!("SELECT {COLUMNS} FROM os4x_audit WHERE number = $1"));
+    let row = sqlx::query(query).bind(number).fetch_optional(connection).await?;
+    row.as_ref().map(Recorded::of).transpose()
+}
+
+/// The newest `limit` rows that `filter` lets through, oldest first.
+pub(crate) async fn list(
+    connection: &mut AnyConnection,
+    filter: &Filter,
+    limit: u32,
+) -> Result<Vec<Recorded>, DbError> {
+    let query = AssertSqlSafe(format!(
+        "SELECT {COLUMNS} FROM os4x_audit WHERE LOWER(actor) LIKE $1 ESCAPE '@' AND LOWER(act) LIKE $2 ESCAPE '@' \
+         AND LOWER(object) LIKE $3 ESCAPE '@' AND time >= $4 ORDER BY number DESC LIMIT $5"
+    ));
+    let rows = sqlx::query(query)
+        .bind(containing(&filter.actor))
+        .bind(containing(&filter.act))
+        .bind(containing(&filter.object))
+        .bind(filter.since)
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().rev().map(Recorded::of).collect()
+}
+
+/// A pattern of LIKE for texts that contain `text`.
+fn containing(text: &str) -> String {
+    let text = text.to_lowercase().replace('@', "@@").replace('%', "@%").replace('_', "@_");
+    format!("%{text}%")
+}
+
+/// Follows the whole chain; gives its end, or where it is broken first. The connection shows one state meanwhile.
+pub(crate) async fn verify(connection: &mut AnyConnection) -> Result<Result<Head, Broken>, DbError> {
+    let end = head(connection).await?;
+    let mut last = Head { number: 0, hash: String::new() };
+    let query = format!("SELECT {COLUMNS} FROM os4x_audit WHERE number > $1 ORDER BY number LIMIT {PAGE}");
+    loop {
+        let query = sqlx::query(AssertSqlSafe(query.clone())).bind(last.number);
+        let rows = query.fetch_all(&mut *connection).await?;
+        if rows.is_empty() {
+            break;
+        }
+        for row in &rows {
+            let row = Recorded::of(row)?;
+            if row.number != last.number + 1 || row.previous != last.hash {
+                return Ok(Err(Broken::Order(row.number)));
+            }
+            if row.entry.hash(row.number, &row.previous)? != row.hash {
+                return Ok(Err(Broken::Edited(row.number)));
+            }
+            last = Head { number: row.number, hash: row.hash };
+        }
+    }
+    Ok(if last == end { Ok(end) } else { Err(Broken::End(last.number, end.number)) })
+}

@@ -1,0 +1,519 @@
+//! The audit: each command that changes something leaves one row, whatever fails leaves none, no secret is in it, an
+//! edited character is found, and an act is taken back. The commands are those of the help: a new one that is not in
+//! the table here fails the test.
+
+use crate::pki::{self, Identity};
+use crate::postgres::Cluster;
+use crate::site::{Dir, PROGRAM, Said, Site};
+use crate::web::Web;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Stdio};
+
+/// Commands that change nothing in the database.
+const READING: [&str; 22] = [
+    "serve",
+    "backup",
+    "config get",
+    "config list",
+    "partner list",
+    "partner show",
+    "proxy list",
+    "proxyclient list",
+    "cert list",
+    "cert show",
+    "trust list",
+    "crl list",
+    "token show",
+    "ban list",
+    "ignore list",
+    "expiry",
+    "log",
+    "sessions",
+    "audit list",
+    "audit show",
+    "audit verify",
+    "help",
+];
+
+fn rows(site: &Site) -> Vec<Value> {
+    site.json(&["audit", "list", "--limit", "100000"]).as_array().unwrap().clone()
+}
+
+/// The number of the newest row.
+fn newest(site: &Site) -> i64 {
+    rows(site).last().unwrap()["number"].as_i64().unwrap()
+}
+
+/// Everything that a command may change, and the audit.
+fn everything(site: &Site) -> Vec<String> {
+    let lists =
+        ["config", "partner", "proxy", "proxyclient", "cert", "trust", "crl", "ban", "ignore", "audit"];
+    let mut all: Vec<String> = lists.iter().map(|kind| site.json(&[kind, "list"]).to_string()).collect();
+    all.push(site.token());
+    all
+}
+
+/// All commands of the help, by their words.
+fn commands(site: &Site) -> BTreeSet<String> {
+    let help = site.ok(&["-h"]);
+    let (_, list) = help.split_once("usage: os4xapi COMMAND").unwrap();
+    let mut found = BTreeSet::new();
+    for line in list.lines().filter(|line| line.starts_with("  ")) {
+        let (words, _) = line.trim().split_once("  ").unwrap();
+        match words.split_once(' ') {
+            None => assert!(found.insert(words.to_owned())),
+            Some((group, verbs)) => {
+                found.extend(verbs.split('|').map(|verb| format!("{group} {verb}")));
+            }
+        }
+    }
+    assert!(found.len() > 40, "{found:?}");
+    found
+}
+
+/// What operators bring.
+struct Files {
+    ca: String,
+    chain: String,
+    key: String,
+    crl: String,
+    url: String,
+    proxy: String,
+    licence: String,
+    web: Web,
+}
+
+impl Files {
+    fn new(site: &Site) -> Self {
+        let (ca, web) = (Identity::ca("Audit CA"), Web::new());
+        let own = ca.issue("we.example");
+        let fetched = ca.crl_signed_by(0, 9, &ca.key).to_der().unwrap();
+        Self {
+            ca: site.dir.write("ca.pem", &ca.pem()),
+            chain: site.dir.write("chain.pem", &own.pem()),
+            key: site.dir.write("own.key", &own.key_pem()),
+            crl: site.dir.write("ca.crl", &ca.crl(60)),
+            url: web.put("/ca.crl", &fetched),
+            proxy: pki::proxy_id(),
+            licence: site.dir.path("server.lic").to_str().unwrap().to_owned(),
+            web,
+        }
+    }
+}
+
+/// Each changing command on a database that is there, in an order in which each has something to change.
+fn acts(files: &Files) -> Vec<(&'static str, Vec<&str>)> {
+    let overlap = ["--overlap", "1h", "-o", "/dev/null"];
+    vec![
+        ("setup", vec!["--server", "dmz.example", "--station", "station.example:3310"]),
+        ("config set", vec!["proxy_crl_allow_private", "yes"]),
+        ("cert set", vec!["--chain", &files.chain, "--key", &files.key]),
+        ("cert https", vec!["--host", "inside.example"]),
+        ("trust add", vec![&files.ca]),
+        ("trust set", vec!["Audit CA", "--no-crl", "yes"]),
+        ("crl add", vec![&files.crl]),
+        ("crl fetch", vec![&files.url]),
+        ("crl remove", vec![&files.url]),
+        ("trust remove", vec!["Audit CA"]),
+        ("partner add", vec!["ACME", "--ssid", "O0013ACME"]),
+        ("partner set", vec!["ACME", "--host", "acme.example"]),
+        ("proxyclient add", vec!["192.0.2.7"]),
+        ("proxyclient remove", vec!["192.0.2.7"]),
+        ("partner remove", vec!["ACME"]),
+        ("proxy add", vec![&files.proxy]),
+        ("proxy remove", vec![&files.proxy]),
+        ("licence issue", vec![&files.proxy, "-o", &files.licence]),
+        ("token rotate", overlap.to_vec()),
+        ("ban add", vec!["203.0.113.0/24"]),
+        ("ban remove", vec!["203.0.113.0/24"]),
+        ("ignore add", vec!["some words"]),
+    ]
+}
+
+/// On a PostgreSQL, where commands take longer, only what tells most.
+fn state(site: &Site) -> Vec<String> {
+    if site.db.starts_with('@') { vec![site.json(&["audit", "list"]).to_string()] } else { everything(site) }
+}
+
+/// Asks for `words` with `--dry-run`, which changes nothing, then does it, which leaves one row.
+fn leaves_one_row(site: &Site, command: &str, words: &[&str]) {
+    let before = state(site);
+    let words: Vec<&str> = command.split(' ').chain(words.iter().copied()).collect();
+    let asked = site.ok(&[&words[..], &["--dry-run"]].concat());
+    assert!(asked.starts_with("Nothing was changed. This would be:\n  "), "{command}: {asked}");
+    assert_eq!(state(site), before, "{command} --dry-run");
+    let last = newest(site);
+    site.ok(&words);
+    let rows = rows(site);
+    let row = rows.last().unwrap();
+    assert_eq!((&row["number"], &row["act"]), (&json!(last + 1), &json!(command)), "{row}");
+    assert_eq!((&row["way"], &row["role"]), (&json!("cli"), &json!("administrator")));
+    assert_ne!(row["old"], row["new"], "{row}");
+    assert!(site.ok(&["audit", "verify"]).contains(&format!("{} rows", last + 1)));
+}
+
+/// Does everything there is to do on `site`; gives the commands that it ran.
+fn do_everything(site: &Site) -> BTreeSet<String> {
+    let files = Files::new(site);
+    let mut done = BTreeSet::from(["init".to_owned()]);
+    assert_eq!((rows(site).len(), &rows(site)[0]["act"]), (1, &json!("init")));
+    for (command, words) in acts(&files) {
+        leaves_one_row(site, command, &words);
+        done.insert(command.to_owned());
+    }
+    assert!(!files.web.asked().is_empty());
+    let ignored = site.json(&["ignore", "list"])[0]["id"].to_string();
+    leaves_one_row(site, "ignore remove", &[&ignored]);
+    done.insert("ignore remove".to_owned());
+    leaves_one_row(site, "ban add", &["198.51.100.0/24"]);
+    let number = newest(site).to_string();
+    leaves_one_row(site, "audit revert", &[&number]);
+    done.insert("audit revert".to_owned());
+    done
+}
+
+#[test]
+fn each_changing_command_leaves_one_row() {
+    let site = Site::new();
+    let mut done = do_everything(&site);
+
+    let backup = site.dir.path("backup.db").to_str().unwrap().to_owned();
+    site.ok(&["backup", &backup]);
+    site.ok(&["ban", "add", "192.0.2.0/24"]);
+    leaves_one_row(&site, "restore", &[&backup, "--yes"]);
+    done.insert("restore".to_owned());
+    // What was done is known still, though the rows of before are back.
+    assert_eq!(site.json(&["ban", "list"]), json!([]));
+    assert!(rows(&site).iter().any(|row| row["object"] == "ban 192.0.2.0/24"));
+
+    let cluster = Cluster::start();
+    let copy = cluster.site();
+    let last = newest(&site);
+    assert!(site.ok(&["copy", "--to", &copy.db, "--dry-run"]).contains("database"));
+    assert!(copy.refused(&["audit", "list"]).contains("os4xapi init"));
+    site.ok(&["copy", "--to", &copy.db]);
+    assert_eq!((newest(&copy), newest(&site)), (last + 1, last));
+    assert!(copy.ok(&["audit", "verify"]).contains("whole"));
+    done.insert("copy".to_owned());
+
+    let reading: BTreeSet<String> = READING.map(str::to_owned).into();
+    for command in commands(&site) {
+        let words: Vec<&str> = command.split(' ').chain(["-h"]).collect();
+        let changes = site.ok(&words).contains("--dry-run");
+        assert_eq!(changes, done.contains(&command), "{command}");
+        assert_ne!(changes, reading.contains(&command), "{command}");
+    }
+}
+
+#[test]
+fn each_changing_command_leaves_one_row_on_postgresql() {
+    let cluster = Cluster::start();
+    let site = cluster.site();
+    assert!(site.ok(&["init", "--dry-run"]).contains("+ token"));
+    assert!(site.refused(&["audit", "list"]).contains("os4xapi init"));
+    site.ok(&["init"]);
+    do_everything(&site);
+}
+
+#[test]
+fn a_new_database_has_one_row_and_a_dry_run_makes_none() {
+    let dir = Dir::new();
+    let site = Site { db: dir.path("new.db").to_str().unwrap().to_owned(), dir };
+    let setup = ["setup", "--server", "dmz.example", "--partner", "ACME", "--ssid", "O0013ACME"];
+    for words in [&["init"][..], &setup] {
+        let asked = site.ok(&[words, &["--dry-run"]].concat());
+        assert!(asked.contains("+ cert ca"), "{asked}");
+        assert_eq!(std::fs::read_dir(site.dir.path("")).unwrap().count(), 0);
+    }
+    // What cannot be leaves no database.
+    let bad = [&setup[..5], &["--ssid", "O'13"]].concat();
+    assert_eq!(site.run(&bad).status, 64);
+    assert_eq!(std::fs::read_dir(site.dir.path("")).unwrap().count(), 0);
+    site.ok(&setup);
+    let rows = rows(&site);
+    assert_eq!((rows.len(), &rows[0]["act"]), (1, &json!("setup")));
+    assert_eq!(rows[0]["new"]["partner ACME"]["ssid"], "O0013ACME");
+}
+
+#[test]
+fn what_fails_leaves_nothing() {
+    let site = Site::new();
+    site.ok(&["partner", "add", "A", "--ssid", "O0013A"]);
+    let (one, two) = (Identity::ca("One"), Identity::ca("Two"));
+    let both = site.dir.write("both.pem", &one.pem());
+    let forged = one.crl_signed_by(0, 3, &two.key).to_pem().unwrap();
+    let forged = site.dir.write("forged.crl", &String::from_utf8(forged).unwrap());
+    site.ok(&["trust", "add", &both]);
+    let good = site.dir.write("good.crl", &one.crl(60));
+    let before = everything(&site);
+    for words in [
+        &["partner", "add", "A", "--ssid", "O0013B"][..],
+        &["partner", "add", "B", "--ssid", "O0013A"],
+        &["partner", "remove", "B"],
+        &["config", "set", "proxy_unverified_hard", "1"],
+        &["crl", "add", &good, &forged],
+        &["proxyclient", "add", "192.0.2.1", "--partner", "B", "--port", "1"],
+        &["ban", "remove", "203.0.113.9"],
+        &["ignore", "remove", "7"],
+        &["ignore", "add", "some words", "--partner", "B"],
+        &["audit", "revert", "99"],
+    ] {
+        site.refused(words);
+        assert_eq!(everything(&site), before, "{words:?}");
+    }
+    // What changes nothing is no act.
+    site.ok(&["partner", "set", "A", "--enabled", "yes"]);
+    assert_eq!(everything(&site), before);
+}
+
+#[test]
+fn no_secret_is_in_the_audit() {
+    let site = Site::new();
+    let files = Files::new(&site);
+    let old = site.token();
+    site.ok(&["cert", "set", "--chain", &files.chain, "--key", &files.key]);
+    site.ok(&["token", "rotate"]);
+    let proxy = site.dir.write("proxy", "http://me:first-word@proxy.example:3128\n");
+    site.ok(&["config", "set", "https_proxy", &format!("@{proxy}")]);
+    let last = newest(&site);
+    // A password alone is a change.
+    std::fs::write(&proxy, "http://me:other-word@proxy.example:3128\n").unwrap();
+    site.ok(&["config", "set", "https_proxy", &format!("@{proxy}")]);
+    assert_eq!(newest(&site), last + 1);
+    let all = rows(&site);
+    let text = serde_json::to_string(&all).unwrap();
+    for secret in ["PRIVATE KEY", "first-word", "other-word", &old[..64], &site.token()[..64]] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    let of = |act: &str| all.iter().rfind(|row| row["act"] == act).unwrap()["new"].clone();
+    assert!(of("cert set")["cert own"]["key"].as_str().unwrap().starts_with("sha256:"));
+    assert!(of("token rotate")["token"]["fingerprint"].as_str().unwrap().starts_with("sha256:"));
+    assert_eq!(of("config set")["config https_proxy"]["value"], "http://me:***@proxy.example:3128");
+}
+
+#[test]
+fn one_edited_character_is_found() {
+    let site = Site::new();
+    site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--host", "acme.example"]);
+    site.ok(&["ban", "add", "203.0.113.0/24"]);
+    site.ok(&["partner", "set", "ACME", "--host", "acme2.example"]);
+    let whole = site.ok(&["audit", "verify"]);
+    assert!(whole.contains("4 rows") && whole.contains(rows(&site)[3]["hash"].as_str().unwrap()), "{whole}");
+    for (edit, back, found) in [
+        (
+            "UPDATE os4x_audit SET new_value = REPLACE(new_value, 'acme.', 'acmf.') WHERE number = 2",
+            "UPDATE os4x_audit SET new_value = REPLACE(new_value, 'acmf.', 'acme.') WHERE number = 2",
+            "row 2 was edited",
+        ),
+        (
+            "UPDATE os4x_audit SET old_value = old_value || ' ' WHERE number = 4",
+            "UPDATE os4x_audit SET old_value = TRIM(old_value) WHERE number = 4",
+            "row 4 was edited",
+        ),
+        (
+            "UPDATE os4x_audit SET actor = 'x' || actor WHERE number = 1",
+            "UPDATE os4x_audit SET actor = SUBSTR(actor, 2) WHERE number = 1",
+            "row 1 was edited",
+        ),
+        (
+            "UPDATE os4x_audit SET time = time + 1 WHERE number = 3",
+            "UPDATE os4x_audit SET time = time - 1 WHERE number = 3",
+            "row 3 was edited",
+        ),
+        (
+            "UPDATE os4x_audit SET address = '' WHERE number = 3",
+            "UPDATE os4x_audit SET address = NULL WHERE number = 3",
+            "row 3 was edited",
+        ),
+        (
+            "UPDATE os4x_audit SET hash = REPLACE(hash, 'a', 'b') WHERE number = 2",
+            "UPDATE os4x_audit SET hash = (SELECT previous FROM os4x_audit WHERE number = 3) WHERE number = 2",
+            "row 2 was edited",
+        ),
+        (
+            "UPDATE os4x_audit SET number = 9 WHERE number = 4",
+            "UPDATE os4x_audit SET number = 4 WHERE number = 9",
+            "row 9 does not follow",
+        ),
+    ] {
+        site.sql(edit);
+        let refusal = site.refused(&["audit", "verify"]);
+        assert!(refusal.contains(found) && refusal.contains("tampered"), "{edit}: {refusal}");
+        site.sql(back);
+        assert_eq!(site.ok(&["audit", "verify"]), whole, "{back}");
+    }
+    site.sql("DELETE FROM os4x_audit WHERE number = 4");
+    assert!(site.refused(&["audit", "verify"]).contains("last row is 3, and the chain ended with row 4"));
+    site.sql("DELETE FROM os4x_audit WHERE number = 2");
+    assert!(site.refused(&["audit", "verify"]).contains("row 3 does not follow"));
+}
+
+/// Many at a time on one database: each has its row, none is lost.
+fn many_at_a_time(site: &Site) {
+    let before = newest(site);
+    let start = |number: usize| {
+        let network = format!("10.0.{number}.0/24");
+        let mut command = Command::new(PROGRAM);
+        command.args(["ban", "add", &network, "--db", &site.db]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let children: Vec<_> = (0..12).map(start).collect();
+    for child in children {
+        let said = Said::of(&child.wait_with_output().unwrap());
+        assert_eq!(said.status, 0, "{}", said.err);
+    }
+    assert!(site.ok(&["audit", "verify"]).contains(&format!("{} rows", before + 12)));
+    // Each row tells of its own act alone.
+    let objects: BTreeMap<String, Value> = rows(site)
+        .into_iter()
+        .filter(|row| row["number"].as_i64() > Some(before))
+        .map(|row| (row["object"].as_str().unwrap().to_owned(), row["new"].clone()))
+        .collect();
+    assert_eq!(objects.len(), 12, "{objects:?}");
+    for (object, new) in objects {
+        assert_eq!(new.as_object().unwrap().keys().collect::<Vec<_>>(), [&object]);
+    }
+}
+
+#[test]
+fn changes_at_a_time_are_one_chain() {
+    many_at_a_time(&Site::new());
+    let cluster = Cluster::start();
+    let site = cluster.site();
+    site.ok(&["init"]);
+    many_at_a_time(&site);
+}
+
+#[test]
+fn a_stale_view_changes_nothing() {
+    let site = Site::new();
+    site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME"]);
+    let version = || site.json(&["partner", "show", "ACME"])["version"].to_string();
+    let (first, host) = (version(), ["--host", "a.example"]);
+    let set = |words: &[&str], seen: &str| {
+        site.run(&[&["partner", "set", "ACME"], words, &["--if-version", seen]].concat())
+    };
+    assert_eq!(set(&host, &first).status, 0);
+    let second = version();
+    assert_eq!(second, newest(&site).to_string());
+    let before = everything(&site);
+    let said = set(&["--host", "b.example"], &first);
+    assert!(said.status == 1 && said.err.contains(&format!("audit show {second}")), "{}", said.err);
+    assert_eq!(everything(&site), before);
+    assert_eq!(set(&["--host", "b.example"], &second).status, 0);
+    // What hangs on it counts too: the listener that would go along.
+    let third = version();
+    site.ok(&["proxyclient", "add", "192.0.2.1", "--partner", "ACME", "--port", "4711"]);
+    assert!(site.refused(&["partner", "remove", "ACME", "--if-version", &third]).contains("proxyclient"));
+    // Of what nobody has changed the version is 0.
+    let listed = site.json(&["config", "list"]);
+    let port = listed.as_array().unwrap().iter().find(|row| row["name"] == "tcp_port").unwrap();
+    assert_eq!(port["version"], 0);
+    site.ok(&["config", "set", "tcp_port", "3306", "--if-version", "0"]);
+    assert!(site.refused(&["config", "set", "tcp_port", "3307", "--if-version", "0"]).contains("meanwhile"));
+    assert_eq!(site.run(&["config", "set", "tcp_port", "3307", "--if-version", "x"]).status, 64);
+}
+
+#[test]
+fn an_act_is_taken_back() {
+    let site = Site::new();
+    let files = Files::new(&site);
+    site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--pin", &files.chain, "--host", "a.example"]);
+    site.ok(&["proxyclient", "add", "192.0.2.1", "--partner", "ACME", "--port", "4711"]);
+    let without_versions = |mut list: Value| {
+        for row in list.as_array_mut().unwrap() {
+            row.as_object_mut().unwrap().remove("version");
+        }
+        list
+    };
+    let lists = || {
+        ["partner", "proxyclient", "trust", "ban", "ignore", "proxy", "config"]
+            .map(|kind| without_versions(site.json(&[kind, "list"])))
+    };
+    for words in [
+        &["partner", "set", "ACME", "--host", "b.example", "--profile", "strict", "--allow", "C1,C2"][..],
+        &["partner", "remove", "ACME"],
+        &["partner", "add", "TWO", "--ssid", "O0013TWO"],
+        &["trust", "add", &files.ca, "--no-crl"],
+        &["ban", "add", "203.0.113.0/24", "--description", "why", "--until", "2099-01-01"],
+        &["ignore", "add", "some words", "--partner", "ACME"],
+        &["proxy", "add", &files.proxy, "--name", "dmz1"],
+        &["config", "set", "tcp_port", "3306"],
+        &[
+            "proxyclient",
+            "add",
+            "192.0.2.1",
+            "--partner",
+            "ACME",
+            "--port",
+            "4799",
+            "--network",
+            "10.0.0.0/8",
+        ],
+    ] {
+        let before = lists();
+        site.ok(words);
+        let after = lists();
+        assert_ne!(after, before, "{words:?}");
+        let number = newest(&site).to_string();
+        site.ok(&["audit", "revert", &number]);
+        assert_eq!(lists(), before, "{words:?}");
+        // And back again: what an act has taken back can be taken back.
+        let number = newest(&site).to_string();
+        site.ok(&["audit", "revert", &number]);
+        assert_eq!(lists(), after, "{words:?}");
+        let number = newest(&site).to_string();
+        site.ok(&["audit", "revert", &number]);
+    }
+    let shown = site.ok(&["audit", "show", "4"]);
+    assert!(shown.contains("~ partner ACME: host: \"a.example\" -> \"b.example\""), "{shown}");
+    let of = |filter: &[&str]| site.json(&[&["audit", "list"], filter].concat()).as_array().unwrap().len();
+    assert_eq!(of(&["--act", "Partner Remove"]), 1);
+    assert_eq!(of(&["--object", "ban 203.0.113.0/24", "--limit", "2"]), 2);
+    assert_eq!((of(&["--since", "2099-01-01"]), of(&["--actor", "no%one"])), (0, 0));
+    assert!(site.ok(&["audit", "verify"]).contains("whole"));
+}
+
+#[test]
+fn what_changed_since_is_not_taken_back() {
+    let site = Site::new();
+    let files = Files::new(&site);
+    site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME"]);
+    site.ok(&["partner", "set", "ACME", "--host", "a.example"]);
+    site.ok(&["partner", "set", "ACME", "--host", "b.example"]);
+    let before = everything(&site);
+    let refusal = site.refused(&["audit", "revert", "3"]);
+    assert!(refusal.contains("not as row 3 has left it") && refusal.contains("audit show 4"), "{refusal}");
+    assert_eq!(everything(&site), before);
+    site.ok(&["partner", "remove", "ACME"]);
+    site.ok(&["partner", "add", "OTHER", "--ssid", "O0013ACME"]);
+    assert!(site.refused(&["audit", "revert", "5"]).contains("belongs to partner 'OTHER'"));
+    // What is not in the audit cannot come back.
+    site.ok(&["cert", "set", "--chain", &files.chain, "--key", &files.key]);
+    site.ok(&["token", "rotate"]);
+    for number in ["7", "8"] {
+        assert!(site.refused(&["audit", "revert", number]).contains("neither keys nor tokens"));
+    }
+}
+
+#[test]
+fn the_actor_is_who_called_sudo() {
+    let site = Site::new();
+    let add = |network: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["ban", "add", network, "--db", &site.db]);
+        command.envs([("SUDO_USER", "anna"), ("SUDO_UID", "1234")]);
+        command.env("SSH_CONNECTION", "192.0.2.77 50022 192.0.2.1 22");
+        assert_eq!(Said::of(&command.output().unwrap()).status, 0);
+        rows(&site).last().unwrap().clone()
+    };
+    let row = add("203.0.113.0/24");
+    let actor = row["actor"].as_str().unwrap();
+    if nix::unistd::getuid().is_root() {
+        assert_eq!(actor, "anna(1234) as root(0)");
+    } else {
+        assert!(!actor.contains("anna"), "{actor}: only root is believed");
+    }
+    assert_eq!(row["address"], "192.0.2.77");
+}
