@@ -287,14 +287,14 @@ impl<S> Sessions<S> {
     }
 
     fn admission(&self, pid: Pid, partner: &str, conditions: &Conditions<'_>) -> ToChild {
-        let Some(direction) = self.children.direction(pid) else { return ToChild::Full };
+        let direction = self.children.direction(pid).unwrap_or(Direction::Incoming);
         // Without a configuration the client is gone, and a session that is admitted by then runs on.
         let Some(limits) = conditions.limits else { return ToChild::Admitted };
         if direction == Direction::Outgoing && !conditions.licensed {
             return ToChild::Unlicensed;
         }
         let sessions = self.children.sessions(direction, partner);
-        if admission::session(limits, direction, sessions) { ToChild::Admitted } else { ToChild::Full }
+        admission::session(limits, direction, sessions).map_or_else(ToChild::Full, |()| ToChild::Admitted)
     }
 
     /// A child has ended. All that it sent has been read.

@@ -2,7 +2,7 @@
 //! the data connection once it has one, and what is known of the session for its log lines.
 
 use crate::active_config::ActiveConfig;
-use crate::messages::{ToChild, ToParent};
+use crate::messages::{SessionLimit, ToChild, ToParent};
 use crate::untold::Untold;
 use common::ipc::channel::{Channel, Received};
 use common::link::join;
@@ -75,7 +75,7 @@ impl Data {
 pub(super) enum Admission {
     Open,
     Admitted,
-    Full,
+    Full(SessionLimit),
     Unlicensed,
 }
 
@@ -185,7 +185,7 @@ impl SessionContext {
             }
             ToChild::MakeWay => self.makes_way = true,
             ToChild::Admitted => self.admission = Admission::Admitted,
-            ToChild::Full => self.admission = Admission::Full,
+            ToChild::Full(limit) => self.admission = Admission::Full(limit),
             ToChild::Unlicensed => self.admission = Admission::Unlicensed,
             ToChild::NoPair { reason } => self.no_pair = Some(reason),
         }

@@ -88,7 +88,7 @@ impl Bench {
                 Action::SendToChild(pid, ToChild::MakeWay, _) => Some(Done::MakeWay(pid)),
                 Action::SendToChild(pid, ToChild::NoPair { .. }, _) => Some(Done::NoPair(pid)),
                 Action::SendToChild(pid, ToChild::Admitted, _) => Some(Done::Answer(pid, "admitted")),
-                Action::SendToChild(pid, ToChild::Full, _) => Some(Done::Answer(pid, "full")),
+                Action::SendToChild(pid, ToChild::Full(_), _) => Some(Done::Answer(pid, "full")),
                 Action::SendToChild(pid, ToChild::Unlicensed, _) => Some(Done::Answer(pid, "unlicensed")),
                 Action::CloseChannel(pid) => Some(Done::Close(pid)),
                 Action::RefusePartner(_, status, _) => Some(Done::Refuse(status)),

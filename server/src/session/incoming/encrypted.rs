@@ -159,8 +159,8 @@ fn finish_join(context: &mut SessionContext, mut join: Join) -> Result<Conn, Ref
         context.read_parent()?;
         join.advance(context, true)?;
         match context.admission {
-            Admission::Full => {
-                let refusal = Refusal::new(Status::Capacity, "the partner has as many sessions as it may");
+            Admission::Full(limit) => {
+                let refusal = Refusal::new(Status::Capacity, limit.detail());
                 return Err(Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal });
             }
             Admission::Unlicensed => return Err(Refusal::new(Status::Licence, "the licence has expired")),
