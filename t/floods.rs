@@ -177,13 +177,20 @@ fn a_partner_keeps_its_places_in_a_flood_where_it_is_listed() {
         ("named-in-flood", "--host", "localhost", [[127, 0, 0, 1]; 3]),
     ] {
         let acme = PartnerEntry::new("acme", "O0013ACME").option(option, value);
-        let site = Builder::new(name)
+        let mut site = Builder::new(name)
             .partners([acme])
             .setting("proxy_penalty_exempt", "")
             .setting("proxy_unverified_soft", "20")
             .setting("proxy_unverified_hard", "20")
-            .start()
+            .prepare()
             .unwrap();
+        site.bring_up(Role::Api).unwrap();
+        site.bring_up(Role::Server).unwrap();
+        site.signal(Role::Server, Signal::SIGTTIN);
+        site.bring_up(Role::Client).unwrap();
+        if option == "--host" {
+            site.wait_log(Role::Server, "localhost has the addresses");
+        }
         let [first, others @ ..] = hosts;
         let (mut listed, mut stranger) = (silent(&site, first), silent(&site, [127, 46, 0, 1]));
         let networks: Vec<[u8; 4]> = (1..=24).map(|network| [127, 40, network, 7]).collect();
