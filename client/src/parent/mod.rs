@@ -2,8 +2,9 @@
 //! out and listens to nobody in the DMZ beyond the few messages of `link::control`; none of them makes it connect
 //! elsewhere. It never waits for anything but its poller, and looks up no names.
 //!
-//! This file has the loop and the only fork; `messages_in` reads the sockets and feeds the machines, `execute`
-//! carries out their actions. The machines own no socket, read no clock, and know no parent:
+//! This file has the loop, and forks, which nothing else does: session processes and the API worker. `messages_in` reads
+//! the sockets and feeds the machines, `execute` carries out their actions. The machines own no socket, read no clock,
+//! and know no parent:
 //!
 //! * `action`, `tokens`: the steps that they ask for; the sources of events
 //! * `enrolment`, `join`, `control`: our certificate, the way to the server, the connection to it

@@ -1,5 +1,5 @@
 //! Looks names up under a deadline, in a process of its own, because the C library's resolver cannot be interrupted. An
-//! address needs no look-up. The parents never call it: they do not wait, and fork in one place alone.
+//! address needs no look-up. The parents never call it: they do not wait.
 
 use super::waiter::{Interrupted, Waiter};
 use crate::sys::{self, Fork};

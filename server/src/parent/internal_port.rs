@@ -325,7 +325,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let poll = Poll::new().unwrap();
-            // A port that the kernel chose is lost when its socket stops to listen: only one that was asked for is
+            // A port that the kernel chose is lost when its socket stops listening: only one that was asked for is
             // kept.
             let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let listener = std::net::TcpListener::bind(free).unwrap();

@@ -15,7 +15,8 @@
 //! * `expiry`, `outgoing_address`: what changes without an event
 //! * `action`, `tokens`: what they all speak of
 //!
-//! `run` is the only place that forks: a child gets what it needs by value, the rest of the parent is dropped there.
+//! Only `run` forks, a session process or the resolver: a child gets what it needs by value, the rest of the parent is
+//! dropped there.
 
 mod action;
 mod admission;
