@@ -8,6 +8,7 @@ use crate::db::{Change, DbError};
 use crate::pki::facts::Facts;
 use crate::settings;
 use crate::store::audit::Recorded;
+use crate::store::certificates::Usage;
 use crate::store::{bans, certificates, configuration, crl_urls, crls, ignores, partners, proxies, versions};
 use common::config::NamedPem;
 use serde::de::DeserializeOwned;
@@ -91,6 +92,9 @@ async fn put_back(change: &mut Change, object: &str, old: &Value, new: &Value) -
             if !is_gone {
                 ignores::put(change, &read(object, old)?).await?;
             }
+        }
+        "cert" if is_gone && name == Usage::Next.word() => {
+            certificates::remove(change, Usage::Next).await.map(|_| ())?;
         }
         "trust" => put_back_trusted(change, name, old).await?,
         "crl" if is_gone && new["url"].is_string() => crl_urls::remove(change, name).await.map(|_| ())?,

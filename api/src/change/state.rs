@@ -116,7 +116,10 @@ async fn read_settings(connection: &mut AnyConnection, state: &mut State) -> Res
 async fn read_certificates(connection: &mut AnyConnection, state: &mut State) -> Result<(), DbError> {
     for usage in Usage::ALL {
         if let Some(issued) = certificates::get(connection, usage).await? {
-            let facts = json!({"pem": issued.certificate, "key": fingerprint(issued.key.expose())});
+            let mut facts = json!({"pem": issued.certificate, "key": fingerprint(issued.key.expose())});
+            if usage == Usage::Next {
+                facts["from"] = json!(certificates::next(connection).await?.map(|(_, from)| from));
+            }
             state.insert(format!("cert {}", usage.word()), facts);
         }
     }

@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod ban;
 mod cert;
+mod cert_next;
 mod config;
 mod copy;
 mod crl;
@@ -82,6 +83,7 @@ static COMMANDS: &[&[Command]] = &[
     proxy::COMMANDS,
     proxyclient::COMMANDS,
     cert::COMMANDS,
+    cert_next::COMMANDS,
     trust::COMMANDS,
     crl::COMMANDS,
     token::COMMANDS,
@@ -109,7 +111,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   partner add|set|list|show|remove  partners: SSIDCODE, certificates, where to reach them
   proxy add|list|remove             servers (os4x_proxyserver2) that may be talked to, by Proxy ID
   proxyclient add|list|remove       clients (os4x_proxyclient2): their listeners for the station
-  cert set|list|show|https          our certificate towards partners, the CA, the https certificate
+  cert set|list|show|https|csr|next  our certificates: towards partners, the next one, the CA, https
   trust add|set|list|remove         trusted CA and self-signed certificates
   crl add|list|fetch|remove         certificate revocation lists
   token show|rotate                 the clients' security token

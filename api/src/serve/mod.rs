@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod functions;
 mod guard;
+mod next_certificate;
 mod refusal;
 mod reports;
 mod source;
@@ -198,6 +199,7 @@ impl Server {
         drop(connection);
         reports::expire_ignores(&self.app, &values).await?;
         reports::expire_bans(&self.app, &values).await?;
+        next_certificate::take_over(&self.app, &values).await?;
         self.tls.refresh(&self.app.db, generation).await?;
         if let Some(until) = self.tls.take_expiry() {
             reports::report_https_expiry(&self.app, &values, until).await?;

@@ -28,6 +28,8 @@ mod https;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod next_certificate;
+#[cfg(test)]
 mod operation;
 #[cfg(test)]
 mod owners;
