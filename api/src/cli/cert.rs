@@ -74,8 +74,8 @@ goes back to one of this API's own CA.
 const LIST: &str = "\
 usage: os4xapi cert list [--json] [--db DB]
 
-Lists our certificates: towards partners (own), the next one (next) and the request for one (request), the CA (ca), https
-(https). Keys are not shown.
+Lists our certificates: towards partners (own), the next one (next) and the request for one (request), the CA (ca),
+https (https). Keys are not shown.
 
 --json: as JSON, with the certificates in PEM
 ";
@@ -149,8 +149,8 @@ impl Given {
         Ok(Self { file, certificates, key })
     }
 
-    /// The chain, to be used from now on or from that time on, with the key, which is that of the request where none was
-    /// given. Warns of what is wrong with it.
+    /// The chain, to be used from now on or from that time on, with the key, which is that of the request where none
+    /// was given. Warns of what is wrong with it.
     pub(super) async fn chain(
         self,
         change: &mut Change,

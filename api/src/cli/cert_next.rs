@@ -90,8 +90,8 @@ async fn csr(invocation: Invocation) -> Result<(), CliError> {
         && !invocation.flag("replace")
     {
         return Err(CliError::Refused(format!(
-            "there is a request for '{}' already: 'os4xapi cert show request' prints it, and --replace makes a new one, \
-             with which a certificate for the old one is lost",
+            "there is a request for '{}' already: 'os4xapi cert show request' prints it, and --replace makes a new \
+             one, with which a certificate for the old one is lost",
             request::subject(&there.certificate)?
         )));
     }

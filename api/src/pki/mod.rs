@@ -1,7 +1,7 @@
 //! Keys and certificates: `ca` makes them, `read` reads those that operators bring, of which `content` tells the kinds
-//! and `chain` makes ours; `request` asks a CA for the next one. `facts` is what lists and the database have of them, `issuers` who may sign CRLs; `der`
-//! finds the fields that the openssl crate does not read. All work in memory: the database stores the results, and the
-//! commands read and write files.
+//! and `chain` makes ours; `request` asks a CA for the next one. `facts` is what lists and the database have of them,
+//! `issuers` who may sign CRLs; `der` finds the fields that the openssl crate does not read. All work in memory: the
+//! database stores the results, and the commands read and write files.
 
 pub(crate) mod ca;
 pub(crate) mod chain;

@@ -1,5 +1,5 @@
-//! Our next certificate towards partners: its key is made here, a CA certifies the request, and `serve` uses it from its
-//! time on.
+//! Our next certificate towards partners: its key is made here, a CA certifies the request, and `serve` uses it from
+//! its time on.
 
 use crate::downloads::with_server;
 use crate::pki::{Identity, now};
