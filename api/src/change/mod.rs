@@ -5,10 +5,13 @@
 
 mod author;
 mod difference;
+pub(crate) mod document;
 mod error;
+mod put;
 pub(crate) mod revert;
 pub(crate) mod rules;
 mod state;
+pub(crate) mod values;
 
 pub(crate) use author::Author;
 pub(crate) use difference::Difference;

@@ -28,6 +28,7 @@ mod reports;
 mod service;
 mod setup;
 mod token;
+mod transfer;
 mod trust;
 mod versions;
 
@@ -77,6 +78,7 @@ static COMMANDS: &[&[Command]] = &[
     service::COMMANDS,
     backup::COMMANDS,
     copy::COMMANDS,
+    transfer::COMMANDS,
     config::COMMANDS,
     partner::COMMANDS,
     partner_show::COMMANDS,
@@ -105,6 +107,8 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   serve                             answer the SmartProxy daemons, in the foreground
   backup                            the database in one file, also while it is in use
   restore                           a backup in the place of the database
+  export                            settings and tables as one JSON document
+  import                            the same back, or partners from a table (CSV)
   copy                              the database from SQLite to PostgreSQL
 
   config get|set|list               settings

@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 /// Commands that change nothing in the database.
-const READING: [&str; 22] = [
+const READING: [&str; 23] = [
     "serve",
     "backup",
+    "export",
     "config get",
     "config list",
     "partner list",
@@ -83,6 +84,7 @@ struct Files {
     proxy: String,
     licence: String,
     soon: String,
+    table: String,
     web: Web,
 }
 
@@ -99,6 +101,7 @@ impl Files {
             url: web.put("/ca.crl", &fetched),
             proxy: pki::proxy_id(),
             licence: site.dir.path("server.lic").to_str().unwrap().to_owned(),
+            table: site.dir.write("partners.csv", "name,ssid\nTABLE,O0013TABLE\n"),
             soon: clock::rfc3339(pki::now() + 3_600),
             web,
         }
@@ -133,6 +136,7 @@ fn acts(files: &Files) -> Vec<(&'static str, Vec<&str>)> {
         ("ban add", vec!["203.0.113.0/24"]),
         ("ban remove", vec!["203.0.113.0/24"]),
         ("ignore add", vec!["some words"]),
+        ("import", vec![&files.table]),
     ]
 }
 

@@ -50,6 +50,8 @@ mod site;
 #[cfg(test)]
 mod tokens;
 #[cfg(test)]
+mod transfers;
+#[cfg(test)]
 mod trusted;
 #[cfg(test)]
 mod upgrades;
