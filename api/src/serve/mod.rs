@@ -6,6 +6,7 @@
 mod api;
 mod app;
 mod caller;
+mod changes;
 mod clocks;
 mod connection;
 mod crl_reports;
@@ -26,6 +27,7 @@ use crate::store::{configuration, journal};
 use crate::{apilog, db};
 use app::App;
 use axum::Router;
+use changes::Changes;
 use common::net;
 use common::text::escape::escape;
 use downloads::Downloads;
@@ -63,6 +65,7 @@ pub(crate) struct Server {
     router: Router,
     stops: Stops,
     downloads: Downloads,
+    changes: Changes,
     /// The last time slice failed.
     failing: bool,
 }
@@ -98,6 +101,7 @@ impl Server {
         });
         let listener = listener.map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
+        let changes = Changes::from_now(&mut *db.connection().await?).await?;
         let app = Arc::new(App::new(db));
         let router = api::router(Arc::clone(&app), values.text("api_path"));
         log::info!("started address={address} path={}", values.text("api_path"));
@@ -109,6 +113,7 @@ impl Server {
             router,
             stops,
             downloads: Downloads::default(),
+            changes,
             failing: false,
         })
     }
@@ -195,6 +200,7 @@ impl Server {
         if rows > 0 {
             log::warn!("too_many_reports removed={rows}");
         }
+        self.changes.log(&mut connection).await?;
         let generation = db::generation(&mut connection).await?;
         drop(connection);
         reports::expire_ignores(&self.app, &values).await?;

@@ -529,3 +529,28 @@ fn the_actor_is_who_called_sudo() {
     }
     assert_eq!(row["address"], "192.0.2.77");
 }
+
+#[test]
+fn what_cannot_be_read_keeps_nobody_from_removing_it() {
+    let site = Site::new();
+    site.ok(&["partner", "add", "GOOD", "--ssid", "O0013GOOD"]);
+    site.ok(&["partner", "add", "BAD", "--ssid", "O0013BAD"]);
+    site.sql("UPDATE os4x_partners SET profile = 'of tomorrow' WHERE short_name = 'BAD'");
+    assert!(site.refused(&["partner", "list"]).contains("partner 'BAD'"));
+    site.ok(&["config", "set", "tcp_port", "3306"]);
+    assert_eq!(site.json(&["audit", "list", "--limit", "1"])[0]["object"], "config tcp_port");
+    site.ok(&["partner", "remove", "BAD"]);
+    assert!(site.ok(&["partner", "list"]).contains("GOOD"));
+    assert!(site.ok(&["audit", "verify"]).contains("whole"));
+}
+
+#[test]
+fn each_act_is_a_line_in_the_log_of_serve() {
+    let site = Site::new();
+    let serve = site.serve();
+    site.ok(&["ban", "add", "203.0.113.0/24", "--until", &clock::rfc3339(pki::now() + 3)]);
+    serve.await_line("change number=2 way=cli actor=");
+    serve.await_line("act=\"ban add\" object=\"ban 203.0.113.0/24\"");
+    serve.await_line("change number=3 way=system actor=serve address=- act=\"ban remove\"");
+    assert!(!serve.log().contains("change number=1 "), "that was before");
+}
