@@ -51,9 +51,7 @@ fn newest(site: &Site) -> i64 {
 fn everything(site: &Site) -> Vec<String> {
     let lists =
         ["config", "partner", "proxy", "proxyclient", "cert", "trust", "crl", "ban", "ignore", "audit"];
-    let mut all: Vec<String> = lists.iter().map(|kind| site.json(&[kind, "list"]).to_string()).collect();
-    all.push(site.token());
-    all
+    lists.iter().map(|kind| site.json(&[kind, "list"]).to_string()).collect()
 }
 
 /// All commands of the help, by their words.
@@ -528,6 +526,25 @@ fn the_actor_is_who_called_sudo() {
         assert!(!actor.contains("anna"), "{actor}: only root is believed");
     }
     assert_eq!(row["address"], "192.0.2.77");
+}
+
+#[test]
+fn who_reads_a_secret_is_in_the_audit() {
+    let site = Site::new();
+    let word = site.dir.write("word", "correct horse\n");
+    for words in [&["token", "show"][..], &["export", "--passphrase-file", &word]] {
+        let last = newest(&site);
+        let secret = site.ok(words);
+        let row = rows(&site).pop().unwrap();
+        assert_eq!(row["number"], last + 1);
+        assert_eq!((&row["old"], row["new"].as_object().unwrap().len()), (&json!({}), 1));
+        assert!(row["act"].as_str().unwrap().starts_with(words[0]) && secret.len() > 64);
+        assert!(
+            site.refused(&["audit", "revert", &row["number"].to_string()]).contains("nothing that could")
+        );
+    }
+    site.ok(&["export"]);
+    assert_eq!(rows(&site).len(), 3);
 }
 
 #[test]

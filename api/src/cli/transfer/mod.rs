@@ -7,7 +7,7 @@ use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
 use crate::change::document::{self, Document};
-use crate::change::{Act, ChangeError};
+use crate::change::{self, Act, ChangeError};
 use crate::db::Db;
 use crate::pki::read;
 use crate::store::audit;
@@ -74,6 +74,9 @@ async fn export(invocation: Invocation) -> Result<(), CliError> {
     let (document, left_out) = document::export(&mut *db.snapshot().await?, passphrase.as_ref()).await?;
     if !left_out.is_empty() {
         output::note(&format!("not in the document, since they hold secrets: {}", left_out.join(", ")));
+    }
+    if passphrase.is_some() {
+        change::record_reading(&db, "export", "keys").await?;
     }
     let text = output::as_json(&document)?;
     let file = invocation.value("o");
