@@ -53,10 +53,14 @@ fn end_of(pem: &str) -> Option<i64> {
     Facts::of_pem(pem).ok().map(|facts| facts.until)
 }
 
+/// How our certificate is renewed.
+const NEXT: &str = "os4xapi cert csr, then cert next --chain FILE --from TIME";
+
 /// Our certificates with their issuers.
 async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
     let ca = certificates::get(connection, Usage::Ca).await?.map(|issued| issued.certificate);
-    for usage in Usage::ALL {
+    let has_next = certificates::get(connection, Usage::Next).await?.is_some();
+    for usage in [Usage::Own, Usage::Next, Usage::Ca, Usage::Https] {
         let Some(issued) = certificates::get(connection, usage).await? else { continue };
         let chain = X509::stack_from_pem(issued.certificate.as_bytes()).unwrap_or_default();
         if chain.is_empty() {
@@ -76,12 +80,12 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
                 Usage::Ca => {
                     renewed("own CA", name, ends, "a new database: os4xapi init, and all clients anew")
                 }
-                Usage::Own if position > 0 => {
+                Usage::Own | Usage::Next if position > 0 => {
                     renewed("issuer of our certificate", name, ends, "it comes with our next certificate")
                 }
-                Usage::Own => {
-                    renewed("our certificate", name, ends, "os4xapi cert set --chain FILE --key FILE")
-                }
+                Usage::Next => renewed("our next certificate", name, ends, NEXT),
+                Usage::Own if has_next => by_itself("our certificate", name, ends, "the next one is there"),
+                Usage::Own | Usage::Request => renewed("our certificate", name, ends, NEXT),
             });
         }
     }

@@ -5,10 +5,13 @@
 
 mod author;
 mod difference;
+pub(crate) mod document;
 mod error;
+mod put;
 pub(crate) mod revert;
 pub(crate) mod rules;
 mod state;
+pub(crate) mod values;
 
 pub(crate) use author::Author;
 pub(crate) use difference::Difference;
@@ -103,6 +106,15 @@ impl DerefMut for Act {
     fn deref_mut(&mut self) -> &mut Change {
         &mut self.change
     }
+}
+
+/// Writes down that somebody reads a secret, which changes nothing else; before it is told.
+pub(crate) async fn record_reading(db: &Db, act: &'static str, secret: &str) -> Result<(), ChangeError> {
+    let order = Order { author: Author::of_command(), act, dry_run: false, if_version: None };
+    let mut act = Act::begin_unseen(db, order).await?;
+    act.note(secret.to_owned(), Value::from("read"));
+    act.commit().await?;
+    Ok(())
 }
 
 /// Writes down what has become of `before` in this change, in which nothing else follows. What has changed nothing is

@@ -2,15 +2,12 @@
 //! is as that act has left it; what a person did since is never undone silently. What the audit does not hold, as keys
 //! and CRLs, it cannot put back.
 
-use super::state::{Listener, State};
-use super::{Act, ChangeError, rules};
-use crate::db::{Change, DbError};
-use crate::pki::facts::Facts;
-use crate::settings;
+use super::put::put;
+use super::state::State;
+use super::{Act, ChangeError};
+use crate::db::DbError;
 use crate::store::audit::Recorded;
-use crate::store::{bans, certificates, configuration, crl_urls, crls, ignores, partners, proxies, versions};
-use common::config::NamedPem;
-use serde::de::DeserializeOwned;
+use crate::store::{configuration, versions};
 use serde_json::{Value, json};
 
 /// Takes back what `row` tells, within `act`.
@@ -29,7 +26,7 @@ pub(crate) async fn revert(act: &mut Act, row: &Recorded) -> Result<(), ChangeEr
     // What is to go gives way to what comes back; a listener comes after the partner that it is tied to.
     let (go, come): (Vec<_>, Vec<_>) = old.iter().partition(|(_, value)| value.is_null());
     for (object, value) in go.into_iter().chain(come) {
-        put_back(act, object, value, new.get(object).unwrap_or(&Value::Null)).await?;
+        put(act, object, value, new.get(object).unwrap_or(&Value::Null)).await?;
     }
     configuration::values(act).await?.check_order()?;
     act.note(format!("audit {number}"), json!("reverted"));
@@ -50,98 +47,4 @@ async fn changed_since(act: &mut Act, object: &str, number: i64) -> Result<Chang
     Ok(ChangeError::Refused(format!(
         "'{object}' is not as row {number} has left it, and nothing was changed: {who}"
     )))
-}
-
-/// Gives one object its old value; none: it goes.
-async fn put_back(change: &mut Change, object: &str, old: &Value, new: &Value) -> Result<(), ChangeError> {
-    let (kind, name) = object.split_once(' ').unwrap_or((object, ""));
-    let is_gone = old.is_null();
-    match kind {
-        "partner" if is_gone => partners::remove(change, name).await.map(|_| ())?,
-        "partner" => {
-            let partner = read(object, old)?;
-            rules::check_partner(change, &partner).await?;
-            partners::put(change, &partner).await?;
-        }
-        "config" => put_back_setting(change, name, old).await?,
-        "proxy" => {
-            let id = name.parse().map_err(|_| DbError::Corrupt(format!("Proxy ID '{name}'")))?;
-            proxies::remove(change, &id).await?;
-            if let (Some(name), Some(added)) = (old["name"].as_str(), old["added"].as_i64()) {
-                proxies::put(change, &id, name, added).await?;
-            }
-        }
-        "proxyclient" if is_gone => {
-            let Listener { address, partner, .. } = read(object, new)?;
-            proxies::remove_client(change, address, partner.as_deref()).await?;
-        }
-        "proxyclient" => {
-            let client = read::<Listener>(object, old)?.try_into()?;
-            rules::check_listener(change, &client).await?;
-            proxies::put_client(change, &client).await?;
-        }
-        "ban" => {
-            bans::remove(change, name).await?;
-            if !is_gone {
-                bans::put(change, &read(object, old)?).await?;
-            }
-        }
-        "ignore" => {
-            ignores::remove(change, name.parse().unwrap_or_default()).await?;
-            if !is_gone {
-                ignores::put(change, &read(object, old)?).await?;
-            }
-        }
-        "trust" => put_back_trusted(change, name, old).await?,
-        "crl" if is_gone && new["url"].is_string() => crl_urls::remove(change, name).await.map(|_| ())?,
-        "crl" if is_gone => {
-            let (_, key) = name.rsplit_once(' ').unwrap_or(("", name));
-            crls::remove(change, key).await?;
-        }
-        "crl" if old["url"].is_string() => crl_urls::put(change, name).await?,
-        _ => {
-            return Err(ChangeError::Refused(format!(
-                "'{object}' cannot be put back: the audit holds neither keys nor tokens nor CRLs, so bring it by its \
-                 own command"
-            )));
-        }
-    }
-    Ok(())
-}
-
-async fn put_back_setting(change: &mut Change, name: &str, old: &Value) -> Result<(), ChangeError> {
-    match old {
-        Value::Null => configuration::unset(change, name).await?,
-        Value::String(text) => {
-            let setting = settings::find(name)?;
-            configuration::set(change, name, &setting.check(text)?).await?;
-        }
-        _ => {
-            return Err(ChangeError::Refused(format!(
-                "{name} had a password, which the audit does not hold: set it with 'os4xapi config set'"
-            )));
-        }
-    }
-    Ok(())
-}
-
-async fn put_back_trusted(change: &mut Change, name: &str, old: &Value) -> Result<(), ChangeError> {
-    certificates::distrust(change, name).await?;
-    let Some(pem) = old["pem"].as_str() else { return Ok(()) };
-    let corrupt = |_| DbError::Corrupt(format!("trusted certificate '{name}' in the audit"));
-    let fingerprint = Facts::of_pem(pem).map_err(corrupt)?.fingerprint;
-    if let Some(other) = certificates::trusted_as(change, &fingerprint).await? {
-        return Err(ChangeError::Refused(format!(
-            "the certificate '{name}' is trusted already, as '{other}'"
-        )));
-    }
-    let named = NamedPem { name: name.to_owned(), pem: pem.to_owned() };
-    certificates::trust(change, &named, &fingerprint).await?;
-    certificates::set_no_crl(change, name, old["no_crl"] == json!(true)).await?;
-    Ok(())
-}
-
-fn read<T: DeserializeOwned>(object: &str, value: &Value) -> Result<T, DbError> {
-    serde_json::from_value(value.clone())
-        .map_err(|_| DbError::Corrupt(format!("value of '{object}' in the audit")))
 }

@@ -2,6 +2,7 @@
 //! change does. Secrets are in it as fingerprints only. What daemons report is no part of it.
 
 use crate::db::DbError;
+use crate::pki::ca::Issued;
 use crate::settings::{self, TOKEN};
 use crate::store::certificates::{self, Usage};
 use crate::store::proxies::ProxyClient;
@@ -57,13 +58,13 @@ pub(crate) async fn read(connection: &mut AnyConnection) -> Result<State, DbErro
     let mut state = State::new();
     read_settings(connection, &mut state).await?;
     read_certificates(connection, &mut state).await?;
-    for partner in partners::all(connection).await? {
+    for partner in readable(partners::all(connection).await, &mut state)? {
         state.insert(format!("partner {}", partner.short_name), value(&partner)?);
     }
-    for proxy in proxies::all(connection).await? {
+    for proxy in readable(proxies::all(connection).await, &mut state)? {
         state.insert(format!("proxy {}", proxy.id), json!({"name": proxy.name, "added": proxy.added}));
     }
-    for listener in proxies::clients(connection).await? {
+    for listener in readable(proxies::clients(connection).await, &mut state)? {
         let name = listener_name(listener.address, listener.partner.as_deref());
         state.insert(format!("proxyclient {name}"), value(&Listener::from(listener))?);
     }
@@ -76,6 +77,27 @@ pub(crate) async fn read(connection: &mut AnyConnection) -> Result<State, DbErro
     Ok(state)
 }
 
+/// What can be read. Rows that os4xapi never writes are named: they keep nobody from removing them.
+fn readable<T>(found: Result<Vec<T>, DbError>, state: &mut State) -> Result<Vec<T>, DbError> {
+    match found {
+        Err(DbError::Corrupt(what)) => {
+            state.insert(format!("unreadable {what}"), json!(true));
+            Ok(Vec::new())
+        }
+        other => other,
+    }
+}
+
+/// The certificate for a usage and its key, if it can be read.
+async fn certificate(
+    connection: &mut AnyConnection,
+    usage: Usage,
+    state: &mut State,
+) -> Result<Option<Issued>, DbError> {
+    let found = certificates::get(connection, usage).await.map(|issued| issued.into_iter().collect());
+    Ok(readable(found, state)?.pop())
+}
+
 /// The name of a client's listener: a tied one has the partner's short name in it.
 pub(crate) fn listener_name(address: IpAddr, partner: Option<&str>) -> String {
     match partner {
@@ -86,7 +108,7 @@ pub(crate) fn listener_name(address: IpAddr, partner: Option<&str>) -> String {
 
 /// The settings that were set, and the token.
 async fn read_settings(connection: &mut AnyConnection, state: &mut State) -> Result<(), DbError> {
-    let ca = certificates::get(connection, Usage::Ca).await?;
+    let ca = certificate(connection, Usage::Ca, state).await?;
     let keyed = |secret: &str| keyed(ca.as_ref().map(|ca| &ca.key), secret);
     for (name, text) in configuration::rows(connection).await? {
         if name == TOKEN {
@@ -115,8 +137,11 @@ async fn read_settings(connection: &mut AnyConnection, state: &mut State) -> Res
 /// Our certificates, the trusted ones and the CRLs.
 async fn read_certificates(connection: &mut AnyConnection, state: &mut State) -> Result<(), DbError> {
     for usage in Usage::ALL {
-        if let Some(issued) = certificates::get(connection, usage).await? {
-            let facts = json!({"pem": issued.certificate, "key": fingerprint(issued.key.expose())});
+        if let Some(issued) = certificate(connection, usage, state).await? {
+            let mut facts = json!({"pem": issued.certificate, "key": fingerprint(issued.key.expose())});
+            if usage == Usage::Next {
+                facts["from"] = json!(certificates::next(connection).await?.map(|(_, from)| from));
+            }
             state.insert(format!("cert {}", usage.word()), facts);
         }
     }

@@ -60,8 +60,8 @@ pub(super) static COMMANDS: &[Command] = &[
 const ADD: &str = "\
 usage: os4xapi crl add FILE... [--db DB]
 
-Takes the CRLs in the files (PEM or DER). The newest CRL is kept for each issuer, each key of the issuer, and each
-scope. If the issuer is trusted, the CRL must have the issuer's signature.
+Takes the CRLs in the files (PEM, DER or PKCS#7). The newest CRL is kept for each issuer, each key of the issuer, and
+each scope. If the issuer is trusted, the CRL must have the issuer's signature.
 ";
 
 const LIST: &str = "\

@@ -35,10 +35,20 @@ pub(super) fn to_come(text: &str) -> Result<i64, CliError> {
     parse(text).filter(|until| *until >= clock::now()).ok_or_else(|| wrong("until", text, wanted))
 }
 
-/// The value of `--since`: of a day its first second.
+/// The value of `--since`.
 pub(super) fn since(text: &str) -> Result<i64, CliError> {
-    let whole = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00Z") };
-    parse(&whole).ok_or_else(|| wrong("since", text, "a time, as 2026-12-31 or 2026-12-31T12:00:00Z"))
+    beginning(text).ok_or_else(|| wrong("since", text, "a time, as 2026-12-31 or 2026-12-31T12:00:00Z"))
+}
+
+/// The value of `--from`, which is to come.
+pub(super) fn from(text: &str) -> Result<i64, CliError> {
+    let wanted = "a time that is to come, as 2026-12-31 or 2026-12-31T12:00:00Z";
+    beginning(text).filter(|from| *from > clock::now()).ok_or_else(|| wrong("from", text, wanted))
+}
+
+/// The same as `parse`, but of a day its first second.
+fn beginning(text: &str) -> Option<i64> {
+    if text.contains('T') { parse(text) } else { parse(&format!("{text}T00:00:00Z")) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::versions::Versions;
 use super::{Command, date, output};
+use crate::change::values::IGNORED;
 use crate::change::{Act, rules};
 use crate::store::ignores::{self, Ignore};
 use crate::store::journal;
@@ -14,8 +15,6 @@ use common::text::clock::{self, DAY};
 const DAYS: i64 = 30;
 /// Most of them.
 const MOST_DAYS: i64 = 3_650;
-/// Characters of a text: fewer would ignore nearly everything.
-const LENGTH: std::ops::RangeInclusive<usize> = 3..=200;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
@@ -92,7 +91,7 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     let reason = invocation.value("reason").filter(|word| !word.is_empty());
     let is_narrowed = partner.is_some() || address.is_some() || reason.is_some();
     let is_left_out = text.is_empty() && is_narrowed;
-    if !is_left_out && !LENGTH.contains(&text.chars().count()) || text.chars().any(char::is_control) {
+    if !is_left_out && !IGNORED.contains(&text.chars().count()) || text.chars().any(char::is_control) {
         return Err(CliError::Refused(
             "a text to ignore has 3 to 200 characters, none a control character".into(),
         ));

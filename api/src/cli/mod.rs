@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod ban;
 mod cert;
+mod cert_next;
 mod config;
 mod copy;
 mod crl;
@@ -27,6 +28,7 @@ mod reports;
 mod service;
 mod setup;
 mod token;
+mod transfer;
 mod trust;
 mod versions;
 
@@ -76,12 +78,14 @@ static COMMANDS: &[&[Command]] = &[
     service::COMMANDS,
     backup::COMMANDS,
     copy::COMMANDS,
+    transfer::COMMANDS,
     config::COMMANDS,
     partner::COMMANDS,
     partner_show::COMMANDS,
     proxy::COMMANDS,
     proxyclient::COMMANDS,
     cert::COMMANDS,
+    cert_next::COMMANDS,
     trust::COMMANDS,
     crl::COMMANDS,
     token::COMMANDS,
@@ -103,13 +107,15 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   serve                             answer the SmartProxy daemons, in the foreground
   backup                            the database in one file, also while it is in use
   restore                           a backup in the place of the database
+  export                            settings and tables as one JSON document
+  import                            the same back, or partners from a table (CSV)
   copy                              the database from SQLite to PostgreSQL
 
   config get|set|list               settings
   partner add|set|list|show|remove  partners: SSIDCODE, certificates, where to reach them
   proxy add|list|remove             servers (os4x_proxyserver2) that may be talked to, by Proxy ID
   proxyclient add|list|remove       clients (os4x_proxyclient2): their listeners for the station
-  cert set|list|show|https          our certificate towards partners, the CA, the https certificate
+  cert set|list|show|https|csr|next  our certificates: towards partners, the next one, the CA, https
   trust add|set|list|remove         trusted CA and self-signed certificates
   crl add|list|fetch|remove         certificate revocation lists
   token show|rotate                 the clients' security token

@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::versions::Versions;
 use super::{Command, output, partner_networks, proxy};
 use crate::change::rules;
+use crate::change::values::{LARGEST_FILE, MOST_PATTERNS, is_pattern};
 use crate::db::Change;
 use crate::pki::ca::pem;
 use crate::pki::facts::{Facts, check_validity, short_name};
@@ -18,13 +19,6 @@ use common::secret::Secret;
 use common::text::clock;
 use common::text::host::{is_host, is_short_name};
 use std::path::Path;
-
-/// SFIDFSIZ has 13 digits.
-const LARGEST_FILE: u64 = 9_999_999_999_999;
-/// Each of the 26 characters of a name, and a `*` beside it.
-const LONGEST_PATTERN: usize = 52;
-/// They travel with each configuration.
-const MOST_PATTERNS: usize = 64;
 
 const OPTIONS: &[Opt] = &[
     Opt::Value("ssid"),
@@ -347,10 +341,7 @@ fn blocks(text: &str) -> Result<u64, CliError> {
 
 /// Patterns of SFIDDSN that can fit one.
 fn checked_patterns(patterns: &[String]) -> Result<Vec<String>, CliError> {
-    let is_right = |pattern: &&String| {
-        (1..=LONGEST_PATTERN).contains(&pattern.len()) && pattern.bytes().all(|b| (b' '..=b'~').contains(&b))
-    };
-    match patterns.iter().find(|pattern| !is_right(pattern)) {
+    match patterns.iter().find(|pattern| !is_pattern(pattern)) {
         None if patterns.len() <= MOST_PATTERNS => Ok(patterns.to_vec()),
         None => Err(wrong("file-names", &patterns.len().to_string(), "at most 64 patterns")),
         Some(pattern) => Err(wrong(

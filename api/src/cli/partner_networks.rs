@@ -3,13 +3,11 @@
 use super::args::{Invocation, wrong};
 use super::error::CliError;
 use super::{network, output};
+use crate::change::values::MOST_NETWORKS;
 use crate::store::bans;
 use common::config::Partner;
 use common::net::Network;
 use sqlx::AnyConnection;
-
-/// They travel with each configuration.
-const MOST: usize = 64;
 
 /// What the option says; none: it is not there.
 pub(super) fn given(invocation: &Invocation) -> Result<Option<Vec<String>>, CliError> {
@@ -29,7 +27,7 @@ pub(super) fn given(invocation: &Invocation) -> Result<Option<Vec<String>>, CliE
             networks.push(network);
         }
     }
-    if networks.len() > MOST {
+    if networks.len() > MOST_NETWORKS {
         return Err(wrong("network", &networks.len().to_string(), "at most 64 networks"));
     }
     Ok(Some(networks))

@@ -5,6 +5,7 @@
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::{Command, output};
+use crate::change;
 use crate::pki::Doing;
 use crate::pki::facts::Facts;
 use crate::store::certificates::{self, Usage};
@@ -39,7 +40,7 @@ usage: os4xapi token show [-o FILE] [--db DB]
 
 Prints the token: SECRET.HASH, where HASH is the SHA-256 of the CA's certificate, by which the client knows this API.
 With an https certificate of another CA ('os4xapi cert set https') it is SECRET alone: clients trust their system's CAs.
-Anybody who has it may act as a client: hand it on as a file for 'os4x_proxyclient2 -T @FILE'.
+Anybody who has it may act as a client: hand it on as a file for 'os4x_proxyclient2 -T @FILE'. The audit says who asked.
 
 -o FILE: write it to FILE, which gets mode 0600
 ";
@@ -98,6 +99,7 @@ pub(super) async fn text(connection: &mut AnyConnection) -> Result<String, CliEr
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let text = text(&mut *db.connection().await?).await?;
+    change::record_reading(&db, "token show", "token").await?;
     output::write_secret_to(&text, invocation.value("o").as_deref())
 }
 

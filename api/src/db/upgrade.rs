@@ -1,5 +1,5 @@
-//! A database of an older version becomes one of this version, when it is opened: a copy of a SQLite file is kept beside
-//! it first, then each step is a transaction of its own. A step that fails leaves what was before it.
+//! A database of an older version becomes one of this version, when it is opened: a copy of a SQLite file is kept
+//! beside it first, then each step is a transaction of its own. A step that fails leaves what was before it.
 
 use super::backup::beside_dated;
 use super::{Db, DbError, Location, schema};

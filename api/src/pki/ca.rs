@@ -181,7 +181,7 @@ fn common_name(hosts: &[String]) -> &str {
     hosts.iter().find(|host| host.len() <= 64).map_or("os4xapi", String::as_str)
 }
 
-fn new_key() -> Result<PKey<Private>, PkiError> {
+pub(super) fn new_key() -> Result<PKey<Private>, PkiError> {
     let doing = "making a key";
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).doing(doing)?;
     PKey::from_ec_key(EcKey::generate(&group).doing(doing)?).doing(doing)

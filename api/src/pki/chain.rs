@@ -2,7 +2,7 @@
 //! issued, as far as it helps a partner. What is left out is told. Run by `cert set`.
 
 use super::ca::pem;
-use super::facts::check_validity;
+use super::facts::{check_validity, check_validity_at};
 use super::{Doing, PkiError};
 use common::x509::issuer::{fingerprint, is_issued_by};
 use common::x509::subject;
@@ -18,25 +18,28 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Of `found`, in any order, for `key`.
-    pub(crate) fn of(found: Vec<X509>, key: &PKey<Private>) -> Result<Self, PkiError> {
+    /// Of `found`, in any order, for `key`, to be shown from now on, or from that time on.
+    pub(crate) fn of(found: Vec<X509>, key: &PKey<Private>, from: Option<i64>) -> Result<Self, PkiError> {
+        let check = |certificate: &X509| match from {
+            None => check_validity(certificate),
+            Some(time) => check_validity_at(certificate, time),
+        };
         let mut rest = without_doubles(found)?;
-        let mut top = rest.remove(leaf(&rest, key)?);
+        let mut top = rest.remove(leaf(&rest, key, check)?);
         if rest.iter().any(|lower| is_issued_by(lower, &top)) {
             // The key of a CA, given in error.
             return Err(PkiError::KeyMismatch);
         }
-        check_validity(&top)?;
+        check(&top)?;
         let leaf = subject::text(top.subject_name());
         let (mut certificates, mut warnings) = (vec![top.clone()], Vec::new());
         while !is_issued_by(&top, &top) {
             let issuers: Vec<usize> = (0..rest.len())
                 .filter(|&at| rest.get(at).is_some_and(|one| is_issued_by(&top, one)))
                 .collect();
-            let valid =
-                issuers.iter().find(|&&at| rest.get(at).is_some_and(|one| check_validity(one).is_ok()));
+            let valid = issuers.iter().find(|&&at| rest.get(at).is_some_and(|one| check(one).is_ok()));
             let Some(&next) = valid else {
-                outdated(&issuers, &mut rest, &mut warnings)?;
+                outdated(&issuers, &mut rest, &mut warnings, check)?;
                 break;
             };
             top = rest.remove(next);
@@ -64,12 +67,16 @@ fn without_doubles(found: Vec<X509>) -> Result<Vec<X509>, PkiError> {
     Ok(kept)
 }
 
-/// Where in `all` the certificate of the key is. Of several the only one that is valid now, or the first in the file.
-fn leaf(all: &[X509], key: &PKey<Private>) -> Result<usize, PkiError> {
+/// Where in `all` the certificate of the key is. Of several the only one that is valid then, or the first in the file.
+fn leaf(
+    all: &[X509],
+    key: &PKey<Private>,
+    check: impl Fn(&X509) -> Result<(), PkiError>,
+) -> Result<usize, PkiError> {
     let mut own = Vec::new();
     for (at, certificate) in all.iter().enumerate() {
         if certificate.public_key().doing("reading a certificate's key")?.public_eq(key) {
-            own.push((at, check_validity(certificate).is_ok()));
+            own.push((at, check(certificate).is_ok()));
         }
     }
     let valid: Vec<usize> = own.iter().filter(|(_, is_valid)| *is_valid).map(|(at, _)| *at).collect();
@@ -80,12 +87,17 @@ fn leaf(all: &[X509], key: &PKey<Private>) -> Result<usize, PkiError> {
     }
 }
 
-/// Takes the issuers that are not valid now out of `rest`. Fails if the chain goes on above them: nothing would reach
+/// Takes the issuers that are not valid then out of `rest`. Fails if the chain goes on above them: nothing would reach
 /// from one part to the other.
-fn outdated(issuers: &[usize], rest: &mut Vec<X509>, warnings: &mut Vec<String>) -> Result<(), PkiError> {
+fn outdated(
+    issuers: &[usize],
+    rest: &mut Vec<X509>,
+    warnings: &mut Vec<String>,
+    check: impl Fn(&X509) -> Result<(), PkiError>,
+) -> Result<(), PkiError> {
     let gone: Vec<X509> = issuers.iter().rev().map(|&at| rest.remove(at)).collect();
     for certificate in &gone {
-        let Err(why) = check_validity(certificate) else { continue };
+        let Err(why) = check(certificate) else { continue };
         if rest.iter().any(|upper| is_issued_by(certificate, upper)) {
             return Err(why);
         }

@@ -1,6 +1,7 @@
 //! What a file is that an operator brings: which kinds of objects are in it, PEM, DER or base64 alone, whatever its
 //! name says. What is not wanted is named, with what to do. Decides nothing about trust.
 
+use super::der;
 use openssl::base64;
 use openssl::error::ErrorStack;
 use openssl::pkcs7::{Pkcs7, Pkcs7SignedRef};
@@ -151,6 +152,17 @@ pub(super) fn of_pkcs7(part: &Part<'_>) -> Result<Vec<X509>, ErrorStack> {
         .flatten()
         .map(ToOwned::to_owned)
         .collect())
+}
+
+/// A CRL.
+pub(super) fn crl(part: &Part<'_>) -> Result<X509Crl, ErrorStack> {
+    if part.is_pem { X509Crl::from_pem(part.octets) } else { X509Crl::from_der(part.octets) }
+}
+
+/// All CRLs of a PKCS#7 object.
+pub(super) fn crls_of_pkcs7(part: &Part<'_>) -> Result<Vec<X509Crl>, ErrorStack> {
+    let der = if part.is_pem { Pkcs7::from_pem(part.octets)?.to_der()? } else { part.octets.to_vec() };
+    der::crls_of_pkcs7(&der).map(X509Crl::from_der).collect()
 }
 
 /// One object of a file: a block of PEM with its frame, or DER.

@@ -1,6 +1,6 @@
 //! What the openssl crate does not read: the scope of a CRL (issuingDistributionPoint, RFC 5280
-//! section 5.2.5), the identifier of its issuer's key (5.2.1), and whether it is a delta CRL
-//! (5.2.4). A walk over DER that OpenSSL has parsed already; gives octets, interprets nothing.
+//! section 5.2.5), the identifier of its issuer's key (5.2.1), whether it is a delta CRL
+//! (5.2.4), and the CRLs in PKCS#7. A walk over DER that OpenSSL has parsed already; gives octets, interprets nothing.
 //! Never panics on any input.
 
 /// Tag of a SEQUENCE.
@@ -9,6 +9,10 @@ const SEQUENCE: u8 = 0x30;
 const OCTET_STRING: u8 = 0x04;
 /// Tag `[0]`, constructed: the extensions of a CRL.
 const EXTENSIONS: u8 = 0xa0;
+/// The same tag: the content of a PKCS#7 object.
+const CONTENT: u8 = EXTENSIONS;
+/// Tag `[1]`, constructed: its CRLs.
+const CRLS: u8 = 0xa1;
 /// id-ce-issuingDistributionPoint, 2.5.29.28, as an OBJECT IDENTIFIER.
 const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x1c];
 
@@ -59,6 +63,15 @@ pub(super) fn crl_key_identifier(crl: &[u8]) -> &[u8] {
 /// Whether a CRL in DER is a delta CRL (RFC 5280 section 5.2.4), which names only what changed since a whole one.
 pub(super) fn is_delta(crl: &[u8]) -> bool {
     extension(crl, DELTA_CRL_INDICATOR).is_some()
+}
+
+/// The CRLs in a PKCS#7 object (RFC 2315 section 9.1).
+pub(super) fn crls_of_pkcs7(der: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let signed = inside(der, SEQUENCE)
+        .and_then(|info| elements(info).find_map(|element| inside(element, CONTENT)))
+        .and_then(|content| inside(content, SEQUENCE));
+    let crls = signed.and_then(|signed| elements(signed).find_map(|element| inside(element, CRLS)));
+    elements(crls.unwrap_or_default())
 }
 
 fn extension<'a>(crl: &'a [u8], oid: &[u8]) -> Option<&'a [u8]> {

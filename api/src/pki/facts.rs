@@ -45,6 +45,16 @@ pub(crate) fn check_validity(certificate: &X509) -> Result<(), PkiError> {
     Err(PkiError::Validity(facts.subject, clock::rfc3339(facts.from), clock::rfc3339(facts.until)))
 }
 
+/// Whether `certificate` is valid at a time that is to come.
+pub(crate) fn check_validity_at(certificate: &X509, time: i64) -> Result<(), PkiError> {
+    let facts = Facts::of(certificate)?;
+    if (facts.from..=facts.until).contains(&time) {
+        return Ok(());
+    }
+    let (from, until) = (clock::rfc3339(facts.from), clock::rfc3339(facts.until));
+    Err(PkiError::NotThen(facts.subject, from, until, clock::rfc3339(time)))
+}
+
 /// What lists show of a certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {

@@ -1,7 +1,7 @@
 //! Keys and certificates: `ca` makes them, `read` reads those that operators bring, of which `content` tells the kinds
-//! and `chain` makes ours. `facts` is what lists and the database have of them, `issuers` who may sign CRLs; `der`
-//! finds the fields that the openssl crate does not read. All work in memory: the database stores the results, and the
-//! commands read and write files.
+//! and `chain` makes ours; `request` asks a CA for the next one. `facts` is what lists and the database have of them,
+//! `issuers` who may sign CRLs; `der` finds the fields that the openssl crate does not read. All work in memory: the
+//! database stores the results, and the commands read and write files.
 
 pub(crate) mod ca;
 pub(crate) mod chain;
@@ -10,6 +10,7 @@ mod der;
 pub(crate) mod facts;
 pub(crate) mod issuers;
 pub(crate) mod read;
+pub(crate) mod request;
 
 use content::Kind;
 use openssl::error::ErrorStack;
@@ -43,6 +44,8 @@ pub(crate) enum PkiError {
     TwoLeaves(usize),
     /// The certificate is expired or not yet valid; subject and its times.
     Validity(String, String, String),
+    /// The same at a time to come.
+    NotThen(String, String, String, String),
     /// A key that we do not certify.
     Key(&'static str),
     /// A holder's name that does not fit into a certificate.
@@ -101,6 +104,9 @@ impl fmt::Display for PkiError {
             ),
             Self::Validity(subject, from, to) => {
                 write!(f, "the certificate '{subject}' is valid from {from} to {to}, so not now")
+            }
+            Self::NotThen(subject, from, to, then) => {
+                write!(f, "the certificate '{subject}' is valid from {from} to {to}, so not at {then}")
             }
             Self::Key(why) => write!(f, "that public key is not certified: {why}"),
             Self::Holder => {

@@ -119,15 +119,20 @@ fn zeroize_on_drop(octets: Vec<u8>) -> Secret {
     }
 }
 
-/// All CRLs of a file: any number in PEM, or one in DER.
+/// All CRLs of a file: any number in PEM, one in DER, or those of a PKCS#7 object.
 pub(crate) fn crls(path: &Path) -> Result<Vec<X509Crl>, PkiError> {
     const KIND: &str = "CRL";
     let octets = read(path)?;
-    let parts = content::parts(&octets);
-    if parts.iter().all(|part| part.kind != Kind::Crl) {
-        return Err(other(path, KIND, &parts, &[]));
+    let (parts, mut found) = (content::parts(&octets), Vec::new());
+    let refused = |cause| PkiError::Parse(path.to_path_buf(), KIND, cause);
+    for part in &parts {
+        match part.kind {
+            Kind::Crl => found.push(content::crl(part).map_err(refused)?),
+            Kind::Pkcs7 => found.extend(content::crls_of_pkcs7(part).map_err(refused)?),
+            _ => {}
+        }
     }
-    crls_in(&octets).map_err(|cause| PkiError::Parse(path.to_path_buf(), KIND, cause))
+    if found.is_empty() { Err(other(path, KIND, &parts, &[Kind::Pkcs7])) } else { Ok(found) }
 }
 
 /// All CRLs in `octets`: any number in PEM, or one in DER.

@@ -6,6 +6,7 @@
 mod api;
 mod app;
 mod caller;
+mod changes;
 mod clocks;
 mod connection;
 mod crl_reports;
@@ -14,6 +15,7 @@ mod error;
 mod events;
 mod functions;
 mod guard;
+mod next_certificate;
 mod refusal;
 mod reports;
 mod source;
@@ -25,6 +27,7 @@ use crate::store::{configuration, journal};
 use crate::{apilog, db};
 use app::App;
 use axum::Router;
+use changes::Changes;
 use common::net;
 use common::text::escape::escape;
 use downloads::Downloads;
@@ -62,6 +65,7 @@ pub(crate) struct Server {
     router: Router,
     stops: Stops,
     downloads: Downloads,
+    changes: Changes,
     /// The last time slice failed.
     failing: bool,
 }
@@ -97,6 +101,7 @@ impl Server {
         });
         let listener = listener.map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
+        let changes = Changes::from_now(&mut *db.connection().await?).await?;
         let app = Arc::new(App::new(db));
         let router = api::router(Arc::clone(&app), values.text("api_path"));
         log::info!("started address={address} path={}", values.text("api_path"));
@@ -108,6 +113,7 @@ impl Server {
             router,
             stops,
             downloads: Downloads::default(),
+            changes,
             failing: false,
         })
     }
@@ -194,10 +200,12 @@ impl Server {
         if rows > 0 {
             log::warn!("too_many_reports removed={rows}");
         }
+        self.changes.log(&mut connection).await?;
         let generation = db::generation(&mut connection).await?;
         drop(connection);
         reports::expire_ignores(&self.app, &values).await?;
         reports::expire_bans(&self.app, &values).await?;
+        next_certificate::take_over(&self.app, &values).await?;
         self.tls.refresh(&self.app.db, generation).await?;
         if let Some(until) = self.tls.take_expiry() {
             reports::report_https_expiry(&self.app, &values, until).await?;

@@ -192,6 +192,17 @@ pub(crate) async fn list(
     rows.iter().rev().map(Recorded::of).collect()
 }
 
+/// At most `limit` rows behind the one of this number, oldest first.
+pub(crate) async fn after(
+    connection: &mut AnyConnection,
+    number: i64,
+    limit: i64,
+) -> Result<Vec<Recorded>, DbError> {
+    let query = format!("SELECT {COLUMNS} FROM os4x_audit WHERE number > $1 ORDER BY number LIMIT $2");
+    let rows = sqlx::query(AssertSqlSafe(query)).bind(number).bind(limit).fetch_all(connection).await?;
+    rows.iter().map(Recorded::of).collect()
+}
+
 /// A pattern of LIKE for texts that contain `text`.
 fn containing(text: &str) -> String {
     let text = text.to_lowercase().replace('@', "@@").replace('%', "@%").replace('_', "@_");
@@ -202,15 +213,12 @@ fn containing(text: &str) -> String {
 pub(crate) async fn verify(connection: &mut AnyConnection) -> Result<Result<Head, Broken>, DbError> {
     let end = head(connection).await?;
     let mut last = Head { number: 0, hash: String::new() };
-    let query = format!("SELECT {COLUMNS} FROM os4x_audit WHERE number > $1 ORDER BY number LIMIT {PAGE}");
     loop {
-        let query = sqlx::query(AssertSqlSafe(query.clone())).bind(last.number);
-        let rows = query.fetch_all(&mut *connection).await?;
+        let rows = after(connection, last.number, PAGE).await?;
         if rows.is_empty() {
             break;
         }
-        for row in &rows {
-            let row = Recorded::of(row)?;
+        for row in rows {
             if row.number != last.number + 1 || row.previous != last.hash {
                 return Ok(Err(Broken::Order(row.number)));
             }

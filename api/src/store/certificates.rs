@@ -17,11 +17,15 @@ pub(crate) enum Usage {
     Https,
     /// Ours towards partners: a chain, leaf first.
     Own,
+    /// The next one of ours, which has its time of use.
+    Next,
+    /// A request for one, which waits for its certificate.
+    Request,
 }
 
 impl Usage {
     /// All, in the order of lists.
-    pub(crate) const ALL: [Self; 3] = [Self::Own, Self::Ca, Self::Https];
+    pub(crate) const ALL: [Self; 5] = [Self::Own, Self::Next, Self::Request, Self::Ca, Self::Https];
 
     /// Its word in the table and on the command line.
     pub(crate) fn word(self) -> &'static str {
@@ -29,6 +33,8 @@ impl Usage {
             Self::Ca => "ca",
             Self::Https => "https",
             Self::Own => "own",
+            Self::Next => "next",
+            Self::Request => "request",
         }
     }
 }
@@ -55,10 +61,7 @@ pub(crate) async fn need(connection: &mut AnyConnection, usage: Usage) -> Result
 
 /// Puts a certificate and its key in place for `usage`.
 pub(crate) async fn put(change: &mut Change, usage: Usage, issued: &Issued) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1")
-        .bind(usage.word())
-        .execute(&mut **change)
-        .await?;
+    remove(change, usage).await?;
     sqlx::query(
         "INSERT INTO os4x_certificates (usage, name, fingerprint, pem, private_key) VALUES ($1, \
         $1, $1, $2, $3)",
@@ -69,6 +72,34 @@ pub(crate) async fn put(change: &mut Change, usage: Usage, issued: &Issued) -> R
     .execute(&mut **change)
     .await?;
     Ok(())
+}
+
+/// The next certificate of ours, and from when on it is used.
+pub(crate) async fn next(connection: &mut AnyConnection) -> Result<Option<(Issued, i64)>, DbError> {
+    let Some(issued) = get(connection, Usage::Next).await? else { return Ok(None) };
+    let row = sqlx::query("SELECT COALESCE(used_from, 0) FROM os4x_certificates WHERE usage = $1");
+    let from = row.bind(Usage::Next.word()).fetch_one(connection).await?.try_get(0)?;
+    Ok(Some((issued, from)))
+}
+
+/// Puts the next certificate of ours in place, to be used from then on.
+pub(crate) async fn put_next(change: &mut Change, issued: &Issued, from: i64) -> Result<(), DbError> {
+    put(change, Usage::Next, issued).await?;
+    sqlx::query("UPDATE os4x_certificates SET used_from = $1 WHERE usage = $2")
+        .bind(from)
+        .bind(Usage::Next.word())
+        .execute(&mut **change)
+        .await?;
+    Ok(())
+}
+
+/// Removes the certificate for `usage` and its key; false if there is none.
+pub(crate) async fn remove(change: &mut Change, usage: Usage) -> Result<bool, DbError> {
+    let done = sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1")
+        .bind(usage.word())
+        .execute(&mut **change)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// All trusted certificates.

@@ -88,6 +88,13 @@ pub(crate) async fn add(change: &mut Change, id: &ProxyId, name: &str) -> Result
     Ok(true)
 }
 
+/// Gives a listed server a name.
+pub(crate) async fn rename(change: &mut Change, id: &ProxyId, name: &str) -> Result<(), DbError> {
+    let rename = sqlx::query("UPDATE os4x_proxies SET name = $1 WHERE proxy_id = $2").bind(name);
+    rename.bind(id.as_str()).execute(&mut **change).await?;
+    Ok(())
+}
+
 /// Lists a server that is not listed.
 pub(crate) async fn put(change: &mut Change, id: &ProxyId, name: &str, added: i64) -> Result<(), DbError> {
     sqlx::query("INSERT INTO os4x_proxies (proxy_id, name, added) VALUES ($1, $2, $3)")

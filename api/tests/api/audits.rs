@@ -6,14 +6,16 @@ use crate::pki::{self, Identity};
 use crate::postgres::Cluster;
 use crate::site::{Dir, PROGRAM, Said, Site};
 use crate::web::Web;
+use common::text::clock;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 /// Commands that change nothing in the database.
-const READING: [&str; 22] = [
+const READING: [&str; 23] = [
     "serve",
     "backup",
+    "export",
     "config get",
     "config list",
     "partner list",
@@ -49,9 +51,7 @@ fn newest(site: &Site) -> i64 {
 fn everything(site: &Site) -> Vec<String> {
     let lists =
         ["config", "partner", "proxy", "proxyclient", "cert", "trust", "crl", "ban", "ignore", "audit"];
-    let mut all: Vec<String> = lists.iter().map(|kind| site.json(&[kind, "list"]).to_string()).collect();
-    all.push(site.token());
-    all
+    lists.iter().map(|kind| site.json(&[kind, "list"]).to_string()).collect()
 }
 
 /// All commands of the help, by their words.
@@ -81,6 +81,8 @@ struct Files {
     url: String,
     proxy: String,
     licence: String,
+    soon: String,
+    table: String,
     web: Web,
 }
 
@@ -97,6 +99,8 @@ impl Files {
             url: web.put("/ca.crl", &fetched),
             proxy: pki::proxy_id(),
             licence: site.dir.path("server.lic").to_str().unwrap().to_owned(),
+            table: site.dir.write("partners.csv", "name,ssid\nTABLE,O0013TABLE\n"),
+            soon: clock::rfc3339(pki::now() + 3_600),
             web,
         }
     }
@@ -109,6 +113,8 @@ fn acts(files: &Files) -> Vec<(&'static str, Vec<&str>)> {
         ("setup", vec!["--server", "dmz.example", "--station", "station.example:3310"]),
         ("config set", vec!["proxy_crl_allow_private", "yes"]),
         ("cert set", vec!["--chain", &files.chain, "--key", &files.key]),
+        ("cert csr", vec!["-o", "/dev/null"]),
+        ("cert next", vec!["--chain", &files.chain, "--key", &files.key, "--from", &files.soon]),
         ("cert https", vec!["--host", "inside.example"]),
         ("trust add", vec![&files.ca]),
         ("trust set", vec!["Audit CA", "--no-crl", "yes"]),
@@ -128,12 +134,16 @@ fn acts(files: &Files) -> Vec<(&'static str, Vec<&str>)> {
         ("ban add", vec!["203.0.113.0/24"]),
         ("ban remove", vec!["203.0.113.0/24"]),
         ("ignore add", vec!["some words"]),
+        ("import", vec![&files.table]),
     ]
 }
 
-/// On a PostgreSQL, where commands take longer, only what tells most.
-fn state(site: &Site) -> Vec<String> {
-    if site.db.starts_with('@') { vec![site.json(&["audit", "list"]).to_string()] } else { everything(site) }
+/// The whole SQLite file, which has all of the database after each command; on PostgreSQL what tells most.
+fn state(site: &Site) -> Vec<u8> {
+    match site.db.strip_prefix('@') {
+        None => std::fs::read(&site.db).unwrap(),
+        Some(_) => site.json(&["audit", "list"]).to_string().into_bytes(),
+    }
 }
 
 /// Asks for `words` with `--dry-run`, which changes nothing, then does it, which leaves one row.
@@ -142,7 +152,7 @@ fn leaves_one_row(site: &Site, command: &str, words: &[&str]) {
     let words: Vec<&str> = command.split(' ').chain(words.iter().copied()).collect();
     let asked = site.ok(&[&words[..], &["--dry-run"]].concat());
     assert!(asked.starts_with("Nothing was changed. This would be:\n  "), "{command}: {asked}");
-    assert_eq!(state(site), before, "{command} --dry-run");
+    assert!(state(site) == before, "{command} --dry-run");
     let last = newest(site);
     site.ok(&words);
     let rows = rows(site);
@@ -516,4 +526,48 @@ fn the_actor_is_who_called_sudo() {
         assert!(!actor.contains("anna"), "{actor}: only root is believed");
     }
     assert_eq!(row["address"], "192.0.2.77");
+}
+
+#[test]
+fn who_reads_a_secret_is_in_the_audit() {
+    let site = Site::new();
+    let word = site.dir.write("word", "correct horse\n");
+    for words in [&["token", "show"][..], &["export", "--passphrase-file", &word]] {
+        let last = newest(&site);
+        let secret = site.ok(words);
+        let row = rows(&site).pop().unwrap();
+        assert_eq!(row["number"], last + 1);
+        assert_eq!((&row["old"], row["new"].as_object().unwrap().len()), (&json!({}), 1));
+        assert!(row["act"].as_str().unwrap().starts_with(words[0]) && secret.len() > 64);
+        assert!(
+            site.refused(&["audit", "revert", &row["number"].to_string()]).contains("nothing that could")
+        );
+    }
+    site.ok(&["export"]);
+    assert_eq!(rows(&site).len(), 3);
+}
+
+#[test]
+fn what_cannot_be_read_keeps_nobody_from_removing_it() {
+    let site = Site::new();
+    site.ok(&["partner", "add", "GOOD", "--ssid", "O0013GOOD"]);
+    site.ok(&["partner", "add", "BAD", "--ssid", "O0013BAD"]);
+    site.sql("UPDATE os4x_partners SET profile = 'of tomorrow' WHERE short_name = 'BAD'");
+    assert!(site.refused(&["partner", "list"]).contains("partner 'BAD'"));
+    site.ok(&["config", "set", "tcp_port", "3306"]);
+    assert_eq!(site.json(&["audit", "list", "--limit", "1"])[0]["object"], "config tcp_port");
+    site.ok(&["partner", "remove", "BAD"]);
+    assert!(site.ok(&["partner", "list"]).contains("GOOD"));
+    assert!(site.ok(&["audit", "verify"]).contains("whole"));
+}
+
+#[test]
+fn each_act_is_a_line_in_the_log_of_serve() {
+    let site = Site::new();
+    let serve = site.serve();
+    site.ok(&["ban", "add", "203.0.113.0/24", "--until", &clock::rfc3339(pki::now() + 3)]);
+    serve.await_line("change number=2 way=cli actor=");
+    serve.await_line("act=\"ban add\" object=\"ban 203.0.113.0/24\"");
+    serve.await_line("change number=3 way=system actor=serve address=- act=\"ban remove\"");
+    assert!(!serve.log().contains("change number=1 "), "that was before");
 }

@@ -249,3 +249,23 @@ fn the_password_is_the_first_line_of_its_file() {
     assert!(said.status == 1 && said.err.contains("without NUL"), "{said:?}");
     assert!(set(&site.dir.path("nowhere")).err.contains("cannot be read"));
 }
+
+#[test]
+fn crls_are_taken_in_every_form() {
+    let (site, ca, _) = site_with_files();
+    site.ok(&["trust", "add", &file(&site, "ca.pem")]);
+    site.dir.write("ca.crl", &ca.crl(60));
+    openssl(&site, "crl -in ca.crl -outform DER -out der.crl");
+    openssl(&site, "crl2pkcs7 -in ca.crl -certfile chain.pem -out pem.p7b");
+    openssl(&site, "crl2pkcs7 -in ca.crl -outform DER -out der.p7b");
+    for name in ["ca.crl", "der.crl", "pem.p7b", "der.p7b"] {
+        assert!(site.ok(&["crl", "add", &file(&site, name)]).contains("taken"), "{name}");
+        site.ok(&["crl", "remove", "CN=CA"]);
+    }
+    openssl(&site, "crl2pkcs7 -nocrl -certfile chain.pem -out none.p7b");
+    for (name, said) in
+        [("none.p7b", "holds no CRL"), ("own.pem", "holds no CRL"), ("own.key", "holds no CRL")]
+    {
+        assert!(site.refused(&["crl", "add", &file(&site, name)]).contains(said), "{name}");
+    }
+}

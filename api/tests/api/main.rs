@@ -28,6 +28,8 @@ mod https;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod next_certificate;
+#[cfg(test)]
 mod operation;
 #[cfg(test)]
 mod owners;
@@ -47,6 +49,8 @@ mod setup;
 mod site;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod transfers;
 #[cfg(test)]
 mod trusted;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What operators bring: a CA, certificates it issued, CRLs, keys, the identity of a
 //! server. Made with the openssl crate, fresh in every test; no file of the repository
-//! holds a key.
+//! holds a key, but for the recorded databases of `fixtures`: nobody trusts those.
 
 use openssl::asn1::{Asn1Time, Asn1Type};
 use openssl::bn::BigNum;
@@ -10,7 +10,7 @@ use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{
-    CrlNumber, X509, X509Builder, X509Crl, X509CrlBuilder, X509Name, X509NameBuilder, X509NameRef,
+    CrlNumber, X509, X509Builder, X509Crl, X509CrlBuilder, X509Name, X509NameBuilder, X509NameRef, X509Req,
     X509RevokedBuilder,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -45,6 +45,26 @@ impl Identity {
     /// A certificate of this CA, valid now.
     pub(crate) fn issue(&self, name: &str) -> Self {
         issue(name, Some(self), (now() - 60, now() + 86_400))
+    }
+
+    /// A certificate of this CA for what `request` (PKCS#10 in PEM) asks, valid for a day; PEM.
+    pub(crate) fn certify(&self, request: &str) -> String {
+        let request = X509Req::from_pem(request.as_bytes()).unwrap();
+        let key = request.public_key().unwrap();
+        assert!(request.verify(&key).unwrap());
+        let mut builder = X509Builder::new().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_serial_number(&BigNum::from_u32(77).unwrap().to_asn1_integer().unwrap()).unwrap();
+        builder.set_subject_name(request.subject_name()).unwrap();
+        builder.set_issuer_name(self.certificate.subject_name()).unwrap();
+        builder.set_pubkey(&key).unwrap();
+        builder.set_not_before(&Asn1Time::from_unix(now() - 60).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::from_unix(now() + 86_400).unwrap()).unwrap();
+        for extension in request.extensions().unwrap() {
+            builder.append_extension(extension).unwrap();
+        }
+        builder.sign(&self.key, MessageDigest::sha256()).unwrap();
+        String::from_utf8(builder.build().to_pem().unwrap()).unwrap()
     }
 
     /// A certificate of this CA for https on 127.0.0.1, valid for a day.

@@ -1,5 +1,5 @@
-//! Databases that an older os4xapi has written: `fixtures` has what one of version 1 left on each kind of database. They
-//! come up to this version with all they hold; what cannot is left as it is.
+//! Databases that an older os4xapi has written: `fixtures` has what one of version 1 left on each kind of database.
+//! They come up to this version with all they hold; what cannot is left as it is.
 
 use crate::postgres::Cluster;
 use crate::site::{Dir, Site};

@@ -7,8 +7,12 @@ use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// The steps, each with the version that it makes from the one before. The first makes the tables of version 1.
-const STEPS: [(i64, &str); 3] =
-    [(1, include_str!("1.sql")), (2, include_str!("2.sql")), (3, include_str!("3.sql"))];
+const STEPS: [(i64, &str); 4] = [
+    (1, include_str!("1.sql")),
+    (2, include_str!("2.sql")),
+    (3, include_str!("3.sql")),
+    (4, include_str!("4.sql")),
+];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS[STEPS.len() - 1].0;

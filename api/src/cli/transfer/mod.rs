@@ -1,0 +1,161 @@
+//! `os4xapi export|import`: settings and tables as one document, and back, or partners from a table that people keep
+//! (`table`). An import shows what it would change, and is one act.
+
+mod table;
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, output};
+use crate::change::document::{self, Document};
+use crate::change::{self, Act, ChangeError};
+use crate::db::Db;
+use crate::pki::read;
+use crate::store::audit;
+use common::secret::Secret;
+use std::path::Path;
+
+/// Octets of a file to import.
+const LARGEST: u64 = 64 << 20;
+/// Characters of a passphrase for keys.
+const SHORTEST: usize = 12;
+
+pub(super) static COMMANDS: &[Command] = &[
+    Command {
+        words: "export",
+        changes: false,
+        help: EXPORT,
+        options: &[Opt::Value("passphrase-file"), Opt::Output],
+        arguments: (0, 0),
+        run: |invocation| Box::pin(export(invocation)),
+    },
+    Command {
+        words: "import",
+        changes: true,
+        help: IMPORT,
+        options: &[Opt::Flag("replace"), Opt::Value("passphrase-file"), Opt::Flag("yes")],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(import(invocation)),
+    },
+];
+
+const EXPORT: &str = "\
+usage: os4xapi export [--passphrase-file FILE] [-o FILE] [--db DB]
+
+Writes settings, partners, servers, clients' listeners, trusted certificates, CRLs that were brought by hand, URLs of
+the others, bans and ignored texts as one document in JSON. Tokens and passwords are never in it.
+
+--passphrase-file FILE: with our certificates and their keys, encrypted with the first line of FILE, at least 12
+      characters; /dev/stdin to type it
+-o FILE: write it to FILE
+";
+
+const IMPORT: &str = "\
+usage: os4xapi import FILE [--replace] [--passphrase-file FILE] [--yes] [--db DB]
+
+Takes what 'os4xapi export' has written, or partners from a table. It shows what it would change, and makes all of it
+in one act, or nothing.
+
+A table is a text file (CSV) with a line of headings: name, ssid, and if you like host, port, tls, outgoing_ip. A comma,
+a semicolon or a tabulator is between the cells. An empty cell leaves what is there, or the default.
+
+--replace: what is not in the document is removed, too
+--passphrase-file FILE: a file whose first line opens the keys in the document; /dev/stdin to type it
+--yes: do not ask; without a terminal nobody is asked
+";
+
+async fn export(invocation: Invocation) -> Result<(), CliError> {
+    let passphrase = passphrase(&invocation)?;
+    if passphrase.as_ref().is_some_and(|word| word.expose().chars().count() < SHORTEST) {
+        return Err(CliError::Refused(format!(
+            "the passphrase is too short to guard keys: it needs {SHORTEST} characters"
+        )));
+    }
+    let db = invocation.open().await?;
+    let (document, left_out) = document::export(&mut *db.snapshot().await?, passphrase.as_ref()).await?;
+    if !left_out.is_empty() {
+        output::note(&format!("not in the document, since they hold secrets: {}", left_out.join(", ")));
+    }
+    if passphrase.is_some() {
+        change::record_reading(&db, "export", "keys").await?;
+    }
+    let text = output::as_json(&document)?;
+    let file = invocation.value("o");
+    match passphrase {
+        Some(_) => output::write_secret_to(&text, file.as_deref()),
+        None => output::write_to(&text, file.as_deref()),
+    }
+}
+
+fn passphrase(invocation: &Invocation) -> Result<Option<Secret>, CliError> {
+    let file = invocation.value("passphrase-file");
+    Ok(file.map(|file| read::password(Path::new(&file))).transpose()?)
+}
+
+async fn import(invocation: Invocation) -> Result<(), CliError> {
+    let import = Import::read(&invocation)?;
+    let db = invocation.open().await?;
+    let seen = audit::head(&mut *db.connection().await?).await?;
+    let lines = match import.make(&invocation, &db, true).await {
+        Err(CliError::Change(ChangeError::DryRun(lines))) if !invocation.flag("dry-run") => lines,
+        other => return other,
+    };
+    let file = invocation.argument(0);
+    if lines.is_empty() {
+        return output::say(&format!("Everything in {file} is so already: nothing was changed."));
+    }
+    lines.iter().try_for_each(|line| output::say(line))?;
+    invocation.confirm("import that?")?;
+    if audit::head(&mut *db.connection().await?).await? != seen {
+        return Err(CliError::Refused(
+            "somebody has changed something meanwhile, and nothing was imported: import it again".into(),
+        ));
+    }
+    import.make(&invocation, &db, false).await?;
+    output::say(&format!("Imported from {file}."))
+}
+
+/// What is to be imported.
+struct Import {
+    text: String,
+    is_document: bool,
+    replaces: bool,
+    passphrase: Option<Secret>,
+}
+
+impl Import {
+    fn read(invocation: &Invocation) -> Result<Self, CliError> {
+        let text = text_of(Path::new(invocation.argument(0)))?;
+        let (is_document, replaces) = (text.trim_start().starts_with('{'), invocation.flag("replace"));
+        if replaces && !is_document {
+            return Err(CliError::Usage("--replace is for documents: a table has no settings".into()));
+        }
+        Ok(Self { text, is_document, replaces, passphrase: passphrase(invocation)? })
+    }
+
+    /// Imports it; with `asks` it only tells what that would change.
+    async fn make(&self, invocation: &Invocation, db: &Db, asks: bool) -> Result<(), CliError> {
+        let mut order = invocation.order()?;
+        order.dry_run |= asks;
+        let mut act = Act::begin(db, order).await?;
+        let objects = if self.is_document {
+            Document::parse(&self.text)?.objects
+        } else {
+            table::partners(&self.text, act.before())?
+        };
+        document::import(&mut act, &objects, self.replaces, self.passphrase.as_ref()).await?;
+        act.commit().await?;
+        Ok(())
+    }
+}
+
+/// A file as text; spreadsheets put a mark at its beginning.
+fn text_of(path: &Path) -> Result<String, CliError> {
+    let refused = |why: &str| CliError::Refused(format!("the file {} {why}", path.display()));
+    let found = path.metadata().map_err(|cause| refused(&format!("cannot be read: {cause}")))?;
+    if found.len() > LARGEST {
+        return Err(refused("is larger than 64 MiB, and so no document of this program"));
+    }
+    let octets = std::fs::read(path).map_err(|cause| refused(&format!("cannot be read: {cause}")))?;
+    let text = String::from_utf8(octets).map_err(|_| refused("is not UTF-8: save it as 'CSV UTF-8'"))?;
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}

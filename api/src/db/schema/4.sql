@@ -1,0 +1,1 @@
+ALTER TABLE os4x_certificates ADD COLUMN used_from BIGINT;
