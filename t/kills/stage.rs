@@ -75,7 +75,8 @@ impl Stage {
 
     /// All processes of a daemon, the parent last: children that are stopped and lose their parent get SIGHUP.
     fn all(&self, role: Role) -> Vec<Pid> {
-        self.site.children(role).into_iter().chain([self.site.pid(role)]).collect()
+        let children = self.site.children(role).into_iter().chain(self.site.nurseries(role));
+        children.chain([self.site.pid(role)]).collect()
     }
 
     /// The server's process of a session.
@@ -213,10 +214,12 @@ impl Stage {
             full(Role::Server)
                 && full(Role::Client)
                 && !titles.iter().any(serves)
-                && titles.len() == 12
+                && titles.len() == 14
                 && self.site.zombies().is_empty()
         };
-        wait_for("parents, worker, backend and four pairs, and no other process", || is_idle().then_some(()));
+        wait_for("parents, nurseries, worker, backend and four pairs, and no other process", || {
+            is_idle().then_some(())
+        });
     }
 
     /// The victim is about to be hit.

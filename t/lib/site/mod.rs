@@ -152,8 +152,21 @@ impl Site {
         pid.unwrap_or(Pid::this())
     }
 
-    /// Children of a daemon's parent process, now.
+    /// Children of a daemon's parent process, now, but for its nursery: session processes and the API worker.
     pub fn children(&self, role: Role) -> BTreeSet<Pid> {
+        let mut all = self.family(role);
+        all.retain(|pid| !is_nursery(*pid));
+        all
+    }
+
+    /// The processes that a daemon's session processes are forked from: one, or more while one takes another's place.
+    pub fn nurseries(&self, role: Role) -> BTreeSet<Pid> {
+        let mut all = self.family(role);
+        all.retain(|pid| is_nursery(*pid));
+        all
+    }
+
+    fn family(&self, role: Role) -> BTreeSet<Pid> {
         let own = BTreeSet::from([self.pid(role)]);
         processes::of(Path::new("/nonexistent"), &own).into_iter().filter(|pid| !own.contains(pid)).collect()
     }
@@ -277,7 +290,7 @@ impl Site {
     pub fn limit_file_size(&self, role: Role, most: Option<u64>) {
         let limit = most.map_or_else(|| "unlimited".to_owned(), |most| most.to_string());
         let limit = format!("--fsize={limit}:");
-        for pid in self.children(role).into_iter().chain([self.pid(role)]) {
+        for pid in self.family(role).into_iter().chain([self.pid(role)]) {
             let done = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status();
             // A session's process may have ended meanwhile.
             let is_gone = || !crate::installation::runs(pid);
@@ -435,4 +448,8 @@ impl Drop for Site {
             assert!(self.is_over, "a test that uses a site ends with Site::end");
         }
     }
+}
+
+fn is_nursery(pid: Pid) -> bool {
+    Site::title(pid).ends_with(": nursery")
 }
