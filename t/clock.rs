@@ -1,5 +1,5 @@
-//! The clock of all hosts of a site is set while it works: by a day and by a year, ahead and back. Sessions go on, nobody
-//! ends, and who is refused by his certificate's dates is told so.
+//! The clock of all hosts of a site is set while it works: by a day and by a year, ahead and back. Sessions go on, no
+//! daemon ends, and who is refused by his certificate's dates is told so.
 
 use serde_json::Value;
 use std::path::PathBuf;

@@ -67,6 +67,8 @@ mod model;
 #[cfg(test)]
 mod negotiation;
 #[cfg(test)]
+mod nursery;
+#[cfg(test)]
 mod odd_peers;
 #[cfg(test)]
 mod oftp2peer;

@@ -279,6 +279,8 @@ fn ps_shows_what_each_process_does() {
         "os4x_proxyclient2: API worker".to_owned(),
         format!("os4x_proxyclient2: incoming {} O0013ACME", partner.split(':').next().unwrap()),
         format!("os4x_proxyclient2: joined {}", site.internal),
+        "os4x_proxyclient2: nursery".to_owned(),
+        "os4x_proxyserver2: nursery".to_owned(),
     ];
     due.extend(vec!["os4x_proxyserver2: parked".to_owned(); 4]);
     due.extend(vec!["os4x_proxyclient2: parked".to_owned(); 4]);

@@ -1,10 +1,9 @@
 //! The table of the client's session processes: what each has reported, and what is to be done when it ends. A child
 //! logs its own end line; of one that could not, the parent must. Pure: the channels are the parent's.
 
-use super::action::{Action, Actions};
+use super::action::{Action, Actions, Work};
 use super::backend_call::BackendCall;
 use crate::messages::{ToChild, ToParent};
-use crate::session::Work;
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;

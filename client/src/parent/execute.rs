@@ -1,7 +1,7 @@
 //! The parent's hands: carries out the actions of its machines, and keeps the descriptors of its processes.
 
 use super::Parent;
-use super::action::Action;
+use super::action::{Action, Work};
 use super::backend_call::BackendCall;
 use super::children::Ended;
 use super::control::{Server, ServerConnection};
@@ -9,7 +9,7 @@ use super::join::Join;
 use super::tokens;
 use super::worker::Worker;
 use crate::messages::ToChild;
-use crate::session::{Station, Work};
+use crate::session::Station;
 use common::ipc::channel::Channel;
 use common::link::control::{ControlError, ToServer};
 use common::link::session_id::{Direction, SessionId};
@@ -239,6 +239,7 @@ impl Parent {
             self.check_server(Some(renewed));
         } else {
             self.server = Some(Server::new(connection));
+            self.nursery = None;
             if let Some(ready) = self.setup.ready.take() {
                 Ready::succeed(ready);
             }

@@ -162,8 +162,8 @@ impl Conn {
         };
         match step {
             Ok(()) => {
-                // A path of certificates that was tried in vain is still in OpenSSL's queue: the next call would be told
-                // to have failed.
+                // A path of certificates that was tried in vain is still in OpenSSL's queue: the next call would be
+                // told to have failed.
                 drop(ErrorStack::get());
                 drained.map(|_| Poll::Ready(())).map_err(|e| failure(e.to_string(), stream))
             }

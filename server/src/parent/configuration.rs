@@ -61,6 +61,7 @@ impl Parent {
         self.resolver.set_names(config.addresses.names(), Instant::now());
         config.addresses.set_resolved(self.resolver.addresses());
         self.config = Some(config);
+        self.nursery = None;
         self.fetch.recover();
         Event::new(&events::CONFIG_TAKEN).field_num("generation", generation).log();
         common::log::set_max_bytes(log_max_bytes.into());
@@ -218,6 +219,7 @@ impl Parent {
         event.log();
         self.listeners.close(&reason, self.poller.registry());
         self.config = None;
+        self.nursery = None;
         self.feed(|sessions, _, now| sessions.retire_idle_children("configuration too old", now));
         self.update_title();
     }

@@ -420,6 +420,7 @@ impl Parent {
         self.listeners.close("the client is gone", self.poller.registry());
         // The partner-facing private key goes with the configuration.
         self.config = None;
+        self.nursery = None;
         self.fetch.disconnect();
         self.feed(|sessions, _, now| {
             sessions.drop_pairs(now);

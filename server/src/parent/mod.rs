@@ -15,8 +15,8 @@
 //! * `expiry`, `outgoing_address`: what changes without an event
 //! * `action`, `tokens`: what they all speak of
 //!
-//! Only `run` forks, a session process or the resolver: a child gets what it needs by value, the rest of the parent is
-//! dropped there.
+//! Only `run` forks, the nursery or the resolver: it gets what it needs by value, the rest of the parent is dropped
+//! there.
 
 mod action;
 mod admission;
@@ -51,6 +51,7 @@ use crate::untold::Untold;
 use action::Fork;
 use common::ipc::channel::Channel;
 use common::link::join;
+use common::process::nursery::{self, Newborn, Nursery, NurseryError};
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
@@ -71,6 +72,7 @@ use reports::Reports;
 use resolver::Resolver;
 use sessions::Sessions;
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -87,6 +89,8 @@ pub(crate) struct Parent {
     config: Option<ActiveConfig>,
     fetch: ConfigFetch,
     sessions: Sessions<TcpStream>,
+    /// Where children are forked; none until one is wanted, and when what they inherit has changed.
+    nursery: Option<Nursery>,
     /// The channels of children that can be sent messages.
     channels: HashMap<Pid, Channel>,
     reports: Reports,
@@ -133,6 +137,7 @@ impl Parent {
             config: None,
             fetch: ConfigFetch::default(),
             sessions: Sessions::default(),
+            nursery: None,
             channels: HashMap::new(),
             reports: Reports::new(untold),
             resolver: Resolver::default(),
@@ -183,22 +188,46 @@ impl Parent {
         }
     }
 
-    /// Forks a session child. In the child everything but its own things is dropped: identity key, control
-    /// connection, other children's channels, tickets.
-    fn fork(mut self, fork: Fork<TcpStream>) -> Self {
+    /// Has a session child forked. A nursery that somebody has ended meanwhile is replaced once.
+    fn fork(mut self, mut fork: Fork<TcpStream>) -> Self {
         if self.config.is_none() {
             return self.refuse_fork(&fork, "there is no configuration");
         }
+        let mut reason = String::new();
+        for _ in 0..2 {
+            if self.nursery.is_none() {
+                let started;
+                (self, fork, started) = self.start_nursery(fork);
+                if let Err(e) = started {
+                    return self.fork_failed(&fork, &e);
+                }
+            }
+            match self.nursery.as_ref().map(|nursery| nursery.fork(fork.direction())) {
+                Some(Ok((pid, channel))) => {
+                    self.register_child(pid, channel, fork);
+                    return self;
+                }
+                Some(Err(NurseryError::Refused(e))) => return self.fork_failed(&fork, &e),
+                Some(Err(NurseryError::Gone(why))) => reason = why,
+                None => {}
+            }
+            self.nursery = None;
+        }
+        self.fork_failed(&fork, &reason)
+    }
+
+    /// Forks the nursery for the configuration in force. There everything but what its children need is dropped:
+    /// identity key, control connection, other children's channels, tickets; and the socket of the child that is
+    /// wanted.
+    fn start_nursery(mut self, fork: Fork<TcpStream>) -> (Self, Fork<TcpStream>, nix::Result<()>) {
         let (ours, theirs) = match Channel::pair() {
             Ok(ends) => ends,
-            Err(e) => return self.fork_failed(&fork, e),
+            Err(e) => return (self, fork, Err(e)),
         };
-        let direction = fork.direction();
         match sys::fork() {
-            Ok(sys::Fork::Parent(pid)) => {
-                drop(theirs);
-                self.register_child(pid, ours, fork);
-                self
+            Ok(sys::Fork::Parent(_)) => {
+                self.nursery = Some(Nursery::new(ours));
+                (self, fork, Ok(()))
             }
             Ok(sys::Fork::Child) => {
                 drop((ours, fork));
@@ -207,16 +236,18 @@ impl Parent {
                 let ledger = self.end_lines.ledger().to_owned();
                 drop(self);
                 let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
-                let init = ChildInit { channel: theirs, active, direction, untold, ledger };
+                let Newborn { channel, direction } = nursery::serve(theirs);
+                let init = ChildInit { channel, active, direction, untold, ledger };
                 let status =
                     catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
             }
-            Err(e) => self.fork_failed(&fork, e),
+            Err(e) => (self, fork, Err(e)),
         }
     }
 
-    /// Forks the process that looks up names: it has those alone, and goes on however long the system's resolver waits.
+    /// Forks the process that looks up names: it has those alone, and goes on however long the system's resolver
+    /// waits.
     fn fork_resolver(mut self) -> Self {
         let now = Instant::now();
         let forked = pipe::new().and_then(|ends| Ok((ends, sys::fork()?)));
@@ -250,7 +281,7 @@ impl Parent {
     }
 
     /// Out of processes or descriptors: refuse this one and go on.
-    fn fork_failed(mut self, fork: &Fork<TcpStream>, e: nix::Error) -> Self {
+    fn fork_failed(mut self, fork: &Fork<TcpStream>, e: &dyn fmt::Display) -> Self {
         common::error!("no session process can be started: {e}");
         self.feed(|sessions, _, now| sessions.fork_failed(fork, &format!("no session process: {e}"), now));
         self
@@ -271,7 +302,9 @@ impl Parent {
 
     /// What is due by time, or follows from what has just happened; `idle`: nothing has.
     fn run_timers(&mut self, idle: bool) {
-        common::log::reread_if_changed();
+        if common::log::reread_if_changed() {
+            self.nursery = None;
+        }
         self.internal_port.expire(Instant::now(), self.poller.registry());
         self.internal_port.retry_accept(self.poller.registry());
         if self.listeners.must_retry() {
@@ -331,6 +364,7 @@ impl Parent {
             match self.signals.next_signal() {
                 Ok(Some(Signal::Level(level))) => {
                     common::log::change_level(level);
+                    self.nursery = None;
                     // Parked children still have the old level; the next ones inherit the new one.
                     self.feed(|sessions, _, now| sessions.retire_idle_children("log level changed", now));
                 }

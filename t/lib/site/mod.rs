@@ -160,8 +160,21 @@ impl Site {
         pid.unwrap_or(Pid::this())
     }
 
-    /// Children of a daemon's parent process, now.
+    /// Children of a daemon's parent process, now, but for its nursery: session processes and the API worker.
     pub fn children(&self, role: Role) -> BTreeSet<Pid> {
+        let mut all = self.family(role);
+        all.retain(|pid| !is_nursery(*pid));
+        all
+    }
+
+    /// The processes that a daemon's session processes are forked from: one, or more while one takes another's place.
+    pub fn nurseries(&self, role: Role) -> BTreeSet<Pid> {
+        let mut all = self.family(role);
+        all.retain(|pid| is_nursery(*pid));
+        all
+    }
+
+    fn family(&self, role: Role) -> BTreeSet<Pid> {
         let own = BTreeSet::from([self.pid(role)]);
         processes::of(Path::new("/nonexistent"), &own).into_iter().filter(|pid| !own.contains(pid)).collect()
     }
@@ -193,15 +206,15 @@ impl Site {
     }
 
     /// Waits until nobody is served, and no process has ended that no daemon has collected: three daemons, the client's
-    /// API worker, and full pools.
+    /// API worker, two nurseries, and full pools.
     #[track_caller]
     pub fn wait_idle(&self) {
         let daemons = self.daemons.values().map(Daemon::pid).collect();
-        wait_for("three daemons, the API worker, four pairs, and no other process", || {
+        wait_for("three daemons, the API worker, two nurseries, four pairs, and no other process", || {
             let pools = [Role::Server, Role::Client].map(|role| self.titled(role, "parked").len());
             let is_idle = pools == [4, 4]
                 && self.titled(Role::Client, "API worker").len() == 1
-                && self.processes().len() == 12
+                && self.processes().len() == 14
                 && processes::zombies(&daemons).is_empty();
             is_idle.then_some(())
         });
@@ -209,7 +222,7 @@ impl Site {
 
     /// All processes of a daemon, the parent last: children that are stopped and lose their parent get SIGHUP.
     pub fn all_of(&self, role: Role) -> Vec<Pid> {
-        self.children(role).into_iter().chain([self.pid(role)]).collect()
+        self.family(role).into_iter().chain([self.pid(role)]).collect()
     }
 
     /// Stops processes, and waits until all have: so none sees another's end.
@@ -472,4 +485,8 @@ impl Drop for Site {
             assert!(self.is_over, "a test that uses a site ends with Site::end");
         }
     }
+}
+
+fn is_nursery(pid: Pid) -> bool {
+    Site::title(pid).ends_with(": nursery")
 }

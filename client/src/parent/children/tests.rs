@@ -2,8 +2,8 @@
 
 use super::{Children, Crash, Ended, MOST_LEFT};
 use crate::messages::{ToChild, ToParent};
-use crate::parent::action::{Action, Actions};
-use crate::session::{Station, Work};
+use crate::parent::action::{Action, Actions, Work};
+use crate::session::Station;
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;

@@ -2,9 +2,9 @@
 
 use super::Sessions;
 use crate::messages::ToChild;
-use crate::parent::action::{Action, Actions, Fork};
+use crate::parent::action::{Action, Actions, Fork, Work};
 use crate::parent::children::Ended;
-use crate::session::{Station, Work};
+use crate::session::Station;
 use common::config::{ClientConfig, Limits};
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};

@@ -1,5 +1,5 @@
-//! `oftp2load`: the load of `scripts/bench chain`. Opens valid OFTP2 sessions through several chains of proxies in turn,
-//! measures each from outside, and prints one table of medians with the ratios of our own chain to the others.
+//! `oftp2load`: the load of `scripts/bench chain`. Opens valid OFTP2 sessions through several chains of proxies in
+//! turn, measures each from outside, and prints one table of medians with the ratios of our own chain to the others.
 //! Reading order: `chain` (what is measured), `call` (one session), `measure` (many), `table`.
 #![forbid(unsafe_code)]
 
@@ -22,7 +22,8 @@ use table::Table;
 const HELP: &str = "\
 oftp2load: measures chains of proxies with OFTP2 sessions, see scripts/bench
 
-  oftp2load --chain NAME=HOST:PORT,PID... --cert FILE --key FILE --ca FILE --ssid CODE --password PW [options] MEASURE...
+  oftp2load --chain NAME=HOST:PORT,PID... --cert FILE --key FILE --ca FILE --ssid CODE --password PW [options]
+            MEASURE...
 
   --chain NAME=HOST:PORT,PID,...   a chain: where partners connect, and the processes that it is made of (repeated; the
                                    last one is held against the others)
