@@ -1,5 +1,5 @@
-//! A new generation of the configuration: what is in it is in force within a minute, whole or not at all. Where the
-//! test is the client, it hands the server one answer after the other and need not wait for the minute.
+//! A new generation of the configuration: what is in it is in force at once, or within a minute where nobody says that
+//! there is one, whole or not at all. Where the test is the client, it hands the server one answer after the other.
 
 use oftp2peer::ca::{Authority, Request};
 use oftp2peer::oftp::settings::{OutFile, Settings};
@@ -13,6 +13,7 @@ use t::link::Control;
 use t::loglines::Line;
 use t::site::sockets::is_open;
 use t::site::{Builder, Flight, PartnerEntry, Role, Site};
+use t::tamper::{Conduct, Tamper};
 use t::wait::{PATIENCE, wait_for, wait_slow};
 
 /// How long a change may take, as documented: 60 s between two looks, and a little for the way.
@@ -219,6 +220,49 @@ fn shown(partner: &Partner) -> String {
 }
 
 /// Slow: about 65 s, one round of the 60 s refresh, which is no setting.
+/// Waits until the client listens for stations at `address`, or the server for partners.
+fn wait_listens(address: SocketAddr, what: &str) {
+    wait_for(what, || is_open(address).then_some(()));
+}
+
+/// All waits here are shorter than the minute within which a change is noticed in any case.
+#[test]
+fn a_change_is_in_force_at_once_and_whoever_watches_for_it_is_replaced() {
+    let site = Site::start("at-once").unwrap();
+    let watcher = || wait_for("the API watcher", || site.watcher());
+    let free = || TcpListener::bind((site.address, 0)).unwrap().local_addr().unwrap();
+    let first = watcher();
+    let tls = free();
+    site.api(&["config", "set", "tcp_port_tls", &tls.port().to_string()]).unwrap();
+    wait_listens(tls, "the server to listen elsewhere");
+    nix::sys::signal::kill(first, nix::sys::signal::Signal::SIGKILL).unwrap();
+    wait_for("another API watcher", || site.watcher().filter(|pid| *pid != first));
+    let outgoing = free();
+    let (ip, port) = (outgoing.ip().to_string(), outgoing.port().to_string());
+    site.api(&["proxyclient", "add", "127.0.0.1", "--listen-ip", &ip, "--port", &port]).unwrap();
+    wait_listens(outgoing, "the client to listen");
+    let tls = free();
+    site.api(&["config", "set", "tcp_port_tls", &tls.port().to_string()]).unwrap();
+    wait_listens(tls, "the server to listen elsewhere once more");
+    site.end();
+}
+
+/// An older one says that there is no such function.
+#[test]
+fn a_backend_that_cannot_tell_of_changes_is_asked_as_before() {
+    let mut site = Builder::new("older-backend").prepare().unwrap();
+    let tamper = Tamper::before(&mut site).unwrap();
+    let unknown = json!({"ok": false, "error": {"code": "unknown_function", "message": "There is none."}});
+    tamper.set("proxy_wait", Conduct::Answer(404, unknown.to_string()));
+    site.launch().unwrap();
+    tamper.wait_calls("proxy_wait", 1);
+    site.assert_works();
+    assert!(!site.log(Role::Client).contains("proxy_wait"));
+    let entries = site.api(&["log", "--json"]).unwrap();
+    assert!(!entries.contains("proxy_wait"), "{entries}");
+    site.end();
+}
+
 #[test]
 fn slow_changes_are_in_force_within_a_minute_and_sessions_run_on() {
     let patient = Duration::from_mins(5);

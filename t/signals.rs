@@ -277,6 +277,7 @@ fn ps_shows_what_each_process_does() {
         format!("os4x_proxyserver2: client 127.0.0.1 joined, partners on {}", site.tls),
         format!("os4x_proxyserver2: incoming {} O0013ACME", partner.split(':').next().unwrap()),
         "os4x_proxyclient2: API worker".to_owned(),
+        "os4x_proxyclient2: API watcher".to_owned(),
         format!("os4x_proxyclient2: incoming {} O0013ACME", partner.split(':').next().unwrap()),
         format!("os4x_proxyclient2: joined {}", site.internal),
         "os4x_proxyclient2: nursery".to_owned(),

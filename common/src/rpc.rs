@@ -63,6 +63,9 @@ impl From<Priority> for Level {
 /// Addresses that a server reports of its host; the backend keeps no more of them.
 pub const MAX_ADDRESSES: usize = 64;
 
+/// Longest wait of `proxy_wait`, seconds.
+pub const LONGEST_WAIT: u32 = 60;
+
 /// Makes `Call` and the names of its functions from the same rows. A row: `"NAME" VARIANT MEMBERS`.
 macro_rules! calls {
     ($($(#[$about:meta])* $name:literal $variant:ident $members:tt)+) => {
@@ -113,6 +116,14 @@ calls! {
         /// The addresses of its host, `MAX_ADDRESSES` at most.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         server_addresses: Vec<IpAddr>,
+    }
+
+    /// Waits for another generation of the configuration than the given one.
+    "proxy_wait" ProxyWait {
+        /// The generation that the caller knows.
+        generation: u64,
+        /// The answer comes after so long at the latest, seconds: 1 to `LONGEST_WAIT`.
+        seconds: u32,
     }
 
     /// A CRL distribution URL, found in a verified chain, that the configuration does not know.
@@ -194,6 +205,13 @@ impl TryFrom<ConfigMembers> for ConfigAnswer {
             _ => Err("it takes either a configuration or 'unchanged'"),
         }
     }
+}
+
+/// `proxy_wait`'s answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaitAnswer {
+    /// The newest generation of the configuration.
+    pub generation: u64,
 }
 
 /// `proxy_client_config`'s answer.

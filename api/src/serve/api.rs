@@ -211,7 +211,7 @@ mod tests {
         for &name in Call::NAMES {
             let mut members = json!({
                 "function": name, "public_key": "", "proxy_id": format!("{}px", "0".repeat(64)), "events": [],
-                "url": "",
+                "url": "", "generation": 1, "seconds": 1,
             });
             members.as_object_mut().unwrap().extend(log.as_object().unwrap().clone());
             assert_eq!(of(members).unwrap().name(), name);

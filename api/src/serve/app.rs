@@ -10,6 +10,7 @@ use common::log::escape;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use tokio::sync::watch;
 
 /// Clients with an old token that are remembered; of more than these nothing is told.
 const MOST: usize = 1_000;
@@ -20,6 +21,8 @@ pub(super) struct App {
     pub(super) guard: Guard,
     pub(super) events: Events,
     pub(super) clocks: Clocks,
+    /// True once the service ends.
+    pub(super) stop: watch::Sender<bool>,
     /// Trusted certificates that cannot be read, as they were logged last.
     unreadable: Mutex<Vec<String>>,
     /// For each server that held a newer generation than the database: that of the database, and the one held.
@@ -36,6 +39,7 @@ impl App {
             guard: Guard::default(),
             events: Events::start(),
             clocks: Clocks::default(),
+            stop: watch::Sender::new(false),
             unreadable: Mutex::default(),
             steps_back: Mutex::default(),
             old_tokens: Mutex::default(),

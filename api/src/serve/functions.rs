@@ -18,11 +18,17 @@ use common::config::{Ban, ClientConfig, NamedPem, ProxyConfig, Tied};
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::{
-    About, Call, ClientConfigAnswer, ConfigAnswer, Enrolment, Level, Origin, SessionEvent, SystemLog,
+    About, Call, ClientConfigAnswer, ConfigAnswer, Enrolment, LONGEST_WAIT, Level, Origin, SessionEvent,
+    SystemLog, WaitAnswer,
 };
 use common::text::host::{is_host_name, is_short_name};
 use serde::Serialize;
 use std::net::IpAddr;
+use std::time::Duration;
+use tokio::time::{self, Instant};
+
+/// How often a change is looked for while a caller waits for one.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// An answer as it travels: `ok` and the function's own members side by side.
 #[derive(Serialize)]
@@ -67,6 +73,7 @@ pub(super) async fn answer(
             }
             proxy_config(app, values, &proxy_id, generation).await.map(ok)
         }
+        Call::ProxyWait { generation, seconds } => changed(app, generation, seconds).await.map(ok),
         Call::ProxyCrlUrl(found) => {
             crl_reports::take(app, client, values, &found).await?;
             Ok(ok(Nothing {}))
@@ -125,6 +132,22 @@ fn as_tied(listener: ProxyClient) -> Option<Tied> {
 
 fn texts(networks: &[Network]) -> Vec<String> {
     networks.iter().map(Network::to_string).collect()
+}
+
+/// The generation of the configuration, once it is not the `known` one, or the time or this service is over. Other
+/// programs change it, so the database is asked again and again.
+async fn changed(app: &App, known: u64, seconds: u32) -> Result<WaitAnswer, Refusal> {
+    let mut stopped = app.stop.subscribe();
+    let until = Instant::now() + Duration::from_secs(seconds.clamp(1, LONGEST_WAIT).into());
+    loop {
+        let generation = db::generation(&mut *app.db.connection().await?).await?;
+        let is_over = Instant::now() >= until || *stopped.borrow();
+        if generation != known || is_over {
+            return Ok(WaitAnswer { generation });
+        }
+        // An end of the wait by a stop is seen at the top.
+        let _ = time::timeout(LOOK, stopped.changed()).await;
+    }
 }
 
 async fn proxy_config(

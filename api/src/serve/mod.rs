@@ -40,7 +40,7 @@ use std::time::Duration;
 use tls::Tls;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::{self, Instant, MissedTickBehavior};
 
 /// Connections at a time; more wait in the kernel's backlog.
@@ -126,7 +126,6 @@ impl Server {
     /// Answers until SIGTERM or SIGINT.
     pub(crate) async fn run(mut self) -> Result<(), ServeError> {
         let seats = Arc::new(Semaphore::new(CONNECTIONS));
-        let (stop, stopped) = watch::channel(false);
         let mut slice = time::interval(SLICE);
         slice.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut forget_at = Instant::now();
@@ -143,7 +142,7 @@ impl Server {
                             acceptor: self.tls.acceptor(),
                             router: self.router.clone(),
                             app: Arc::clone(&self.app),
-                            stopped: stopped.clone(),
+                            stopped: self.app.stop.subscribe(),
                         };
                         tokio::spawn(async move {
                             arrival.serve().await;
@@ -161,7 +160,7 @@ impl Server {
         log::info!("stopping signal={signal}");
         drop(self.listener);
         // Idle connections end at once, busy ones when they have answered.
-        let _ = stop.send(true);
+        self.app.stop.send_replace(true);
         let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
         if time::timeout(FAREWELL, seats.acquire_many(all)).await.is_err() {
             log::warn!("stopped_with_open_connections");

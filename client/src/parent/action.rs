@@ -16,6 +16,8 @@ use std::collections::VecDeque;
 pub(super) enum Fork {
     /// The API worker.
     Worker,
+    /// The API watcher; it knows this generation.
+    Watcher(u64),
     /// A session child.
     Session(Work),
 }

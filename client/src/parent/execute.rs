@@ -135,6 +135,24 @@ impl Parent {
         }
     }
 
+    /// The API watcher runs.
+    pub(super) fn register_watcher(&mut self, pid: Pid, mut channel: Channel) {
+        if let Err(e) = self.poller.registry().register(&mut channel, tokens::WATCHER, Interest::READABLE) {
+            common::error!("the API watcher cannot be watched: {e}");
+        }
+        self.watcher = Some((pid, channel));
+    }
+
+    /// Whether the API watcher was this process, which has ended. It is replaced.
+    fn reap_watcher(&mut self, pid: Pid) -> bool {
+        let Some((_, mut channel)) = self.watcher.take_if(|(watcher, _)| *watcher == pid) else {
+            return false;
+        };
+        let _ = self.poller.registry().deregister(&mut channel);
+        self.schedule.watcher_ended(Instant::now());
+        true
+    }
+
     /// The API worker has ended.
     pub(super) fn remove_worker(&mut self) {
         let Some(worker) = self.worker.take() else { return };
@@ -159,6 +177,9 @@ impl Parent {
         for (pid, status) in sys::reap() {
             if self.worker.as_ref().is_some_and(|worker| worker.pid() == pid) {
                 self.read_worker();
+                continue;
+            }
+            if self.reap_watcher(pid) {
                 continue;
             }
             self.read_child(pid);

@@ -8,7 +8,7 @@ use super::join::Joining;
 use crate::backend::{Done, Reply};
 use crate::messages::ToParent;
 use common::config::ClientConfig;
-use common::link::control::ToClient;
+use common::link::control::{ToClient, ToServer};
 use common::net;
 use common::process::startup::Finish;
 use common::rpc::{self, MAX_ADDRESSES, Origin, SystemLog};
@@ -122,6 +122,17 @@ impl Parent {
                     return self.remove_worker();
                 }
             }
+        }
+    }
+
+    /// The API watcher has something to say: there is another generation, for us and for the server.
+    pub(super) fn read_watcher(&mut self) {
+        while let Some((pid, channel)) = &self.watcher
+            && let Some(generation) = channel.receive_from_child::<u64>(*pid)
+        {
+            common::debug!("the backend has generation {generation}");
+            self.backend.ask(BackendCall::ClientConfig, &mut self.actions);
+            self.actions.push(Action::SendToServer(ToServer::ConfigChanged));
         }
     }
 

@@ -2,7 +2,7 @@
 //! out and listens to nobody in the DMZ beyond the few messages of `link::control`; none of them makes it connect
 //! elsewhere. It never waits for anything but its poller, and looks up no names.
 //!
-//! This file has the loop, and forks, which nothing else does: the nursery and the API worker. `messages_in` reads
+//! This file has the loop, and forks, which nothing else does: the nursery, API worker and watcher. `messages_in` reads
 //! the sockets and feeds the machines, `execute` carries out their actions. The machines own no socket, read no clock,
 //! and know no parent:
 //!
@@ -103,6 +103,7 @@ pub(crate) struct Parent {
     signals: Signals,
     setup: Setup,
     worker: Option<Worker>,
+    watcher: Option<(Pid, Channel)>,
     backend: BackendLink,
     enrolment: Enrolment,
     join: Option<Join>,
@@ -144,6 +145,7 @@ impl Parent {
             signals,
             setup: Setup { access, route, program: program.to_owned(), ready: None },
             worker: None,
+            watcher: None,
             backend: BackendLink::default(),
             enrolment: Enrolment::default(),
             join: None,
@@ -198,6 +200,7 @@ impl Parent {
             match self.actions.pop_fork() {
                 None => return self,
                 Some(Fork::Worker) => self = self.fork_worker(),
+                Some(Fork::Watcher(generation)) => self = self.fork_watcher(generation),
                 Some(Fork::Session(work)) => self = self.fork_session(work),
             }
         }
@@ -246,11 +249,35 @@ impl Parent {
             Ok(sys::Fork::Child) => {
                 drop(ours);
                 let access = self.into_access();
-                let status = catch_unwind(AssertUnwindSafe(|| crate::backend::run(theirs, access)));
+                let status = catch_unwind(AssertUnwindSafe(|| crate::backend::run_worker(theirs, access)));
                 sys::exit_now(status.unwrap_or(Status::Internal).number())
             }
             Err(e) => self.fail(format!("the API worker cannot be started: {e}")),
         }
+    }
+
+    /// Forks the API watcher, which keeps the same. Without one, changes are noticed within a minute.
+    fn fork_watcher(mut self, generation: u64) -> Self {
+        let parent = Pid::this();
+        let forked = Channel::pair().and_then(|ends| Ok((ends, sys::fork()?)));
+        match forked {
+            Ok(((ours, theirs), sys::Fork::Parent(pid))) => {
+                drop(theirs);
+                self.register_watcher(pid, ours);
+            }
+            Ok(((ours, theirs), sys::Fork::Child)) => {
+                drop(ours);
+                let access = self.into_access();
+                let run = || crate::backend::run_watcher(&theirs, access, parent, generation);
+                let status = catch_unwind(AssertUnwindSafe(run));
+                sys::exit_now(status.unwrap_or(Status::Internal).number())
+            }
+            Err(e) => {
+                common::warn!("the API watcher cannot be started, changes take a minute: {e}");
+                self.schedule.watcher_ended(Instant::now());
+            }
+        }
+        self
     }
 
     fn into_access(self) -> Access {
@@ -349,6 +376,7 @@ impl Parent {
             Source::Signals => self.handle_signals(),
             Source::Control => self.read_server(),
             Source::Worker => self.read_worker(),
+            Source::Watcher => self.read_watcher(),
             Source::Join => self.advance_join(),
             Source::Listener(slot) => {
                 self.listeners.accept(slot, self.poller.registry(), &mut self.actions);
@@ -396,6 +424,10 @@ impl Parent {
                 self.stop.get_or_insert(Finish::Failed(reason));
             }
             return;
+        }
+        if self.schedule.is_watcher_due(now) {
+            let generation = self.sessions.config().map_or(0, |config| config.generation);
+            self.actions.push_fork(Fork::Watcher(generation));
         }
         if self.schedule.is_refresh_due(now) {
             common::log::log_left_out();

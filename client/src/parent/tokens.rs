@@ -10,6 +10,8 @@ pub(super) const CONTROL: Token = Token(1);
 pub(super) const WORKER: Token = Token(2);
 /// A join that is under way.
 pub(super) const JOIN: Token = Token(3);
+/// The channel of the API watcher.
+pub(super) const WATCHER: Token = Token(4);
 /// Local listeners: `LISTENERS` plus the slot.
 const LISTENERS: usize = 16;
 /// Channels of children: `CHILDREN` plus the process ID.
@@ -22,6 +24,7 @@ pub(super) enum Source {
     Control,
     Worker,
     Join,
+    Watcher,
     /// The listener in this slot.
     Listener(usize),
     /// The channel of this child.
@@ -35,6 +38,7 @@ pub(super) fn source(token: Token) -> Option<Source> {
         CONTROL => Some(Source::Control),
         WORKER => Some(Source::Worker),
         JOIN => Some(Source::Join),
+        WATCHER => Some(Source::Watcher),
         Token(number @ LISTENERS..CHILDREN) => Some(Source::Listener(number - LISTENERS)),
         Token(number) => {
             let pid = i32::try_from(number.checked_sub(CHILDREN)?).ok()?;
@@ -55,7 +59,7 @@ pub(super) fn child(pid: Pid) -> Token {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONTROL, JOIN, SIGNALS, Source, WORKER, child, listener, source};
+    use super::{CONTROL, JOIN, SIGNALS, Source, WATCHER, WORKER, child, listener, source};
     use mio::Token;
     use nix::unistd::Pid;
 
@@ -66,6 +70,7 @@ mod tests {
             (CONTROL, Source::Control),
             (WORKER, Source::Worker),
             (JOIN, Source::Join),
+            (WATCHER, Source::Watcher),
             (listener(0), Source::Listener(0)),
             (listener(256), Source::Listener(256)),
             (child(Pid::from_raw(1)), Source::Child(Pid::from_raw(1))),

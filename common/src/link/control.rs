@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// Version of the link's protocol; both ends must be of the same.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Both ends ping this often.
 pub const PING_EVERY: Duration = Duration::from_secs(5);
 /// A client answers a ping at once. One that has not done so for this long has to make room for another client.
@@ -131,6 +131,8 @@ pub enum ToServer {
         #[serde(default)]
         retired: bool,
     },
+    /// There is another generation of the configuration: the server asks for it at once.
+    ConfigChanged,
     /// One more pair for outgoing sessions, please. Each gets one answer, in order: `Pair` or `NoOutgoing`.
     WantOutgoing,
     /// A new control connection with a new certificate will take this one's place: listen for it.

@@ -17,6 +17,10 @@ pub(super) struct ConfigFetch {
     text: String,
     /// The rest of the answer is ignored.
     given_up: bool,
+    /// The answer has not come yet.
+    open: bool,
+    /// There was a change since that was asked: it is asked for again.
+    stale: bool,
     /// The last fault that was reported.
     fault: Option<String>,
 }
@@ -47,8 +51,23 @@ impl ConfigFetch {
     /// The backend is asked. An answer that is still on its way is given up.
     pub(super) fn request(&mut self, now: Instant) {
         self.requested = Some(now);
+        (self.open, self.stale) = (true, false);
         self.given_up |= !self.text.is_empty();
         self.text = String::new();
+    }
+
+    /// There is something newer: it is asked for at once, or when the answer to the last request has come.
+    pub(super) fn hasten(&mut self) {
+        if self.open {
+            self.stale = true;
+        } else {
+            self.requested = None;
+        }
+    }
+
+    /// The client says that there will be no answer.
+    pub(super) fn fail(&mut self) {
+        self.open = false;
     }
 
     /// Another control connection has taken the place of the one by which the answer came: its rest will not come.
@@ -73,7 +92,14 @@ impl ConfigFetch {
             return if too_long { Progress::TooLong } else { Progress::Nothing };
         }
         self.text.push_str(part);
-        if last { Progress::Whole(std::mem::take(&mut self.text)) } else { Progress::Nothing }
+        if !last {
+            return Progress::Nothing;
+        }
+        self.open = false;
+        if std::mem::take(&mut self.stale) {
+            self.requested = None;
+        }
+        Progress::Whole(std::mem::take(&mut self.text))
     }
 
     /// Whether this is the last fault that was reported.
@@ -102,6 +128,25 @@ mod tests {
 
     fn whole(text: &str) -> Progress {
         Progress::Whole(text.to_owned())
+    }
+
+    #[test]
+    fn a_change_is_asked_for_at_once_or_after_the_answer_that_is_on_its_way() {
+        let (mut fetch, start) = (ConfigFetch::default(), Instant::now());
+        fetch.request(start);
+        assert_eq!(fetch.take("a", true, LIMIT), whole("a"));
+        assert!(!fetch.is_due(start));
+        fetch.hasten();
+        assert!(fetch.is_due(start));
+        fetch.request(start);
+        fetch.hasten();
+        assert!(!fetch.is_due(start), "it may be in the answer that is on its way");
+        assert_eq!(fetch.take("b", false, LIMIT), Progress::Nothing);
+        assert_eq!(fetch.take("c", true, LIMIT), whole("bc"));
+        assert!(fetch.is_due(start), "or not");
+        fetch.request(start);
+        fetch.fail();
+        assert!(!fetch.is_due(start) && fetch.is_due(start + REFRESH));
     }
 
     #[test]

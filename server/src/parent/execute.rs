@@ -320,7 +320,9 @@ impl Parent {
                     self.refuse_config(None, &format!("it is larger than {} MiB", MAX_ANSWER >> 20));
                 }
             },
+            ToServer::ConfigChanged => self.fetch.hasten(),
             ToServer::ConfigFailed { reason } => {
+                self.fetch.fail();
                 if self.fetch.is_new_fault(&reason) {
                     Event::new(&events::BACKEND_ERROR)
                         .field("function", "proxy_config")

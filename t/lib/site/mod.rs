@@ -160,10 +160,11 @@ impl Site {
         pid.unwrap_or(Pid::this())
     }
 
-    /// Children of a daemon's parent process, now, but for its nursery: session processes and the API worker.
+    /// Children of a daemon's parent process, now, but for its nursery and the API watcher: session processes and the API
+    /// worker.
     pub fn children(&self, role: Role) -> BTreeSet<Pid> {
         let mut all = self.family(role);
-        all.retain(|pid| !is_nursery(*pid));
+        all.retain(|pid| !is_nursery(*pid) && !is_watcher(*pid));
         all
     }
 
@@ -172,6 +173,11 @@ impl Site {
         let mut all = self.family(role);
         all.retain(|pid| is_nursery(*pid));
         all
+    }
+
+    /// The client's process that waits for changes of the configuration.
+    pub fn watcher(&self) -> Option<Pid> {
+        self.family(Role::Client).into_iter().find(|pid| is_watcher(*pid))
     }
 
     fn family(&self, role: Role) -> BTreeSet<Pid> {
@@ -206,18 +212,21 @@ impl Site {
     }
 
     /// Waits until nobody is served, and no process has ended that no daemon has collected: three daemons, the client's
-    /// API worker, two nurseries, and full pools.
+    /// API worker and watcher, two nurseries, and full pools.
     #[track_caller]
     pub fn wait_idle(&self) {
         let daemons = self.daemons.values().map(Daemon::pid).collect();
-        wait_for("three daemons, the API worker, two nurseries, four pairs, and no other process", || {
-            let pools = [Role::Server, Role::Client].map(|role| self.titled(role, "parked").len());
-            let is_idle = pools == [4, 4]
-                && self.titled(Role::Client, "API worker").len() == 1
-                && self.processes().len() == 14
-                && processes::zombies(&daemons).is_empty();
-            is_idle.then_some(())
-        });
+        wait_for(
+            "three daemons, the API worker, watcher, two nurseries, four pairs, and no other process",
+            || {
+                let pools = [Role::Server, Role::Client].map(|role| self.titled(role, "parked").len());
+                let is_idle = pools == [4, 4]
+                    && self.titled(Role::Client, "API worker").len() == 1
+                    && self.processes().len() == 15
+                    && processes::zombies(&daemons).is_empty();
+                is_idle.then_some(())
+            },
+        );
     }
 
     /// All processes of a daemon, the parent last: children that are stopped and lose their parent get SIGHUP.
@@ -485,6 +494,10 @@ impl Drop for Site {
             assert!(self.is_over, "a test that uses a site ends with Site::end");
         }
     }
+}
+
+fn is_watcher(pid: Pid) -> bool {
+    Site::title(pid).ends_with(": API watcher")
 }
 
 fn is_nursery(pid: Pid) -> bool {
