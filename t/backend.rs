@@ -67,9 +67,8 @@ fn recovery(site: &mut Site, mark: usize, function: &str) -> (u64, u64) {
 #[test]
 fn a_start_without_a_sound_backend_says_why_and_leaves_nothing() {
     let (mut site, tamper) = tampered(Builder::new("unsound-start"));
-    for (role, up) in [(Role::Api, "listening on"), (Role::Server, "daemon_start")] {
-        site.restart(role).unwrap();
-        site.wait_log(role, up);
+    for role in [Role::Api, Role::Server] {
+        site.bring_up(role).unwrap();
     }
     let own = [
         ("proxy_enrol", json!({"ok": true}), "missing field `certificate`"),
@@ -140,8 +139,7 @@ fn entries(tamper: &Tamper, event: &str, function: &str) -> usize {
 #[test]
 fn a_function_that_fails_is_reported_once_and_its_recovery_too() {
     let (mut site, tamper) = tampered(Builder::new("reported-once"));
-    site.restart(Role::Api).unwrap();
-    site.wait_log(Role::Api, "listening on");
+    site.bring_up(Role::Api).unwrap();
     // This test is the server: it says when the client calls what.
     let mut dmz = Dmz::take_over(&mut site).unwrap();
     let orders = orders();
@@ -191,8 +189,7 @@ fn a_function_that_fails_is_reported_once_and_its_recovery_too() {
 #[test]
 fn what_the_server_reports_keeps_nobody_from_what_it_asks() {
     let (mut site, tamper) = tampered(Builder::new("reports"));
-    site.restart(Role::Api).unwrap();
-    site.wait_log(Role::Api, "listening on");
+    site.bring_up(Role::Api).unwrap();
     let mut dmz = Dmz::take_over(&mut site).unwrap();
     tamper.set("proxy_session", Conduct::Stall);
     let order = &orders()["proxy_session"];
@@ -220,8 +217,7 @@ fn what_the_server_reports_keeps_nobody_from_what_it_asks() {
 #[test]
 fn whatever_the_server_reports_it_takes_little_memory_of_the_client() {
     let (mut site, tamper) = tampered(Builder::new("large-reports"));
-    site.restart(Role::Api).unwrap();
-    site.wait_log(Role::Api, "listening on");
+    site.bring_up(Role::Api).unwrap();
     let mut dmz = Dmz::take_over(&mut site).unwrap();
     let long = |octets: usize| {
         let mut order = orders()["proxy_session"].clone();

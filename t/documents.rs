@@ -2,6 +2,7 @@
 //! Log lines and os4xapi(8) are held by unit tests beside their tables; here are the rest, and the references.
 
 use common::process::status::Status;
+use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -130,6 +131,30 @@ fn the_page_of_symptoms_knows_every_reason() {
     let others = ["normal", "failed", "usage"];
     for reason in reasons.iter().filter(|reason| !others.contains(reason)) {
         assert!(told.contains(*reason), "the page of symptoms has no {reason}");
+    }
+}
+
+/// With the lines joined that a `\\` at their end continues.
+fn joined(source: &str) -> String {
+    let mut lines = source.split("\\\n");
+    let first = lines.next().unwrap_or_default().to_owned();
+    lines.fold(first, |text, line| text + line.trim_start())
+}
+
+/// What the page of symptoms quotes is what somebody searches it for.
+#[test]
+fn the_page_of_symptoms_quotes_what_the_programs_say() {
+    let packages = ["common", "server", "client", "api"].map(crate::imports::sources);
+    // A text that goes on in the next line of its source is one text.
+    let sources: Vec<String> =
+        packages.iter().flat_map(|package| package.values().map(|text| joined(text))).collect();
+    let page = read("man/os4x_smartproxy-trouble.7");
+    let quotes: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".It Ql ")).collect();
+    assert!(quotes.len() > 20, "{quotes:?}");
+    let of_the_system = [Errno::EADDRINUSE, Errno::ETIMEDOUT].map(Errno::desc);
+    for quote in quotes.iter().filter(|quote| !of_the_system.contains(quote)) {
+        let is_said = |part: &str| sources.iter().any(|source| source.contains(part));
+        assert!(quote.split(" ... ").all(is_said), "no program says '{quote}'");
     }
 }
 

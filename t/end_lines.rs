@@ -15,24 +15,13 @@ fn begun(site: &mut Site, role: Role, mark: usize) -> String {
 
 /// Kills a daemon's parent, and all its children if they are to die with it.
 fn kill_daemon(site: &mut Site, role: Role, with_children: bool) {
-    let children = site.children(role);
-    let parent = site.pid(role);
-    // Stopped first, so that none sees another's end.
-    let all: Vec<_> = [parent].into_iter().chain(children.into_iter().filter(|_| with_children)).collect();
-    for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-        for pid in &all {
-            kill(*pid, signal).unwrap();
-        }
+    let all = if with_children { site.all_of(role) } else { vec![site.pid(role)] };
+    Site::stop(&all);
+    for pid in &all {
+        kill(*pid, Signal::SIGKILL).unwrap();
     }
     site.wait_end(role);
     fs::remove_file(site.pid_file(role)).unwrap();
-}
-
-/// Starts the client, and waits until partners can connect.
-fn restart_client(site: &mut Site) {
-    let mark = site.mark(Role::Server);
-    site.restart(Role::Client).unwrap();
-    site.wait_log_after(Role::Server, mark, "listener_open*tls");
 }
 
 fn count(site: &Site, role: Role, event: &str, session: &str) -> usize {
@@ -56,9 +45,9 @@ fn a_session_that_dies_with_its_parent_has_its_line_from_the_next_one() {
         assert!(!flight.land().unwrap().is_good());
         if role == Role::Server {
             site.wait_end(Role::Client);
-            site.restart(Role::Server).unwrap();
+            site.bring_up(Role::Server).unwrap();
         }
-        restart_client(&mut site);
+        site.bring_up(Role::Client).unwrap();
         let line = site.wait_log(role, &format!(" session_crashed *session={session}*"));
         assert_eq!(Line::read(&line).unwrap().field("reason").as_deref(), Some("died-with-parent"));
         let other = if role == Role::Server { Role::Client } else { Role::Server };
@@ -73,9 +62,9 @@ fn a_session_that_dies_with_its_parent_has_its_line_from_the_next_one() {
         site.wait_end(role);
         if role == Role::Server {
             site.wait_end(Role::Client);
-            site.restart(Role::Server).unwrap();
+            site.bring_up(Role::Server).unwrap();
         }
-        restart_client(&mut site);
+        site.bring_up(Role::Client).unwrap();
         site.assert_works();
         assert_eq!(count(&site, role, "session_crashed", &session), 1);
         site.end();
@@ -94,8 +83,8 @@ fn a_session_that_outlives_both_parents_has_one_line_of_its_own() {
     for role in [Role::Server, Role::Client] {
         site.wait_log(role, &format!(" session_end *session={session}*"));
     }
-    site.restart(Role::Server).unwrap();
-    restart_client(&mut site);
+    site.bring_up(Role::Server).unwrap();
+    site.bring_up(Role::Client).unwrap();
     site.assert_works();
     for role in [Role::Server, Role::Client] {
         assert_eq!(count(&site, role, "session_end", &session), 1);
@@ -108,8 +97,8 @@ fn a_session_that_outlives_both_parents_has_one_line_of_its_own() {
 fn what_a_full_disk_did_not_take_is_written_later_and_the_rest_is_counted() {
     let mut site = Site::start("full").unwrap();
     for role in [Role::Server, Role::Client] {
-        let parked = || site.titled(role, "parked").len() == 4;
-        wait_for("a full pool, whose processes are all limited", || parked().then_some(()));
+        // All processes are limited, then.
+        site.wait_parked(role);
         // Longer than what the daemon has printed: there the lines arrive.
         site.fill_log(role, 100_000).unwrap();
         let mark = site.mark(role);

@@ -165,26 +165,45 @@ fn still_open(streams: &mut [TcpStream]) -> usize {
 
 /// Five connections of one address are more than any of the crowd has: a stranger would make way.
 #[test]
-fn a_network_of_a_partner_keeps_its_places_in_a_flood() {
-    let acme = PartnerEntry::new("acme", "O0013ACME").option("--network", "127.45.0.0/16");
-    let site = Builder::new("listed-in-flood")
-        .partners([acme])
-        .setting("proxy_penalty_exempt", "")
-        .setting("proxy_unverified_soft", "20")
-        .setting("proxy_unverified_hard", "20")
-        .start()
-        .unwrap();
-    let (mut listed, mut stranger) = (silent(&site, [127, 45, 0, 1]), silent(&site, [127, 46, 0, 1]));
-    let networks: Vec<[u8; 4]> = (1..=24).map(|network| [127, 40, network, 7]).collect();
-    let crowd = Crowd::new(&networks, site.tls, b"\x16");
-    crowd.wait(500);
-    wait_for("the stranger to make way", || (still_open(&mut stranger) < 3).then_some(()));
-    assert_eq!(still_open(&mut listed), 5);
-    assert!((2..=4).all(|host| call_from(&site, [127, 45, 0, host])));
-    drop(crowd);
-    // Their processes would wait for them until the deadline of the handshake.
-    drop((listed, stranger));
-    site.end();
+fn a_partner_keeps_its_places_in_a_flood_where_it_is_listed() {
+    // The name is looked up by the server itself, in a process of its own.
+    for (name, option, value, hosts) in [
+        (
+            "listed-in-flood",
+            "--network",
+            "127.45.0.0/16",
+            [[127, 45, 0, 1], [127, 45, 0, 2], [127, 45, 0, 3]],
+        ),
+        ("named-in-flood", "--host", "localhost", [[127, 0, 0, 1]; 3]),
+    ] {
+        let acme = PartnerEntry::new("acme", "O0013ACME").option(option, value);
+        let mut site = Builder::new(name)
+            .partners([acme])
+            .setting("proxy_penalty_exempt", "")
+            .setting("proxy_unverified_soft", "20")
+            .setting("proxy_unverified_hard", "20")
+            .prepare()
+            .unwrap();
+        site.bring_up(Role::Api).unwrap();
+        site.bring_up(Role::Server).unwrap();
+        site.signal(Role::Server, Signal::SIGTTIN);
+        site.bring_up(Role::Client).unwrap();
+        if option == "--host" {
+            site.wait_log(Role::Server, "localhost has the addresses");
+        }
+        let [first, others @ ..] = hosts;
+        let (mut listed, mut stranger) = (silent(&site, first), silent(&site, [127, 46, 0, 1]));
+        let networks: Vec<[u8; 4]> = (1..=24).map(|network| [127, 40, network, 7]).collect();
+        let crowd = Crowd::new(&networks, site.tls, b"\x16");
+        crowd.wait(500);
+        wait_for("the stranger to make way", || (still_open(&mut stranger) < 3).then_some(()));
+        assert_eq!(still_open(&mut listed), 5, "{name}");
+        assert!(others.into_iter().all(|host| call_from(&site, host)), "{name}");
+        drop(crowd);
+        // Their processes would wait for them until the deadline of the handshake.
+        drop((listed, stranger));
+        site.end();
+    }
 }
 
 #[test]

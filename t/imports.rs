@@ -11,7 +11,7 @@ const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 type Module = Vec<String>;
 
 /// The sources of a package by module, without tests and without programs of their own.
-fn sources(package: &str) -> BTreeMap<Module, String> {
+pub(crate) fn sources(package: &str) -> BTreeMap<Module, String> {
     let mut sources = BTreeMap::new();
     read_folder(&Path::new(WORKSPACE).join(package).join("src"), &[], &mut sources);
     assert!(sources.len() > 10, "{package}: {} files", sources.len());

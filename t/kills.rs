@@ -33,11 +33,11 @@ fn play(stage: &mut Stage, ends: &Ends, cells: &[Cell]) -> Vec<String> {
     }
     found.reverse();
     stage.revive(cell, &victims);
-    stage.assert_clean();
+    stage.site.wait_idle();
     let lines: Vec<[String; 2]> = cells.iter().map(|cell| stage.ends(cell)).collect();
     let next = stage.begin(ends, Cell { phase: "next", due: Default::default(), ..cell.clone() });
     assert_eq!(next.go_on(ends), ["goes on", "goes on"], "the next session after {cell:?}");
-    stage.assert_clean();
+    stage.site.wait_idle();
     let mut faults = Vec::new();
     for ((cell, [partner, station]), lines) in cells.iter().zip(found).zip(lines) {
         assert_eq!(stage.ends(cell), lines, "a line came late: {cell:?}");

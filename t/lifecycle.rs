@@ -396,6 +396,8 @@ fn the_units_stop_after_a_few_tries_or_go_on_as_they_must() {
     // A client waits for its server for as long as that is down.
     let client = include_str!("../scripts/units/os4x_proxyclient2.service");
     assert!(client.contains("Restart=always\n") && client.contains("StartLimitIntervalSec=0\n"));
+    // One session that the kernel ends for its memory is one session: systemd would end the others, and the parent.
+    assert!([server, client].iter().all(|unit| unit.contains("OOMPolicy=continue\n")));
 }
 
 #[test]

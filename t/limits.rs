@@ -200,6 +200,13 @@ fn sessions_are_limited_for_a_partner_and_in_all() {
             (line.field("partner").as_deref(), line.field("esid").as_deref()),
             (Some("acme"), Some("08"))
         );
+        // Each names the setting that helps.
+        let log = site.log(Role::Server);
+        let names = |setting: &str| {
+            log.contains(&format!(" may (proxy_{setting})"))
+                || log.contains(&format!(" be (proxy_{setting})"))
+        };
+        assert_eq!((names("sessions_per_partner"), names("sessions")), (true, !other_passes), "{log}");
         assert!(flight.land().unwrap().is_good());
         let again = || site.partner("O0013ACME").unwrap().call().ending.is_normal().then_some(());
         wait_for("room for one more session", again);

@@ -256,12 +256,7 @@ fn a_log_that_has_grown_too_large_takes_only_what_is_grave_and_counts_the_rest()
         let log = site.log(role);
         assert!(!log[mark..].contains(" session_"), "{}", &log[mark..]);
     }
-    wait_for("the sessions' processes to end", || {
-        let parked = |role| site.titled(role, "parked").len();
-        let all = [Role::Server, Role::Client].map(|role| site.children(role).len());
-        // The client has its API worker.
-        (parked(Role::Server) == 4 && parked(Role::Client) == 4 && all == [4, 5]).then_some(())
-    });
+    site.wait_idle();
     // What is grave is written all the same: at the latest when the daemon ends it says how many were left out.
     site.signal(Role::Server, Signal::SIGTERM);
     for (role, mark) in marks {

@@ -10,6 +10,8 @@ mod chains;
 #[cfg(test)]
 mod citations;
 #[cfg(test)]
+mod clock;
+#[cfg(test)]
 mod config_test;
 #[cfg(test)]
 mod crl_scopes;
@@ -25,6 +27,8 @@ mod end_lines;
 mod endings;
 #[cfg(test)]
 mod expiry;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod file_rules;
 #[cfg(test)]
@@ -62,6 +66,8 @@ mod logging;
 mod model;
 #[cfg(test)]
 mod negotiation;
+#[cfg(test)]
+mod nursery;
 #[cfg(test)]
 mod odd_peers;
 #[cfg(test)]

@@ -100,6 +100,44 @@ fn a_chain_of_ten_thousand_certificates_is_refused_and_one_with_eighty_too_many_
     site.end();
 }
 
+/// A number that nobody has (a private enterprise's arc).
+const UNKNOWN: &str = "1.3.6.1.4.1.99999.1";
+/// Subject alternative names, and points where CRLs are.
+const NAMES: &str = "2.5.29.17";
+const CRL_POINTS: &str = "2.5.29.31";
+const NAME_CONSTRAINTS: &str = "2.5.29.30";
+const USAGE: &str = "2.5.29.37";
+
+#[test]
+fn a_certificate_with_odd_extensions_is_taken_or_refused_with_a_reason() {
+    let mut site = Site::start("odd-extensions").unwrap();
+    let garbage = || b"\x30\x84\xff\xff\xff\xff no DER".to_vec();
+    let many_names = [&b"\x30\x82\xea\x60"[..], &b"\x82\x04a.bc".repeat(10_000)].concat();
+    for (what, extension, refused) in [
+        ("unknown", (UNKNOWN, false, b"\x05\x00".to_vec()), None),
+        ("unknown and critical", (UNKNOWN, true, b"\x05\x00".to_vec()), Some("bad-certificate")),
+        ("larger than a handshake may be", (UNKNOWN, false, vec![0; 1 << 20]), Some("tls")),
+        // OpenSSL looks for no issuer of what it cannot decode.
+        ("names without sense", (NAMES, false, garbage()), Some("unknown-ca")),
+        ("no names", (NAMES, true, b"\x30\x00".to_vec()), None),
+        ("ten thousand names", (NAMES, false, many_names), None),
+        ("points without sense", (CRL_POINTS, false, garbage()), Some("unknown-ca")),
+        ("constraints without sense", (NAME_CONSTRAINTS, true, garbage()), Some("unknown-ca")),
+        ("a second usage", (USAGE, false, b"\x30\x00".to_vec()), Some("unknown-ca")),
+    ] {
+        let request = Request { extensions: vec![extension], ..Request::new("odd").ssid("O0013ACME") };
+        let odd = site.authority.issue(&request).unwrap();
+        let mark = site.mark(Role::Server);
+        let report = site.partner_with("O0013ACME", Some(&odd)).unwrap().call();
+        assert_eq!(report.ending.is_normal(), refused.is_none(), "{what}: {report:?}");
+        if let Some(refused) = refused {
+            assert_eq!(reason(&mut site, mark, what), refused, "{what}");
+        }
+    }
+    site.assert_works();
+    site.end();
+}
+
 #[test]
 fn one_octet_at_a_time_is_no_way_past_a_deadline() {
     let mut site = Builder::new("drips").setting("proxy_handshake_seconds", "3").start().unwrap();
@@ -149,8 +187,7 @@ fn values_of_peers_are_values_in_logs_lists_and_the_database() {
 #[test]
 fn json_that_is_too_deep_ends_the_client_and_nothing_else() {
     let mut site = Builder::new("deep").prepare().unwrap();
-    site.restart(Role::Api).unwrap();
-    site.wait_log(Role::Api, "listening on");
+    site.bring_up(Role::Api).unwrap();
     let mut dmz = Dmz::take_over(&mut site).unwrap();
     let deep = (0..300).fold(json!(0), |inner, _| json!([inner]));
     dmz.tell(&json!({"system-log": deep})).unwrap();

@@ -21,9 +21,8 @@ const REFRESH: Duration = Duration::from_secs(65);
 /// A site whose client this test is; the server has the backend's configuration, which is returned as it came.
 fn joined(builder: Builder) -> (Site, Control, Value) {
     let mut site = builder.prepare().unwrap();
-    for (role, up) in [(Role::Api, "listening on"), (Role::Server, "daemon_start")] {
-        site.restart(role).unwrap();
-        site.wait_log(role, up);
+    for role in [Role::Api, Role::Server] {
+        site.bring_up(role).unwrap();
     }
     let mut control = Control::join(&site).unwrap();
     control.pass_config(&site).unwrap();

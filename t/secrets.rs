@@ -130,7 +130,7 @@ fn holds(pid: Pid, needles: &[Vec<u8>]) -> bool {
 
 /// Whatever a daemon's processes are at this moment, by title; those that have ended meanwhile are left out.
 fn processes(site: &Site, role: Role) -> Vec<(Pid, String)> {
-    let all = site.children(role).into_iter().chain([site.pid(role)]);
+    let all = site.children(role).into_iter().chain(site.nurseries(role)).chain([site.pid(role)]);
     all.map(|pid| (pid, Site::title(pid))).filter(|(_, title)| !title.is_empty()).collect()
 }
 

@@ -52,14 +52,9 @@ fn take_off(site: &Site) -> Flight {
     flight
 }
 
-/// Waits until the pool is full: as many children as the default wants.
-fn wait_parked(site: &Site, role: Role) -> BTreeSet<Pid> {
-    wait_for("four parked children", || Some(site.titled(role, "parked")).filter(|parked| parked.len() == 4))
-}
-
 fn wait_all_parked(site: &Site) {
     for role in DAEMONS {
-        wait_parked(site, role);
+        site.wait_parked(role);
     }
 }
 
@@ -73,9 +68,8 @@ fn each_process_has_a_level_of_its_own() {
     let flight = take_off(&site);
     let mut processes = vec![(Role::Client, api_worker(&site))];
     for role in DAEMONS {
-        processes.extend(
-            [session(&site, role), *wait_parked(&site, role).first().unwrap()].map(|pid| (role, pid)),
-        );
+        processes
+            .extend([session(&site, role), *site.wait_parked(role).first().unwrap()].map(|pid| (role, pid)));
     }
     // Last, since they renew their parked children.
     processes.extend(DAEMONS.map(|role| (role, site.pid(role))));
@@ -113,10 +107,10 @@ fn a_parents_level_is_that_of_the_children_it_forks_from_then_on() {
         let other = if role == Role::Server { Role::Client } else { Role::Server };
         let flight = take_off(&site);
         let older = session(&site, role);
-        let parked = wait_parked(&site, role);
+        let parked = site.wait_parked(role);
         let elsewhere = count(&site, other, None, |line| line.level == "DEBUG");
         kill(site.pid(role), Signal::SIGTTIN).unwrap();
-        wait_for("new parked children", || wait_parked(&site, role).is_disjoint(&parked).then_some(()));
+        wait_for("new parked children", || site.wait_parked(role).is_disjoint(&parked).then_some(()));
         site.assert_works();
         let newer = session(&site, role);
         wait_for("DEBUG lines of the new session", || {
@@ -140,7 +134,7 @@ fn a_signal_without_a_meaning_is_logged_and_ends_nothing() {
     let flight = take_off(&site);
     let mut processes = vec![(Role::Client, api_worker(&site))];
     for role in DAEMONS {
-        let children = [session(&site, role), *wait_parked(&site, role).first().unwrap()];
+        let children = [session(&site, role), *site.wait_parked(role).first().unwrap()];
         processes.extend(children.into_iter().chain([site.pid(role)]).map(|pid| (role, pid)));
     }
     for (role, pid) in processes {
@@ -250,7 +244,7 @@ fn who_serves_nobody_is_replaced_without_a_word_about_sessions() {
     let site = Site::start("replaced").unwrap();
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {
         for role in DAEMONS {
-            let victim = *wait_parked(&site, role).first().unwrap();
+            let victim = *site.wait_parked(role).first().unwrap();
             kill(victim, signal).unwrap();
             wait_for("its end", || (!runs(victim)).then_some(()));
             wait_all_parked(&site);
@@ -285,6 +279,8 @@ fn ps_shows_what_each_process_does() {
         "os4x_proxyclient2: API worker".to_owned(),
         format!("os4x_proxyclient2: incoming {} O0013ACME", partner.split(':').next().unwrap()),
         format!("os4x_proxyclient2: joined {}", site.internal),
+        "os4x_proxyclient2: nursery".to_owned(),
+        "os4x_proxyserver2: nursery".to_owned(),
     ];
     due.extend(vec!["os4x_proxyserver2: parked".to_owned(); 4]);
     due.extend(vec!["os4x_proxyclient2: parked".to_owned(); 4]);
@@ -347,7 +343,7 @@ fn no_process_shows_token_or_password_and_no_log_has_them() {
 #[test]
 fn a_cpu_time_limit_changes_no_level_and_ends_no_session() {
     let mut site = Site::start("cpu-limit").unwrap();
-    for pid in wait_parked(&site, Role::Server) {
+    for pid in site.wait_parked(Role::Server) {
         let done = Command::new("prlimit").args(["--pid", &pid.to_string(), "--cpu=1:"]).status();
         assert!(done.is_ok_and(|status| status.success()));
     }

@@ -7,7 +7,7 @@ use common::rpc::SystemLog;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
-/// From the parent to a child for an outgoing session.
+/// From the parent to a child: first what it is for, a pair or a station; the rest to one for an outgoing session.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToChild {
     /// Serve this station; the descriptor of its connection comes along.
@@ -17,7 +17,7 @@ pub(crate) enum ToChild {
         /// The partner that the listener is tied to.
         tied: Option<String>,
     },
-    /// The answer to `WantPair`: dial in for this one.
+    /// Dial in for this one: the first word to a child, or the answer to `WantPair`.
     Pair {
         /// Names the pair.
         pair: SessionId,

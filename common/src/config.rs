@@ -217,11 +217,15 @@ impl Partner {
         }
     }
 
-    /// Where it is to be expected: its networks, and its host if that is an address. A name is looked up by nobody
-    /// here, and what is no network is none.
+    /// Where it is to be expected: its networks, and its host if that is an address. What is no network is none.
     pub fn places(&self) -> impl Iterator<Item = Network> {
         let host = self.host.as_deref().and_then(|host| host.parse::<IpAddr>().ok()).map(Network::from);
         self.networks.iter().filter_map(|text| text.parse().ok()).chain(host)
+    }
+
+    /// Its host, if that is a name: somebody has to look it up.
+    pub fn name_to_call(&self) -> Option<&str> {
+        self.host.as_deref().filter(|host| host.parse::<IpAddr>().is_err())
     }
 
     /// The port that IANA has registered for OFTP, with TLS or without.

@@ -1,5 +1,5 @@
-//! So many of a thing in a span of time, counted from the first one of the span on. It only counts; whoever does the
-//! thing asks first. Reads no clock.
+//! A limit on how often something may happen in a span of time, which begins with the first time. It only counts;
+//! whoever does the thing asks first. Reads no clock.
 
 use std::time::{Duration, Instant};
 

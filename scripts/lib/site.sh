@@ -9,6 +9,7 @@
 : "${site:?is the folder of the site}"
 
 site_parts=(dmz inside api partner station bin)
+declare -ga key_options
 programs=(os4x_proxyserver2 os4x_proxyclient2 os4xapi oftp2peer oftp2check)
 # What site.env holds; the first line is asked for by people and scripts, the second by ourselves.
 site_variables=(TLS_PORT INTERNAL_PORT OUTGOING_PORT STATION_PORT API_URL API_DB PARTNER_CERT PARTNER_KEY CA_CERT
@@ -93,14 +94,20 @@ stop_site() {
     end_process "${API_PID:-}" os4xapi
 }
 
-# A CA for the partner and for us, with a CRL, so that certificates are checked as strictly as in production.
+# A CA for the partner and for us, with a CRL, so that certificates are checked as strictly as in production. Whoever
+# wants another kind of key has set key_options.
 make_certificates() {
     local ca=$site/partner/ca peer=$site/partner/oftp2peer
     {
         "$peer" ca init "$ca" --name 'Quickstart CA'
-        "$peer" ca issue "$ca" partner --ssid "$PARTNER_SSID" --host 127.0.0.1
-        "$peer" ca issue "$ca" smartproxy --ssid "$STATION_SSID" --host 127.0.0.1 --host localhost
+        "$peer" ca issue "$ca" partner --ssid "$PARTNER_SSID" --host 127.0.0.1 "${key_options[@]}"
+        "$peer" ca issue "$ca" smartproxy --ssid "$STATION_SSID" --host 127.0.0.1 --host localhost "${key_options[@]}"
     } >/dev/null
+    use_certificates
+}
+
+use_certificates() {
+    local ca=$site/partner/ca
     CA_CERT=$ca/ca.pem PARTNER_CERT=$ca/partner.pem PARTNER_KEY=$ca/partner.key
 }
 

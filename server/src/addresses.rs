@@ -3,6 +3,7 @@
 
 use common::config::{Partner, ProxyConfig};
 use common::net::{Network, NetworkMap};
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 /// The lists of a configuration that has been checked.
@@ -11,16 +12,22 @@ pub(crate) struct Addresses {
     /// Each with its last second, if it has an end.
     bans: NetworkMap<Option<i64>>,
     partners: NetworkMap<()>,
+    /// At which partners are called.
+    names: Vec<String>,
+    /// Of these names.
+    resolved: HashSet<IpAddr>,
     exempt: Vec<Network>,
 }
 
 impl Addresses {
     pub(crate) fn of(config: &ProxyConfig) -> Self {
         let bans = config.bans.iter().filter_map(|ban| Some((ban.network.parse().ok()?, ban.until)));
-        let partners = config.partners.iter().filter(|partner| partner.enabled).flat_map(Partner::places);
+        let partners = || config.partners.iter().filter(|partner| partner.enabled);
         Self {
             bans: bans.collect(),
-            partners: partners.map(|network| (network, ())).collect(),
+            partners: partners().flat_map(Partner::places).map(|network| (network, ())).collect(),
+            names: partners().filter_map(Partner::name_to_call).map(str::to_owned).collect(),
+            resolved: HashSet::new(),
             exempt: config.penalty_exempt.iter().filter_map(|text| text.parse().ok()).collect(),
         }
     }
@@ -32,7 +39,18 @@ impl Addresses {
             bans: bans.iter().map(|(text, until)| (text.parse().unwrap(), *until)).collect(),
             partners: partners.iter().map(|text| (text.parse().unwrap(), ())).collect(),
             exempt: exempt.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Self::default()
         }
+    }
+
+    /// The names at which partners are called.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// These are the addresses of the names now.
+    pub(crate) fn set_resolved(&mut self, addresses: impl Iterator<Item = IpAddr>) {
+        self.resolved = addresses.map(|address| address.to_canonical()).collect();
     }
 
     /// Whether `address` is refused at `time`, seconds since 1970-01-01 UTC.
@@ -40,9 +58,9 @@ impl Addresses {
         self.bans.holding(address).any(|until| until.is_none_or(|until| time <= until))
     }
 
-    /// Whether a partner is listed there: in one of its networks, or at the address that it is called at.
+    /// Whether a partner is listed there: in one of its networks, or where it is called.
     pub(crate) fn is_listed(&self, address: IpAddr) -> bool {
-        self.partners.holds(address)
+        self.partners.holds(address) || self.resolved.contains(&address.to_canonical())
     }
 
     /// Whether `address` gets no penalties (`proxy_penalty_exempt`).
@@ -101,6 +119,21 @@ mod tests {
         assert_eq!(listed(Some("192.0.2.7"), &[]), ["192.0.2.7/32"]);
         assert_eq!(listed(Some("::ffff:192.0.2.7"), &[]), ["192.0.2.7/32"]);
         assert_eq!(listed(None, &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_partner_is_listed_at_the_addresses_of_its_name_once_they_are_known() {
+        let mut addresses = Addresses::for_tests(&[], &["192.0.2.7"], &[]);
+        assert!(!addresses.is_listed(ip("192.0.2.8")));
+        addresses.set_resolved([ip("192.0.2.8"), ip("2001:db8::8")].into_iter());
+        let listed = ["::ffff:192.0.2.8", "192.0.2.7", "2001:db8::8"];
+        assert!(listed.iter().all(|text| addresses.is_listed(ip(text))));
+        assert!(!addresses.is_listed(ip("2001:db8::9")));
+        let name = |host| partner(host, &[]).name_to_call().map(str::to_owned);
+        assert_eq!(
+            [name(Some("acme.example")).as_deref(), name(Some("::1")).as_deref()],
+            [Some("acme.example"), None]
+        );
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub(crate) enum ToChild {
     MakeWay,
     /// The answer to `Partner`: go on.
     Admitted,
-    /// The answer to `Partner`: this partner has as many sessions as it may.
-    Full,
+    /// The answer to `Partner`: there are as many sessions as there may be.
+    Full(SessionLimit),
     /// The answer to `Partner`: the licence has expired (outgoing only: no incoming connection gets this far then).
     Unlicensed,
     /// No data connection can be had.
@@ -37,6 +37,28 @@ pub(crate) enum ToChild {
         /// A finished sentence.
         reason: String,
     },
+}
+
+/// A limit of sessions that is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SessionLimit {
+    /// Incoming ones of this partner.
+    OfPartner,
+    /// Incoming ones of all partners.
+    Incoming,
+    /// Outgoing ones.
+    Outgoing,
+}
+
+impl SessionLimit {
+    /// For a refusal: what is reached, and the setting.
+    pub(crate) fn detail(self) -> &'static str {
+        match self {
+            Self::OfPartner => "the partner has as many sessions as it may (proxy_sessions_per_partner)",
+            Self::Incoming => "there are as many incoming sessions as there may be (proxy_sessions)",
+            Self::Outgoing => "there are as many outgoing sessions as there may be (proxy_outgoing_sessions)",
+        }
+    }
 }
 
 /// From a child to the parent.

@@ -67,15 +67,10 @@ impl Stage {
             "server-parent" => vec![site.pid(Role::Server)],
             "client-parent" => vec![site.pid(Role::Client)],
             "backend" => vec![site.pid(Role::Api)],
-            "server" => self.all(Role::Server),
-            "client" => self.all(Role::Client),
+            "server" => self.site.all_of(Role::Server),
+            "client" => self.site.all_of(Role::Client),
             other => panic!("nobody is called {other}"),
         }
-    }
-
-    /// All processes of a daemon, the parent last: children that are stopped and lose their parent get SIGHUP.
-    fn all(&self, role: Role) -> Vec<Pid> {
-        self.site.children(role).into_iter().chain([self.site.pid(role)]).collect()
     }
 
     /// The server's process of a session.
@@ -94,10 +89,7 @@ impl Stage {
         let victims = self.victims(runs);
         assert!(!victims.is_empty(), "{cell:?}");
         let signal: Signal = format!("SIG{}", cell.how).parse().unwrap();
-        // Stopped first, so that none sees another's end.
-        send(&victims, Signal::SIGSTOP);
-        let all_stop = || victims.iter().all(|pid| Site::is_stopped(*pid)).then_some(());
-        wait_for("all victims to stop", all_stop);
+        Site::stop(&victims);
         if signal == Signal::SIGSTOP {
             if cell.victim.ends_with("child") {
                 // Nothing passes meanwhile.
@@ -151,16 +143,9 @@ impl Stage {
             "backend" => &[Role::Api],
             _ => return,
         };
-        let mark = self.site.mark(Role::Server);
         for role in roles {
-            let own = self.site.mark(*role);
             let _ = fs::remove_file(self.site.pid_file(*role));
-            self.site.restart(*role).unwrap();
-            match role {
-                Role::Api => self.site.wait_log_after(*role, own, "listening on"),
-                Role::Server => self.site.wait_log_after(*role, own, "daemon_start"),
-                Role::Client => self.site.wait_log_after(Role::Server, mark, "listener_open*tls"),
-            };
+            self.site.bring_up(*role).unwrap();
         }
     }
 
@@ -202,21 +187,6 @@ impl Stage {
             }
             Some(lines().join(" and ")).filter(|lines| !lines.is_empty()).unwrap_or_else(|| "-".to_owned())
         })
-    }
-
-    /// No process serves anybody, and none waits to be collected.
-    pub(super) fn assert_clean(&self) {
-        let is_idle = || {
-            let full = |role| self.site.titled(role, "parked").len() == 4;
-            let titles: Vec<String> = self.site.processes().into_iter().map(Site::title).collect();
-            let serves = |title: &String| title.contains(": incoming") || title.contains(": joining");
-            full(Role::Server)
-                && full(Role::Client)
-                && !titles.iter().any(serves)
-                && titles.len() == 12
-                && self.site.zombies().is_empty()
-        };
-        wait_for("parents, worker, backend and four pairs, and no other process", || is_idle().then_some(()));
     }
 
     /// The victim is about to be hit.

@@ -50,8 +50,8 @@ const ADD: &str = "\
 usage: os4xapi ban add NETWORK [--until TIME] [--description TEXT] [--db DB]
 
 Refuses all connections of a network to the server's TLS port, as 203.0.113.9, 203.0.113.0/24 or 2001:db8::/32, before
-TLS begins. A ban comes before all that speaks for an address: the partner table and proxy_penalty_exempt. It is in
-force within 65 s. Sessions that run go on, and sessions that we begin are not concerned. A ban that is there already is
+TLS begins. A ban overrides the partner table and proxy_penalty_exempt. It is in
+force within 65 s. Sessions that run go on, and sessions that we begin are not affected. A ban that is there already is
 changed; what the options do not name stays as it is.
 
 --until TIME: banned until then, UTC: YYYY-MM-DD, the whole of that day, or YYYY-MM-DDTHH:MM:SSZ; '' for no end

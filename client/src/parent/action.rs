@@ -3,9 +3,10 @@
 use super::backend_call::BackendCall;
 use crate::backend::Task;
 use crate::messages::ToChild;
-use crate::session::{Station, Work};
+use crate::session::Station;
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
+use common::link::ticket::Ticket;
 use common::log::Remains;
 use common::process::status::Status;
 use nix::unistd::Pid;
@@ -17,6 +18,26 @@ pub(super) enum Fork {
     Worker,
     /// A session child.
     Session(Work),
+}
+
+/// The purpose of a child.
+pub(super) enum Work {
+    /// One half of this pair, until a partner comes.
+    Partner(SessionId, Ticket),
+    /// One half of this pair, until a station comes.
+    Parked(SessionId, Ticket),
+    /// This station. Its pair is still to be asked for.
+    Station(Station),
+}
+
+impl Work {
+    /// Which way the session goes.
+    pub(super) fn direction(&self) -> Direction {
+        match self {
+            Self::Partner(..) => Direction::Incoming,
+            Self::Parked(..) | Self::Station(_) => Direction::Outgoing,
+        }
+    }
 }
 
 /// A step that a machine cannot do itself.
@@ -41,6 +62,8 @@ pub(super) enum Action {
     RequestPair(Pid),
     /// There is no session process for this pair: logs why, and says so to the server.
     FailPair(SessionId, String),
+    /// The session process of this pair is gone: the same, and whoever has its data connection is left alone.
+    LosePair(SessionId, String),
     /// A session has begun: so that its end is told in any case.
     NoteBegun { pid: Pid, session: SessionId, direction: Direction, partner: String },
     /// A session process has written its end line, or leaves it here.

@@ -1,10 +1,9 @@
 //! The table of the client's session processes: what each has reported, and what is to be done when it ends. A child
 //! logs its own end line; of one that could not, the parent must. Pure: the channels are the parent's.
 
-use super::action::{Action, Actions};
+use super::action::{Action, Actions, Work};
 use super::backend_call::BackendCall;
 use crate::messages::{ToChild, ToParent};
-use crate::session::Work;
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
@@ -45,6 +44,8 @@ impl Child {
 pub(super) struct Ended {
     /// It was parked for a station and ended by itself: its pair was of no use.
     pub(super) was_idle: bool,
+    /// Its pair, if that has not become a session and the server wants it still.
+    pub(super) unjoined: Option<SessionId>,
     /// It has not logged the end of its session.
     pub(super) crash: Option<Crash>,
 }
@@ -178,8 +179,9 @@ impl Children {
         self.remember_station(&child);
         let was_idle = child.direction == Direction::Outgoing && child.is_idle();
         let has_crashed = !child.is_parked() && !child.end_logged;
+        let unjoined = child.pair.filter(|_| child.partner.is_none() && !child.is_retired);
         let Child { direction, pair, partner, .. } = child;
-        Some(Ended { was_idle, crash: has_crashed.then_some(Crash { direction, pair, partner }) })
+        Some(Ended { was_idle, unjoined, crash: has_crashed.then_some(Crash { direction, pair, partner }) })
     }
 
     /// Adds the stations to the server's reports: the DMZ does not know them.

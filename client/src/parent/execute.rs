@@ -1,7 +1,7 @@
 //! The parent's hands: carries out the actions of its machines, and keeps the descriptors of its processes.
 
 use super::Parent;
-use super::action::Action;
+use super::action::{Action, Work};
 use super::backend_call::BackendCall;
 use super::children::Ended;
 use super::control::{Server, ServerConnection};
@@ -9,14 +9,14 @@ use super::join::Join;
 use super::tokens;
 use super::worker::Worker;
 use crate::messages::ToChild;
-use crate::session::{Station, Work};
+use crate::session::Station;
 use common::ipc::channel::Channel;
 use common::link::control::{ControlError, ToServer};
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
 use common::log::{Event, Remains, events};
 use common::process::startup::{Finish, Ready};
-use common::process::status;
+use common::process::status::{self, Status};
 use common::session::end_lines::DIED_WITH_PARENT;
 use common::session::ledger::Begun;
 use common::sys;
@@ -62,7 +62,8 @@ impl Parent {
                 self.listeners.refuse(&station, status, &reason, now);
             }
             Action::RequestPair(pid) => self.sessions.pool.request_for(pid, &mut self.actions),
-            Action::FailPair(pair, reason) => self.fail_pair(pair, reason),
+            Action::FailPair(pair, reason) => self.fail_pair(pair, reason, false),
+            Action::LosePair(pair, reason) => self.fail_pair(pair, reason, true),
             Action::NoteBegun { pid, session, direction, partner } => {
                 let session = session.to_string();
                 self.end_lines.begin(Begun::new(pid, session, direction, String::new(), partner));
@@ -78,13 +79,13 @@ impl Parent {
         }
     }
 
-    fn fail_pair(&mut self, pair: SessionId, reason: String) {
+    fn fail_pair(&mut self, pair: SessionId, reason: String, retired: bool) {
         if let Some(unlogged) = self.failed_pairs.admit(Instant::now()) {
             let before =
                 if unlogged > 0 { format!("; {unlogged} more before have no line") } else { String::new() };
             common::warn!("pair {pair} failed: {}{before}", common::log::escape(&reason));
         }
-        self.send_to_server(ToServer::PairFailed { pair, reason, retired: false });
+        self.send_to_server(ToServer::PairFailed { pair, reason, retired });
     }
 
     fn send_to_server(&mut self, message: ToServer) {
@@ -162,10 +163,13 @@ impl Parent {
             }
             self.read_child(pid);
             self.close_channel(pid);
-            if let Some(Ended { crash: Some(crash), .. }) = self.sessions.reap(pid, Instant::now()) {
+            let reason = status::word_of(status);
+            let is_fault = status::of(status).is_none_or(|status| status == Status::Internal);
+            let fault = Some(reason.as_str()).filter(|_| is_fault);
+            let ended = self.sessions.reap(pid, fault, Instant::now(), &mut self.actions);
+            if let Some(Ended { crash: Some(crash), .. }) = ended {
                 let session = crash.pair.map(|pair| pair.to_string());
                 let partner = crash.partner.as_deref().unwrap_or_default();
-                let reason = status::word_of(status);
                 log_crash(crash.direction, session.as_deref(), partner, pid, &reason);
                 self.end_lines.end(session.as_deref(), Remains::default());
             }
@@ -235,6 +239,7 @@ impl Parent {
             self.check_server(Some(renewed));
         } else {
             self.server = Some(Server::new(connection));
+            self.nursery = None;
             if let Some(ready) = self.setup.ready.take() {
                 Ready::succeed(ready);
             }

@@ -168,7 +168,9 @@ impl Parent {
 
     /// Our configuration has come. At the start the server is joined next.
     fn accept_config(&mut self, config: ClientConfig) {
-        self.sessions.accept_config(config, &mut self.actions);
+        if self.sessions.accept_config(config, &mut self.actions) {
+            self.nursery = None;
+        }
         if self.server.is_some() {
             return self.apply_listeners();
         }

@@ -2,8 +2,9 @@
 //! out and listens to nobody in the DMZ beyond the few messages of `link::control`; none of them makes it connect
 //! elsewhere. It never waits for anything but its poller, and looks up no names.
 //!
-//! This file has the loop and the only fork; `messages_in` reads the sockets and feeds the machines, `execute`
-//! carries out their actions. The machines own no socket, read no clock, and know no parent:
+//! This file has the loop, and forks, which nothing else does: the nursery and the API worker. `messages_in` reads
+//! the sockets and feeds the machines, `execute` carries out their actions. The machines own no socket, read no clock,
+//! and know no parent:
 //!
 //! * `action`, `tokens`: the steps that they ask for; the sources of events
 //! * `enrolment`, `join`, `control`: our certificate, the way to the server, the connection to it
@@ -37,12 +38,14 @@ mod tokens;
 mod worker;
 
 use crate::backend::Access;
-use crate::session::{self, ChildInit, Work};
-use action::{Actions, Fork};
+use crate::messages::ToChild;
+use crate::session::{self, ChildInit, Station};
+use action::{Actions, Fork, Work};
 use backend::BackendLink;
 use backend_call::BackendCall;
 use common::ipc::channel::Channel;
 use common::log::{Event, Throttle, events};
+use common::process::nursery::{self, Newborn, Nursery, NurseryError};
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
@@ -105,6 +108,8 @@ pub(crate) struct Parent {
     join: Option<Join>,
     server: Option<Server>,
     sessions: Sessions,
+    /// Where session children are forked; none until one is wanted, and when what they inherit has changed.
+    nursery: Option<Nursery>,
     /// Channels to the children; one that is retired has none any more.
     channels: HashMap<Pid, Channel>,
     listeners: Listeners,
@@ -129,6 +134,7 @@ impl Parent {
         program: &str,
         end_lines: EndLines,
     ) -> io::Result<Self> {
+        common::link::join::prepare().map_err(io::Error::other)?;
         let poller = Poll::new()?;
         poller.registry().register(&mut signals, tokens::SIGNALS, Interest::READABLE)?;
         let mut actions = Actions::default();
@@ -143,6 +149,7 @@ impl Parent {
             join: None,
             server: None,
             sessions: Sessions::default(),
+            nursery: None,
             channels: HashMap::new(),
             listeners: Listeners::default(),
             failed_pairs: Throttle::default(),
@@ -250,33 +257,79 @@ impl Parent {
         self.setup.access
     }
 
-    /// Forks a session child: it gets what it needs by value, the rest of its parent is dropped there.
-    fn fork_session(mut self, work: Work) -> Self {
-        let (Some(config), Some(server)) = (self.sessions.config().cloned(), self.server.as_ref()) else {
-            return self.fork_failed(work, "this client is not ready for sessions");
+    /// Has a session child forked for this work. A nursery that somebody has ended meanwhile is replaced once.
+    fn fork_session(mut self, mut work: Work) -> Self {
+        let mut reason = String::new();
+        for _ in 0..2 {
+            if self.nursery.is_none() {
+                let started;
+                (self, work, started) = self.start_nursery(work);
+                if let Err(e) = started {
+                    return self.fork_failed(work, &e);
+                }
+            }
+            match self.nursery.as_ref().map(|nursery| nursery.fork(work.direction())) {
+                Some(Ok((pid, channel))) => return self.put_to_work(pid, channel, work),
+                Some(Err(NurseryError::Refused(e))) => {
+                    return self.fork_failed(work, &format!("no session process can be started: {e}"));
+                }
+                Some(Err(NurseryError::Gone(why))) => reason = why,
+                None => {}
+            }
+            self.nursery = None;
+        }
+        self.fork_failed(work, &format!("no session process can be started: {reason}"))
+    }
+
+    /// Tells a new child what it is for.
+    fn put_to_work(mut self, pid: Pid, channel: Channel, work: Work) -> Self {
+        let told = match &work {
+            Work::Partner(pair, ticket) | Work::Parked(pair, ticket) => {
+                channel.send(&ToChild::Pair { pair: *pair, ticket: ticket.clone() })
+            }
+            Work::Station(Station { socket, peer, tied }) => {
+                channel.hand_over(&ToChild::Serve { peer: *peer, tied: tied.clone() }, Some(socket))
+            }
         };
-        let address = server.address();
-        let (ours, theirs) = match Channel::pair() {
-            Ok(ends) => ends,
-            Err(e) => return self.fork_failed(work, &format!("no session process can be started: {e}")),
-        };
-        match sys::fork() {
-            Ok(sys::Fork::Parent(pid)) => {
-                drop(theirs);
-                self.register_child(pid, ours, &work);
+        match told {
+            Ok(()) => {
+                self.register_child(pid, channel, &work);
                 self
             }
+            // Without its channel it ends by itself.
+            Err(e) => self.fork_failed(work, &e.to_string()),
+        }
+    }
+
+    /// Forks the nursery for the configuration in force: it gets what its children need by value, the rest of its
+    /// parent is dropped there, and the station of the child that is wanted, too.
+    fn start_nursery(mut self, work: Work) -> (Self, Work, Result<(), String>) {
+        let (Some(config), Some(server)) = (self.sessions.config().cloned(), self.server.as_ref()) else {
+            return (self, work, Err("this client is not ready for sessions".to_owned()));
+        };
+        let server = server.address();
+        let failed = |e: nix::Error| Err(format!("no session process can be started: {e}"));
+        let (ours, theirs) = match Channel::pair() {
+            Ok(ends) => ends,
+            Err(e) => return (self, work, failed(e)),
+        };
+        match sys::fork() {
+            Ok(sys::Fork::Parent(_)) => {
+                self.nursery = Some(Nursery::new(ours));
+                (self, work, Ok(()))
+            }
             Ok(sys::Fork::Child) => {
-                drop(ours);
+                drop((ours, work));
                 let source = self.setup.route.source;
                 let ledger = self.end_lines.ledger().to_owned();
                 drop(self);
-                let init = ChildInit { channel: theirs, server: address, source, config, work, ledger };
+                let Newborn { channel, direction } = nursery::serve(theirs);
+                let init = ChildInit { channel, server, source, config, direction, ledger };
                 let status =
                     catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
             }
-            Err(e) => self.fork_failed(work, &format!("no session process can be started: {e}")),
+            Err(e) => (self, work, failed(e)),
         }
     }
 
@@ -309,6 +362,7 @@ impl Parent {
             match self.signals.next_signal() {
                 Ok(Some(Signal::Level(level))) => {
                     common::log::change_level(level);
+                    self.nursery = None;
                     // Parked children still have the old level; new ones inherit the new one.
                     let why = "the client has another log level";
                     self.sessions.children.retire_idle_children(why, &mut self.actions);
@@ -331,7 +385,9 @@ impl Parent {
         let now = Instant::now();
         self.read_server();
         self.advance_join();
-        common::log::reread_if_changed();
+        if common::log::reread_if_changed() {
+            self.nursery = None;
+        }
         self.backend.run_timers(now, &mut self.actions);
         self.write_end_lines(now);
         self.listeners.retry(self.poller.registry(), &mut self.actions);

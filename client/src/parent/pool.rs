@@ -1,10 +1,9 @@
 //! Pairs for outgoing sessions: how many are parked ahead of need, and which child gets which. The server is asked for
 //! each pair and answers in order; a pair that it was not asked for is not taken. Pure.
 
-use super::action::{Action, Actions, Fork};
+use super::action::{Action, Actions, Fork, Work};
 use super::children::Children;
 use crate::messages::ToChild;
-use crate::session::Work;
 use common::link::backoff::BackOff;
 use common::link::control::ToServer;
 use common::link::session_id::SessionId;

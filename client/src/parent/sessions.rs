@@ -1,11 +1,11 @@
 //! All sessions of this client: its configuration with the limits, the session processes, and the pairs. Decides which
 //! process serves which station, and how many processes there are. Pure.
 
-use super::action::{Action, Actions, Fork};
+use super::action::{Action, Actions, Fork, Work};
 use super::admission::{self, PairAdmission, Refusal};
 use super::children::{Children, Ended};
 use super::pool::Pool;
-use crate::session::{Station, Work};
+use crate::session::Station;
 use common::config::{ClientConfig, Limits};
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
@@ -31,15 +31,17 @@ impl Sessions {
         self.config.as_ref().map(|config| config.limits.clone()).unwrap_or_default()
     }
 
-    /// Our configuration has come. Children were forked with the one before: those that are parked are retired.
-    pub(super) fn accept_config(&mut self, config: ClientConfig, actions: &mut Actions) {
+    /// Our configuration has come. Children were forked with the one before: those that are parked are retired. False:
+    /// it is the one in force.
+    pub(super) fn accept_config(&mut self, config: ClientConfig, actions: &mut Actions) -> bool {
         if self.config.as_ref() == Some(&config) {
-            return;
+            return false;
         }
         Event::new(&events::CONFIG_TAKEN).field_num("generation", config.generation).log();
         common::log::set_max_bytes(config.limits.log_max_bytes.into());
         self.children.retire_idle_children("the client has another configuration", actions);
         self.config = Some(config);
+        true
     }
 
     /// Stations that are served, or are about to be.
@@ -120,11 +122,22 @@ impl Sessions {
         self.pool.maintain(wanted, here, now, actions);
     }
 
-    /// A child has ended, and its last messages are read; none if it is not in the table.
-    pub(super) fn reap(&mut self, pid: Pid, now: Instant) -> Option<Ended> {
+    /// A child has ended, and its last messages are read; none if it is not in the table. `fault`: how it ended, if it
+    /// was in no state to say anything: the server would wait for its pair in vain.
+    pub(super) fn reap(
+        &mut self,
+        pid: Pid,
+        fault: Option<&str>,
+        now: Instant,
+        actions: &mut Actions,
+    ) -> Option<Ended> {
         let ended = self.children.reap(pid)?;
         if ended.was_idle {
             self.pool.failed(now);
+        }
+        if let (Some(pair), Some(fault)) = (ended.unjoined, fault) {
+            let reason = format!("the client's session process {pid} has ended: {fault}");
+            actions.push(Action::LosePair(pair, reason));
         }
         Some(ended)
     }

@@ -2,8 +2,7 @@
 
 use common::config::ClientConfig;
 use common::ipc::channel::Channel;
-use common::link::session_id::{Direction, SessionId};
-use common::link::ticket::Ticket;
+use common::link::session_id::Direction;
 use mio::net::TcpStream;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -18,30 +17,10 @@ pub(crate) struct ChildInit {
     pub(crate) source: Option<IpAddr>,
     /// The station and the limits.
     pub(crate) config: ClientConfig,
-    /// Its purpose.
-    pub(crate) work: Work,
+    /// Which way its session will go.
+    pub(crate) direction: Direction,
     /// The file of sessions that have begun and not ended.
     pub(crate) ledger: PathBuf,
-}
-
-/// The purpose of a child.
-pub(crate) enum Work {
-    /// One half of this pair, until a partner comes.
-    Partner(SessionId, Ticket),
-    /// One half of this pair, until a station comes.
-    Parked(SessionId, Ticket),
-    /// This station. Its pair is still to be asked for.
-    Station(Station),
-}
-
-impl Work {
-    /// Which way the session goes.
-    pub(super) fn direction(&self) -> Direction {
-        match self {
-            Self::Partner(..) => Direction::Incoming,
-            Self::Parked(..) | Self::Station(_) => Direction::Outgoing,
-        }
-    }
 }
 
 /// A station that has connected to a local listener.

@@ -32,9 +32,12 @@ pub(super) fn dial_and_join(
 ) -> Result<Conn, Stop> {
     let mut redial = Redial::default();
     loop {
-        let mut wire = dial(context, pair)?;
-        if send_preamble(&mut wire, pair) && park(context, wire.socket())? {
-            return join_pair(context, pair, ticket, wire);
+        let wire = dial(context, pair)?;
+        // Made while nobody waits for it.
+        let ssl = join::accept(pair, ticket).map_err(|e| Stop::internal(&e))?;
+        let mut conn = Conn::tls(ssl, wire).map_err(|e| Stop::internal(&e))?;
+        if send_preamble(conn.wire(), pair) && park(context, conn.wire().socket())? {
+            return join_pair(context, pair, conn);
         }
         // A stranger came and went; the pair can still be used.
         redial.pause(context, pair)?;
@@ -127,16 +130,9 @@ fn park(context: &mut SessionContext, socket: &mut TcpStream) -> Result<bool, St
     }
 }
 
-fn join_pair(
-    context: &mut SessionContext,
-    pair: SessionId,
-    ticket: &Ticket,
-    wire: Wire,
-) -> Result<Conn, Stop> {
+fn join_pair(context: &mut SessionContext, pair: SessionId, mut conn: Conn) -> Result<Conn, Stop> {
     sys::set_title("joining");
     let deadline = Instant::now() + join::TIME_LIMIT;
-    let ssl = join::accept(pair, ticket).map_err(|e| Stop::internal(&e))?;
-    let mut conn = Conn::tls(ssl, wire).map_err(|e| Stop::internal(&e))?;
     loop {
         match conn.handshake() {
             Ok(Poll::Ready(())) => return Ok(conn),

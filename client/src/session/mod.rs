@@ -16,12 +16,14 @@ mod outgoing;
 mod relay;
 mod stop;
 
-pub(crate) use child_init::{ChildInit, Station, Work};
+pub(crate) use child_init::{ChildInit, Station};
 
 use crate::messages::ToParent;
+use common::link::session_id::Direction;
 use common::process::status::Status;
 use common::sys;
 use context::SessionContext;
+use std::mem::ManuallyDrop;
 use stop::Stop;
 
 /// The whole life of a session child; gives its exit status.
@@ -29,25 +31,41 @@ pub(crate) fn run(init: ChildInit) -> Status {
     // A signal to the parent's group (a terminal, a service manager) is not meant for a running session.
     let _ = sys::own_process_group();
     sys::set_title("parked");
-    let ChildInit { channel, server, source, config, work, ledger } = init;
-    let direction = work.direction();
+    let ChildInit { channel, server, source, config, direction, ledger } = init;
     let mut context = match SessionContext::new(channel, server, source, config, direction, ledger) {
-        Ok(context) => context,
+        // The process ends with this function: what it has inherited is not taken apart piece by piece before.
+        Ok(context) => ManuallyDrop::new(context),
         Err(e) => {
             common::error!("a session process cannot start: {e}");
             return Status::Internal;
         }
     };
-    let outcome = match work {
-        Work::Partner(pair, ticket) => incoming::serve(&mut context, pair, &ticket),
-        Work::Parked(pair, ticket) => outgoing::park(&mut context, pair, ticket),
-        Work::Station(station) => Ok(outgoing::serve_unpaired(&mut context, station)),
-    };
+    let outcome = serve(&mut context);
     match outcome {
         Ok(status) | Err(Stop::Unused(status)) => status,
         Err(Stop::Failed(status, detail)) => {
             context.send_to_parent(&ToParent::Failed { reason: detail });
             status
         }
+    }
+}
+
+/// Waits for the parent's word on what this child is for, and does it.
+fn serve(context: &mut SessionContext) -> Result<Status, Stop> {
+    loop {
+        context.read_parent();
+        if let Some((pair, ticket)) = context.granted.take() {
+            return match context.direction {
+                Direction::Incoming => incoming::serve(context, pair, &ticket),
+                Direction::Outgoing => outgoing::park(context, pair, ticket),
+            };
+        }
+        if let Some(station) = context.station.take() {
+            return Ok(outgoing::serve_unpaired(context, station));
+        }
+        if context.parent_gone() {
+            return Err(Stop::Unused(Status::Retired));
+        }
+        context.waiter.wait(None).map_err(Stop::while_parked)?;
     }
 }

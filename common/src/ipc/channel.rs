@@ -11,15 +11,22 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socket
 use nix::unistd::Pid;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
+use zeroize::Zeroize;
 
 /// Largest message, octets.
 const MAX_DATAGRAM: usize = 16 * 1024;
 /// How long a child waits for a parent that does not read.
 const PARENT_BUSY: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// Where messages are received: one for all channels, since most of the time nothing is there.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
+}
 
 /// One end of a channel.
 pub struct Channel {
@@ -174,18 +181,52 @@ impl Channel {
     /// # Errors
     /// A message that is none of this channel, or an error of the socket. That the other end is gone is no error.
     pub fn receive<T: DeserializeOwned>(&self) -> Result<Received<T>, ChannelError> {
-        let mut buffer = vec![0; MAX_DATAGRAM];
-        match sys::recv_fd(&self.socket, &mut buffer) {
+        BUFFER.with_borrow_mut(|buffer| match sys::recv_fd(&self.socket, buffer) {
             Ok((0, _)) => Ok(Received::Gone),
             Err(e) if is_gone(&e) => Ok(Received::Gone),
             Ok((n, descriptor)) => {
-                let message = serde_json::from_slice(buffer.get(..n).unwrap_or_default())
-                    .map_err(ChannelError::Message)?;
-                Ok(Received::Message(message, descriptor))
+                let text = buffer.get_mut(..n).unwrap_or_default();
+                let message = serde_json::from_slice(text);
+                // It may have had a ticket in it.
+                text.zeroize();
+                Ok(Received::Message(message.map_err(ChannelError::Message)?, descriptor))
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(Received::Blocked),
             Err(e) => Err(ChannelError::Io(e)),
+        })
+    }
+
+    /// Waits until there is something to receive; false if `patience` is over before. None: as long as it takes.
+    ///
+    /// # Errors
+    /// The system cannot wait.
+    pub fn wait(&self, patience: Option<Duration>) -> io::Result<bool> {
+        let until = patience.map(|patience| Instant::now() + patience);
+        loop {
+            let left = match until {
+                None => PollTimeout::NONE,
+                Some(until) => PollTimeout::try_from(until.saturating_duration_since(Instant::now()))
+                    .unwrap_or(PollTimeout::MAX),
+            };
+            match poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], left) {
+                Ok(ready) => return Ok(ready > 0),
+                Err(Errno::EINTR) => {}
+                Err(e) => return Err(e.into()),
+            }
         }
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// An end that another process has made, as [`Channel::pair`] does.
+impl From<OwnedFd> for Channel {
+    fn from(socket: OwnedFd) -> Self {
+        Self { socket }
     }
 }
 

@@ -127,7 +127,7 @@ pub enum ToServer {
         pair: SessionId,
         /// A finished sentence.
         reason: String,
-        /// Nothing is wrong: the client has let a parked child go.
+        /// The client's child is gone: whoever has its data connection hears of it there, and needs no word.
         #[serde(default)]
         retired: bool,
     },

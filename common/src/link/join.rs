@@ -10,11 +10,13 @@ use crate::net::{Conn, Read};
 use crate::oftp::Deviations;
 use crate::text::host::with_port;
 use openssl::error::ErrorStack;
-use openssl::ssl::{Ssl, SslVerifyMode, SslVersion};
+use openssl::ex_data::Index;
+use openssl::ssl::{Ssl, SslContext, SslVerifyMode, SslVersion};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -24,24 +26,87 @@ pub(super) const MAX_OPENING: usize = 16 * 1024;
 pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 const SUITE: &str = "TLS_AES_128_GCM_SHA256";
 
-/// The side that has work: begins the handshake.
+/// The groups of the key exchange: one, which is the fastest. What was recorded stays secret even if it is broken one
+/// day: the ticket, 256 random bits, is part of every key.
+const GROUPS: &str = "X25519";
+
+/// The contexts of all joins of a process. They hold no secret: a connection has its own.
+struct Contexts {
+    initiating: SslContext,
+    accepting: SslContext,
+    /// Of a connection.
+    proof: Index<Ssl, Proof>,
+}
+
+/// What one end of a pair proves to have, and wants to see.
+struct Proof {
+    /// The pair's ID, as it is sent.
+    identity: String,
+    ticket: Ticket,
+}
+
+static CONTEXTS: OnceLock<Contexts> = OnceLock::new();
+
+impl Contexts {
+    /// Those of this process: inherited, or made now.
+    fn of_process() -> Result<&'static Self, ErrorStack> {
+        if let Some(made) = CONTEXTS.get() {
+            return Ok(made);
+        }
+        let made = Self::new()?;
+        Ok(CONTEXTS.get_or_init(|| made))
+    }
+
+    fn new() -> Result<Self, ErrorStack> {
+        let proof = Ssl::new_ex_index()?;
+        let context = || {
+            let mut context = tls::hardened(SslVersion::TLS1_3)?;
+            context.set_ciphersuites(SUITE)?;
+            context.set_groups_list(GROUPS)?;
+            Ok::<_, ErrorStack>(context)
+        };
+        let mut initiating = context()?;
+        // A peer without the ticket might offer a certificate instead: none is accepted.
+        initiating.set_verify(SslVerifyMode::PEER);
+        initiating.set_psk_client_callback(move |ssl, _, identity_out, key_out| {
+            let Some(Proof { identity, ticket }) = ssl.ex_data(proof) else { return Ok(0) };
+            // The identity is a C string: its end must be marked.
+            for (to, from) in identity_out.iter_mut().zip(identity.bytes().chain([0])) {
+                *to = from;
+            }
+            Ok(put_key(ticket, key_out))
+        });
+        let mut accepting = context()?;
+        accepting.set_psk_server_callback(move |ssl, offered, key_out| {
+            // A length of 0 tells OpenSSL that this identity has no key; the handshake fails.
+            let proof = ssl.ex_data(proof).filter(|proof| offered == Some(proof.identity.as_bytes()));
+            Ok(proof.map_or(0, |proof| put_key(&proof.ticket, key_out)))
+        });
+        Ok(Self { initiating: initiating.build(), accepting: accepting.build(), proof })
+    }
+
+    fn connection(&self, context: &SslContext, pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
+        let mut ssl = Ssl::new(context)?;
+        ssl.set_ex_data(self.proof, Proof { identity: pair.to_string(), ticket: ticket.clone() });
+        Ok(ssl)
+    }
+}
+
+/// Makes what all joins have in common, in a parent: its children inherit it.
 ///
 /// # Errors
 /// OpenSSL has no memory or lacks the suite.
+pub fn prepare() -> Result<(), ErrorStack> {
+    Contexts::of_process().map(drop)
+}
+
+/// The side that has work: begins the handshake.
+///
+/// # Errors
+/// As [`prepare`].
 pub fn initiate(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
-    let mut context = tls::hardened(SslVersion::TLS1_3)?;
-    context.set_ciphersuites(SUITE)?;
-    let (identity, ticket) = (pair.to_string(), ticket.clone());
-    // A peer without the ticket might offer a certificate instead: none is accepted.
-    context.set_verify(SslVerifyMode::PEER);
-    context.set_psk_client_callback(move |_, _, identity_out, key_out| {
-        // The identity is a C string: its end must be marked.
-        for (to, from) in identity_out.iter_mut().zip(identity.bytes().chain([0])) {
-            *to = from;
-        }
-        Ok(put_key(&ticket, key_out))
-    });
-    let mut ssl = Ssl::new(&context.build())?;
+    let contexts = Contexts::of_process()?;
+    let mut ssl = contexts.connection(&contexts.initiating, pair, ticket)?;
     ssl.set_connect_state();
     Ok(ssl)
 }
@@ -49,16 +114,10 @@ pub fn initiate(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
 /// The parked side: accepts its own pair's ticket and no other.
 ///
 /// # Errors
-/// As [`initiate`].
+/// As [`prepare`].
 pub fn accept(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
-    let mut context = tls::hardened(SslVersion::TLS1_3)?;
-    context.set_ciphersuites(SUITE)?;
-    let (identity, ticket) = (pair.to_string(), ticket.clone());
-    context.set_psk_server_callback(move |_, offered, key_out| {
-        // A length of 0 tells OpenSSL that this identity has no key; the handshake fails.
-        Ok(if offered == Some(identity.as_bytes()) { put_key(&ticket, key_out) } else { 0 })
-    });
-    let mut ssl = Ssl::new(&context.build())?;
+    let contexts = Contexts::of_process()?;
+    let mut ssl = contexts.connection(&contexts.accepting, pair, ticket)?;
     ssl.set_accept_state();
     Ok(ssl)
 }
@@ -207,9 +266,17 @@ impl Opening {
 /// # Errors
 /// The other side has broken off, or does not take the frame.
 pub fn send(conn: &mut Conn, message: &impl Serialize) -> Result<(), OpeningError> {
-    let frame = frame::encode(message).map_err(OpeningError::Frame)?;
-    let taken = conn.write(&frame).map_err(OpeningError::Broken)?;
-    if taken < frame.len() {
+    send_ahead(conn, message, &[])
+}
+
+/// The same, and behind the frame the first octets of the session, which need not wait for the answer: a small message.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_ahead(conn: &mut Conn, message: &impl Serialize, first: &[u8]) -> Result<(), OpeningError> {
+    let octets = [&frame::encode(message).map_err(OpeningError::Frame)?, first].concat();
+    let taken = conn.write(&octets).map_err(OpeningError::Broken)?;
+    if taken < octets.len() {
         return Err(OpeningError::Broken(io::ErrorKind::WriteZero.into()));
     }
     conn.drain().map(drop).map_err(OpeningError::Broken)

@@ -66,8 +66,7 @@ catalogue! {
     LICENCE "licence" "daemon" Info|Warn|Error ["holder" "days" "reason?"]
         "The state of the licence; at WARN before its end, at ERROR when it is not valid."
     LOG_LOST "log_lost" "log" Error ["appender" "lines"]
-        "An appender works again after it could not take this many lines of this process, and of its children \
-         that have ended."
+        "An appender works again. Lost are so many lines of this process, and of its children that have ended."
     LOG_BOUNDED "log_bounded" "log" Error ["appender" "lines"]
         "The file of the day has reached proxy_log_max_bytes, and takes ERROR and graver lines alone: so many others \
          were left out in the last minute."
@@ -147,7 +146,7 @@ catalogue! {
 pub const KEYS: &[(&str, &str)] = &[
     ("address", "IP address and port of the peer or of the listener."),
     ("appender", "Name of an appender in the rc file."),
-    ("banned", "Connections that were refused since the operator has banned their source."),
+    ("banned", "Connections that were refused because the operator has banned their source."),
     ("client", "Name that the backend has given the client in its certificate."),
     ("command", "Name of the OFTP2 command."),
     ("count", "Number of connections, or of reports."),
@@ -178,7 +177,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("octets_out", "Octets from the station."),
     ("offset", "Where in the Exchange Buffer, from 0."),
     ("partner", "Short name of the partner."),
-    ("penalized", "Connections that were refused since too many of their source went wrong."),
+    ("penalized", "Connections that were refused because too many of their source went wrong."),
     ("pid", "Process ID of the child."),
     ("proxy_id", "Proxy ID of the server."),
     ("reason", "Why; for sessions one of the words below."),

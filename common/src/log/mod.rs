@@ -119,15 +119,16 @@ fn level() -> Priority {
 }
 
 /// Puts a changed rc file in force for this process, unless it says `<reread>0</reread>`; a faulty one is reported
-/// and the old one stays. One system call while nothing has changed: each process calls it in its loop.
-pub fn reread_if_changed() {
-    let Some(logger) = LOGGER.get() else { return };
+/// and the old one stays. One system call while nothing has changed: each parent calls it in its loop. True if another
+/// one is in force now: whatever was forked before has the old one.
+pub fn reread_if_changed() -> bool {
+    let Some(logger) = LOGGER.get() else { return false };
     if !logger.router.wiring().reread {
-        return;
+        return false;
     }
     let mut watch = logger.watch.lock().unwrap_or_else(PoisonError::into_inner);
     if !watch.has_changed() {
-        return;
+        return false;
     }
     let opened = watch.read().and_then(|rc| Ok((Wiring::open(&logger.init, rc.as_ref())?, rc)));
     match opened {
@@ -137,7 +138,11 @@ pub fn reread_if_changed() {
             threshold::set_loudest(loudest);
             Event::new(&events::LOGRC_TAKEN).field("file", watch.file().as_os_str().as_encoded_bytes()).log();
             log_warnings(&rc.map(|rc| rc.warnings).unwrap_or_default());
+            true
         }
-        Err(error) => Event::new(&events::LOGRC_REFUSED).field_display("reason", error).log(),
+        Err(error) => {
+            Event::new(&events::LOGRC_REFUSED).field_display("reason", error).log();
+            false
+        }
     }
 }

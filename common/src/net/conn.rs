@@ -114,17 +114,6 @@ impl Conn {
         Ok(Self::Tls(Box::new(SslStream::new(ssl, wire)?)))
     }
 
-    /// Begins TLS on a plain connection; nothing of the TLS handshake may have been read yet.
-    ///
-    /// # Errors
-    /// OpenSSL has no memory.
-    pub fn encrypt(self, ssl: Ssl) -> Result<Self, ErrorStack> {
-        match self {
-            Self::Plain(wire) => Self::tls(ssl, wire),
-            under_tls @ Self::Tls(_) => Ok(under_tls),
-        }
-    }
-
     /// The transport below.
     pub fn wire(&mut self) -> &mut Wire {
         match self {
@@ -149,6 +138,14 @@ impl Conn {
         self.wire().socket().peer_addr().map(canonical)
     }
 
+    /// Makes the first message of a handshake that we begin, and keeps it back: its key is there before anybody waits
+    /// for it. `handshake` sends it, and tells a fault.
+    pub fn prepare(&mut self) {
+        if let Self::Tls(stream) = self {
+            let _ = stream.do_handshake();
+        }
+    }
+
     /// One step of the TLS handshake; at once ready on plain TCP.
     ///
     /// # Errors
@@ -164,7 +161,12 @@ impl Conn {
             code: 0,
         };
         match step {
-            Ok(()) => drained.map(|_| Poll::Ready(())).map_err(|e| failure(e.to_string(), stream)),
+            Ok(()) => {
+                // A path of certificates that was tried in vain is still in OpenSSL's queue: the next call would be
+                // told to have failed.
+                drop(ErrorStack::get());
+                drained.map(|_| Poll::Ready(())).map_err(|e| failure(e.to_string(), stream))
+            }
             Err(e) if matches!(e.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE) => {
                 drained.map(|_| Poll::Pending).map_err(|e| failure(e.to_string(), stream))
             }

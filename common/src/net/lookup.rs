@@ -1,5 +1,5 @@
 //! Looks names up under a deadline, in a process of its own, because the C library's resolver cannot be interrupted. An
-//! address needs no look-up. The parents never call it: they do not wait, and fork in one place alone.
+//! address needs no look-up. The parents never call it: they do not wait.
 
 use super::waiter::{Interrupted, Waiter};
 use crate::sys::{self, Fork};
@@ -10,6 +10,9 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::task::Poll;
 use std::time::Instant;
+
+/// Addresses of one name; more are left out.
+const MOST: usize = 16;
 
 /// Why a host could not be reached.
 #[derive(Debug)]
@@ -82,18 +85,28 @@ pub fn resolve(
     if addresses.is_empty() { Err(LookupError::Unknown(host.to_owned())) } else { Ok(addresses) }
 }
 
-fn look_up_and_exit(host: &str, port: u16, write: OwnedFd) -> ! {
-    let mut text = String::new();
+/// The addresses of `host`, however long it takes: for a process that has nothing else to do.
+pub fn addresses_of(host: &str) -> Vec<IpAddr> {
+    look_up(host, 0).map(|address| address.ip()).collect()
+}
+
+/// Asks the system's resolver, which waits as long as it wants.
+fn look_up(host: &str, port: u16) -> impl Iterator<Item = SocketAddr> {
     // DNS knows a name with the dot at its end, /etc/hosts the one without.
     let found = (host, port).to_socket_addrs().or_else(|e| match host.strip_suffix('.') {
         Some(bare) => (bare, port).to_socket_addrs(),
         None => Err(e),
     });
-    for address in found.into_iter().flatten().take(16) {
+    found.into_iter().flatten().take(MOST)
+}
+
+fn look_up_and_exit(host: &str, port: u16, write: OwnedFd) -> ! {
+    let mut text = String::new();
+    for address in look_up(host, port) {
         text.push_str(&address.to_string());
         text.push('\n');
     }
-    // At most 16 lines: they fit a pipe, so one write does.
+    // So few lines fit a pipe: one write does.
     let done = std::fs::File::from(write).write_all(text.as_bytes());
     sys::exit_now(u8::from(done.is_err()))
 }

@@ -18,7 +18,7 @@ pub use accept::{Accepting, canonical};
 pub use conn::{Conn, Read, TlsFailure};
 pub use connect::{Connecting, connect};
 pub use listen::{ANY, BACKLOG, listen_at};
-pub use lookup::{LookupError, is_own, literal_address, resolve};
+pub use lookup::{LookupError, addresses_of, is_own, literal_address, resolve};
 pub use network::{Network, NetworkError, is_public, normal, private_networks};
 pub use network_map::NetworkMap;
 pub use waiter::{Interrupted, Waiter};

@@ -78,7 +78,8 @@ impl Wire {
 
     fn refill(&mut self) -> io::Result<usize> {
         if self.input.is_empty() {
-            self.input.resize(READ_CHUNK, 0);
+            // Zero as it comes from the system: pages that are never read into are never there.
+            self.input = vec![0; READ_CHUNK];
         }
         let n = receive(&mut self.socket, &mut self.input)?;
         (self.taken, self.filled) = (0, n);

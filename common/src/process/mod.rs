@@ -5,11 +5,13 @@
 //! * `startup`: from `main` to the detached daemon
 //! * `config_test`: what a start needs, looked at without a start
 //! * `pidfile`: the file beside the binary
+//! * `nursery`: the process that session children are forked from
 //! * `signals`: by number, as documented
 //! * `stat`: what the system says of a process
 //! * `status`: exit statuses and their words
 
 pub mod config_test;
+pub mod nursery;
 pub mod options;
 pub mod pidfile;
 pub mod signals;

@@ -72,7 +72,7 @@ statuses! {
     ErrorEsid = 16 "error-esid",
     /// The station does not answer: is its receive daemon up, and are proxy_station_host and tcp_port right?
     StationDown = 17 "station-down",
-    /// No client is joined, or it gave no child: look into the log of os4x_proxyclient2.
+    /// No client is joined, or it started no session process: look into the log of os4x_proxyclient2.
     ClientDown = 18 "client-down",
     /// The partner cannot be reached (outgoing).
     PartnerDown = 19 "partner-down",

@@ -31,6 +31,29 @@ pub fn fork() -> nix::Result<Fork> {
     }
 }
 
+/// Makes a sibling: a process that has this one's memory and descriptors, and is a child of this one's parent, which
+/// collects it. Gives the sibling's process ID here.
+///
+/// # Errors
+/// As [`fork`].
+pub fn fork_sibling() -> nix::Result<Fork> {
+    if !single_threaded() {
+        return Err(Errno::EDEADLK);
+    }
+    let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
+    // SAFETY: without CLONE_VM this is fork: the new process goes on here, on its own copy of the stack. What the C
+    // library's fork does besides is for other threads, of which there are none: it frees locks that they hold. Its
+    // note of the thread's number stays that of this process; it only compares it with itself. OpenSSL tells processes
+    // apart by getpid() (openssl_get_fork_id), so the sibling's random numbers are its own. A stack of 0 and no other
+    // argument, so the order in which a machine takes them does not matter beyond the flags.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    match i32::try_from(pid) {
+        Ok(0) => Ok(Fork::Child),
+        Ok(pid) if pid > 0 => Ok(Fork::Parent(Pid::from_raw(pid))),
+        _ => Err(Errno::last()),
+    }
+}
+
 /// Ends this process at once: no destructor and no exit handler runs, nothing is flushed.
 pub fn exit_now(status: u8) -> ! {
     // SAFETY: _exit takes any value, touches no memory of ours and does not return.
@@ -45,7 +68,7 @@ pub(super) fn single_threaded() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::fork;
+    use super::{fork, fork_sibling};
     use nix::errno::Errno;
     use std::sync::mpsc;
     use std::thread;
@@ -55,6 +78,7 @@ mod tests {
         let (stop, stopped) = mpsc::channel::<()>();
         let other = thread::spawn(move || stopped.recv());
         assert_eq!(fork(), Err(Errno::EDEADLK));
+        assert_eq!(fork_sibling(), Err(Errno::EDEADLK));
         drop(stop);
         assert!(other.join().unwrap().is_err());
     }

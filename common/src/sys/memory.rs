@@ -2,6 +2,9 @@
 //! would stay in the memory of every process forked later, until it happens to be overwritten. Secrets pass through
 //! memory that no type of ours owns: a parser's scratch space, the old place of a vector that has grown, an option's
 //! text; OpenSSL's decoders free the DER of a private key as it is. Stacks and registers are not wiped.
+//!
+//! A large block is a mapping of its own and given back to the system, which is as good as wiped. To wipe it would cost
+//! a page fault for each page that was never used: a relay's buffers are as large as a session could need.
 
 // Links the library that the function below is in.
 use openssl_sys as _;
@@ -10,23 +13,66 @@ use std::ffi::{c_char, c_int, c_void};
 use std::io;
 use std::ptr;
 
-/// The system's allocator; what is freed is overwritten first. Memory that moves as it grows is freed, too.
+/// The system's allocator; what is freed is overwritten first, or leaves the process. Memory that moves as it grows is
+/// freed, too.
 pub struct WipedHeap;
 
-// SAFETY: each call is passed on to the system's allocator with the layout it came with. `realloc` is the trait's own:
-// allocate, copy, deallocate, because the system's would leave the old place as it was.
+/// From this size on a block is a mapping, octets: a relay's buffers and a connection's, which come and go once.
+const MAPPED: usize = 64 * 1024;
+/// What a mapping is aligned to at least, on every machine.
+const PAGE: usize = 4096;
+
+fn is_mapped(layout: Layout) -> bool {
+    layout.size() >= MAPPED && layout.align() <= PAGE
+}
+
+/// A new mapping, all of it zero; no page of it is there before it is used.
+fn map(size: usize) -> *mut u8 {
+    // SAFETY: a new anonymous mapping at a place of the kernel's choice changes no memory that anybody uses.
+    let place = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            size,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if place == libc::MAP_FAILED { ptr::null_mut() } else { place.cast() }
+}
+
+// SAFETY: each call is passed on to the system's allocator with the layout it came with, or the layout says that the
+// block is a mapping of at least its size, aligned to a page; the layout of a block does not change. `realloc` is the
+// trait's own: allocate, copy, deallocate, because the system's would leave the old place as it was.
 unsafe impl GlobalAlloc for WipedHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if is_mapped(layout) {
+            return map(layout.size());
+        }
         // SAFETY: the caller keeps to GlobalAlloc's contract, which is System's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if is_mapped(layout) {
+            return map(layout.size());
+        }
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        if is_mapped(layout) {
+            // SAFETY: `place` was mapped with this size, and nobody uses it any more. Where the kernel can have no more
+            // mappings it may refuse to split a large one; then the block stays where it is, and is wiped.
+            unsafe {
+                if libc::munmap(place.cast(), layout.size()) != 0 {
+                    libc::explicit_bzero(place.cast(), layout.size());
+                }
+            }
+            return;
+        }
         // SAFETY: `place` was allocated with this layout and nobody uses it any more. Unlike writes of ours, this call
         // is not optimised away before a free.
         unsafe { libc::explicit_bzero(place.cast(), layout.size()) };
@@ -105,8 +151,41 @@ unsafe extern "C" fn resize(
 
 #[cfg(test)]
 mod tests {
-    use super::{LARGEST, release, resize};
+    use super::{LARGEST, PAGE, WipedHeap, release, resize};
+    use std::alloc::{GlobalAlloc, Layout};
     use std::ptr;
+
+    /// Resident octets of the mapping that `place` is in (proc_pid_smaps(5)); none if nothing is mapped there.
+    fn resident(place: *mut u8) -> Option<usize> {
+        let mut is_there = false;
+        for line in std::fs::read_to_string("/proc/self/smaps").unwrap().lines() {
+            if let Some((from, to)) = line.split(' ').next().unwrap().split_once('-') {
+                let [from, to] = [from, to].map(|address| usize::from_str_radix(address, 16).unwrap());
+                is_there = (from..to).contains(&place.addr());
+            } else if let (true, Some(rest)) = (is_there, line.strip_prefix("Rss:")) {
+                return Some(rest.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn a_large_block_takes_pages_as_it_is_used_and_leaves_the_process() {
+        // So large that no other mapping is taken for it.
+        let layout = Layout::from_size_align(1 << 30, 16).unwrap();
+        // SAFETY: a block of our own, written within its size, and not used once it is freed.
+        let place = unsafe {
+            let place = WipedHeap.alloc(layout);
+            assert_eq!(place.addr() % PAGE, 0);
+            assert!(resident(place).unwrap() < 1 << 20, "unused");
+            place.add(1 << 29).write(7);
+            let moved = WipedHeap.realloc(place, layout, 1 << 20);
+            assert_eq!(moved.read(), 0);
+            WipedHeap.dealloc(moved, Layout::from_size_align(1 << 20, 16).unwrap());
+            place
+        };
+        assert!(resident(place.wrapping_add(1 << 29)).is_none(), "freed");
+    }
 
     #[test]
     fn a_block_keeps_its_octets_when_it_grows_and_shrinks() {

@@ -2,6 +2,7 @@
 //! known of a peer but its address is decided in `screening`. Pure: counts and limits in, a decision out.
 
 use crate::addresses::Addresses;
+use crate::messages::SessionLimit;
 use common::config::Limits;
 use common::link::session_id::Direction;
 use common::process::status::Status;
@@ -49,15 +50,16 @@ pub(super) struct Sessions {
     pub(super) all: usize,
 }
 
-/// Whether a partner may have one more session.
-pub(super) fn session(limits: &Limits, direction: Direction, sessions: Sessions) -> bool {
-    match direction {
-        Direction::Incoming => {
-            sessions.of_partner < limits.sessions_per_partner as usize
-                && sessions.all < limits.sessions as usize
+/// Whether a partner may have one more session; if not, which limit it is.
+pub(super) fn session(limits: &Limits, direction: Direction, sessions: Sessions) -> Result<(), SessionLimit> {
+    let (all, limit) = match direction {
+        Direction::Incoming if sessions.of_partner >= limits.sessions_per_partner as usize => {
+            return Err(SessionLimit::OfPartner);
         }
-        Direction::Outgoing => sessions.all < limits.outgoing_sessions as usize,
-    }
+        Direction::Incoming => (limits.sessions, SessionLimit::Incoming),
+        Direction::Outgoing => (limits.outgoing_sessions, SessionLimit::Outgoing),
+    };
+    if sessions.all < all as usize { Ok(()) } else { Err(limit) }
 }
 
 /// Whether the client may have one more process for outgoing sessions, parked ones included. The configuration says how
@@ -102,12 +104,12 @@ mod tests {
     #[test]
     fn sessions_are_limited_by_partner_and_in_all() {
         let may = |direction, of_partner, all| session(&limits(), direction, Sessions { of_partner, all });
-        assert!(may(Direction::Incoming, 1, 3));
-        assert!(!may(Direction::Incoming, 2, 2));
-        assert!(!may(Direction::Incoming, 0, 4));
+        assert_eq!(may(Direction::Incoming, 1, 3), Ok(()));
+        assert_eq!(may(Direction::Incoming, 2, 2), Err(SessionLimit::OfPartner));
+        assert_eq!(may(Direction::Incoming, 0, 4), Err(SessionLimit::Incoming));
         // Outgoing sessions are limited in all: the station decides whom it calls.
-        assert!(may(Direction::Outgoing, 2, 2));
-        assert!(!may(Direction::Outgoing, 0, 3));
+        assert_eq!(may(Direction::Outgoing, 2, 2), Ok(()));
+        assert_eq!(may(Direction::Outgoing, 0, 3), Err(SessionLimit::Outgoing));
         assert!(outgoing_process(&limits(), 3) && !outgoing_process(&limits(), 4));
     }
 }

@@ -46,7 +46,7 @@ impl Parent {
     }
 
     /// All or nothing: the new listener is bound before anything old is given up.
-    fn activate_config(&mut self, config: ActiveConfig, skipped: &[String]) {
+    fn activate_config(&mut self, mut config: ActiveConfig, skipped: &[String]) {
         let (generation, log_max_bytes) = (config.generation, config.limits.log_max_bytes);
         if !self.check_outgoing_address(&config) || !self.open_listener(&config) {
             return;
@@ -58,7 +58,10 @@ impl Parent {
         if self.config.as_ref().is_none_or(|before| before.generation != generation) {
             self.report_partner_addresses(&config);
         }
+        self.resolver.set_names(config.addresses.names(), Instant::now());
+        config.addresses.set_resolved(self.resolver.addresses());
         self.config = Some(config);
+        self.nursery = None;
         self.fetch.recover();
         Event::new(&events::CONFIG_TAKEN).field_num("generation", generation).log();
         common::log::set_max_bytes(log_max_bytes.into());
@@ -216,6 +219,7 @@ impl Parent {
         event.log();
         self.listeners.close(&reason, self.poller.registry());
         self.config = None;
+        self.nursery = None;
         self.feed(|sessions, _, now| sessions.retire_idle_children("configuration too old", now));
         self.update_title();
     }

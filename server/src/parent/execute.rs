@@ -152,10 +152,24 @@ impl Parent {
     /// Children have ended: their last messages are read first.
     pub(super) fn reap_children(&mut self) {
         for (pid, ended) in sys::reap() {
+            self.read_resolver();
+            let is_success = status::of(ended) == Some(Status::Normal);
+            if self.resolver.reap(pid, is_success, self.poller.registry(), Instant::now()) {
+                continue;
+            }
             self.read_child(pid);
             self.close_channel(pid);
             self.probes += u64::from(status::of(ended) == Some(Status::Probe));
             self.feed(|sessions, conditions, now| sessions.reap(pid, ended, conditions, now));
+        }
+    }
+
+    /// Reads what the resolver has found: partners have places there.
+    pub(super) fn read_resolver(&mut self) {
+        if self.resolver.read()
+            && let Some(config) = &mut self.config
+        {
+            config.addresses.set_resolved(self.resolver.addresses());
         }
     }
 
@@ -316,7 +330,7 @@ impl Parent {
             }
             ToServer::PairFailed { pair, reason, retired } => self.feed(|sessions, _, now| {
                 if retired {
-                    sessions.retire_idle_pair(pair, &reason, now);
+                    sessions.lose_pair(pair, &reason, now);
                 } else {
                     sessions.fail_pair(pair, &reason, now);
                 }
@@ -406,6 +420,7 @@ impl Parent {
         self.listeners.close("the client is gone", self.poller.registry());
         // The partner-facing private key goes with the configuration.
         self.config = None;
+        self.nursery = None;
         self.fetch.disconnect();
         self.feed(|sessions, _, now| {
             sessions.drop_pairs(now);

@@ -26,12 +26,16 @@ const RESERVED: usize = 16;
 const BURST: usize = SLOTS;
 /// How long a newcomer may take to prove itself.
 const PROOF: Duration = Duration::from_secs(10);
+/// Until the port is told again to listen, or to close.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The port, and the newcomers that have not proven themselves yet.
 pub(super) struct InternalPort {
     listener: TcpListener,
     address: SocketAddr,
     listening: bool,
+    /// The system has refused to let it listen, or to close it: when to try again.
+    change_at: Option<Instant>,
     context: SslContext,
     pending: [Option<Pending>; SLOTS],
     accepting: Accepting,
@@ -72,6 +76,7 @@ impl InternalPort {
             listener,
             address,
             listening: true,
+            change_at: None,
             context,
             pending: [const { None }; SLOTS],
             accepting: Accepting::default(),
@@ -93,25 +98,46 @@ impl InternalPort {
     /// When the next newcomer runs out of time.
     pub(super) fn due(&self) -> Option<Instant> {
         let accept = self.accepting.retry_at().filter(|_| self.listening);
-        self.pending.iter().flatten().filter_map(Pending::due).chain(accept).min()
+        self.pending.iter().flatten().filter_map(Pending::due).chain(accept).chain(self.change_at).min()
     }
 
-    /// Listens, or keeps the port bound without listening.
-    pub(super) fn set_listening(&mut self, wanted: bool, registry: &Registry) -> io::Result<()> {
-        if wanted == self.listening {
-            return Ok(());
+    /// Listens, or keeps the port bound without listening. What the system refuses is tried again in a second.
+    pub(super) fn set_listening(&mut self, wanted: bool, registry: &Registry, now: Instant) {
+        if wanted == self.listening || self.change_at.is_some_and(|at| now < at) {
+            return;
         }
+        match self.change_listening(wanted, registry) {
+            Ok(()) => self.change_at = None,
+            Err(e) => {
+                if self.change_at.is_none() {
+                    let what = if wanted { "listen" } else { "be closed" };
+                    self.log_fault(&format!("it cannot {what}, which is tried again each second: {e}"));
+                }
+                self.change_at = Some(now + RETRY);
+            }
+        }
+    }
+
+    fn change_listening(&mut self, wanted: bool, registry: &Registry) -> io::Result<()> {
         if wanted {
             sys::listen_on(&self.listener, net::BACKLOG)?;
             registry.register(&mut self.listener, tokens::INTERNAL_PORT, Interest::READABLE)?;
         } else {
             // Accept what is already queued: closing the port would reset those connections.
             self.accept(registry);
-            registry.deregister(&mut self.listener)?;
             sys::listen_off(&self.listener)?;
+            registry.deregister(&mut self.listener)?;
         }
         self.listening = wanted;
         Ok(())
+    }
+
+    fn log_fault(&self, reason: &str) {
+        Event::new(&events::LISTENER_ERROR)
+            .field("listener", "internal")
+            .field_display("address", self.address)
+            .field("reason", reason)
+            .log();
     }
 
     /// Takes in connections that wait.
@@ -123,13 +149,7 @@ impl InternalPort {
             match self.accepting.next(&self.listener) {
                 Ok(Some((socket, peer))) => self.register(socket, peer, registry),
                 Ok(None) => return,
-                Err(e) => {
-                    return Event::new(&events::LISTENER_ERROR)
-                        .field("listener", "internal")
-                        .field_display("address", self.address)
-                        .field("reason", format!("it cannot accept: {e}"))
-                        .log();
-                }
+                Err(e) => return self.log_fault(&format!("it cannot accept: {e}")),
             }
         }
         // Edge-triggered: without this no event tells of the connections that are left.
@@ -305,7 +325,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let poll = Poll::new().unwrap();
-            // A port that the kernel chose is lost when its socket stops to listen: only one that was asked for is
+            // A port that the kernel chose is lost when its socket stops listening: only one that was asked for is
             // kept.
             let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let listener = std::net::TcpListener::bind(free).unwrap();
@@ -418,10 +438,10 @@ mod tests {
     fn a_port_that_does_not_listen_keeps_what_had_connected() {
         let mut bench = Bench::new();
         let early = bench.connect();
-        bench.port.set_listening(false, bench.poll.registry()).unwrap();
+        bench.port.set_listening(false, bench.poll.registry(), Instant::now());
         assert_eq!(bench.pending(), 1, "it was in the queue");
         assert!(Peer::connect(bench.port.address()).is_err());
-        bench.port.set_listening(true, bench.poll.registry()).unwrap();
+        bench.port.set_listening(true, bench.poll.registry(), Instant::now());
         let late = bench.connect();
         bench.run(|bench, _| (bench.pending() == 2).then_some(()));
         drop((early, late));

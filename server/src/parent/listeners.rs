@@ -1,4 +1,4 @@
-//! The TLS listener, open while a client is joined. Sockets only: who may come in is decided in `admission`. Nothing is
+//! The TLS listener, open while a client is joined. Sockets only: who may come in is decided in `screening`. Nothing is
 //! read here.
 
 use super::tokens::LISTENER;

@@ -10,11 +10,13 @@
 //! * `control`, `config_fetch`: the client, once it is joined, and the configuration that comes by it
 //! * `succession`: whether another client takes its place
 //! * `listeners`: the TLS listener
+//! * `resolver`: the addresses of partners that are called by a name
 //! * `reports`, `crl_urls`: what goes to the backend
 //! * `expiry`, `outgoing_address`: what changes without an event
 //! * `action`, `tokens`: what they all speak of
 //!
-//! `run` is the only place that forks: a child gets what it needs by value, the rest of the parent is dropped there.
+//! Only `run` forks, the nursery or the resolver: it gets what it needs by value, the rest of the parent is dropped
+//! there.
 
 mod action;
 mod admission;
@@ -34,6 +36,7 @@ mod places;
 mod pool;
 mod refusal_lines;
 mod reports;
+mod resolver;
 mod screening;
 mod sessions;
 mod sources;
@@ -47,6 +50,8 @@ use crate::session::{self, ChildInit};
 use crate::untold::Untold;
 use action::Fork;
 use common::ipc::channel::Channel;
+use common::link::join;
+use common::process::nursery::{self, Newborn, Nursery, NurseryError};
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
 use common::process::status::Status;
@@ -59,12 +64,15 @@ use expiry::{Countdown, Licensing};
 use internal_port::InternalPort;
 use listeners::Listeners;
 use mio::net::TcpStream;
+use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Token};
 use newcomer::{Expected, Newcomer};
 use nix::unistd::Pid;
 use reports::Reports;
+use resolver::Resolver;
 use sessions::Sessions;
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -81,9 +89,12 @@ pub(crate) struct Parent {
     config: Option<ActiveConfig>,
     fetch: ConfigFetch,
     sessions: Sessions<TcpStream>,
+    /// Where children are forked; none until one is wanted, and when what they inherit has changed.
+    nursery: Option<Nursery>,
     /// The channels of children that can be sent messages.
     channels: HashMap<Pid, Channel>,
     reports: Reports,
+    resolver: Resolver,
     end_lines: EndLines,
     licensing: Licensing,
     /// Of our certificate towards partners.
@@ -113,6 +124,7 @@ impl Parent {
     ) -> io::Result<Self> {
         let licensing = Licensing::new(identity, licence, licence_file);
         let context = licensing.context().map_err(io::Error::other)?;
+        join::prepare().map_err(io::Error::other)?;
         let poller = Poll::new()?;
         poller.registry().register(&mut signals, tokens::SIGNALS, Interest::READABLE)?;
         let internal_port = InternalPort::new(listener, context, poller.registry())?;
@@ -125,8 +137,10 @@ impl Parent {
             config: None,
             fetch: ConfigFetch::default(),
             sessions: Sessions::default(),
+            nursery: None,
             channels: HashMap::new(),
             reports: Reports::new(untold),
+            resolver: Resolver::default(),
             end_lines,
             licensing,
             certificate: Countdown::default(),
@@ -160,8 +174,12 @@ impl Parent {
             {
                 self = self.fork(fork);
             }
+            if self.stop.is_none() && self.config.is_some() && self.resolver.is_due(Instant::now()) {
+                self = self.fork_resolver();
+            }
             self.before_wait();
             if let Some(stop) = self.stop.take() {
+                self.resolver.stop();
                 self.log_counts();
                 self.end_lines.finish();
                 self.close_control();
@@ -170,22 +188,46 @@ impl Parent {
         }
     }
 
-    /// Forks a session child. In the child everything but its own things is dropped: identity key, control
-    /// connection, other children's channels, tickets.
-    fn fork(mut self, fork: Fork<TcpStream>) -> Self {
+    /// Has a session child forked. A nursery that somebody has ended meanwhile is replaced once.
+    fn fork(mut self, mut fork: Fork<TcpStream>) -> Self {
         if self.config.is_none() {
             return self.refuse_fork(&fork, "there is no configuration");
         }
+        let mut reason = String::new();
+        for _ in 0..2 {
+            if self.nursery.is_none() {
+                let started;
+                (self, fork, started) = self.start_nursery(fork);
+                if let Err(e) = started {
+                    return self.fork_failed(&fork, &e);
+                }
+            }
+            match self.nursery.as_ref().map(|nursery| nursery.fork(fork.direction())) {
+                Some(Ok((pid, channel))) => {
+                    self.register_child(pid, channel, fork);
+                    return self;
+                }
+                Some(Err(NurseryError::Refused(e))) => return self.fork_failed(&fork, &e),
+                Some(Err(NurseryError::Gone(why))) => reason = why,
+                None => {}
+            }
+            self.nursery = None;
+        }
+        self.fork_failed(&fork, &reason)
+    }
+
+    /// Forks the nursery for the configuration in force. There everything but what its children need is dropped:
+    /// identity key, control connection, other children's channels, tickets; and the socket of the child that is
+    /// wanted.
+    fn start_nursery(mut self, fork: Fork<TcpStream>) -> (Self, Fork<TcpStream>, nix::Result<()>) {
         let (ours, theirs) = match Channel::pair() {
             Ok(ends) => ends,
-            Err(e) => return self.fork_failed(&fork, e),
+            Err(e) => return (self, fork, Err(e)),
         };
-        let direction = fork.direction();
         match sys::fork() {
-            Ok(sys::Fork::Parent(pid)) => {
-                drop(theirs);
-                self.register_child(pid, ours, fork);
-                self
+            Ok(sys::Fork::Parent(_)) => {
+                self.nursery = Some(Nursery::new(ours));
+                (self, fork, Ok(()))
             }
             Ok(sys::Fork::Child) => {
                 drop((ours, fork));
@@ -194,13 +236,39 @@ impl Parent {
                 let ledger = self.end_lines.ledger().to_owned();
                 drop(self);
                 let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
-                let init = ChildInit { channel: theirs, active, direction, untold, ledger };
+                let Newborn { channel, direction } = nursery::serve(theirs);
+                let init = ChildInit { channel, active, direction, untold, ledger };
                 let status =
                     catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
                 sys::exit_now(status.number())
             }
-            Err(e) => self.fork_failed(&fork, e),
+            Err(e) => (self, fork, Err(e)),
         }
+    }
+
+    /// Forks the process that looks up names: it has those alone, and goes on however long the system's resolver
+    /// waits.
+    fn fork_resolver(mut self) -> Self {
+        let now = Instant::now();
+        let forked = pipe::new().and_then(|ends| Ok((ends, sys::fork()?)));
+        match forked {
+            Ok(((sender, receiver), sys::Fork::Parent(pid))) => {
+                drop(sender);
+                self.resolver.begin(pid, receiver, self.poller.registry(), now);
+            }
+            Ok(((sender, receiver), sys::Fork::Child)) => {
+                drop(receiver);
+                let names = self.resolver.names().clone();
+                drop(self);
+                let done = resolver::run(names.iter().map(String::as_str), sender);
+                sys::exit_now(if done.is_ok() { Status::Normal } else { Status::Failed }.number());
+            }
+            Err(e) => {
+                common::warn!("the names of partners are looked up later: no process can be started: {e}");
+                self.resolver.put_off(now);
+            }
+        }
+        self
     }
 
     /// Nobody can be served any more.
@@ -213,7 +281,7 @@ impl Parent {
     }
 
     /// Out of processes or descriptors: refuse this one and go on.
-    fn fork_failed(mut self, fork: &Fork<TcpStream>, e: nix::Error) -> Self {
+    fn fork_failed(mut self, fork: &Fork<TcpStream>, e: &dyn fmt::Display) -> Self {
         common::error!("no session process can be started: {e}");
         self.feed(|sessions, _, now| sessions.fork_failed(fork, &format!("no session process: {e}"), now));
         self
@@ -225,6 +293,7 @@ impl Parent {
             Some(Source::InternalPort) => self.internal_port.accept(self.poller.registry()),
             Some(Source::Listener) => self.accept_partners(),
             Some(Source::Control) => self.read_client(),
+            Some(Source::Resolver) => self.read_resolver(),
             Some(Source::Newcomer(slot)) => self.advance_newcomer(slot),
             Some(Source::Child(pid)) => self.read_child(pid),
             None => {}
@@ -233,7 +302,9 @@ impl Parent {
 
     /// What is due by time, or follows from what has just happened; `idle`: nothing has.
     fn run_timers(&mut self, idle: bool) {
-        common::log::reread_if_changed();
+        if common::log::reread_if_changed() {
+            self.nursery = None;
+        }
         self.internal_port.expire(Instant::now(), self.poller.registry());
         self.internal_port.retry_accept(self.poller.registry());
         if self.listeners.must_retry() {
@@ -244,6 +315,7 @@ impl Parent {
         self.settle_succession();
         self.maintain_client();
         self.write_end_lines();
+        self.resolver.expire(Instant::now());
         if self.checked.elapsed() >= REFRESH {
             self.check_every_minute();
         }
@@ -263,9 +335,7 @@ impl Parent {
         let now = Instant::now();
         let gives_room = |client: &Client| client.announced().is_some() || client.life().is_silent(now);
         let awaited = self.client.as_ref().is_none_or(gives_room) || self.sessions.awaits_dial();
-        if let Err(e) = self.internal_port.set_listening(awaited, self.poller.registry()) {
-            self.stop = Some(Finish::Failed(format!("the internal port cannot listen: {e}")));
-        }
+        self.internal_port.set_listening(awaited, self.poller.registry(), now);
     }
 
     /// When the loop has something to do, whether an event comes or not.
@@ -277,6 +347,7 @@ impl Parent {
         let with_client =
             self.client.as_ref().map(|_| [self.fetch.due(), self.reports.due(), self.sessions.due()]);
         [
+            self.config.as_ref().and_then(|_| self.resolver.due()),
             self.listeners.retry_at(),
             self.internal_port.due(),
             self.end_lines.due(),
@@ -293,6 +364,7 @@ impl Parent {
             match self.signals.next_signal() {
                 Ok(Some(Signal::Level(level))) => {
                     common::log::change_level(level);
+                    self.nursery = None;
                     // Parked children still have the old level; the next ones inherit the new one.
                     self.feed(|sessions, _, now| sessions.retire_idle_children("log level changed", now));
                 }

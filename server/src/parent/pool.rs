@@ -36,6 +36,11 @@ pub(super) struct Pair<S> {
 }
 
 impl<S> Pair<S> {
+    /// The client's child is on its way, for the first time or again.
+    pub(super) fn awaits_dial(&self) -> bool {
+        self.dial_by.is_some()
+    }
+
     pub(super) fn is_younger_than(&self, age: Duration, now: Instant) -> bool {
         now.saturating_duration_since(self.created) < age
     }

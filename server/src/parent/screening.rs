@@ -71,7 +71,7 @@ impl Screening {
         now: Instant,
     ) -> Result<Entry, Refusal> {
         let limits = admission::connection(conditions)?;
-        // A ban is the operator's own word: it comes before all that speaks for a source, and costs it nothing.
+        // A ban is the operator's own word: it overrides whatever else is known of a source, and is no penalty.
         if is_banned(address, conditions) {
             self.counts.banned += 1;
             return Err((Status::Banned, "the operator has banned this source ('os4xapi ban list')"));
@@ -87,7 +87,10 @@ impl Screening {
         }
         let of_source = waiting.iter().filter(|one| source(one.address) == source(address)).count();
         if !known && of_source >= limits.unverified_per_address as usize {
-            return Err((Status::Capacity, "too many connections of this address that are not verified"));
+            return Err((
+                Status::Capacity,
+                "too many connections of this address that are not verified (proxy_unverified_per_address)",
+            ));
         }
         let instead = place(waiting, known, limits, now)?;
         self.counts.displaced += u64::from(instead.is_some());
@@ -113,8 +116,7 @@ impl Screening {
         }
     }
 
-    /// A partner was called there, and a session has begun: it is known under this address when it calls. A name in the
-    /// partner table is looked up by none but the session process that calls it.
+    /// A partner was called there, and a session has begun: it is known under this address when it calls.
     pub(super) fn note_called(&mut self, address: IpAddr, now: Instant) {
         self.known.note(address, now);
     }
@@ -175,7 +177,9 @@ fn place(waiting: &[Waiting], known: bool, limits: &Limits, now: Instant) -> Res
         }
         Place::Free => Ok(None),
         Place::Instead(index) => Ok(Some(index)),
-        Place::Taken => Err((Status::Capacity, "too many connections that are not verified")),
+        Place::Taken => {
+            Err((Status::Capacity, "too many connections that are not verified (proxy_unverified_hard)"))
+        }
     }
 }
 

@@ -287,14 +287,14 @@ impl<S> Sessions<S> {
     }
 
     fn admission(&self, pid: Pid, partner: &str, conditions: &Conditions<'_>) -> ToChild {
-        let Some(direction) = self.children.direction(pid) else { return ToChild::Full };
+        let direction = self.children.direction(pid).unwrap_or(Direction::Incoming);
         // Without a configuration the client is gone, and a session that is admitted by then runs on.
         let Some(limits) = conditions.limits else { return ToChild::Admitted };
         if direction == Direction::Outgoing && !conditions.licensed {
             return ToChild::Unlicensed;
         }
         let sessions = self.children.sessions(direction, partner);
-        if admission::session(limits, direction, sessions) { ToChild::Admitted } else { ToChild::Full }
+        admission::session(limits, direction, sessions).map_or_else(ToChild::Full, |()| ToChild::Admitted)
     }
 
     /// A child has ended. All that it sent has been read.
@@ -434,13 +434,27 @@ impl<S> Sessions<S> {
     }
 
     /// Nobody will dial in for this pair, and nothing is wrong with that; false if its child serves somebody already.
-    pub(super) fn retire_idle_pair(&mut self, id: SessionId, reason: &str, now: Instant) -> bool {
+    fn retire_idle_pair(&mut self, id: SessionId, reason: &str, now: Instant) -> bool {
         let is_idle = self.pool.get(id).is_some_and(|pair| self.children.is_idle(pair.child));
         if is_idle {
             common::debug!("pair {id} is retired: {}", common::log::escape(reason));
             self.retire(id, now);
         }
         is_idle
+    }
+
+    /// The client has no process for this pair any more. Whoever waits for it to be dialled is told; who has its data
+    /// connection hears of it there.
+    pub(super) fn lose_pair(&mut self, id: SessionId, reason: &str, now: Instant) {
+        let Some(pair) = self.pool.get(id) else { return };
+        let (awaits_dial, was_dialled) = (pair.awaits_dial(), pair.was_dialled);
+        if self.retire_idle_pair(id, reason, now) {
+            if !was_dialled {
+                self.pool.failed(now);
+            }
+        } else if awaits_dial {
+            self.fail_pair(id, reason, now);
+        }
     }
 
     /// Retires all pairs whose child serves nobody yet; `why` they are of no use any more.

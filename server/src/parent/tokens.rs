@@ -7,6 +7,7 @@ pub(super) const SIGNALS: Token = Token(0);
 pub(super) const INTERNAL_PORT: Token = Token(1);
 pub(super) const LISTENER: Token = Token(2);
 pub(super) const CONTROL: Token = Token(3);
+pub(super) const RESOLVER: Token = Token(4);
 /// Newcomers on the internal port: this and the slots after it.
 const NEWCOMERS: usize = 16;
 /// A child's channel: this plus its process ID.
@@ -19,6 +20,7 @@ pub(super) enum Source {
     InternalPort,
     Listener,
     Control,
+    Resolver,
     /// The newcomer in this slot.
     Newcomer(usize),
     Child(Pid),
@@ -41,6 +43,7 @@ pub(super) fn source(token: Token) -> Option<Source> {
         INTERNAL_PORT => Source::InternalPort,
         LISTENER => Source::Listener,
         CONTROL => Source::Control,
+        RESOLVER => Source::Resolver,
         Token(number) if number >= CHILDREN => {
             Source::Child(Pid::from_raw(i32::try_from(number - CHILDREN).ok()?))
         }
@@ -54,7 +57,7 @@ mod tests {
 
     #[test]
     fn each_source_is_found_by_its_token() {
-        for token in [SIGNALS, INTERNAL_PORT, LISTENER, CONTROL] {
+        for token in [SIGNALS, INTERNAL_PORT, LISTENER, CONTROL, RESOLVER] {
             assert!(!matches!(source(token), None | Some(Source::Newcomer(_) | Source::Child(_))));
         }
         for slot in [0, 9] {

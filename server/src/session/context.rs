@@ -2,9 +2,10 @@
 //! the data connection once it has one, and what is known of the session for its log lines.
 
 use crate::active_config::ActiveConfig;
-use crate::messages::{ToChild, ToParent};
+use crate::messages::{SessionLimit, ToChild, ToParent};
 use crate::untold::Untold;
 use common::ipc::channel::{Channel, Received};
+use common::link::join;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
 use common::log::{Event, Priority};
@@ -42,14 +43,27 @@ pub(super) enum Halt {
     MakeWay,
 }
 
-/// The data connection of the pair this child belongs to, before the join.
+/// The data connection of the pair this child belongs to, before the join: all that the join needs is made, and nothing
+/// of it has been sent.
 pub(super) struct Data {
     pub(super) pair: SessionId,
-    pub(super) ticket: Ticket,
     pub(super) conn: Conn,
 }
 
 impl Data {
+    /// Whoever gets work begins the join: this side once a partner has come, the other one once a station has.
+    fn new(direction: Direction, pair: SessionId, ticket: &Ticket, socket: TcpStream) -> io::Result<Self> {
+        let ssl = match direction {
+            Direction::Incoming => join::initiate(pair, ticket),
+            Direction::Outgoing => join::accept(pair, ticket),
+        };
+        let mut conn = Conn::tls(ssl?, Wire::new(socket))?;
+        if direction == Direction::Incoming {
+            conn.prepare();
+        }
+        Ok(Self { pair, conn })
+    }
+
     /// Whether something came, or the connection ended. Nothing is read: a parked connection costs no buffer.
     pub(super) fn has_moved(&mut self) -> bool {
         !matches!(self.conn.wire().socket().peek(&mut [0]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
@@ -61,7 +75,7 @@ impl Data {
 pub(super) enum Admission {
     Open,
     Admitted,
-    Full,
+    Full(SessionLimit),
     Unlicensed,
 }
 
@@ -159,9 +173,9 @@ impl SessionContext {
     fn on_message(&mut self, message: ToChild, descriptor: Option<OwnedFd>) -> io::Result<()> {
         match message {
             ToChild::Data { pair, ticket } => {
-                let conn = Conn::Plain(Wire::new(self.watch_socket(descriptor)?));
+                let socket = self.watch_socket(descriptor)?;
                 self.no_pair = None;
-                self.data = Some(Data { pair, ticket, conn });
+                self.data = Some(Data::new(self.facts.direction, pair, &ticket, socket)?);
             }
             ToChild::Serve { peer, has_line } => {
                 let socket = self.watch_socket(descriptor)?;
@@ -171,7 +185,7 @@ impl SessionContext {
             }
             ToChild::MakeWay => self.makes_way = true,
             ToChild::Admitted => self.admission = Admission::Admitted,
-            ToChild::Full => self.admission = Admission::Full,
+            ToChild::Full(limit) => self.admission = Admission::Full(limit),
             ToChild::Unlicensed => self.admission = Admission::Unlicensed,
             ToChild::NoPair { reason } => self.no_pair = Some(reason),
         }

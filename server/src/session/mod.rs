@@ -21,6 +21,7 @@ use common::sys;
 pub(crate) use context::ChildInit;
 use context::SessionContext;
 use refusal::Stop;
+use std::mem::ManuallyDrop;
 
 /// The whole life of a session child; gives its exit status.
 pub(crate) fn run(init: ChildInit) -> Status {
@@ -28,7 +29,9 @@ pub(crate) fn run(init: ChildInit) -> Status {
     let _ = sys::own_process_group();
     sys::set_title("parked");
     let mut context = match SessionContext::new(init) {
-        Ok(context) => context,
+        // The process ends with this function: the configuration it has inherited is not taken apart piece by piece
+        // before, which would copy each page of it that is the parent's, too.
+        Ok(context) => ManuallyDrop::new(context),
         Err(e) => {
             common::error!("a session process cannot start: {e}");
             return Status::Internal;

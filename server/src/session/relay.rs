@@ -16,8 +16,15 @@ pub(super) struct Attached {
     pub(super) conn: Conn,
     pub(super) data: Conn,
     pub(super) inspector: Inspector,
-    /// Messages of the partner that came before the relay began, checked.
-    pub(super) first: Vec<u8>,
+    pub(super) first: First,
+}
+
+/// The message of the partner that came before the relay began, checked.
+pub(super) enum First {
+    /// It goes to the station first.
+    Waiting(Vec<u8>),
+    /// So many octets are on their way to the station already.
+    Sent(usize),
 }
 
 impl Attached {
@@ -28,7 +35,10 @@ impl Attached {
         let times = ending::timeouts(&context.active.limits);
         let mut relay =
             Relay::new(&mut context.waiter, &mut self.inspector, self.conn, self.data, Side::Inner, times);
-        relay.preload(Side::Outer, &self.first);
+        match self.first {
+            First::Waiting(message) => relay.preload(Side::Outer, &message),
+            First::Sent(octets) => relay.count_passed(Side::Outer, octets),
+        }
         let (outcome, totals) = relay.run();
         let ending = Ending::of(&outcome, &self.inspector);
         end(context, &ending, totals, &self.inspector, begun);

@@ -89,17 +89,22 @@ impl Seen {
     /// checks signatures, so signatures are checked here: anybody can write a chain of names.
     pub(super) fn note_urls(&self, context: &X509StoreContextRef, anchors: &Anchors) {
         let mut facts = self.lock();
-        let Some(chain) = context.chain().filter(|chain| facts.crl_urls.is_empty() && is_signed(chain))
-        else {
-            return;
-        };
+        let Some(chain) = context.chain().filter(|_| facts.crl_urls.is_empty()) else { return };
         let is_no_anchor =
             |issuer: &&X509Ref| fingerprint(issuer).is_ok_and(|print| !anchors.roots.contains(&print));
+        let mut all = Vec::new();
         for (depth, certificate) in chain.iter().enumerate() {
+            let found = crl_urls(certificate);
+            if found.is_empty() {
+                continue;
+            }
             let above = chain.iter().skip(depth + 1).take_while(is_no_anchor);
             let issuers: Vec<X509> = above.map(ToOwned::to_owned).collect();
-            let found = crl_urls(certificate).into_iter();
-            facts.crl_urls.extend(found.map(|url| FoundUrl { url, issuers: issuers.clone() }));
+            all.extend(found.into_iter().map(|url| FoundUrl { url, issuers: issuers.clone() }));
+        }
+        // As dear as all of the verification, so only where there is something to vouch for.
+        if !all.is_empty() && is_signed(chain) {
+            facts.crl_urls = all;
         }
     }
 

@@ -16,7 +16,7 @@ use crate::installation::day_files;
 use crate::loglines::{Documented, Line};
 use crate::wait::{PATIENCE, wait_for};
 use daemon::Daemon;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use oftp2peer::ca::{Authority, Issued, Request};
 use oftp2peer::oftp::settings::{OutFile, Settings};
@@ -66,15 +66,23 @@ impl Site {
 
     /// Starts the three daemons of a prepared site, and waits until partners can connect.
     pub fn launch(&mut self) -> Result<(), SiteError> {
-        for role in Role::ALL {
-            self.restart(role)?;
-            match role {
-                Role::Api => self.wait_log(role, "listening on"),
-                Role::Server => self.wait_log(role, "daemon_start"),
-                Role::Client => self.wait_log(role, "server_joined"),
-            };
-        }
-        self.wait_open();
+        Role::ALL.into_iter().try_for_each(|role| self.bring_up(role))
+    }
+
+    /// Starts a daemon that has ended, or was not started yet, and waits until it does its work: with the client's
+    /// start partners can connect.
+    #[track_caller]
+    pub fn bring_up(&mut self, role: Role) -> Result<(), SiteError> {
+        let (own, server) = (self.mark(role), self.mark(Role::Server));
+        self.restart(role)?;
+        match role {
+            Role::Api => self.wait_log_after(role, own, "listening on"),
+            Role::Server => self.wait_log_after(role, own, "daemon_start"),
+            Role::Client => {
+                self.wait_log_after(role, own, "server_joined");
+                self.wait_log_after(Role::Server, server, "listener_open*tls")
+            }
+        };
         Ok(())
     }
 
@@ -152,8 +160,21 @@ impl Site {
         pid.unwrap_or(Pid::this())
     }
 
-    /// Children of a daemon's parent process, now.
+    /// Children of a daemon's parent process, now, but for its nursery: session processes and the API worker.
     pub fn children(&self, role: Role) -> BTreeSet<Pid> {
+        let mut all = self.family(role);
+        all.retain(|pid| !is_nursery(*pid));
+        all
+    }
+
+    /// The processes that a daemon's session processes are forked from: one, or more while one takes another's place.
+    pub fn nurseries(&self, role: Role) -> BTreeSet<Pid> {
+        let mut all = self.family(role);
+        all.retain(|pid| is_nursery(*pid));
+        all
+    }
+
+    fn family(&self, role: Role) -> BTreeSet<Pid> {
         let own = BTreeSet::from([self.pid(role)]);
         processes::of(Path::new("/nonexistent"), &own).into_iter().filter(|pid| !own.contains(pid)).collect()
     }
@@ -177,14 +198,43 @@ impl Site {
         processes::of(&self.directory, &self.daemons.values().map(Daemon::pid).collect())
     }
 
-    /// Processes of the site that have ended, and that no daemon has collected.
-    pub fn zombies(&self) -> Vec<Pid> {
-        processes::zombies(&self.daemons.values().map(Daemon::pid).collect())
+    /// Waits until a daemon's pool is full, as many children as the default wants: gives them.
+    #[track_caller]
+    pub fn wait_parked(&self, role: Role) -> BTreeSet<Pid> {
+        let full = || Some(self.titled(role, "parked")).filter(|parked| parked.len() == 4);
+        wait_for("four parked children", full)
     }
 
-    /// Whether a process was stopped, and not continued yet.
-    pub fn is_stopped(pid: Pid) -> bool {
-        processes::state(pid) == Some('T')
+    /// Waits until nobody is served, and no process has ended that no daemon has collected: three daemons, the client's
+    /// API worker, two nurseries, and full pools.
+    #[track_caller]
+    pub fn wait_idle(&self) {
+        let daemons = self.daemons.values().map(Daemon::pid).collect();
+        wait_for("three daemons, the API worker, two nurseries, four pairs, and no other process", || {
+            let pools = [Role::Server, Role::Client].map(|role| self.titled(role, "parked").len());
+            let is_idle = pools == [4, 4]
+                && self.titled(Role::Client, "API worker").len() == 1
+                && self.processes().len() == 14
+                && processes::zombies(&daemons).is_empty();
+            is_idle.then_some(())
+        });
+    }
+
+    /// All processes of a daemon, the parent last: children that are stopped and lose their parent get SIGHUP.
+    pub fn all_of(&self, role: Role) -> Vec<Pid> {
+        self.family(role).into_iter().chain([self.pid(role)]).collect()
+    }
+
+    /// Stops processes, and waits until all have: so none sees another's end.
+    #[track_caller]
+    pub fn stop(pids: &[Pid]) {
+        for pid in pids {
+            // One may have ended meanwhile.
+            let _ = kill(*pid, Signal::SIGSTOP);
+        }
+        wait_for("all processes to stop", || {
+            pids.iter().all(|pid| matches!(processes::state(*pid), Some('T' | 'Z') | None)).then_some(())
+        });
     }
 
     /// What `ps` shows of a process; empty once it is gone.
@@ -277,7 +327,7 @@ impl Site {
     pub fn limit_file_size(&self, role: Role, most: Option<u64>) {
         let limit = most.map_or_else(|| "unlimited".to_owned(), |most| most.to_string());
         let limit = format!("--fsize={limit}:");
-        for pid in self.children(role).into_iter().chain([self.pid(role)]) {
+        for pid in self.all_of(role) {
             let done = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status();
             // A session's process may have ended meanwhile.
             let is_gone = || !crate::installation::runs(pid);
@@ -435,4 +485,8 @@ impl Drop for Site {
             assert!(self.is_over, "a test that uses a site ends with Site::end");
         }
     }
+}
+
+fn is_nursery(pid: Pid) -> bool {
+    Site::title(pid).ends_with(": nursery")
 }

@@ -2,8 +2,8 @@
 
 use super::{Children, Crash, Ended, MOST_LEFT};
 use crate::messages::{ToChild, ToParent};
-use crate::parent::action::{Action, Actions};
-use crate::session::{Station, Work};
+use crate::parent::action::{Action, Actions, Work};
+use crate::session::Station;
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
@@ -66,16 +66,17 @@ impl Table {
     }
 }
 
-fn quiet(was_idle: bool) -> Ended {
-    Ended { was_idle, crash: None }
+/// It wrote no end line and needed none; `unjoined`: the number of its pair.
+fn quiet(was_idle: bool, unjoined: Option<u32>) -> Ended {
+    Ended { was_idle, unjoined: unjoined.map(id), crash: None }
 }
 
 #[test]
 fn parked_children_end_quietly_and_one_for_stations_tells_that_its_pair_was_of_no_use() {
     let mut table = Table::new();
     assert_eq!((table.children.incoming(), table.children.idle_outgoing()), (1, 1));
-    assert_eq!(table.children.reap(ONE), Some(quiet(false)));
-    assert_eq!(table.children.reap(TWO), Some(quiet(true)));
+    assert_eq!(table.children.reap(ONE), Some(quiet(false, Some(1))));
+    assert_eq!(table.children.reap(TWO), Some(quiet(true, Some(2))));
     assert_eq!(table.children.reap(TWO), None);
     assert_eq!((table.children.incoming(), table.children.idle_outgoing()), (0, 0));
 }
@@ -91,7 +92,7 @@ fn a_session_without_an_end_line_is_a_crash() {
         let crash =
             Crash { direction: Direction::Incoming, pair: Some(id(1)), partner: Some("acme".to_owned()) };
         let crash = Some(crash).filter(|_| !end_logged);
-        assert_eq!(table.children.reap(ONE), Some(Ended { was_idle: false, crash }));
+        assert_eq!(table.children.reap(ONE), Some(Ended { was_idle: false, unjoined: None, crash }));
     }
 }
 
@@ -100,7 +101,10 @@ fn a_child_that_dies_with_its_station_before_it_has_said_a_word_is_a_crash() {
     let mut table = Table::new();
     assert_eq!(table.children.assign_station(), Some(TWO));
     let crash = Crash { direction: Direction::Outgoing, pair: Some(id(2)), partner: None };
-    assert_eq!(table.children.reap(TWO), Some(Ended { was_idle: false, crash: Some(crash) }));
+    assert_eq!(
+        table.children.reap(TWO),
+        Some(Ended { was_idle: false, unjoined: Some(id(2)), crash: Some(crash) })
+    );
 }
 
 #[test]
@@ -128,7 +132,7 @@ fn retired_children_are_closed_once_and_count_no_more() {
     table.children.retire(id(9), &mut table.actions);
     assert_eq!(table.closed(), []);
     // It did not end by itself.
-    assert_eq!(table.children.reap(TWO), Some(quiet(false)));
+    assert_eq!(table.children.reap(TWO), Some(quiet(false, None)));
 }
 
 #[test]

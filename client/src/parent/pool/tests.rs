@@ -2,9 +2,8 @@
 
 use super::{Pool, QUIET};
 use crate::messages::ToChild;
-use crate::parent::action::{Action, Actions, Fork};
+use crate::parent::action::{Action, Actions, Fork, Work};
 use crate::parent::children::Children;
-use crate::session::Work;
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;

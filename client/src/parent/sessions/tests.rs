@@ -2,9 +2,9 @@
 
 use super::Sessions;
 use crate::messages::ToChild;
-use crate::parent::action::{Action, Actions, Fork};
+use crate::parent::action::{Action, Actions, Fork, Work};
 use crate::parent::children::Ended;
-use crate::session::{Station, Work};
+use crate::session::Station;
 use common::config::{ClientConfig, Limits};
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
@@ -68,7 +68,7 @@ impl Client {
 
     fn failed_pair(&mut self) -> Option<String> {
         match self.actions.pop() {
-            Some(Action::FailPair(_, reason)) => Some(reason),
+            Some(Action::FailPair(_, reason) | Action::LosePair(_, reason)) => Some(reason),
             None => None,
             Some(_) => panic!("another action"),
         }
@@ -143,7 +143,7 @@ fn the_server_has_no_more_processes_than_there_may_be() {
     }
     client.pair(4, Direction::Incoming);
     assert!(client.failed_pair().is_some());
-    client.sessions.reap(Pid::from_raw(2), client.now);
+    client.sessions.reap(Pid::from_raw(2), None, client.now, &mut client.actions);
     client.pair(4, Direction::Incoming);
     assert_eq!(client.failed_pair(), None);
     // Nobody has asked for this one.
@@ -177,14 +177,32 @@ fn a_parked_child_that_ends_by_itself_puts_the_next_pair_off() {
     let Some(Fork::Session(work)) = client.actions.pop_fork() else { panic!("no fork") };
     client.fork(1, &work);
     assert!(!asked(&mut client), "it is parked");
-    let ended = client.sessions.reap(Pid::from_raw(1), client.now);
-    assert_eq!(ended, Some(Ended { was_idle: true, crash: None }));
+    let ended = client.sessions.reap(Pid::from_raw(1), None, client.now, &mut client.actions);
+    assert_eq!(ended, Some(Ended { was_idle: true, unjoined: Some(id(1)), crash: None }));
     assert!(!asked(&mut client), "not at once");
     client.now += Duration::from_secs(1);
     assert!(asked(&mut client));
     // Without a listener nobody needs one.
     client.sessions.maintain_pool(false, client.now, &mut client.actions);
     assert_eq!(client.sessions.pool.due(), None);
+}
+
+#[test]
+fn the_server_hears_of_a_process_that_could_not_even_dial() {
+    let mut client = Client::new(Limits::default());
+    for (number, work) in [(1, Work::Partner(id(1), ticket())), (2, Work::Parked(id(2), ticket()))] {
+        for (fault, told) in
+            [(None, None), (Some("internal"), Some(format!("process {number} has ended: internal")))]
+        {
+            client.fork(number, &work);
+            client.sessions.reap(Pid::from_raw(number), fault, client.now, &mut client.actions);
+            let reason = client.failed_pair();
+            assert_eq!(
+                reason.is_some_and(|reason| reason.contains(&told.clone().unwrap_or_default())),
+                told.is_some()
+            );
+        }
+    }
 }
 
 #[test]

@@ -100,6 +100,11 @@ impl<'a, J: Judge> Relay<'a, J> {
         self.halves[side.index()].preload(judged);
     }
 
+    /// So many octets of `side` were passed on before the relay began.
+    pub fn count_passed(&mut self, side: Side, octets: usize) {
+        self.halves[side.index()].passed += octets as u64;
+    }
+
     /// Passes octets on until the session is over.
     pub fn run(mut self) -> (Outcome<J::Fault>, Totals) {
         let outcome = match self.pass_on() {

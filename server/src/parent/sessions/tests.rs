@@ -88,7 +88,7 @@ impl Bench {
                 Action::SendToChild(pid, ToChild::MakeWay, _) => Some(Done::MakeWay(pid)),
                 Action::SendToChild(pid, ToChild::NoPair { .. }, _) => Some(Done::NoPair(pid)),
                 Action::SendToChild(pid, ToChild::Admitted, _) => Some(Done::Answer(pid, "admitted")),
-                Action::SendToChild(pid, ToChild::Full, _) => Some(Done::Answer(pid, "full")),
+                Action::SendToChild(pid, ToChild::Full(_), _) => Some(Done::Answer(pid, "full")),
                 Action::SendToChild(pid, ToChild::Unlicensed, _) => Some(Done::Answer(pid, "unlicensed")),
                 Action::CloseChannel(pid) => Some(Done::Close(pid)),
                 Action::RefusePartner(_, status, _) => Some(Done::Refuse(status)),
@@ -286,15 +286,29 @@ fn a_pair_whose_client_child_was_let_go_is_retired_unless_somebody_is_served() {
     let mut bench = Bench::new();
     let (child, id) = bench.parked();
     let now = bench.now;
-    assert!(bench.sessions.retire_idle_pair(id, "why", now));
+    bench.sessions.lose_pair(id, "why", now);
     assert_eq!(bench.done(), [Done::Retire(id), Done::Close(child)]);
 
     let mut bench = Bench::new();
     let (child, id) = bench.parked();
     bench.accept(2, 2);
     assert_eq!(bench.done(), [Done::Serve(child, 2)]);
-    assert!(!bench.sessions.retire_idle_pair(id, "why", now));
+    bench.sessions.lose_pair(id, "why", now);
     assert_eq!(bench.done(), []);
+}
+
+#[test]
+fn a_client_child_that_is_gone_before_it_dials_is_told_to_whoever_waits_for_it() {
+    let mut bench = Bench::new();
+    bench.accept(2, 2);
+    let child = bench.fork();
+    bench.message(child, ToParent::Verified);
+    let [Done::Serve(..), Done::Pair(id, Direction::Incoming)] = bench.done()[..] else { panic!("no pair") };
+    let now = bench.now;
+    bench.sessions.lose_pair(id, "why", now);
+    assert_eq!(bench.done(), [Done::Retire(id), Done::NoPair(child)]);
+    bench.sessions.lose_pair(id, "why", now);
+    assert_eq!(bench.done(), [], "told once");
 }
 
 #[test]

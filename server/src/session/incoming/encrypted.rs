@@ -159,8 +159,8 @@ fn finish_join(context: &mut SessionContext, mut join: Join) -> Result<Conn, Ref
         context.read_parent()?;
         join.advance(context, true)?;
         match context.admission {
-            Admission::Full => {
-                let refusal = Refusal::new(Status::Capacity, "the partner has as many sessions as it may");
+            Admission::Full(limit) => {
+                let refusal = Refusal::new(Status::Capacity, limit.detail());
                 return Err(Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal });
             }
             Admission::Unlicensed => return Err(Refusal::new(Status::Licence, "the licence has expired")),
@@ -205,9 +205,7 @@ impl Join {
     /// One step, if the partner is trusted by now.
     fn advance(&mut self, context: &mut SessionContext, trusted: bool) -> Result<(), Refusal> {
         if let (Stage::Waiting, true) = (&self.stage, trusted) {
-            if let Some(Data { pair, ticket, conn }) = context.data.take() {
-                let ssl = join::initiate(pair, &ticket).map_err(|e| Refusal::internal(&e))?;
-                let conn = conn.encrypt(ssl).map_err(|e| Refusal::internal(&e))?;
+            if let Some(Data { pair, conn }) = context.data.take() {
                 self.stage = Stage::Handshake(pair, Box::new(conn));
             } else if let Some(reason) = context.no_pair.take() {
                 self.again(context, &reason)?;

@@ -3,7 +3,7 @@
 
 use crate::session::context::SessionContext;
 use crate::session::refusal::{Refusal, Stop};
-use crate::session::relay::Attached;
+use crate::session::relay::{Attached, First};
 use common::link::join::{self, Open, Opened, Opening, OpeningError};
 use common::net::{Conn, Interrupted, Read};
 use common::oftp::EsidReason;
@@ -29,7 +29,8 @@ impl Greeted {
     pub(in crate::session) fn attach(mut self, context: &mut SessionContext) -> Result<Attached, Stop> {
         match self.ask(context) {
             Ok(()) => {
-                Ok(Attached { conn: self.conn, data: self.data, inspector: self.inspector, first: self.ssid })
+                let first = First::Sent(self.ssid.len());
+                Ok(Attached { conn: self.conn, data: self.data, inspector: self.inspector, first })
             }
             Err(refusal) => {
                 if let Some(reason) = refusal.esid {
@@ -53,7 +54,8 @@ impl Greeted {
             profile: partner.map(|partner| partner.profile).unwrap_or_default(),
             allow: partner.map(|partner| partner.allow).unwrap_or_default(),
         };
-        join::send(&mut self.data, &question).map_err(|e| lost(&e))?;
+        // The SSID does not wait for the answer: if there is no station, nobody reads it.
+        join::send_ahead(&mut self.data, &question, &self.ssid).map_err(|e| lost(&e))?;
         let mut opening = Opening::default();
         loop {
             match opening.receive::<Opened>(&mut self.data).map_err(|e| lost(&e))? {

@@ -7,7 +7,7 @@ use crate::session::handshake;
 use crate::session::refusal::PendingRefusal;
 use crate::session::refusal::Refusal;
 use crate::session::refusal::Stop;
-use crate::session::relay::Attached;
+use crate::session::relay::{Attached, First};
 use crate::session::tls_refusal;
 use common::config::CertificateRule;
 use common::link::join::{self, Open, Reached};
@@ -46,7 +46,7 @@ impl Chosen {
             let refusal = Refusal::new(Status::LinkBroke, e.to_string());
             return Err(take_leave(conn, &inspector, refusal).part(context).into());
         }
-        Ok(Attached { conn, data: self.data, inspector, first })
+        Ok(Attached { conn, data: self.data, inspector, first: First::Waiting(first) })
     }
 
     /// The partner, verified, and its first message.

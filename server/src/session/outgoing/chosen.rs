@@ -63,9 +63,8 @@ fn admission(context: &mut SessionContext, partner: &Partner) -> Result<(), Refu
         context.read_parent()?;
         match context.admission {
             Admission::Admitted => return Ok(()),
-            Admission::Full => {
-                let detail = "there are as many outgoing sessions as there may be";
-                return Err(Refusal::new(Status::Capacity, detail).notify_operator());
+            Admission::Full(limit) => {
+                return Err(Refusal::new(Status::Capacity, limit.detail()).notify_operator());
             }
             Admission::Unlicensed => {
                 return Err(

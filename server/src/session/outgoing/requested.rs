@@ -53,10 +53,8 @@ pub(in crate::session) fn wait_for_station(context: &mut SessionContext) -> Resu
 /// TLS with the ticket; the client's child begins.
 fn join(context: &mut SessionContext, data: Data) -> Result<Conn, Stop> {
     sys::set_title("joining");
-    let Data { pair, ticket, conn } = data;
+    let Data { pair, mut conn } = data;
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
-    let ssl = join::accept(pair, &ticket).map_err(|e| Refusal::internal(&e))?;
-    let mut conn = conn.encrypt(ssl).map_err(|e| Refusal::internal(&e))?;
     let failed = |conn: &mut Conn, reason: String| {
         let address = conn.peer_addr().map(|address| address.to_string()).unwrap_or_default();
         Event::new(&events::PAIR_REFUSED).field("address", address).field("reason", reason).log();

@@ -79,6 +79,8 @@ pub struct Request {
     pub to_day: i64,
     /// Its last second, in place of `to_day`.
     pub until: Option<SystemTime>,
+    /// Further extensions: number, critical, contents in DER.
+    pub extensions: Vec<(&'static str, bool, Vec<u8>)>,
     /// Its key.
     pub key: Key,
     /// Where its issuer's CRL is published.
@@ -100,6 +102,7 @@ impl Request {
             from_day: -1,
             to_day: 365,
             until: None,
+            extensions: Vec::new(),
             key: Key::P256,
             crl_url: None,
             oddity: None,
@@ -383,15 +386,23 @@ fn extend(builder: &mut X509Builder, request: &Request, issuer: Option<&Issued>)
     if let Some(url) = &request.crl_url {
         builder.append_extension(crl_distribution_point(url)?)?;
     }
+    for (number, critical, contents) in &request.extensions {
+        builder.append_extension(extension(number, *critical, contents)?)?;
+    }
     Ok(())
+}
+
+/// Any extension, whatever its contents are.
+fn extension(number: &str, critical: bool, contents: &[u8]) -> Result<X509Extension, ErrorStack> {
+    let contents = Asn1OctetString::new_from_bytes(contents)?;
+    X509Extension::new_from_der(Asn1Object::from_str(number)?.as_ref(), critical, &contents)
 }
 
 /// RFC 5280 §4.2.1.13: one distribution point with one full name.
 fn crl_distribution_point(url: &str) -> Result<X509Extension, ErrorStack> {
     let full_name = der::tlv(0xa0, &der::tlv(0x86, url.as_bytes()));
     let point = der::tlv(0x30, &der::tlv(0xa0, &full_name));
-    let contents = Asn1OctetString::new_from_bytes(&der::sequence(&[&point]))?;
-    X509Extension::new_from_der(Asn1Object::from_str("2.5.29.31")?.as_ref(), false, &contents)
+    extension("2.5.29.31", false, &der::sequence(&[&point]))
 }
 
 /// `CCYYMMDD` and `HHMMSS` (UTC).

@@ -1,0 +1,84 @@
+//! The process that a daemon's session processes are forked from: it is alone, holds nothing of a session, and is
+//! replaced when it is gone or when what its children inherit has changed.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
+use std::fs;
+use t::site::{Flight, Role, Site};
+use t::wait::wait_for;
+
+const DAEMONS: [Role; 2] = [Role::Server, Role::Client];
+
+/// The one nursery of each daemon, once the pool is full.
+fn nurseries(site: &Site) -> [Pid; 2] {
+    DAEMONS.map(|role| {
+        wait_for("four parked children and one nursery", || {
+            let all = site.nurseries(role);
+            let is_full = site.titled(role, "parked").len() == 4;
+            (is_full && all.len() == 1).then(|| all.first().copied()).flatten()
+        })
+    })
+}
+
+/// More sessions than there are parked pairs.
+fn assert_serves(site: &Site) {
+    (0..6).for_each(|_| site.assert_works());
+}
+
+#[test]
+fn a_nursery_that_is_ended_is_replaced_and_sessions_go_on() {
+    let site = Site::start("nursery-killed").unwrap();
+    let mut seen = BTreeSet::new();
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+        for nursery in nurseries(&site) {
+            assert!(seen.insert(nursery), "it is another one");
+            kill(nursery, signal).unwrap();
+        }
+        for role in DAEMONS {
+            wait_for("the nursery to be gone", || site.nurseries(role).is_disjoint(&seen).then_some(()));
+        }
+        assert_serves(&site);
+        assert!(flight.land().unwrap().is_good());
+    }
+    for role in DAEMONS {
+        assert!(!site.log(role).contains(" session_crashed "), "no session was its");
+    }
+    site.end();
+}
+
+#[test]
+fn a_nursery_holds_no_connection() {
+    let site = Site::start("nursery-empty").unwrap();
+    let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    assert_serves(&site);
+    for nursery in nurseries(&site) {
+        let folder = fs::read_dir(format!("/proc/{nursery}/fd")).unwrap();
+        let open: Vec<_> = folder.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect();
+        let sockets = open.iter().filter(|open| open.to_string_lossy().starts_with("socket:")).count();
+        assert_eq!(sockets, 1, "its channel alone: {open:?}");
+    }
+    assert!(flight.land().unwrap().is_good());
+    site.end();
+}
+
+#[test]
+fn another_log_level_is_that_of_new_session_processes_too() {
+    let mut site = Site::start("nursery-level").unwrap();
+    let before = nurseries(&site);
+    for role in DAEMONS {
+        let mark = site.mark(role);
+        site.signal(role, Signal::try_from(20).unwrap());
+        site.wait_log_after(role, mark, "level=TRACE");
+    }
+    site.wait_pool();
+    let marks = DAEMONS.map(|role| site.mark(role));
+    assert_serves(&site);
+    for (role, mark) in DAEMONS.into_iter().zip(marks) {
+        site.wait_log_after(role, mark, " TRACE ");
+    }
+    let after = nurseries(&site);
+    assert!(before.iter().all(|old| !after.contains(old)), "{before:?} {after:?}");
+    site.end();
+}

@@ -1,0 +1,105 @@
+//! One chain of proxies as it is seen from outside: where it listens, and what its processes have used so far.
+
+use std::fs;
+use std::iter::Sum;
+use std::ops::{Add, Sub};
+
+/// Clock ticks of `/proc/PID/stat`, a second (USER_HZ, which is 100 wherever we run).
+const TICKS: f64 = 100.0;
+
+/// A chain.
+pub(crate) struct Chain {
+    /// What the table calls it.
+    pub(crate) name: String,
+    /// `HOST:PORT` where partners connect.
+    pub(crate) address: String,
+    /// Its processes; what they have forked counts, too.
+    processes: Vec<u32>,
+}
+
+/// What processes have used since they began, with what their ended children had.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// CPU seconds, of user and system together.
+    pub(crate) cpu: f64,
+    /// CPU seconds of the system.
+    pub(crate) system: f64,
+    /// Page faults that needed no disk.
+    pub(crate) faults: f64,
+}
+
+impl Add for Usage {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu + other.cpu,
+            system: self.system + other.system,
+            faults: self.faults + other.faults,
+        }
+    }
+}
+
+impl Sub for Usage {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu - other.cpu,
+            system: self.system - other.system,
+            faults: self.faults - other.faults,
+        }
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Add::add)
+    }
+}
+
+impl Chain {
+    /// From `NAME=HOST:PORT,PID,...`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("--chain takes NAME=HOST:PORT,PID,..., not '{text}'");
+        let (name, rest) = text.split_once('=').ok_or_else(wrong)?;
+        let mut parts = rest.split(',');
+        let address = parts.next().ok_or_else(wrong)?;
+        let processes = parts.map(|pid| pid.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
+        Ok(Self { name: name.to_owned(), address: address.to_owned(), processes })
+    }
+
+    /// What all of its processes have used.
+    pub(crate) fn usage(&self) -> Usage {
+        self.family().into_iter().map(usage).sum()
+    }
+
+    /// Its processes and all beneath them.
+    fn family(&self) -> Vec<u32> {
+        let mut all = self.processes.clone();
+        let mut at = 0;
+        while let Some(pid) = all.get(at) {
+            all.extend(children(*pid));
+            at += 1;
+        }
+        all
+    }
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// proc_pid_stat(5): a process that is gone by now has been counted by its parent.
+fn usage(pid: u32) -> Usage {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<f64> = stat
+        .rsplit_once(") ")
+        .map(|(_, fields)| fields.split(' ').map(|field| field.trim().parse().unwrap_or(0.0)).collect())
+        .unwrap_or_default();
+    // Numbered as the manual does.
+    let sum = |numbers: &[usize]| numbers.iter().filter_map(|number| fields.get(number - 3)).sum::<f64>();
+    Usage { cpu: sum(&[14, 15, 16, 17]) / TICKS, system: sum(&[15, 17]) / TICKS, faults: sum(&[10, 11]) }
+}

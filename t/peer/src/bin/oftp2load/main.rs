@@ -1,0 +1,96 @@
+//! `oftp2load`: the load of `scripts/bench chain`. Opens valid OFTP2 sessions through several chains of proxies in
+//! turn, measures each from outside, and prints one table of medians with the ratios of our own chain to the others.
+//! Reading order: `chain` (what is measured), `call` (one session), `measure` (many), `table`.
+#![forbid(unsafe_code)]
+
+mod call;
+mod chain;
+mod measure;
+mod table;
+
+use call::Caller;
+use chain::Chain;
+use getopts::{Matches, Options};
+use measure::{MEASURES, Measure};
+use oftp2peer::oftp::settings::Settings;
+use oftp2peer::transport::tls::Tls;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use table::Table;
+
+const HELP: &str = "\
+oftp2load: measures chains of proxies with OFTP2 sessions, see scripts/bench
+
+  oftp2load --chain NAME=HOST:PORT,PID... --cert FILE --key FILE --ca FILE --ssid CODE --password PW [options]
+            MEASURE...
+
+  --chain NAME=HOST:PORT,PID,...   a chain: where partners connect, and the processes that it is made of (repeated; the
+                                   last one is held against the others)
+  --rounds N     rounds, of which the medians are shown (default 5)
+  --seconds N    how long one measure lasts in one round (default 2)
+  --sessions N   end each measure after so many sessions
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(words) => {
+            eprintln!("oftp2load: {words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<(), String> {
+    let mut options = Options::new();
+    for name in ["cert", "key", "ca", "ssid", "password", "rounds", "seconds", "sessions"] {
+        options.optopt("", name, "", "");
+    }
+    options.optmulti("", "chain", "", "").optflag("h", "help", "");
+    let matches = options.parse(args).map_err(|error| error.to_string())?;
+    if matches.opt_present("help") {
+        println!("{HELP}\nMeasures:");
+        for measure in &MEASURES {
+            println!("  {:12} {}", measure.name, measure.what);
+        }
+        return Ok(());
+    }
+    let chains =
+        matches.opt_strs("chain").iter().map(|text| Chain::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let measures = matches.free.iter().map(|name| Measure::named(name)).collect::<Result<Vec<_>, _>>()?;
+    let caller = caller(&matches)?;
+    let mut table = Table::new(chains.iter().map(|chain| chain.name.clone()));
+    for round in 1..=number(&matches, "rounds", 5)? {
+        for measure in &measures {
+            eprintln!("    round {round}: {}", measure.name);
+            for (column, chain) in chains.iter().enumerate() {
+                for (row, value) in measure.take(&caller, chain)? {
+                    table.add(row, column, value);
+                }
+            }
+        }
+    }
+    println!("{table}");
+    Ok(())
+}
+
+fn caller(matches: &Matches) -> Result<Caller, String> {
+    let text = |name| matches.opt_str(name).ok_or_else(|| format!("--{name} is missing; try -h"));
+    let file = |name| text(name).map(PathBuf::from);
+    let (certificate, key) = (file("cert")?, file("key")?);
+    let tls = Tls::from_files(Some((&certificate, &key)), Some(&file("ca")?));
+    let context = tls.and_then(|tls| tls.context()).map_err(|error| error.to_string())?;
+    Ok(Caller {
+        context,
+        settings: Settings::new(&text("ssid")?, &text("password")?),
+        time: Duration::from_secs(number(matches, "seconds", 2)?),
+        sessions: number(matches, "sessions", u64::MAX)?,
+    })
+}
+
+fn number(matches: &Matches, name: &str, unset: u64) -> Result<u64, String> {
+    let Some(text) = matches.opt_str(name) else { return Ok(unset) };
+    text.parse().map_err(|_| format!("--{name} takes a number, not '{text}'"))
+}
