@@ -18,12 +18,11 @@ pub(crate) async fn check_partner(
             partner.short_name
         )));
     }
-    let all = partners::all(connection).await?;
-    match all.iter().find(|other| other.ssid == partner.ssid && other.short_name != partner.short_name) {
+    match partners::named(connection, &partner.ssid).await?.filter(|other| *other != partner.short_name) {
         None => Ok(()),
         Some(other) => Err(ChangeError::Refused(format!(
-            "the SSIDCODE '{}' belongs to partner '{}' already",
-            partner.ssid, other.short_name
+            "the SSIDCODE '{}' belongs to partner '{other}' already",
+            partner.ssid
         ))),
     }
 }

@@ -171,7 +171,8 @@ fn corrupt(row: &Recorded) -> DbError {
     DbError::Corrupt(format!("row {} of the audit", row.number))
 }
 
-fn as_json(row: &Recorded) -> Result<Value, CliError> {
+/// A row with its values, as programs take it.
+pub(super) fn as_json(row: &Recorded) -> Result<Value, CliError> {
     let Difference { old, new } = difference(row)?;
     let Recorded { number, entry, previous, hash } = row;
     Ok(json!({

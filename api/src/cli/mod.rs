@@ -27,6 +27,7 @@ mod proxyclient;
 mod reports;
 mod service;
 mod setup;
+mod support;
 mod token;
 mod transfer;
 mod trust;
@@ -95,6 +96,7 @@ static COMMANDS: &[&[Command]] = &[
     expiry::COMMANDS,
     audit::COMMANDS,
     reports::COMMANDS,
+    support::COMMANDS,
 ];
 
 const HELP: &str = "\
@@ -127,6 +129,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   audit list|show|verify|revert     who has changed what, and back
   log                               what the daemons reported
   sessions                          their sessions
+  support                           what helps to find a fault, in one file without secrets
 
 Every command has -h, and --db FILE|postgres://URL|@FILE (default: os4xapi.db beside the binary). One that changes
 something has --dry-run and --if-version N, and leaves a row in the audit.

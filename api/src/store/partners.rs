@@ -60,6 +60,12 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
     })
 }
 
+/// The short name of the partner with this SSIDCODE.
+pub(crate) async fn named(connection: &mut AnyConnection, ssid: &str) -> Result<Option<String>, DbError> {
+    let row = sqlx::query("SELECT short_name FROM os4x_partners WHERE ssid = $1").bind(ssid);
+    Ok(row.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()?)
+}
+
 /// Adds `partner`, or takes the place of the one with its short name.
 pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), DbError> {
     sqlx::query(

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 /// Commands that change nothing in the database.
-const READING: [&str; 23] = [
+const READING: [&str; 24] = [
     "serve",
     "backup",
     "export",
@@ -32,6 +32,7 @@ const READING: [&str; 23] = [
     "expiry",
     "log",
     "sessions",
+    "support",
     "audit list",
     "audit show",
     "audit verify",

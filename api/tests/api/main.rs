@@ -48,6 +48,8 @@ mod setup;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod support;
+#[cfg(test)]
 mod tokens;
 #[cfg(test)]
 mod transfers;

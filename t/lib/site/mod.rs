@@ -160,8 +160,8 @@ impl Site {
         pid.unwrap_or(Pid::this())
     }
 
-    /// Children of a daemon's parent process, now, but for its nursery and the API watcher: session processes and the API
-    /// worker.
+    /// Children of a daemon's parent process, now, but for its nursery and the API watcher: session processes and the
+    /// API worker.
     pub fn children(&self, role: Role) -> BTreeSet<Pid> {
         let mut all = self.family(role);
         all.retain(|pid| !is_nursery(*pid) && !is_watcher(*pid));

@@ -1,0 +1,156 @@
+//! `os4xapi support`: what somebody needs who looks into a fault of this site, in one file without secrets, and a list
+//! of what is in it, so that its owner can judge before it is sent.
+
+mod archive;
+
+use super::args::{Invocation, Opt};
+use super::error::CliError;
+use super::{Command, audit as audit_commands, output};
+use crate::change::document;
+use crate::db::generation;
+use crate::expiry;
+use crate::settings::{SETTINGS, Values};
+use crate::store::audit::{self, Filter};
+use crate::store::{configuration, crl_urls, journal, proxies, sessions};
+use common::text::clock;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sqlx::AnyConnection;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+/// Newest entries of the system log, sessions, and acts.
+const NEWEST: u32 = 1_000;
+/// Octets of the end of the API's log.
+const LOG: u64 = 1 << 20;
+
+pub(super) static COMMANDS: &[Command] = &[Command {
+    words: "support",
+    changes: false,
+    help: HELP,
+    options: &[Opt::Output],
+    arguments: (0, 0),
+    run: |invocation| Box::pin(support(invocation)),
+}];
+
+const HELP: &str = "\
+usage: os4xapi support -o FILE [--db DB]
+
+Writes what helps to find a fault of this site into FILE, an archive (tar) with mode 0600, and lists what is in it:
+versions, settings, tables, what ends, the newest acts, entries of the system log and sessions, the end of the API's
+log. No key, token or password is in it. Names and addresses of partners are.
+
+-o FILE: the archive
+";
+
+/// A file of the archive.
+struct File {
+    name: &'static str,
+    what: &'static str,
+    content: String,
+}
+
+async fn support(invocation: Invocation) -> Result<(), CliError> {
+    let path = invocation.value("o").ok_or_else(|| CliError::Usage("-o FILE is missing".into()))?;
+    let place = invocation.location()?.to_string();
+    let db = invocation.open().await?;
+    let files = files(&mut *db.snapshot().await?, &place).await?;
+    let mut archive = String::new();
+    let now = clock::now();
+    for file in &files {
+        archive::append(&mut archive, &format!("os4xapi-support/{}", file.name), &file.content, now);
+    }
+    archive::finish(&mut archive);
+    output::write_secret_to(&archive, Some(&path))?;
+    let mut table = output::Table::new(&["FILE", "OCTETS", "WHAT"]);
+    for File { name, what, content } in &files {
+        table.row(&[(*name).to_owned(), content.len().to_string(), (*what).to_owned()]);
+    }
+    table.print("")?;
+    output::say(&format!(
+        "Written to {path}, without keys, tokens and passwords: look into it before you send it."
+    ))
+}
+
+async fn files(connection: &mut AnyConnection, place: &str) -> Result<Vec<File>, CliError> {
+    let values = configuration::values(connection).await?;
+    let (document, left_out) = document::export(connection, None).await?;
+    let filter = Filter { since: i64::MIN, ..Filter::default() };
+    let acts = audit::list(connection, &filter, NEWEST).await?;
+    let acts: Vec<Value> = acts.iter().map(audit_commands::as_json).collect::<Result<_, _>>()?;
+    let mut files = vec![
+        file(
+            "about.json",
+            "versions, and the state of the database",
+            &about(connection, place, &left_out).await?,
+        )?,
+        file("settings.json", "all settings", &settings(&values))?,
+        file("site.json", "what 'os4xapi export' writes", &document)?,
+        file("expiry.json", "what ends", &expiry::ends(connection).await?)?,
+        file("downloads.json", "URLs of CRLs, and how the downloads went", &downloads(connection).await?)?,
+        file("audit.json", "the newest acts", &acts)?,
+        file(
+            "log.json",
+            "the newest entries of the system log",
+            &journal::entries(connection, NEWEST).await?,
+        )?,
+        file("sessions.json", "the newest sessions", &sessions::newest(connection, NEWEST).await?)?,
+    ];
+    if let Some(content) = end_of(Path::new(values.text("api_log_file"))) {
+        files.push(File { name: "api.log", what: "the end of the API's log", content });
+    }
+    Ok(files)
+}
+
+fn file<T: Serialize>(name: &'static str, what: &'static str, value: &T) -> Result<File, CliError> {
+    Ok(File { name, what, content: output::as_json(value)? })
+}
+
+async fn about(connection: &mut AnyConnection, place: &str, left_out: &[String]) -> Result<Value, CliError> {
+    let servers = proxies::all(connection).await?.into_iter();
+    let servers: Vec<Value> = servers
+        .map(|proxy| json!({"proxy_id": proxy.id, "name": proxy.name, "addresses": proxy.addresses}))
+        .collect();
+    let broken = audit::verify(connection).await?.err().map(|broken| broken.to_string());
+    Ok(json!({
+        "os4xapi": env!("CARGO_PKG_VERSION"),
+        "openssl": openssl::version::version(),
+        "system": std::env::consts::ARCH,
+        "time": clock::rfc3339(clock::now()),
+        "database": place,
+        "generation": generation(connection).await?,
+        "audit_broken": broken,
+        "clients_of_the_last_day": journal::callers(connection, clock::now() - clock::DAY).await?,
+        "servers": servers,
+        "left_out": left_out,
+    }))
+}
+
+fn settings(values: &Values) -> Value {
+    let shown = SETTINGS.iter().filter(|setting| !setting.is_secret());
+    shown.map(|setting| (setting.name.to_owned(), json!(setting.shown(values.text(setting.name))))).collect()
+}
+
+async fn downloads(connection: &mut AnyConnection) -> Result<Vec<Value>, CliError> {
+    let sources = crl_urls::sources(connection).await?.into_iter();
+    Ok(sources
+        .map(|source| {
+            json!({"url": source.url, "due": source.due, "failures": source.failures, "tried": source.tried,
+                   "fetched": source.fetched, "error": source.error})
+        })
+        .collect())
+}
+
+/// The end of a log, from a whole line on.
+fn end_of(path: &Path) -> Option<String> {
+    let mut file = std::fs::File::open(path).ok().filter(|_| !path.as_os_str().is_empty())?;
+    let from = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len().saturating_sub(LOG);
+    file.seek(SeekFrom::Start(from)).ok()?;
+    let mut octets = Vec::new();
+    file.take(LOG).read_to_end(&mut octets).ok()?;
+    let text = String::from_utf8_lossy(&octets).into_owned();
+    match text.split_once('\n') {
+        Some((_, whole)) if from > 0 => Some(whole.to_owned()),
+        _ => Some(text),
+    }
+}
