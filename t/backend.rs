@@ -319,6 +319,8 @@ fn failing(
     let (mut site, tamper) = tampered(patient(name));
     // The first renewal of the client's certificate is due at half time.
     tamper.set("proxy_enrol", Conduct::edit(|answer| answer["valid_seconds"] = json!(100)));
+    // It is asked once a minute alone.
+    tamper.set("proxy_wait", Conduct::older());
     site.launch().unwrap();
     let all = matches!(config, Conduct::Stall);
     for function in FUNCTIONS.into_iter().filter(|_| all) {

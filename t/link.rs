@@ -345,7 +345,7 @@ fn a_client_renews_its_control_connection_and_is_never_gone() {
     wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
     let mut second = Control::open(&site, Some(&Identity::enrolled(&site).unwrap())).unwrap();
     second.send(&json!({"hello": {"version": 1, "renews": secret}})).unwrap();
-    assert_eq!(second.receive().unwrap(), json!({"welcome": {"version": 1}}));
+    assert_eq!(second.receive().unwrap(), json!({"welcome": {"version": 1, "changes": true}}));
     site.wait_log_after(Role::Server, mark, "client_joined*renewed=yes");
     // The first is closed; pairs are asked for on the second one.
     while first.receive().is_ok() {}

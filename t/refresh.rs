@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 use t::installation::free_address;
-use t::link::Control;
+use t::link::{Control, Dmz};
 use t::loglines::Line;
 use t::site::sockets::is_open;
 use t::site::{Builder, Flight, PartnerEntry, Role, Site};
@@ -247,13 +247,30 @@ fn a_change_is_in_force_at_once_and_whoever_watches_for_it_is_replaced() {
     site.end();
 }
 
+/// An older server would take the word for a fault.
+#[test]
+fn a_server_is_told_of_changes_if_it_has_said_that_it_takes_the_word() {
+    for changes in [true, false] {
+        let mut site = Builder::new("changes").prepare().unwrap();
+        site.bring_up(Role::Api).unwrap();
+        let mut dmz = Dmz::welcome(&mut site, &json!({"version": 1, "changes": changes})).unwrap();
+        wait_for("the API watcher", || site.watcher());
+        // The client listens for stations then, and wants pairs for them.
+        let (ip, port) = (site.outgoing.ip().to_string(), site.outgoing.port().to_string());
+        site.api(&["proxyclient", "add", "127.0.0.1", "--listen-ip", &ip, "--port", &port]).unwrap();
+        let said = dmz.wait_message("want-outgoing").unwrap();
+        assert_eq!(said.contains(&json!("config-changed")), changes, "{said:?}");
+        drop(dmz);
+        site.end();
+    }
+}
+
 /// An older one says that there is no such function.
 #[test]
 fn a_backend_that_cannot_tell_of_changes_is_asked_as_before() {
     let mut site = Builder::new("older-backend").prepare().unwrap();
     let tamper = Tamper::before(&mut site).unwrap();
-    let unknown = json!({"ok": false, "error": {"code": "unknown_function", "message": "There is none."}});
-    tamper.set("proxy_wait", Conduct::Answer(404, unknown.to_string()));
+    tamper.set("proxy_wait", Conduct::older());
     site.launch().unwrap();
     tamper.wait_calls("proxy_wait", 1);
     site.assert_works();

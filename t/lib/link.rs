@@ -304,11 +304,16 @@ pub struct Dmz {
 impl Dmz {
     /// Starts the site's client and lets it in.
     pub fn take_over(site: &mut Site) -> Result<Self, SiteError> {
+        Self::welcome(site, &json!({"version": VERSION}))
+    }
+
+    /// The same with these members of the welcome.
+    pub fn welcome(site: &mut Site, members: &Value) -> Result<Self, SiteError> {
         let listener = TcpListener::bind(site.internal)?;
         site.restart(Role::Client)?;
         let mut control = Control::accept(&listener, &Identity::licence(site)?)?;
         control.receive()?;
-        control.send(&json!({"welcome": {"version": VERSION}}))?;
+        control.send(&json!({"welcome": members}))?;
         listener.set_nonblocking(true)?;
         Ok(Self { listener, control, pairs: 0, pinged: Instant::now() })
     }
@@ -329,8 +334,18 @@ impl Dmz {
 
     /// Waits until the client wants a pair for a station.
     pub fn wait_wish(&mut self) -> Result<(), SiteError> {
-        while self.control.receive()? != "want-outgoing" {}
-        Ok(())
+        self.wait_message("want-outgoing").map(|_| ())
+    }
+
+    /// Waits until the client says this; what it has said before.
+    pub fn wait_message(&mut self, message: &str) -> Result<Vec<Value>, SiteError> {
+        let mut before = Vec::new();
+        loop {
+            match self.control.receive()? {
+                said if said == message => return Ok(before),
+                said => before.push(said),
+            }
+        }
     }
 
     /// Waits until the client renews, however long that takes; its new connection, on which nothing was said yet.

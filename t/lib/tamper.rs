@@ -9,7 +9,7 @@ use oftp2peer::ca::{Authority, Request};
 use oftp2peer::oftp::codec::hex;
 use openssl::hash::MessageDigest;
 use openssl::ssl::{Ssl, SslContext, SslMethod, SslStream};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -40,6 +40,12 @@ pub enum Conduct {
 }
 
 impl Conduct {
+    /// That of a backend that is older than the function.
+    pub fn older() -> Self {
+        let error = json!({"code": "unknown_function", "message": "There is no such function."});
+        Self::Answer(404, json!({"ok": false, "error": error}).to_string())
+    }
+
     /// The backend's answer with this change.
     pub fn edit(change: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
         Self::Edit(Arc::new(change))

@@ -17,6 +17,8 @@ pub(super) struct ServerConnection {
     /// Where the server was reached: data connections go to the same address.
     pub(super) address: SocketAddr,
     pub(super) proxy_id: ProxyId,
+    /// The server takes `ConfigChanged`: it has said so in its Welcome.
+    pub(super) hears_changes: bool,
 }
 
 /// The server, once it is joined.
@@ -39,6 +41,10 @@ impl Server {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.current.address
+    }
+
+    pub(super) fn hears_changes(&self) -> bool {
+        self.current.hears_changes
     }
 
     pub(super) fn proxy_id(&self) -> ProxyId {

@@ -246,7 +246,12 @@ impl Terms {
         let proxy_id = self.check_server(&conn)?;
         let mut control = Control::new(conn);
         control.send(&ToServer::Hello { version: VERSION, renews: self.renews.clone() })?;
-        Ok(Progress::Next(Stage::Greeting(Box::new(ServerConnection { control, address, proxy_id }))))
+        Ok(Progress::Next(Stage::Greeting(Box::new(ServerConnection {
+            control,
+            address,
+            proxy_id,
+            hears_changes: false,
+        }))))
     }
 
     fn check_server(&self, conn: &Conn) -> Result<ProxyId, JoinError> {
@@ -262,11 +267,14 @@ pub(super) enum Joining {
 }
 
 fn read_welcome(mut connection: Box<ServerConnection>) -> Result<Progress, JoinError> {
-    let ServerConnection { control, .. } = connection.as_mut();
+    let ServerConnection { control, hears_changes, .. } = connection.as_mut();
     control.advance()?;
     match control.receive()? {
-        Some(ToClient::Welcome { version: VERSION }) => Ok(Progress::Welcome(connection)),
-        Some(ToClient::Welcome { version }) => Err(JoinError::Version(version)),
+        Some(ToClient::Welcome { version: VERSION, changes }) => {
+            *hears_changes = changes;
+            Ok(Progress::Welcome(connection))
+        }
+        Some(ToClient::Welcome { version, .. }) => Err(JoinError::Version(version)),
         Some(ToClient::Refused { reason }) => Err(JoinError::Refused(reason)),
         Some(_) => Err(JoinError::NotWelcome),
         None => Ok(Progress::Wait(Stage::Greeting(connection))),

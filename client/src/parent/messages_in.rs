@@ -3,7 +3,7 @@
 use super::Parent;
 use super::action::Action;
 use super::backend_call::{Answer, BackendCall};
-use super::control;
+use super::control::{self, Server};
 use super::join::Joining;
 use crate::backend::{Done, Reply};
 use crate::messages::ToParent;
@@ -132,7 +132,9 @@ impl Parent {
         {
             common::debug!("the backend has generation {generation}");
             self.backend.ask(BackendCall::ClientConfig, &mut self.actions);
-            self.actions.push(Action::SendToServer(ToServer::ConfigChanged));
+            if self.server.as_ref().is_some_and(Server::hears_changes) {
+                self.actions.push(Action::SendToServer(ToServer::ConfigChanged));
+            }
         }
     }
 

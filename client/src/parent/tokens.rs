@@ -78,7 +78,7 @@ mod tests {
         ] {
             assert_eq!(source(token), Some(its));
         }
-        for token in [Token(4), Token(15), Token(usize::MAX)] {
+        for token in [Token(5), Token(15), Token(usize::MAX)] {
             assert_eq!(source(token), None);
         }
     }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// Version of the link's protocol; both ends must be of the same.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 1;
 /// Both ends ping this often.
 pub const PING_EVERY: Duration = Duration::from_secs(5);
 /// A client answers a ping at once. One that has not done so for this long has to make room for another client.
@@ -51,6 +51,9 @@ pub enum ToClient {
     Welcome {
         /// `VERSION`.
         version: u32,
+        /// The server takes `ConfigChanged`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        changes: bool,
     },
     /// Instead of `Welcome`: why not. The connection closes.
     Refused {
@@ -131,7 +134,8 @@ pub enum ToServer {
         #[serde(default)]
         retired: bool,
     },
-    /// There is another generation of the configuration: the server asks for it at once.
+    /// There is another generation of the configuration: the server asks for it at once. Only for a server that has
+    /// said `changes`.
     ConfigChanged,
     /// One more pair for outgoing sessions, please. Each gets one answer, in order: `Pair` or `NoOutgoing`.
     WantOutgoing,

@@ -262,7 +262,7 @@ impl Parent {
             .log();
         let renews = client.renews();
         self.client = Some(client);
-        self.send_to_client(&ToClient::Welcome { version: VERSION });
+        self.send_to_client(&ToClient::Welcome { version: VERSION, changes: true });
         if !renews {
             self.request_config();
         }

@@ -23,7 +23,8 @@ fn connection() -> (ServerConnection, Peer) {
         Conn::Plain(Wire::new(TcpStream::from_std(stream)))
     };
     let proxy_id = ProxyId::of_key(&PKey::generate_ed25519().unwrap()).unwrap().unwrap();
-    (ServerConnection { control: Control::new(conn(ours)), address, proxy_id }, Control::new(conn(theirs)))
+    let control = Control::new(conn(ours));
+    (ServerConnection { control, address, proxy_id, hears_changes: false }, Control::new(conn(theirs)))
 }
 
 /// Tries until there is something: the octets are on their way.
