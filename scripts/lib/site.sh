@@ -131,11 +131,13 @@ start_api() {
     (umask 077 && api token show >"$site/inside/token")
 }
 
-# start_peer FOLDER OPTION...: an OFTP2 system that serves sessions; sets its PID and port.
+# start_peer FOLDER OPTION...: an OFTP2 system that serves sessions; sets its PID and port. It stores what comes unless
+# discard is set.
 start_peer() {
-    local folder=$1 log=$site/$1/$1.log
+    local folder=$1 log=$site/$1/$1.log intake=(--into "$site/$1/received")
+    [[ -z ${discard:-} ]] || intake=(--discard)
     shift
-    background "$log" "$site/$folder/oftp2peer" receive --listen 127.0.0.1:0 --into "$site/$folder/received" "$@"
+    background "$log" "$site/$folder/oftp2peer" receive --listen 127.0.0.1:0 "${intake[@]}" "$@"
     printf -v "${folder^^}_PID" %s $!
     wait_for_line 20 $! '^listening on ' "$log" || failed "The $folder does not listen." "$log"
     printf -v "${folder^^}_PORT" %s "$(sed -n 's/^listening on .*:\([0-9]*\)$/\1/p' "$log")"

@@ -9,9 +9,10 @@ use std::time::Instant;
 
 /// Beyond the limit of sessions so many stations get an answer that says why; further ones are cut off.
 const TOLD: usize = 20;
-/// Session processes that the server may ask for at once, and a second.
-const PAIRS_AT_ONCE: u32 = 600;
-const PAIRS_PER_SECOND: u32 = 300;
+/// Session processes that the server may ask for at once, and a second: more than a machine with many processors makes
+/// of sessions, so that this bounds a DMZ that was taken over and no partner.
+const PAIRS_AT_ONCE: u32 = 2_000;
+const PAIRS_PER_SECOND: u32 = 1_000;
 
 /// Why a station may not come in.
 #[derive(Debug, PartialEq, Eq)]

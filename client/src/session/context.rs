@@ -51,7 +51,7 @@ impl SessionContext {
         ledger: PathBuf,
     ) -> io::Result<Self> {
         let waiter = Waiter::new()?;
-        waiter.watch(&mut channel)?;
+        waiter.watch_parent(&mut channel)?;
         Ok(Self {
             waiter,
             server,
@@ -71,7 +71,8 @@ impl SessionContext {
 
     /// Reads all that the parent has sent.
     pub(super) fn read_parent(&mut self) {
-        while !self.parent_gone {
+        let moved = self.waiter.take_parent_moved();
+        while moved && !self.parent_gone {
             match self.channel.receive::<ToChild>() {
                 Ok(Received::Message(message, descriptor)) => {
                     if let Err(e) = self.on_message(message, descriptor) {

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 const SIGNALS: Token = Token(0);
 const OTHER: Token = Token(1);
+const PARENT: Token = Token(2);
 
 /// Why waiting ended before its event came.
 #[derive(Debug)]
@@ -48,6 +49,8 @@ pub struct Waiter {
     poller: Poller,
     events: Events,
     signals: Signals,
+    /// The channel to the parent has moved since it was last asked.
+    parent_moved: bool,
 }
 
 impl Waiter {
@@ -59,7 +62,20 @@ impl Waiter {
         let poller = Poller::new()?;
         let mut signals = Signals::new()?;
         poller.registry().register(&mut signals, SIGNALS, Interest::READABLE)?;
-        Ok(Self { poller, events: Events::with_capacity(16), signals })
+        Ok(Self { poller, events: Events::with_capacity(16), signals, parent_moved: true })
+    }
+
+    /// Wakes for the channel to the parent, too.
+    ///
+    /// # Errors
+    /// The source is watched already or is closed.
+    pub fn watch_parent(&self, channel: &mut impl Source) -> io::Result<()> {
+        self.poller.registry().register(channel, PARENT, Interest::READABLE)
+    }
+
+    /// Whether something may have come from the parent since this was last asked: then all of it is to be read.
+    pub fn take_parent_moved(&mut self) -> bool {
+        std::mem::take(&mut self.parent_moved)
     }
 
     /// Wakes for `source` from now on, whenever it becomes readable or writable.
@@ -92,6 +108,7 @@ impl Waiter {
             Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(()),
             Err(e) => return Err(Interrupted::Failed(e)),
         }
+        self.parent_moved |= self.events.iter().any(|event| event.token() == PARENT);
         if self.events.iter().any(|event| event.token() == SIGNALS) {
             self.handle_signals()?;
         }

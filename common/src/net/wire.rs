@@ -7,9 +7,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 
 /// Octets asked of the kernel at a time: several TLS records.
-const READ_CHUNK: usize = 64 * 1024;
+const READ_CHUNK: usize = 128 * 1024;
 /// Above this many unsent octets a write is refused with `WouldBlock`.
-const WRITE_HIGH: usize = 64 * 1024;
+const WRITE_HIGH: usize = 128 * 1024;
 /// How far above `WRITE_HIGH` one TLS record may bring the buffer before the octets already sent are moved out of it.
 const RECORD_SLACK: usize = 17 * 1024;
 

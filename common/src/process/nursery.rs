@@ -108,6 +108,8 @@ pub fn serve(channel: Channel) -> Newborn {
     let _ = sys::own_process_group();
     let _ = signals::default_ends();
     sys::set_title("nursery");
+    // Each fork copies the table of its pages.
+    sys::trim_heap();
     loop {
         match next_order(&channel) {
             Ok(Some(order)) => {

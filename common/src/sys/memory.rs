@@ -81,6 +81,15 @@ unsafe impl GlobalAlloc for WipedHeap {
     }
 }
 
+/// Gives memory that is free back to the system, where the C library can.
+pub fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) releases what no block is in; no reference of ours leads there.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 type Allocate = unsafe extern "C" fn(usize, *const c_char, c_int) -> *mut c_void;
 type Resize = unsafe extern "C" fn(*mut c_void, usize, *const c_char, c_int) -> *mut c_void;
 type Release = unsafe extern "C" fn(*mut c_void, *const c_char, c_int);

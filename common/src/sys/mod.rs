@@ -16,7 +16,7 @@ pub use descriptors::{
     close_inherited, linger_default, linger_reset, listen_off, listen_on, recv_fd, send_fd, unacknowledged,
 };
 pub use fork::{Fork, exit_now, fork, fork_sibling};
-pub use memory::{WipedHeap, wipe_what_openssl_frees};
+pub use memory::{WipedHeap, trim_heap, wipe_what_openssl_frees};
 pub use title::set as set_title;
 pub use x509::{ssl_forget_certificate, verify_result, x509_store_add_crl};
 

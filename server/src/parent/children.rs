@@ -7,7 +7,7 @@ use super::places::Waiting;
 use super::screening::Peer;
 use common::link::session_id::{Direction, SessionId};
 use nix::unistd::Pid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -46,12 +46,24 @@ impl Child {
     fn is_idle(&self) -> bool {
         matches!(self.stage, Stage::Waiting | Stage::Parked)
     }
+
+    /// May be handed a partner.
+    fn is_free(&self) -> bool {
+        self.stage == Stage::Parked && self.reachable && self.direction == Direction::Incoming
+    }
 }
 
-/// All session processes by their process IDs.
+/// All session processes by their process IDs. What each newcomer asks is kept beside: it must not cost more with many
+/// sessions than with few.
 #[derive(Debug, Default)]
 pub(super) struct Children {
     all: BTreeMap<Pid, Child>,
+    /// Those that may be handed a partner.
+    parked: BTreeSet<Pid>,
+    /// Of partners that were admitted, by direction and short name.
+    admitted: [HashMap<String, usize>; 2],
+    /// For outgoing sessions, parked ones too.
+    outgoing: usize,
     /// Those whose peer is not verified yet, and since when: they are looked through for each newcomer.
     unverified: BTreeMap<Pid, (SocketAddr, Instant)>,
 }
@@ -69,6 +81,7 @@ impl Children {
             end_logged: false,
             listed: false,
         };
+        self.outgoing += usize::from(direction == Direction::Outgoing);
         self.all.insert(pid, child);
     }
 
@@ -76,6 +89,9 @@ impl Children {
     pub(super) fn reap(&mut self, pid: Pid, ended: String) -> Option<Reaped> {
         let child = self.all.remove(&pid)?;
         self.unverified.remove(&pid);
+        self.parked.remove(&pid);
+        self.outgoing -= usize::from(child.direction == Direction::Outgoing);
+        self.count(child.direction, child.partner.as_deref(), false);
         let refused = child.peer.filter(|_| child.partner.is_none());
         let crash = (!child.is_idle() && !child.end_logged).then_some(Crash {
             pid,
@@ -100,10 +116,7 @@ impl Children {
 
     /// A parked child for a partner.
     pub(super) fn parked(&self) -> Option<Pid> {
-        let free = |child: &Child| {
-            child.stage == Stage::Parked && child.reachable && child.direction == Direction::Incoming
-        };
-        self.all.iter().find(|(_, child)| free(child)).map(|(pid, _)| *pid)
+        self.parked.first().copied()
     }
 
     /// Can be sent messages.
@@ -179,9 +192,22 @@ impl Children {
 
     /// The partner may have this session; who it is that came in, if it came in.
     pub(super) fn admit(&mut self, pid: Pid, partner: String) -> Option<Peer> {
+        let direction = self.direction(pid)?;
+        self.count(direction, Some(&partner), true);
         let child = self.all.get_mut(&pid)?;
-        child.partner = Some(partner);
-        child.peer
+        let (before, peer) = (child.partner.replace(partner), child.peer);
+        self.count(direction, before.as_deref(), false);
+        peer
+    }
+
+    /// One session more or less of this partner.
+    fn count(&mut self, direction: Direction, partner: Option<&str>, more: bool) {
+        let (Some(partner), counts) = (partner, &mut self.admitted[index(direction)]) else { return };
+        let count = counts.entry(partner.to_owned()).or_default();
+        *count = if more { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            counts.remove(partner);
+        }
     }
 
     /// The session stands in the backend's list, or does so no longer.
@@ -205,20 +231,32 @@ impl Children {
 
     /// Processes for outgoing sessions, parked ones too.
     pub(super) fn outgoing(&self) -> usize {
-        self.all.values().filter(|child| child.direction == Direction::Outgoing).count()
+        self.outgoing
     }
 
     /// Sessions in this direction, of this partner and in all.
     pub(super) fn sessions(&self, direction: Direction, partner: &str) -> Sessions {
-        let same_way = self.all.values().filter(|child| child.direction == direction);
-        let names: Vec<&str> = same_way.filter_map(|child| child.partner.as_deref()).collect();
-        Sessions { of_partner: names.iter().filter(|name| **name == partner).count(), all: names.len() }
+        let counts = &self.admitted[index(direction)];
+        Sessions { of_partner: counts.get(partner).copied().unwrap_or_default(), all: counts.values().sum() }
     }
 
     fn update(&mut self, pid: Pid, change: impl FnOnce(&mut Child)) {
         if let Some(child) = self.all.get_mut(&pid) {
             change(child);
+            if child.is_free() {
+                self.parked.insert(pid);
+            } else {
+                self.parked.remove(&pid);
+            }
         }
+    }
+}
+
+/// Its place in arrays of both.
+fn index(direction: Direction) -> usize {
+    match direction {
+        Direction::Incoming => 0,
+        Direction::Outgoing => 1,
     }
 }
 

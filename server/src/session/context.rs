@@ -137,7 +137,7 @@ impl SessionContext {
     pub(super) fn new(init: ChildInit) -> io::Result<Self> {
         let ChildInit { mut channel, active, direction, untold, ledger } = init;
         let waiter = Waiter::new()?;
-        waiter.watch(&mut channel)?;
+        waiter.watch_parent(&mut channel)?;
         Ok(Self {
             waiter,
             active,
@@ -157,7 +157,8 @@ impl SessionContext {
 
     /// Reads all that the parent has sent.
     pub(super) fn read_parent(&mut self) -> Result<(), Halt> {
-        while !self.parent_gone {
+        let moved = self.waiter.take_parent_moved();
+        while moved && !self.parent_gone {
             match self.channel.receive::<ToChild>() {
                 Ok(Received::Message(message, descriptor)) => {
                     self.on_message(message, descriptor).map_err(|e| Halt::Garbled(e.to_string()))?;

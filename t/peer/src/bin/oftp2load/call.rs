@@ -1,16 +1,19 @@
 //! One session of the load: no more than what every partner does, so that it costs little beside what is measured.
 
+use oftp2peer::Partner;
 use oftp2peer::oftp::codec::{HEADER, Level};
-use oftp2peer::oftp::command::{Command, Features, Ssid};
-use oftp2peer::oftp::settings::Settings;
+use oftp2peer::oftp::command::{Command, Features, FileId, Receipt, Ssid};
+use oftp2peer::oftp::settings::{OutFile, Settings};
+use oftp2peer::oftp::stamp::Stamp;
 use oftp2peer::transport::Conn;
 use oftp2peer::transport::dial::Dial;
 use openssl::ssl::SslContext;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Source addresses among which sessions take turns.
-const ADDRESSES: u64 = 200;
+const ADDRESSES: u64 = 500;
 
 /// Who calls.
 pub(crate) struct Caller {
@@ -37,9 +40,43 @@ pub(crate) struct Stages {
     pub(crate) ended: Duration,
 }
 
+/// A session that has begun: both SSIDs have passed.
+pub(crate) struct Open {
+    conn: Conn,
+    began: Instant,
+    stages: Stages,
+}
+
+impl Open {
+    /// So many receipts, each answered with RTR before the next one; the time of one.
+    pub(crate) fn exchange(&mut self, count: u32) -> Result<Duration, String> {
+        let began = Instant::now();
+        for _ in 0..count {
+            send(&mut self.conn, &Command::Receipt(receipt()))?;
+            expect(&mut self.conn, "RTR")?;
+        }
+        Ok(began.elapsed() / count)
+    }
+
+    /// CD, ESID, and the close of both sides.
+    pub(crate) fn end(mut self, patience: Duration) -> Result<Stages, String> {
+        send(&mut self.conn, &Command::Cd)?;
+        expect(&mut self.conn, "ESID")?;
+        self.stages.ended = self.began.elapsed();
+        self.conn.close();
+        self.conn.drain(patience);
+        Ok(self.stages)
+    }
+}
+
 impl Caller {
-    /// One session without files: SSRM, both SSIDs, CD, ESID, and the close of both sides.
+    /// One session without files.
     pub(crate) fn call(&self, address: &str, number: u64) -> Result<Stages, String> {
+        self.open(address, number)?.end(self.settings.timeout)
+    }
+
+    /// Begins one: SSRM, both SSIDs.
+    pub(crate) fn open(&self, address: &str, number: u64) -> Result<Open, String> {
         let began = Instant::now();
         let mut conn = self.dial(address, number).open().map_err(|error| error.to_string())?;
         let tls = began.elapsed();
@@ -49,18 +86,20 @@ impl Caller {
         send(&mut conn, &Command::Ssid(self.ssid()))?;
         expect(&mut conn, "SSID")?;
         let started = began.elapsed();
-        send(&mut conn, &Command::Cd)?;
-        expect(&mut conn, "ESID")?;
-        let ended = began.elapsed();
-        conn.close();
-        conn.drain(self.settings.timeout);
-        Ok(Stages { tls, ready, started, ended })
+        Ok(Open { conn, began, stages: Stages { tls, ready, started, ended: started } })
+    }
+
+    /// One session with a file of so many octets.
+    pub(crate) fn send_file(&self, address: &str, number: u64, octets: &Arc<[u8]>) -> Result<(), String> {
+        let partner = Partner::new(self.dial(address, number), self.settings.clone());
+        let report = partner.send([OutFile::octets(&format!("LOAD{number}"), Arc::clone(octets))]);
+        if report.is_good() { Ok(()) } else { Err(format!("{report:?}")) }
     }
 
     fn dial(&self, address: &str, number: u64) -> Dial {
         let mut dial = Dial::to(&address);
-        let [.., last] = (number % ADDRESSES).to_be_bytes();
-        dial.from = Some(IpAddr::V4(Ipv4Addr::new(127, 0, 12, 1 + last)));
+        let [.., high, low] = (number % ADDRESSES).to_be_bytes();
+        dial.from = Some(IpAddr::V4(Ipv4Addr::new(127, 0, 12 + high, low)));
         dial.tls = Some((self.context.clone(), None));
         dial.timeout = self.settings.timeout;
         dial
@@ -80,6 +119,14 @@ impl Caller {
             user: String::new(),
         }
     }
+}
+
+/// One of about 128 octets.
+fn receipt() -> Receipt {
+    let stamp = Stamp { date: "20260101".to_owned(), time: "1200000000".to_owned() };
+    let code = "O0013009000STATION".to_owned();
+    let id = FileId { name: "LOAD".to_owned(), stamp, destination: code.clone(), originator: code };
+    Receipt { id, user: String::new(), refusal: None, hash: Vec::new(), signature: Vec::new() }
 }
 
 fn send(conn: &mut Conn, command: &Command) -> Result<(), String> {

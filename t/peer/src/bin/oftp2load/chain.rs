@@ -72,6 +72,11 @@ impl Chain {
         self.family().into_iter().map(usage).sum()
     }
 
+    /// Memory of all of its processes, KiB, shared pages divided among those that share them.
+    pub(crate) fn memory(&self) -> f64 {
+        self.family().into_iter().map(memory).sum()
+    }
+
     /// Its processes and all beneath them.
     fn family(&self) -> Vec<u32> {
         let mut all = self.processes.clone();
@@ -90,6 +95,13 @@ fn children(pid: u32) -> Vec<u32> {
     lists
         .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
         .collect()
+}
+
+/// Pss of proc_pid_smaps_rollup(5).
+fn memory(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0.0)
 }
 
 /// proc_pid_stat(5): a process that is gone by now has been counted by its parent.

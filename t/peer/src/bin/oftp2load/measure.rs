@@ -1,14 +1,17 @@
 //! What is measured, by name, and how: many sessions, and what the chain's processes have used meanwhile.
 
-use crate::call::{Caller, Stages};
+use crate::call::{Caller, Open, Stages};
 use crate::chain::Chain;
 use crate::table::{Better, Row};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// After the last session: children end, new ones are forked, and all of that is part of the price.
 const SETTLING: Duration = Duration::from_millis(400);
+
+const PANIC: &str = "a thread has panicked";
 
 /// Rows of a table with their values.
 pub(crate) type Values = Vec<(Row, f64)>;
@@ -22,8 +25,20 @@ pub(crate) struct Measure {
     take: fn(&Caller, &Chain) -> Result<Values, String>,
 }
 
+/// Sessions that are held while others are set up, or for their memory.
+const HELD: u64 = 300;
+/// Of a burst, within one second.
+const BURST: u64 = 500;
+/// Of small files.
+const FILES: u64 = 200;
+/// Octets of a small file and of a large one.
+const SMALL: usize = 4 * 1024;
+const LARGE: usize = 64 * 1024 * 1024;
+/// Round trips of one measure.
+const ROUND_TRIPS: u32 = 2_000;
+
 /// All of them.
-pub(crate) const MEASURES: [Measure; 3] = [
+pub(crate) const MEASURES: [Measure; 9] = [
     Measure {
         name: "setup-1",
         what: "set-ups one at a time",
@@ -35,6 +50,16 @@ pub(crate) const MEASURES: [Measure; 3] = [
         take: |caller, chain| set_up(caller, chain, 16),
     },
     Measure { name: "stages", what: "how long the stages of a set-up take", take: stages },
+    Measure { name: "files", what: "200 sessions of one small file, 16 at a time", take: files },
+    Measure { name: "burst", what: "500 sessions that come within one second", take: burst },
+    Measure { name: "round-trip", what: "a receipt of 128 octets and its answer", take: round_trip },
+    Measure { name: "held", what: "memory of idle sessions, and set-ups beside 300 of them", take: held },
+    Measure { name: "bulk-1", what: "one large file", take: |caller, chain| bulk(caller, chain, 1) },
+    Measure {
+        name: "bulk-4",
+        what: "four large files at a time",
+        take: |caller, chain| bulk(caller, chain, 4),
+    },
 ];
 
 impl Measure {
@@ -69,10 +94,7 @@ fn sessions(caller: &Caller, chain: &Chain, at_a_time: u64) -> Result<(f64, Vec<
     };
     let all: Result<Vec<Vec<Stages>>, String> = thread::scope(|scope| {
         let threads: Vec<_> = (0..at_a_time).map(|_| scope.spawn(one_thread)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().map_err(|_| "a thread has panicked".to_owned())?)
-            .collect()
+        threads.into_iter().map(|thread| thread.join().map_err(|_| PANIC.to_owned())?).collect()
     });
     let took = began.elapsed().as_secs_f64();
     Ok((took, all?.concat()))
@@ -83,7 +105,7 @@ fn set_up(caller: &Caller, chain: &Chain, at_a_time: u64) -> Result<Values, Stri
     let (took, all) = sessions(caller, chain, at_a_time)?;
     thread::sleep(SETTLING);
     let used = chain.usage() - before;
-    let count = f64::from(u32::try_from(all.len()).unwrap_or(u32::MAX));
+    let count = count(all.len());
     let row = |what: &str, better| Row::new(format!("{what}, {at_a_time} at a time"), better);
     Ok(vec![
         (row("set-ups a second", Better::More), count / took),
@@ -108,4 +130,97 @@ fn stages(caller: &Caller, chain: &Chain) -> Result<Values, String> {
         (row("SSID"), median(|stages| stages.started)),
         (row("ESID"), median(|stages| stages.ended)),
     ])
+}
+
+/// All of some calls, so many at a time.
+fn at_a_time(
+    threads: u64,
+    count: u64,
+    call: impl Fn(u64) -> Result<(), String> + Sync,
+) -> Result<f64, String> {
+    let began = Instant::now();
+    let next = AtomicU64::new(0);
+    let one_thread = || -> Result<(), String> {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return Ok(());
+            }
+            call(number)?;
+        }
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(one_thread)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| PANIC.to_owned())?)
+    })?;
+    Ok(began.elapsed().as_secs_f64())
+}
+
+fn files(caller: &Caller, chain: &Chain) -> Result<Values, String> {
+    let octets: Arc<[u8]> = vec![7; SMALL].into();
+    let took = at_a_time(16, FILES, |number| caller.send_file(&chain.address, number, &octets))?;
+    thread::sleep(SETTLING);
+    Ok(vec![(Row::new("s for 200 small files".to_owned(), Better::Less), took)])
+}
+
+/// Each comes at its own moment from its own address, whatever becomes of the others.
+fn burst(caller: &Caller, chain: &Chain) -> Result<Values, String> {
+    let began = Instant::now();
+    let one = |number: u64| {
+        let due = began + Duration::from_secs(1) * u32::try_from(number).unwrap_or(0) / 500;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        caller.call(&chain.address, number).map(|stages| stages.started.as_secs_f64() * 1e3)
+    };
+    let mut times: Vec<f64> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..BURST).map(|number| scope.spawn(move || one(number))).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()?.ok()).collect()
+    });
+    times.sort_by(f64::total_cmp);
+    let median = *times.get(times.len() / 2).ok_or("none of a burst was served")?;
+    thread::sleep(2 * SETTLING);
+    let row = |what: &str, better| Row::new(format!("burst of 500: {what}"), better);
+    Ok(vec![(row("served", Better::More), count(times.len())), (row("ms until SSID", Better::Less), median)])
+}
+
+fn round_trip(caller: &Caller, chain: &Chain) -> Result<Values, String> {
+    let mut open = caller.open(&chain.address, 0)?;
+    let time = open.exchange(ROUND_TRIPS)?;
+    open.end(caller.settings.timeout)?;
+    Ok(vec![(Row::new("us of a 128-octet round trip".to_owned(), Better::Less), time.as_secs_f64() * 1e6)])
+}
+
+fn held(caller: &Caller, chain: &Chain) -> Result<Values, String> {
+    let before = chain.memory();
+    let held: Vec<Open> =
+        (0..HELD).map(|number| caller.open(&chain.address, number)).collect::<Result<_, _>>()?;
+    thread::sleep(2 * SETTLING);
+    let memory = (chain.memory() - before) / count(held.len());
+    let used = chain.usage();
+    let (_, all) = sessions(caller, chain, 1)?;
+    thread::sleep(SETTLING);
+    let used = (chain.usage() - used).cpu * 1e3 / count(all.len());
+    held.into_iter().try_for_each(|open| open.end(caller.settings.timeout).map(drop))?;
+    thread::sleep(2 * SETTLING);
+    Ok(vec![
+        (Row::new("KiB an idle session (PSS)".to_owned(), Better::Less), memory),
+        (Row::new("CPU ms a session beside 300 idle".to_owned(), Better::Less), used),
+    ])
+}
+
+fn bulk(caller: &Caller, chain: &Chain, sessions: u64) -> Result<Values, String> {
+    let octets: Arc<[u8]> = vec![7; LARGE].into();
+    let before = chain.usage();
+    let took = at_a_time(sessions, sessions, |number| caller.send_file(&chain.address, number, &octets))?;
+    thread::sleep(SETTLING);
+    let (used, megabytes) =
+        (chain.usage() - before, count(LARGE) * count(usize::try_from(sessions).unwrap_or(1)) / 1e6);
+    let row = |what: &str, better| Row::new(format!("{what} inward, {sessions} at a time"), better);
+    Ok(vec![
+        (row("MB/s", Better::More), megabytes / took),
+        (row("CPU s a GB", Better::Less), used.cpu / megabytes * 1e3),
+    ])
+}
+
+fn count(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
