@@ -3,7 +3,7 @@
 //! partner has had one from the DMZ.
 
 use super::context::SessionContext;
-use super::dial;
+use super::data_connection::dial_and_join;
 use super::relay::Attached;
 use super::stop::Stop;
 use crate::messages::ToParent;
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 /// Serves one half of a pair until a partner has come and gone; gives the exit status.
 pub(super) fn serve(context: &mut SessionContext, pair: SessionId, ticket: &Ticket) -> Result<Status, Stop> {
     context.pair = Some(pair);
-    let mut data = dial::dial_and_join(context, pair, ticket)?;
+    let mut data = dial_and_join(context, pair, ticket)?;
     let open = read_open(context, &mut data)?;
     match connect(context, &open) {
         Ok((station, inspector)) => {

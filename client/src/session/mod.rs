@@ -10,7 +10,7 @@
 
 mod child_init;
 mod context;
-mod dial;
+mod data_connection;
 mod incoming;
 mod outgoing;
 mod relay;

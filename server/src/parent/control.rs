@@ -1,6 +1,6 @@
-//! The control connection of the client that is joined, and the renewal that it announces. What comes by it is the
-//! parent's to act on.
+//! The control connection of the client that is joined. What comes by it is the parent's to act on.
 
+use super::renewal::Renewal;
 use super::succession::Life;
 use common::link::control::{Control, ControlError, ToClient, ToServer};
 use common::link::ticket::Ticket;
@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 /// How long our end may wait for what is queued.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// How long an announced renewal may take.
-const RENEWAL: Duration = Duration::from_secs(10);
 
 /// The client that is joined.
 pub(super) struct Client {
@@ -96,50 +94,5 @@ impl Client {
     /// Queues a message.
     pub(super) fn send(&mut self, message: &ToClient) -> Result<(), ControlError> {
         self.control.send(message)
-    }
-}
-
-/// An announced renewal: the client will connect once more and prove by this secret that it is the same one.
-#[derive(Default)]
-pub(super) struct Renewal(Option<(Ticket, Instant)>);
-
-impl Renewal {
-    /// The client announces that it renews its connection.
-    pub(super) fn announce(&mut self, secret: Ticket, now: Instant) {
-        self.0 = Some((secret, now + RENEWAL));
-    }
-
-    /// Forgets an announcement that came to nothing.
-    pub(super) fn expire(&mut self, now: Instant) {
-        if self.due().is_some_and(|until| until <= now) {
-            self.0 = None;
-        }
-    }
-
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.0.as_ref().map(|(_, until)| *until)
-    }
-
-    pub(super) fn secret(&self) -> Option<&Ticket> {
-        self.0.as_ref().map(|(secret, _)| secret)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_renewal_that_does_not_come_is_forgotten_and_the_last_announcement_counts() {
-        let (mut renewal, now) = (Renewal::default(), Instant::now());
-        renewal.expire(now);
-        assert_eq!((renewal.due(), renewal.secret().is_none()), (None, true));
-        let (first, second) = (Ticket::random().unwrap(), Ticket::random().unwrap());
-        renewal.announce(first, now);
-        renewal.announce(second.clone(), now + RENEWAL / 2);
-        renewal.expire(now + RENEWAL);
-        assert_eq!(renewal.secret(), Some(&second));
-        renewal.expire(now + RENEWAL + RENEWAL / 2);
-        assert_eq!(renewal.secret(), None);
     }
 }

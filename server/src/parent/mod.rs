@@ -7,7 +7,7 @@
 //! * `screening`, `sources`, `penalties`, `places`, `refusal_lines`: who may come in before it is verified, and what is
 //!   told of it
 //! * `internal_port`, `newcomer`: the internal port, and who proves what it is there
-//! * `control`, `config_fetch`: the client, once it is joined, and the configuration that comes by it
+//! * `control`, `renewal`, `config_fetch`: the client, once it is joined, and the configuration that comes by it
 //! * `succession`: whether another client takes its place
 //! * `listeners`: the TLS listener
 //! * `resolver`: the addresses of partners that are called by a name
@@ -35,6 +35,7 @@ mod penalties;
 mod places;
 mod pool;
 mod refusal_lines;
+mod renewal;
 mod reports;
 mod resolver;
 mod screening;

@@ -17,7 +17,7 @@ mod socks5;
 use crate::messages::ToParent;
 use crate::session::child_init::Station;
 use crate::session::context::SessionContext;
-use crate::session::dial::{Redial, dial, send_preamble};
+use crate::session::data_connection::{Redial, dial, send_preamble};
 use crate::session::relay::Attached;
 use crate::session::stop::Stop;
 use common::link::join::{Open, Target};

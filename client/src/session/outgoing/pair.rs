@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use crate::messages::ToParent;
 use crate::session::context::SessionContext;
-use crate::session::dial::{Redial, dial, send_preamble};
+use crate::session::data_connection::{Redial, dial, send_preamble};
 use crate::session::stop::Stop;
 use common::link;
 use common::link::session_id::SessionId;
