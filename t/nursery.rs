@@ -27,15 +27,17 @@ fn assert_serves(site: &Site) {
 }
 
 #[test]
-fn a_nursery_that_is_ended_is_replaced_and_sessions_go_on() {
+fn a_nursery_that_is_ended_or_stopped_is_replaced_and_sessions_go_on() {
     let site = Site::start("nursery-killed").unwrap();
     let mut seen = BTreeSet::new();
-    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+    for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGSTOP] {
         let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
         for nursery in nurseries(&site) {
             assert!(seen.insert(nursery), "it is another one");
             kill(nursery, signal).unwrap();
         }
+        // One that is stopped is missed when the next child is wanted.
+        assert_serves(&site);
         for role in DAEMONS {
             wait_for("the nursery to be gone", || site.nurseries(role).is_disjoint(&seen).then_some(()));
         }

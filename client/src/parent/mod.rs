@@ -341,8 +341,8 @@ impl Parent {
             Err(e) => return (self, work, failed(e)),
         };
         match sys::fork() {
-            Ok(sys::Fork::Parent(_)) => {
-                self.nursery = Some(Nursery::new(ours));
+            Ok(sys::Fork::Parent(pid)) => {
+                self.nursery = Some(Nursery::new(pid, ours));
                 (self, work, Ok(()))
             }
             Ok(sys::Fork::Child) => {

@@ -10,14 +10,16 @@ use crate::link::session_id::Direction;
 use crate::process::signals;
 use crate::sys;
 use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// How long the parent waits for a child: a fork takes less than a millisecond, unless the machine is out of memory.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the parent waits for a child: a fork takes less than a millisecond. Whoever stops a nursery stops no
+/// parent by it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// From the parent: one child, with the end of its channel beside this.
 #[derive(Serialize, Deserialize)]
@@ -62,13 +64,14 @@ impl From<ChannelError> for NurseryError {
 
 /// The parent's end. Dropped, it ends the nursery.
 pub struct Nursery {
+    pid: Pid,
     channel: Channel,
 }
 
 impl Nursery {
-    /// Of a process that was forked for it, and serves the other end of this channel.
-    pub fn new(channel: Channel) -> Self {
-        Self { channel }
+    /// Of the process `pid`, which was forked for it, and serves the other end of this channel.
+    pub fn new(pid: Pid, channel: Channel) -> Self {
+        Self { pid, channel }
     }
 
     /// Has a child forked; its process ID, and the channel to it.
@@ -81,7 +84,9 @@ impl Nursery {
         drop(theirs);
         let gone = |why: &str| NurseryError::Gone(why.to_owned());
         if !self.channel.wait(Some(PATIENCE)).map_err(|e| gone(&e.to_string()))? {
-            return Err(gone("the nursery does not answer"));
+            // It is replaced, and would wait for somebody to wake it.
+            let _ = kill(self.pid, Signal::SIGKILL);
+            return Err(gone("the nursery did not answer within a second, and was killed"));
         }
         match self.channel.receive()? {
             Received::Message(Answer::Born(pid), _) => Ok((Pid::from_raw(pid), ours)),

@@ -41,12 +41,14 @@ pub fn fork_sibling() -> nix::Result<Fork> {
         return Err(Errno::EDEADLK);
     }
     let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
-    // SAFETY: without CLONE_VM this is fork: the new process goes on here, on its own copy of the stack. What the C
-    // library's fork does besides is for other threads, of which there are none: it frees locks that they hold. Its
-    // note of the thread's number stays that of this process; it only compares it with itself. OpenSSL tells processes
-    // apart by getpid() (openssl_get_fork_id), so the sibling's random numbers are its own. A stack of 0 and no other
-    // argument, so the order in which a machine takes them does not matter beyond the flags.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    // One machine takes the stack before the flags.
+    let none: libc::c_long = 0;
+    let (first, second) = if cfg!(target_arch = "s390x") { (none, flags) } else { (flags, none) };
+    // SAFETY: without CLONE_VM and with no stack of its own this is fork: the new process goes on here, on its copy of
+    // this stack. What the C library's fork does besides is for other threads, of which there are none: it frees locks
+    // that they hold. Its note of the thread's number stays that of this process; it only compares it with itself.
+    // OpenSSL tells processes apart by getpid() (openssl_get_fork_id), so the sibling's random numbers are its own.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, first, second, none, none, none) };
     match i32::try_from(pid) {
         Ok(0) => Ok(Fork::Child),
         Ok(pid) if pid > 0 => Ok(Fork::Parent(Pid::from_raw(pid))),

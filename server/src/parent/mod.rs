@@ -226,8 +226,8 @@ impl Parent {
             Err(e) => return (self, fork, Err(e)),
         };
         match sys::fork() {
-            Ok(sys::Fork::Parent(_)) => {
-                self.nursery = Some(Nursery::new(ours));
+            Ok(sys::Fork::Parent(pid)) => {
+                self.nursery = Some(Nursery::new(pid, ours));
                 (self, fork, Ok(()))
             }
             Ok(sys::Fork::Child) => {
