@@ -1,5 +1,5 @@
-//! The data connection to the server: dialled, preamble, then parked until the server's child begins the join. If that child served a stranger, the
-//! data connection ends without a join, and the same pair is dialled again.
+//! The data connection to the server: dialled, preamble, then parked until the server's child begins the join. If that
+//! child served a stranger, it ends without a join, and the same pair is dialled again.
 
 use super::context::SessionContext;
 use super::stop::Stop;
