@@ -127,7 +127,7 @@ fn a_successor_that_has_proven_itself_waits_for_the_answer_of_the_first() {
     let (mut first, mut second) = two_clients(&mut site);
     let mark = site.mark(Role::Server);
     // Silent: the second one is welcome in its time, and the first is closed.
-    assert_eq!(second.receive().unwrap(), json!({"welcome": {"version": 1}}));
+    assert_eq!(second.receive().unwrap(), json!({"welcome": {"version": 1, "changes": true}}));
     while first.receive().is_ok() {}
     let gone = wait_line(&site, mark, ["client_gone", "another client has come"]);
     assert!(gone.contains(&first.address().unwrap().to_string()), "{gone}");
