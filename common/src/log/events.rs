@@ -66,7 +66,7 @@ catalogue! {
     LICENCE "licence" "daemon" Info|Warn|Error ["holder" "days" "reason?"]
         "The state of the licence; at WARN before its end, at ERROR when it is not valid."
     LOG_LOST "log_lost" "log" Error ["appender" "lines"]
-        "An appender works again. Lost are so many lines of this process, and of its children that have ended."
+        "An appender works again; so many lines of this process, and of its children that have ended, are lost."
     LOG_BOUNDED "log_bounded" "log" Error ["appender" "lines"]
         "The file of the day has reached proxy_log_max_bytes, and takes ERROR and graver lines alone: so many others \
          were left out in the last minute."
