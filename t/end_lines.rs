@@ -51,7 +51,7 @@ fn a_session_that_dies_with_its_parent_has_its_line_from_the_next_one() {
         let line = site.wait_log(role, &format!(" session_crashed *session={session}*"));
         assert_eq!(Line::read(&line).unwrap().field("reason").as_deref(), Some("died-with-parent"));
         let other = if role == Role::Server { Role::Client } else { Role::Server };
-        assert_eq!(count(&site, other, "session_end", &session), 1);
+        site.wait_log(other, &format!(" session_end *session={session}"));
         wait_for("the session to be listed as ended", || {
             let all: Value = serde_json::from_str(&site.api(&["sessions", "--json"]).unwrap()).unwrap();
             let mut all = all.as_array().unwrap().iter();
@@ -67,6 +67,7 @@ fn a_session_that_dies_with_its_parent_has_its_line_from_the_next_one() {
         site.bring_up(Role::Client).unwrap();
         site.assert_works();
         assert_eq!(count(&site, role, "session_crashed", &session), 1);
+        assert_eq!(count(&site, other, "session_end", &session), 1);
         site.end();
     }
 }
