@@ -3,6 +3,8 @@
 use std::fs;
 use std::iter::Sum;
 use std::ops::{Add, Sub};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Clock ticks of `/proc/PID/stat`, a second (USER_HZ, which is 100 wherever we run).
 const TICKS: f64 = 100.0;
@@ -17,8 +19,15 @@ pub(crate) struct Chain {
     processes: Vec<u32>,
 }
 
+/// Between two looks at a chain.
+const NAP: Duration = Duration::from_millis(50);
+/// So many looks without a change: it rests.
+const LOOKS: usize = 4;
+/// One that never rests is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What processes have used since they began, with what their ended children had.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub(crate) struct Usage {
     /// CPU seconds, of user and system together.
     pub(crate) cpu: f64,
@@ -70,6 +79,19 @@ impl Chain {
     /// What all of its processes have used.
     pub(crate) fn usage(&self) -> Usage {
         self.family().into_iter().map(usage).sum()
+    }
+
+    /// Waits until all that its sessions have brought about is done: children end, new ones are forked, and that is
+    /// part of the price. The system tells of no such event.
+    pub(crate) fn wait_rest(&self) {
+        let until = Instant::now() + PATIENCE;
+        let (mut last, mut unchanged) = (self.usage(), 0);
+        while unchanged < LOOKS && Instant::now() < until {
+            thread::sleep(NAP);
+            let now = self.usage();
+            unchanged = if now == last { unchanged + 1 } else { 0 };
+            last = now;
+        }
     }
 
     /// Memory of all of its processes, KiB, shared pages divided among those that share them.

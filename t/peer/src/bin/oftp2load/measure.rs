@@ -8,9 +8,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// After the last session: children end, new ones are forked, and all of that is part of the price.
-const SETTLING: Duration = Duration::from_millis(400);
-
 const PANIC: &str = "a thread has panicked";
 
 /// Rows of a table with their values.
@@ -77,33 +74,17 @@ impl Measure {
     }
 }
 
-/// Sessions one after the other on each of some threads; how many there were, how long it took, and their stages.
-fn sessions(caller: &Caller, chain: &Chain, at_a_time: u64) -> Result<(f64, Vec<Stages>), String> {
+/// Sessions one after the other on each of some threads; how long it took, and their stages.
+fn sessions(caller: &Caller, chain: &Chain, threads: u64) -> Result<(f64, Vec<Stages>), String> {
     let began = Instant::now();
-    let next = AtomicU64::new(0);
-    let one_thread = || {
-        let mut all = Vec::new();
-        while began.elapsed() < caller.time {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= caller.sessions {
-                break;
-            }
-            all.push(caller.call(&chain.address, number)?);
-        }
-        Ok(all)
-    };
-    let all: Result<Vec<Vec<Stages>>, String> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..at_a_time).map(|_| scope.spawn(one_thread)).collect();
-        threads.into_iter().map(|thread| thread.join().map_err(|_| PANIC.to_owned())?).collect()
-    });
-    let took = began.elapsed().as_secs_f64();
-    Ok((took, all?.concat()))
+    let is_over = |number| number >= caller.sessions || began.elapsed() >= caller.time;
+    at_a_time(threads, is_over, |number| caller.call(&chain.address, number))
 }
 
 fn set_up(caller: &Caller, chain: &Chain, at_a_time: u64) -> Result<Values, String> {
     let before = chain.usage();
     let (took, all) = sessions(caller, chain, at_a_time)?;
-    thread::sleep(SETTLING);
+    chain.wait_rest();
     let used = chain.usage() - before;
     let count = count(all.len());
     let row = |what: &str, better| Row::new(format!("{what}, {at_a_time} at a time"), better);
@@ -123,7 +104,7 @@ fn stages(caller: &Caller, chain: &Chain) -> Result<Values, String> {
         times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
     };
     let row = |what: &str| Row::new(format!("ms until {what}"), Better::Less);
-    thread::sleep(SETTLING);
+    chain.wait_rest();
     Ok(vec![
         (row("TLS stands"), median(|stages| stages.tls)),
         (row("SSRM"), median(|stages| stages.ready)),
@@ -132,34 +113,37 @@ fn stages(caller: &Caller, chain: &Chain) -> Result<Values, String> {
     ])
 }
 
-/// All of some calls, so many at a time.
-fn at_a_time(
+/// Numbered calls, so many at a time, until `is_over` at the next number; how long it took, and what came of each.
+fn at_a_time<T: Send>(
     threads: u64,
-    count: u64,
-    call: impl Fn(u64) -> Result<(), String> + Sync,
-) -> Result<f64, String> {
+    is_over: impl Fn(u64) -> bool + Sync,
+    call: impl Fn(u64) -> Result<T, String> + Sync,
+) -> Result<(f64, Vec<T>), String> {
     let began = Instant::now();
     let next = AtomicU64::new(0);
-    let one_thread = || -> Result<(), String> {
+    let one_thread = || -> Result<Vec<T>, String> {
+        let mut all = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
-                return Ok(());
+            if is_over(number) {
+                return Ok(all);
             }
-            call(number)?;
+            all.push(call(number)?);
         }
     };
-    thread::scope(|scope| {
+    let all: Result<Vec<Vec<T>>, String> = thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(one_thread)).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| PANIC.to_owned())?)
-    })?;
-    Ok(began.elapsed().as_secs_f64())
+        threads.into_iter().map(|thread| thread.join().map_err(|_| PANIC.to_owned())?).collect()
+    });
+    let took = began.elapsed().as_secs_f64();
+    Ok((took, all?.into_iter().flatten().collect()))
 }
 
 fn files(caller: &Caller, chain: &Chain) -> Result<Values, String> {
     let octets: Arc<[u8]> = vec![7; SMALL].into();
-    let took = at_a_time(16, FILES, |number| caller.send_file(&chain.address, number, &octets))?;
-    thread::sleep(SETTLING);
+    let send = |number| caller.send_file(&chain.address, number, &octets);
+    let (took, _) = at_a_time(16, |number| number >= FILES, send)?;
+    chain.wait_rest();
     Ok(vec![(Row::new("s for 200 small files".to_owned(), Better::Less), took)])
 }
 
@@ -177,7 +161,7 @@ fn burst(caller: &Caller, chain: &Chain) -> Result<Values, String> {
     });
     times.sort_by(f64::total_cmp);
     let median = *times.get(times.len() / 2).ok_or("none of a burst was served")?;
-    thread::sleep(2 * SETTLING);
+    chain.wait_rest();
     let row = |what: &str, better| Row::new(format!("burst of 500: {what}"), better);
     Ok(vec![(row("served", Better::More), count(times.len())), (row("ms until SSID", Better::Less), median)])
 }
@@ -193,14 +177,14 @@ fn held(caller: &Caller, chain: &Chain) -> Result<Values, String> {
     let before = chain.memory();
     let held: Vec<Open> =
         (0..HELD).map(|number| caller.open(&chain.address, number)).collect::<Result<_, _>>()?;
-    thread::sleep(2 * SETTLING);
+    chain.wait_rest();
     let memory = (chain.memory() - before) / count(held.len());
     let used = chain.usage();
     let (_, all) = sessions(caller, chain, 1)?;
-    thread::sleep(SETTLING);
+    chain.wait_rest();
     let used = (chain.usage() - used).cpu * 1e3 / count(all.len());
     held.into_iter().try_for_each(|open| open.end(caller.settings.timeout).map(drop))?;
-    thread::sleep(2 * SETTLING);
+    chain.wait_rest();
     Ok(vec![
         (Row::new("KiB an idle session (PSS)".to_owned(), Better::Less), memory),
         (Row::new("CPU ms a session beside 300 idle".to_owned(), Better::Less), used),
@@ -210,8 +194,9 @@ fn held(caller: &Caller, chain: &Chain) -> Result<Values, String> {
 fn bulk(caller: &Caller, chain: &Chain, sessions: u64) -> Result<Values, String> {
     let octets: Arc<[u8]> = vec![7; LARGE].into();
     let before = chain.usage();
-    let took = at_a_time(sessions, sessions, |number| caller.send_file(&chain.address, number, &octets))?;
-    thread::sleep(SETTLING);
+    let send = |number| caller.send_file(&chain.address, number, &octets);
+    let (took, _) = at_a_time(sessions, |number| number >= sessions, send)?;
+    chain.wait_rest();
     let (used, megabytes) =
         (chain.usage() - before, count(LARGE) * count(usize::try_from(sessions).unwrap_or(1)) / 1e6);
     let row = |what: &str, better| Row::new(format!("{what} inward, {sessions} at a time"), better);
