@@ -25,9 +25,7 @@ fn set_clock(site: &Site, offset: &str) {
 fn start(name: &str) -> Site {
     let mut site = Builder::new(name).prepare().unwrap();
     set_clock(&site, "+0");
-    for (role, ready) in
-        [(Role::Api, "listening on"), (Role::Server, "daemon_start"), (Role::Client, "server_joined")]
-    {
+    for role in Role::ALL {
         let mut command = site.command(role);
         command.env("LD_PRELOAD", library());
         command.env("FAKETIME_TIMESTAMP_FILE", site.directory().join("clock"));
@@ -37,10 +35,8 @@ fn start(name: &str) -> Site {
             ("DONT_FAKE_MONOTONIC", "1"),
             ("FAKETIME_DISABLE_SHM", "1"),
         ]);
-        site.start_as(role, command).unwrap();
-        site.wait_log(role, ready);
+        site.bring_up_as(role, command).unwrap();
     }
-    site.wait_open();
     site
 }
 

@@ -73,8 +73,14 @@ impl Site {
     /// start partners can connect.
     #[track_caller]
     pub fn bring_up(&mut self, role: Role) -> Result<(), SiteError> {
+        self.bring_up_as(role, self.command(role))
+    }
+
+    /// The same with a command of its own, which is made of `command`.
+    #[track_caller]
+    pub fn bring_up_as(&mut self, role: Role, command: Command) -> Result<(), SiteError> {
         let (own, server) = (self.mark(role), self.mark(Role::Server));
-        self.restart(role)?;
+        self.start_as(role, command)?;
         match role {
             Role::Api => self.wait_log_after(role, own, "listening on"),
             Role::Server => self.wait_log_after(role, own, "daemon_start"),
