@@ -68,10 +68,10 @@ pub(super) struct Children {
 impl Children {
     /// A child was forked for this work.
     pub(super) fn register(&mut self, pid: Pid, work: &Work) {
-        let (direction, pair, has_station) = match work {
-            Work::Partner(pair, _) => (Direction::Incoming, Some(*pair), false),
-            Work::Parked(pair, _) => (Direction::Outgoing, Some(*pair), false),
-            Work::Station(_) => (Direction::Outgoing, None, true),
+        let direction = work.direction();
+        let (pair, has_station) = match work {
+            Work::Partner(pair, _) | Work::Parked(pair, _) => (Some(*pair), false),
+            Work::Station(_) => (None, true),
         };
         let (partner, address) = (None, String::new());
         let child =
