@@ -42,11 +42,13 @@ struct Round {
 impl Resolver {
     /// The names of another configuration. What is known of those that stay is kept.
     pub(super) fn set_names<'a>(&mut self, names: impl Iterator<Item = &'a str>, now: Instant) {
-        let wanted: HashSet<&str> = names.collect();
+        let mut wanted: HashSet<&str> = names.collect();
         self.names.retain(|name| wanted.contains(name.as_str()));
         self.found.retain(|name, _| wanted.contains(name.as_str()));
-        let held: HashSet<String> = self.names.iter().cloned().collect();
-        let mut news: Vec<&str> = wanted.into_iter().filter(|name| !held.contains(*name)).collect();
+        for name in &self.names {
+            wanted.remove(name.as_str());
+        }
+        let mut news: Vec<&str> = wanted.into_iter().collect();
         news.sort_unstable();
         if !news.is_empty() {
             self.due = Some(now);
@@ -166,10 +168,9 @@ impl Resolver {
 ///
 /// # Errors
 /// The pipe cannot be written to.
-pub(super) fn run<'a>(names: impl Iterator<Item = &'a str>, pipe: Sender) -> io::Result<()> {
+pub(super) fn run<'a>(names: impl Iterator<Item = &'a str>, mut pipe: Sender) -> io::Result<()> {
     let _ = sys::own_process_group();
     sys::set_title("looks up names of partners");
-    let mut pipe = pipe;
     pipe.set_nonblocking(false)?;
     for name in names {
         let addresses = addresses_of(name).into_iter().map(|address| format!(" {address}"));
