@@ -138,13 +138,7 @@ impl Ca {
         builder.append_extension(purpose.build().doing(doing)?).doing(doing)?;
         let mut names = SubjectAlternativeName::new();
         names.uri(kind.uri());
-        for host in hosts {
-            if host.parse::<IpAddr>().is_ok() {
-                names.ip(host)
-            } else {
-                names.dns(host)
-            };
-        }
+        add_hosts(&mut names, hosts);
         let extensions = {
             let context = builder.x509v3_context(Some(&self.certificate), None);
             [
@@ -228,9 +222,24 @@ fn blank<T: HasPublic>(
 }
 
 fn issued(certificate: &X509, key: &PKey<Private>) -> Result<Issued, PkiError> {
+    Ok(Issued { certificate: pem(certificate)?, key: key_pem(key)? })
+}
+
+/// A key as PEM.
+pub(super) fn key_pem(key: &PKey<Private>) -> Result<Secret, PkiError> {
     let octets = key.private_key_to_pem_pkcs8().doing("writing a key")?;
-    let text = String::from_utf8(octets).map_err(|_| PkiError::Key("it does not print as PEM"))?;
-    Ok(Issued { certificate: pem(certificate)?, key: Secret::new(text) })
+    String::from_utf8(octets).map(Secret::new).map_err(|_| PkiError::Key("it does not print as PEM"))
+}
+
+/// Names and addresses that a certificate is for.
+pub(super) fn add_hosts(names: &mut SubjectAlternativeName, hosts: &[String]) {
+    for host in hosts {
+        if host.parse::<IpAddr>().is_ok() {
+            names.ip(host)
+        } else {
+            names.dns(host)
+        };
+    }
 }
 
 /// A certificate as PEM.

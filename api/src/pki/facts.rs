@@ -36,21 +36,21 @@ pub(crate) fn weaknesses(certificate: &X509) -> Result<Vec<String>, PkiError> {
     Ok(found)
 }
 
+/// The facts of a certificate that is not valid at `time`.
+fn outside(certificate: &X509, time: i64) -> Result<Option<Facts>, PkiError> {
+    let facts = Facts::of(certificate)?;
+    Ok((!(facts.from..=facts.until).contains(&time)).then_some(facts))
+}
+
 /// Whether `certificate` is valid now.
 pub(crate) fn check_validity(certificate: &X509) -> Result<(), PkiError> {
-    let facts = Facts::of(certificate)?;
-    if (facts.from..=facts.until).contains(&clock::now()) {
-        return Ok(());
-    }
+    let Some(facts) = outside(certificate, clock::now())? else { return Ok(()) };
     Err(PkiError::Validity(facts.subject, clock::rfc3339(facts.from), clock::rfc3339(facts.until)))
 }
 
 /// Whether `certificate` is valid at a time that is to come.
 pub(crate) fn check_validity_at(certificate: &X509, time: i64) -> Result<(), PkiError> {
-    let facts = Facts::of(certificate)?;
-    if (facts.from..=facts.until).contains(&time) {
-        return Ok(());
-    }
+    let Some(facts) = outside(certificate, time)? else { return Ok(()) };
     let (from, until) = (clock::rfc3339(facts.from), clock::rfc3339(facts.until));
     Err(PkiError::NotThen(facts.subject, from, until, clock::rfc3339(time)))
 }

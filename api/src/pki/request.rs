@@ -1,16 +1,14 @@
 //! A request for a certificate (PKCS#10) with a new key, for what a CA is to certify for us towards partners: they see
 //! it as a server's and as a client's.
 
-use super::ca::{Issued, new_key};
+use super::ca::{Issued, add_hosts, key_pem, new_key};
 use super::{Doing, PkiError};
-use common::secret::Secret;
 use openssl::hash::MessageDigest;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use openssl::stack::Stack;
 use openssl::x509::extension::{ExtendedKeyUsage, KeyUsage, SubjectAlternativeName};
 use openssl::x509::{X509Name, X509NameBuilder, X509NameRef, X509Req, X509ReqBuilder};
-use std::net::IpAddr;
 
 /// Bits of a new RSA key.
 const RSA_BITS: u32 = 3_072;
@@ -50,13 +48,7 @@ pub(crate) fn create(
     extensions.push(purpose.doing(doing)?).doing(doing)?;
     if !hosts.is_empty() {
         let mut names = SubjectAlternativeName::new();
-        for host in hosts {
-            if host.parse::<IpAddr>().is_ok() {
-                names.ip(host)
-            } else {
-                names.dns(host)
-            };
-        }
+        add_hosts(&mut names, hosts);
         let names = names.build(&builder.x509v3_context(None));
         extensions.push(names.doing(doing)?).doing(doing)?;
     }
@@ -64,11 +56,6 @@ pub(crate) fn create(
     builder.sign(&key, MessageDigest::sha256()).doing(doing)?;
     let pem = builder.build().to_pem().doing(doing)?;
     Ok(Issued { certificate: String::from_utf8_lossy(&pem).into_owned(), key: key_pem(&key)? })
-}
-
-fn key_pem(key: &PKey<Private>) -> Result<Secret, PkiError> {
-    let octets = key.private_key_to_pem_pkcs8().doing("writing a key")?;
-    String::from_utf8(octets).map(Secret::new).map_err(|_| PkiError::Key("it does not print as PEM"))
 }
 
 /// Whom a request is for.
