@@ -22,6 +22,9 @@ const FORMAT: u32 = 1;
 /// What a document has, or is said to have not; `cert` has rules of its own.
 const KINDS: [&str; 8] = ["ban", "config", "crl", "ignore", "partner", "proxy", "proxyclient", "trust"];
 
+/// Our certificates that go out with their keys.
+const CERTIFICATES: [Usage; 3] = [Usage::Own, Usage::Ca, Usage::Https];
+
 /// A site as a document.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,7 +82,7 @@ pub(crate) async fn export(
         objects.insert(format!("crl {} {}", crl.name, crl.issuer_key), json!({"pem": crl.pem}));
     }
     if let Some(passphrase) = passphrase {
-        for usage in [Usage::Own, Usage::Ca, Usage::Https] {
+        for usage in CERTIFICATES {
             let Some(issued) = certificates::get(connection, usage).await? else { continue };
             let name = format!("cert {}", usage.word());
             let key = encrypted(&issued.key, passphrase);
@@ -137,7 +140,7 @@ async fn put_certificate(
     passphrase: Option<&Secret>,
 ) -> Result<(), ChangeError> {
     let object = format!("cert {word}");
-    let usage = [Usage::Own, Usage::Ca, Usage::Https].into_iter().find(|usage| usage.word() == word);
+    let usage = Usage::of_word(word).filter(|usage| CERTIFICATES.contains(usage));
     let usage = usage.ok_or_else(|| refused(&object, "there is no such certificate"))?;
     let Some(passphrase) = passphrase else {
         return Err(refused(&object, "its key needs the passphrase: give it with --passphrase-file FILE"));

@@ -9,6 +9,7 @@ use crate::db::{Db, Location};
 use crate::pki::read;
 use crate::settings::yes_no;
 use common::secret::Secret;
+use common::text::host::is_host;
 use getopts::{Matches, Options};
 use std::cell::OnceCell;
 use std::path::Path;
@@ -135,6 +136,15 @@ impl Invocation {
     /// All values of an option.
     pub(super) fn values(&self, name: &str) -> Vec<String> {
         self.matches.opt_strs(name)
+    }
+
+    /// The hosts of `--host`, each a name or an address.
+    pub(super) fn hosts(&self) -> Result<Vec<String>, CliError> {
+        let hosts = self.values("host");
+        match hosts.iter().find(|host| !is_host(host)) {
+            Some(bad) => Err(wrong("host", bad, "a host name or an IP address")),
+            None => Ok(hosts),
+        }
     }
 
     /// The password in the file of `--password-file`.

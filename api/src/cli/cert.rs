@@ -1,7 +1,7 @@
 //! `os4xapi cert set|list|show|https`: our certificates. `set` stores the one that partners see, after it has checked
 //! the whole chain. `init` makes the CA and the https certificate; `https` makes the latter anew. Never prints a key.
 
-use super::args::{Invocation, Opt, wrong};
+use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::versions::Versions;
 use super::{Command, output};
@@ -14,7 +14,6 @@ use crate::pki::{read, request};
 use crate::store::certificates::{self, Usage};
 use common::secret::Secret;
 use common::text::clock;
-use common::text::host::is_host;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use serde_json::json;
@@ -257,7 +256,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let word = invocation.argument(0);
-    let usage = Usage::ALL.into_iter().find(|usage| usage.word() == word).ok_or_else(|| {
+    let usage = Usage::of_word(word).ok_or_else(|| {
         CliError::Usage(format!("there is no certificate '{word}': it is own, next, request, ca or https"))
     })?;
     let db = invocation.open().await?;
@@ -279,10 +278,7 @@ pub(super) fn no_certificate(usage: Usage) -> CliError {
 }
 
 async fn https(invocation: Invocation) -> Result<(), CliError> {
-    let mut hosts = invocation.values("host");
-    if let Some(bad) = hosts.iter().find(|host| !is_host(host)) {
-        return Err(wrong("host", bad, "a host name or an IP address"));
-    }
+    let mut hosts = invocation.hosts()?;
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
     if hosts.is_empty() {

@@ -11,7 +11,6 @@ use crate::pki::facts::Facts;
 use crate::pki::request::{self, Algorithm};
 use crate::store::certificates::{self, Usage};
 use common::text::clock;
-use common::text::host::is_host;
 use openssl::x509::{X509, X509Name};
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -80,10 +79,7 @@ async fn csr(invocation: Invocation) -> Result<(), CliError> {
         Some("ec") => Algorithm::Ec,
         Some(other) => return Err(wrong("algorithm", other, "rsa or ec")),
     };
-    let mut hosts = invocation.values("host");
-    if let Some(bad) = hosts.iter().find(|host| !is_host(host)) {
-        return Err(wrong("host", bad, "a host name or an IP address"));
-    }
+    let mut hosts = invocation.hosts()?;
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
     if let Some(there) = certificates::get(&mut change, Usage::Request).await?

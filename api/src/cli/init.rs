@@ -32,7 +32,7 @@ An existing database is left as it is.
 ";
 
 async fn run(invocation: Invocation) -> Result<(), CliError> {
-    let hosts = hosts(invocation.values("host"))?;
+    let hosts = or_usual(invocation.hosts()?);
     let location = invocation.location()?;
     let mut creation = Creation::begin(&location).await?;
     fill(creation.change(), &hosts).await?;
@@ -66,15 +66,12 @@ pub(super) async fn fill(change: &mut Change, hosts: &[String]) -> Result<(), Cl
 }
 
 /// The hosts given, or the usual ones.
-fn hosts(given: Vec<String>) -> Result<Vec<String>, CliError> {
-    if let Some(bad) = given.iter().find(|host| !is_host(host)) {
-        return Err(super::args::wrong("host", bad, "a host name or an IP address"));
-    }
+fn or_usual(given: Vec<String>) -> Vec<String> {
     if !given.is_empty() {
-        return Ok(given);
+        return given;
     }
     let mut hosts: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
     let own = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
     hosts.extend(own.filter(|name| is_host(name) && name != "localhost"));
-    Ok(hosts)
+    hosts
 }

@@ -27,6 +27,11 @@ impl Usage {
     /// All, in the order of lists.
     pub(crate) const ALL: [Self; 5] = [Self::Own, Self::Next, Self::Request, Self::Ca, Self::Https];
 
+    /// The one with this word.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|usage| usage.word() == word)
+    }
+
     /// Its word in the table and on the command line.
     pub(crate) fn word(self) -> &'static str {
         match self {
