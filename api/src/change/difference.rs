@@ -2,6 +2,8 @@
 //! people in lines; what is long is told by its hash.
 
 use super::state::State;
+use crate::db::DbError;
+use crate::store::audit::Recorded;
 use common::text::hex;
 use serde_json::{Map, Value};
 
@@ -27,6 +29,13 @@ impl Difference {
             }
         }
         found
+    }
+
+    /// The one that a row of the audit tells.
+    pub(crate) fn of(row: &Recorded) -> Result<Self, DbError> {
+        let corrupt = |_| DbError::Corrupt(format!("row {} of the audit", row.number));
+        let parsed = |text: &str| serde_json::from_str::<State>(text).map_err(corrupt);
+        Ok(Self { old: parsed(&row.entry.old)?, new: parsed(&row.entry.new)? })
     }
 
     /// Whether nothing differs.

@@ -3,8 +3,7 @@
 //! and CRLs, it cannot put back.
 
 use super::put::put;
-use super::state::State;
-use super::{Act, ChangeError};
+use super::{Act, ChangeError, Difference};
 use crate::db::DbError;
 use crate::store::audit::Recorded;
 use crate::store::{configuration, versions};
@@ -13,7 +12,7 @@ use serde_json::{Value, json};
 /// Takes back what `row` tells, within `act`.
 pub(crate) async fn revert(act: &mut Act, row: &Recorded) -> Result<(), ChangeError> {
     let number = row.number;
-    let (old, new) = (parsed(&row.entry.old, number)?, parsed(&row.entry.new, number)?);
+    let Difference { old, new } = Difference::of(row)?;
     if old.is_empty() {
         return Err(ChangeError::Refused(format!("row {number} tells of nothing that could be put back")));
     }
@@ -31,10 +30,6 @@ pub(crate) async fn revert(act: &mut Act, row: &Recorded) -> Result<(), ChangeEr
     configuration::values(act).await?.check_order()?;
     act.note(format!("audit {number}"), json!("reverted"));
     Ok(())
-}
-
-fn parsed(text: &str, number: i64) -> Result<State, DbError> {
-    serde_json::from_str(text).map_err(|_| DbError::Corrupt(format!("row {number} of the audit")))
 }
 
 async fn changed_since(act: &mut Act, object: &str, number: i64) -> Result<ChangeError, DbError> {

@@ -4,8 +4,7 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, date, output};
-use crate::change::{Difference, State, revert};
-use crate::db::DbError;
+use crate::change::{Difference, revert};
 use crate::store::audit::{self, Filter, Recorded};
 use common::text::clock;
 use serde_json::{Value, json};
@@ -130,7 +129,7 @@ async fn show(invocation: Invocation) -> Result<(), CliError> {
     if invocation.flag("json") {
         return output::json(&as_json(&row)?);
     }
-    let difference = difference(&row)?;
+    let difference = Difference::of(&row)?;
     let Recorded { number, entry, previous, hash } = row;
     let mut table = output::Table::new(&["NUMBER", &number.to_string()]);
     for (name, value) in [
@@ -162,18 +161,9 @@ async fn need(connection: &mut AnyConnection, number: &str) -> Result<Recorded, 
     })
 }
 
-fn difference(row: &Recorded) -> Result<Difference, DbError> {
-    let parsed = |text: &str| serde_json::from_str::<State>(text).map_err(|_| corrupt(row));
-    Ok(Difference { old: parsed(&row.entry.old)?, new: parsed(&row.entry.new)? })
-}
-
-fn corrupt(row: &Recorded) -> DbError {
-    DbError::Corrupt(format!("row {} of the audit", row.number))
-}
-
 /// A row with its values, as programs take it.
 pub(super) fn as_json(row: &Recorded) -> Result<Value, CliError> {
-    let Difference { old, new } = difference(row)?;
+    let Difference { old, new } = Difference::of(row)?;
     let Recorded { number, entry, previous, hash } = row;
     Ok(json!({
         "number": number,
