@@ -58,7 +58,8 @@ const NEXT: &str = "os4xapi cert csr, then cert next --chain FILE --from TIME";
 
 /// Our certificates with their issuers.
 async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
-    let ca = certificates::get(connection, Usage::Ca).await?.map(|issued| issued.certificate);
+    let ca = certificates::get(connection, Usage::Ca).await?;
+    let ca = ca.and_then(|ca| Facts::of_pem(&ca.certificate).ok()).map(|ca| ca.subject);
     let has_next = certificates::get(connection, Usage::Next).await?.is_some();
     for usage in [Usage::Own, Usage::Next, Usage::Ca, Usage::Https] {
         let Some(issued) = certificates::get(connection, usage).await? else { continue };
@@ -69,9 +70,8 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
         for (position, certificate) in chain.iter().enumerate() {
             let Ok(facts) = Facts::of(certificate) else { continue };
             let (name, ends) = (facts.subject, Some(facts.until));
-            let is_ours = ca.as_ref().and_then(|ca| Facts::of_pem(ca).ok()).map(|ca| ca.subject);
             all.push(match usage {
-                Usage::Https if Some(&facts.issuer) == is_ours.as_ref() => {
+                Usage::Https if Some(&facts.issuer) == ca.as_ref() => {
                     by_itself("https certificate", name, ends, "'serve' renews it a month before")
                 }
                 Usage::Https => {

@@ -98,8 +98,7 @@ pub(crate) fn kept_name(path: &Path) -> PathBuf {
 
 /// The name of a file that is kept beside the database at `path`: why, and when.
 pub(super) fn beside_dated(path: &Path, why: &str) -> PathBuf {
-    let time: String = clock::rfc3339(clock::now()).chars().filter(|c| !"-:".contains(*c)).collect();
-    beside(path, &format!(".{why}-{time}"))
+    beside(path, &format!(".{why}-{}", clock::basic(clock::now())))
 }
 
 /// Moves the files of a database that cannot be read from `path` to `kept`.

@@ -34,6 +34,11 @@ pub fn rfc3339(seconds: i64) -> String {
     date_and_time(seconds, 'T', "Z")
 }
 
+/// `seconds` as `20261122T092110Z` (ISO 8601, basic form), for names of files and calendars.
+pub fn basic(seconds: i64) -> String {
+    rfc3339(seconds).replace(['-', ':'], "")
+}
+
 /// `seconds` as `2026-11-22 09:21:10 UTC`, for people.
 pub fn readable(seconds: i64) -> String {
     date_and_time(seconds, ' ', " UTC")
@@ -46,7 +51,7 @@ fn date_and_time(seconds: i64, between: char, zone: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{now, readable, rfc3339, seconds, unix_time};
+    use super::{basic, now, readable, rfc3339, seconds, unix_time};
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
@@ -58,6 +63,7 @@ mod tests {
             (4_107_542_399, "2100-02-28T23:59:59Z"),
         ] {
             assert_eq!(rfc3339(seconds), expected);
+            assert_eq!(basic(seconds), expected.replace(['-', ':'], ""));
         }
         assert_eq!(readable(1_795_339_270), "2026-11-22 09:21:10 UTC");
     }

@@ -20,8 +20,8 @@ pub(super) fn of(all: &[End], now: i64) -> String {
         let identity = openssl::sha::sha256(format!("{}\n{}\n{ends}", end.what, end.name).as_bytes());
         line("BEGIN:VEVENT");
         line(&format!("UID:{}@os4xapi", hex::encode(&identity)));
-        line(&format!("DTSTAMP:{}", basic(now)));
-        line(&format!("DTSTART;VALUE=DATE:{}", basic(ends).split('T').next().unwrap_or_default()));
+        line(&format!("DTSTAMP:{}", clock::basic(now)));
+        line(&format!("DTSTART;VALUE=DATE:{}", clock::basic(ends).split('T').next().unwrap_or_default()));
         line(&format!("SUMMARY:{}", escaped(&format!("{} ends: {}", end.what, end.name))));
         line(&format!("DESCRIPTION:{}", escaped(&format!("{}\n{}", clock::rfc3339(ends), end.renewal))));
         line("TRANSP:TRANSPARENT");
@@ -34,11 +34,6 @@ pub(super) fn of(all: &[End], now: i64) -> String {
     }
     line("END:VCALENDAR");
     text
-}
-
-/// A time in the basic form, as 20261231T235959Z.
-fn basic(time: i64) -> String {
-    clock::rfc3339(time).replace(['-', ':'], "")
 }
 
 /// A text as a value (RFC 5545 section 3.3.11).
