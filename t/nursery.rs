@@ -84,3 +84,33 @@ fn another_log_level_is_that_of_new_session_processes_too() {
     assert!(before.iter().all(|old| !after.contains(old)), "{before:?} {after:?}");
     site.end();
 }
+
+/// An rc file by which a daemon logs from DEBUG on.
+fn talkative(role: Role) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<!DOCTYPE log4c SYSTEM \"\">\n<log4c version=\"1.2.4\">\n\
+         <category name=\"{}\" priority=\"debug\" appender=\"os4x_appender\"/>\n</log4c>\n",
+        role.stem()
+    )
+}
+
+#[test]
+fn another_rc_file_is_that_of_new_session_processes_too() {
+    let mut site = Site::start("nursery-rc").unwrap();
+    site.wait_pool();
+    for role in DAEMONS {
+        fs::write(site.folder(role).join(format!("{}.logrc", role.stem())), talkative(role)).unwrap();
+    }
+    // A parent looks at its rc file when it has something to do.
+    site.assert_works();
+    for role in DAEMONS {
+        site.wait_log(role, " logrc_taken");
+    }
+    // Those that were parked have the old one, and are replaced.
+    wait_for("the new level in session processes of both daemons", || {
+        site.assert_works();
+        let is_there = |role: &Role| site.log(*role).contains(" command side=partner SSID ");
+        DAEMONS.iter().all(is_there).then_some(())
+    });
+    site.end();
+}

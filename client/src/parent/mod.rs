@@ -48,7 +48,7 @@ use common::log::{Event, Throttle, events};
 use common::process::nursery::{self, Newborn, Nursery, NurseryError};
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
-use common::process::status::Status;
+use common::process::status;
 use common::session::end_lines::EndLines;
 use common::sys;
 use common::text::host::with_port;
@@ -65,7 +65,6 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use tokens::Source;
 use worker::Worker;
@@ -249,8 +248,7 @@ impl Parent {
             Ok(sys::Fork::Child) => {
                 drop(ours);
                 let access = self.into_access();
-                let status = catch_unwind(AssertUnwindSafe(|| crate::backend::run_worker(theirs, access)));
-                sys::exit_now(status.unwrap_or(Status::Internal).number())
+                status::end_with(|| crate::backend::run_worker(theirs, access))
             }
             Err(e) => self.fail(format!("the API worker cannot be started: {e}")),
         }
@@ -268,9 +266,7 @@ impl Parent {
             Ok(((ours, theirs), sys::Fork::Child)) => {
                 drop(ours);
                 let access = self.into_access();
-                let run = || crate::backend::run_watcher(&theirs, access, parent, generation);
-                let status = catch_unwind(AssertUnwindSafe(run));
-                sys::exit_now(status.unwrap_or(Status::Internal).number())
+                status::end_with(|| crate::backend::run_watcher(&theirs, access, parent, generation))
             }
             Err(e) => {
                 common::warn!("the API watcher cannot be started, changes take a minute: {e}");
@@ -350,11 +346,10 @@ impl Parent {
                 let source = self.setup.route.source;
                 let ledger = self.end_lines.ledger().to_owned();
                 drop(self);
-                let Newborn { channel, direction } = nursery::serve(theirs);
-                let init = ChildInit { channel, server, source, config, direction, ledger };
-                let status =
-                    catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
-                sys::exit_now(status.number())
+                status::end_with(|| {
+                    let Newborn { channel, direction } = nursery::serve(theirs);
+                    session::run(ChildInit { channel, server, source, config, direction, ledger })
+                })
             }
             Err(e) => (self, work, failed(e)),
         }
@@ -390,10 +385,7 @@ impl Parent {
             match self.signals.next_signal() {
                 Ok(Some(Signal::Level(level))) => {
                     common::log::change_level(level);
-                    self.nursery = None;
-                    // Parked children still have the old level; new ones inherit the new one.
-                    let why = "the client has another log level";
-                    self.sessions.children.retire_idle_children(why, &mut self.actions);
+                    self.renew_children("the client has another log level");
                 }
                 Ok(Some(Signal::End(end))) => {
                     self.stop = Some(Finish::Told(end));
@@ -409,12 +401,19 @@ impl Parent {
         }
     }
 
+    /// What children inherit has changed, because of `why`: those that serve nobody have the old one, and so has the
+    /// nursery.
+    fn renew_children(&mut self, why: &str) {
+        self.nursery = None;
+        self.sessions.children.retire_idle_children(why, &mut self.actions);
+    }
+
     fn run_timers(&mut self) {
         let now = Instant::now();
         self.read_server();
         self.advance_join();
         if common::log::reread_if_changed() {
-            self.nursery = None;
+            self.renew_children("the client has another rc file");
         }
         self.backend.run_timers(now, &mut self.actions);
         self.write_end_lines(now);

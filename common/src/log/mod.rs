@@ -119,7 +119,7 @@ fn level() -> Priority {
 }
 
 /// Puts a changed rc file in force for this process, unless it says `<reread>0</reread>`; a faulty one is reported
-/// and the old one stays. One system call while nothing has changed: each parent calls it in its loop. True if another
+/// and the old one stays. One system call while nothing has changed: whoever has a loop calls it there. True if another
 /// one is in force now: whatever was forked before has the old one.
 pub fn reread_if_changed() -> bool {
     let Some(logger) = LOGGER.get() else { return false };

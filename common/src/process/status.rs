@@ -3,8 +3,10 @@
 //! A session child ends with the status that its own end line names, so that parent and child say the same. Numbers
 //! stay what they are once released; `os4x_proxy-log.5` lists the words.
 
+use crate::sys;
 use nix::sys::wait::WaitStatus;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{ExitCode, Termination};
 
 macro_rules! statuses {
@@ -154,6 +156,13 @@ pub fn of(ended: WaitStatus) -> Option<Status> {
         WaitStatus::Exited(_, code) => u8::try_from(code).ok().and_then(Status::from_number),
         _ => None,
     }
+}
+
+/// Ends a forked process with what `run` comes to. A panic is an internal error and goes no further: the frames below
+/// are its parent's.
+pub fn end_with(run: impl FnOnce() -> Status) -> ! {
+    let status = catch_unwind(AssertUnwindSafe(run)).unwrap_or(Status::Internal);
+    sys::exit_now(status.number())
 }
 
 /// How a child ended, in one word: its own status, or the signal that killed it.

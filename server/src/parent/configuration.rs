@@ -61,12 +61,10 @@ impl Parent {
         self.resolver.set_names(config.addresses.names(), Instant::now());
         config.addresses.set_resolved(self.resolver.addresses());
         self.config = Some(config);
-        self.nursery = None;
         self.fetch.recover();
         Event::new(&events::CONFIG_TAKEN).field_num("generation", generation).log();
         common::log::set_max_bytes(log_max_bytes.into());
-        // Parked children were forked with the generation before.
-        self.feed(|sessions, _, now| sessions.retire_idle_children("generation changed", now));
+        self.renew_children("generation changed");
         self.update_title();
     }
 
@@ -219,8 +217,7 @@ impl Parent {
         event.log();
         self.listeners.close(&reason, self.poller.registry());
         self.config = None;
-        self.nursery = None;
-        self.feed(|sessions, _, now| sessions.retire_idle_children("configuration too old", now));
+        self.renew_children("configuration too old");
         self.update_title();
     }
 }

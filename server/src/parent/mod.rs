@@ -55,7 +55,7 @@ use common::link::join;
 use common::process::nursery::{self, Newborn, Nursery, NurseryError};
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
-use common::process::status::Status;
+use common::process::status::{self, Status};
 use common::session::end_lines::EndLines;
 use common::sys;
 use config_fetch::{ConfigFetch, REFRESH};
@@ -75,7 +75,6 @@ use sessions::Sessions;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Instant;
 use tokens::Source;
@@ -237,11 +236,10 @@ impl Parent {
                 let ledger = self.end_lines.ledger().to_owned();
                 drop(self);
                 let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
-                let Newborn { channel, direction } = nursery::serve(theirs);
-                let init = ChildInit { channel, active, direction, untold, ledger };
-                let status =
-                    catch_unwind(AssertUnwindSafe(|| session::run(init))).unwrap_or(Status::Internal);
-                sys::exit_now(status.number())
+                status::end_with(|| {
+                    let Newborn { channel, direction } = nursery::serve(theirs);
+                    session::run(ChildInit { channel, active, direction, untold, ledger })
+                })
             }
             Err(e) => (self, fork, Err(e)),
         }
@@ -261,8 +259,10 @@ impl Parent {
                 drop(receiver);
                 let names = self.resolver.names().clone();
                 drop(self);
-                let done = resolver::run(names.iter().map(String::as_str), sender);
-                sys::exit_now(if done.is_ok() { Status::Normal } else { Status::Failed }.number());
+                status::end_with(|| {
+                    let done = resolver::run(names.iter().map(String::as_str), sender);
+                    if done.is_ok() { Status::Normal } else { Status::Failed }
+                })
             }
             Err(e) => {
                 common::warn!("the names of partners are looked up later: no process can be started: {e}");
@@ -301,10 +301,17 @@ impl Parent {
         }
     }
 
+    /// What children inherit has changed, because of `why`: those that serve nobody have the old one, and so has the
+    /// nursery.
+    pub(super) fn renew_children(&mut self, why: &str) {
+        self.nursery = None;
+        self.feed(|sessions, _, now| sessions.retire_idle_children(why, now));
+    }
+
     /// What is due by time, or follows from what has just happened; `idle`: nothing has.
     fn run_timers(&mut self, idle: bool) {
         if common::log::reread_if_changed() {
-            self.nursery = None;
+            self.renew_children("rc file changed");
         }
         self.internal_port.expire(Instant::now(), self.poller.registry());
         self.internal_port.retry_accept(self.poller.registry());
@@ -365,9 +372,7 @@ impl Parent {
             match self.signals.next_signal() {
                 Ok(Some(Signal::Level(level))) => {
                     common::log::change_level(level);
-                    self.nursery = None;
-                    // Parked children still have the old level; the next ones inherit the new one.
-                    self.feed(|sessions, _, now| sessions.retire_idle_children("log level changed", now));
+                    self.renew_children("log level changed");
                 }
                 Ok(Some(Signal::End(end))) => {
                     self.stop = Some(Finish::Told(end));
