@@ -1,5 +1,5 @@
-//! A backend that fails: whichever function it is and however it fails, it is reported once, what was in force stays in
-//! force, nothing waits, and all is well again when the backend is.
+//! A backend that fails: each failure of each function is reported once, the configuration in force stays in force,
+//! nothing waits, and everything works again when the backend does.
 
 use nix::sys::signal::Signal;
 use oftp2peer::oftp::report::Ending;
@@ -24,7 +24,7 @@ const FUNCTIONS: [&str; 6] = [
     "proxy_crl_url",
 ];
 
-/// How any function may fail at once, and what is said of it.
+/// The ways in which any function may fail, and the words of the report.
 fn faults() -> Vec<(Conduct, &'static str)> {
     let long = json!({"ok": false, "error": {"code": "internal", "message": "long ".repeat(500_000)}});
     vec![
@@ -40,7 +40,7 @@ fn faults() -> Vec<(Conduct, &'static str)> {
     ]
 }
 
-/// A prepared site and what stands between its client and its backend.
+/// A prepared site, and the web server between its client and its backend.
 fn tampered(builder: Builder) -> (Site, Tamper) {
     let mut site = builder.prepare().unwrap();
     let tamper = Tamper::before(&mut site).unwrap();
@@ -54,7 +54,7 @@ fn reasons_in(log: &str, event: &str, function: &str) -> Vec<String> {
     lines.map(|line| line.field("reason").unwrap_or_default()).collect()
 }
 
-/// The line that says that a function is well again: its counts.
+/// The line that says that a function works again: its counts.
 fn recovery(site: &mut Site, mark: usize, function: &str) -> (u64, u64) {
     let pattern = format!("backend_recovered function={function} ");
     let line = site.wait_log_after(Role::Client, mark, &pattern);
@@ -115,7 +115,7 @@ fn a_start_without_a_sound_backend_says_why_and_leaves_nothing() {
     site.end();
 }
 
-/// What makes a server's client call these functions.
+/// The messages that make a server's client call these functions.
 fn orders() -> BTreeMap<&'static str, Value> {
     let entry = json!({"level": "ERROR", "text": "words", "detail": "words", "origin": "server", "host": "dmz",
         "pid": 1, "time": 1});
@@ -128,7 +128,7 @@ fn orders() -> BTreeMap<&'static str, Value> {
     ])
 }
 
-/// The entries of the system log about this function, of those that the client has made itself.
+/// The entries of the client's system log about this function.
 fn entries(tamper: &Tamper, event: &str, function: &str) -> usize {
     let begins = format!("{event} function={function} ");
     let calls = tamper.calls("proxy_system_log");
@@ -140,13 +140,13 @@ fn entries(tamper: &Tamper, event: &str, function: &str) -> usize {
 fn a_function_that_fails_is_reported_once_and_its_recovery_too() {
     let (mut site, tamper) = tampered(Builder::new("reported-once"));
     site.bring_up(Role::Api).unwrap();
-    // This test is the server: it says when the client calls what.
+    // This test is the server: it decides when the client calls a function.
     let mut dmz = Dmz::take_over(&mut site).unwrap();
     let orders = orders();
     let mut rounds = BTreeMap::new();
     for (conduct, words) in faults() {
         for function in ["proxy_config"].into_iter().chain(orders.keys().copied()) {
-            // A report that the backend could not take is kept and comes again: another test.
+            // A report that the backend could not take is kept and sent again: that is another test.
             if matches!(conduct, Conduct::Answer(500..=503, _)) && orders.contains_key(function) {
                 continue;
             }
@@ -176,7 +176,7 @@ fn a_function_that_fails_is_reported_once_and_its_recovery_too() {
             wait_for("the entry of the recovery", || {
                 (entries(&tamper, "backend_recovered", function) == *round).then_some(())
             });
-            // That the system log takes no entries cannot be entered into it.
+            // A failure of the system log cannot be entered into the system log.
             let reported = if function == "proxy_system_log" { 0 } else { *round };
             assert_eq!(entries(&tamper, "backend_error", function), reported, "{function}");
         }
@@ -187,19 +187,19 @@ fn a_function_that_fails_is_reported_once_and_its_recovery_too() {
 }
 
 #[test]
-fn what_the_server_reports_keeps_nobody_from_what_it_asks() {
+fn reports_of_the_server_do_not_delay_its_questions() {
     let (mut site, tamper) = tampered(Builder::new("reports"));
     site.bring_up(Role::Api).unwrap();
     let mut dmz = Dmz::take_over(&mut site).unwrap();
     tamper.set("proxy_session", Conduct::Stall);
     let order = &orders()["proxy_session"];
-    // The worker may be busy still: a question that waits beside reports would go first.
+    // The worker may still be busy: a waiting question would be sent before reports.
     dmz.tell(order).unwrap();
     tamper.wait_calls("proxy_session", 1);
     for _ in 1..450 {
         dmz.tell(order).unwrap();
     }
-    site.wait_log(Role::Client, "reports for the backend are lost: it takes none by proxy_session");
+    site.wait_log(Role::Client, "reports for the backend are lost: it accepts none by proxy_session");
     // One report is being sent, and has 10 s for it; 199 wait.
     let answer = dmz.ask_config().unwrap();
     assert!(answer.unwrap().contains("tcp_port_tls"));
@@ -215,7 +215,7 @@ fn what_the_server_reports_keeps_nobody_from_what_it_asks() {
 }
 
 #[test]
-fn whatever_the_server_reports_it_takes_little_memory_of_the_client() {
+fn reports_of_the_server_use_little_memory_of_the_client() {
     let (mut site, tamper) = tampered(Builder::new("large-reports"));
     site.bring_up(Role::Api).unwrap();
     let mut dmz = Dmz::take_over(&mut site).unwrap();
@@ -228,12 +228,12 @@ fn whatever_the_server_reports_it_takes_little_memory_of_the_client() {
         dmz.tell(&long(70_000)).unwrap();
     }
     tamper.set("proxy_session", Conduct::Stall);
-    // Fewer than may wait by their number.
+    // Fewer than the number that may wait.
     for _ in 0..190 {
         dmz.tell(&long(60_000)).unwrap();
     }
     site.wait_log(Role::Client, " WARN *for proxy_session is refused: it has 70*octets, 65536 are allowed");
-    site.wait_log(Role::Client, "reports for the backend are lost: it takes none by proxy_session");
+    site.wait_log(Role::Client, "reports for the backend are lost: it accepts none by proxy_session");
     assert!(dmz.ask_config().unwrap().is_ok());
     let lines = site.log(Role::Client).matches("for proxy_session is refused").count();
     assert!((1..=9).contains(&lines), "{lines}");
@@ -248,14 +248,14 @@ fn whatever_the_server_reports_it_takes_little_memory_of_the_client() {
 }
 
 #[test]
-fn sessions_go_on_while_the_backend_is_away_and_it_hears_of_them_later() {
+fn sessions_go_on_while_the_backend_is_away_and_are_reported_later() {
     let mut site = Site::start("backend-away").unwrap();
     site.signal(Role::Api, Signal::SIGKILL);
     site.wait_end(Role::Api);
     for _ in 0..3 {
         site.assert_works();
     }
-    // What could not be sent is logged, and kept.
+    // Reports that could not be sent are logged and kept.
     let line = site.wait_log(Role::Client, "backend_error function=proxy_session ");
     assert!(line.contains("cannot be reached at"), "{line}");
     site.restart(Role::Api).unwrap();
@@ -271,7 +271,7 @@ fn sessions_go_on_while_the_backend_is_away_and_it_hears_of_them_later() {
     });
     wait_for("both entries in the system log", || {
         let log = site.api(&["log", "--json"]).unwrap();
-        ["fails", "is well again"]
+        ["fails", "works again"]
             .iter()
             .all(|end| log.contains(&format!("a function of the backend {end}")))
             .then_some(())
@@ -279,10 +279,10 @@ fn sessions_go_on_while_the_backend_is_away_and_it_hears_of_them_later() {
     site.end();
 }
 
-/// How often the configuration is asked for, and a little for the way.
+/// The interval of the requests for the configuration, and a little more.
 const REFRESH: Duration = Duration::from_secs(65);
 
-/// A site whose backend is to fail in one way; what is said of it, and the site's calls at the time.
+/// A site whose backend will fail in one way, with the expected reports and the calls so far.
 struct Failing {
     site: Site,
     tamper: Tamper,
@@ -295,10 +295,10 @@ struct Failing {
     client: [Option<&'static str>; 2],
 }
 
-/// Whoever waits for the end of the rounds must be patient; few parked pairs, for there are many sites.
+/// Long time limits for sites that wait for several rounds; few parked pairs, because there are many sites.
 fn patient(name: &str) -> Builder {
     let station = Settings { timeout: Duration::from_mins(5), ..Settings::new("O0013STATION", "STATION") };
-    // The flight stands in the middle of an Exchange Buffer.
+    // The flight stops in the middle of an Exchange Buffer.
     let builder = Builder::new(name).station(Some(station)).setting("proxy_buffer_seconds", "300");
     builder.setting("proxy_parked_pairs", "1")
 }
@@ -309,7 +309,7 @@ fn flight(site: &Site) -> Flight {
     Flight::take_off(partner).unwrap()
 }
 
-/// A site in operation whose partner table changes just when its backend begins to fail.
+/// A running site whose partner table changes at the moment when its backend begins to fail.
 fn failing(
     name: &str,
     [config, client_config]: [Conduct; 2],
@@ -319,7 +319,7 @@ fn failing(
     let (mut site, tamper) = tampered(patient(name));
     // The first renewal of the client's certificate is due at half time.
     tamper.set("proxy_enrol", Conduct::edit(|answer| answer["valid_seconds"] = json!(100)));
-    // It is asked once a minute alone.
+    // Without `proxy_wait`, the client asks once a minute.
     tamper.set("proxy_wait", Conduct::older());
     site.launch().unwrap();
     let all = matches!(config, Conduct::Stall);
@@ -336,7 +336,7 @@ fn failing(
 }
 
 impl Failing {
-    /// The old configuration is in force.
+    /// The old configuration is still in force.
     #[track_caller]
     fn assert_unchanged(&self) {
         self.site.assert_works();
@@ -348,7 +348,7 @@ impl Failing {
         }
     }
 
-    /// Waits until it has failed in each round, and looks what was said.
+    /// Waits until it has failed in each round, and checks the reports.
     fn wait_logged_once(&self) {
         let lines = |role: Role| {
             let mark = self.marks[usize::from(role == Role::Client)];
@@ -376,7 +376,7 @@ impl Failing {
                 reasons.iter().map(|reason| words.is_some_and(|words| reason.contains(words))).collect();
             assert_eq!(found, vec![true; usize::from(words.is_some())], "{function}: {reasons:?}");
         }
-        // Its certificate was renewed meanwhile; or could not be, and the next try is in five minutes.
+        // Its certificate was renewed meanwhile; or it could not be, and the next attempt is in five minutes.
         let renewal = usize::from(self.client[0].is_some());
         assert_eq!(backend_errors(&client, "proxy_enrol").len(), renewal, "{client}");
         let renewed = lines(Role::Server).contains(" client_joined ");
@@ -388,8 +388,8 @@ fn backend_errors(log: &str, function: &str) -> Vec<String> {
     reasons_in(log, "backend_error", function)
 }
 
-/// Slow: about 130 s, two rounds of the 60 s refresh, which is no setting: a fault must be there twice to be reported
-/// once.
+/// Slow: about 130 s, two rounds of the 60 s refresh, which is no setting: a fault must occur twice to show that it is
+/// reported once.
 #[test]
 fn slow_a_backend_that_fails_leaves_all_as_it_was() {
     let html = || Conduct::body("<html>It works!</html>");
@@ -438,7 +438,7 @@ fn slow_a_backend_that_fails_leaves_all_as_it_was() {
         assert!(report.is_good(), "{report:?}");
     }
     for failing in sites {
-        // A call that hangs would be waited for.
+        // A call that hangs would delay the end.
         for function in FUNCTIONS {
             failing.tamper.set(function, Conduct::Pass);
         }
@@ -446,11 +446,11 @@ fn slow_a_backend_that_fails_leaves_all_as_it_was() {
     }
 }
 
-/// Slow: about 60 s until the server looks how old its configuration is, and up to 60 s more until it asks again.
+/// Slow: about 60 s until the server checks the age of its configuration, and up to 60 s more until it asks again.
 #[test]
 fn slow_a_configuration_that_is_too_old_lets_nobody_in_until_the_backend_is_back() {
     let (mut site, tamper) = tampered(patient("too-old"));
-    // The least that the backend's own setting takes is five minutes.
+    // The smallest value of the backend's own setting is five minutes.
     tamper.set("proxy_config", Conduct::edit(|answer| answer["config"]["proxy_max_config_age"] = json!(1)));
     site.launch().unwrap();
     tamper.set("proxy_config", Conduct::Answer(503, "<html>".to_owned()));
@@ -462,7 +462,7 @@ fn slow_a_configuration_that_is_too_old_lets_nobody_in_until_the_backend_is_back
     assert_eq!((line.level, line.field("seconds").as_deref()), ("ERROR", Some("1")));
     site.wait_log(Role::Server, "listener_closed listener=tls*has not confirmed the configuration for 1 s");
     assert!(matches!(site.partner("O0013ACME").unwrap().call().ending, Ending::Failed(_)));
-    // Who is through stays, and nobody waits in vain for a partner.
+    // Running sessions stay, and no pair waits for a partner that cannot come.
     wait_for("the parked pairs to go", || site.titled(Role::Server, "parked").is_empty().then_some(()));
     let entries = || tamper.calls("proxy_system_log");
     wait_for("the entry in the system log", || {
@@ -511,7 +511,8 @@ fn slow_a_server_that_gets_no_configuration_at_its_start_gets_it_when_the_backen
 #[test]
 fn a_companys_own_certificate_is_checked_by_the_systems_store() {
     let mut site = Builder::new("own-https").prepare().unwrap();
-    // What the site shows partners is of another CA than the backend's, and names the backend's address.
+    // The certificate that the site shows to partners is from another CA than the backend's, and names the backend's
+    // address.
     let [chain, key, store] = ["proxy.pem", "proxy.key", "ca.pem"]
         .map(|name| site.directory().join("ca").join(name).to_string_lossy().into_owned());
     site.api(&["cert", "set", "https", "--chain", &chain, "--key", &key]).unwrap();
@@ -534,7 +535,7 @@ fn a_companys_own_certificate_is_checked_by_the_systems_store() {
 }
 
 #[test]
-fn what_the_backend_could_not_take_it_gets_again() {
+fn reports_that_the_backend_could_not_take_are_sent_again() {
     let (mut site, tamper) = tampered(Builder::new("again"));
     let page = r#"{"ok":false,"error":{"code":"internal","message":"Disk full."}}"#;
     for function in ["proxy_session", "proxy_system_log"] {

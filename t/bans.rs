@@ -1,4 +1,4 @@
-//! Who may not come from where: bans of the operator, which come before everything, and the networks of a partner.
+//! Refusals by address: bans of the operator, which count more than everything else, and the networks of a partner.
 
 use crate::outward::{acme, connect, launch, listening, prepare, station};
 use common::text::clock;
@@ -12,10 +12,10 @@ use t::loglines::Line;
 use t::site::{Builder, Flight, PartnerEntry, Role, Site};
 use t::wait::{PATIENCE, wait_for, wait_slow};
 
-/// How long a change may take, as documented: 60 s between two looks, and a little for the way.
+/// How long a change may take, as documented: 60 s between two requests, and a little more.
 const REFRESH: Duration = Duration::from_secs(65);
 
-/// The partner, calling from there.
+/// The partner, connecting from this address.
 fn from(site: &Site, address: [u8; 4]) -> Partner {
     let mut partner = site.partner("O0013ACME").unwrap();
     partner.dial.from = Some(address.into());
@@ -38,7 +38,7 @@ fn refusal(site: &mut Site, mark: usize, reason: &str) -> impl Fn(&str) -> Strin
     move |key| Line::read(&line).unwrap().field(key).unwrap_or_default()
 }
 
-/// Exempt from penalties by the setting, and in the partner's network: a ban comes before both.
+/// The source is exempt from penalties and in the partner's network: a ban counts more than both.
 #[test]
 fn a_banned_source_is_refused_before_tls_and_without_a_process_and_others_are_served() {
     let acme = PartnerEntry::new("acme", "O0013ACME").option("--network", "127.0.0.0/8");
@@ -48,7 +48,7 @@ fn a_banned_source_is_refused_before_tls_and_without_a_process_and_others_are_se
     site.wait_pool();
     let before = site.children(Role::Server);
     for _ in 0..60 {
-        // It says nothing, and is refused nevertheless.
+        // It sends nothing, and is refused nevertheless.
         let end = connected(&site, [127, 45, 0, 1]).read(&mut [0]);
         assert!(!matches!(end, Ok(1..)), "{end:?}");
     }
@@ -59,7 +59,7 @@ fn a_banned_source_is_refused_before_tls_and_without_a_process_and_others_are_se
     assert!(field("detail").contains("os4xapi ban list"), "{}", field("detail"));
     assert!(!call(&site, [127, 45, 9, 9]).ending.is_normal());
     assert!(call(&site, [127, 46, 0, 1]).ending.is_normal());
-    // It has cost the source nothing but lines, and those have a bound.
+    // The source gets no penalty, but its lines are limited.
     site.signal(Role::Server, Signal::SIGTERM);
     site.wait_end(Role::Server);
     let log = site.log(Role::Server);
@@ -98,7 +98,7 @@ fn a_ban_ends_by_itself_by_the_servers_clock_and_the_backend_drops_it() {
 }
 
 #[test]
-fn slow_a_new_ban_is_in_force_within_65_seconds_and_lets_a_session_that_runs_go_on() {
+fn a_new_ban_is_in_force_within_65_seconds_and_lets_a_session_that_runs_go_on() {
     let mut site = Site::start("ban-running").unwrap();
     let flight = Flight::take_off(from(&site, [127, 45, 0, 1])).unwrap();
     let mark = site.mark(Role::Server);
@@ -135,14 +135,14 @@ fn a_partner_from_another_network_is_refused_and_the_line_has_the_remedy() {
     assert_eq!((field("partner").as_str(), field("esid").as_str()), ("acme", "03"));
     let remedy = "os4xapi partner set acme --network 127.50.0.0/16,127.51.0.1/32,127.52.0.1";
     assert!(field("detail").contains(&format!("'{remedy}'")), "{}", field("detail"));
-    // The operator hears of it, and others have no networks.
+    // The operator is told, and other partners have no networks.
     wait_for("the entry in the system log", || {
         site.api(&["log", "--json"]).unwrap().contains("wrong-network").then_some(())
     });
     let mut other = site.partner("O0013OTHER").unwrap();
     other.dial.from = Some([127, 52, 0, 1].into());
     assert!(other.call().ending.is_normal());
-    // The remedy is one: a client that starts brings what is new.
+    // The remedy works: a client that starts brings the new configuration.
     let words: Vec<&str> = remedy.split(' ').skip(1).collect();
     site.api(&words).unwrap();
     site.signal(Role::Client, Signal::SIGTERM);

@@ -1,5 +1,5 @@
-//! Where a partner's certificate leads: the paths that must be found, and those that must not be gone. What is refused
-//! has its own reason in the log, and the partner's `openssl s_client` shows the alert that fits.
+//! The chains of partners' certificates: the paths that must be found, and those that must be refused. Each refusal has
+//! its own reason in the log, and the partner's `openssl s_client` shows the right alert.
 
 use oftp2peer::Partner;
 use oftp2peer::ca::{Authority, Issued, Key, Oddity, Request, self_signed};
@@ -12,18 +12,18 @@ use t::site::{Builder, PartnerEntry, Role, Site};
 
 const SSID: &str = "O0013ANY";
 
-/// A site with a partner who may come with any certificate that leads to a trusted one.
+/// A site with a partner that may have any certificate of a trusted CA.
 fn site(name: &str) -> Site {
     builder(name).prepare().unwrap()
 }
 
-/// The same, not made yet.
+/// The same, not built yet.
 pub(crate) fn builder(name: &str) -> Builder {
     let anybody = PartnerEntry::new("anybody", SSID).option("--certificate", "any");
     Builder::new(name).partners([PartnerEntry::new("acme", "O0013ACME"), anybody])
 }
 
-/// What a partner shows: its certificate, then others on the way.
+/// The certificates that a partner presents: its own, then intermediate ones.
 #[derive(Clone)]
 pub(crate) struct Shown {
     pub(crate) what: &'static str,
@@ -50,12 +50,12 @@ impl Shown {
         Partner::new(dial, Settings::new(SSID, "PARTNER"))
     }
 
-    /// What `s_client` says when it shows this.
+    /// The output of `s_client` when it presents these certificates.
     fn s_client(&self, site: &Site) -> String {
         let certificate = site.file("shown.pem", &self.leaf.certificate_pem().unwrap()).unwrap();
         let key = site.file("shown.key", &self.leaf.key_pem().unwrap()).unwrap();
         let others = site.file("shown-others.pem", &self.others_pem()).unwrap();
-        // To show a weak certificate takes a low level on its own side.
+        // Presenting a weak certificate needs a low security level on the partner's side.
         let mut options = vec!["-cipher", "DEFAULT:@SECLEVEL=0", "-cert", &certificate, "-key", &key];
         if !self.others.is_empty() {
             options.extend(["-cert_chain", &others]);
@@ -70,7 +70,7 @@ pub(crate) fn trust(site: &Site, name: &str, certificate: &X509) {
     site.api(&["trust", "add", &file, "--name", name]).unwrap();
 }
 
-/// Hands the CRL of `authority`, which is trusted or was shown, to the backend.
+/// Gives the CRL of `authority`, which is trusted or was presented, to the backend.
 fn publish(site: &Site, authority: &mut Authority) {
     let file = site.file("published.pem", &authority.crl(30).unwrap()).unwrap();
     site.api(&["crl", "add", &file]).unwrap();
@@ -107,7 +107,7 @@ fn every_path_to_a_trusted_certificate_is_found() {
     publish(&site, &mut alone);
     cases.push(Shown::new("an intermediate whose root we do not know", leaf(&alone), &[]));
 
-    // An ordinary change of keys: until the last certificate of the old one has expired, there are lists of both.
+    // An ordinary change of keys: until the last certificate of the old key has expired, there are CRLs of both keys.
     let rolled = Request::authority("Rolled over");
     let (before, after) = (root(&site, &rolled), root(&site, &rolled));
     cases.push(Shown::new("the old key of a CA that has a new one", leaf(&before), &[]));
@@ -148,17 +148,17 @@ fn every_path_to_a_trusted_certificate_is_found() {
 }
 
 /// A case's reason in the log, and the number of its alert (RFC 8446 §6).
-type Refusal = (&'static str, u8);
+type ReasonAndAlert = (&'static str, u8);
 
 #[track_caller]
-fn refused(site: &mut Site, what: &str, said: &str, mark: usize, (reason, alert): Refusal) {
+fn refused(site: &mut Site, what: &str, said: &str, mark: usize, (reason, alert): ReasonAndAlert) {
     let line = site.wait_log_after(Role::Server, mark, "session_refused");
     assert!(line.contains(&format!(" reason={reason} ")), "{what}: {line}");
     assert!(said.contains(&format!("SSL alert number {alert}\n")), "{what}: {said}");
 }
 
-/// Paths that lead nowhere, or where they must not.
-fn bad_chains(site: &mut Site) -> Vec<(Refusal, Shown)> {
+/// Paths that lead to no trusted certificate, or that are not allowed.
+fn bad_chains(site: &mut Site) -> Vec<(ReasonAndAlert, Shown)> {
     let mut root = root(site, &Request::authority("Strict root"));
     let mut cases = Vec::new();
     let mut sent = root.beneath("Sent and revoked").unwrap();
@@ -218,8 +218,8 @@ fn bad_chains(site: &mut Site) -> Vec<(Refusal, Shown)> {
     cases
 }
 
-/// Certificates that are wrong by themselves.
-fn bad_leaves(site: &mut Site) -> Vec<(Refusal, Shown)> {
+/// Certificates that are invalid themselves.
+fn bad_leaves(site: &mut Site) -> Vec<(ReasonAndAlert, Shown)> {
     let good = Request::new("acme").ssid("O0013ACME");
     let issue = |request: &Request| site.authority.issue(request).unwrap();
     let revoked = issue(&good);
@@ -240,7 +240,7 @@ fn bad_leaves(site: &mut Site) -> Vec<(Refusal, Shown)> {
 }
 
 #[test]
-fn what_leads_nowhere_is_refused_with_its_reason_and_alert() {
+fn bad_chains_and_certificates_are_refused_with_their_reason_and_alert() {
     let mut site = site("dead-ends");
     let cases = [bad_chains(&mut site), bad_leaves(&mut site)].concat();
     site.launch().unwrap();
@@ -249,7 +249,7 @@ fn what_leads_nowhere_is_refused_with_its_reason_and_alert() {
         let said = shown.s_client(&site);
         refused(&mut site, shown.what, &said, mark, *refusal);
     }
-    // TLS 1.2 has no alert of its own for this.
+    // TLS 1.2 has no separate alert for this.
     for (version, alert) in [("-tls1_3", 116), ("-tls1_2", 40)] {
         let mark = site.mark(Role::Server);
         let said = s_client(site.tls, &[version], "").unwrap();

@@ -1,4 +1,4 @@
-//! What comments and documents cite is here: files of this tree, and no papers that only some of us have.
+//! Comments and documents only cite files of this tree, and no papers that only some of us have.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Where sources and documents are; the documents at the top are read too.
+/// The folders with sources and documents; the documents at the top are read, too.
 const FOLDERS: [&str; 8] = ["api", "client", "common", "man", "scripts", "server", "t", ".ci"];
 
-/// Every file of the tree, relative to it, without what cargo and the fuzzer make.
+/// All files of the tree, relative to it, without files that cargo and the fuzzer make.
 fn tree() -> BTreeSet<PathBuf> {
     let root = Path::new(WORKSPACE);
     let mut files = BTreeSet::new();
@@ -63,7 +63,7 @@ fn foreign(line: &str) -> Option<&'static str> {
         .or_else(|| has_number_after("issue ").then_some("issue N"))
 }
 
-/// What looks like a file of a source tree by its ending, a text only with its folder; without patterns and addresses.
+/// Words that look like a file of a source tree (a text file only with its folder), without patterns and addresses.
 fn files_in(line: &str) -> Vec<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "_-./*<>{}:@$".contains(c);
     let words = line.split(|c: char| !is_part(c)).map(|word| word.trim_matches(['.', ':', '-']));
@@ -76,7 +76,8 @@ fn files_in(line: &str) -> Vec<String> {
     words.filter(is_file).map(str::to_owned).collect()
 }
 
-/// Whether a citation in the file `from` means a file of the tree: by its whole path, from its folder, or by its end.
+/// Whether the file `from` cites an existing file of the tree: by its whole path, from its folder, or by the end of its
+/// path.
 fn exists(tree: &BTreeSet<PathBuf>, from: &Path, cited: &str) -> bool {
     let near = Path::new(WORKSPACE).join(from).parent().unwrap().join(cited);
     near.exists() || tree.iter().any(|path| path.ends_with(cited))

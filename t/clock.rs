@@ -1,5 +1,5 @@
-//! The clock of all hosts of a site is set while it works: by a day and by a year, ahead and back. Sessions go on, no
-//! daemon ends, and who is refused by his certificate's dates is told so.
+//! The clock of all hosts of a site is changed while it runs: by a day and by a year, forward and back. Sessions
+//! continue, no daemon ends, and a partner whose certificate is not valid at that time is told so.
 
 use serde_json::Value;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use t::loglines::Line;
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::wait_for;
 
-/// The library that shows programs another time.
+/// The library that gives programs another time.
 fn library() -> PathBuf {
     let is_there = |path: &PathBuf| path.exists();
     let roots = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
@@ -16,20 +16,21 @@ fn library() -> PathBuf {
     found.expect("libfaketime (Debian: libfaketime)")
 }
 
-/// The clock of all daemons: so much away from the right time.
+/// Sets the clock of all daemons to this difference from the real time.
 fn set_clock(site: &Site, offset: &str) {
     std::fs::write(site.directory().join("clock"), offset).unwrap();
 }
 
-/// Starts a site whose daemons have a clock of their own.
+/// Starts a site whose daemons have their own clock.
 fn start(name: &str) -> Site {
-    let mut site = Builder::new(name).prepare().unwrap();
+    // In a sandbox the library could not read the difference.
+    let mut site = Builder::new(name).setting("proxy_sandbox", "no").prepare().unwrap();
     set_clock(&site, "+0");
     for role in Role::ALL {
         let mut command = site.command(role);
         command.env("LD_PRELOAD", library());
         command.env("FAKETIME_TIMESTAMP_FILE", site.directory().join("clock"));
-        // The time of timers goes on as it does when a clock is set.
+        // Timers continue as they do when a real clock is set.
         command.envs([
             ("FAKETIME_NO_CACHE", "1"),
             ("DONT_FAKE_MONOTONIC", "1"),
@@ -40,9 +41,9 @@ fn start(name: &str) -> Site {
     site
 }
 
-/// What all sessions of the backend's list came to.
+/// The reasons of all sessions in the backend's list.
 fn listed(site: &Site) -> Vec<String> {
-    let list: Value = serde_json::from_str(&site.api(&["sessions", "--json"]).unwrap()).unwrap();
+    let list: Value = site.listed(&["sessions"]).unwrap();
     let reason = |session: &Value| session["reason"].as_str().unwrap_or_default().to_owned();
     list.as_array().unwrap().iter().map(reason).collect()
 }
@@ -51,7 +52,7 @@ fn listed(site: &Site) -> Vec<String> {
 fn a_clock_that_is_set_ends_no_session_and_no_daemon() {
     let mut site = start("clock");
     let parents = Role::ALL.map(|role| site.pid(role));
-    // The dates of licence and certificates: from yesterday for a year.
+    // The licence and the certificates are valid from yesterday for a year.
     for (offset, refused) in
         [("+1d", None), ("-23h", None), ("+400d", Some("licence")), ("-400d", Some("not-yet-valid"))]
     {
@@ -66,7 +67,7 @@ fn a_clock_that_is_set_ends_no_session_and_no_daemon() {
         set_clock(&site, "+0");
         site.assert_works();
     }
-    // Reports that the backend could not take at another time come later; none is lost.
+    // Reports that the backend could not take at another time are sent later; none is lost.
     wait_for("ten sessions that ended well", || (listed(&site) == ["normal"; 10]).then_some(()));
     for role in [Role::Server, Role::Client] {
         let log = site.log(role);

@@ -1,4 +1,4 @@
-//! `-t` of the daemons: it says what a start would say, all at once, and neither starts nor leaves anything.
+//! `-t` of the daemons: it reports everything that a start would report, and neither starts nor leaves anything.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,7 +36,7 @@ fn everything_that_keeps_the_server_from_starting_is_told_at_once() {
     }
     assert_eq!(files(&installation), before);
 
-    // Beside the running daemon.
+    // While the daemon runs.
     assert_eq!(installation.server().unwrap().status().unwrap().code(), Some(0));
     let (status, shown, said) = test(installation.server().unwrap());
     assert_eq!((status, said.as_str()), (Some(0), ""));

@@ -1,5 +1,5 @@
-//! Lists for some of a CA's certificates alone (RFC 5280 §5.2.5), as large CAs publish them: each certificate is judged
-//! by the list that is for it, and a trust anchor needs none.
+//! CRLs for some of a CA's certificates (RFC 5280 §5.2.5), as large CAs publish them: each certificate is judged by the
+//! CRL for it, and a trust anchor needs none.
 
 use crate::chains::{Shown, builder, leaf, trust};
 use oftp2peer::ca::{Authority, Issued, Request, Scope};
@@ -8,7 +8,7 @@ use t::site::{Role, Site};
 
 const URL: [&str; 3] = ["http://192.0.2.1/a.crl", "http://192.0.2.1/b.crl", "http://192.0.2.1/c.crl"];
 
-/// A certificate that names the URL of its list.
+/// A certificate with the URL of its CRL.
 fn shard_leaf(authority: &Authority, url: &str) -> Issued {
     let request = Request { crl_url: Some(url.to_owned()), ..Request::new("leaf").ssid("O0013LEAF") };
     authority.issue(&request).unwrap()
@@ -18,7 +18,7 @@ fn shard(url: &str) -> Scope {
     Scope { url: Some(url.to_owned()), critical: true, ..Scope::default() }
 }
 
-/// Hands the list for this scope to the backend.
+/// Gives the CRL for this scope to the backend.
 fn publish(site: &Site, authority: &mut Authority, scope: &Scope) {
     let file = site.file("scoped.pem", &authority.scoped_crl(scope).unwrap()).unwrap();
     site.api(&["crl", "add", &file]).unwrap();
@@ -102,7 +102,7 @@ fn a_list_of_the_future_waits_for_its_time() {
     let gone = leaf(&tomorrow);
     tomorrow.revoke(&gone.certificate).unwrap();
     let said = publish_between(&site, &mut tomorrow, now + DAY);
-    assert!(said.contains("it holds from then on"), "{said}");
+    assert!(said.contains("it is in force from then on"), "{said}");
     let mut only = trusted(&site, "Only tomorrow's list");
     publish_between(&site, &mut only, now + DAY);
     let listed = site.api(&["crl", "list"]).unwrap();

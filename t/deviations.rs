@@ -1,5 +1,5 @@
-//! What stations send beside the RFC, through both daemons: the tolerant profile lets it pass unchanged and says so,
-//! the strict one refuses it. Field by field it stands in `hostile.txt`.
+//! Deviations of stations from the RFC, through both daemons: the tolerant profile passes them unchanged and reports
+//! them, the strict one refuses them. `hostile.txt` has them field by field.
 
 use crate::outward::{self, acme, connect, launch, listening};
 use oftp2peer::Partner;
@@ -13,9 +13,9 @@ use t::site::{Builder, PartnerEntry, Role, Site};
 use t::wait::{PATIENCE, wait_for};
 use t::wire::Step;
 
-/// In no set of RFC 5024.
+/// Characters that are in no set of RFC 5024.
 const PASSWORD: &str = "pa#s!";
-/// The peer writes one octet a character: the same name in Latin-1 and in UTF-8.
+/// The peer writes one octet for each character: the same name in Latin-1 and in UTF-8.
 const NAMES: [(&str, &str); 2] =
     [("ABC#+@~\u{c4}", r"ABC#+@~\xc4"), ("ABC#+@~\u{c3}\u{84}", r"ABC#+@~\xc3\x84")];
 
@@ -46,7 +46,7 @@ fn file(name: &str) -> OutFile {
     }
 }
 
-/// The file of that name came whole, and nothing of its name is lost.
+/// Asserts that the file of this name arrived completely, and that its name is unchanged.
 fn came(report: &Report, name: &str) {
     let file = &report.received[0];
     assert_eq!((file.id.name.as_str(), &file.outcome), (name, &Outcome::Accepted));
@@ -65,7 +65,7 @@ fn odd_names_and_passwords_pass_unchanged_and_are_told() {
         assert!(ours.is_good() && theirs.is_good(), "{ours:?} {theirs:?}");
         came(&ours, name);
         came(&theirs, name);
-        // The same password, octet for octet, is what both ends have asked for.
+        // Both ends have received the same password, octet by octet.
         for (mine, other) in [(&ours, &theirs), (&theirs, &ours)] {
             let receipt = mine.receipt_for(&mine.sent[0].id).unwrap();
             assert!(receipt.refusal.is_none(), "{receipt:?}");
@@ -90,11 +90,11 @@ fn odd_names_and_passwords_pass_unchanged_and_are_told() {
     site.end();
 }
 
-/// What the partner table takes can come in.
+/// An SSIDCODE that the partner table accepts can also connect.
 #[test]
 fn an_odd_ssidcode_of_the_table_comes_in() {
     const SSID: &str = "O0013A+B #1~";
-    // The serialNumber of a certificate could not hold it.
+    // The serialNumber of a certificate could not contain it.
     let entry = PartnerEntry::new("odd", SSID).option("--certificate", "any");
     let mut site = Builder::new("odd-ssid").partners([entry]).start().unwrap();
     let refused = site.api(&["partner", "add", "quoted", "--ssid", "O0013'"]);
@@ -125,7 +125,7 @@ fn the_strict_profile_refuses_odd_names_and_passwords() {
     assert_eq!(site.station.as_ref().unwrap().connections(), 0);
     site.end();
 
-    // By a good password the session begins, and the name of the file ends it.
+    // With a good password the session begins, and the name of the file ends it.
     let entry = PartnerEntry::new("acme", "O0013ACME").option("--profile", "strict");
     let mut site = Builder::new("odd-names-file").partners([entry]).start().unwrap();
     for (name, shown) in NAMES {
@@ -142,8 +142,8 @@ fn the_strict_profile_refuses_odd_names_and_passwords() {
     site.end();
 }
 
-/// Receipts of level 5 that end before their late fields come through both daemons, whoever sends them and whoever has
-/// called.
+/// Receipts of level 5 that end before their late fields pass through both daemons, from each sender and in each
+/// direction of the call.
 #[test]
 fn receipts_of_level_5_without_their_tail_come_back() {
     let forms = [
@@ -190,7 +190,7 @@ fn receipts_of_level_5_without_their_tail_come_back() {
 
 const READY: &str = "IODETTE FTP READY \r";
 
-/// The steps of a session that are written as `I` or `R` and the Exchange Buffer.
+/// The steps of a session, written as `I` or `R` and the Exchange Buffer.
 fn steps(buffers: &[&str]) -> Vec<Step> {
     let step = |buffer: &&str| {
         let (by, oeb) = buffer.split_at(2);
@@ -202,7 +202,7 @@ fn steps(buffers: &[&str]) -> Vec<Step> {
     buffers.iter().map(step).collect()
 }
 
-/// A stack that knows SSIDAUTH writes it below level 5, too, into the first of the reserved octets.
+/// A stack that knows SSIDAUTH also writes it below level 5, into the first of the reserved octets.
 #[test]
 fn reserved_octets_with_something_in_them_pass_and_are_told() {
     let ssid = |code: &str, level| format!("X{level}{code:25}SECRET  02048BYYN002N    {:8}\r", "");
@@ -238,10 +238,11 @@ fn reserved_octets_with_something_in_them_pass_and_are_told() {
     }
 }
 
-/// Strict with what a partner really does: its sessions have shown which deviations it needs, each is allowed alone.
+/// Strict, with the deviations that a partner really has: its sessions have shown which ones it needs, and each is
+/// allowed separately.
 #[test]
 fn a_strict_partner_is_allowed_single_deviations() {
-    // Something in reserved octets (C17), and an end without a Change Direction (C2).
+    // Values in reserved octets (C17), and an end without a Change Direction (C2).
     let names = ["tolerant", "strict", "some", "all"];
     let options: [&[&str]; 4] = [&[], &["C5"], &["C17"], &["C2,C17"]];
     let ssid = |name: &str| format!("O0013{}", name.to_uppercase());
@@ -300,6 +301,6 @@ fn a_strict_partner_is_allowed_single_deviations() {
             "{text}"
         );
     }
-    assert!(shown("some").contains("strict but for C17"), "{}", shown("some"));
+    assert!(shown("some").contains("strict except C17"), "{}", shown("some"));
     site.end();
 }

@@ -1,7 +1,8 @@
-//! Documents against code: what the manual pages, README and t/BEHAVIOUR.md say exists, and what exists is there.
-//! Log lines and os4xapi(8) are held by unit tests beside their tables; here are the rest, and the references.
+//! Compares documents with code: everything that the manual pages, README and t/BEHAVIOUR.md name must exist, and
+//! everything that exists must be there. Unit tests beside the tables compare log lines and os4xapi(8); this file has
+//! the rest, and the references.
 
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,7 +38,7 @@ fn pages() -> Words {
     files.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }
 
-/// The options that `-h` of a program, or of one of its commands, lists: those at the beginning of a line.
+/// The options in the `-h` of a program or one of its commands: those at the beginning of a line.
 fn options_in_help(program: &str, command: Option<&str>) -> Words {
     let output = Command::new(binaries::path(program)).args(command).arg("-h").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
@@ -53,7 +54,7 @@ fn is_option(word: &str) -> bool {
     word.starts_with('-') && word.contains(|c: char| c.is_ascii_alphabetic())
 }
 
-/// The options that have an entry of their own in a manual page.
+/// The options with their own entry in a manual page.
 fn options_in_page(page: &str) -> Words {
     let text = read(&format!("man/{page}"));
     let entries = text.lines().filter_map(|line| line.strip_prefix(".It Fl "));
@@ -68,7 +69,7 @@ fn first_word(text: &str) -> String {
     text.split_whitespace().next().unwrap_or_default().to_owned()
 }
 
-/// What stands in a section of a manual page.
+/// The text of a section of a manual page.
 fn section<'a>(text: &'a str, title: &str) -> &'a str {
     let (_, rest) =
         text.split_once(&format!(".Sh {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
@@ -127,25 +128,25 @@ fn the_page_of_symptoms_knows_every_reason() {
         .filter_map(|line| line.strip_prefix(".It Li "))
         .flat_map(|line| line.split(" , ").map(str::to_owned).collect::<Vec<_>>())
         .collect();
-    // Ends of a daemon or a start, which have sections of their own; and the end of every good session.
+    // Ends of a daemon or a start, which have their own sections; and the end of every good session.
     let others = ["normal", "failed", "usage"];
     for reason in reasons.iter().filter(|reason| !others.contains(reason)) {
         assert!(told.contains(*reason), "the page of symptoms has no {reason}");
     }
 }
 
-/// With the lines joined that a `\\` at their end continues.
+/// Joins lines that continue after a `\\` at their end.
 fn joined(source: &str) -> String {
     let mut lines = source.split("\\\n");
     let first = lines.next().unwrap_or_default().to_owned();
     lines.fold(first, |text, line| text + line.trim_start())
 }
 
-/// What the page of symptoms quotes is what somebody searches it for.
+/// The page of symptoms quotes the exact texts, because people search for them.
 #[test]
 fn the_page_of_symptoms_quotes_what_the_programs_say() {
     let packages = ["common", "server", "client", "api"].map(crate::imports::sources);
-    // A text that goes on in the next line of its source is one text.
+    // A text that continues in the next line of its source is one text.
     let sources: Vec<String> =
         packages.iter().flat_map(|package| package.values().map(|text| joined(text))).collect();
     let page = read("man/os4x_smartproxy-trouble.7");
@@ -208,14 +209,15 @@ fn links_in_documents_lead_somewhere() {
     }
 }
 
-/// Whether `link`, a path from `folder` and perhaps `#` and a heading, is there; without a path it is in `document`.
+/// Whether `link`, a path from `folder` and perhaps `#` and a heading, exists; without a path the heading is in
+/// `document`.
 fn leads_somewhere(document: &Path, folder: &Path, link: &str) -> bool {
     let (path, heading) = link.split_once('#').map_or((link, None), |(path, heading)| (path, Some(heading)));
     let file = if path.is_empty() { document.to_owned() } else { folder.join(path) };
     file.exists() && heading.is_none_or(|heading| headings(&file).contains(heading))
 }
 
-/// The headings of a document as links name them: lower case, hyphens, no other marks.
+/// The headings of a document in the form of links: lower case, hyphens, no other marks.
 fn headings(file: &Path) -> Words {
     let text = fs::read_to_string(file).unwrap();
     let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#'));
@@ -246,7 +248,7 @@ fn citations_in_sources_lead_somewhere() {
     assert!(citations > 4, "{citations}");
 }
 
-/// What looks like a path of this repository: `` `common/src/lib.rs` ``, `` `scripts/check` ``.
+/// Words that look like a path of this repository: `` `common/src/lib.rs` ``, `` `scripts/check` ``.
 fn paths_in(text: &str) -> Words {
     const ROOTS: [&str; 8] = ["api", "client", "common", "man", "scripts", "server", "t", ".ci"];
     let quoted = text.split('`').skip(1).step_by(2).map(first_word);
@@ -275,7 +277,7 @@ fn each_promise_has_a_test_or_is_still_to_come() {
     }
 }
 
-/// All tests, as `module::name`, where the module is the file's own name.
+/// All tests, as `module::name` with the module of the file.
 fn tests_of_the_workspace() -> Words {
     let mut sources = Vec::new();
     for root in ["api", "client", "common", "server", "t"] {

@@ -7,13 +7,13 @@ use t::loglines::Line;
 use t::site::{Flight, Role, Site};
 use t::wait::wait_for;
 
-/// The session that has begun last in a daemon's log.
+/// The session that began last in a daemon's log.
 fn begun(site: &mut Site, role: Role, mark: usize) -> String {
     let line = site.wait_log_after(role, mark, " session_begin ");
     Line::read(&line).unwrap().field("session").unwrap()
 }
 
-/// Kills a daemon's parent, and all its children if they are to die with it.
+/// Kills a daemon's parent, with `with_children` all its children, too.
 fn kill_daemon(site: &mut Site, role: Role, with_children: bool) {
     let all = if with_children { site.all_of(role) } else { vec![site.pid(role)] };
     Site::stop(&all);
@@ -53,11 +53,11 @@ fn a_session_that_dies_with_its_parent_has_its_line_from_the_next_one() {
         let other = if role == Role::Server { Role::Client } else { Role::Server };
         site.wait_log(other, &format!(" session_end *session={session}"));
         wait_for("the session to be listed as ended", || {
-            let all: Value = serde_json::from_str(&site.api(&["sessions", "--json"]).unwrap()).unwrap();
+            let all: Value = site.listed(&["sessions"]).unwrap();
             let mut all = all.as_array().unwrap().iter();
             all.any(|one| one["session"] == session.as_str() && one["state"] == "ended").then_some(())
         });
-        // Once, however often it is started.
+        // Only once, however often the daemon is started.
         site.signal(role, Signal::SIGTERM);
         site.wait_end(role);
         if role == Role::Server {
@@ -95,18 +95,18 @@ fn a_session_that_outlives_both_parents_has_one_line_of_its_own() {
 }
 
 #[test]
-fn what_a_full_disk_did_not_take_is_written_later_and_the_rest_is_counted() {
+fn end_lines_for_a_full_disk_are_written_later_and_other_lines_are_counted() {
     let mut site = Site::start("full").unwrap();
     for role in [Role::Server, Role::Client] {
-        // All processes are limited, then.
+        // The limit is for all processes, so they must exist.
         site.wait_parked(role);
-        // Longer than what the daemon has printed: there the lines arrive.
+        // Longer than the daemon's output, where the lines still arrive.
         site.fill_log(role, 100_000).unwrap();
         let mark = site.mark(role);
         let printed = site.output(role).matches(" session_end ").count();
         let length = u64::try_from(site.log(role).len()).unwrap();
         site.limit_file_size(role, Some(length));
-        // Sessions go on, and nobody dies.
+        // Sessions continue, and no process ends.
         for _ in 0..3 {
             site.assert_works();
         }

@@ -1,5 +1,5 @@
-//! The ways in which a session ends, and what the other side sees of each: the table of os4x_smartproxy(7), row by row.
-//! Both sides end it, in a session that the partner has begun; `outgoing_faults` has the other direction.
+//! The ways in which a session ends, and how the other side sees each: the table of os4x_smartproxy(7), row by row.
+//! Each side ends a session that the partner has begun; `outgoing_faults` has the other direction.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -22,7 +22,7 @@ fn step(by: End, oeb: &str) -> Step {
     }
 }
 
-/// A session with both SSIDs behind it.
+/// A session after the exchange of both SSIDs.
 fn begin(ends: &Ends) -> Session<'_> {
     let ssid = |code| format!("X5{code:25}SECRET  02048BYYN002N{:12}\r", "");
     let start = [
@@ -46,24 +46,24 @@ fn site(name: &str, settings: &[(&str, &str)]) -> (Site, Ends) {
 /// The reasons of both daemons, the server's first.
 fn reasons(site: &mut Site, marks: [(Role, usize); 2]) -> [String; 2] {
     marks.map(|(role, mark)| {
-        // `session_end`, or `session_crashed` of a process that could not say it.
+        // `session_end`, or `session_crashed` of a process that could not write it.
         let line = site.wait_log_after(role, mark, " session_* *reason=");
         Line::read(&line).unwrap().field("reason").unwrap()
     })
 }
 
-/// What a side sees last.
+/// The last thing that a side sees.
 #[derive(Clone, Copy)]
 enum Seen {
-    /// An ESID that has passed, and then a close in order.
+    /// An ESID of the peer, and then a regular close.
     Closed,
-    /// An ESID of the proxy, and then a close in order.
+    /// An ESID of the proxy, and then a regular close.
     Esid(&'static str),
     Reset,
 }
 
 impl Seen {
-    /// TLS goes to the partner alone, so the station gets no close_notify.
+    /// Only the partner has TLS, so the station gets no close_notify.
     #[track_caller]
     fn check(self, side: End, ending: &Ending) {
         let closed = if side == End::Initiator { Break::CloseNotify } else { Break::Fin };
@@ -77,8 +77,8 @@ impl Seen {
     }
 }
 
-/// One row of the manual: how a side ends, what it means to the other one, and the reason of the daemon next to it,
-/// where `SIDE` is who has ended.
+/// One row of the manual: how a side ends, how the other side sees it, and the reason of the daemon next to it, with
+/// `SIDE` for the side that has ended.
 struct Row {
     way: &'static str,
     seen: (&'static str, Seen),
@@ -87,7 +87,7 @@ struct Row {
 }
 
 impl Row {
-    /// As it stands in the manual.
+    /// The row in the manual.
     fn line(&self) -> String {
         format!("\n.It {} Ta {} Ta Li {}\n", self.way, self.seen.0, self.reason.replace("SIDE", "partner"))
     }
@@ -97,10 +97,10 @@ fn other(side: End) -> End {
     if side == End::Initiator { End::Responder } else { End::Initiator }
 }
 
-/// `by` says its last word, if it has one, and ends its connection by `act`: what the other side sees.
+/// `by` sends its last buffer, if it has one, and ends its connection with `act`: returns what the other side sees.
 fn leave(mut session: Session<'_>, by: End, word: Option<&str>, act: Act) -> Vec<(End, Ending)> {
     if word == Some("F00000\r") && by == End::Responder {
-        // Who may end the session has the turn.
+        // Only the Speaker may end the session.
         assert_eq!(session.play(&[step(End::Initiator, "R")], usize::MAX), Ok(()));
     }
     let word: Vec<Step> = word.map(|oeb| step(by, oeb)).into_iter().collect();
@@ -108,14 +108,14 @@ fn leave(mut session: Session<'_>, by: End, word: Option<&str>, act: Act) -> Vec
     vec![(other(by), session.ends(by, act))]
 }
 
-/// `by` sends this and keeps its connection: what both see.
+/// `by` sends this and keeps its connection: returns what both see.
 fn stay(mut session: Session<'_>, by: End, octets: &[u8]) -> Vec<(End, Ending)> {
     session.send(by, octets);
     let (partner, station) = session.ending();
     vec![(End::Initiator, partner), (End::Responder, station.unwrap())]
 }
 
-/// Ends a connection; gives it if it stays open for what the other side still sends.
+/// Ends a connection; returns it if it stays open for the other side's last octets.
 type Act = fn(Conn) -> Option<Conn>;
 
 const CLOSE: Act = |mut conn| {
@@ -166,8 +166,8 @@ const ENDS: [Row; 8] = [
     }),
     row("a reset", ("reset", Seen::Reset), "SIDE-broke", |session, by| leave(session, by, None, reset)),
     row(
-        "what OFTP2 forbids",
-        ("both: its ESID, close", Seen::Esid("01")),
+        "a forbidden message",
+        ("both: an ESID, close", Seen::Esid("01")),
         "SIDE-violation",
         |session, by| stay(session, by, b"\x10\0\0\x05?"),
     ),
@@ -190,7 +190,7 @@ fn play(site: &mut Site, ends: &Ends, row: &Row) {
         }
         let reason = row.reason.replace("SIDE", if by == End::Initiator { "partner" } else { "station" });
         let both = reasons(site, marks);
-        // The other daemon has heard the ESID.
+        // The other daemon has received the ESID.
         let is_right = |found: &String| *found == reason || found == "error-esid";
         assert!(both.contains(&reason) && both.iter().all(is_right), "{} by {by:?}: {both:?}", row.way);
     }
@@ -207,7 +207,7 @@ fn each_way_to_end_is_seen_as_the_manual_says() {
 }
 
 #[test]
-fn who_is_silent_is_told_on_both_sides_as_the_manual_says() {
+fn silence_ends_a_session_on_both_sides_as_the_manual_says() {
     let settings = [("proxy_silence_seconds", "2"), ("proxy_buffer_seconds", "1")];
     let (mut site, ends) = site("endings-in-time", &settings);
     for row in &TIMES {
@@ -216,7 +216,7 @@ fn who_is_silent_is_told_on_both_sides_as_the_manual_says() {
     site.end();
 }
 
-/// The process of a session, on either host, is told to end, or is killed; what the other daemon says of the latter.
+/// The session process of either host is told to end, or is killed; with the other daemon's line about the latter.
 #[test]
 fn the_end_of_a_session_process_is_seen_as_the_manual_says() {
     let (mut site, ends) = site("endings-process", &[]);

@@ -1,5 +1,5 @@
-//! What runs out under a running server: its licence, our certificate towards partners, a trusted CA. Told ahead in
-//! both logs; what cannot go on is refused, what goes on is left alone, and a renewal needs no restart.
+//! Things that expire under a running server: its licence, our certificate towards partners, a trusted CA. Both logs
+//! warn before. New sessions that need them are refused, running ones continue, and a renewal needs no restart.
 
 use crate::outward::{acme, connect, launch, listening, refusal, station};
 use nix::sys::signal::Signal;
@@ -14,9 +14,9 @@ use t::site::{Builder, Flight, PartnerEntry, Role, Site};
 use t::wait::{wait_for, wait_slow};
 
 const DAY: Duration = Duration::from_hours(24);
-/// How often the server looks.
+/// How often the server checks.
 const LOOK: Duration = Duration::from_mins(1);
-/// What runs out in the test lasts so long from its beginning.
+/// In these tests, things expire this long after their begin.
 const LIFE: Duration = Duration::from_secs(40);
 
 /// Waits until the system log has an entry with this text, whose detail has `detail`.
@@ -25,12 +25,12 @@ fn wait_system_log(site: &Site, text: &str, detail: &str) {
     let has =
         |entry: &Value, key: &str, part: &str| entry[key].as_str().is_some_and(|all| all.contains(part));
     wait_for(&format!("'{text}' in the system log"), || {
-        let log: Vec<Value> = serde_json::from_str(&site.api(&["log", "--json"]).unwrap()).unwrap();
+        let log: Vec<Value> = site.listed(&["log"]).unwrap();
         log.iter().any(|entry| has(entry, "text", text) && has(entry, "detail", detail)).then_some(())
     });
 }
 
-/// The server's next line with `pattern` after `mark`, within one look; its level.
+/// The server's next line with all `parts` after `mark`, within one interval of its checks; returns its level.
 #[track_caller]
 fn wait_look(site: &Site, mark: usize, parts: [&str; 2]) -> String {
     let line = wait_slow(LOOK, parts[0], || {
@@ -71,7 +71,7 @@ fn the_end_of_the_licence_is_announced_60_30_and_7_days_ahead() {
     site.end();
 }
 
-/// A partner who shows a certificate of `old`, and with it another CA's certificate for the key of `old`.
+/// A partner that presents a certificate of `old` and another CA's certificate for the key of `old`.
 fn shown(site: &Site, old: &Authority, other: &Authority) -> oftp2peer::Partner {
     let cross = other.certify(old, &Request::authority("Old root")).unwrap();
     let leaf = old.issue(&Request::new("leaf")).unwrap();
@@ -86,7 +86,7 @@ fn shown(site: &Site, old: &Authority, other: &Authority) -> oftp2peer::Partner 
     partner
 }
 
-/// Trusts a CA and takes its CRL.
+/// Trusts a CA and adds its CRL.
 fn trust(site: &Site, name: &str, authority: &mut Authority) {
     let certificate = authority.certificate_pem().unwrap();
     site.api(&["trust", "add", &site.file("trust.pem", &certificate).unwrap(), "--name", name]).unwrap();
@@ -94,15 +94,15 @@ fn trust(site: &Site, name: &str, authority: &mut Authority) {
     site.api(&["crl", "add", &site.file("trust-crl.pem", &crl).unwrap()]).unwrap();
 }
 
-/// Slow: about 125 s, two of the looks that the server takes once a minute.
+/// Slow: about 125 s, two of the checks that the server makes once a minute.
 #[test]
-fn slow_what_runs_out_is_refused_until_it_is_renewed_and_sessions_run_on() {
+fn slow_new_sessions_are_refused_after_an_expiry_until_the_renewal_and_sessions_run_on() {
     let patient = Duration::from_mins(5);
     let station_settings = Settings { timeout: patient, ..Settings::new("O0013STATION", "STATION") };
     let site = Builder::new("runs-out")
         .outgoing()
         .station(Some(station_settings))
-        // The flight stands in the middle of an Exchange Buffer.
+        // The flight stops in the middle of an Exchange Buffer.
         .setting("proxy_buffer_seconds", "300")
         .partners([
             PartnerEntry::new("acme", "O0013ACME"),
@@ -121,7 +121,7 @@ fn slow_what_runs_out_is_refused_until_it_is_renewed_and_sessions_run_on() {
     trust(&site, "old", &mut old);
     trust(&site, "other", &mut other);
     licence::renew(&site, LIFE).unwrap();
-    // All that has been made until here is over then, however long that took.
+    // Everything that was made until here has expired then, however long that took.
     let end = SystemTime::now() + LIFE;
     let partner = listening(acme(), None);
     let mut site = launch(site, &partner, &["--tls", "no"]);
@@ -148,7 +148,7 @@ fn slow_what_runs_out_is_refused_until_it_is_renewed_and_sessions_run_on() {
     wait_system_log(&site, "the licence has expired", "days=-1 ");
     assert_eq!(wait_look(&site, mark, ["our certificate expires soon", " 19 days left"]), "WARN");
     wait_system_log(&site, "our certificate expires soon", "19 days left");
-    // The same generation, built anew without the root that has expired.
+    // The same generation, built again without the expired root.
     wait_look(&site, mark, [" config_taken ", "generation="]);
 
     let mark = site.mark(Role::Server);

@@ -1,6 +1,6 @@
-//! What the system may refuse at any time, refused: descriptors, processes, buffers, one system call after the other.
-//! strace(1) makes the calls of a daemon's processes fail. Sessions may fail by it; no parent ends, and as soon as the
-//! system gives again, sessions work.
+//! Errors that the system may return at any time: no descriptors, processes or buffers, one system call after the
+//! other. strace(1) makes the calls of a daemon's processes fail. Sessions may fail because of them; no parent ends,
+//! and sessions work again when the calls do.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use t::site::{Role, Site};
 use t::wait::wait_for;
 
-/// Calls that a daemon's processes make for sessions, and the errors by which the system says that it has not enough of
-/// something (section ERRORS of each call's manual page).
+/// Calls that a daemon's processes make for sessions, with the errors for a lack of resources (section ERRORS of each
+/// call's manual page).
 const CALLS: [(Role, &str, &[&str]); 19] = [
     (Role::Server, "accept4", &["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]),
     (Role::Server, "clone", &["EAGAIN", "ENOMEM"]),
@@ -34,17 +34,17 @@ const CALLS: [(Role, &str, &[&str]); 19] = [
     (Role::Client, "socketpair", &["EMFILE", "ENFILE"]),
 ];
 
-/// How often a call fails in each process: who only tries again is served at last.
+/// How often a call fails in each process: a process that tries again succeeds in the end.
 const TIMES: u32 = 3;
 
-/// strace(1) at work.
+/// A running strace(1).
 struct Faults {
     tracer: Child,
     log: PathBuf,
 }
 
 impl Faults {
-    /// This call fails in all processes of a daemon, and in those that they fork.
+    /// Makes this call fail in all processes of a daemon and in their later children.
     fn inject(site: &Site, role: Role, call: &str, error: &str) -> Self {
         let (log, pids) = (site.directory().join("strace"), site.all_of(role));
         let mut command = Command::new("strace");
@@ -61,7 +61,7 @@ impl Faults {
             command.args(["-p", &pid.to_string()]);
         }
         let tracer = command.stderr(Stdio::null()).spawn().unwrap();
-        // One that has ended meanwhile has no such file.
+        // A process that has ended meanwhile has no such file.
         let is_traced = |pid: &Pid| {
             let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
             !status.contains("TracerPid:\t0\n")
@@ -86,7 +86,7 @@ fn call(site: &Site) -> Option<()> {
 }
 
 #[test]
-fn whatever_the_system_refuses_for_a_while_no_daemon_ends_and_sessions_work_again() {
+fn after_errors_of_any_system_call_no_daemon_has_ended_and_sessions_work_again() {
     let site = Site::start("faults").unwrap();
     let parents = Role::ALL.map(|role| site.pid(role));
     for (role, name, errors) in CALLS {
@@ -94,6 +94,10 @@ fn whatever_the_system_refuses_for_a_while_no_daemon_ends_and_sessions_work_agai
             let what = format!("{} without {name}, {error}", role.binary());
             let faults = Faults::inject(&site, role, name, error);
             wait_for(&format!("a call that fails: {what}"), || {
+                if name == "listen" {
+                    // The internal port keeps listening while sessions follow each other.
+                    site.wait_pool();
+                }
                 call(&site);
                 (faults.count() > 0).then_some(())
             });
@@ -107,7 +111,7 @@ fn whatever_the_system_refuses_for_a_while_no_daemon_ends_and_sessions_work_agai
         let log = site.log(role);
         let count = |event| log.matches(event).count();
         assert_eq!(count(" session_begin "), count(" session_end "), "{log}");
-        // A process that cannot start says so, and its parent whom it was to serve.
+        // A process that cannot start says so, and its parent names the partner that it was for.
         let crashed = log.lines().filter(|line| line.contains(" session_crashed "));
         assert!(crashed.into_iter().all(|line| line.contains("reason=internal-error")), "{log}");
     }

@@ -1,5 +1,5 @@
-//! Files that a partner may not send: refused by the server in the station's place, each with its reason, while the
-//! session and its other files go on. For the client and the station such a file was never offered.
+//! Files that a partner may not send: the server refuses them in the station's place, each with its reason, and the
+//! session and its other files continue. The client and the station never see such a file.
 
 use crate::outward::{acme, connect, launch, listening, prepare, station};
 use oftp2peer::oftp::codec::Level;
@@ -19,7 +19,7 @@ fn restricted() -> PartnerEntry {
     entry.option("--file-names", "ORDER*").option("--file-names", "PR?FUNG")
 }
 
-/// What became of the files that were sent, in their order.
+/// The results of the sent files, in their order.
 fn outcomes(report: &Report) -> Vec<(&str, String)> {
     let word = |outcome: &Outcome| match outcome {
         Outcome::Accepted => "accepted".to_owned(),
@@ -38,7 +38,7 @@ fn files_that_a_partner_may_not_send_are_refused_and_the_session_goes_on() {
             let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
             let mut partner = site.partner("O0013ACME").unwrap();
             partner.settings = Settings { level, ..partner.settings };
-            // The rules are the partner's: the station may send what it likes.
+            // The rules are for the partner: the station may send any file.
             site.station.as_ref().unwrap().queue().add_file(OutFile::octets("ANYTHING", vec![b' '; 50_000]));
             let files = [("OTHER", 10), ("ORDER1", 10_241), ("ORDER2", 10_240), ("OTHER2", 0), ("ORDER3", 0)];
             let report = partner.send(files.map(|(name, size)| OutFile::octets(name, vec![b'x'; size])));
@@ -110,8 +110,8 @@ fn rules_are_set_shown_and_taken_away() {
     site.end();
 }
 
-/// The station calls, has nothing more and gives the turn away; the partner uses it for a file that is refused, and
-/// gives it back. The station must not see that as an answer to its own Change Direction.
+/// The station calls, has nothing more to send and gives the turn away; the partner uses it for a file that is refused,
+/// and returns the turn. The station must not see that as an answer to its own Change Direction.
 #[test]
 fn a_turn_that_the_station_sees_nothing_of_ends_the_session_for_both() {
     for (profile, files, came) in [
@@ -142,8 +142,8 @@ fn a_turn_that_the_station_sees_nothing_of_ends_the_session_for_both() {
     }
 }
 
-/// A partner that offers file after file and does not wait for an answer gets each answer, and its end at the limit of
-/// idle commands; the station hears of none of them.
+/// A partner that offers file after file without waiting for answers gets each answer, and the session ends at the
+/// limit of idle commands; the station sees none of the files.
 #[test]
 fn files_refused_without_end_are_bounded() {
     let mut site = Builder::new("file-rules-flood").partners([restricted()]).station(None).start().unwrap();

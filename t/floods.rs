@@ -1,7 +1,8 @@
-//! Strangers who take all there is: nobody keeps those out who prove themselves.
+//! Strangers that take all places: they cannot keep out partners and clients that authenticate.
 
 use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -10,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use t::loglines::Line;
 use t::site::{Builder, PartnerEntry, Role, Site};
-use t::wait::wait_for;
+use t::wait::{wait_for, wait_slow};
 
 /// More than there are places.
 const CROWD: usize = 100;
@@ -26,7 +27,7 @@ fn connected(from: IpAddr, to: SocketAddr) -> Option<TcpStream> {
     Some(socket.into())
 }
 
-/// Connections that say only this, dialled anew for as long as this lives.
+/// Connections that only send this; new ones are made while this value lives.
 struct Crowd {
     stop: Option<Sender<()>>,
     dialled: Arc<AtomicUsize>,
@@ -38,7 +39,7 @@ impl Crowd {
         Self::of(CROWD, from, to, octets)
     }
 
-    /// So many at a time.
+    /// With this number of connections at the same time.
     fn of(size: usize, from: &[[u8; 4]], to: SocketAddr, octets: &'static [u8]) -> Self {
         let sources: Vec<IpAddr> = from.iter().map(|address| IpAddr::from(*address)).collect();
         let (stop, stopped) = channel();
@@ -49,14 +50,14 @@ impl Crowd {
             let mut pause = Duration::ZERO;
             let mut sources = sources.into_iter().cycle();
             while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                // One that is cut is dialled anew; the oldest goes first.
+                // A connection that was closed is replaced; the oldest one is dropped first.
                 if held.len() >= size
                     && let Some(mut oldest) = held.pop_front()
                 {
                     let _ = TcpStream::read(&mut oldest, &mut [0]);
                 }
                 if let Some(mut stream) = sources.next().and_then(|from| connected(from, to)) {
-                    // One that is refused at once is gone by now.
+                    // A connection that was refused at once is gone already.
                     let _ = stream.write_all(octets);
                     held.push_back(stream);
                     counted.fetch_add(1, Ordering::Relaxed);
@@ -70,7 +71,7 @@ impl Crowd {
         Self { stop: Some(stop), dialled, thread: Some(thread) }
     }
 
-    /// Waits until so many were dialled.
+    /// Waits until this number of connections was made.
     fn wait(&self, count: usize) {
         wait_for("the crowd's connections", || (self.dialled.load(Ordering::Relaxed) >= count).then_some(()));
     }
@@ -86,7 +87,7 @@ impl Drop for Crowd {
 }
 
 #[test]
-fn a_neighbour_in_the_dmz_that_says_nothing_keeps_no_client_out() {
+fn silent_connections_from_the_dmz_keep_no_client_out() {
     let mut site = Site::start("neighbour").unwrap();
     site.signal(Role::Client, Signal::SIGTERM);
     site.wait_end(Role::Client);
@@ -103,7 +104,7 @@ fn a_neighbour_in_the_dmz_that_says_nothing_keeps_no_client_out() {
         neighbour.wait(before + CROWD);
     }
     drop(neighbour);
-    // The line of a refusal has a bound, however many there are.
+    // The lines about refusals are limited, however many there are.
     let refused = site.log(Role::Server).matches(" client_refused ").count();
     assert!(refused < 100, "{refused}");
     site.restart(Role::Client).unwrap();
@@ -111,19 +112,19 @@ fn a_neighbour_in_the_dmz_that_says_nothing_keeps_no_client_out() {
     site.end();
 }
 
-/// A site that takes loopback addresses for what they would be on the internet.
+/// A site that treats loopback addresses like addresses of the internet.
 fn exposed(name: &str) -> Site {
     Builder::new(name).setting("proxy_penalty_exempt", "").start().unwrap()
 }
 
-/// A partner's session from an address of its own.
+/// A partner's session from its own address.
 fn call_from(site: &Site, from: [u8; 4]) -> bool {
     let mut partner = site.partner("O0013ACME").unwrap();
     partner.dial.from = Some(from.into());
     partner.call().ending.is_normal()
 }
 
-/// Twelve addresses of twelve networks, and of one: as many connections as they get.
+/// Twelve addresses of twelve networks, and of one: as many connections as possible.
 #[test]
 fn strangers_that_take_all_places_of_the_tls_port_keep_no_partner_out() {
     for (name, octets) in [("silent-crowd", &b""[..]), ("half-crowd", &b"\x16\x03\x01\x02\x00\x01"[..])] {
@@ -135,7 +136,7 @@ fn strangers_that_take_all_places_of_the_tls_port_keep_no_partner_out() {
         for host in 1..=5 {
             assert!(call_from(&site, [127, 42, host, 1]), "{name} {host}");
         }
-        // Who has been a partner lately has a place of its own.
+        // A source that was a partner's recently has its own place.
         assert!((0..5).all(|_| call_from(&site, [127, 42, 1, 1])));
         drop(crowd);
         let log = site.log(Role::Server);
@@ -145,7 +146,7 @@ fn strangers_that_take_all_places_of_the_tls_port_keep_no_partner_out() {
     }
 }
 
-/// Connections from there that say nothing.
+/// Connections from this address that send nothing.
 fn silent(site: &Site, from: [u8; 4]) -> Vec<TcpStream> {
     let one = |_| {
         let stream = connected(from.into(), site.tls).unwrap();
@@ -155,7 +156,7 @@ fn silent(site: &Site, from: [u8; 4]) -> Vec<TcpStream> {
     (0..5).map(one).collect()
 }
 
-/// How many of them the server has not closed.
+/// The number of them that the server has not closed.
 fn still_open(streams: &mut [TcpStream]) -> usize {
     let is_open = |stream: &mut TcpStream| {
         stream.read(&mut [0]).is_err_and(|why| why.kind() == std::io::ErrorKind::WouldBlock)
@@ -163,10 +164,10 @@ fn still_open(streams: &mut [TcpStream]) -> usize {
     streams.iter_mut().map(is_open).filter(|is_open| *is_open).count()
 }
 
-/// Five connections of one address are more than any of the crowd has: a stranger would make way.
+/// Five connections of one address are more than any source of the crowd has: a stranger's would be closed.
 #[test]
 fn a_partner_keeps_its_places_in_a_flood_where_it_is_listed() {
-    // The name is looked up by the server itself, in a process of its own.
+    // The server looks up the name itself, in a separate process.
     for (name, option, value, hosts) in [
         (
             "listed-in-flood",
@@ -207,7 +208,7 @@ fn a_partner_keeps_its_places_in_a_flood_where_it_is_listed() {
 }
 
 #[test]
-fn strangers_that_fail_again_and_again_are_turned_away_with_few_lines() {
+fn strangers_that_fail_repeatedly_are_refused_with_few_lines() {
     let mut site = exposed("garbage");
     let crowd = Crowd::new(&[[127, 43, 0, 1], [127, 43, 1, 1]], site.tls, b"no TLS at all\r\n\r\n");
     crowd.wait(600);
@@ -222,18 +223,46 @@ fn strangers_that_fail_again_and_again_are_turned_away_with_few_lines() {
     assert!(number("penalized") > 100 && number("unlogged") > 100, "{line:?}");
     let log = site.log(Role::Server);
     assert_no_flood(&log);
-    // What the backend hears is bounded by the same count.
+    // The entries for the backend are limited by the same count.
     let entries = site.api(&["log", "--json"]).unwrap();
     assert!(entries.matches("session refused").count() <= 40, "{entries}");
     site.end();
 }
 
-/// At most 100 lines a second, whatever comes.
+/// At most 100 lines in a second, whatever happens.
 fn assert_no_flood(log: &str) {
     let mut seconds = std::collections::BTreeMap::new();
     for line in log.lines().filter(|line| line.contains(" session_refused ")) {
         *seconds.entry(line.get(..17).unwrap_or_default()).or_insert(0) += 1;
     }
-    // A span of the count may touch two seconds of the clock.
+    // A period of the count may be in two seconds of the clock.
     assert!(seconds.values().all(|lines| *lines <= 200), "{seconds:?}");
+}
+
+/// As fast as one thread connects; a ban is the cheapest refusal.
+#[test]
+fn a_flood_of_refusals_leaves_two_hundred_rows_a_minute_and_each_is_counted() {
+    const COUNT: u16 = 3_000;
+    let site = exposed("rows");
+    site.api(&["ban", "add", "127.128.0.0/9"]).unwrap();
+    let refused = || -> Vec<Value> { site.listed(&["refused", "--limit", "100000"]).unwrap() };
+    wait_for("the ban to be in force", || {
+        drop(connected(IpAddr::from([127, 200, 0, 1]), site.tls));
+        (!refused().is_empty()).then_some(())
+    });
+    let sum = |rows: &[Value]| rows.iter().filter_map(|row| row["times"].as_u64()).sum::<u64>();
+    let minute = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 60;
+    let (before, begun) = (sum(&refused()), minute());
+    for number in 0..COUNT {
+        let [high, low] = number.to_be_bytes();
+        wait_for("a connection", || connected(IpAddr::from([127, 201, high, low]), site.tls));
+    }
+    let rows = wait_slow(Duration::from_secs(15), "all to be counted", || {
+        Some(refused()).filter(|rows| sum(rows) >= before + u64::from(COUNT))
+    });
+    let minutes = minute() - begun + 2;
+    assert!(rows.len() as u64 <= 201 * minutes, "{} rows in {minutes} minutes", rows.len());
+    assert!(rows.iter().any(|row| row["reason"] == "others"), "{rows:?}");
+    site.assert_works();
+    site.end();
 }

@@ -1,15 +1,16 @@
-//! Runs the fuzz targets, as cargo-fuzz has them, over the corpus that is kept: every find stays found.
+//! Runs the fuzz targets, in the form for cargo-fuzz, on the stored corpus, so that every fault that was found stays
+//! fixed.
 
 use crate::fuzz_targets;
 use std::path::Path;
 
-/// Runs `target` on each file; how many there were.
+/// Runs `target` on each file; returns the number of files.
 fn run(name: &str, target: fn(&[u8])) -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     for file in &files {
-        // The last line printed names the input that fails.
+        // The last printed line names the input that fails.
         println!("{}", file.display());
         target(&std::fs::read(file).unwrap());
     }

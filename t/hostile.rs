@@ -1,6 +1,5 @@
-//! Every row of `t/hostile.txt` live: a partner or a station of the test sends it through both daemons. The offender
-//! gets the ESID of the row, the log its one line, the other side not an octet, and whoever is under way beside it
-//! notices nothing.
+//! Every row of `t/hostile.txt` with real daemons: a partner or a station of the test sends it. The offender gets the
+//! ESID of the row, the log gets one line, the other side gets no octet, and a session beside it is not affected.
 
 use oftp2peer::oftp::session::Role as Side;
 use oftp2peer::transport::Break;
@@ -12,12 +11,12 @@ use t::loglines::Line;
 use t::site::{Builder, PartnerEntry, Role, Site};
 use t::wire::{Step, Trace, reason_to_responder};
 
-/// Comes behind each bad buffer, and stays out with it.
+/// Sent after each bad buffer, and dropped together with it.
 const CD: &[u8] = b"\x10\0\0\x05R";
-/// Who calls in all rows.
+/// The SSIDCODE of the caller in all rows.
 const SSID: &str = "O0013000000ALPHA   HOST01";
 
-/// A site that judges by `profile`, and both its ends.
+/// A site with the profile `profile`, and both its ends.
 fn site(name: &str, profile: &str) -> (Site, Ends) {
     let partner = PartnerEntry::new("alpha", SSID).option("--profile", profile);
     let site = Builder::new(name).partners([partner]).station(None).start().unwrap();
@@ -25,7 +24,7 @@ fn site(name: &str, profile: &str) -> (Site, Ends) {
     (site, ends)
 }
 
-/// A session that goes on and on: SFID and SFNA for each call of `go_on`.
+/// A session that goes on without end: SFID and SFNA for each call of `go_on`.
 struct Innocent<'a> {
     session: Session<'a>,
     steps: std::vec::IntoIter<Step>,
@@ -53,7 +52,7 @@ impl<'a> Innocent<'a> {
     }
 }
 
-/// `octets` are one ESID with `reason` in the layout of the level that the SSIDs of `before` agree on.
+/// Whether `octets` are one ESID with `reason` in the layout of the level that the SSIDs of `before` agree on.
 fn is_esid(octets: &[u8], reason: &str, before: &[Step]) -> bool {
     let is_ssid = |step: &&Step| step.octets.get(4) == Some(&b'X');
     let is_level_5 = before.iter().filter(is_ssid).all(|ssid| ssid.octets[5] == b'5');
@@ -64,14 +63,15 @@ fn is_esid(octets: &[u8], reason: &str, before: &[Step]) -> bool {
     header == length.to_be_bytes() && esid == format!("F{reason}{tail}\r").as_bytes()
 }
 
-/// Plays `case` up to the step that is refused, and looks at all that comes of it; how long both ends had to wait.
+/// Plays `case` up to the refused step and checks all effects; returns how long both ends had to wait.
 fn refused(site: &mut Site, ends: &Ends, case: &Trace, (at, reason): &(usize, String)) -> Duration {
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
     let (before, rest) = case.steps.split_at(*at);
     let name = &case.name;
     let mut session = ends.begin().unwrap();
     session.play(before, usize::MAX).unwrap_or_else(|departure| panic!("{name}: {departure}"));
-    // Which profile it is shows by the SSID: what is behind one that only this profile refuses is found first.
+    // The profile is only known with the SSID: if only this profile refuses the SSID, octets after it would be found
+    // first.
     let behind = if case.tolerant.is_some() { CD } else { &[] };
     session.send(rest[0].by, &[&rest[0].octets[..], behind].concat());
     let sent = Instant::now();
@@ -83,7 +83,7 @@ fn refused(site: &mut Site, ends: &Ends, case: &Trace, (at, reason): &(usize, St
     assert!(!ends.is_called(), "{name}");
     has_heard(&partner, &Break::CloseNotify, case, before, reason);
     if let Some(station) = &station {
-        // It knows its own SSID, which nobody else has seen if the negotiation has failed by it.
+        // A side knows its own SSID, which nobody else has seen if the negotiation failed because of it.
         let failed = ["10", "12"].contains(&reason.as_str());
         let known = if failed { &case.steps[..=*at] } else { before };
         has_heard(station, &Break::Fin, case, known, reason_to_responder(reason, known));
@@ -107,7 +107,7 @@ fn refused(site: &mut Site, ends: &Ends, case: &Trace, (at, reason): &(usize, St
     waited
 }
 
-/// An end has heard one ESID, or nothing more if it has had one `before`, and an orderly close.
+/// Asserts that an end has received one ESID, or nothing more if it had one `before`, and a regular close.
 fn has_heard(end: &Ending, how: &Break, case: &Trace, before: &[Step], reason: &str) {
     assert_eq!(&end.how, how, "{}: {end:?}", case.name);
     let is_over = before.iter().any(|step| step.octets[4] == b'F');
@@ -115,7 +115,7 @@ fn has_heard(end: &Ending, how: &Break, case: &Trace, before: &[Step], reason: &
     assert!(is_good, "{}: {end:?}", case.name);
 }
 
-/// The line of a violation says what was wrong, where, and by which rule.
+/// Asserts that the line of a violation names the fault, its place, and the rule.
 fn is_complete(line: &Line, by: Side, reason: &str) {
     let field = |key: &str| line.field(key).unwrap_or_else(|| panic!("no {key}: {}", line.text));
     assert_eq!((line.level, field("esid").as_str()), ("WARN", reason), "{}", line.text);
@@ -142,18 +142,18 @@ fn passes(site: &mut Site, ends: &Ends, case: &Trace) {
     }
 }
 
-/// The station speaks of its own before it has an SSID: its first buffer goes to the client alone.
+/// Whether the station speaks before it has an SSID: then only the client gets its first buffer.
 fn is_rude_station(case: &Trace) -> bool {
     let speaks_first = |step: &Step| step.by == Side::Responder;
     case.steps.iter().all(speaks_first)
 }
 
-/// The partner speaks before SSRM: by the time its octets are read the DMZ has sent its own.
+/// Whether the partner speaks before SSRM: when its octets are read, the server has sent its own SSRM.
 fn is_overtaken(case: &Trace) -> bool {
     case.steps[0].by == Side::Initiator
 }
 
-/// The rows that end with this side, as they go through the daemons.
+/// The rows in which this side is at fault, in the form in which they pass through the daemons.
 fn rows(by: Side, strict: bool) -> Vec<Trace> {
     let mut rows: Vec<_> = hostile::cases().unwrap().into_iter().map(|case| case.live(strict)).collect();
     rows.retain(|case| !is_rude_station(case) && !is_overtaken(case) && case.steps.last().unwrap().by == by);
@@ -165,8 +165,8 @@ fn named(name: &str) -> Trace {
     hostile::cases().unwrap().into_iter().find(|case| case.name == name).unwrap()
 }
 
-/// All rows with this offender in the tolerant profile, beside a session that goes on through all of them; how many
-/// were refused.
+/// All rows with this offender in the tolerant profile, beside a session that continues through all of them; returns
+/// how many were refused.
 fn all_rows(name: &str, by: Side) -> usize {
     let (mut site, ends) = site(name, "tolerant");
     let mut innocent = Innocent::begin(&ends);
@@ -181,24 +181,24 @@ fn all_rows(name: &str, by: Side) -> usize {
     }
     innocent.end();
     site.end();
-    // A busy machine may hold some of them up.
+    // A busy machine may delay some of them.
     waits.sort();
     assert!(waits[waits.len() / 2] < Duration::from_secs(1), "{waits:?}");
     waits.len()
 }
 
 #[test]
-fn whatever_a_partner_sends_it_gets_its_esid_and_nobody_else_is_harmed() {
+fn a_partner_gets_an_esid_for_each_fault_and_nobody_else_is_affected() {
     assert!(all_rows("hostile-partner", Side::Initiator) >= 130);
 }
 
 #[test]
-fn whatever_a_station_sends_it_gets_its_esid_and_nobody_else_is_harmed() {
+fn a_station_gets_an_esid_for_each_fault_and_nobody_else_is_affected() {
     assert!(all_rows("hostile-station", Side::Responder) >= 50);
 }
 
 #[test]
-fn the_strict_profile_refuses_what_the_tolerant_one_bears() {
+fn the_strict_profile_refuses_what_the_tolerant_one_accepts() {
     let (mut site, ends) = site("hostile-strict", "strict");
     let mut innocent = Innocent::begin(&ends);
     for case in [Side::Initiator, Side::Responder].into_iter().flat_map(|by| rows(by, true)) {
@@ -241,7 +241,7 @@ fn a_station_that_speaks_out_of_turn_at_once_is_answered_and_the_partner_hears_0
 }
 
 #[test]
-fn a_dmz_host_in_wrong_hands_gets_no_rubbish_inside() {
+fn a_dmz_host_under_an_attackers_control_sends_no_invalid_data_inside() {
     let mut site = Builder::new("hostile-dmz").station(None).prepare().unwrap();
     let ends = Ends::new(&site, SSID).unwrap();
     site.restart(Role::Api).unwrap();

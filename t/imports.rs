@@ -1,5 +1,5 @@
-//! The imports of the daemons and of what they share, file by file: none of them leads back to where it comes from. And
-//! the state of a parent is changed in a few files only.
+//! The imports of the daemons and of their common code, file by file: no file imports itself through others. And the
+//! methods of a parent are in a few files only.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -10,7 +10,7 @@ const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// A module by its path below the crate; the root has none.
 type Module = Vec<String>;
 
-/// The sources of a package by module, without tests and without programs of their own.
+/// The sources of a package by module, without tests and without separate programs.
 pub(crate) fn sources(package: &str) -> BTreeMap<Module, String> {
     let mut sources = BTreeMap::new();
     read_folder(&Path::new(WORKSPACE).join(package).join("src"), &[], &mut sources);
@@ -38,7 +38,7 @@ fn read_folder(folder: &Path, module: &[String], sources: &mut BTreeMap<Module, 
     }
 }
 
-/// The paths that the `use` declarations at the left margin name, each in full.
+/// The full paths in the `use` declarations at the left margin.
 fn used(code: &str) -> Vec<String> {
     let mut paths = Vec::new();
     let mut rest = code;
@@ -77,7 +77,7 @@ fn expand(tree: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// The module that `path` leads to when `from` uses it: the deepest one on it.
+/// The module that `path` means when `from` uses it: the deepest one on the path.
 fn target(sources: &BTreeMap<Module, String>, from: &Module, path: &str) -> Option<Module> {
     let mut names = path.split("::").map(str::trim).peekable();
     let mut module = match *names.peek()? {
@@ -116,7 +116,7 @@ fn imports(sources: &BTreeMap<Module, String>) -> Imports {
     sources.iter().map(|(from, code)| (from.clone(), targets(from, code))).collect()
 }
 
-/// The shortest way from a module back to itself, if there is one.
+/// The shortest path from a module back to itself, if there is one.
 fn circle(imports: &Imports, start: &Module) -> Option<Vec<Module>> {
     let mut ways = VecDeque::from([vec![start.clone()]]);
     let mut seen = BTreeSet::new();

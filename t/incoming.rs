@@ -1,5 +1,5 @@
-//! Incoming sessions that pass: every level and size of buffer, restart, receipts, and what either side and the
-//! log see of an end, a regular one or not.
+//! Incoming sessions: every level and size of buffer, restart, receipts, and how either side and the log see an end, a
+//! regular one or a break.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,7 +19,7 @@ use t::loglines::Line;
 use t::site::{Builder, Role, Site};
 use t::wait::{PATIENCE, wait_for};
 
-/// SSRM with its header: the partner has it from the DMZ, so it is in no count of octets passed on.
+/// SSRM with its header. The partner gets it from the server, so it is not in the counts of relayed octets.
 const SSRM: &[u8] = b"\x10\0\0\x17IODETTE FTP READY \r";
 
 fn incompressible(length: usize) -> Vec<u8> {
@@ -48,7 +48,7 @@ fn fields<const N: usize>(
     keys.map(|key| line.field(key).unwrap_or_default())
 }
 
-/// Ends a site after so many sessions: each has its two lines in each daemon.
+/// Ends a site after this number of sessions: each has its two lines in each daemon.
 #[track_caller]
 fn end(site: Site, sessions: usize) {
     for role in [Role::Server, Role::Client] {
@@ -67,7 +67,7 @@ fn end(site: Site, sessions: usize) {
     site.end();
 }
 
-/// One session with `files` from either side; what both say of it is held against the daemons' end lines.
+/// One session with `files` from both sides; compares what both report with the daemons' end lines.
 #[track_caller]
 fn exchange(site: &mut Site, partner: &Partner, up: Vec<OutFile>, down: Vec<OutFile>) -> Report {
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
@@ -210,11 +210,12 @@ fn refused(at_end: bool, reason: u8, retry: bool) -> Outcome {
     Outcome::Refused { at_end, reason, retry, text: "refused by setting".to_owned() }
 }
 
-/// Rubbish, and the ESID it gets wherever it comes: an unknown command, no header, a command that is never due there.
+/// Invalid octets and the ESID for them at any point: an unknown command, no header, a command that is never allowed
+/// there.
 const RUBBISH: [(&[u8], u8); 3] = [(b"\x10\0\0\x05?", 1), (b"HTTP/1.1 200 OK\r\n", 2), (b"\x10\0\0\x05P", 2)];
 
 #[test]
-fn rubbish_in_mid_session_is_answered_on_both_sides_and_stays_out() {
+fn invalid_octets_in_mid_session_are_answered_on_both_sides_and_not_passed_on() {
     for (who, other) in [("partner", "station"), ("station", "partner")] {
         for (case, (at, (octets, reason))) in [Point::Started, Point::Data(50_000)]
             .into_iter()
@@ -237,7 +238,7 @@ fn rubbish_in_mid_session_is_answered_on_both_sides_and_stays_out() {
                     "{who} {octets:?}: {other} {report:?}"
                 );
             }
-            // The daemon on the culprit's side finds it; the other one hears its ESID.
+            // The daemon next to the offender finds it; the other one receives its ESID.
             let (near, far) =
                 if who == "partner" { (Role::Server, Role::Client) } else { (Role::Client, Role::Server) };
             let esid = format!("{reason:02}");
@@ -251,7 +252,7 @@ fn rubbish_in_mid_session_is_answered_on_both_sides_and_stays_out() {
     }
 }
 
-/// Takes the connection that the client makes to the station.
+/// Accepts the client's connection to the station.
 #[track_caller]
 fn take(listener: &TcpListener) -> TcpStream {
     let (tcp, _) = listener.accept().unwrap();
@@ -302,12 +303,12 @@ fn a_station_that_does_not_answer_as_it_should_is_esid_08() {
     case(Some(&send(b"\x10\0\0\x08F08\r")), "station-down", "sent ESID 08 instead of SSRM");
     case(Some(&send(b"\x10\0\0\x0fF08004BUSY\r")), "station-down", "sent ESID 08 instead of SSRM");
     case(Some(&send(b"220 mail.example ESMTP\r\n")), "station-violation", "SSRM");
-    case(Some(&send(b"\x10\0\0\x17IODETTE FTP READY \rmore")), "station-violation", "sent more before");
+    case(Some(&send(b"\x10\0\0\x17IODETTE FTP READY \rmore")), "station-violation", "sent more data before");
     assert_eq!(site.log(Role::Server).matches(" session_refused ").count(), 7);
     end(site, 0);
 }
 
-/// Reads the SSID that comes first at the station.
+/// Reads the SSID, the station's first buffer.
 fn read_ssid(tcp: &mut TcpStream) {
     let mut ssid = [0; 65];
     tcp.read_exact(&mut ssid).unwrap();
@@ -335,15 +336,15 @@ fn a_station_that_ends_in_mid_session_is_a_break_to_the_partner() {
     end(site, 3);
 }
 
-/// Both daemons see the break; the system log has one entry for each of so many sessions, at the level of the line.
+/// Both daemons see the break; the system log has one entry for each of these sessions, at the level of the line.
 #[track_caller]
 fn is_told_once_each(site: &Site, count: usize) {
-    // Both reports of each have come: one was taken, one was left out.
+    // Both reports of each have arrived: one was stored, one was left out.
     wait_for("the reports of both daemons", || {
         let log = site.log(Role::Api);
         (log.matches(" system_log_repeated ").count() == count).then_some(())
     });
-    let entries: Vec<Value> = serde_json::from_str(&site.api(&["log", "--json"]).unwrap()).unwrap();
+    let entries: Vec<Value> = site.listed(&["log"]).unwrap();
     let sessions: BTreeSet<&str> = entries.iter().map(|entry| entry["session"].as_str().unwrap()).collect();
     assert_eq!((entries.len(), sessions.len()), (count, count), "{entries:?}");
     for entry in &entries {
@@ -373,7 +374,7 @@ fn a_partner_that_ends_in_mid_session_is_a_reset_to_the_station() {
     end(site, 3);
 }
 
-/// A session in which the partner says nothing after the SSIDs, and the process that has it in `role`.
+/// A session in which the partner sends nothing after the SSIDs, and the process that serves it in `role`.
 #[track_caller]
 fn silent_session(site: &mut Site, role: Role) -> (JoinHandle<Report>, u32) {
     let mut partner = site.partner("O0013ACME").unwrap();

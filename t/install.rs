@@ -1,4 +1,4 @@
-//! scripts/install as an administrator uses it: below a root of the test's own, with programs that are only texts.
+//! scripts/install as an administrator uses it: in a folder of the test, with text files as programs.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,10 +11,10 @@ const PROGRAMS: [&str; 4] = ["os4x_proxyserver2", "os4x_proxyclient2", "os4xapi"
 const LICENCE: &str = "etc/os4x_proxy.lic";
 const SERVER: &str = "opt/os4x/proxy/os4x_proxyserver2";
 const UNIT: &str = "etc/systemd/system/os4x_proxyserver2.service";
-/// What no text editor would write: it has to come back octet by octet.
+/// Octets that no text editor would write: they must come back unchanged.
 const LEGACY: &[u8] = b"\x7fELF legacy \0\xff\r\n";
 
-/// A host below a folder; removed at the end.
+/// A host in a folder, which is removed at the end.
 struct Host(PathBuf);
 
 impl Host {
@@ -47,7 +47,7 @@ impl Host {
         Command::new(INSTALL).arg("--root").arg(&self.0).args(arguments).output().unwrap()
     }
 
-    /// Installs programs whose content is `version`; what the script said.
+    /// Installs programs with the content `version`; returns the output of the script.
     fn install(&self, version: &str, arguments: &[&str]) -> Output {
         let bin = format!("built/{version}");
         for program in PROGRAMS {
@@ -65,13 +65,13 @@ impl Drop for Host {
     }
 }
 
-/// The user of this test, who may be root.
+/// The user that runs this test; it may be root.
 fn user() -> String {
     let output = Command::new("id").args(["-un"]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// What a run that worked said.
+/// The output of a successful run.
 fn worked(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
@@ -167,7 +167,7 @@ fn every_manual_page_is_installed_but_the_one_of_the_trial_program() {
         let there = Path::new("usr/local/share/man").join(format!("man{section}")).join(name);
         assert_eq!(host.0.join(there).exists(), name != "oftp2peer.1", "{name}");
     }
-    // A page with two names is found under both.
+    // A page with two names is found by both.
     let other = host.read("usr/local/share/man/man5/os4x_proxyserver.logrc.5");
     assert_eq!(other, b".so man5/os4x_proxy.logrc.5\n");
 }

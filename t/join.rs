@@ -1,4 +1,4 @@
-//! The client on its way to the server, at its start and when it renews its control connection: whatever the server
+//! The client's connection to the server, at its start and when it renews its control connection: whatever the server
 //! does then, the client serves and ends as at any other time.
 
 use nix::sys::signal::Signal;
@@ -6,6 +6,7 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Output};
+use t::installation::closed_port;
 use t::link::{Dmz, tcp};
 use t::loglines::Line;
 use t::site::{Builder, Role, Site};
@@ -14,7 +15,7 @@ use t::wait::wait_for;
 
 const ENDS: [(Signal, &str); 2] = [(Signal::SIGTERM, "SIGTERM"), (Signal::SIGHUP, "SIGHUP")];
 
-/// A site with its backend and nothing else.
+/// A site of which only the backend runs.
 fn with_backend(builder: Builder) -> Site {
     let mut site = builder.prepare().unwrap();
     site.restart(Role::Api).unwrap();
@@ -22,7 +23,7 @@ fn with_backend(builder: Builder) -> Site {
     site
 }
 
-/// The client is told to end: it does so at once and in order, and its log names the signal.
+/// The client is told to end: it does so at once and in the regular way, and its log names the signal.
 fn assert_ends(site: &mut Site, mark: usize, (signal, name): (Signal, &str)) {
     site.signal(Role::Client, Signal::SIGTTIN);
     site.wait_log_after(Role::Client, mark, "level level=DEBUG");
@@ -54,7 +55,7 @@ fn a_client_that_is_told_to_end_while_it_joins_ends_in_order() {
 fn end_in_renewal(name: &str, end: (Signal, &str)) {
     let mut site = Builder::new(name).outgoing().prepare().unwrap();
     let tamper = Tamper::before(&mut site).unwrap();
-    // The shortest that a client takes: renewed at half of it.
+    // The shortest validity that a client accepts: it renews after half of it.
     tamper.set("proxy_enrol", Conduct::edit(|answer| answer["valid_seconds"] = json!(60)));
     site.restart(Role::Api).unwrap();
     site.wait_log(Role::Api, "listening on");
@@ -63,13 +64,13 @@ fn end_in_renewal(name: &str, end: (Signal, &str)) {
     let _hanging = dmz.wait_renewal().unwrap();
     let mark = site.mark(Role::Client);
 
-    // A station comes in, and is answered by a process that is forked now.
+    // A station connects, and a newly forked process answers it.
     let mut station = tcp(site.outgoing).unwrap();
     station.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     let mut answer = [0; 12];
     station.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 405");
-    // The server's requests are heard on the old connection, and a partner is led to the station.
+    // The client still reads the server's requests on the old connection, and a partner reaches the station.
     let mut data = dmz.open("O0013ACME").unwrap();
     Dmz::hear_ready(&mut data).unwrap();
     drop(data);
@@ -89,7 +90,7 @@ fn slow_while_a_renewal_hangs_all_are_served_and_a_signal_ends_the_client_in_ord
     });
 }
 
-/// Starts a client against the server `server`; what it says when it has not joined.
+/// Starts the client with the server `server`; returns its message when it could not join.
 fn refused(site: &Site, server: &str) -> String {
     let mut command = Command::new(site.folder(Role::Client).join(Role::Client.binary()));
     command.args(["-U", &site.asked_url, "-S", server, "-T"]);
@@ -104,11 +105,11 @@ fn refused(site: &Site, server: &str) -> String {
 #[test]
 fn the_servers_name_is_looked_up_and_named_when_it_is_of_no_use() {
     let site = with_backend(Builder::new("by-name"));
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = closed_port([127, 0, 0, 1].into()).unwrap();
     let said = refused(&site, &format!("localhost:{port}"));
     let head = format!("os4x_proxyclient2: the server localhost:{port} was not joined: ");
     assert!(said.starts_with(&head) && said.contains("cannot be reached: Connection refused"), "{said}");
-    // Reserved (RFC 6761): no resolver knows it, but some take their time to say so.
+    // A reserved name (RFC 6761): no resolver knows it, but some need time to say so.
     let said = refused(&site, "os4x.invalid");
     let head = "os4x_proxyclient2: the server os4x.invalid:2878 was not joined: ";
     let why = said.strip_prefix(head).unwrap_or_else(|| panic!("{said}"));

@@ -1,7 +1,7 @@
-//! Any process is killed, or stopped, at any moment of a session: the table `kills/table.txt`, a row a cell. All
-//! sessions of a victim stand in their phases at once when it is hit, so that a victim costs one site and a few
-//! restarts. Whatever the row: no end looks regular that is none, each session has one end line in each daemon that
-//! knew it, no process is left, and the next session works.
+//! Each process is killed or stopped at each point of a session: the table `kills/table.txt`, one row for each cell.
+//! All sessions of a victim are in their phases at the same time, so that a victim needs one site and a few restarts.
+//! For each row: no break looks like a regular end, each session has one end line in each daemon that knew it, no
+//! process is left, and the next session works.
 
 mod run;
 mod stage;
@@ -13,14 +13,14 @@ use stage::{Stage, send};
 use t::ends::Ends;
 use table::{Cell, Then, cells};
 
-/// One victim in all its rows of one way to be hit.
+/// One victim in all its rows of one kind.
 fn play(stage: &mut Stage, ends: &Ends, cells: &[Cell]) -> Vec<String> {
     stage.mark();
     let runs: Vec<Run<'_>> = cells.iter().map(|cell| stage.begin(ends, cell.clone())).collect();
     let cell = &cells[0];
     let victims = if cell.then() == Then::Dies { Vec::new() } else { stage.hit(&runs) };
     let mut found = Vec::new();
-    // The last phase first: while a parent is stopped, sessions go on, but none begins.
+    // The last phase first: while a parent is stopped, sessions continue, but none begins.
     for run in runs.into_iter().rev() {
         if cell.how == "STOP" && run.cell.passed() < 2 {
             send(&victims, Signal::SIGCONT);
@@ -49,7 +49,7 @@ fn play(stage: &mut Stage, ends: &Ends, cells: &[Cell]) -> Vec<String> {
     faults
 }
 
-/// All rows of these victims.
+/// Checks all rows of these victims.
 #[track_caller]
 fn check(victims: &[&str]) {
     for victim in victims {
@@ -81,7 +81,7 @@ fn sessions_go_on_to_their_normal_end_whichever_parent_is_killed() {
 }
 
 #[test]
-fn sessions_go_on_to_their_normal_end_though_worker_or_backend_is_killed() {
+fn sessions_go_on_to_their_normal_end_after_worker_or_backend_is_killed() {
     check(&["worker", "backend"]);
 }
 
@@ -95,7 +95,7 @@ fn a_killed_partner_or_station_is_a_break_to_the_other_and_is_blamed() {
     check(&["partner", "station"]);
 }
 
-/// What no row may say, whatever the daemons do.
+/// Results that no row may have, whatever the daemons do.
 #[test]
 fn no_row_has_a_false_end() {
     let mut all = Vec::new();

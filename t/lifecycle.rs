@@ -1,5 +1,5 @@
-//! How the two daemons live together: each one's end and what the other makes of it, restarts, running sessions that
-//! outlive their parents, and what an idle site looks like from outside.
+//! How the two daemons work together: the end of each and the reaction of the other, restarts, running sessions that
+//! outlive their parents, and the sockets of an idle site.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -18,18 +18,18 @@ use t::site::sockets::{self, Socket, is_open};
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::{PATIENCE, wait_for, wait_slow};
 
-/// Waits until nobody listens there.
+/// Waits until nobody listens at this address.
 fn wait_refused(address: SocketAddr) {
     wait_for(&format!("nobody to listen on {address}"), || (!is_open(address)).then_some(()));
     assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
-/// Waits until somebody listens there.
+/// Waits until somebody listens at this address.
 fn wait_listening(address: SocketAddr) {
     wait_for(&format!("somebody to listen on {address}"), || is_open(address).then_some(()));
 }
 
-/// Starts the client anew after its end, and waits until partners can connect again.
+/// Starts the client again after its end, and waits until partners can connect again.
 fn start_client(site: &mut Site) {
     let mark = site.mark(Role::Server);
     site.restart(Role::Client).unwrap();
@@ -110,7 +110,7 @@ fn a_client_that_does_not_reach_its_server_says_so_at_its_start() {
         let output = site.detached(Role::Client).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{said}");
-        // Where the folder belongs to root, a warning goes ahead.
+        // If the folder belongs to root, a warning is printed before.
         let reason = said.lines().last().unwrap_or_default();
         assert!(reason.starts_with("os4x_proxyclient2: ") && reason.contains(&internal), "{said}");
         assert!(reason.contains(why), "{said}");
@@ -121,7 +121,7 @@ fn a_client_that_does_not_reach_its_server_says_so_at_its_start() {
         assert!(log.lines().any(|line| line.contains("server_lost") && line.contains(why)), "{log}");
     };
     fails("refused");
-    // Somebody listens, and says nothing.
+    // Somebody listens, and sends nothing.
     let silent = TcpListener::bind(site.internal).unwrap();
     fails("did not answer within 10 s");
     drop(silent);
@@ -170,7 +170,7 @@ fn a_file_in_flight_arrives_though_both_parents_end() {
     site.end();
 }
 
-/// Slow: 30 s, after which an end that gives no sign of life counts as gone.
+/// Slow: 30 s, after which a silent end counts as gone.
 #[test]
 fn slow_an_end_that_is_silent_for_30_s_is_gone() {
     let (mut one, mut other) = (Site::start("silent-client").unwrap(), Site::start("silent-server").unwrap());
@@ -216,7 +216,7 @@ fn a_second_start_names_the_first() {
 #[test]
 fn an_idle_site_shows_the_sockets_that_are_documented() {
     let site = Site::start("idle").unwrap();
-    // Nobody is awaited, so the port is bound and refuses.
+    // No connection is expected, so the port is bound and refuses connections.
     site.wait_pool();
     wait_refused(site.internal);
     assert_eq!(TcpListener::bind(site.internal).unwrap_err().kind(), ErrorKind::AddrInUse);
@@ -233,7 +233,7 @@ fn an_idle_site_shows_the_sockets_that_are_documented() {
         // As much of the binary's name as the kernel keeps.
         assert_eq!(name(site.pid(role)).unwrap(), role.binary()[..15]);
     }
-    // Nor does a parked child listen anywhere.
+    // A parked child listens nowhere.
     for role in [Role::Server, Role::Client] {
         for child in site.children(role) {
             let all = sockets::of(child).unwrap_or_default();
@@ -255,7 +255,7 @@ fn a_session_that_has_its_way_in_begins_though_the_clients_parent_ends() {
         let mut ssrm = [0; 23];
         conn.read_exact(&mut ssrm).unwrap();
         assert!(ssrm.ends_with(b"ODETTE FTP READY \r"), "{ssrm:?}");
-        // The partner's certificate is verified, so the pair joins; its SSID is yet to come.
+        // The partner's certificate is verified, so the pair joins; its SSID has not arrived yet.
         wait_for("the join", || site.titled(Role::Client, "joining").pop_first());
         let mark = site.mark(Role::Server);
         site.signal(Role::Client, signal);
@@ -281,7 +281,7 @@ fn a_session_that_has_its_way_in_begins_though_the_clients_parent_ends() {
 fn pairs_are_parked_in_the_quiet_before_anybody_comes() {
     let site = Site::start("quiet").unwrap();
     site.wait_pool();
-    // None was given up on the way, as one is after 10 s.
+    // No pair was given up before, as would happen after 10 s.
     for role in [Role::Server, Role::Client] {
         let log = site.log(role);
         assert!(!log.contains(" failed: "), "{log}");
@@ -325,10 +325,10 @@ fn the_client_comes_from_the_address_chosen_and_ctrl_c_ends_it_in_the_foreground
     site.end();
 }
 
-/// How long a change may take, as documented: 60 s between two looks, and a little for the way.
+/// How long a change may take, as documented: 60 s between two requests, and a little more.
 const REFRESH: Duration = Duration::from_secs(65);
 
-/// Waits out one refresh of the configuration.
+/// Waits for this line, one interval of the configuration's refresh at most.
 fn wait_refresh(site: &Site, mark: usize, line: &str) {
     wait_slow(REFRESH, line, || site.log(Role::Server)[mark..].contains(line).then_some(()));
 }
@@ -338,7 +338,7 @@ fn wait_refresh(site: &Site, mark: usize, line: &str) {
 fn slow_a_generation_is_taken_whole_or_not_at_all_and_sessions_run_on() {
     let patient = Duration::from_mins(5);
     let station = Settings { timeout: patient, ..Settings::new("O0013STATION", "STATION") };
-    // The flight stands in the middle of an Exchange Buffer.
+    // The flight stops in the middle of an Exchange Buffer.
     let builder = Builder::new("refresh").station(Some(station)).setting("proxy_buffer_seconds", "300");
     let site = builder.start().unwrap();
     let mut partner = site.partner("O0013ACME").unwrap();
@@ -355,7 +355,7 @@ fn slow_a_generation_is_taken_whole_or_not_at_all_and_sessions_run_on() {
     site.assert_works();
     let newco = site.partner("O0013NEWCO").unwrap();
     assert_eq!(newco.call().ending.reason(), Some(3), "the old partner table is in force");
-    // Nothing is in the way any more.
+    // Nothing prevents the change any more.
     drop(taken);
     let mark = site.mark(Role::Server);
     wait_refresh(&site, mark, "config_taken generation=");
@@ -367,17 +367,17 @@ fn slow_a_generation_is_taken_whole_or_not_at_all_and_sessions_run_on() {
     newco.dial.to = new_port.to_string();
     let report = newco.send([OutFile::octets("FILE", *b"hello")]);
     assert!(report.is_good(), "{report:?}");
-    // This one came by the old port, under the generation before.
+    // This session came by the old port, with the earlier generation.
     let report = flight.land().unwrap();
     assert!(report.is_good(), "{report:?}");
     site.end();
 }
 
-/// What `ExecStopPost` of the server's unit prints in `folder` after a stop with this result.
+/// The output of `ExecStopPost` of the server's unit in `folder` after a stop with this result.
 fn after_the_stop(folder: &Path, result: &str) -> String {
     let unit = include_str!("../scripts/units/os4x_proxyserver2.service");
     let command = unit.lines().find_map(|line| line.strip_prefix("ExecStopPost=-/bin/sh -c '")).unwrap();
-    // As systemd reads it.
+    // The form in which systemd reads it.
     let command = command.strip_suffix('\'').unwrap().replace("$$", "$");
     let mut shell = Command::new("/bin/sh");
     let output = shell.args(["-c", &command]).current_dir(folder).env("SERVICE_RESULT", result).output();
@@ -391,12 +391,13 @@ fn the_units_stop_after_a_few_tries_or_go_on_as_they_must() {
         let value = server.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
         value.unwrap().parse::<u32>().unwrap()
     };
-    // Five starts that fail at once, and five that fail a minute after the client has come, are within the interval.
+    // Five starts that fail at once, and five that fail a minute after the client has joined, are within the interval.
     assert!(number("StartLimitBurst") * (number("RestartSec") + 60) < number("StartLimitIntervalSec"));
-    // A client waits for its server for as long as that is down.
+    // A client waits for its server as long as that is down.
     let client = include_str!("../scripts/units/os4x_proxyclient2.service");
     assert!(client.contains("Restart=always\n") && client.contains("StartLimitIntervalSec=0\n"));
-    // One session that the kernel ends for its memory is one session: systemd would end the others, and the parent.
+    // If the kernel ends one session for its memory, that is one session: systemd must not end the others and the
+    // parent.
     assert!([server, client].iter().all(|unit| unit.contains("OOMPolicy=continue\n")));
 }
 
@@ -417,7 +418,7 @@ fn an_outgoing_address_that_the_host_does_not_have_stops_the_server() {
     let log = site.log(Role::Server);
     let line = log.lines().find(|line| line.contains("daemon_stop")).unwrap();
     assert!(line.contains("192.0.2.1"), "{line}");
-    // The unit shows it in systemctl status.
+    // The unit prints it, so `systemctl status` shows it.
     for (result, shown) in [("exit-code", format!("{line}\n")), ("success", String::new())] {
         assert_eq!(after_the_stop(&site.folder(Role::Server), result), shown);
     }
@@ -430,7 +431,7 @@ fn an_outgoing_address_that_the_host_does_not_have_stops_the_server() {
 #[test]
 fn the_addresses_of_the_servers_host_are_listed() {
     let site = Site::start("addresses").unwrap();
-    let listed: Value = serde_json::from_str(&site.api(&["proxy", "list", "--json"]).unwrap()).unwrap();
+    let listed: Value = site.listed(&["proxy", "list"]).unwrap();
     let addresses = listed[0]["addresses"].as_array().unwrap();
     assert!(addresses.contains(&"127.0.0.1".into()), "{listed}");
     site.end();

@@ -1,5 +1,5 @@
-//! Deadlines and numbers: those who say nothing are let go, those who are too many are refused, and neither keeps
-//! anybody else out or reaches the inside.
+//! Deadlines and limits: silent peers are disconnected, those above a limit are refused, and neither of them keeps
+//! others out or reaches the inside.
 
 use oftp2peer::Partner;
 use oftp2peer::oftp::report::{Ending, Report, Side};
@@ -15,7 +15,7 @@ use t::loglines::Line;
 use t::site::{Builder, Flight, PartnerEntry, Role, Site, sockets};
 use t::wait::{PATIENCE, wait_for, wait_slow};
 
-/// A source address that is this test's own: its sessions are distinguished by it.
+/// A source address that only this test uses, so that its sessions are recognised.
 fn source(last: u8) -> IpAddr {
     [127, 0, 9, last].into()
 }
@@ -27,7 +27,7 @@ fn from(site: &Site, last: u8, misbehaviour: Option<(Point, Act)>) -> Partner {
     partner
 }
 
-/// A connection from there that says only this.
+/// A connection from this address that only sends these octets.
 fn silent(site: &Site, last: u8, octets: &[u8]) -> TcpStream {
     let mut tcp = from(site, last, None).dial.open_tcp().unwrap();
     tcp.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -35,14 +35,14 @@ fn silent(site: &Site, last: u8, octets: &[u8]) -> TcpStream {
     tcp
 }
 
-/// Waits for the other side's end.
+/// Waits until the other side closes.
 #[track_caller]
 fn wait_closed(mut tcp: TcpStream) {
     let end = tcp.read_to_end(&mut Vec::new());
     assert!(!end.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock), "{end:?}");
 }
 
-/// The values of `keys` in the server's line of `event` for what came from there.
+/// The values of `keys` in the server's line of `event` for this address.
 #[track_caller]
 fn fields<const N: usize>(site: &mut Site, event: &str, last: u8, keys: [&str; N]) -> [String; N] {
     let line = site.wait_log(Role::Server, &format!(" {event} *address=127.0.9.{last}:"));
@@ -56,7 +56,7 @@ fn assert_09(report: &Report) {
 }
 
 #[test]
-fn whoever_says_nothing_is_let_go_at_its_deadline() {
+fn a_silent_peer_is_disconnected_at_its_deadline() {
     let seconds = [("handshake", "3"), ("ssid", "4"), ("buffer", "5"), ("silence", "8")];
     let mut builder = Builder::new("deadlines");
     for (name, value) in seconds {
@@ -118,7 +118,7 @@ fn a_hundred_silent_strangers_start_nothing_inside_and_keep_nobody_out() {
         })
     };
     let before = parked();
-    // As many of each address as may be unverified at a time, and as many in all as none is refused at random.
+    // As many of each address as may be unverified, and in all fewer than the number from which connections are closed.
     let strangers: Vec<TcpStream> = (0..100).map(|at| silent(&site, 1 + at / 20, b"\x16")).collect();
     wait_for("a process for each stranger", || (site.children(Role::Server).len() >= 100).then_some(()));
     assert_eq!(site.children(Role::Client), before);
@@ -133,7 +133,7 @@ fn a_hundred_silent_strangers_start_nothing_inside_and_keep_nobody_out() {
 }
 
 #[test]
-fn one_address_may_have_so_many_strangers_and_no_more() {
+fn unverified_connections_of_one_address_are_limited() {
     let mut site = Builder::new("per-address")
         .setting("proxy_unverified_per_address", "2")
         .setting("proxy_penalty_exempt", "")
@@ -159,7 +159,7 @@ fn one_address_may_have_so_many_strangers_and_no_more() {
 }
 
 #[test]
-fn when_all_places_are_taken_a_stranger_makes_way() {
+fn when_all_places_are_taken_a_strangers_connection_is_closed() {
     let settings = ["proxy_unverified_soft", "proxy_unverified_hard"];
     let mut site = settings
         .into_iter()
@@ -200,7 +200,7 @@ fn sessions_are_limited_for_a_partner_and_in_all() {
             (line.field("partner").as_deref(), line.field("esid").as_deref()),
             (Some("acme"), Some("08"))
         );
-        // Each names the setting that helps.
+        // Each line names the setting to change.
         site.wait_log(Role::Server, "session_refused*partner=acme*(proxy_sessions_per_partner)");
         if !other_passes {
             site.wait_log(Role::Server, "session_refused*partner=other*(proxy_sessions)");
@@ -213,18 +213,18 @@ fn sessions_are_limited_for_a_partner_and_in_all() {
 }
 
 #[test]
-fn who_comes_while_the_server_is_out_of_descriptors_waits() {
+fn partners_that_connect_while_the_server_has_no_descriptors_wait() {
     let mut site = Site::start("descriptors").unwrap();
     let partner = site.partner("O0013ACME").unwrap();
     site.limit_descriptors(Role::Server, 3);
     let call = std::thread::spawn(move || partner.call());
     site.wait_log(Role::Server, "listener_error listener=tls*it cannot accept");
     site.wait_rests(Role::Server, 3);
-    // Nobody else connects who would draw its attention to the port.
+    // Nobody else connects, so nothing draws the server's attention to the port.
     site.limit_descriptors(Role::Server, 1024);
     let report = call.join().unwrap();
     assert!(report.ending.is_normal(), "{report:?}");
-    // The pool may have been filled up just then: what is true of one listener is true of each.
+    // The pool may have been filled at the same time: the rule is the same for each listener.
     let log = site.log(Role::Server);
     let logged: Vec<String> = log
         .lines()
@@ -237,7 +237,7 @@ fn who_comes_while_the_server_is_out_of_descriptors_waits() {
 }
 
 #[test]
-fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
+fn a_peer_that_does_not_read_is_disconnected_and_the_other_side_is_told() {
     for who in ["partner", "station"] {
         let stall = |at| Some(Misbehaviour { at, act: Act::Stall });
         let mut station = Settings::new("O0013STATION", "STATION");
@@ -246,12 +246,12 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
         let builder = Builder::new(&format!("{who}-stalls")).station(Some(station));
         let mut site = builder.setting("proxy_silence_seconds", "3").start().unwrap();
         let mut partner = from(&site, 1, None);
-        // More than all buffers on the way can hold.
+        // More octets than all buffers on the way can hold.
         let file = OutFile::octets("FILE", vec![0; 30_000_000]);
         let over = Arc::new(AtomicBool::new(false));
         let watch = {
-            // The daemon's end of the connection that stalls. The stalled one may do with its own end as it likes,
-            // and the other side's connection ends in order, with the ESID.
+            // The daemon's end of the connection that stalls. Only this end matters: the other side's connection ends
+            // in the regular way, with the ESID.
             let (end, place) = if who == "partner" {
                 (sockets::End::Local, site.tls)
             } else {
@@ -275,17 +275,18 @@ fn whoever_does_not_read_is_let_go_and_the_other_side_hears_of_it() {
         } else {
             partner.send([file])
         };
-        // Where the reset does not come, a station that stalls waits for it as long as its timeout.
+        // If the reset does not arrive, a stalling station waits for it until its timeout.
         let theirs = site.station.as_ref().unwrap().next_report(2 * PATIENCE).unwrap();
         let (stalled, other) = if who == "partner" { (ours, theirs) } else { (theirs, ours) };
-        // What it never read cannot end in order. The kernel may keep a reset from one that does not read: its limit on
-        // answers to segments out of place swallows the question that would bring the reset again.
+        // A connection whose octets were never read cannot end in the regular way. The kernel may lose the reset for a
+        // peer that does not read: its rate limit for answers to unexpected segments suppresses the question that would
+        // repeat the reset.
         over.store(true, Relaxed);
         assert!(!watch.join().unwrap(), "{who}: a regular end was queued");
         assert_eq!(stalled.ending, Ending::Misbehaviour, "{who}");
         assert!(matches!(stalled.close, None | Some(Break::Reset)), "{who}: {:?}", stalled.close);
         assert_09(&other);
-        // Both daemons have the same deadline; the second one may hear the first one's ESID just before its own.
+        // Both daemons have the same deadline; the second one may receive the first one's ESID shortly before its own.
         let ends = [Role::Server, Role::Client].map(|role| site.wait_log(role, " session_end *esid=09"));
         assert!(ends.iter().any(|line| line.contains(" reason=timeout ")), "{who}: {ends:?}");
         site.end();

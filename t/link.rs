@@ -1,5 +1,5 @@
-//! Whom the server lets in by its internal port, and whom not: everybody else is refused with one line in the log, and
-//! nobody is harmed by it.
+//! Connections to the server's internal port: which ones are accepted, and that all others are refused with one line in
+//! the log and without an effect on anybody.
 
 use nix::sys::signal::{Signal, kill};
 use openssl::ssl::SslVersion;
@@ -14,7 +14,7 @@ use t::site::sockets::is_open;
 use t::site::{Builder, Role, Site, SiteError};
 use t::wait::wait_for;
 
-/// What the server's log says of this address, in the one line that it must have: the reason.
+/// The reason in the server's only line of `event` about this address.
 fn refusal(site: &Site, event: &str, address: SocketAddr) -> String {
     let line_of = |line: &str| {
         let line = t::loglines::Line::read(line)?;
@@ -29,7 +29,7 @@ fn refusal(site: &Site, event: &str, address: SocketAddr) -> String {
     lines[0].1.clone()
 }
 
-/// Reads until the server has closed; what came.
+/// Reads until the server has closed; returns the octets.
 fn read_to_end(mut stream: &TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
     match stream.read_to_end(&mut all) {
@@ -51,7 +51,7 @@ fn without_client(name: &str) -> Site {
     site
 }
 
-/// A new client joins, sessions get through, and all ends in order.
+/// A new client joins, sessions succeed, and everything ends in the regular way.
 fn works_again(mut site: Site) {
     let mark = site.mark(Role::Server);
     site.restart(Role::Client).unwrap();
@@ -61,7 +61,7 @@ fn works_again(mut site: Site) {
 }
 
 #[test]
-fn without_a_client_certificate_of_the_backend_nobody_is_the_client() {
+fn without_a_client_certificate_of_the_backend_a_client_is_refused() {
     let site = without_client("client-certificates");
     let foreign = site.authority.issue(&oftp2peer::ca::Request::new("os4x_proxyclient2")).unwrap();
     let foreign = Identity { certificate: foreign.certificate, key: foreign.key };
@@ -72,7 +72,7 @@ fn without_a_client_certificate_of_the_backend_nobody_is_the_client() {
         (Some(&licence), "certificate"),
     ] {
         let mut control = Control::open(&site, identity).unwrap();
-        // It may be refused before it has said a word.
+        // It may be refused before Hello is sent.
         let _ = control.hello();
         let answer = control.receive();
         assert!(answer.is_err(), "{answer:?}");
@@ -117,7 +117,7 @@ fn a_certified_client_that_speaks_another_language_is_refused() {
 }
 
 #[test]
-fn who_speaks_neither_tls_nor_the_preamble_is_refused_at_once() {
+fn a_connection_without_tls_and_preamble_is_refused_at_once() {
     let site = without_client("garbage");
     let cases: [(&[u8], &str); 4] = [
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "speaks neither TLS nor the preamble"),
@@ -139,10 +139,10 @@ fn who_speaks_neither_tls_nor_the_preamble_is_refused_at_once() {
 
 /// Takes 10 s, the time limit.
 #[test]
-fn whoever_proves_nothing_may_be_silent_for_ten_seconds() {
+fn a_connection_that_does_not_authenticate_may_be_silent_for_ten_seconds() {
     let site = without_client("silent");
     let identity = Identity::enrolled(&site).unwrap();
-    // One of them is certified and still says nothing.
+    // One of them is certified and still sends nothing.
     let certified = Control::open(&site, Some(&identity)).unwrap();
     let silent: Vec<TcpStream> = (0..9).map(|_| tcp(site.internal).unwrap()).collect();
     let addresses = silent.iter().map(|stream| stream.local_addr().unwrap());
@@ -162,7 +162,8 @@ fn while_a_client_is_joined_a_second_one_and_foreign_pairs_are_refused() {
     site.assert_works();
     let identity = Identity::enrolled(&site).unwrap();
     site.wait_pool();
-    // The client's children cannot dial, so the server, which misses one of its own, listens for them.
+    // The client's children are stopped and cannot connect, so the server, which lost one of its own children, listens
+    // for them.
     let stopped = site.titled(Role::Client, "parked");
     for pid in &stopped {
         kill(*pid, Signal::SIGSTOP).unwrap();
@@ -181,7 +182,11 @@ fn while_a_client_is_joined_a_second_one_and_foreign_pairs_are_refused() {
         let logged = refusal(&site, "client_refused", second.address().unwrap());
         assert_eq!(answered, logged);
         let renews = message["hello"]["renews"].is_string();
-        let why = if renews { "renews a control connection that is not here" } else { "joined already" };
+        let why = if renews {
+            "renews a control connection that this server does not have"
+        } else {
+            "joined already"
+        };
         assert!(answered.contains(why), "{answered}");
     }
     let stranger = Pair { id: "5a".repeat(16), ticket: Vec::new() }.dial(&site).unwrap();
@@ -197,7 +202,7 @@ fn while_a_client_is_joined_a_second_one_and_foreign_pairs_are_refused() {
     site.end();
 }
 
-/// A joined client of our own, which keeps the internal port open, until the returned end is dropped.
+/// A joined client of the test, which keeps the internal port open until the returned end is dropped.
 fn hold_port_open(mut control: Control) -> (std::sync::mpsc::Sender<()>, std::thread::JoinHandle<Control>) {
     let (stop, stopped) = channel();
     let holding = std::thread::spawn(move || {
@@ -227,36 +232,36 @@ fn a_second_client_ends_with_the_servers_reason() {
     works_again(site);
 }
 
-/// Says that it renews, which nobody does: the port listens for 10 s.
+/// Announces a renewal that does not come: the port listens for 10 s.
 fn open_port(control: &mut Control, site: &Site) {
     control.send(&json!({"renewing": {"secret": "00".repeat(32)}})).unwrap();
     wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
 }
 
-/// Dials for a pair while the port listens for another reason.
+/// Connects for a pair while the port listens for another reason.
 fn dial_again(control: &mut Control, site: &Site, pair: &Pair) -> TcpStream {
     open_port(control, site);
     pair.dial(site).unwrap()
 }
 
-/// Dials once more for a pair that is not waited for: refused.
+/// Connects again for a pair that does not wait for it: refused.
 fn dial_in_vain(control: &mut Control, site: &Site, pair: &Pair) {
     let again = dial_again(control, site, pair);
     assert_eq!(read_to_end(&again), b"N");
     let reason = refusal(site, "pair_refused", again.local_addr().unwrap());
-    assert!(reason.contains("no such pair, or it has its data connection"), "{reason}");
+    assert!(reason.contains("no such pair, or it has its data connection already"), "{reason}");
 }
 
-/// The next pair that the server asks for, with its data connection: the one parked pair that there is.
+/// The next pair that the server asks for, with its data connection: it is the only parked pair.
 fn park(control: &mut Control, site: &Site) -> (Pair, TcpStream) {
     loop {
         let pair = control.next_pair().unwrap();
         open_port(control, site);
         let data = pair.dial(site).unwrap();
-        // Once this one is declined, the server has the first.
+        // Once this one is declined, the server has the first one.
         assert_eq!(read_to_end(&dial_again(control, site, &pair)), b"N");
         data.set_nonblocking(true).unwrap();
-        // On a slow machine the pair may have been given up before we dialled.
+        // On a slow machine the pair may have been given up before the connection was made.
         if data.peek(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
             data.set_nonblocking(false).unwrap();
             return (pair, data);
@@ -284,13 +289,13 @@ fn a_ticket_is_good_for_its_own_pair_and_once() {
     assert!(joined.is_err(), "{joined:?}");
     assert_eq!(session.join().unwrap().ending.reason(), Some(8));
 
-    // The right one. The question names partner and SSIDCODE, and no station.
+    // The right ticket. The question names partner and SSIDCODE, and no station.
     let (pair, data) = park(&mut control, &site);
     let session = call();
     let mut data = pair.join(data).unwrap();
     let question = data.receive().unwrap();
     assert_eq!((&question["partner"], &question["ssid"]), (&json!("acme"), &json!("O0013ACME")));
-    // It is used now.
+    // The ticket is used now.
     dial_in_vain(&mut control, &site, &pair);
     data.send(&json!({"failed": {"reason": "there is no station here"}})).unwrap();
     assert_eq!(session.join().unwrap().ending.reason(), Some(8));
@@ -312,7 +317,7 @@ fn a_pair_that_the_client_has_let_go_is_no_fault() {
     wait_for("DEBUG", || site.log(Role::Server).contains("level=DEBUG").then_some(()));
     let mut control = Control::join(&site).unwrap();
     control.pass_config(&site).unwrap();
-    // Nobody has dialled for them yet.
+    // Nobody has connected for them yet.
     let (one, other) = (control.next_pair().unwrap(), control.next_pair().unwrap());
     for (pair, retired) in [(&one, true), (&other, false)] {
         let why = json!({"pair": pair.id, "reason": "the test says so", "retired": retired});
@@ -345,31 +350,34 @@ fn a_client_renews_its_control_connection_and_is_never_gone() {
     wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
     let mut second = Control::open(&site, Some(&Identity::enrolled(&site).unwrap())).unwrap();
     second.send(&json!({"hello": {"version": 1, "renews": secret}})).unwrap();
-    assert_eq!(second.receive().unwrap(), json!({"welcome": {"version": 1, "changes": true}}));
+    assert_eq!(
+        second.receive().unwrap(),
+        json!({"welcome": {"version": 1, "changes": true, "states": true, "acts": ["end-session", "test-partner"]}})
+    );
     site.wait_log_after(Role::Server, mark, "client_joined*renewed=yes");
-    // The first is closed; pairs are asked for on the second one.
+    // The first connection is closed; pairs are requested on the second one.
     while first.receive().is_ok() {}
     drop(first);
     let partner = site.partner("O0013ACME").unwrap();
     let session = std::thread::spawn(move || partner.call());
     second.next_pair().unwrap();
-    // A secret is good for one renewal.
+    // A secret is valid for one renewal.
     open_port(&mut second, &site);
     let mut third = Control::open(&site, Some(&Identity::enrolled(&site).unwrap())).unwrap();
     third.send(&json!({"hello": {"version": 1, "renews": secret}})).unwrap();
     let answer = third.receive().unwrap();
-    assert!(answer["refused"]["reason"].as_str().unwrap().contains("not here"), "{answer}");
+    assert!(answer["refused"]["reason"].as_str().unwrap().contains("does not have"), "{answer}");
     let log = site.log(Role::Server)[mark..].to_owned();
     assert!(!log.contains("client_gone") && !log.contains("listener_closed"), "{log}");
     drop(second);
     site.wait_log_after(Role::Server, mark, "client_gone");
-    // The client of this one is gone, whoever stood for it.
+    // The client of this session is gone.
     assert_eq!(session.join().unwrap().ending.reason(), Some(8));
     works_again(site);
 }
 
-/// Starts the client against a server of ours, which lets it in with `identity` and then does `script`; what the client
-/// says on standard error when it has ended with status 1.
+/// Starts the client with a server of the test, which accepts it with `identity` and then runs `script`; returns the
+/// client's standard error when it has ended with status 1.
 fn meets(site: &Site, identity: &Identity, script: impl FnOnce(Result<Control, SiteError>)) -> String {
     let listener = TcpListener::bind(site.internal).unwrap();
     let client = site.detached(Role::Client).stderr(Stdio::piped()).spawn().unwrap();
@@ -388,7 +396,7 @@ fn the_client_says_nothing_to_a_server_without_a_licence() {
     site.wait_log(Role::Api, "listening on");
     let foreign = site.authority.issue(&oftp2peer::ca::Request::new("os4x_proxyserver2")).unwrap();
     let foreign = Identity { certificate: foreign.certificate, key: foreign.key };
-    // Of the right CA, and of the wrong kind.
+    // From the right CA, but of the wrong kind.
     let client = Identity::enrolled(&site).unwrap();
     for identity in [foreign, client] {
         let said = meets(&site, &identity, |control| {
@@ -415,7 +423,7 @@ fn a_server_that_speaks_another_language_ends_the_client() {
     for (message, why) in cases {
         let said = meets(&site, &licence, |control| {
             let mut control = control.unwrap();
-            assert_eq!(control.receive().unwrap(), json!({"hello": {"version": 1}}));
+            assert_eq!(control.receive().unwrap(), json!({"hello": {"version": 1, "states": true}}));
             control.send(&message).unwrap();
             assert!(control.receive().is_err());
         });

@@ -1,5 +1,5 @@
-//! The client's listeners: how a station says where to, who may use them, that they move and come back without a
-//! session being lost, and that nobody holds one who does not go on with it.
+//! The client's listeners: how a station names its destination, which stations may use them, that they move and come
+//! back without an effect on sessions, and that no idle station holds one.
 
 use crate::outward::{
     HOST, acme, add, connect, launch, launch_as_it_is, listening, prepare, refusal, socks, station,
@@ -14,7 +14,7 @@ use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
-use t::installation::free_address;
+use t::installation::{closed_port, free_address};
 use t::link::Dmz;
 use t::loglines::Line;
 use t::site::sockets::{self, Socket};
@@ -22,10 +22,10 @@ use t::site::{Builder, Flight, Role, Site};
 use t::wait::{wait_for, wait_slow};
 
 const PATIENCE: Duration = Duration::from_mins(1);
-/// What a partner says first, in its Stream Transmission Buffer.
+/// A partner's first message in its Stream Transmission Buffer.
 const SSRM: &[u8] = b"\x10\0\0\x17IODETTE FTP READY \r";
 
-/// One more listener of the site's client, at an address that is nobody else's.
+/// Adds one more listener to the site's client, at an address that nobody else uses.
 fn tie(site: &Site, partner: &str, options: &[&str]) -> SocketAddr {
     let place = free_address().unwrap();
     tie_at(site, place, partner, options);
@@ -38,7 +38,7 @@ fn tie_at(site: &Site, place: SocketAddr, partner: &str, options: &[&str]) {
     site.api(&[&row[..], options].concat()).unwrap();
 }
 
-/// A station that knows no proxies.
+/// A station without a proxy protocol.
 fn plain(place: SocketAddr) -> Partner {
     Partner::new(Dial::to(&place), Settings::new("O0013STATION", "STATION"))
 }
@@ -48,7 +48,7 @@ fn from(mut station: Partner, address: [u8; 4]) -> Partner {
     station
 }
 
-/// It was broken off without a word, maybe before it knew that it was connected.
+/// Asserts that the connection was broken, perhaps before the station knew that it was connected.
 #[track_caller]
 fn assert_cut(report: &Report) {
     let is_cut = match &report.ending {
@@ -63,7 +63,7 @@ fn assert_cut(report: &Report) {
 fn a_station_that_knows_no_proxies_reaches_the_partner_it_is_tied_to() {
     let site = prepare("tied");
     let partner = listening(acme(), None);
-    let gone = { TcpListener::bind((HOST, 0)).unwrap().local_addr().unwrap().port() };
+    let gone = closed_port(HOST.parse().unwrap()).unwrap();
     add(&site, "down", gone, &["--tls", "no"]);
     add(&site, "off", partner.address().port(), &["--tls", "no", "--enabled", "no"]);
     let [good, down, off] = ["acme", "down", "off"].map(|name| tie(&site, name, &[]));
@@ -87,9 +87,9 @@ fn a_station_that_knows_no_proxies_reaches_the_partner_it_is_tied_to() {
     site.end();
 }
 
-/// A port that is free on all addresses of this host, for a listener that has none of its own.
+/// A port that is free on all addresses of this host, for a listener without an address. Another one in each call.
 fn free_port() -> u16 {
-    common::net::listen_at((common::net::ANY, 0).into()).unwrap().local_addr().unwrap().port()
+    closed_port(common::net::ANY).unwrap()
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_listener_without_an_address_takes_both_families_and_writes_each_as_it_is() 
         let head = head.trim_end_matches('0');
         assert!(lines.len() == 2 && lines.iter().all(|station| station.starts_with(head)), "{lines:?}");
     }
-    // The networks of a listener are those of the hosts, however they are written.
+    // The networks of a listener use the normal spelling of hosts, however they are written.
     let at_four = SocketAddr::from(([127, 0, 0, 1], narrow));
     assert!(from(plain(at_four), [127, 0, 0, 2]).call().is_good());
     let mark = site.mark(Role::Client);
@@ -161,7 +161,7 @@ fn only_listed_networks_may_use_a_listener() {
     assert!(from(plain(place), [127, 0, 3, 99]).call().is_good());
     let by_request = |address| from(station(&"acme", connect(&site)), address).call();
     assert!(by_request([127, 0, 0, 4]).is_good());
-    // Refusals are logged at a limited rate, so one of them has the line.
+    // Refusals are logged at a limited rate, so only one of them has the line.
     let refused = by_request([127, 0, 0, 2]);
     assert!(matches!(refused.ending, Ending::Failed(_)), "{refused:?}");
     assert_cut(&from(plain(place), [127, 0, 0, 4]).call());
@@ -170,7 +170,7 @@ fn only_listed_networks_may_use_a_listener() {
     site.end();
 }
 
-/// Says and hears in turn, an octet at a time, and then the partner's first message.
+/// Sends and receives in turn, octet by octet, and then reads the partner's first message.
 #[track_caller]
 fn assert_through(place: SocketAddr, dialogue: &[(&[u8], &[u8])]) {
     let mut tcp = TcpStream::connect(place).unwrap();
@@ -188,7 +188,7 @@ fn assert_through(place: SocketAddr, dialogue: &[(&[u8], &[u8])]) {
 }
 
 #[test]
-fn the_first_octets_tell_how_a_station_says_where_to() {
+fn the_first_octets_show_the_proxy_protocol_of_a_station() {
     let mut site = prepare("three-ways");
     let four = listening(acme(), None);
     let six = Station { listen: "[::1]:0".to_owned(), ..Station::new(acme()) }.spawn().unwrap();
@@ -224,7 +224,7 @@ fn the_first_octets_tell_how_a_station_says_where_to() {
         ([&b"\x04"[..], &[0; 15], &[1], &at_six].concat(), true),
     ] {
         let request = [&b"\x05\x01\0"[..], &host].concat();
-        // With no authentication, with others on offer too, and with a user name.
+        // Without authentication, with other methods offered, too, and with a user name.
         let greeting: &[u8] = if at { b"\x05\x01\0" } else { b"\x05\x03\x01\x02\0" };
         assert_through(site.outgoing, &[(greeting, b"\x05\0"), (&request, done)]);
         let named: [(&[u8], &[u8]); 3] =
@@ -237,7 +237,7 @@ fn the_first_octets_tell_how_a_station_says_where_to() {
 }
 
 #[test]
-fn a_station_that_does_not_go_on_is_let_go_at_its_deadline() {
+fn a_station_that_does_not_continue_is_disconnected_at_its_deadline() {
     let builder =
         ["station", "silence"].iter().fold(Builder::new("deadlines-out").outgoing(), |site, name| {
             site.setting(&format!("proxy_{name}_seconds"), "3")
@@ -247,22 +247,22 @@ fn a_station_that_does_not_go_on_is_let_go_at_its_deadline() {
     let tied = tie(&site, "acme", &[]);
     let mut site = launch(site, &partner, &["--tls", "no"]);
     site.wait_log(Role::Client, "listener_open*partner=acme");
-    // It never says where to.
+    // It never names its destination.
     let mut tcp = TcpStream::connect(site.outgoing).unwrap();
     tcp.set_read_timeout(Some(PATIENCE)).unwrap();
     let end = tcp.read(&mut [0]).unwrap_err();
     assert_eq!(end.kind(), std::io::ErrorKind::ConnectionReset);
     site.wait_log(Role::Client, "session_refused direction=outgoing*reason=timeout");
-    // It is through and says nothing, or reads nothing of what comes.
+    // It is connected and sends nothing, or reads nothing.
     for (at, act) in [(Point::Ready, Act::Silence), (Point::Data(50_000), Act::Stall)] {
         for mut by in [plain(tied), station(&"acme:0", socks(&site))] {
             if matches!(act, Act::Stall) {
                 partner.queue().add_file(OutFile::octets("BACK", vec![0; 30_000_000]));
             }
             by.settings.misbehaviour = Some(Misbehaviour { at, act: act.clone() });
-            // The kernel may keep the reset from one that does not read: so long it waits for it.
+            // The kernel may keep the reset from a peer that does not read, so it waits this long for it.
             by.settings.timeout = Duration::from_secs(8);
-            // What it sees is its own business: it does not listen.
+            // What this peer sees does not matter: it does not read.
             let _ = by.call();
             let report = partner.next_report(PATIENCE).unwrap();
             let is_late = matches!(report.ending, Ending::Aborted { by: Side::Peer, reason: 9, .. });
@@ -277,7 +277,7 @@ fn a_station_that_does_not_go_on_is_let_go_at_its_deadline() {
     site.end();
 }
 
-/// The server gives up all pairs that nobody has joined when it takes a new configuration.
+/// When the server takes a new configuration, it gives up all pairs that are not joined.
 #[test]
 fn a_station_whose_pair_is_given_up_gets_another() {
     let mut site = Builder::new("given-up").outgoing().setting("proxy_parked_pairs", "0").prepare().unwrap();
@@ -299,7 +299,7 @@ fn a_station_whose_pair_is_given_up_gets_another() {
     site.end();
 }
 
-/// The client asks for its configuration so often.
+/// How often the client requests its configuration.
 const REFRESH: Duration = Duration::from_secs(65);
 
 /// Whether the site's client listens there.
@@ -309,7 +309,7 @@ fn listens(place: SocketAddr) -> bool {
 
 /// Slow: two rounds of the 60 s refresh, which is no setting.
 #[test]
-fn slow_listeners_move_and_come_back_while_sessions_go_on() {
+fn listeners_move_and_come_back_while_sessions_go_on() {
     let patient = Settings { timeout: Duration::from_mins(5), ..acme() };
     let builder = Builder::new("moves").outgoing().setting("proxy_buffer_seconds", "300");
     let site = builder.prepare().unwrap();
@@ -320,7 +320,7 @@ fn slow_listeners_move_and_come_back_while_sessions_go_on() {
     tie_at(&site, wanted, "taken", &[]);
     let stays = tie(&site, "acme", &[]);
     let mut site = launch(site, &partner, &["--tls", "no"]);
-    // A port that is taken keeps nothing else from working, and an operator hears of it.
+    // A port that is in use affects nothing else, and an operator is told.
     let error = format!("listener_error listener=local address={wanted} partner=taken reason=");
     site.wait_log(Role::Client, &error);
     site.wait_log(Role::Client, &format!("listener_open*address={stays} partner=acme"));
@@ -345,7 +345,7 @@ fn slow_listeners_move_and_come_back_while_sessions_go_on() {
     assert!(from(plain(stays), [127, 0, 0, 2]).call().is_good());
     assert_cut(&plain(stays).call());
 
-    // What is missing is tried again though the backend is away.
+    // A missing listener is tried again although the backend is down.
     site.signal(Role::Api, Signal::SIGTERM);
     assert!(site.wait_end(Role::Api).unwrap().success());
     drop(taken);

@@ -1,4 +1,4 @@
-//! Many sessions, at a time and in a row: all files whole, and nothing left over of any of them.
+//! Many sessions, at the same time and one after the other: all files arrive completely, and nothing is left over.
 
 use crate::outward;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -18,15 +18,16 @@ use std::time::Duration;
 use t::site::{Builder, Role, Site};
 use t::wait::{PATIENCE, wait_for};
 
-/// How long all sessions together may take to be there at a time.
+/// Time limit until all sessions run at the same time.
 const GATHERING: Duration = Duration::from_secs(90);
 
-/// So many callers may be on their way in at a time: a join has a time limit of its own, however slow the machine.
+/// The number of callers that may connect at the same time: a join has its own time limit, even on a slow machine.
 const AT_THE_DOOR: u32 = 24;
-/// What the peers of many sessions bear.
+/// Time limits of the peers in many sessions.
 const LONG: Duration = Duration::from_mins(3);
 
-/// A site that takes this many sessions of one partner at a time, from few addresses and all unverified at first.
+/// A site that accepts this many sessions of one partner at the same time, from few addresses and all unverified at
+/// first.
 fn busy(name: &str, sessions: u32) -> Builder {
     let most = sessions.to_string();
     ["sessions", "sessions_per_partner", "unverified_hard", "unverified_soft", "unverified_per_address"]
@@ -34,12 +35,12 @@ fn busy(name: &str, sessions: u32) -> Builder {
         .fold(Builder::new(name), |site, setting| site.setting(&format!("proxy_{setting}"), &most))
 }
 
-/// What a parent has: its children and its open descriptors.
+/// The number of children and of open descriptors of each parent.
 #[derive(Debug, PartialEq, Eq)]
 struct Holdings([(usize, usize); 2]);
 
 impl Holdings {
-    /// Of both daemons, once the pool is full: so many pairs, and the client's API worker.
+    /// Of both daemons, once the pool is full with this number of pairs, and the client has its API worker.
     fn at_rest(site: &Site, pairs: usize) -> Self {
         let descriptors = |pid: Pid| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
         wait_for("the pool to be full and nothing else to run", || {
@@ -52,7 +53,7 @@ impl Holdings {
     }
 }
 
-/// Holds the files that a Responder got, one in each session, against the ones sent.
+/// Compares the files that a Responder got, one in each session, with the sent ones.
 fn assert_all_arrived(responder: &Running, sent: &BTreeMap<String, String>) {
     let received: BTreeMap<String, String> = sent
         .iter()
@@ -65,7 +66,7 @@ fn assert_all_arrived(responder: &Running, sent: &BTreeMap<String, String>) {
     assert_eq!(received, *sent);
 }
 
-/// Waits until the daemons have an end line for each session, and hold what they held before.
+/// Waits until the daemons have an end line for each session, and no more children and descriptors than before.
 fn assert_nothing_is_left(site: &Site, sessions: usize, before: &Holdings, pairs: usize) {
     for role in [Role::Server, Role::Client] {
         wait_for("an end line of each session", || {
@@ -101,7 +102,7 @@ fn from(partner: &Partner, last: u8) -> Partner {
     partner
 }
 
-/// Waits until the backend lists each session with its one file and a regular end.
+/// Waits until the backend lists each session with its file and a regular end.
 fn assert_listed(site: &Site, sessions: usize) {
     let good = |one: &&Value| {
         (&one["state"], &one["reason"], &one["files"]) == (&"ended".into(), &"normal".into(), &1.into())
@@ -113,10 +114,10 @@ fn assert_listed(site: &Site, sessions: usize) {
     });
 }
 
-/// Callers who come in a few at a time, and of whom none ends before all are there.
+/// Callers that connect a few at a time; none ends before all are connected.
 struct Crowd {
     size: u32,
-    /// Callers that were let go, callers whose file has begun.
+    /// Number of callers that were started, and of callers whose file has begun.
     counts: Mutex<(u32, u32)>,
     changed: Condvar,
 }
@@ -145,7 +146,7 @@ impl Crowd {
     }
 }
 
-/// A call with this file that ends when the whole crowd is there.
+/// A call with this file that ends when all callers are there.
 fn join(crowd: &Arc<Crowd>, mut caller: Partner, number: u32) -> JoinHandle<Report> {
     caller.dial.timeout = LONG;
     caller.settings.timeout = LONG;
@@ -165,7 +166,7 @@ fn join(crowd: &Arc<Crowd>, mut caller: Partner, number: u32) -> JoinHandle<Repo
 fn two_hundred_sessions_inward_and_a_hundred_outward_at_a_time() {
     const INWARD: u32 = 200;
     const OUTWARD: u32 = 100;
-    // Each session costs this process three descriptors.
+    // Each session needs three descriptors of this process.
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, most.min(16_384), most).unwrap();
     let station = Settings { timeout: LONG, ..Settings::new("O0013STATION", "STATION") };
@@ -182,7 +183,7 @@ fn two_hundred_sessions_inward_and_a_hundred_outward_at_a_time() {
     let inward = site.partner("O0013ACME").unwrap();
     let calls: Vec<JoinHandle<Report>> = (0..INWARD + OUTWARD)
         .map(|number| {
-            // In turn, so that both kinds come all the time.
+            // Both kinds alternate.
             let caller = if number % 3 == 0 {
                 outward::station(&"acme", outward::connect(&site))
             } else {
@@ -195,7 +196,7 @@ fn two_hundred_sessions_inward_and_a_hundred_outward_at_a_time() {
     for (number, call) in calls.into_iter().enumerate() {
         let report = call.join().unwrap();
         assert!(report.is_good(), "{report:?}");
-        // It is one peer in many sessions: it sends its receipts in any of them.
+        // All sessions belong to one peer, which sends its receipts in any of them.
         receipts[usize::from(number % 3 == 0)] += report.receipts.len();
     }
     assert!(crowd.is_complete());

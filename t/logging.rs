@@ -1,5 +1,5 @@
-//! The log of a running daemon: what its rc file chooses, what a change of that file does, and that each process says
-//! what it does from its start to its end.
+//! The log of a running daemon: the effect of its rc file, the effect of a change of that file, and that each process
+//! logs its work from its start to its end.
 
 use crate::outward::{acme, connect, launch, listening, prepare, station};
 use nix::sys::signal::{Signal, kill};
@@ -15,7 +15,7 @@ use t::wait::wait_for;
 
 const STEM: &str = "os4x_proxyserver";
 
-/// An rc file by which the server's lines from `priority` on go to `appender`, which `definition` defines.
+/// An rc file that sends the server's lines from `priority` on to `appender`, which `definition` defines.
 fn rc(priority: &str, appender: &str, definition: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<!DOCTYPE log4c SYSTEM \"\">\n<log4c version=\"1.2.4\">\n\
@@ -32,7 +32,7 @@ fn start(installation: &Installation) {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
-/// An idle server looks at its rc file when something happens: a connection that ends at once.
+/// An idle server checks its rc file when something happens: a connection that ends at once.
 fn wake(installation: &Installation) {
     drop(TcpStream::connect(installation.internal).unwrap());
 }
@@ -44,7 +44,7 @@ fn the_rc_file_beside_the_binary_chooses_level_file_and_layout() {
     write_rc(&installation, &rc("debug", "window", definition));
     start(&installation);
     kill(installation.pid(STEM).unwrap(), Signal::SIGHUP).unwrap();
-    // DEBUG, so the end is there too.
+    // DEBUG, so that the end is logged, too.
     let text = wait_for("daemon_stop in the rolling file", || {
         fs::read_to_string(installation.file("window.0")).ok().filter(|text| text.contains("daemon_stop "))
     });
@@ -75,7 +75,7 @@ fn a_changed_rc_file_takes_effect_in_the_running_daemon_and_a_broken_one_does_no
     installation.wait_for_log(STEM, "daemon_stop");
 }
 
-/// In the words of the sample that comes with log4c: categories, appenders and layouts of its own examples.
+/// Written like the sample of log4c: categories, appenders and layouts of its own examples.
 const SAMPLE: &str = r#"<?xml version="1.0" encoding="ISO-8859-1"?>
 <!DOCTYPE log4c SYSTEM "">
 <log4c version="1.2.4">
@@ -112,7 +112,7 @@ fn the_sample_of_log4c_is_read_and_what_has_no_effect_is_told() {
         assert!(shown.contains(words), "{shown}");
         assert!(installation.wait_for_log(STEM, words).contains(" WARN "));
     }
-    // With a category of ours, in every encoding that an editor makes of it.
+    // With a category of ours, in every encoding that an editor may use.
     let ours = SAMPLE.replacen(
         "<category",
         "<category name=\"os4x_proxyserver\" priority=\"debug\" appender=\"f\u{fc}r uns\"/>\n<category",
@@ -148,7 +148,7 @@ fn in_order(log: &[Line], pid: u32, expected: &[&str]) {
     }
 }
 
-/// The one line of a session child, not of `parent`, that begins with `event` and has these fields.
+/// The only line of a session child, not of `parent`, that begins with `event` and has these fields.
 #[track_caller]
 fn of_a_child<'a>(log: &'a [Line], parent: u32, event: &str, fields: &[(&str, &str)]) -> &'a Line<'a> {
     let has = |line: &&Line| fields.iter().all(|(key, value)| line.field(key).as_deref() == Some(*value));
@@ -165,7 +165,7 @@ fn every_process_says_what_it_does_from_start_to_end() {
     let parents = [Role::Server, Role::Client].map(|role| site.pid(role).as_raw().cast_unsigned());
     site.assert_works();
     assert!(station(&"acme", connect(&site)).call().is_good());
-    // Refused at TLS, by certificate, by SSID, and at the client's listener.
+    // Refused in TLS, by certificate, by SSID, and at the client's listener.
     let identity = site.certificate("acme", "O0013ACME").unwrap();
     let tls = identity.tls(&site.authority).unwrap().only(SslVersion::TLS1_1);
     let mut old = site.partner("O0013ACME").unwrap();
@@ -257,7 +257,8 @@ fn a_log_that_has_grown_too_large_takes_only_what_is_grave_and_counts_the_rest()
         assert!(!log[mark..].contains(" session_"), "{}", &log[mark..]);
     }
     site.wait_idle();
-    // What is grave is written all the same: at the latest when the daemon ends it says how many were left out.
+    // ERROR lines are still written, among them the number of lines that were left out, at the latest when the daemon
+    // ends.
     site.signal(Role::Server, Signal::SIGTERM);
     for (role, mark) in marks {
         site.wait_end(role);

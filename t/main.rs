@@ -1,6 +1,8 @@
-//! Black-box tests on the real binaries. Each module stands under `#[cfg(test)]` for clippy alone, which allows
-//! `unwrap` and `panic` there and in `#[test]` functions, but not in other functions of a test target (clippy.toml).
+//! Black-box tests on the real binaries. Each module has `#[cfg(test)]` only for clippy, which allows `unwrap` and
+//! `panic` there and in `#[test]` functions, but not in other functions of a test target (clippy.toml).
 
+#[cfg(test)]
+mod acts;
 #[cfg(test)]
 mod backend;
 #[cfg(test)]
@@ -18,9 +20,13 @@ mod crl_scopes;
 #[cfg(test)]
 mod crls;
 #[cfg(test)]
+mod database;
+#[cfg(test)]
 mod deviations;
 #[cfg(test)]
 mod documents;
+#[cfg(test)]
+mod dry_run;
 #[cfg(test)]
 mod end_lines;
 #[cfg(test)]
@@ -33,6 +39,8 @@ mod faults;
 mod file_rules;
 #[cfg(test)]
 mod floods;
+#[cfg(test)]
+mod forker;
 #[cfg(test)]
 mod fuzz_corpus;
 #[cfg(test)]
@@ -67,8 +75,6 @@ mod model;
 #[cfg(test)]
 mod negotiation;
 #[cfg(test)]
-mod nursery;
-#[cfg(test)]
 mod odd_peers;
 #[cfg(test)]
 mod oftp2peer;
@@ -81,7 +87,13 @@ mod outgoing_limits;
 #[cfg(test)]
 mod outward;
 #[cfg(test)]
+mod partner_debug;
+#[cfg(test)]
+mod partner_tests;
+#[cfg(test)]
 mod pid_files;
+#[cfg(test)]
+mod pool;
 #[cfg(test)]
 mod probes;
 #[cfg(test)]
@@ -97,6 +109,9 @@ mod refusals;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+#[cfg(target_arch = "x86_64")]
+mod sandbox;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod sessions;
@@ -104,6 +119,8 @@ mod sessions;
 mod signals;
 #[cfg(test)]
 mod startup;
+#[cfg(test)]
+mod states;
 #[cfg(test)]
 mod succession;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Two SSIDs that do not agree, through both daemons: each side gets an ESID with the reason that fits, and the
-//! Initiator gets it in place of the SSID that it could have gone on by.
+//! Two SSIDs that disagree, through both daemons: each side gets an ESID with the right reason, and the Initiator gets
+//! it instead of the SSID with which it could have continued.
 
 use crate::outward::{HOST, connect, launch_as_it_is, station};
 use oftp2peer::oftp::session::Role as End;
@@ -29,7 +29,7 @@ impl Offer {
     }
 }
 
-/// What is offered and answered, the profile, the reason that each side hears, and the field that is told.
+/// The offer, the answer, the profile, the reason that each side gets, and the field in the log line.
 struct Case {
     offer: Offer,
     answer: Offer,
@@ -54,7 +54,7 @@ const SECURE: Offer = Offer(5, 'B', 'N', 'Y');
 const CASES: [Case; 8] = [
     case(PLAIN, SECURE, false, ["12", "12"], "SSIDAUTH"),
     case(SECURE, PLAIN, false, ["12", "12"], "SSIDAUTH"),
-    // Who answers at level 4 does not know reason 12.
+    // A side that answers at level 4 does not know reason 12.
     case(SECURE, Offer(4, 'B', 'N', ' '), false, ["12", "10"], "SSIDAUTH"),
     case(Offer(5, 'S', 'N', 'N'), Offer(5, 'S', 'N', 'N'), false, ["10", "10"], "SSIDSR"),
     case(Offer(5, 'R', 'N', 'N'), Offer(5, 'R', 'N', 'N'), false, ["10", "10"], "SSIDSR"),
@@ -63,13 +63,13 @@ const CASES: [Case; 8] = [
     case(Offer(5, 'B', 'Y', 'N'), PLAIN, true, ["10", "10"], "SSIDSPEC"),
 ];
 
-/// `octets` are one ESID of this reason.
+/// Whether `octets` are one ESID with this reason.
 fn is_esid(octets: &[u8], reason: &str) -> bool {
     octets.get(3).copied().map(usize::from) == Some(octets.len())
         && octets.get(4..7) == Some(format!("F{reason}").as_bytes())
 }
 
-/// The one line that tells it, of the daemon that has met the Responder's SSID first.
+/// Checks the only log line, of the daemon that saw the Responder's SSID first.
 fn is_told(site: &mut Site, marks: [(Role, usize); 2], teller: Role, case: &Case) {
     for (role, mark) in marks {
         site.wait_log_after(role, mark, " session_end ");
@@ -85,7 +85,7 @@ fn is_told(site: &mut Site, marks: [(Role, usize); 2], teller: Role, case: &Case
     }
 }
 
-/// A site whose partner `acme` is called at `port`, in the profile of the cases that are played.
+/// A site whose partner `acme` is called at `port`, with the profile of the cases.
 fn site(name: &str, port: u16, strict: bool) -> Site {
     let profile = if strict { "strict" } else { "tolerant" };
     let entry = PartnerEntry::new("acme", SSID).option("--profile", profile).option("--tls", "no");
@@ -96,7 +96,7 @@ fn site(name: &str, port: u16, strict: bool) -> Site {
 }
 
 #[test]
-fn a_partner_that_calls_hears_the_reason_in_place_of_the_stations_ssid() {
+fn a_partner_that_calls_gets_the_reason_instead_of_the_stations_ssid() {
     for strict in [false, true] {
         let mut site = site(&format!("negotiation-in-{strict}"), 1, strict);
         let ends = Ends::new(&site, SSID).unwrap();
@@ -119,7 +119,7 @@ fn a_partner_that_calls_hears_the_reason_in_place_of_the_stations_ssid() {
 }
 
 #[test]
-fn a_station_that_calls_hears_the_reason_in_place_of_the_partners_ssid() {
+fn a_station_that_calls_gets_the_reason_instead_of_the_partners_ssid() {
     for strict in [false, true] {
         let listener = TcpListener::bind((HOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();

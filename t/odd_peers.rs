@@ -1,6 +1,6 @@
-//! What no honest peer does and a scanner or an attacker may: octets that only look like TLS, chains without end, one
-//! octet at a time, values that would do harm where somebody took them for more than values. Each is refused in time,
-//! with one line, and the next partner comes through.
+//! What no honest peer does, but a scanner or an attacker may: octets that only look like TLS, chains without end, one
+//! octet at a time, values that would do harm if a program took them for more than values. Each is refused in time,
+//! with one line, and the next partner is served.
 
 use oftp2peer::Partner;
 use oftp2peer::ca::{Authority, Request};
@@ -22,10 +22,10 @@ fn connected(site: &Site) -> TcpStream {
     tcp
 }
 
-/// Writes as much as the server takes, and waits for its end.
+/// Writes as much as the server accepts, and waits until it closes.
 #[track_caller]
 fn ends(mut tcp: TcpStream, octets: &[u8], what: &str) {
-    // It may have ended before all was written.
+    // The server may have closed before all was written.
     let _ = tcp.write_all(octets);
     let end = tcp.read_to_end(&mut Vec::new());
     let is_late =
@@ -33,7 +33,7 @@ fn ends(mut tcp: TcpStream, octets: &[u8], what: &str) {
     assert!(!is_late, "{what}: {end:?}");
 }
 
-/// The reason of the one refusal after `mark`.
+/// The reason of the only refusal after `mark`.
 #[track_caller]
 fn reason(site: &mut Site, mark: usize, what: &str) -> String {
     let line = site.wait_log_after(Role::Server, mark, " session_refused ");
@@ -50,7 +50,7 @@ fn record(kind: u8, octets: &[u8]) -> Vec<u8> {
 #[test]
 fn octets_that_only_look_like_tls_are_refused_in_time() {
     let mut site = Site::start("odd-octets").unwrap();
-    // A ClientHello that announces 16 MiB, and goes on for one.
+    // A ClientHello that announces 16 MiB and sends 1 MiB.
     let endless = [record(22, b"\x01\xff\xff\xff\x03\x03"), record(22, &[0; 16_384]).repeat(64)].concat();
     let broken = record(22, b"\x01\x00\x00\x04\x03\x03\xff\xff");
     for (what, octets) in [
@@ -100,9 +100,9 @@ fn a_chain_of_ten_thousand_certificates_is_refused_and_one_with_eighty_too_many_
     site.end();
 }
 
-/// A number that nobody has (a private enterprise's arc).
+/// An object identifier that nobody uses (in a private enterprise's arc).
 const UNKNOWN: &str = "1.3.6.1.4.1.99999.1";
-/// Subject alternative names, and points where CRLs are.
+/// Subject alternative names, and CRL distribution points.
 const NAMES: &str = "2.5.29.17";
 const CRL_POINTS: &str = "2.5.29.31";
 const NAME_CONSTRAINTS: &str = "2.5.29.30";
@@ -117,7 +117,7 @@ fn a_certificate_with_odd_extensions_is_taken_or_refused_with_a_reason() {
         ("unknown", (UNKNOWN, false, b"\x05\x00".to_vec()), None),
         ("unknown and critical", (UNKNOWN, true, b"\x05\x00".to_vec()), Some("bad-certificate")),
         ("larger than a handshake may be", (UNKNOWN, false, vec![0; 1 << 20]), Some("tls")),
-        // OpenSSL looks for no issuer of what it cannot decode.
+        // OpenSSL looks for no issuer of a certificate that it cannot decode.
         ("names without sense", (NAMES, false, garbage()), Some("unknown-ca")),
         ("no names", (NAMES, true, b"\x30\x00".to_vec()), None),
         ("ten thousand names", (NAMES, false, many_names), None),
@@ -144,7 +144,7 @@ fn one_octet_at_a_time_is_no_way_past_a_deadline() {
     let mut tcp = connected(&site);
     tcp.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let (mark, begun) = (site.mark(Role::Server), Instant::now());
-    // Its record takes longer than the deadline at this pace.
+    // At this pace its record takes longer than the deadline.
     let hello = record(22, &[b"\x01\x00\x03\xfc\x03\x03", &[7; 1_018][..]].concat());
     let mut octets = hello.iter();
     let is_closed = |read: std::io::Result<usize>| match read {
@@ -171,9 +171,7 @@ fn values_of_peers_are_values_in_logs_lists_and_the_database() {
     assert!(site.partner_with(CODE, Some(&listed)).unwrap().call().is_good());
     assert!(!site.partner_with("'; DROP TABLE y; --", Some(&unlisted)).unwrap().call().ending.is_normal());
     site.wait_log(Role::Server, "session_refused*reason=partner-violation");
-    let shown = |site: &Site, command: &[&str]| -> Value {
-        serde_json::from_str(&site.api(&[command, &["--json"]].concat()).unwrap()).unwrap()
-    };
+    let shown = |site: &Site, command: &[&str]| -> Value { site.listed(command).unwrap() };
     t::wait::wait_for("both in the backend's lists", || {
         let sessions = shown(&site, &["sessions"]).to_string();
         let log = shown(&site, &["log"]).to_string();

@@ -1,4 +1,5 @@
-//! The command `oftp2peer` as people use it: a CA, a station that listens, files sent to it; exit status and words.
+//! The command `oftp2peer` as people use it: a CA, a station that listens, files sent to it; its exit status and
+//! output.
 
 use serde_json::Value;
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use t::binaries;
 
-/// A folder of the test's own; the command runs in it.
+/// A folder of the test, in which the command runs.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -124,7 +125,7 @@ fn failures_end_with_status_1() {
     failed(&address, "--wait-eerp 1", "no receipt came for FILE in time");
 }
 
-/// Runs the command with an output that nobody reads any more, as behind `| head -1`.
+/// Runs the command with an output that nobody reads, as with `| head -1`.
 fn unread(folder: &Folder, line: &str) -> Output {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -132,7 +133,7 @@ fn unread(folder: &Folder, line: &str) -> Output {
 }
 
 #[test]
-fn an_output_that_nobody_reads_is_no_fault() {
+fn a_closed_output_is_no_fault() {
     let folder = Folder::new("unread");
     fs::write(folder.0.join("file"), "x").unwrap();
     let (_station, address) = Station::start(&folder, "--discard --refuse-file 6 --nerp 34");
@@ -143,7 +144,7 @@ fn an_output_that_nobody_reads_is_no_fault() {
         assert_eq!(status_and_words(&unread(&folder, line)), (Some(0), String::new()), "{line}");
     }
     assert!(folder.0.join("ca/ca.pem").exists());
-    // What became of the file is in the status all the same.
+    // The exit status still shows the result for the file.
     let (status, said) = status_and_words(&unread(&folder, &send));
     assert!(status == Some(1) && said.contains("refused") && said.lines().count() == 1, "{status:?} {said}");
     let (_station, address) = Station::start(&folder, "--discard");

@@ -1,5 +1,5 @@
-//! A station reaches its partners through the DMZ: the three ways to say where to, the source address, and nobody but
-//! partners.
+//! A station reaches its partners through the DMZ: the three ways to name the destination, the source address, and that
+//! only partners can be reached.
 
 use crate::outward::{
     HOST, acme, add, certificate, connect, launch, listening, prepare, refusal, socks, station, tls,
@@ -149,7 +149,7 @@ fn a_partners_outgoing_address_that_the_host_does_not_have_concerns_that_partner
 }
 
 #[test]
-fn a_station_that_says_nothing_or_rubbish_is_let_go() {
+fn a_station_that_sends_nothing_or_an_invalid_request_is_disconnected() {
     let site = Builder::new("rubbish").outgoing().setting("proxy_station_seconds", "1").prepare().unwrap();
     let partner = listening(acme(), None);
     let mut site = launch(site, &partner, &["--tls", "no"]);
@@ -167,7 +167,7 @@ fn a_station_that_says_nothing_or_rubbish_is_let_go() {
         tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         tcp.write_all(said.as_bytes()).unwrap();
         let mut heard = Vec::new();
-        // A reset is an answer too.
+        // A reset is an answer, too.
         let _ = tcp.read_to_end(&mut heard);
         let heard = String::from_utf8_lossy(&heard);
         assert!(heard.starts_with(answer) && heard.is_empty() == answer.is_empty(), "{said:?}: {heard:?}");

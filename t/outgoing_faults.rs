@@ -1,5 +1,5 @@
-//! Partners that are down, silent, rude, or not who they should be: the station hears why before any OFTP octet, in the
-//! words of its proxy protocol, and both logs say the same.
+//! Partners that are down, silent, faulty, or not who they should be: the station gets the reason before any OFTP
+//! octet, in its proxy protocol, and both logs have the same reason.
 
 use crate::outward::{
     HOST, acme, add, certificate, connect, faulty, launch, launch_as_it_is, listening, prepare, refusal,
@@ -20,10 +20,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{JoinHandle, spawn};
+use t::installation::closed_port;
 use t::site::{Builder, Role, Site};
 use t::wait::{PATIENCE, wait_for};
 
-/// A port of which the kernel takes no connection: its queue is full. What fills it comes with it.
+/// A port whose queue is full, so that the kernel accepts no connection. The connections that fill it are returned,
+/// too.
 fn full_port() -> (u16, Vec<OwnedFd>) {
     let new = |flags| socket(AddressFamily::Inet, SockType::Stream, flags | SockFlag::SOCK_CLOEXEC, None);
     let listener = new(SockFlag::empty()).unwrap();
@@ -34,14 +36,14 @@ fn full_port() -> (u16, Vec<OwnedFd>) {
     let mut held = vec![listener];
     for _ in 0..4 {
         let waiting = new(SockFlag::SOCK_NONBLOCK).unwrap();
-        // The first one is taken at once, the others wait for ever.
+        // The first one is accepted at once, the others wait for ever.
         let _ = connect_to(waiting.as_raw_fd(), &address);
         held.push(waiting);
     }
     (address.as_sockaddr_in().unwrap().port(), held)
 }
 
-/// A port that does this to whoever connects, twice: once a way to ask for it.
+/// A port that does this to two connections: one for each proxy protocol.
 fn raw(act: impl Fn(TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind((HOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -53,12 +55,12 @@ fn misbehaving(at: Point, act: Act) -> Settings {
     faulty(Misbehaviour { at, act })
 }
 
-/// A partner whose fault is in how it listens or speaks, and what the station hears.
+/// A partner with a fault in TLS or OFTP2, and the answer for the station.
 struct Case {
     name: &'static str,
     port: u16,
     options: &'static [&'static str],
-    /// The reason, and what SOCKS5 makes of it.
+    /// The reason, and the SOCKS5 code for it.
     answer: (&'static str, u8),
 }
 
@@ -80,7 +82,7 @@ fn each_fault_of_a_partner_has_its_own_word() {
     let foreign = Authority::new("Foreign CA").unwrap();
     let wary = |version| certificate(&site).tls(&foreign).unwrap().only(version).context().unwrap();
     let (full, _held) = full_port();
-    let gone = { TcpListener::bind((HOST, 0)).unwrap().local_addr().unwrap().port() };
+    let gone = closed_port(HOST.parse().unwrap()).unwrap();
     let mute = TcpListener::bind((HOST, 0)).unwrap();
     let mute_port = mute.local_addr().unwrap().port();
     let rude = raw(|mut tcp| {
@@ -130,7 +132,7 @@ fn each_fault_of_a_partner_has_its_own_word() {
         .map(|(to, via)| spawn(move || refusal(&station(&to, via).call()).to_owned()))
         .collect();
     let nowhere = station(&"nowhere", connect(&site)).call();
-    // How long a resolver looks for it is not ours to say.
+    // How long the resolver looks for it does not depend on us.
     let words = ["HTTP/1.1 502 partner-down: the name", "HTTP/1.1 504 timeout: "];
     assert!(words.iter().any(|word| refusal(&nowhere).contains(word)), "{nowhere:?}");
     let mut reports = calls.into_iter().map(|call| call.join().unwrap());
@@ -194,7 +196,7 @@ fn a_partner_that_cannot_prove_itself_is_refused_before_oftp_begins() {
         site.wait_log(Role::Server, &format!("{refused} reason={word}*subject=*serial=*partner={name} "));
         site.wait_log(Role::Client, &format!("{refused}*address={name} *reason={word}"));
         if *word == "wrong-name" {
-            // What it is for instead, and the way round.
+            // What the certificate is for, and the remedy.
             site.wait_log(Role::Server, &format!("{refused} reason={word}*it is for 127.0.0.77;*--pin FILE"));
         }
         assert!(partner.next_report(PATIENCE).unwrap().octets_in == 0, "{name}: OFTP octets passed");
@@ -204,7 +206,7 @@ fn a_partner_that_cannot_prove_itself_is_refused_before_oftp_begins() {
 
 #[test]
 fn a_partner_that_is_called_is_known_by_its_host_name_and_the_code_that_answers() {
-    // Its certificate bears the name and no SSIDCODE, as a web server's does.
+    // Its certificate has the name and no SSIDCODE, as a web server's does.
     for (rule, host) in [("odette-id", "localhost"), ("any", "localhost"), ("any", "localhost.")] {
         let site = prepare(&format!("name-{rule}-{}", host.len()));
         let web = site.authority.issue(&oftp2peer::ca::Request::new("localhost").host("localhost")).unwrap();
@@ -223,7 +225,7 @@ fn a_partner_that_is_called_is_known_by_its_host_name_and_the_code_that_answers(
 #[test]
 fn a_pinned_partner_may_have_any_name_and_no_other_certificate() {
     let site = prepare("pins");
-    // For clients alone, too: the pin says more than the usage.
+    // The certificate is for clients only: the pin counts more than the usage.
     let request = oftp2peer::ca::Request::new("pinned").ssid("O0013ACME");
     let own = oftp2peer::ca::self_signed(&oftp2peer::ca::Request { server: false, ..request }).unwrap();
     let file = site.directory().join("pin.pem");
@@ -243,7 +245,7 @@ fn a_pinned_partner_may_have_any_name_and_no_other_certificate() {
     site.end();
 }
 
-/// The ways to break off, and where.
+/// The ways in which a side breaks off, and when.
 fn breaks() -> [(&'static str, Misbehaviour); 3] {
     [("cut", Act::Cut), ("reset", Act::Reset), ("close", Act::Close)]
         .map(|(name, act)| (name, Misbehaviour { at: Point::Data(500_000), act }))
@@ -299,7 +301,7 @@ fn a_side_that_breaks_off_in_a_file_is_a_break_to_the_other() {
 }
 
 #[test]
-fn whoever_answers_must_be_the_partner() {
+fn the_side_that_answers_must_be_the_partner() {
     let site = prepare("stranger");
     let partner = listening(Settings::new("O0013OTHER", "PARTNER"), None);
     let mut site = launch(site, &partner, &["--tls", "no"]);
@@ -310,7 +312,7 @@ fn whoever_answers_must_be_the_partner() {
     site.end();
 }
 
-/// A partner that fails to prove itself and keeps its end open until it is let go.
+/// A partner whose authentication fails and that keeps its end open until the test releases it.
 fn clinging(identity: &Issued, site: &Site) -> (u16, Sender<()>, JoinHandle<()>) {
     let listener = TcpListener::bind((HOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -326,7 +328,7 @@ fn clinging(identity: &Issued, site: &Site) -> (u16, Sender<()>, JoinHandle<()>)
 }
 
 #[test]
-fn the_station_hears_of_a_failure_before_the_partner_has_gone() {
+fn the_station_gets_the_reason_before_the_partner_has_gone() {
     let mut site = prepare("at-once");
     let expired = site.authority.issue(&request().valid(-10, -1)).unwrap();
     let (port, go, partner) = clinging(&expired, &site);
@@ -335,7 +337,7 @@ fn the_station_hears_of_a_failure_before_the_partner_has_gone() {
     let report = station(&"late", connect(&site)).call();
     assert!(refusal(&report).contains("HTTP/1.1 502 expired: "), "{report:?}");
     site.wait_log(Role::Client, "session_refused direction=outgoing*reason=expired");
-    // The server's process still takes leave of the partner: its line comes when that is over.
+    // The server's process is still closing the partner's connection: its line is written after that.
     assert!(!site.log(Role::Server).contains("session_refused"), "{}", site.log(Role::Server));
     go.send(()).unwrap();
     partner.join().unwrap();

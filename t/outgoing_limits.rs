@@ -1,5 +1,5 @@
-//! Outgoing sessions as processes: how many there may be, pairs and data connections that are lost under a waiting
-//! station, signals to a session's processes, and what `ps` shows of them.
+//! Outgoing sessions as processes: how many there may be, pairs and data connections that are lost while a station
+//! waits, signals to a session's processes, and their titles in `ps`.
 
 use crate::outward::{
     acme, add, certificate, connect, faulty, launch, launch_as_it_is, listening, prepare, refusal, socks,
@@ -31,7 +31,7 @@ fn site(builder: Builder) -> (Site, Running) {
     (launch(site, &partner, &[]), partner)
 }
 
-/// A call of the station in a thread of its own.
+/// A call of the station in a separate thread.
 fn call(site: &Site, to: &str) -> JoinHandle<Report> {
     let own = station(&to, connect(site));
     spawn(move || own.call())
@@ -63,7 +63,7 @@ fn outgoing_sessions_are_limited_on_their_own() {
     wait_for("the system log to tell of it", || {
         site.api(&["log", "--json"]).unwrap().contains("outgoing session refused: capacity").then_some(())
     });
-    // The other way there is room for one, and no more.
+    // In the other direction there is room for one session, and no more.
     let inward = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
     assert_eq!(site.partner("O0013ACME").unwrap().call().ending.reason(), Some(8));
     assert!(outward.land().unwrap().is_good());
@@ -78,7 +78,7 @@ fn a_station_that_comes_while_the_client_is_out_of_descriptors_waits() {
     site.limit_descriptors(Role::Client, 3);
     let call = call(&site, "acme");
     site.wait_log(Role::Client, "listener_error listener=local*it cannot accept");
-    // Meanwhile it neither spins nor fills its log.
+    // Meanwhile it runs no busy loop and does not fill its log.
     site.wait_rests(Role::Client, 10);
     site.limit_descriptors(Role::Client, 1024);
     let report = call.join().unwrap();
@@ -99,10 +99,10 @@ fn the_server_counts_outgoing_sessions_whatever_its_client_asks_for() {
     let mut client = Control::join(&site).unwrap();
     client.pass_config(&site).unwrap();
     site.wait_log_after(Role::Server, mark, "listener_open*tls");
-    // One for a session, one to be parked.
+    // One pair for a session, one to be parked.
     let pairs = [(); 2].map(|()| client.outgoing_pair().unwrap().unwrap());
     let refused = client.outgoing_pair().unwrap().unwrap_err();
-    assert_eq!(refused, "the server has as many processes for outgoing sessions as it may");
+    assert_eq!(refused, "the server has reached its limit of processes for outgoing sessions");
     let [mut first, mut second] = pairs.map(|pair| pair.begin(pair.dial(&site).unwrap()).unwrap());
     let dial = json!({"target": {"partner": "acme"}});
     first.send(&dial).unwrap();
@@ -131,7 +131,7 @@ fn each_station_hears_that_the_licence_has_expired() {
         (SystemTime::now() > end + Duration::from_secs(1)).then_some(())
     });
     let calls = partner.connections();
-    // More than there are parked pairs, one after the other.
+    // More stations than there are parked pairs, one after the other.
     for _ in 0..6 {
         let report = station(&"acme", connect(&site)).call();
         assert!(refusal(&report).contains("HTTP/1.1 503 licence: "), "{report:?}");
@@ -149,7 +149,7 @@ fn a_station_whose_pair_is_of_no_use_gets_another() {
     let parked = wait_for("eight parked processes", || {
         Some(site.titled(Role::Server, "parked")).filter(|parked| parked.len() == 8)
     });
-    // None of them joins any more; the station's pair gets too old meanwhile.
+    // None of them joins any more; the station's pair becomes too old meanwhile.
     let all = |signal| {
         for pid in &parked {
             kill(*pid, signal).unwrap();
@@ -182,12 +182,12 @@ fn waiting(name: &str) -> (Site, Running, JoinHandle<Report>) {
 }
 
 #[test]
-fn a_process_lost_under_a_waiting_station_is_a_status_and_no_hang() {
+fn a_station_that_waits_gets_a_status_when_a_process_is_lost() {
     for (name, role, signal, status, theirs) in [
         ("server-kill", Role::Server, Signal::SIGKILL, "HTTP/1.1 503 link-broke: ", "link-broke"),
         ("server-term", Role::Server, Signal::SIGTERM, "HTTP/1.1 503 terminated: ", "terminated"),
         ("client-term", Role::Client, Signal::SIGTERM, "HTTP/1.1 503 terminated: ", "station-broke"),
-        // Nobody is left who could tell it.
+        // No process is left that could tell the station.
         ("client-kill", Role::Client, Signal::SIGKILL, "(no answer)", "station-broke"),
     ] {
         let (mut site, partner, call) = waiting(name);
@@ -211,11 +211,11 @@ fn a_process_lost_under_a_waiting_station_is_a_status_and_no_hang() {
 }
 
 #[test]
-fn a_server_that_dies_under_a_waiting_station_is_a_status() {
+fn a_station_that_waits_gets_a_status_when_the_server_dies() {
     let (mut site, partner) = site(Builder::new("server-dies"));
     // The control connection, and four parked pairs each way.
     wait_for("all pairs", || sockets::at(site.internal).is_ok_and(|all| all.len() == 9).then_some(()));
-    // The parent is asked for leave and does not answer.
+    // The child asks its parent for admission, and the parent does not answer.
     kill(site.pid(Role::Server), Signal::SIGSTOP).unwrap();
     let call = call(&site, "acme");
     serving(&site, Role::Server, "outgoing acme O0013ACME");
@@ -225,7 +225,7 @@ fn a_server_that_dies_under_a_waiting_station_is_a_status() {
     for role in DAEMONS {
         site.wait_end(role);
     }
-    // The child's line, which may come after its parent's end.
+    // The line of the child may be written after its parent has ended.
     wait_for("the refusal in the client's log", || {
         let log = site.log(Role::Client);
         let mut refusals = log.lines().filter(|line| line.contains("session_refused direction=outgoing"));
@@ -236,7 +236,7 @@ fn a_server_that_dies_under_a_waiting_station_is_a_status() {
 }
 
 #[test]
-fn signals_to_an_outgoing_session_are_for_it_alone_and_ps_shows_whom_it_reaches() {
+fn signals_to_an_outgoing_session_affect_only_that_session_and_ps_shows_its_partner() {
     let (mut site, partner) = site(Builder::new("out-signals"));
     for (role, signal) in [
         (Role::Server, Signal::SIGHUP),

@@ -1,5 +1,5 @@
-//! A PID file forbids the start of its daemon, and the message says what to do about it: whether it belongs to a daemon
-//! that runs, or is stale, whatever process has its number by now.
+//! A PID file prevents the start of its daemon, and the message says what to do about it: whether it belongs to a
+//! running daemon or is stale, whatever process has its number now.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -35,7 +35,7 @@ fn refused(installation: &Installation) -> String {
     refusal(&installation.server().unwrap().output().unwrap())
 }
 
-/// The start is refused, the file stays, and what is said to do about it brings the server up.
+/// The start is refused, the file stays, and the remedy in the message works.
 #[track_caller]
 fn assert_stale(installation: &Installation, said: &str) {
     let remedy = format!("the file is stale, delete it with 'rm {}'", pid_file(installation).display());
@@ -88,11 +88,11 @@ fn a_pid_file_forbids_the_start_and_is_explained() {
 }
 
 #[test]
-fn a_number_that_came_back_to_the_start_itself_or_to_its_parent_is_stale() {
+fn a_number_that_the_start_itself_or_its_parent_has_now_is_stale() {
     let installation = Installation::new("pid-own").unwrap();
     let server = installation.server().unwrap();
     for (how, who) in
-        [("exec \"$@\"", "is this very start"), ("\"$@\"; exit $?", "is the parent of this very start")]
+        [("exec \"$@\"", "is this start itself"), ("\"$@\"; exit $?", "is the parent of this start")]
     {
         for foreground in [None, Some("--foreground")] {
             let mut shell = Command::new("sh");
@@ -118,7 +118,7 @@ fn a_number_of_another_program_is_stale() {
     );
     assert_stale(&installation, &said);
 
-    // Process 1 is the system's or the container's.
+    // Process 1 is the first process of the system or of the container.
     fs::write(pid_file(&installation), "1\n").unwrap();
     assert_stale(&installation, &refused(&installation));
 
@@ -156,11 +156,11 @@ fn a_number_of_no_process_and_an_empty_file_are_stale() {
 }
 
 #[test]
-fn a_daemon_that_runs_is_known_by_its_lock_whatever_became_of_its_binary_and_of_the_number() {
+fn a_running_daemon_is_recognised_by_its_lock_even_if_its_binary_or_the_number_has_changed() {
     let installation = Installation::new("pid-lock").unwrap();
     let pid = start(&installation);
     let own = format!("belongs to process {pid}, which runs: end it with 'kill -1 {pid}'");
-    // An upgrade puts a new binary in the place of the one that runs.
+    // An upgrade replaces the binary while the daemon runs.
     let binary = installation.file(SERVER);
     fs::rename(&binary, installation.file("old")).unwrap();
     fs::copy(installation.file("old"), installation.file("new")).unwrap();

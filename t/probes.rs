@@ -1,5 +1,5 @@
-//! Connections to the TLS port that are no partners: health checks of a load balancer, port scans, and partners that
-//! are set up for something else than TLS. The first cost one line a minute, the others get a hint.
+//! Connections to the TLS port that are not from partners: health checks of a load balancer, port scans, and partners
+//! that are not configured for TLS. The first two cause one line a minute; the line about the others has a hint.
 
 use nix::sys::signal::Signal;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use t::loglines::Line;
 use t::site::{Builder, Role, Site};
 
-/// The fields of the lines of this event: level, then these.
+/// The lines of this event: the level, then these fields.
 fn lines(site: &Site, event: &str, keys: &[&str]) -> Vec<Vec<String>> {
     let log = site.log(Role::Server);
     let found = log.lines().filter_map(Line::read).filter(|line| line.event() == event);
@@ -44,7 +44,7 @@ fn health_checks_are_counted_and_warn_of_nothing() {
         site.wait_log_after(Role::Server, mark, &format!("probe address={address}"));
         peers.push(vec!["DEBUG".to_owned(), address.to_string()]);
     }
-    // A parked child took each of them, and another one has taken its place.
+    // A parked child served each of them, and another child has replaced it.
     site.assert_works();
     assert_eq!(lines(&site, "probe", &["address"]), peers);
     assert_eq!(lines(&site, "session_refused", &[]), Vec::<Vec<String>>::new());

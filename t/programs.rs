@@ -1,5 +1,5 @@
-//! Programs of others through the client's listener, as an administrator uses them to see whether a partner is reached:
-//! the commands of os4x_proxyclient2(8). scripts/check installs them.
+//! Other programs that use the client's listener, as an administrator uses them to check whether a partner can be
+//! reached: the commands of os4x_proxyclient2(8). scripts/check installs them.
 
 use crate::outward::{acme, certificate, launch, listening, prepare, tls};
 use std::io::{ErrorKind, Read};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use t::site::Role;
 
 const PATIENCE: Duration = Duration::from_mins(1);
-/// What a partner says first.
+/// A partner's first words.
 const READY: &str = "IODETTE FTP READY \r";
 
 /// A program of Debian's package.
@@ -20,7 +20,7 @@ const CURL: Program = Program("curl", "curl");
 const SOCAT: Program = Program("socat", "socat");
 const NC: Program = Program("nc", "netcat-openbsd");
 
-/// Ended with its owner.
+/// A process that ends with its owner.
 struct Running(Child);
 
 impl Drop for Running {
@@ -30,7 +30,7 @@ impl Drop for Running {
     }
 }
 
-/// What comes, until it holds `READY` or ends.
+/// Reads until `READY` or the end.
 fn listen(mut from: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, words) = channel();
     std::thread::spawn(move || {
@@ -48,12 +48,13 @@ fn listen(mut from: impl Read + Send + 'static) -> Receiver<String> {
 }
 
 impl Program {
-    /// Runs it until the partner has spoken or it ends by itself; what was heard, and its complaint if it ended.
+    /// Runs it until the partner has answered or it ends by itself; returns what it read, and its error message if it
+    /// ended.
     fn run(&self, line: &str) -> (String, String) {
         let Self(name, package) = self;
         let mut command = Command::new(name);
         command.args(line.split_whitespace());
-        // Its input stays open, or it would take its leave.
+        // Its input stays open, otherwise it would end.
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut running = match spawned {
             Ok(child) => Running(child),
@@ -70,7 +71,7 @@ impl Program {
     }
 }
 
-/// Each way of each program, and what it says if the partner is none; `proxy` is the listener for requests.
+/// Each way of each program, and its message if the destination is no partner; `proxy` is the listener for requests.
 fn ways(proxy: SocketAddr, to: &str) -> Vec<(Program, String, &'static str)> {
     let (ip, port) = (proxy.ip(), proxy.port());
     let (host, at) = to.split_once(':').unwrap();
@@ -82,7 +83,7 @@ fn ways(proxy: SocketAddr, to: &str) -> Vec<(Program, String, &'static str)> {
         (NC, format!("-X connect -x {proxy} {host} {at}"), "403 destination"),
         (NC, format!("-X 5 -x {proxy} {host} {at}"), "not allowed by ruleset"),
     ];
-    // Debian 12 has a socat before 1.8, which knows no SOCKS5.
+    // Debian 12 has a socat before 1.8, which does not support SOCKS5.
     let help = Command::new("socat").arg("-h").output();
     if help.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("SOCKS5")) {
         ways.push((SOCAT, format!("- SOCKS5-CONNECT:{ip}:{port}:{to}"), "not allowed by ruleset"));
@@ -91,7 +92,7 @@ fn ways(proxy: SocketAddr, to: &str) -> Vec<(Program, String, &'static str)> {
 }
 
 #[test]
-fn curl_socat_and_netcat_reach_a_partner_and_hear_why_not() {
+fn curl_socat_and_netcat_reach_a_partner_or_show_the_reason() {
     let site = prepare("programs");
     let partner = listening(acme(), Some(tls(&site, &certificate(&site))));
     let mut site = launch(site, &partner, &[]);

@@ -1,4 +1,4 @@
-//! scripts/quickstart as people use it: on the binaries of this build, in folders of the test's own.
+//! scripts/quickstart as people use it: on the binaries of this build, in folders of the test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use t::binaries;
 
 const QUICKSTART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/quickstart");
 
-/// A folder for a site; stopped and removed at the end.
+/// A folder for a site, which is stopped and removed at the end.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -26,7 +26,7 @@ impl Folder {
         Command::new(QUICKSTART).arg("--stop").arg(&self.0).output().unwrap()
     }
 
-    /// What a shell gets from site.env.
+    /// The value that a shell gets from site.env.
     fn variable(&self, name: &str) -> String {
         let script = format!(". '{}/site.env' && printf %s \"${name}\"", self.0.display());
         String::from_utf8(Command::new("sh").args(["-c", &script]).output().unwrap().stdout).unwrap()
@@ -42,7 +42,7 @@ impl Drop for Folder {
 
 fn runs(pid: &str) -> bool {
     assert!(pid.parse::<u32>().is_ok(), "{pid:?} is no process ID");
-    // What has ended but was not collected yet (containers have no init that does) is gone.
+    // A process that has ended but was not collected (containers may have no init that does this) counts as gone.
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
@@ -62,6 +62,9 @@ fn two_sites_side_by_side_carry_files_and_stop() {
         }
         assert_eq!(stdout.matches("receipt EERP").count(), 2, "{stdout}");
         assert_eq!(stderr.matches("SHA-256 on both ends: ").count(), 2, "{stderr}");
+        // The panel waits for its first user.
+        let (_, link) = stdout.split_once("/setup/").unwrap();
+        assert!(link.get(..64).is_some_and(|secret| secret.bytes().all(|octet| octet.is_ascii_hexdigit())));
     }
     let ports = ["TLS_PORT", "INTERNAL_PORT", "OUTGOING_PORT", "STATION_PORT", "PARTNER_PORT"];
     let mut taken: Vec<String> =
@@ -83,7 +86,7 @@ fn two_sites_side_by_side_carry_files_and_stop() {
     assert!(PIDS.iter().all(|name| runs(&sites[1].variable(name))), "the other site goes on");
 }
 
-/// With nothing but what site.env says.
+/// Sends a file with only the values of site.env.
 fn send_another(site: &Folder) {
     let file = site.0.join("partner/another.txt");
     fs::write(&file, "a file of a person's own\n").unwrap();

@@ -1,4 +1,4 @@
-//! The way of the README, typed as it stands there: its commands run in their order on a host of their own
+//! The instructions of the README, exactly as written: their commands run in order on a host of their own
 //! (scripts/lib/host-for-tests), which has legacy daemons and no systemd, up to the first session of a partner.
 
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const HOST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/lib/host-for-tests");
 const README: &str = include_str!("../README.md");
 
-/// A folder of the test; removed at the end, since nothing is mounted any more.
+/// A folder of the test, removed at the end, when nothing is mounted any more.
 struct Folder(PathBuf);
 
 impl Drop for Folder {
@@ -42,7 +42,8 @@ fn blocks() -> Vec<Vec<&'static str>> {
     blocks.into_iter().map(|(_, commands)| commands).collect()
 }
 
-/// As a script. Beside what it cannot know, the Proxy ID, one thing is not as in the README: the programs are built.
+/// The commands as a script. Two things differ from the README: the Proxy ID, which it cannot know, and the programs,
+/// which are built already.
 fn script(bin: &str) -> String {
     let mut script = String::new();
     for block in blocks() {
@@ -57,7 +58,7 @@ fn script(bin: &str) -> String {
     script
 }
 
-/// Whether this process may make a host of its own.
+/// Whether this process may create a separate host.
 fn may_make_hosts() -> bool {
     let mut probe = Command::new("unshare");
     probe.args(["--mount", "--net", "--pid", "--fork", "--mount-proc", "sh", "-c"]);
@@ -96,7 +97,7 @@ fn slow_the_way_of_the_readme_leads_to_the_first_session() {
     assert!(out.contains(" session_begin "), "{out}");
     assert_eq!(fs::read(folder.0.join("received/ORDER.TXT")).unwrap(), b"the first order\n");
     assert!(!err.contains("warning"), "{err}");
-    // Its listing: what the daemons use belongs to their user, though root typed the commands.
+    // The list in the README: the files of the daemons belong to their user, although root typed the commands.
     for name in ["os4xapi.db", "token", "client.env", "os4x_proxyserver.key"] {
         let line = out.lines().find(|line| line.ends_with(&format!(" {name}"))).unwrap();
         assert_ne!(line.split_whitespace().nth(2), Some("0"), "{line}");

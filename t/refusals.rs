@@ -1,5 +1,5 @@
-//! Who is refused in the DMZ: certificates, SSIDs and protocols that are not to pass. Each gets its one log line and
-//! its ESID, where OFTP2 was spoken at all, and the station never sees a connection.
+//! Refusals in the DMZ: certificates, SSIDs and protocols that must not pass. Each gets one log line, and an ESID if
+//! OFTP2 was spoken, and the station never sees a connection.
 
 use oftp2peer::Partner;
 use oftp2peer::ca::{Authority, Issued, Key, Request, self_signed};
@@ -15,20 +15,20 @@ use t::site::{Builder, PartnerEntry, Role, Site};
 const DAY: Duration = Duration::from_hours(24);
 
 /// A refusal's reason in the log, and the ESID the partner gets.
-type Refusal = (&'static str, Option<u8>);
+type ReasonAndEsid = (&'static str, Option<u8>);
 
-/// The text of the log line about the call of `partner`, which is refused as `expected`.
+/// The text of the log line about the call of `partner`, which must be refused as `expected`.
 #[track_caller]
-fn refused(site: &mut Site, partner: &Partner, expected: Refusal, what: &str) -> String {
+fn refused(site: &mut Site, partner: &Partner, expected: ReasonAndEsid, what: &str) -> String {
     let mark = site.mark(Role::Server);
     let report = partner.call();
     assert_eq!(report.ending.reason(), expected.1, "{what}: {report:?}");
     wait_refused(site, mark, expected, what)
 }
 
-/// The text of the one refusal after `mark`, which must be as `expected`.
+/// The text of the only refusal after `mark`, which must be as `expected`.
 #[track_caller]
-fn wait_refused(site: &mut Site, mark: usize, (reason, esid): Refusal, what: &str) -> String {
+fn wait_refused(site: &mut Site, mark: usize, (reason, esid): ReasonAndEsid, what: &str) -> String {
     let line = site.wait_log_after(Role::Server, mark, "session_refused");
     let line = Line::read(&line).unwrap();
     let field = |key: &str| line.field(key).unwrap_or_default();
@@ -45,7 +45,7 @@ fn wait_refused(site: &mut Site, mark: usize, (reason, esid): Refusal, what: &st
     line.text.to_owned()
 }
 
-/// Ends a site in which `refusals` partners were refused, and nobody came through.
+/// Ends a site in which `refusals` partners were refused and none was served.
 #[track_caller]
 fn end(site: Site, refusals: usize) {
     assert_eq!(site.log(Role::Server).matches(" session_refused ").count(), refusals);
@@ -56,10 +56,10 @@ fn end(site: Site, refusals: usize) {
     site.end();
 }
 
-/// Trusts `authority`, with this CRL of it.
+/// Trusts `authority`, with this CRL.
 fn trust(site: &Site, authority: &Authority, crl: Option<&[u8]>) {
     if let Some(crl) = crl {
-        // Before the CA, so that a CRL that is not its own is taken too.
+        // Before the CA, so that a CRL of another issuer is accepted, too.
         site.api(&["crl", "add", &site.file("other-crl.pem", crl).unwrap()]).unwrap();
     }
     let certificate = authority.certificate_pem().unwrap();
@@ -98,7 +98,7 @@ fn a_certificate_that_is_not_good_is_refused_with_its_own_reason() {
         ("wrong-usage", "unsupported certificate", issue(&Request { client: false, ..request.clone() })),
         ("weak-key", "bad certificate", issue(&Request { key: Key::Rsa(1024), ..request.clone() })),
         ("unknown-ca", "unknown ca", acme(&Authority::new("Foreign CA").unwrap())),
-        // A CA of the same name is another one all the same.
+        // A CA with the same name is another CA.
         ("unknown-ca", "unknown ca", acme(&Authority::new("Partner CA").unwrap())),
         ("unknown-ca", "unknown ca", self_signed(&request).unwrap()),
         ("crl-missing", "certificate unknown", acme(&bare)),
@@ -124,7 +124,7 @@ fn a_certificate_that_is_not_good_is_refused_with_its_own_reason() {
 }
 
 #[test]
-fn only_the_right_certificate_may_speak_for_an_ssidcode() {
+fn only_the_right_certificate_may_be_used_for_an_ssidcode() {
     let mut site = Builder::new("speakers").prepare().unwrap();
     let own = self_signed(&Request::new("self").ssid("O0013SELF")).unwrap();
     let pin = site.certificate("pinned", "whatever").unwrap();
@@ -152,7 +152,7 @@ fn only_the_right_certificate_may_speak_for_an_ssidcode() {
         ("O0013PINNED", with("O0013PINNED"), ("not-this-partner", Some(3))),
         ("O0013SELF", with("O0013SELF"), ("not-this-partner", Some(3))),
         ("O0013OFF", with("O0013OFF"), ("disabled", Some(99))),
-        // What a pinned CA has issued is nobody's: it was pinned for itself.
+        // A certificate that a pinned CA has issued belongs to nobody: the pin is only for the CA's own certificate.
         ("O0013ACME", acme(&private), ("unknown-ca", None)),
         ("O0013ANY", acme(&private), ("unknown-ca", None)),
     ];
@@ -195,7 +195,7 @@ fn without_client_certificates_the_ssid_decides() {
 }
 
 #[test]
-fn a_crl_that_is_not_there_may_be_borne_by_setting() {
+fn a_missing_crl_may_be_tolerated_by_setting() {
     let mut site = Builder::new("no-crl").setting("tls_ignore_crl_unavailability", "yes").prepare().unwrap();
     let (bare, mut stale) = (Authority::new("Bare CA").unwrap(), Authority::new("Stale CA").unwrap());
     let now = SystemTime::now();
@@ -210,13 +210,13 @@ fn a_crl_that_is_not_there_may_be_borne_by_setting() {
         let report = site.partner_with("O0013ACME", Some(&acme(authority))).unwrap().call();
         assert!(report.ending.is_normal(), "{report:?}");
     }
-    // A list that is there is heeded.
+    // A CRL that exists is used.
     let partner = site.partner_with("O0013ACME", Some(&gone)).unwrap();
     refused(&mut site, &partner, ("revoked", None), "revoked");
     site.end();
 }
 
-/// A partner that does this once SSRM has come.
+/// A partner that does this after SSRM has arrived.
 fn after_ssrm(site: &Site, act: Act) -> Partner {
     let mut partner = site.partner("O0013ACME").unwrap();
     partner.settings.misbehaviour = Some(Misbehaviour { at: Point::Ready, act });
@@ -229,7 +229,7 @@ fn buffer(octets: &str) -> Vec<u8> {
     [&[0x10, length[1], length[2], length[3]], octets.as_bytes()].concat()
 }
 
-/// SSID (RFC 5024 §5.3.2) with these fields, and `more` behind it.
+/// SSID (RFC 5024 §5.3.2) with these fields, and `more` after it.
 fn ssid(level: char, code: &str, size: &str, credit: &str, more: &str) -> String {
     format!("X{level}{code:<25}{:<8}{size}BNNN{credit}N    {:<8}\r{more}", "PASSWORD", "")
 }
@@ -262,7 +262,7 @@ fn an_ssid_that_is_not_right_gets_its_esid() {
     let mark = site.mark(Role::Server);
     partner.call();
     wait_refused(&mut site, mark, ("error-esid", None), "ESID instead of SSID");
-    // What monitors do to see whether somebody is there.
+    // Monitoring systems do this to check whether somebody listens.
     for act in [Act::Close, Act::Reset] {
         let partner = after_ssrm(&site, act);
         refused(&mut site, &partner, ("no-ssid", None), "a connection test");
@@ -271,7 +271,7 @@ fn an_ssid_that_is_not_right_gets_its_esid() {
 }
 
 #[test]
-fn what_is_not_tls_1_2_or_1_3_is_refused() {
+fn protocols_other_than_tls_1_2_and_1_3_are_refused() {
     let mut site = Site::start("versions").unwrap();
     let identity = site.certificate("acme", "O0013ACME").unwrap();
     for version in [SslVersion::TLS1, SslVersion::TLS1_1] {
@@ -292,7 +292,7 @@ fn what_is_not_tls_1_2_or_1_3_is_refused() {
         let mark = site.mark(Role::Server);
         let mut tcp = partner.dial.open_tcp().unwrap();
         tcp.write_all(octets).unwrap();
-        // An alert at most, then the end.
+        // At most an alert, then the end.
         let mut answer = Vec::new();
         let _ = tcp.read_to_end(&mut answer);
         assert!(answer.len() < 20, "{answer:?}");
@@ -326,6 +326,6 @@ fn no_subject_forges_a_line() {
             assert!(line.field("subject").unwrap().contains("O0013EVIL"), "{}", line.text);
         }
     }
-    // Site::end holds each line of the log against the man page.
+    // Site::end compares each line of the log with the man page.
     end(site, 10);
 }

@@ -1,5 +1,5 @@
-//! The traces of `t/vectors` live: partner and station say through both daemons what was recorded, and each hears
-//! what the other said, octet for octet, however it was cut into pieces.
+//! The traces of `t/vectors` with real daemons: partner and station send the recorded buffers through both daemons, and
+//! each receives the buffers of the other, octet by octet, however they were cut into pieces.
 
 use oftp2peer::oftp::session::Role as Side;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ fn traces() -> Vec<Trace> {
     files.iter().flat_map(|json| Trace::read_all(json).unwrap()).collect()
 }
 
-/// A site that knows every SSIDCODE of the traces.
+/// A site with every SSIDCODE of the traces.
 fn site(name: &str, profile: &str) -> (Site, Ends) {
     let ssid = |octets: &[u8]| String::from_utf8(octets[6..31].to_owned()).unwrap().trim_end().to_owned();
     let calls = traces().into_iter().flat_map(|trace| trace.steps);
@@ -31,7 +31,7 @@ fn site(name: &str, profile: &str) -> (Site, Ends) {
 fn arrives(site: &mut Site, ends: &Ends, trace: &Trace, piece: usize) {
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
     let mut session = ends.begin().unwrap();
-    // What is still on its way when the other side has ended the session is legal, and nobody reads it.
+    // Buffers that are still on the way when the other side has ended the session are legal, and nobody reads them.
     let (lively, late) = trace.steps.split_at(end_of(&trace.steps).map_or(trace.steps.len(), |end| end + 1));
     let played = session.play(lively, piece);
     assert_eq!(played, Ok(()), "{} in pieces of {piece}", trace.name);
@@ -46,7 +46,7 @@ fn arrives(site: &mut Site, ends: &Ends, trace: &Trace, piece: usize) {
     }
 }
 
-/// Plays what comes before the refused step, and sees each end hear the reason and nothing else.
+/// Plays the steps before the refused one, and checks that each end gets the reason and nothing else.
 fn is_refused(site: &mut Site, ends: &Ends, trace: &Trace, (at, reason): &(usize, String), piece: usize) {
     let marks = [Role::Server, Role::Client].map(|role| (role, site.mark(role)));
     let (before, rest) = trace.steps.split_at(*at);
@@ -58,7 +58,7 @@ fn is_refused(site: &mut Site, ends: &Ends, trace: &Trace, (at, reason): &(usize
     let inside = reason_to_responder(reason, &trace.steps[..=*at]);
     for (end, reason) in [(Some(partner), reason.as_str()), (station, inside)] {
         let Some(end) = end else { continue };
-        // Who has said the last word hears none of ours.
+        // A side that has sent an ESID gets none.
         let due = if end_of(before).is_some() { Vec::new() } else { format!("F{reason}").into_bytes() };
         assert_eq!(end.octets.get(4..7).unwrap_or_default(), due, "{}: {end:?}", trace.name);
         let length = end.octets.get(3).copied().unwrap_or_default();
@@ -76,7 +76,7 @@ fn end_of(steps: &[Step]) -> Option<usize> {
     steps.iter().position(|step| step.octets[4] == b'F')
 }
 
-/// All traces but the one in which the Initiator speaks before SSRM: the DMZ has sent its own before it reads.
+/// All traces except the one in which the Initiator speaks before SSRM: the server has sent SSRM before it reads.
 fn replay(name: &str, profile: &str, piece: usize, up_to: usize) {
     let (mut site, ends) = site(name, profile);
     let octets = |trace: &Trace| trace.steps.iter().map(|step| step.octets.len()).sum::<usize>();
@@ -104,7 +104,7 @@ fn every_trace_arrives_in_pieces_of_seven_octets() {
 
 #[test]
 fn every_trace_arrives_octet_by_octet() {
-    // Each octet is a TLS record of its own: the longest trace would take long.
+    // Each octet is a separate TLS record: the longest trace would take too long.
     replay("replay-1", "tolerant", 1, 6_000);
 }
 

@@ -1,5 +1,5 @@
-//! Secrets stay where they belong: canaries are planted, everything is driven at TRACE, and nothing of them is found in
-//! a log or on the disk of the DMZ.
+//! Secrets are only where they are needed: recognisable secrets are used, everything runs at TRACE, and none of them is
+//! found in a log or on the disk of the DMZ.
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -47,7 +47,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The inner lines of every private key in PEM form that this site keeps in files of its own, and the token.
+/// The inner lines of every private key in PEM form that this site keeps in its files, and the token.
 fn canaries(site: &Site) -> Vec<String> {
     let token = site.api(&["token", "show"]).unwrap();
     let mut all =
@@ -65,7 +65,7 @@ fn nothing_secret_is_in_a_log_or_on_the_dmz_disk() {
     let mut acme = site.partner("O0013ACME").unwrap();
     acme.settings.password = PASSWORD.into();
     assert!(acme.call().is_good());
-    // Refused ones are logged with what they said.
+    // Refused sessions are logged with the values of the peer.
     let beta = site.certificate("beta", "O0013BETA").unwrap();
     let mut foreign = site.partner_with("O0013ACME", Some(&beta)).unwrap();
     foreign.settings.password = PASSWORD.into();
@@ -103,7 +103,7 @@ fn nothing_secret_is_in_a_log_or_on_the_dmz_disk() {
         assert!(names.contains(name), "{names:?}");
     }
     let known: Vec<&str> = names.iter().map(String::as_str).filter(|name| !ours.contains(name)).collect();
-    // The binary (its name ends in a digit), the licence, and what the test's harness keeps of standard output.
+    // The binary (its name ends in a digit), the licence, and the standard output that the tests store.
     assert!(
         known
             .iter()
@@ -128,10 +128,14 @@ fn holds(pid: Pid, needles: &[Vec<u8>]) -> bool {
     })
 }
 
-/// Whatever a daemon's processes are at this moment, by title; those that have ended meanwhile are left out.
+/// The current processes of a daemon, by title; those that have ended meanwhile are left out.
 fn processes(site: &Site, role: Role) -> Vec<(Pid, String)> {
-    let all = site.children(role).into_iter().chain(site.nurseries(role)).chain([site.pid(role)]);
-    all.map(|pid| (pid, Site::title(pid))).filter(|(_, title)| !title.is_empty()).collect()
+    let all = [site.children(role), site.forkers(role), site.attendants(role), [site.pid(role)].into()];
+    all.into_iter()
+        .flatten()
+        .map(|pid| (pid, Site::title(pid)))
+        .filter(|(_, title)| !title.is_empty())
+        .collect()
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn the_private_key_towards_partners_is_only_where_it_is_needed() {
     let mut site = Site::start("key-in-memory").unwrap();
     let pem = fs::read_to_string(site.directory().join("ca/proxy.key")).unwrap();
     let scalar = PKey::private_key_from_pem(pem.as_bytes()).unwrap().ec_key().unwrap().private_key().to_vec();
-    // As OpenSSL computes with it, and as it travels: a line of the PEM text, however its ends are written.
+    // The form in which OpenSSL computes, and the form in which it is sent: a line of the PEM text, with any line end.
     let computed = [scalar.clone(), scalar.into_iter().rev().collect()];
     let travelled = [pem.lines().find(|line| line.len() >= 40 && !line.contains('-')).unwrap().into()];
     let everywhere = [&computed[..], &travelled].concat();

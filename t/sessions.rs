@@ -1,5 +1,5 @@
-//! The session list of the backend: who was connected and how it went, in both directions, while it runs and
-//! afterwards; what outlives its client; and a backend that is away, which holds nobody up.
+//! The session list of the backend: who was connected and how it ended, in both directions, during the session and
+//! afterwards; sessions that outlive their client; and a backend that is down, which delays nobody.
 
 use crate::outward::{acme, certificate, connect, launch, listening, station, tls};
 use nix::sys::signal::Signal;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::wait_for;
 
-/// A site whose partner `acme` calls and is called, launched.
+/// A running site whose partner `acme` calls and is called.
 fn site(builder: Builder) -> (Site, Running) {
     let site = builder.outgoing().prepare().unwrap();
     let partner = listening(acme(), Some(tls(&site, &certificate(&site))));
@@ -18,13 +18,13 @@ fn site(builder: Builder) -> (Site, Running) {
 }
 
 fn listed(site: &Site) -> Vec<Value> {
-    match serde_json::from_str(&site.api(&["sessions", "--json"]).unwrap()).unwrap() {
+    match site.listed(&["sessions"]).unwrap() {
         Value::Array(all) => all,
         other => panic!("no list: {other}"),
     }
 }
 
-/// Waits until so many sessions are listed in this state; gives them.
+/// Waits until this number of sessions is listed in this state; returns them.
 #[track_caller]
 fn wait_listed(site: &Site, state: &str, count: usize) -> Vec<Value> {
     wait_for(&format!("{count} sessions listed as {state}"), || {
@@ -33,7 +33,7 @@ fn wait_listed(site: &Site, state: &str, count: usize) -> Vec<Value> {
     })
 }
 
-/// The ID that both daemons' logs have of the only session that way.
+/// The ID of the only session in this direction, from the logs of both daemons.
 fn logged_id(site: &Site, direction: &str) -> String {
     let ids = [Role::Server, Role::Client].map(|role| {
         let log = site.log(role);
@@ -91,7 +91,7 @@ fn sessions_of_both_directions_are_listed_while_they_run_and_afterwards() {
 }
 
 #[test]
-fn files_are_listed_with_what_became_of_them() {
+fn files_are_listed_with_their_results() {
     let nowhere = Intake { refuse: Some((2, false)), ..acme().intake };
     let mut site = Builder::new("results").outgoing().prepare().unwrap();
     let context = tls(&site, &certificate(&site));
@@ -135,14 +135,14 @@ fn files_are_listed_with_what_became_of_them() {
             {"sender": "partner", "name": "BACK", "octets": 3_000, "result": "accepted"},
         ])
     );
-    // Too short to be known while they ran, but not too short to be known.
+    // Too short to be listed while they ran, but listed afterwards.
     for one in &ended {
         assert!(one["station"].as_str().is_some_and(|station| station.starts_with("127.0.0.1:")), "{one}");
     }
     let broken = of("breaks");
     assert_eq!((&broken["files"], &broken["reason"]), (&0.into(), &"partner-broke".into()));
     assert!(broken["detail"].as_str().is_some_and(|detail| detail.contains("broke off")), "{broken}");
-    // Of many files the last ones.
+    // If there are many files, the last ones are listed.
     let many = (0..45).map(|at| OutFile::octets(&format!("FILE{at}"), *b"hello"));
     assert!(site.partner("O0013ACME").unwrap().send(many).is_good());
     let ended = wait_listed(&site, "ended", 3);
@@ -157,7 +157,7 @@ fn files_are_listed_with_what_became_of_them() {
 }
 
 #[test]
-fn what_outlives_its_client_is_orphaned_until_its_end_is_heard_of() {
+fn a_session_that_outlives_its_client_is_orphaned_until_its_end_is_reported() {
     let (mut site, _partner) = site(Builder::new("orphans"));
     let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
     let lost = Flight::take_off(station(&"acme", connect(&site))).unwrap();
@@ -168,7 +168,7 @@ fn what_outlives_its_client_is_orphaned_until_its_end_is_heard_of() {
     site.restart(Role::Client).unwrap();
     site.wait_log_after(Role::Server, mark, "client_joined");
     wait_listed(&site, "orphaned", 2);
-    // Both go on to their end, which the server tells the new client.
+    // Both continue to their end, which the server reports to the new client.
     assert!(flight.land().unwrap().is_good() && lost.land().unwrap().is_good());
     for one in wait_listed(&site, "ended", 2) {
         assert_eq!((&one["reason"], &one["files"]), (&"normal".into(), &1.into()), "{one}");
@@ -192,8 +192,8 @@ fn an_end_is_listed_though_both_daemons_were_started_again() {
     // One ends while there is no server, the other one under the next server.
     assert!(flight.land().unwrap().is_good());
     site.wait_log(Role::Server, "session_end direction=incoming");
-    let untold = site.folder(Role::Server).join("os4x_proxyserver.untold");
-    wait_for("the end to be kept", || untold.exists().then_some(()));
+    let unreported = site.folder(Role::Server).join("os4x_proxyserver.untold");
+    wait_for("the end to be kept", || unreported.exists().then_some(()));
     let mark = site.mark(Role::Server);
     for role in [Role::Server, Role::Client] {
         site.restart(role).unwrap();
@@ -204,7 +204,7 @@ fn an_end_is_listed_though_both_daemons_were_started_again() {
     for one in wait_listed(&site, "ended", 2) {
         assert_eq!((&one["reason"], &one["files"]), (&"normal".into(), &1.into()), "{one}");
     }
-    assert!(!untold.exists());
+    assert!(!unreported.exists());
     site.wait_log_after(Role::Server, mark, "listener_open*tls");
     site.end();
 }
@@ -218,7 +218,7 @@ fn an_end_is_listed_though_the_server_ends_at_once() {
         let mark = site.mark(Role::Server);
         assert!(flight.land().unwrap().is_good());
         site.wait_log_after(Role::Server, mark, "session_end direction=incoming");
-        // It waits to be sent with others.
+        // The report waits so that others can be sent together with it.
         site.signal(Role::Server, Signal::SIGTERM);
         for role in [Role::Server, Role::Client] {
             site.wait_end(role);
@@ -231,7 +231,7 @@ fn an_end_is_listed_though_the_server_ends_at_once() {
 }
 
 #[test]
-fn a_backend_that_stands_still_holds_nobody_up_and_hears_of_it_later() {
+fn a_stopped_backend_delays_no_session_and_gets_the_reports_later() {
     let (mut site, _partner) = site(Builder::new("still"));
     let goes_out = |site: &Site| {
         let report = station(&"acme", connect(site)).send([OutFile::octets("OUT", *b"hello")]);

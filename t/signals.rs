@@ -1,5 +1,5 @@
-//! Signals to single processes of a running site, those of operators and those that kill: each changes the process that
-//! gets it and no other, and whatever ends a session, both sides see what it was. And what other users see of them all.
+//! Signals to single processes of a running site, those of operators and those that kill: each only changes the process
+//! that gets it, and when a session ends, both sides see why. Also what other users can see of the processes.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -14,7 +14,7 @@ use t::loglines::Line;
 use t::site::{Builder, Flight, Role, Site};
 use t::wait::{PATIENCE, wait_for};
 
-/// 20 to 24, and what they choose.
+/// 20 to 24, and the levels that they choose.
 const LEVELS: [(Signal, &str); 5] = [
     (Signal::SIGTSTP, "TRACE"),
     (Signal::SIGTTIN, "DEBUG"),
@@ -22,12 +22,12 @@ const LEVELS: [(Signal, &str); 5] = [
     (Signal::SIGURG, "ERROR"),
     (Signal::SIGTTOU, "INFO"),
 ];
-/// Those that mean nothing here and would end a process: USR1, USR2, ALRM, STKFLT, XFSZ, VTALRM, PROF, IO, PWR, SYS,
-/// then the first and the last real-time signal.
+/// Signals that have no meaning here and would end a process: USR1, USR2, ALRM, STKFLT, XFSZ, VTALRM, PROF, IO, PWR,
+/// SYS, then the first and the last real-time signal.
 const MEANINGLESS: [i32; 12] = [10, 12, 14, 16, 25, 26, 27, 29, 30, 31, 34, 64];
 const DAEMONS: [Role; 2] = [Role::Server, Role::Client];
 
-/// How often a line is in the log: of this process, if one is given.
+/// How often such a line is in the log; only lines of this process if one is given.
 fn count(site: &Site, role: Role, pid: Option<Pid>, is_it: impl Fn(&Line) -> bool) -> usize {
     let of = |line: &Line| pid.is_none_or(|pid| i32::try_from(line.pid) == Ok(pid.as_raw()));
     site.log(role).lines().filter_map(Line::read).filter(|line| of(line) && is_it(line)).count()
@@ -37,7 +37,7 @@ fn events(site: &Site, role: Role, event: &str) -> usize {
     count(site, role, None, |line| line.event() == event)
 }
 
-/// The process of `role` that serves the only session there was.
+/// The process of `role` that serves the only session.
 fn session(site: &Site, role: Role) -> Pid {
     wait_for("the session's begin in the log", || {
         let log = site.log(role);
@@ -71,7 +71,7 @@ fn each_process_has_a_level_of_its_own() {
         processes
             .extend([session(&site, role), *site.wait_parked(role).first().unwrap()].map(|pid| (role, pid)));
     }
-    // Last, since they renew their parked children.
+    // The parents come last, because they replace their parked children.
     processes.extend(DAEMONS.map(|role| (role, site.pid(role))));
     for (role, pid) in &processes {
         for (signal, level) in LEVELS {
@@ -84,7 +84,7 @@ fn each_process_has_a_level_of_its_own() {
             assert_eq!(events(&site, *role, "level"), all + 1, "another process has changed its level too");
         }
     }
-    // One more: all that it writes from now on is its own.
+    // One more signal: all lines of this process from now on are its own.
     let one = session(&site, Role::Server);
     let mark = site.mark(Role::Server);
     kill(one, Signal::SIGTSTP).unwrap();
@@ -101,7 +101,7 @@ fn each_process_has_a_level_of_its_own() {
 }
 
 #[test]
-fn a_parents_level_is_that_of_the_children_it_forks_from_then_on() {
+fn children_that_a_parent_forks_later_have_its_new_level() {
     let site = Site::start("inherited").unwrap();
     for role in DAEMONS {
         let other = if role == Role::Server { Role::Client } else { Role::Server };
@@ -139,7 +139,7 @@ fn a_signal_without_a_meaning_is_logged_and_ends_nothing() {
     }
     for (role, pid) in processes {
         for number in MEANINGLESS {
-            // As typed: nix knows no real-time signals.
+            // With kill(1), because nix knows no real-time signals.
             let sent = Command::new("sh").args(["-c", &format!("kill -{number} {pid}")]).status().unwrap();
             assert!(sent.success());
             let told = |line: &Line| {
@@ -240,7 +240,7 @@ fn a_session_process_that_dies_is_a_break_to_both_sides_and_one_line() {
 }
 
 #[test]
-fn who_serves_nobody_is_replaced_without_a_word_about_sessions() {
+fn a_process_that_serves_nobody_is_replaced_without_a_line_about_sessions() {
     let site = Site::start("replaced").unwrap();
     for signal in [Signal::SIGKILL, Signal::SIGTERM] {
         for role in DAEMONS {
@@ -280,8 +280,10 @@ fn ps_shows_what_each_process_does() {
         "os4x_proxyclient2: API watcher".to_owned(),
         format!("os4x_proxyclient2: incoming {} O0013ACME", partner.split(':').next().unwrap()),
         format!("os4x_proxyclient2: joined {}", site.internal),
-        "os4x_proxyclient2: nursery".to_owned(),
-        "os4x_proxyserver2: nursery".to_owned(),
+        "os4x_proxyclient2: forker".to_owned(),
+        "os4x_proxyserver2: forker".to_owned(),
+        "os4x_proxyclient2: attendant".to_owned(),
+        "os4x_proxyserver2: attendant".to_owned(),
     ];
     due.extend(vec!["os4x_proxyserver2: parked".to_owned(); 4]);
     due.extend(vec!["os4x_proxyclient2: parked".to_owned(); 4]);
@@ -324,7 +326,7 @@ fn no_process_shows_token_or_password_and_no_log_has_them() {
     assert!(ours.len() >= 5, "{ours:?}");
     for pid in ours {
         for file in ["cmdline", "environ"] {
-            // One that has ended meanwhile shows nothing.
+            // A process that has ended meanwhile shows nothing.
             let octets = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
             let text = String::from_utf8_lossy(&octets);
             assert!(!secrets.iter().any(|secret| text.contains(secret)), "{file} of {pid}: {text}");
@@ -340,7 +342,7 @@ fn no_process_shows_token_or_password_and_no_log_has_them() {
     site.end();
 }
 
-/// The CPU time limit sends 24, which means a level if somebody else sends it.
+/// The CPU time limit sends 24, which chooses a level if it comes from somebody else.
 #[test]
 fn a_cpu_time_limit_changes_no_level_and_ends_no_session() {
     let mut site = Site::start("cpu-limit").unwrap();

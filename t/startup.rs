@@ -1,5 +1,5 @@
-//! Everything a daemon is before and besides its work: options, identity, licence, PID file, signals, the honest exit
-//! status of the starting command, and what other users can see.
+//! A daemon before and besides its work: options, identity, licence, PID file, signals, the exit status of the starting
+//! command, and what other users can see.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Uid, User, chown};
@@ -179,7 +179,7 @@ fn signals_choose_the_level_and_hup_ends_the_daemon() {
         let line = installation.wait_for_log(STEM, &format!("level level={level}"));
         assert!(line.contains(&format!(" {level} ")), "{line}");
     }
-    // Ctrl-C is for the foreground: whoever took it would not live to log the next level.
+    // Ctrl-C is only for the foreground: if the daemon reacted to it, it could not log the next level.
     kill(pid, Signal::SIGINT).unwrap();
     kill(pid, Signal::SIGTSTP).unwrap();
     wait_for("two changes to TRACE", || {
@@ -224,25 +224,25 @@ fn in_the_foreground_ctrl_c_ends_it_and_the_log_is_shown() {
 #[test]
 fn a_start_that_fails_says_so() {
     let installation = Installation::new("honest").unwrap();
-    // Before the fork: the port is taken.
+    // Before the fork: the port is in use.
     let taken = TcpListener::bind(installation.internal).unwrap();
     let output = installation.server().unwrap().output().unwrap();
     assert!(complaint(&output, 1).contains(&installation.internal.to_string()), "{output:?}");
     drop(taken);
-    // After the fork: the log's configuration is broken.
+    // After the fork: the log configuration is faulty.
     fs::write(installation.file("os4x_proxyserver.logrc"), "<log4c>\n<category>").unwrap();
     let output = installation.server().unwrap().output().unwrap();
     assert!(text(&output.stderr).contains("os4x_proxyserver.logrc"), "{output:?}");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(installation.pid(STEM), None);
-    // The daemon says why before it is gone.
+    // The daemon gives the reason before it ends.
     wait_for("the port to be free again", || TcpListener::bind(installation.internal).ok());
 }
 
 #[test]
 fn token_and_password_are_hidden_from_other_users() {
     let installation = Installation::new("hidden").unwrap();
-    // Backend and server that answer nothing: the client goes on waiting while we look at it.
+    // Backend and server that answer nothing: the client waits while the test reads its data.
     let silent = TcpListener::bind(installation.internal).unwrap();
     let address = silent.local_addr().unwrap();
     let mut command = installation.command(CLIENT);
@@ -261,7 +261,7 @@ fn token_and_password_are_hidden_from_other_users() {
         |octets: &[u8], word: &str| octets.windows(word.len()).any(|window| window == word.as_bytes());
     wait_for("a title", || shows(&seen("cmdline"), "os4x_proxyclient2: ").then_some(()));
     for what in ["cmdline", "environ"] {
-        // As another user environ is unreadable anyway; as root it must be empty of it.
+        // Another user cannot read environ anyway; root can, so it must have no secrets.
         let octets = fs::read(format!("/proc/{}/{what}", client.id())).unwrap_or_default();
         assert!(!shows(&octets, "c4nary"), "{what}");
     }
@@ -280,7 +280,7 @@ fn root_is_dropped_to_the_owner_of_the_directory() {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let uids = format!("Uid:\t{owner}\t{owner}\t{owner}\t{owner}\n");
     assert!(status.contains(&uids), "{status}");
-    // Of a process that must not be dumped all but a few files belong to root.
+    // All but a few files in /proc of a process without core dumps belong to root.
     assert_eq!(fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid(), 0);
     let name = User::from_uid(owner).unwrap().map_or_else(|| owner.to_string(), |user| user.name);
     installation.wait_for_log(STEM, &format!(" user={name} "));

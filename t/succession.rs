@@ -1,4 +1,4 @@
-//! A second client while one is joined: it is joined in the place of one that does not answer, and refused otherwise.
+//! A second client while one is joined: it replaces a client that does not answer, and is refused otherwise.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,10 +12,10 @@ use t::site::sockets::is_open;
 use t::site::{Flight, Role, Site};
 use t::wait::{wait_for, wait_slow};
 
-/// The longest from the moment in which a client hangs until its successor is joined: a ping, its time, and what the
-/// successor takes.
+/// The longest time from the moment in which a client hangs until its successor is joined: a ping, the time for its
+/// answer, and the time of the successor.
 const SUCCESSION: Duration = Duration::from_secs(10);
-/// How long a client that starts repeats a connect that is refused.
+/// How long a starting client repeats a connect that is refused.
 const REFUSED_FOR: Duration = Duration::from_secs(15);
 
 /// A client of the same site in another folder.
@@ -29,7 +29,7 @@ impl Second {
         let (first, folder) = (site.folder(Role::Client), site.directory().join("inside2"));
         fs::create_dir(&folder).unwrap();
         for file in [Role::Client.binary(), "token"] {
-            // cp(1): a binary that this process has written might be open in a child of another test.
+            // With cp(1): if this process wrote the binary, a child of another test might have it open.
             let copied = Command::new("cp").arg("-p").arg(first.join(file)).arg(&folder).status().unwrap();
             assert!(copied.success());
         }
@@ -57,7 +57,7 @@ impl Drop for Second {
     }
 }
 
-/// The line of the server's log after `mark` in which all of `words` are.
+/// The line of the server's log after `mark` that contains all of `words`.
 fn wait_line(site: &Site, mark: usize, words: [&str; 2]) -> String {
     let is_it = |line: &&str| words.iter().all(|word| line.contains(word));
     wait_slow(SUCCESSION, &words.join(" "), || {
@@ -79,7 +79,7 @@ fn a_client_that_hangs_makes_room_for_its_successor_and_its_sessions_go_on() {
     assert!(second.child.try_wait().unwrap().is_none(), "{}", second.output());
     assert!(flight.land().unwrap().is_good());
 
-    // The first one wakes up, finds that its connection is gone, and ends as with any server that is lost.
+    // The first client continues, finds that its connection is gone, and ends as if the server were lost.
     let mark_first = site.mark(Role::Client);
     site.signal(Role::Client, Signal::SIGCONT);
     assert_eq!(site.wait_end(Role::Client).unwrap().code(), Some(1));
@@ -93,7 +93,7 @@ fn a_client_that_hangs_makes_room_for_its_successor_and_its_sessions_go_on() {
     site.end();
 }
 
-/// Takes 15 s, in which the connect of the second one is refused.
+/// Takes 15 s, in which the connect of the second client is refused.
 #[test]
 fn a_second_client_is_kept_out_while_the_first_answers() {
     let site = Site::start("kept-out").unwrap();
@@ -107,7 +107,7 @@ fn a_second_client_is_kept_out_while_the_first_answers() {
     site.end();
 }
 
-/// A client of the tests, which answers only if it is told to, and a second one that has said Hello.
+/// A client of the test, which only answers when it is told to, and a second one that has said Hello.
 fn two_clients(site: &mut Site) -> (Control, Control) {
     site.signal(Role::Client, Signal::SIGTERM);
     site.wait_end(Role::Client);
@@ -122,19 +122,22 @@ fn two_clients(site: &mut Site) -> (Control, Control) {
 }
 
 #[test]
-fn a_successor_that_has_proven_itself_waits_for_the_answer_of_the_first() {
+fn a_successor_that_has_authenticated_waits_for_the_answer_of_the_first() {
     let mut site = Site::start("waits").unwrap();
     let (mut first, mut second) = two_clients(&mut site);
     let mark = site.mark(Role::Server);
-    // Silent: the second one is welcome in its time, and the first is closed.
-    assert_eq!(second.receive().unwrap(), json!({"welcome": {"version": 1, "changes": true}}));
+    // It is silent: the second client is welcome in time, and the first one is closed.
+    assert_eq!(
+        second.receive().unwrap(),
+        json!({"welcome": {"version": 1, "changes": true, "states": true, "acts": ["end-session", "test-partner"]}})
+    );
     while first.receive().is_ok() {}
     let gone = wait_line(&site, mark, ["client_gone", "another client has come"]);
     assert!(gone.contains(&first.address().unwrap().to_string()), "{gone}");
     let joined = wait_line(&site, mark, ["client_joined", "renewed=no"]);
     assert!(joined.contains(&second.address().unwrap().to_string()), "{joined}");
 
-    // A third one, that hangs up before the second one's time is over, costs the second one nothing.
+    // If a third client hangs up before the second one's time is over, the second one is not affected.
     second.send(&json!({"renewing": {"secret": "00".repeat(32)}})).unwrap();
     wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
     let mark = site.mark(Role::Server);

@@ -1,6 +1,6 @@
-//! What the TLS port lets a stranger choose, asked by those whom administrators ask: sslyze and `openssl s_client`.
-//! Nothing below TLS 1.2, forward secrecy and AEAD alone, no renegotiation, no resumption, no early data. Each scan is
-//! logged, and harms nobody.
+//! What a stranger can negotiate at the TLS port, tested with the tools of administrators: sslyze and `openssl
+//! s_client`. Nothing below TLS 1.2, only forward secrecy and AEAD, no renegotiation, no resumption, no early data.
+//! Each scan is logged, and affects nobody.
 
 use oftp2peer::ca::{Key, Request};
 use serde_json::Value;
@@ -11,8 +11,8 @@ use t::binaries;
 use t::s_client::s_client;
 use t::site::{Builder, Role, Site};
 
-/// A site with an RSA key, which is the one that weak suites could be had with, and what is shown to it: a good
-/// certificate of nobody in the partner table, so that nothing else goes on in the session.
+/// A site with an RSA key, which weak suites would need, and the certificate for the scans: a good one that belongs to
+/// nobody in the partner table, so that nothing else happens in the session.
 struct Target {
     site: Site,
     certificate: String,
@@ -38,13 +38,13 @@ impl Target {
         Self { site, certificate, key }
     }
 
-    /// What `openssl s_client` says with `options`; see there.
+    /// The output of `openssl s_client` with `options`; see that function.
     fn s_client(&self, options: &str, input: &str) -> String {
         let shown = ["-cert", &self.certificate, "-key", &self.key];
         s_client(self.site.tls, &options.split(' ').chain(shown).collect::<Vec<_>>(), input).unwrap()
     }
 
-    /// Ends the site, which is as well as before.
+    /// Ends the site, after a check that it still works.
     #[track_caller]
     fn end(self) {
         self.site.assert_works();
@@ -67,7 +67,7 @@ fn python() -> PathBuf {
     python
 }
 
-/// What sslyze finds out about the TLS port.
+/// The findings of sslyze about the TLS port.
 fn sslyze(target: &Target) -> Value {
     let report = target.site.directory().join("sslyze.json");
     let output = Command::new("timeout")
@@ -170,7 +170,7 @@ fn s_client_gets_the_alert_that_fits_what_it_offers() {
 fn no_session_is_resumed_and_none_renegotiated() {
     let target = Target::start("s-client-sessions");
     for version in ["-tls1_2", "-tls1_3"] {
-        // With a session in hand it could begin the next one in the middle, early data first.
+        // With a stored session, it could begin the next one with early data.
         let session = target.site.directory().join("session.pem");
         let said = target.s_client(&format!("{version} -sess_out {}", session.display()), "");
         assert!(said.contains("ODETTE FTP READY") && said.contains("New, TLSv1."), "{said}");

@@ -1,4 +1,4 @@
-//! A partner, both daemons, a station: what a site is for, and what either side sees when the other breaks off.
+//! A partner, both daemons, a station: the purpose of a site, and what each side sees when the other one breaks off.
 
 use nix::sys::signal::Signal;
 use oftp2peer::Partner;
@@ -81,7 +81,7 @@ fn a_partner_that_breaks_off_is_a_break_to_the_station() {
 }
 
 #[test]
-fn nobody_inside_hears_of_a_stranger() {
+fn nobody_inside_is_told_about_a_stranger() {
     let mut site = Site::start("strangers").unwrap();
     let foreign = Authority::new("Foreign CA").unwrap().issue(&Request::new("f").ssid("O0013ACME")).unwrap();
     let other = site.certificate("other", "O0013OTHER").unwrap();
@@ -113,7 +113,7 @@ fn a_station_that_is_down_is_esid_08() {
 
 #[test]
 fn many_sessions_at_a_time_leave_nothing_behind() {
-    // From four addresses, for of one address only 20 may wait for their handshake at a time.
+    // From four addresses, because only 20 connections of one address may wait for their handshake.
     let site = Builder::new("parallel").start().unwrap();
     let partner = site.partner("O0013ACME").unwrap();
     let threads: Vec<_> = (0..40)

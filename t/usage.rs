@@ -1,5 +1,5 @@
-//! Certificates whose extended key usage is not that of TLS clients, as public CAs issue them today, and partners whose
-//! TLS is old: refused with the command that lets them in, and let in by it.
+//! Certificates whose extended key usage is not for TLS clients, as public CAs issue them today, and partners with old
+//! TLS: they are refused with the command that allows them, and accepted after it.
 
 use crate::outward;
 use oftp2peer::Partner;
@@ -13,7 +13,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use t::site::{Builder, PartnerEntry, Role, Site};
 
-/// A certificate for servers alone.
+/// A certificate for servers only.
 fn server_only(authority: &Authority, ssid: &str) -> Issued {
     authority.issue(&Request { client: false, ..Request::new("server only").ssid(ssid) }).unwrap()
 }
@@ -91,7 +91,7 @@ fn what_the_setting_allows_one_partner_it_does_not_allow_another() {
     site.end();
 }
 
-/// A partner that speaks TLS 1.2 with these suites alone.
+/// A partner that only has these suites of TLS 1.2.
 fn with_suites(site: &Site, ssid: &str, suites: &str) -> Partner {
     let identity = site.certificate("old", ssid).unwrap();
     let tls = identity.tls(&site.authority).unwrap().only(SslVersion::TLS1_2);
@@ -104,7 +104,7 @@ fn with_suites(site: &Site, ssid: &str, suites: &str) -> Partner {
 const CBC: &str = "ECDHE-ECDSA-AES128-SHA256";
 
 #[test]
-fn a_partner_with_cbc_alone_is_named_what_it_offers_and_let_in_by_setting() {
+fn a_partner_with_cbc_only_is_refused_with_its_offer_and_accepted_by_setting() {
     let mut site = Builder::new("suites-modern").prepare().unwrap();
     site.launch().unwrap();
     let mark = site.mark(Role::Server);
@@ -125,7 +125,7 @@ fn a_partner_with_cbc_alone_is_named_what_it_offers_and_let_in_by_setting() {
     for suites in [CBC.to_owned(), format!("{CBC}:ECDHE-ECDSA-AES128-GCM-SHA256")] {
         assert!(with_suites(&site, "O0013OLD", &suites).call().ending.is_normal(), "{suites}");
     }
-    // The other partner gets a modern suite, whatever its order is.
+    // The other partner gets a modern suite, independent of its order.
     assert!(
         with_suites(&site, "O0013ACME", &format!("{CBC}:ECDHE-ECDSA-AES128-GCM-SHA256"))
             .call()
@@ -151,7 +151,7 @@ fn the_setting_for_all_partners_allows_old_suites_outward_too() {
     site.end();
 }
 
-/// A TLS 1.2 server that lacks RFC 5746, as far as its ServerHello; gives its port.
+/// A TLS 1.2 server without RFC 5746, up to its ServerHello; returns its port.
 fn without_secure_renegotiation() -> u16 {
     let listener = TcpListener::bind((outward::HOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -170,7 +170,7 @@ fn without_secure_renegotiation() -> u16 {
 }
 
 #[test]
-fn a_partner_without_secure_renegotiation_is_told_apart_with_the_remedy() {
+fn a_partner_without_secure_renegotiation_is_recognised_with_the_remedy() {
     let mut site = outward::prepare("no-rfc-5746");
     let port = without_secure_renegotiation();
     outward::add(&site, "old", port, &[]);
@@ -180,7 +180,7 @@ fn a_partner_without_secure_renegotiation_is_told_apart_with_the_remedy() {
         let mark = site.mark(Role::Server);
         assert!(!outward::station(&name, outward::connect(&site)).call().is_good());
         let line = site.wait_log_after(Role::Server, mark, &format!("session_refused*reason={reason} "));
-        // The one that is borne gets as far as this server goes.
+        // The session of the accepted partner continues until this server ends it.
         assert_eq!(
             line.contains("lacks RFC 5746") && line.contains("--legacy-suites yes"),
             name == "old",

@@ -1,6 +1,6 @@
 //! The API's log. It writes each line with one write(2), to standard error or to the file that the settings name.
-//! `serve` owns it and hands it the settings every few seconds; it then opens the file anew if somebody moved it. It
-//! rolls a full file. It never holds a token, a password or a key.
+//! `serve` owns it and passes it the settings every few seconds; it then opens the file again if somebody has moved it.
+//! It rolls a full file. It never contains a token, a password or a key.
 
 use crate::owner;
 use common::sys::localtime;
@@ -19,11 +19,11 @@ const LARGEST: u64 = 10_000_000;
 /// Files in all: the log itself, and `.1` to `.5`.
 const FILES: u32 = 6;
 
-/// Where lines go.
+/// The destination of the lines.
 struct ApiLog {
     /// None: standard error.
     file: Mutex<Option<LogFile>>,
-    /// The file that the settings name could not be opened the last time.
+    /// The file that the settings name could not be opened at the last attempt.
     unusable: AtomicBool,
 }
 
@@ -32,12 +32,12 @@ static LOG: ApiLog = ApiLog { file: Mutex::new(None), unusable: AtomicBool::new(
 /// Makes this the process's log. Lines go to standard error until `configure`.
 pub(crate) fn start() {
     localtime::load_zone();
-    // Fails only when it is the log already.
+    // Fails only if it is the log already.
     let _ = log::set_logger(&LOG);
     log::set_max_level(LevelFilter::Info);
 }
 
-/// Takes the settings over. A file that cannot be opened: standard error, and the reason there.
+/// Applies the settings. If a file cannot be opened, lines go to standard error, also the reason.
 pub(crate) fn configure(path: &str, level: &str) {
     log::set_max_level(level.parse().unwrap_or(LevelFilter::Info));
     let opened = match path {
@@ -57,7 +57,7 @@ pub(crate) fn configure(path: &str, level: &str) {
 
 impl Log for ApiLog {
     fn enabled(&self, metadata: &Metadata) -> bool {
-        // Our own lines as the level says; of the libraries below only what is wrong.
+        // Our own lines by the level; from libraries only warnings and errors.
         metadata.target().starts_with("os4xapi") || metadata.level() <= Level::Warn
     }
 
@@ -80,7 +80,7 @@ impl Log for ApiLog {
     fn flush(&self) {}
 }
 
-/// A log file, its octets counted.
+/// A log file, with the number of its octets.
 struct LogFile {
     path: PathBuf,
     file: File,
@@ -107,7 +107,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Each file moves up by one number, and the oldest goes. What cannot be moved stays, and is written on.
+    /// Each file gets the next number, and the oldest is removed. A file that cannot be moved stays, and is written on.
     fn roll(&mut self) {
         for number in (0..FILES - 1).rev() {
             // The first files of a new log are missing.
@@ -146,7 +146,7 @@ fn line(record: &Record) -> String {
         std::process::id()
     );
     let text = record.args().to_string();
-    // Values are escaped where they enter; this keeps a library's words on their line too.
+    // Values are escaped where they enter; this keeps a library's words on one line, too.
     line.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
     line.push('\n');
     line
@@ -161,7 +161,7 @@ mod tests {
     fn a_full_file_is_rolled_and_six_are_kept() {
         let scratch = Scratch::new();
         let path = scratch.path("api.log");
-        // Two lines of two octets fill a file; a line that is too long has one of its own.
+        // Two lines of two octets fill a file; a line that is too long has a file of its own.
         let mut file = LogFile::open(&path).unwrap();
         for line in 'a'..='m' {
             file.write(format!("{line}\n").as_bytes(), 4).unwrap();

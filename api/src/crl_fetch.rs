@@ -1,9 +1,9 @@
 //! Downloads CRLs from their distribution URLs, checks them against the trusted certificates and stores the newest. Run
 //! by the time slice worker of `serve` and by `crl fetch`, a few downloads at a time. Never stores a CRL whose issuer
-//! is not trusted, even if an operator named the URL.
+//! is not trusted, even if an operator named the URL. A stored CRL reaches the server as part of the configuration.
 
-use crate::causes::on_one_line;
 use crate::db::{Change, Db, DbError};
+use crate::error_text::on_one_line;
 use crate::http::proxy::Proxies;
 use crate::http::{Client, HttpError, Reach};
 use crate::pki::PkiError;
@@ -11,6 +11,7 @@ use crate::pki::facts::CrlFacts;
 use crate::pki::issuers::crl_issuer_is_trusted;
 use crate::pki::read;
 use crate::settings::Values;
+use crate::store::crl_urls::Due;
 use crate::store::crls::{self, Kept};
 use crate::store::{certificates, crl_urls, intermediates};
 use axum::body::Bytes;
@@ -23,11 +24,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// One download, redirects included, of a CRL of at most `USUAL`; a larger one has so much more time.
+/// Time for one download, with redirects, of a CRL of at most `USUAL`; a larger CRL has more time in proportion.
 const DEADLINE: Duration = Duration::from_mins(1);
-/// Usual bound of a CRL, MiB.
+/// Time to check and store it.
+const TO_STORE: Duration = Duration::from_secs(30);
+/// Usual limit of a CRL, MiB.
 const USUAL: u32 = 10;
-/// Downloads at a time, of at most `USUAL` each; fewer where they may be larger.
+/// Downloads at the same time, of at most `USUAL` each; fewer if they may be larger.
 const AT_A_TIME: u32 = 4;
 /// Least time between two downloads from a URL that works, seconds.
 const AGAIN: i64 = 900;
@@ -35,12 +38,12 @@ const AGAIN: i64 = 900;
 const FIRST_PAUSE: i64 = 60;
 const LAST_PAUSE: i64 = 3_600;
 
-/// Why a URL gave no CRL.
+/// Why there is no CRL from a URL.
 #[derive(Debug)]
 pub(crate) enum FetchError {
     /// The download failed.
     Http(HttpError),
-    /// What came is no CRL.
+    /// The answer is not a CRL.
     Unreadable(ErrorStack),
     /// PEM without a CRL in it.
     Nothing,
@@ -102,7 +105,7 @@ impl From<PkiError> for FetchError {
     }
 }
 
-/// A CRL that was downloaded, and what became of it.
+/// A CRL that was downloaded, and the result of storing it.
 #[derive(Debug)]
 pub(crate) struct Taken {
     /// The CRL.
@@ -111,19 +114,19 @@ pub(crate) struct Taken {
     pub(crate) kept: Kept,
 }
 
-/// What became of a URL.
+/// The result of a URL.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     /// The URL.
     pub(crate) url: String,
     /// Its CRL.
     pub(crate) outcome: Result<Taken, FetchError>,
-    /// It failed just so the last time.
+    /// The last download failed in the same way.
     pub(crate) is_old_news: bool,
 }
 
 impl Fetched {
-    /// The daemons are to see it: what changes nothing makes no new generation.
+    /// Whether the daemons have to see it: otherwise there is no new generation.
     pub(crate) fn is_news(&self) -> bool {
         matches!(self.outcome, Ok(Taken { kept: Kept::First | Kept::Newer, .. }))
     }
@@ -168,21 +171,22 @@ impl From<HttpError> for RoundError {
     }
 }
 
-/// A CRL that came from a URL and is its issuer's, or why none did.
+/// A CRL from a URL that its issuer has signed, or the reason why there is none.
 #[derive(Debug)]
 pub(crate) struct Download {
     url: String,
     crl: Result<CrlFacts, FetchError>,
 }
 
-/// Downloads from each of `urls`, and tells what became of each as soon as it is stored.
+/// Downloads from each URL that is `due` and from which no other `serve` downloads; gives the result of each as soon as
+/// it is stored.
 pub(crate) async fn fetch(
     db: &Db,
     values: &Values,
-    urls: Vec<String>,
+    due: Vec<Due>,
     mut tell: impl FnMut(Fetched),
 ) -> Result<(), RoundError> {
-    let mut round = Round::begin(values, urls)?;
+    let mut round = Round::of(values, due.into_iter().map(Turn::Due).collect())?;
     while let Some(download) = round.next(db).await? {
         let mut change = db.unseen_change().await?;
         let fetched = keep(&mut change, values, download).await?;
@@ -195,35 +199,48 @@ pub(crate) async fn fetch(
     Ok(())
 }
 
-/// Downloads, a few at a time. Stores nothing.
+/// A download to be done.
+enum Turn {
+    /// An operator wants it now.
+    Wanted(String),
+    /// It is due; it has to be claimed first.
+    Due(Due),
+}
+
+/// Downloads, a few at the same time. Stores nothing but its claims.
 pub(crate) struct Round {
     client: Arc<Client>,
     /// The setting `proxy_crl_max_size`.
     most: u32,
-    waiting: std::vec::IntoIter<String>,
+    waiting: std::vec::IntoIter<Turn>,
     running: JoinSet<(String, Result<Bytes, HttpError>)>,
 }
 
 impl Round {
-    /// From each of `urls`.
+    /// Downloads from each of `urls`.
     pub(crate) fn begin(values: &Values, urls: Vec<String>) -> Result<Self, RoundError> {
+        Self::of(values, urls.into_iter().map(Turn::Wanted).collect())
+    }
+
+    fn of(values: &Values, turns: Vec<Turn>) -> Result<Self, RoundError> {
         let reach = if values.yes("proxy_crl_allow_private") { Reach::Anywhere } else { Reach::PublicOnly };
         let proxies = Proxies::of(|name| values.text(name)).map_err(HttpError::from)?;
         Ok(Self {
             client: Arc::new(Client::new(reach, proxies)?),
             most: values.number("proxy_crl_max_size"),
-            waiting: urls.into_iter(),
+            waiting: turns.into_iter(),
             running: JoinSet::new(),
         })
     }
 
-    /// What came from one more of them; none: that were all.
+    /// The result of one more of them; none: there are no more.
     pub(crate) async fn next(&mut self, db: &Db) -> Result<Option<Download>, DbError> {
         let bounds = Bounds::of(self.most);
         loop {
             while self.running.len() < bounds.at_a_time
-                && let Some(url) = self.waiting.next()
+                && let Some(turn) = self.waiting.next()
             {
+                let Some(url) = take(db, turn, bounds.deadline).await? else { continue };
                 let client = Arc::clone(&self.client);
                 self.running.spawn(async move {
                     let got = client.get(&url, bounds.octets, bounds.deadline).await;
@@ -236,14 +253,26 @@ impl Round {
                     let crl = judge(db, self.most, got).await?;
                     return Ok(Some(Download { url, crl }));
                 }
-                // A download that panicked is none; the next round tries again.
+                // A download that panicked gives no result; the next round tries again.
                 Some(Err(_)) => {}
             }
         }
     }
 }
 
-/// What the setting `proxy_crl_max_size` means for downloads.
+/// The next URL; none if another `serve` downloads from it. If this process ends, its claim is left, and expires soon
+/// after the download would have ended.
+async fn take(db: &Db, turn: Turn, deadline: Duration) -> Result<Option<String>, DbError> {
+    match turn {
+        Turn::Wanted(url) => Ok(Some(url)),
+        Turn::Due(due) => {
+            let seconds = i64::try_from((deadline + TO_STORE).as_secs()).unwrap_or(i64::MAX);
+            Ok(crl_urls::claim(db, &due, seconds).await?.then_some(due.url))
+        }
+    }
+}
+
+/// The effect of the setting `proxy_crl_max_size` on downloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Bounds {
     octets: usize,
@@ -252,7 +281,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// `size`: the setting, MiB. Memory stays bounded, and a slow line has time.
+    /// `size`: the setting, MiB. Memory is limited, and a slow line has time.
     fn of(size: u32) -> Self {
         let at_a_time = (AT_A_TIME * USUAL / size.max(1)).clamp(1, AT_A_TIME);
         Self {
@@ -263,7 +292,7 @@ impl Bounds {
     }
 }
 
-/// The CRL that came, if its issuer has signed it.
+/// The downloaded CRL, if its issuer has signed it.
 async fn judge(
     db: &Db,
     most: u32,
@@ -276,14 +305,14 @@ async fn judge(
         Err(error) => return Ok(Err(FetchError::Http(error))),
         Ok(octets) => octets,
     };
-    let mut connection = db.connection().await?;
+    let mut connection = db.snapshot().await?;
     let trusted = certificates::trusted(&mut connection).await?;
-    // One that cannot be read is named when the configuration is handed out.
+    // A certificate that cannot be read is reported when the configuration is handed out.
     let (issuers, _) = intermediates::issuers(&mut connection, &trusted).await?;
     Ok(check(&octets, &issuers))
 }
 
-/// Stores what came from a URL if it is the newest, and notes how that went.
+/// Stores a downloaded CRL if it is the newest, and notes the result.
 pub(crate) async fn keep(
     change: &mut Change,
     values: &Values,
@@ -325,8 +354,8 @@ fn check(octets: &[u8], issuers: &[X509]) -> Result<CrlFacts, FetchError> {
     Ok(facts)
 }
 
-/// When to download again: at the maximum age, or when a tenth of the CRL's life is left, whichever comes first. A CRL
-/// in its last tenth, or beyond, is looked after every `AGAIN` seconds.
+/// The time of the next download: at the maximum age, or when a tenth of the CRL's life is left, whichever comes first.
+/// In its last tenth, or after it, a CRL is downloaded every `AGAIN` seconds.
 fn next_fetch(now: i64, last_update: i64, next_update: Option<i64>, max_age: i64) -> i64 {
     let renewal = next_update.map_or(i64::MAX, |next| next - (next - last_update).max(0) / 10);
     renewal.min(now + max_age).max(now + AGAIN.min(max_age))
@@ -354,7 +383,7 @@ mod tests {
         // In its last tenth, and after its end.
         assert_eq!(week(9 * DAY + 1), now + AGAIN);
         assert_eq!(week(20 * DAY), now + AGAIN);
-        // The maximum age comes first, and holds alone where there is no nextUpdate.
+        // The maximum age comes first; without nextUpdate it is the only rule.
         assert_eq!(next_fetch(now, now, Some(now + 10 * DAY), DAY), now + DAY);
         assert_eq!(next_fetch(now, now, None, DAY), now + DAY);
         assert_eq!(next_fetch(now, now - DAY, Some(now - 1), 600), now + 600);

@@ -1,34 +1,63 @@
-//! Everything that ends: certificates, CRLs, licences, and what an operator has given an end. Reads the database; tells
-//! of each what to do about it.
+//! Everything that expires: certificates, CRLs, licences, and entries with an end that an operator has set. Reads the
+//! database; gives for each what to do about it.
 
 use crate::db::DbError;
-use crate::pki::facts::Facts;
+use crate::pki::facts::{Facts, SOON};
 use crate::store::audit::{self, Filter};
 use crate::store::certificates::{self, Usage};
 use crate::store::{bans, crls, ignores, old_tokens, partners, proxies};
 use common::config::Trusted;
+use common::text::clock::DAY;
 use openssl::x509::X509;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::AnyConnection;
 use std::collections::BTreeMap;
 
-/// Something that ends.
+/// Something that expires.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct End {
     /// Its kind, in words.
     pub(crate) what: &'static str,
-    /// Whose it is, or its name.
+    /// Its owner, or its name.
     pub(crate) name: String,
     /// Seconds since 1970-01-01 UTC; none: it cannot be read.
     pub(crate) ends: Option<i64>,
-    /// Nobody has to do anything.
+    /// There is nothing to do.
     pub(crate) by_itself: bool,
     /// What to do, or what happens.
     pub(crate) renewal: String,
 }
 
-/// Everything that ends, the next end first.
+/// Something that expires, seen at a given time.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listed {
+    #[serde(flatten)]
+    pub(crate) end: End,
+    /// Days that are left.
+    pub(crate) days: Option<i64>,
+    /// `good`, `soon`, `ended`, or `unreadable`.
+    pub(crate) state: &'static str,
+}
+
+impl Listed {
+    /// Seen from now.
+    pub(crate) fn of(end: End, now: i64) -> Self {
+        let days = end.ends.map(|ends| (ends - now).div_euclid(DAY));
+        Self { end, days, state: days.map_or("unreadable", state) }
+    }
+}
+
+/// The word for this number of days until an end: `good`, `soon` or `ended`.
+pub(crate) fn state(days: i64) -> &'static str {
+    match days {
+        ..0 => "ended",
+        0..SOON => "soon",
+        _ => "good",
+    }
+}
+
+/// Everything that expires, the earliest date first.
 pub(crate) async fn ends(connection: &mut AnyConnection) -> Result<Vec<End>, DbError> {
     let mut all = Vec::new();
     add_own(connection, &mut all).await?;
@@ -44,7 +73,7 @@ fn renewed(what: &'static str, name: String, ends: Option<i64>, renewal: &str) -
     End { what, name, ends, by_itself: false, renewal: renewal.to_owned() }
 }
 
-/// Something that needs nobody.
+/// Something for which there is nothing to do.
 fn by_itself(what: &'static str, name: String, ends: Option<i64>, renewal: &str) -> End {
     End { what, name, ends, by_itself: true, renewal: renewal.to_owned() }
 }
@@ -65,7 +94,12 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
         let Some(issued) = certificates::get(connection, usage).await? else { continue };
         let chain = X509::stack_from_pem(issued.certificate.as_bytes()).unwrap_or_default();
         if chain.is_empty() {
-            all.push(renewed("certificate", usage.word().to_owned(), None, "it cannot be read: set it anew"));
+            all.push(renewed(
+                "certificate",
+                usage.word().to_owned(),
+                None,
+                "it cannot be read: set it again",
+            ));
         }
         for (position, certificate) in chain.iter().enumerate() {
             let Ok(facts) = Facts::of(certificate) else { continue };
@@ -77,9 +111,12 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
                 Usage::Https => {
                     renewed("https certificate", name, ends, "os4xapi cert set https --chain FILE --key FILE")
                 }
-                Usage::Ca => {
-                    renewed("own CA", name, ends, "a new database: os4xapi init, and all clients anew")
-                }
+                Usage::Ca => renewed(
+                    "own CA",
+                    name,
+                    ends,
+                    "a new database: os4xapi init, then set up all clients again",
+                ),
                 Usage::Own | Usage::Next if position > 0 => {
                     renewed("issuer of our certificate", name, ends, "it comes with our next certificate")
                 }
@@ -92,7 +129,7 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
     Ok(())
 }
 
-/// What decides whether a partner is accepted.
+/// The certificates and CRLs that decide whether a partner is accepted.
 async fn add_partners(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
     for partner in partners::all(connection).await? {
         for pin in &partner.pins {
@@ -114,9 +151,9 @@ async fn add_partners(connection: &mut AnyConnection, all: &mut Vec<End>) -> Res
     Ok(())
 }
 
-/// The newest licence of each server that is listed, as the audit has it.
+/// The newest licence of each server that is listed, from the audit.
 async fn add_licences(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
-    let filter = Filter { act: "licence issue".to_owned(), since: i64::MIN, ..Filter::default() };
+    let filter = Filter { act: "licence issue".to_owned(), ..Filter::default() };
     let mut newest = BTreeMap::new();
     for row in audit::list(connection, &filter, u32::MAX).await? {
         let new: BTreeMap<String, Value> = serde_json::from_str(&row.entry.new).unwrap_or_default();
@@ -134,7 +171,7 @@ async fn add_licences(connection: &mut AnyConnection, all: &mut Vec<End>) -> Res
     Ok(())
 }
 
-/// What an operator has given an end.
+/// Entries with an end that an operator has set.
 async fn add_given(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
     for ban in bans::all(connection).await?.into_iter().filter(|ban| ban.until.is_some()) {
         all.push(by_itself("ban", ban.network, ban.until, "it is let in again"));

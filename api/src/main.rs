@@ -1,24 +1,28 @@
-//! os4xapi: the backend of OS4X SmartProxy. It is the service that the daemons ask (`serve`), and the commands with
-//! which an operator manages its database. Reading order: `cli` (all commands), `settings`, `db`, `store`, `pki`,
-//! `serve`. It has one thread, besides those of SQLite and of name lookups. The only process that it starts is the
-//! operator's event script.
+//! os4xapi: the backend of OS4X SmartProxy: the service that the daemons call (`serve`), and the commands with which an
+//! operator manages its database. Reading order: `cli` (all commands), `settings`, `db`, `store`, `pki`, `serve`,
+//! `panel`. It has one thread, besides those of SQLite, of name lookups and of passwords. The only process that it
+//! starts is the operator's event script.
 
 #![forbid(unsafe_code)]
 
 mod apilog;
-mod causes;
 mod change;
 mod cli;
+mod credentials;
 mod crl_fetch;
+mod date;
 mod db;
+mod error_text;
 mod expiry;
 mod http;
 #[cfg(test)]
 mod man;
 mod owner;
+mod panel;
 mod pki;
 mod serve;
 mod settings;
+mod status;
 mod store;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Tests alone: the man pages say what the code does. The settings in os4xapi.conf(5) are printed from their table. Log
+//! Only for tests: the man pages agree with the code. The settings in os4xapi.conf(5) are printed from their table. Log
 //! events and the members of the protocol are compared with the sources. Commands, functions and errors are compared
 //! beside their own tables, with `read` and `split` from here.
 
@@ -10,20 +10,21 @@ pub(crate) use pages::{read, split};
 
 use crate::settings::{SETTINGS, Setting};
 use common::config::{
-    Ban, CertificateRule, ClientConfig, FileRules, Limits, NamedPem, Partner, ProfileName, ProxyConfig, Tied,
-    Trusted, UsageRule,
+    Ban, CertificateRule, ClientConfig, Confinement, DebuggedPartner, FileRules, Limits, NamedPem, Partner,
+    ProfileName, ProxyConfig, Tied, Trusted, UsageRule,
 };
 use common::oftp::Deviations;
+use common::partner_test::TestStep;
 use common::rpc::{
-    About, Call, CrlUrl, Enrolment, Level, Origin, SessionBegin, SessionEnd, SessionEvent, ShownDeviations,
-    SystemLog, Transfer, TransferResult,
+    About, Act, ActKind, ActOutcome, Call, CrlUrl, Enrolment, Level, Origin, SessionBegin, SessionEnd,
+    SessionEvent, ShownDeviations, SystemLog, Transfer, TransferResult, WaitAnswer,
 };
 use pages::{filled, hold};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What follows `start` in the lines that begin with it.
+/// The rest of the lines that begin with `start`.
 fn lines_after<'a>(page: &'a str, start: &'a str) -> impl Iterator<Item = &'a str> {
     page.lines().filter_map(move |line| line.strip_prefix(start))
 }
@@ -90,7 +91,7 @@ fn the_protocol_page_names_every_member() {
     }
 }
 
-/// One value of everything that travels.
+/// One value of everything that is sent.
 fn samples() -> Vec<Value> {
     let pem = NamedPem { name: String::new(), pem: String::new() };
     let partner = Partner {
@@ -111,6 +112,7 @@ fn samples() -> Vec<Value> {
         files: FileRules { max_size: Some(1 << 20), names: vec!["ORDER*".to_owned()] },
         networks: vec!["203.0.113.0/24".to_owned()],
     };
+    let debugged = DebuggedPartner { partner: String::new(), until: 1, seconds: 1 };
     let config = ProxyConfig {
         generation: 1,
         tcp_port_tls: 1,
@@ -127,8 +129,10 @@ fn samples() -> Vec<Value> {
         tls_ignore_crl_unavailability: true,
         outgoing_allow_local: true,
         bans: vec![Ban { network: String::new(), until: Some(1) }],
+        debug: vec![debugged.clone()],
         penalty_exempt: vec!["127.0.0.0/8".to_owned()],
         proxy_max_config_age: 1,
+        sandbox: Confinement::Sandbox,
         limits: Limits::default(),
     };
     let client = ClientConfig {
@@ -139,6 +143,8 @@ fn samples() -> Vec<Value> {
         listen_port: None,
         networks: Vec::new(),
         tied: vec![Tied { listen_ip: None, listen_port: 1, partner: String::new(), networks: Vec::new() }],
+        debug: vec![debugged],
+        sandbox: Confinement::Sandbox,
         limits: Limits::default(),
     };
     let enrolment =
@@ -149,11 +155,27 @@ fn samples() -> Vec<Value> {
         serde_json::to_value(enrolment),
         serde_json::to_value(Call::ProxyEnrol { public_key: String::new(), renewal: true }),
         serde_json::to_value(Call::ProxyCrlUrl(CrlUrl { url: String::new(), issuers: vec![String::new()] })),
+        serde_json::to_value(wait_answer()),
+        serde_json::to_value(Call::ProxyWait { generation: 1, seconds: 1, acts: ActKind::all() }),
+        serde_json::to_value(outcome()),
         serde_json::to_value(system_log()),
         serde_json::to_value(session_events()),
     ]
     .map(Result::unwrap)
     .to_vec()
+}
+
+fn wait_answer() -> WaitAnswer {
+    let kinds =
+        [ActKind::EndSession { session: String::new() }, ActKind::TestPartner { partner: String::new() }];
+    let acts = kinds.map(|kind| Act { number: 1, administrator: String::new(), kind });
+    WaitAnswer { generation: 1, acts: acts.to_vec() }
+}
+
+fn outcome() -> ActOutcome {
+    let word = || "x".to_owned();
+    let step = TestStep { step: word(), good: false, ms: 1, reason: word(), text: word() };
+    ActOutcome { number: 1, done: true, text: word(), steps: vec![step] }
 }
 
 fn system_log() -> SystemLog {

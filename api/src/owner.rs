@@ -1,5 +1,5 @@
-//! Whose the files of the backend are. What root makes belongs to the owner of its folder, as the files of the daemons
-//! do, so that a `serve` that runs as that owner can go on with it. Takes nothing from anybody but root.
+//! The owner of the backend's files. Files that root makes are given to the owner of their folder, as the daemons do,
+//! so that a `serve` that runs as that owner can use them. Changes only files of root.
 
 use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 use std::fs::{File, OpenOptions};
@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
-/// Gives the open file at `path` to the owner of its folder, if it is root's and this process runs as root.
+/// Gives the open file at `path` to the owner of its folder, if it belongs to root and this process runs as root.
 pub(crate) fn give(file: &File, path: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
@@ -20,7 +20,7 @@ pub(crate) fn give(file: &File, path: &Path) -> io::Result<()> {
     fchown(file, Some(folder.uid()), Some(folder.gid()))
 }
 
-/// The same for a file that is there already. What cannot be given stays as it is.
+/// The same for an existing file. If it cannot be given, it is not changed.
 pub(crate) fn give_existing(path: &Path) {
     if !geteuid().is_root() {
         return;
@@ -34,7 +34,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Why this user cannot work on the first of `files` that is not for it, or in their folder, and what to do.
+/// Why this user cannot use the first inaccessible file of `files`, or their folder, and what to do.
 pub(crate) fn obstacle<'a>(files: impl IntoIterator<Item = &'a Path>) -> Option<String> {
     let both = AccessFlags::R_OK | AccessFlags::W_OK;
     for file in files {

@@ -1,22 +1,23 @@
-//! `-U`: the backend's URL with user and password taken out of it. Pure; repeats nothing, since both are secrets.
+//! `-U`: the backend's URL, with user and password separated from it. Pure; never repeats the values, because both may
+//! be secret.
 
 use common::process::options::{host_and_port, port};
 use common::secret::Secret;
 use common::text::hex;
 use common::text::host::is_host;
 
-/// `-U`, user and password taken out of it.
+/// `-U`, with user and password separated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BackendUrl {
-    /// The URL to POST to. Holds no secret.
+    /// The URL to POST to. It has no secret.
     pub(crate) url: String,
     /// `user:password` for Basic authentication, percent-decoded.
     pub(crate) credentials: Option<Secret>,
 }
 
 impl BackendUrl {
-    /// `https://[user[:password]@]host[:port][/path]`. The user information ends at the last `@` before the path and
-    /// its first `:` parts user and password, so that a password may hold both as they are.
+    /// `https://[user[:password]@]host[:port][/path]`. The user information ends at the last `@` before the path, and
+    /// its first `:` separates user and password, so that a password may contain both characters unescaped.
     pub(crate) fn parse(url: &str) -> Option<Self> {
         let scheme = url.get(..8).filter(|scheme| scheme.eq_ignore_ascii_case("https://"))?;
         let rest = url.get(scheme.len()..)?;
@@ -33,7 +34,7 @@ impl BackendUrl {
     }
 }
 
-/// In a URL a bare IPv6 address is none.
+/// An IPv6 address without brackets is not allowed in a URL.
 fn name_and_port(place: &str) -> Option<(&str, Option<u16>)> {
     match place.split_once(':') {
         Some((host, number)) => Some((host, Some(port(number)?))),
@@ -44,12 +45,12 @@ fn name_and_port(place: &str) -> Option<(&str, Option<u16>)> {
 fn credentials(text: &str) -> Option<Secret> {
     let (user, password) = text.split_once(':').unwrap_or((text, ""));
     let (user, password) = (percent_decoded(user)?, percent_decoded(password)?);
-    // Basic authentication (RFC 7617) has no way to write such a user.
+    // Basic authentication (RFC 7617) cannot send such a user.
     let writable = !user.is_empty() && !user.contains(':');
     writable.then(|| Secret::new([user.as_str(), password.as_str()].join(":")))
 }
 
-/// Decodes `%` and two hex digits; any other `%` stands for itself.
+/// Decodes `%` with two hex digits; any other `%` stays as it is.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

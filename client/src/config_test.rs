@@ -1,11 +1,11 @@
-//! `-t`: what a start would need, looked at without a start. The options were read by then, with the file of `-T`.
+//! `-t`: checks everything that a start needs, without a start. The options, with the file of `-T`, were read before.
 
 use common::process::config_test::ConfigTest;
+use common::process::end_reasons::Status;
 use common::process::options::print;
 use common::process::site::Site;
-use common::process::status::Status;
 
-/// Tells what is right and what is wrong.
+/// Prints the results, good and bad.
 pub(crate) fn run(site: &Site) -> Status {
     let mut test = ConfigTest::begin(site);
     if test.daemon_runs() {

@@ -3,12 +3,13 @@
 use crate::backend::Access;
 use crate::options::Options;
 use crate::parent::{Parent, Route};
-use common::log::{Event, events};
+use common::log::{Event, catalogue};
+use common::process::end_reasons::Status;
 use common::process::options::complain;
 use common::process::pidfile::PidFile;
 use common::process::site::Site;
 use common::process::startup;
-use common::process::status::Status;
+use common::sandbox::Support;
 use common::session::end_lines::EndLines;
 
 /// Becomes the daemon; returns when it was told to end, could not start, or lost the server.
@@ -20,9 +21,10 @@ pub(crate) fn run(site: &Site, options: Options) -> Status {
         Ok(started) => started,
         Err(status) => return status,
     };
-    Event::new(&events::DAEMON_START)
+    Event::new(&catalogue::DAEMON_START)
         .field("version", env!("CARGO_PKG_VERSION"))
         .field("user", &started.user)
+        .field_display("sandbox", Support::of_kernel())
         .log();
     let Options { backend, token, server_host, server_port, outgoing, mode: _ } = options;
     let access = Access { url: backend.url, credentials: backend.credentials, token };

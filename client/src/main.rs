@@ -1,4 +1,4 @@
-//! os4x_proxyclient2, the daemon inside: reads the command line and acts on it. The rest is in the modules.
+//! os4x_proxyclient2, the daemon inside: reads the command line and does what it asks for. The rest is in the modules.
 #![forbid(unsafe_code)]
 
 mod backend;
@@ -10,13 +10,13 @@ mod options;
 mod parent;
 mod session;
 
+use common::process::end_reasons::Status;
 use common::process::options::{complain, print};
 use common::process::startup;
-use common::process::status::Status;
 use common::sys;
 use options::Action;
 
-/// Freed heap memory is wiped.
+/// Wipes freed heap memory.
 #[global_allocator]
 static HEAP: sys::WipedHeap = sys::WipedHeap;
 

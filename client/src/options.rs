@@ -1,6 +1,6 @@
-//! The client's command line: the options of the product's documentation (`t/documented` holds its help text), and
-//! what came later. Only reads it (and the file of `-T @FILE`); `main` acts. Nothing here repeats a value, since URL
-//! and token hold secrets.
+//! The client's command line: the documented options (`t/documented` has their help text) and later ones. This module
+//! only reads it (and the file of `-T @FILE`); `main` acts. It never repeats a value, because URL and token contain
+//! secrets.
 
 use crate::backend_url::BackendUrl;
 use common::process::options::{INTERNAL_PORT, UsageError, host_and_port};
@@ -11,7 +11,7 @@ use getopts::Options as Grammar;
 use std::ffi::OsString;
 use std::net::{IpAddr, UdpSocket};
 
-/// The documented text, and after it what came later.
+/// The documented text, followed by later options.
 pub(crate) const HELP: &str = concat!(
     "OS4X Proxy client build ",
     env!("OS4X_BUILD"),
@@ -45,13 +45,13 @@ pub(crate) enum Action {
     Help,
     /// `-v`
     Version,
-    /// `-t`, and a daemon could be started with these options.
+    /// `-t`, with options that are valid for a start.
     Test,
-    /// Be the daemon.
+    /// Run the daemon.
     Run(Options),
 }
 
-/// How to be the daemon.
+/// How to run the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     /// The backend (`-U`).
@@ -68,7 +68,7 @@ pub(crate) struct Options {
     pub(crate) mode: Mode,
 }
 
-/// The options that the daemon cannot do without.
+/// The mandatory options.
 const MANDATORY: [(&str, &str); 3] =
     [("U", "-U <URL>"), ("S", "-S <proxyserver>"), ("T", "-T <security token>")];
 
@@ -124,7 +124,7 @@ fn server_address(text: &str) -> Option<(String, u16)> {
     is_host(host).then(|| (host.to_owned(), number.unwrap_or(INTERNAL_PORT)))
 }
 
-/// An address of this host: the kernel is asked, by binding a port of its choice.
+/// An address of this host; this is checked by binding a socket to it.
 fn outgoing(text: &str) -> Result<IpAddr, UsageError> {
     let wanted = |wanted| UsageError::Value { option: "-o", wanted };
     let address: IpAddr = text.parse().map_err(|_| wanted("an IP address"))?;
@@ -134,7 +134,7 @@ fn outgoing(text: &str) -> Result<IpAddr, UsageError> {
     Ok(address)
 }
 
-/// The token itself, or `@` and the name of a file with nothing but the token and, maybe, a line end.
+/// The token itself, or `@` and the name of a file that contains only the token and perhaps a line end.
 fn token(text: &str) -> Result<Secret, UsageError> {
     let read;
     let token = match text.strip_prefix('@') {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_may_stand_in_a_file() {
+    fn the_token_may_be_in_a_file() {
         let file = std::env::temp_dir().join(format!("os4x-token-{}", std::process::id()));
         std::fs::write(&file, "from-file\n").unwrap();
         let options = run(&format!("-U https://a/ -S dmz -T @{}", file.display()));

@@ -1,4 +1,4 @@
-//! What the checker costs, beside what decryption of the same octets costs on the same core in the same run.
+//! Compares the cost of the checker with the cost of decrypting the same octets, on the same core in the same run.
 //!
 //! `scripts/bench checker` runs it. Rounds of all cases take turns, so that a busy machine is busy for all of them;
 //! the best round counts. Exits 1 if uncompressed DATA costs a tenth of AES-256-GCM or more.
@@ -66,7 +66,7 @@ fn measure() -> Result<bool, Error> {
     Ok(within)
 }
 
-/// Time that this thread had a core: what others do on the machine does not count.
+/// CPU time of this thread: other processes on the machine do not count.
 fn cpu_time() -> Result<TimeSpec, Error> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?)
 }
@@ -100,7 +100,7 @@ fn decryption() -> Result<Case, Error> {
     })
 }
 
-/// A file of such buffers, without end: the session has begun before the clock does.
+/// A file of such buffers that never ends: the session has begun before the clock starts.
 fn transfer(name: &'static str, format: &str, oeb: &[u8]) -> Result<Case, Error> {
     let stb = stb(oeb);
     let mut checker = started()?;
@@ -139,7 +139,7 @@ fn small_commands() -> Case {
     Case { name: "EERP and RTR", octets, round: Box::new(round), nanoseconds: Vec::new() }
 }
 
-/// As a relay does: measure the buffer at hand, then judge it.
+/// Does what a relay does: it measures the buffer at hand, then judges it.
 fn pass(checker: &mut Checker, side: Side, stb: &[u8]) -> Result<(), Error> {
     checker.frame(side, stb)?.ok_or("a buffer was not whole")?;
     checker.judge(side, stb)?;

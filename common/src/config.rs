@@ -1,62 +1,18 @@
-//! The configuration that the backend sends to the daemons, as JSON; os4xapi-protocol(5) describes it. All are plain
-//! values. A field that the backend has a setting for (table `os4x_configuration`) has the name of the setting.
+//! The configuration that the backend sends to the daemons, as JSON; os4xapi-protocol(5) describes it. All types are
+//! plain values. A field that has a setting in the backend (table `os4x_configuration`) has the setting's name.
+
+mod fault;
+mod limits;
+
+pub use fault::ConfigFault;
+pub use limits::{LIMITS, Limit, Limits};
 
 use crate::net::Network;
 use crate::oftp::{Deviations, Profile};
 use crate::secret::Secret;
-use crate::text::shortened;
+use fault::{check, check_networks, check_port};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
-
-/// Why a daemon refuses a configuration.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ConfigFault {
-    /// A number is out of its range: the name, the number, the least and the most.
-    Range(&'static str, u32, u32, u32),
-    /// A network is not in CIDR notation (RFC 4632): the name of the list, and its text, at most 60 octets.
-    Network(&'static str, String),
-    /// The host of the station is empty.
-    NoStation,
-}
-
-impl fmt::Display for ConfigFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Range(name, value, least, most) => {
-                write!(f, "{name} is {value}; it must be {least} to {most}")
-            }
-            Self::Network(list, text) => {
-                write!(f, "{list} holds '{text}', which is no network in CIDR notation")
-            }
-            Self::NoStation => f.write_str("station_host is empty; it must be a name or an address"),
-        }
-    }
-}
-
-impl std::error::Error for ConfigFault {}
-
-fn check(name: &'static str, value: u32, allowed: &RangeInclusive<u32>) -> Result<(), ConfigFault> {
-    if allowed.contains(&value) {
-        return Ok(());
-    }
-    Err(ConfigFault::Range(name, value, *allowed.start(), *allowed.end()))
-}
-
-fn check_port(name: &'static str, port: u16) -> Result<(), ConfigFault> {
-    check(name, port.into(), &(1..=u16::MAX.into()))
-}
-
-fn check_networks<'a>(
-    list: &'static str,
-    mut networks: impl Iterator<Item = &'a String>,
-) -> Result<(), ConfigFault> {
-    match networks.find(|text| text.parse::<Network>().is_err()) {
-        Some(text) => Err(ConfigFault::Network(list, shortened(text.clone(), 60))),
-        None => Ok(()),
-    }
-}
 
 /// One PEM object (RFC 7468: certificate or CRL) and the name that an operator gave it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,13 +23,13 @@ pub struct NamedPem {
     pub pem: String,
 }
 
-/// A certificate that a partner's chain may lead to.
+/// A certificate at which a partner's chain may end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trusted {
     /// The certificate.
     #[serde(flatten)]
     pub certificate: NamedPem,
-    /// It is that of a CA that publishes no CRL: what it issued needs none.
+    /// It is the certificate of a CA that publishes no CRL: the certificates that it issued need none.
     #[serde(default)]
     pub no_crl: bool,
 }
@@ -94,10 +50,10 @@ pub enum CertificateRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum UsageRule {
-    /// That of its role in TLS: clientAuth where the partner connects, serverAuth where we connect to it. A certificate
-    /// without the extension has every usage.
+    /// The usage of its role in TLS: clientAuth where the partner connects, serverAuth where we connect to the partner.
+    /// A certificate without the extension has every usage.
     Client,
-    /// Any: the same for the CAs that have issued it.
+    /// Any usage; the CAs that issued it need none either.
     Any,
 }
 
@@ -113,23 +69,24 @@ pub enum ProfileName {
 }
 
 impl ProfileName {
-    /// What the checker judges by.
-    pub fn but_for(self, allow: Deviations) -> Profile {
+    /// The profile that the checker judges by.
+    pub fn allowing(self, allow: Deviations) -> Profile {
         match self {
             Self::Tolerant => Profile::TOLERANT,
-            Self::Strict => Profile::strict_but(allow),
+            Self::Strict => Profile::strict_except(allow),
         }
     }
 }
 
-/// Which files a partner may send. One that it may not send is refused with SFNA, and the session goes on.
+/// Which files a partner may send. A file that it may not send is refused with SFNA, and the session goes on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FileRules {
-    /// The largest that it may announce, in blocks of 1,024 octets as SFIDFSIZ (RFC 5024 §5.3.3); none: any.
+    /// The largest file that it may announce, in blocks of 1,024 octets as SFIDFSIZ (RFC 5024 §5.3.3); none: any size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_size: Option<u64>,
-    /// Patterns of SFIDDSN, with `*` for any octets and `?` for one; one of them must fit. None: any name.
+    /// Patterns of SFIDDSN, with `*` for any octets and `?` for one octet; the name must match one of them. None: any
+    /// name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
 }
@@ -141,13 +98,32 @@ impl FileRules {
     }
 }
 
-/// A network whose addresses are refused before anything is done for them.
+/// A network whose addresses are refused before the server does anything for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
     /// In CIDR notation.
     pub network: String,
-    /// Its last second, since 1970-01-01 UTC; none: it has no end.
+    /// The last second of the ban, since 1970-01-01 UTC; none: the ban has no end.
     pub until: Option<i64>,
+}
+
+/// A partner whose sessions write DEBUG for a time, on both sides. An older daemon ignores it.
+#[derive(Debug, Clone, Eq, Serialize, Deserialize)]
+pub struct DebuggedPartner {
+    /// Its short name.
+    pub partner: String,
+    /// The last second of it, since 1970-01-01 UTC, by the backend's clock. It also tells two such periods apart.
+    pub until: i64,
+    /// Seconds that were left when the backend answered. A daemon counts these down, since its clock and the backend's
+    /// may differ; it counts one day at most.
+    pub seconds: u32,
+}
+
+/// `seconds` is not compared: it counts down while the period stays the same.
+impl PartialEq for DebuggedPartner {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.partner, self.until) == (&other.partner, other.until)
+    }
 }
 
 /// One row of the partner table.
@@ -165,7 +141,7 @@ pub struct Partner {
     pub pins: Vec<NamedPem>,
     /// How strictly the server checks its messages.
     pub profile: ProfileName,
-    /// Deviations that the profile `Strict` accepts of it nevertheless, by number.
+    /// Deviations that the server accepts from this partner although its profile is `Strict`, by number.
     #[serde(default, skip_serializing_if = "Deviations::is_empty")]
     pub allow: Deviations,
     /// Host name or address for outgoing sessions; none: only incoming ones.
@@ -174,15 +150,16 @@ pub struct Partner {
     pub port: u16,
     /// Outgoing sessions use TLS.
     pub tls: bool,
-    /// Source address of outgoing sessions, when it differs from the global one.
+    /// Source address of outgoing sessions, if it differs from the global one.
     pub outgoing_ip: Option<IpAddr>,
-    /// The SSIDCODE that answers an outgoing session must be this partner's.
+    /// An outgoing session must be answered with this partner's SSIDCODE.
     pub check_ssid: bool,
     /// Which extended key usage its certificate needs; none: `Any` under the rule `Pinned`, else `Client`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageRule>,
-    /// Its TLS may be old: cipher suites of TLS 1.2 with CBC, and no RFC 5746 where we connect to it. In the
-    /// backend's table none: as `tls_legacy_suites` says; to the server the backend says what holds.
+    /// Its TLS may be old: the server allows cipher suites of TLS 1.2 with CBC, and a partner without RFC 5746 where we
+    /// connect to it. None in the backend's table: the setting `tls_legacy_suites` decides. The backend sends the
+    /// resulting value to the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub legacy_suites: Option<bool>,
     /// Which files it may send.
@@ -194,8 +171,8 @@ pub struct Partner {
 }
 
 impl Partner {
-    /// A new one as `os4xapi partner add` makes it: enabled, known by its certificate's serialNumber, tolerant, without
-    /// a host to be called at.
+    /// A new row as `os4xapi partner add` makes it: enabled, identified by its certificate's serialNumber, tolerant,
+    /// without a host for outgoing sessions.
     pub fn new(short_name: impl Into<String>, ssid: impl Into<String>) -> Self {
         Self {
             short_name: short_name.into(),
@@ -217,13 +194,20 @@ impl Partner {
         }
     }
 
-    /// Where it is to be expected: its networks, and its host if that is an address. What is no network is none.
+    /// The addresses that it probably connects from: its networks, and its host if that is an address. A text that is
+    /// no network is skipped.
     pub fn places(&self) -> impl Iterator<Item = Network> {
         let host = self.host.as_deref().and_then(|host| host.parse::<IpAddr>().ok()).map(Network::from);
         self.networks.iter().filter_map(|text| text.parse().ok()).chain(host)
     }
 
-    /// Its host, if that is a name: somebody has to look it up.
+    /// Whether its sessions may come from `address`. A text that is no network matches no address.
+    pub fn may_come_from(&self, address: IpAddr) -> bool {
+        let holds = |text: &String| text.parse::<Network>().is_ok_and(|network| network.contains(address));
+        self.networks.is_empty() || self.networks.iter().any(holds)
+    }
+
+    /// Its host, if it is a name that has to be looked up.
     pub fn name_to_call(&self) -> Option<&str> {
         self.host.as_deref().filter(|host| host.parse::<IpAddr>().is_err())
     }
@@ -233,99 +217,13 @@ impl Partner {
         if tls { 6_619 } else { 3_305 }
     }
 
-    /// Which extended key usage its certificate needs. A pin says more than a usage: it names the certificate itself.
+    /// Which extended key usage its certificate needs. A pinned certificate needs none: the pin names the certificate
+    /// itself.
     pub fn usage_rule(&self) -> UsageRule {
         self.usage.unwrap_or(match self.certificate {
             CertificateRule::Pinned => UsageRule::Any,
             CertificateRule::OdetteId | CertificateRule::Any => UsageRule::Client,
         })
-    }
-}
-
-/// One limit as people see it: a row of `LIMITS`.
-#[derive(Debug)]
-pub struct Limit {
-    /// Name of the field in `Limits`.
-    pub field: &'static str,
-    /// Name of the backend's setting: `proxy_` and the field.
-    pub setting: &'static str,
-    /// The value without a setting.
-    pub default: u32,
-    /// The values that the backend and the daemons take.
-    pub allowed: RangeInclusive<u32>,
-    /// One sentence for the man page and the command line.
-    pub meaning: &'static str,
-}
-
-/// Makes the struct `Limits`, its defaults, its check and the table `LIMITS` from the same rows. A row:
-/// `FIELD: DEFAULT, VALUES ALLOWED, "MEANING";`
-macro_rules! limits {
-    ($($(#[$more:meta])* $field:ident: $default:literal, $allowed:expr, $meaning:literal;)+) => {
-        /// The limits of the daemons. `LIMITS` has their defaults and the values allowed.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(default)]
-        pub struct Limits {
-            $(#[doc = $meaning] $(#[$more])* pub $field: u32,)+
-        }
-
-        /// All limits, in the order of the fields of `Limits`.
-        pub static LIMITS: [Limit; [$(stringify!($field)),+].len()] = [$(Limit {
-            field: stringify!($field),
-            setting: concat!("proxy_", stringify!($field)),
-            default: $default,
-            allowed: $allowed,
-            meaning: $meaning,
-        }),+];
-
-        impl Limits {
-            /// The limits with the value that `read` has for each row.
-            pub fn from_rows(read: impl Fn(&'static Limit) -> u32) -> Self {
-                let [$($field),+] = &LIMITS;
-                Self { $($field: read($field)),+ }
-            }
-
-            /// The backend keeps to the same values, but its answer may be garbled: the server must not start a
-            /// thousand processes, nor refuse everybody.
-            fn check(&self) -> Result<(), ConfigFault> {
-                let [$($field),+] = &LIMITS;
-                $(check($field.field, self.$field, &$field.allowed)?;)+
-                Ok(())
-            }
-        }
-    };
-}
-
-/// Sessions, or connections, that a limit may allow.
-const COUNT: RangeInclusive<u32> = 1..=100_000;
-/// What a deadline may be, seconds: a day at most.
-const SECONDS: RangeInclusive<u32> = 1..=86_400;
-
-limits! {
-    sessions: 500, COUNT, "Incoming sessions in all.";
-    sessions_per_partner: 50, COUNT, "Incoming sessions of one partner.";
-    outgoing_sessions: 100, COUNT, "Outgoing sessions in all.";
-    parked_pairs: 4, 0..=1_000, "Pairs of processes parked ahead of need, in each direction.";
-    parked_age: 300, 10..=86_400, "Maximum age of a parked pair, seconds.";
-    unverified_per_address: 20, COUNT, "Connections not yet verified of one address (IPv6: of one /64).";
-    unverified_soft: 100, COUNT,
-        "Connections not yet verified from which those that take longer than 5 s make way for others.";
-    unverified_hard: 200, COUNT,
-        "Connections not yet verified in all; a quarter of them is for addresses of which partners came lately, or \
-         that the partner table lists.";
-    handshake_seconds: 30, SECONDS, "Deadline of a partner's TLS handshake, seconds.";
-    ssid_seconds: 60, SECONDS, "Deadline of a partner's SSID, seconds.";
-    buffer_seconds: 60, SECONDS, "Deadline of one Exchange Buffer once begun, seconds.";
-    silence_seconds: 900, SECONDS, "Longest silence in a session, seconds.";
-    station_seconds: 15, SECONDS, "Deadline of the connection to the station, seconds.";
-    log_max_bytes: 1_073_741_824, 1_048_576..=u32::MAX,
-        "Size of a daemon's log file of one day, octets, from which it takes ERROR and graver lines alone.";
-    /// Counted since the last accepted file or receipt; DATA and CDT do not count.
-    idle_commands: 1000, 10..=1_000_000, "Commands in a row that move neither a file nor a receipt.";
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self::from_rows(|limit| limit.default)
     }
 }
 
@@ -348,7 +246,7 @@ pub struct ProxyConfig {
     pub trusted: Vec<Trusted>,
     /// CRLs, one for each issuer and scope.
     pub crls: Vec<NamedPem>,
-    /// CRL distribution URLs that the backend knows, so that the server need not report them; at most 200.
+    /// CRL distribution URLs that the backend knows already, so that the server need not report them; at most 200.
     #[serde(default)]
     pub crl_urls: Vec<String>,
     /// SHA-256 of the certificates of CAs that the backend knows from partners' chains, hex: it checks signatures of
@@ -361,26 +259,56 @@ pub struct ProxyConfig {
     pub tls_check_client_certificate: bool,
     /// The server accepts a certificate whose issuer has no CRL here (`tls_ignore_crl_unavailability`).
     pub tls_ignore_crl_unavailability: bool,
-    /// Loopback, link-local, multicast and the server's own addresses may be partners
-    /// (`proxy_outgoing_allow_local`).
+    /// The server may connect to loopback, link-local and multicast addresses and to its own, if they belong to
+    /// partners (`proxy_outgoing_allow_local`).
     #[serde(default)]
     pub outgoing_allow_local: bool,
-    /// Networks in CIDR notation whose addresses get no penalties and have the places of known ones
+    /// Networks in CIDR notation whose addresses get no penalties and are treated as those of known partners
     /// (`proxy_penalty_exempt`).
     #[serde(default)]
     pub penalty_exempt: Vec<String>,
-    /// Networks that are refused, whoever else says that they are known.
+    /// Networks that are refused, even if another setting lists them as known.
     #[serde(default)]
     pub bans: Vec<Ban>,
-    /// How long the server may use this configuration without news of it, seconds, at least 1 (`proxy_max_config_age`).
+    /// Partners whose sessions write DEBUG for a time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub debug: Vec<DebuggedPartner>,
+    /// How long the server may use this configuration without a confirmation by the backend, seconds, at least 1
+    /// (`proxy_max_config_age`).
     pub proxy_max_config_age: u32,
+    /// Session processes are in a sandbox (`proxy_sandbox`).
+    #[serde(default)]
+    pub sandbox: Confinement,
     /// Limits; the client gets the same ones.
     #[serde(default)]
     pub limits: Limits,
 }
 
+/// Whether session processes are in a sandbox: `true` or `false` in JSON. The default is yes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum Confinement {
+    /// In a sandbox, as far as the kernel supports it.
+    #[default]
+    Sandbox,
+    /// Without a sandbox: they may do all that their user may do.
+    None,
+}
+
+impl From<bool> for Confinement {
+    fn from(sandbox: bool) -> Self {
+        if sandbox { Self::Sandbox } else { Self::None }
+    }
+}
+
+impl From<Confinement> for bool {
+    fn from(confinement: Confinement) -> Self {
+        confinement == Confinement::Sandbox
+    }
+}
+
 impl ProxyConfig {
-    /// Checks all numbers and networks. The code that reads certificates, key and CRLs checks these.
+    /// Checks all numbers and networks. Certificates, key and CRLs are checked by the code that reads them.
     ///
     /// # Errors
     /// `Range` for the first number that is out of its range, `Network` for a text that is no network.
@@ -409,9 +337,15 @@ pub struct ClientConfig {
     pub listen_port: Option<u16>,
     /// Networks that may use it, in CIDR notation; none: loopback and private ones.
     pub networks: Vec<String>,
-    /// Listeners for stations that know no proxies; the client opens the first `MAX_TIED`.
+    /// Listeners for stations that cannot use a proxy protocol; the client opens the first `MAX_TIED`.
     #[serde(default)]
     pub tied: Vec<Tied>,
+    /// Partners whose sessions write DEBUG for a time, the same ones as the server's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub debug: Vec<DebuggedPartner>,
+    /// Session processes are in a sandbox (`proxy_sandbox`).
+    #[serde(default)]
+    pub sandbox: Confinement,
     /// Limits, the same ones as the server's.
     #[serde(default)]
     pub limits: Limits,
@@ -435,7 +369,7 @@ impl ClientConfig {
     }
 }
 
-/// A listener that leads to one partner, without a proxy protocol.
+/// A listener whose connections all go to one partner, without a proxy protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tied {
     /// Its address; none: all.
@@ -449,15 +383,15 @@ pub struct Tied {
     pub networks: Vec<String>,
 }
 
-/// Octets of all CRLs in PEM that the backend keeps: one of 64 MiB in DER, and others.
+/// Octets of all CRLs in PEM that the backend keeps: room for one of 64 MiB in DER, and others.
 pub const MAX_CRLS: usize = 128 << 20;
 
-/// Most tied listeners of one client: the backend stores no more, and a client opens no more.
+/// Largest number of tied listeners of one client: the backend stores no more, and a client opens no more.
 pub const MAX_TIED: usize = 255;
 
 #[cfg(test)]
 mod tests {
-    use super::{ClientConfig, ConfigFault, Limits, Tied};
+    use super::{ClientConfig, ConfigFault, Confinement, Limits, Tied};
 
     fn config() -> ClientConfig {
         ClientConfig {
@@ -468,6 +402,8 @@ mod tests {
             listen_port: None,
             networks: vec!["10.0.0.0/8".to_owned()],
             tied: Vec::new(),
+            debug: Vec::new(),
+            sandbox: Confinement::Sandbox,
             limits: Limits::default(),
         }
     }

@@ -1,5 +1,5 @@
-//! Creates files whole or not at all, and never over another one (PID files and identity keys). Says whether a file has
-//! changed.
+//! Creates files either completely or not at all, and never replaces another file (PID files and identity keys). Tells
+//! whether a file has changed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 use std::process;
 
-/// A file as the file system knows it, whatever its name.
+/// A file as the file system identifies it, independent of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inode {
     device: u64,
@@ -15,7 +15,7 @@ pub struct Inode {
 }
 
 impl Inode {
-    /// The file that `path` names now.
+    /// The file that has the name `path` now.
     ///
     /// # Errors
     /// There is no such file, or it cannot be seen.
@@ -24,7 +24,7 @@ impl Inode {
         Ok(Self { device: found.dev(), number: found.ino() })
     }
 
-    /// The file that is open as `file`, whatever name it has by now.
+    /// The file that is open as `file`, whatever its name is now.
     ///
     /// # Errors
     /// It cannot be seen.
@@ -34,8 +34,8 @@ impl Inode {
     }
 }
 
-/// One state of a file's content: its device and inode, its size in octets, and the time of its last change (ctime) in
-/// nanoseconds. The time of last modification alone would not do: `cp -p` and `mv` bring an old one along.
+/// One state of a file's content: device and inode, size in octets, and the time of the last change (ctime) in
+/// nanoseconds. The time of the last modification (mtime) is not enough: `cp -p` and `mv` keep an old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileState {
     inode: Inode,
@@ -45,7 +45,7 @@ pub struct FileState {
 
 impl FileState {
     /// The state of the file that `path` leads to now, through symbolic links; none if there is no file or it cannot be
-    /// seen. Ask before you read: a change between the two is then found the next time.
+    /// seen. Take the state before you read the file: a change between the two calls is then found the next time.
     pub fn of(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;
         Some(Self {
@@ -56,8 +56,8 @@ impl FileState {
     }
 }
 
-/// Creates `path` with `contents` and exactly `mode`; `AlreadyExists` if something has that name. Made by root, the
-/// file belongs to the owner of its directory.
+/// Creates `path` with `contents` and exactly `mode`; fails with `AlreadyExists` if the name is taken. If root creates
+/// it, the file belongs to the owner of its directory.
 ///
 /// # Errors
 /// Something has that name, or the file cannot be written there. No file is left then.
@@ -66,12 +66,12 @@ pub fn create_whole(path: &Path, mode: u32, contents: &[u8]) -> io::Result<Inode
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let draft = directory.join(format!(".{}.{}", name.to_string_lossy(), process::id()));
-    // A draft with our PID is left over from a process that died, so no process uses it.
+    // A draft with our PID was left by a process that has died, so no process uses it.
     match fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    // link() never replaces a name, so of several processes one wins and no reader sees half a file.
+    // link() never replaces a name. So only one of several processes succeeds, and no reader sees an incomplete file.
     let created = write_draft(&draft, directory, mode, contents)
         .and_then(|()| fs::hard_link(&draft, path))
         .and_then(|()| Inode::of(&draft));

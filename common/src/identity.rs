@@ -1,5 +1,5 @@
-//! Who is who: Proxy IDs, and the three kinds of certificates that the backend's CA issues.
-//! Reads certificates only; files belong to the daemons, issuing to the backend.
+//! Identities: Proxy IDs, and the three kinds of certificates that the backend's CA issues. This module only reads
+//! certificates: the daemons own the files, the backend issues certificates.
 
 use crate::text::hex;
 use openssl::error::ErrorStack;
@@ -82,7 +82,8 @@ impl fmt::Display for ProxyIdError {
 
 impl std::error::Error for ProxyIdError {}
 
-/// What a certificate of the backend's CA is for. Each carries its own URI name, so that none passes for another.
+/// The purpose of a certificate of the backend's CA. Each kind has its own URI in the certificate, so that one kind is
+/// never accepted as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CertificateKind {
     /// A server's licence, which is also its certificate on the control connection (EKU serverAuth).

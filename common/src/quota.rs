@@ -1,9 +1,9 @@
-//! A limit on how often something may happen in a span of time, which begins with the first time. It only counts;
-//! whoever does the thing asks first. Reads no clock.
+//! A limit on how often something may happen in a period. The period begins with the first event. This type only
+//! counts; the caller asks it before each event. Reads no clock.
 
 use std::time::{Duration, Instant};
 
-/// How much there may be, and how much there was.
+/// The limit and the count.
 #[derive(Debug, Clone, Copy)]
 pub struct Quota {
     most: u64,
@@ -41,12 +41,12 @@ impl Quota {
         may
     }
 
-    /// One that was counted was not needed.
+    /// One of the counted events did not happen.
     pub fn give_back(&mut self) {
         self.used = self.used.saturating_sub(1);
     }
 
-    /// The span is over, or none has begun.
+    /// Whether the period is over, or none has begun.
     pub fn is_over(&self, now: Instant) -> bool {
         self.since.is_none_or(|since| now.saturating_duration_since(since) >= self.span)
     }

@@ -1,28 +1,36 @@
 //! The backend's functions, as os4xapi-protocol(5) describes them: the calls of the daemons and the answers of OS4Xapi,
 //! JSON over https. One call is one POST; `function` and `token` stand beside the function's own members.
 
+mod acts;
+mod sessions;
+
+pub use acts::{Act, ActKind, ActOutcome, MAX_ACTS, MAX_OUTCOME};
+pub use sessions::{
+    MAX_TRANSFERS, SessionBegin, SessionEnd, SessionEvent, ShownDeviations, Transfer, TransferResult,
+};
+
 use crate::config::{ClientConfig, ProxyConfig};
 use crate::identity::ProxyId;
 use crate::log::Priority;
-use crate::oftp::Deviations;
+use crate::state::{RefusalCount, SiteState};
 use crate::text::shortened;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// Most files of one session that are reported by name: the last ones. So many fit into a message of a session process.
-pub const MAX_TRANSFERS: usize = 40;
-
 /// Longest CRL distribution URL that a server reports and the backend stores, octets.
 pub const MAX_CRL_URL: usize = 1024;
 
-/// What to do about a CRL distribution URL that the backend cannot download from.
+/// The remedy for a CRL distribution URL that the backend cannot download from.
 pub const BY_HAND: &str = "only http and https URLs without a user can be downloaded from: if 'os4xapi crl list' shows \
     no list of that CA, bring it with 'os4xapi crl add FILE', or name a web URL of it with 'os4xapi crl fetch URL'";
 
-/// Most octets of the issuers that come with a URL: the message of a session process holds so many.
+/// Most octets of the issuers that are sent with a URL: the message of a session process has room for so many.
 pub const MAX_ISSUERS: usize = 12 * 1024;
 
-/// The program that an entry comes from.
+/// Most octets of the certificates that are sent with the begin of a session, for the same reason.
+pub const MAX_CHAIN: usize = 8 * 1024;
+
+/// The program that wrote an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -44,12 +52,12 @@ pub enum Level {
     Error,
     /// Something will fail unless an operator acts.
     Warn,
-    /// Good to know.
+    /// Useful to know.
     Info,
 }
 
 impl From<Priority> for Level {
-    /// The level of an entry about a line of this priority.
+    /// The level of an entry for a log line of this priority.
     fn from(line: Priority) -> Self {
         match line {
             Priority::Fatal => Self::Fatal,
@@ -60,7 +68,7 @@ impl From<Priority> for Level {
     }
 }
 
-/// Addresses that a server reports of its host; the backend keeps no more of them.
+/// Most addresses that a server reports of its host; the backend stores no more.
 pub const MAX_ADDRESSES: usize = 64;
 
 /// Longest wait of `proxy_wait`, seconds.
@@ -95,7 +103,7 @@ calls! {
     "proxy_enrol" ProxyEnrol {
         /// The client's public key: SubjectPublicKeyInfo, PEM.
         public_key: String,
-        /// The client has had a certificate since its start, so the sessions that it reported are still alive.
+        /// The client has had a certificate since its start, so the sessions that it reported are still running.
         #[serde(default)]
         renewal: bool,
     }
@@ -105,12 +113,12 @@ calls! {
 
     /// The server's configuration, fetched by the client for it.
     "proxy_config" ProxyConfig {
-        /// Proxy ID of the server that asks (as the control connection proved it).
+        /// Proxy ID of the server that asks, proved on the control connection.
         proxy_id: ProxyId,
-        /// Generation that the server has; none: it has none.
+        /// Generation that the server has; none: it has no configuration.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         generation: Option<u64>,
-        /// What time it is there, seconds since 1970-01-01 UTC.
+        /// The server's clock, seconds since 1970-01-01 UTC.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         server_time: Option<i64>,
         /// The addresses of its host, `MAX_ADDRESSES` at most.
@@ -118,15 +126,21 @@ calls! {
         server_addresses: Vec<IpAddr>,
     }
 
-    /// Waits for another generation of the configuration than the given one.
+    /// Waits until the generation of the configuration differs from the given one.
     "proxy_wait" ProxyWait {
         /// The generation that the caller knows.
         generation: u64,
-        /// The answer comes after so long at the latest, seconds: 1 to `LONGEST_WAIT`.
+        /// The backend answers after this time at the latest, seconds: 1 to `LONGEST_WAIT`.
         seconds: u32,
+        /// The kinds of acts that the caller carries out: it is only given acts of these kinds.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        acts: Vec<String>,
     }
 
-    /// A CRL distribution URL, found in a verified chain, that the configuration does not know.
+    /// The outcome of an act that `proxy_wait` has handed out.
+    "proxy_act_done" ProxyActDone(ActOutcome)
+
+    /// A CRL distribution URL from a verified chain that the configuration does not have.
     "proxy_crl_url" ProxyCrlUrl(CrlUrl)
 
     /// One system log entry.
@@ -137,22 +151,42 @@ calls! {
         /// In the order of their times.
         events: Vec<SessionEvent>,
     }
-}
 
-impl Call {
-    /// Whether the call is a report, whose answer has no members.
-    pub fn is_report(&self) -> bool {
-        matches!(self, Self::ProxyCrlUrl(_) | Self::ProxySystemLog(_) | Self::ProxySession { .. })
+    /// The state of the client, and of the server that it is joined to.
+    "proxy_state" ProxyState(Box<SiteState>)
+
+    /// Refusals of a server.
+    "proxy_refusals" ProxyRefusals {
+        /// Its Proxy ID.
+        proxy_id: ProxyId,
+        /// Counted minute by minute.
+        refusals: Vec<RefusalCount>,
     }
 }
 
-/// A CRL distribution URL, and who signs the list there.
+impl Call {
+    /// Whether the call is a report. The answer to a report has no members.
+    pub fn is_report(&self) -> bool {
+        matches!(
+            self,
+            Self::ProxyActDone(_)
+                | Self::ProxyCrlUrl(_)
+                | Self::ProxySystemLog(_)
+                | Self::ProxySession { .. }
+                | Self::ProxyState(_)
+                | Self::ProxyRefusals { .. }
+        )
+    }
+}
+
+/// A CRL distribution URL, and the issuers of the list there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrlUrl {
     /// At most `MAX_CRL_URL` octets of printable ASCII. The backend downloads from http and https URLs.
     pub url: String,
-    /// Certificates of CAs, PEM: the list's issuer, then each one's issuer, up to the one that a trusted certificate
-    /// has issued; none where the issuer is trusted itself, or known already. At most `MAX_ISSUERS` octets.
+    /// Certificates of CAs, PEM: the issuer of the list, then the issuer of that certificate, and so on, up to the one
+    /// that a trusted certificate has issued. None if the issuer is trusted itself or known already. At most
+    /// `MAX_ISSUERS` octets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub issuers: Vec<String>,
 }
@@ -176,7 +210,7 @@ pub struct Enrolment {
 pub enum ConfigAnswer {
     /// A generation that the server does not have yet.
     Changed {
-        /// The whole of it.
+        /// The whole configuration.
         config: Box<ProxyConfig>,
     },
     /// The server is up to date.
@@ -186,8 +220,8 @@ pub enum ConfigAnswer {
     },
 }
 
-/// The members of either answer. With them serde names the fault inside `config`; for an untagged enum it would only
-/// say that no variant fits.
+/// The members of both answers. With this struct serde names the fault inside `config`; for an untagged enum it would
+/// only say that no variant fits.
 #[derive(Deserialize)]
 struct ConfigMembers {
     config: Option<Box<ProxyConfig>>,
@@ -212,21 +246,24 @@ impl TryFrom<ConfigMembers> for ConfigAnswer {
 pub struct WaitAnswer {
     /// The newest generation of the configuration.
     pub generation: u64,
+    /// Acts that administrators have requested, `MAX_ACTS` at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acts: Vec<Act>,
 }
 
 /// `proxy_client_config`'s answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClientConfigAnswer {
-    /// The whole of it.
+    /// The whole configuration.
     pub config: ClientConfig,
 }
 
-/// A system log entry: something an operator should look at.
+/// A system log entry: something for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SystemLog {
     /// Its severity.
     pub level: Level,
-    /// Our own words without any value of a peer: the ignore list is compared with them. Does not begin with '-',
+    /// Our own words without any value of a peer: the ignore list is compared with them. Must not begin with '-',
     /// because it becomes an argument of the event script.
     pub text: String,
     /// The whole log line, with escaped values.
@@ -239,24 +276,24 @@ pub struct SystemLog {
     pub pid: u32,
     /// Seconds since 1970-01-01 UTC.
     pub time: u64,
-    /// Address of the partner, if the entry is about one.
+    /// Address of the partner, if the entry concerns one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     /// Short name of the partner, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partner: Option<String>,
-    /// What else is known of what it is about.
+    /// More about the subject of the entry, if known.
     #[serde(flatten)]
     pub about: About,
 }
 
-/// What an entry is about, besides the partner; empty where it is not known.
+/// The subject of an entry, besides the partner; a member is empty if it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    /// The name of the line's event: its first word.
+    /// The event of the line: its first word.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub event: String,
-    /// Why: the word of the line's field `reason`, as session lines have it.
+    /// Why: the word of the line's field `reason`, as in session lines.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// The session's ID.
@@ -270,7 +307,7 @@ pub struct About {
     pub subject: String,
 }
 
-/// The event of a line: its first word, where `key=value` follows.
+/// The event of a line: its first word, if `key=value` follows.
 fn event_of(line: &str) -> &str {
     let is_name = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     match line.split_once(' ') {
@@ -284,7 +321,7 @@ fn event_of(line: &str) -> &str {
 }
 
 impl SystemLog {
-    /// An entry of this process, made now; of what it is about the event is known at most.
+    /// An entry of this process, made now. Of its subject, at most the event is known.
     pub fn new(origin: Origin, level: Level, text: &str, detail: &str) -> Self {
         Self {
             level,
@@ -301,124 +338,8 @@ impl SystemLog {
     }
 }
 
-/// Begin or end of a session, for the session list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-pub enum SessionEvent {
-    /// Partner and station are joined.
-    Begin(SessionBegin),
-    /// The session is over.
-    End(SessionEnd),
-}
-
-/// The begin of a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionBegin {
-    /// The pair's ID in hex: the same on both daemons, unique.
-    pub session: String,
-    /// `incoming` or `outgoing`.
-    pub direction: String,
-    /// Server process.
-    pub pid: u32,
-    /// Seconds since 1970-01-01 UTC.
-    pub time: u64,
-    /// The partner's address and port, as `192.0.2.1:6619` or `[2001:db8::1]:6619`.
-    pub address: String,
-    /// Short name of the partner.
-    pub partner: String,
-    /// The partner's SSIDCODE (RFC 5024 §5.3.2), at most 25 characters.
-    pub ssid: String,
-    /// Subject of its certificate; empty without one.
-    pub subject: String,
-    /// Serial number of its certificate in hex; empty without one.
-    #[serde(default)]
-    pub serial: String,
-    /// TLS version and cipher suite; empty without TLS.
-    #[serde(default)]
-    pub tls: String,
-    /// The station: its address, or its configured name. The client adds it, because the server does not know it.
-    #[serde(default)]
-    pub station: String,
-}
-
-/// The end of a session.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionEnd {
-    /// The pair's ID, as in `SessionBegin`.
-    pub session: String,
-    /// Seconds since 1970-01-01 UTC.
-    pub time: u64,
-    /// Octets from the partner.
-    pub octets_in: u64,
-    /// Octets to the partner.
-    pub octets_out: u64,
-    /// Files accepted, both ways.
-    pub files: u32,
-    /// Files refused, both ways.
-    #[serde(default)]
-    pub files_refused: u32,
-    /// Receipts, EERP and NERP, both ways.
-    #[serde(default)]
-    pub receipts: u32,
-    /// Why it ended: one word of os4x_proxy-log(5).
-    pub reason: String,
-    /// More about the reason, if there is more.
-    #[serde(default)]
-    pub detail: String,
-    /// The last `MAX_TRANSFERS` files, in their order.
-    #[serde(default)]
-    pub transfers: Vec<Transfer>,
-    /// What each side did beside the RFC.
-    #[serde(default, skip_serializing_if = "ShownDeviations::is_empty")]
-    pub deviations: ShownDeviations,
-}
-
-/// The deviations from the RFC that were borne in a session, by number: each of them once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ShownDeviations {
-    /// Those of the partner.
-    #[serde(skip_serializing_if = "Deviations::is_empty")]
-    pub partner: Deviations,
-    /// Those of the station.
-    #[serde(skip_serializing_if = "Deviations::is_empty")]
-    pub station: Deviations,
-}
-
-impl ShownDeviations {
-    /// Whether there were none.
-    pub fn is_empty(&self) -> bool {
-        self.partner.is_empty() && self.station.is_empty()
-    }
-}
-
-/// One file of a session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transfer {
-    /// Who sent it: `partner` or `station`.
-    pub sender: String,
-    /// Virtual file name (SFIDDSN, RFC 5024 §5.3.3) with unprintable octets escaped.
-    pub name: String,
-    /// Octets of the file that this session carried.
-    pub octets: u64,
-    /// How it ended.
-    pub result: TransferResult,
-    /// SFNAREAS or EFNAREAS (RFC 5024 §5.3.5, §5.3.10), 0 to 99, if it was refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<u8>,
-}
-
-/// How the transfer of a file ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TransferResult {
-    /// The receiver has it (EFPA).
-    Accepted,
-    /// The receiver did not want it (SFNA, EFNA).
-    Refused,
-    /// The session ended before the file did.
-    Broken,
-}
+/// The code of an answer that says that the function does not exist, because the backend is older.
+pub const UNKNOWN_FUNCTION: &str = "unknown-function";
 
 /// The answer to a failed call, beside its HTTP status.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -432,8 +353,8 @@ pub struct ApiError {
 /// Longest text of `without_values`, octets.
 const MAX_WORDS: usize = 300;
 
-/// The fault of an answer without the text that serde quotes from it: the text may be a secret, and of any length. At
-/// most 300 octets.
+/// The fault of an answer without the text that serde quotes from it, because that text may be a secret and of any
+/// length. At most 300 octets.
 pub fn without_values(e: &serde_json::Error) -> String {
     let text = e.to_string();
     let quoted = text.split_once('"').and_then(|(before, rest)| Some((before, rest.rsplit_once('"')?.1)));

@@ -11,7 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes `text` over as a secret.
+    /// Keeps `text` as a secret.
     pub fn new(text: String) -> Self {
         Self(text)
     }

@@ -1,4 +1,4 @@
-//! A buffer that is in order costs the checker no allocation: counted, not claimed.
+//! Counts the allocations of the checker: a valid buffer causes none.
 
 #![cfg(test)]
 
@@ -14,7 +14,7 @@ fn stb(oeb: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes(), oeb].concat()
 }
 
-/// One test alone in this file: the count is the whole process's.
+/// This file has only one test, because the count is for the whole process.
 #[test]
 fn a_buffer_in_order_allocates_nothing() {
     let codes = format!("{:25}{:25}", "O0177BETA", "O0013ALPHA");
@@ -31,7 +31,7 @@ fn a_buffer_in_order_allocates_nothing() {
     for (side, buffer) in [(Side::Responder, &SSRM[..]), (Side::Initiator, &ssid), (Side::Responder, &ssid)] {
         checker.judge(side, buffer).unwrap();
     }
-    // Notes are findings, not buffers: their list may grow once.
+    // Notes are not part of buffers: their list may grow once.
     checker.judge(Side::Initiator, &receipt).unwrap();
     checker.judge(Side::Responder, &ready).unwrap();
     assert_eq!(checker.take_notes().len(), 1);

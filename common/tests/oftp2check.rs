@@ -1,4 +1,4 @@
-//! `oftp2check` as operators run it: the binary on the shared traces and on TRACE logs.
+//! Runs the binary `oftp2check` as operators do, on the shared traces and on TRACE logs.
 
 #![cfg(test)]
 
@@ -17,10 +17,10 @@ fn run(arguments: &[&str], input: &[u8]) -> Output {
         .unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let input = input.to_vec();
-    // Both pipes may fill up: write from beside.
+    // Both pipes may fill up: write in another thread.
     let writer = std::thread::spawn(move || pipe.write_all(&input));
     let output = child.wait_with_output().unwrap();
-    // A tool that does not read its input closes the pipe early, and that is its right.
+    // A program that does not read its input may close the pipe early.
     let _ = writer.join().unwrap();
     output
 }
@@ -90,7 +90,7 @@ fn messages_alone_are_judged_too() {
     );
 }
 
-/// The same sessions as the daemons' TRACE log tells them give the same verdicts.
+/// The TRACE log of the daemons gives the same verdicts for the same sessions.
 #[test]
 fn a_trace_log_gives_the_verdicts_of_its_sessions() {
     let traces = values(&vectors("sessions.json"));
@@ -109,7 +109,7 @@ fn a_trace_log_gives_the_verdicts_of_its_sessions() {
         }
     }
     let output = run(&["--json", "-"], log.as_bytes());
-    // A session that does not begin with SSRM is taken for a fragment, so its order is not judged.
+    // A session that does not begin with SSRM counts as a fragment, so its order is not judged.
     let sessions = |trace: &&serde_json::Value| trace["steps"][0]["dir"] == "R";
     let seen: Vec<_> = lines(&output).chunks(2).map(|pair| pair[0]["verdict"].clone()).collect();
     let judged: Vec<_> = traces.iter().zip(seen).filter(|(trace, _)| sessions(trace)).collect();
@@ -132,9 +132,9 @@ fn people_read_fields_and_a_sentence_and_never_a_password() {
     assert!(text.contains("SSIDPSWD   <masked>") && !text.contains("ALPHAPW"), "{text}");
 }
 
-/// A file `ABC#+@~Ä` in Latin-1 with a record length that it has no use for, in a session, alone, and in the middle of
-/// a session's log: each time the tolerated deviations are told, the octets escaped, and the strict profile says which
-/// way out there is.
+/// A file `ABC#+@~Ä` in Latin-1 with a record length that it does not use: in a session, as a single message, and in
+/// the log of a session without its begin. Each time the tolerated deviations are reported with escaped octets, and the
+/// strict profile names the remedy.
 #[test]
 fn what_is_tolerated_is_told_wherever_it_stands() {
     let mut session = values(&vectors("sessions.json")).remove(0);

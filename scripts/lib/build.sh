@@ -11,7 +11,7 @@ built() {
     need_build_tools
     install_missing
     (cd "${root:?}" && cargo build --release --workspace --bins --locked)
-    # Where cargo puts them, whatever configuration and environment say.
+    # The folder in which cargo puts them; configuration and environment may change it.
     bin=$(cd "$root" && cargo metadata --format-version 1 --no-deps --locked |
         sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 }

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# The chains that ours is measured against: each of these programs twice, as the hop in the DMZ that partners reach and
-# as the hop inside that reaches the station, with mutual TLS on both. Sourced after say.sh, process.sh and site.sh; a site
-# is started before them, whose certificates and station are the peers', too.
+# The chains with which ours is compared: each of these programs runs twice, as the hop in the DMZ to which partners
+# connect and as the inside hop that connects to the station, with mutual TLS on both. Sourced after say.sh, process.sh
+# and site.sh; a site is started first, and the peers use its certificates and its station, too.
 #
-# All of them check certificates and the CRL of partners as ours does. Between the hops sessions are resumed as far as
-# each program does so on its own: ours takes a pre-shared key there.
-# The folder of the site; known when they are started.
+# All of them check certificates and the CRL of partners, like ours. Between the hops, TLS sessions are resumed if the
+# program does so by default: ours uses a pre-shared key there.
+# The folder of the site; it is set when the peers are started.
 : "${site=}"
 
 # Their processes.
@@ -18,7 +18,7 @@ need_peers() {
     need_package stunnel4 /usr/bin/stunnel4 /usr/bin/stunnel
 }
 
-# Certificates of both hops, and what some of them want in one file. CA folder as in site.sh.
+# Certificates of both hops; some programs need certificate and key in one file. CA folder as in site.sh.
 make_peer_certificates() {
     local ca=$site/partner/ca name
     {
@@ -39,7 +39,7 @@ start_peers() {
     done
 }
 
-# start_peer_chain NAME: both hops, on ports that are free now.
+# start_peer_chain NAME: starts both hops, on ports that are free now.
 start_peer_chain() {
     local name=$1 ca=$site/partner/ca hop folder outer inner pids=''
     outer=$(free_port) inner=$(free_port)
@@ -78,8 +78,8 @@ stop_peers() {
     done
 }
 
-# configure_NAME FOLDER PORT CERTIFICATE NEXT CLIENT: a hop that listens on PORT with CERTIFICATE and goes on to the port
-# NEXT, over TLS with the certificate CLIENT if one is named.
+# configure_NAME FOLDER PORT CERTIFICATE NEXT CLIENT: prints the configuration of a hop that listens on PORT with
+# CERTIFICATE and connects to the port NEXT, over TLS with the certificate CLIENT if one is named.
 
 configure_nginx() {
     cat <<CONF
@@ -144,7 +144,7 @@ run_haproxy() {
     background "$1/log" /usr/sbin/haproxy -db -f "$1/conf"
 }
 
-# stunnel is one end of TLS in each service: the hop in the DMZ needs two of them, in one process.
+# A service of stunnel is only one end of TLS: the hop in the DMZ needs two services, in one process.
 configure_stunnel() {
     local plain=$4
     [[ -z $5 ]] || plain=$(free_port)

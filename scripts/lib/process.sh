@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Processes, their logs, free ports. Waiting is for an event with a deadline. Sourced after say.sh.
 
-# runs PID NAME: whether this process is there and is called so (the kernel keeps 15 characters of a name).
+# runs PID NAME: whether this process exists and has this name (the kernel keeps 15 characters of a name).
 runs() {
     [[ $1 =~ ^[0-9]+$ && -r /proc/$1/comm ]] && [[ $(<"/proc/$1/comm") == "${2:0:15}" ]] &&
         [[ ! $(<"/proc/$1/stat") =~ \)\ Z ]]
@@ -20,8 +20,8 @@ wait_for_line() {
     return "$status"
 }
 
-# wait_for_end SECONDS PID...: waits until each of the processes has ended, collected or not: in a container the first
-# process, which collects daemons, may take its time. 434 is pidfd_open(2), except on MIPS and Alpha.
+# wait_for_end SECONDS PID...: waits until each of the processes has ended, even if it is a zombie: in a container the
+# first process, which collects daemons, may be slow. 434 is pidfd_open(2), except on MIPS and Alpha.
 wait_for_end() {
     # shellcheck disable=SC2016 # Perl's variables
     perl -e '
@@ -47,8 +47,9 @@ descendants() {
     done
 }
 
-# end_process PID NAME: asks for its end, then waits for it and its children. Sessions that go on are told to end too;
-# what is still there after that is killed. (In an exit handler a plain return gives the script's status: hence 0.)
+# end_process PID NAME: tells the process to end, then waits for it and its children. Sessions that go on are told to end,
+# too; processes that still run after that are killed. (In an exit handler, a plain return would return the script's
+# status, therefore 'return 0'.)
 end_process() {
     local pid=$1 signal
     runs "$pid" "$2" || return 0
@@ -63,8 +64,8 @@ end_process() {
     wait_for_end 5 "${family[@]}" || note "$2 (PID $pid) cannot be ended"
 }
 
-# free_port: a TCP port that no socket of this machine has. Below the range from which the kernel takes ports for
-# outgoing connections, so that none of those gets in between.
+# free_port: a TCP port that no socket of this machine uses. It is below the range from which the kernel takes ports for
+# outgoing connections, so that none of those takes it in the meantime.
 free_port() {
     local port try
     for ((try = 0; try < 1000; try++)); do

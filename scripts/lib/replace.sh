@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# Files that an installation replaces, and the way back. Sourced after say.sh; the caller has set prefix (what stands
-# before every path, empty on a real host) and dir (the folder of the daemons).
+# Keeps the files that an installation replaces, and restores them. Sourced after say.sh; the caller has set prefix (the
+# beginning of every path, empty on a real host) and dir (the folder of the daemons).
 #
 #   DIR/replaced/0001-20260131-120000/   one installation; the number gives the order
-#       files/PATH                       what was at PATH before
-#       new                              the paths where nothing was before
-#   DIR/replaced/undone/0001-.../files/  what 'scripts/install --back' took away
+#       files/PATH                       the earlier file at PATH
+#       new                              the paths where there was no file
+#   DIR/replaced/undone/0001-.../files/  the files that 'scripts/install --back' removed
 
 prefix=${prefix-}
 
-# The folder of this installation; made with the first file that is replaced, since many change nothing.
+# The folder of this installation. It is made when the first file is replaced, because many installations replace none.
 kept=''
 
-# The names of all installations that can be undone, the oldest first; with depth 2 also of the undone ones.
+# The names of all installations that can be undone, the oldest first; with depth 2 also the undone ones.
 installations() {
     [[ ! -d $prefix${dir:?}/replaced ]] ||
         find "$prefix$dir/replaced" -mindepth 1 -maxdepth "${1:-1}" -type d -name '[0-9]*-*' -printf '%f\n' | LC_ALL=C sort
@@ -25,12 +25,12 @@ begin_keeping() {
     last=$(installations 2 | tail -n 1)
     number=$((10#0${last%%-*} + 1))
     kept=$prefix$dir/replaced/$(printf '%04d' "$number")-$(date -u +%Y%m%d-%H%M%S)
-    # Old licences and binaries are the administrator's business alone.
+    # Only the administrator may read old licences and binaries.
     install -d -m 700 -- "$prefix$dir/replaced" "$kept" "$kept/files"
 }
 
-# keep PATH: a copy of what is there, or a note that nothing is. Before it is replaced, so that also an installation
-# that breaks off can be undone.
+# keep PATH: copies the file, or notes that there is none. This is done before the file is replaced, so that an
+# installation that ends early can be undone, too.
 keep() {
     begin_keeping
     if [[ -e $prefix$1 || -L $prefix$1 ]]; then
@@ -41,7 +41,7 @@ keep() {
     fi
 }
 
-# replace MODE FILE PATH: puts FILE at PATH, whole or not at all, so that a program that runs goes on.
+# replace MODE FILE PATH: puts FILE at PATH, whole or not at all, so that a running program is not disturbed.
 replace() {
     local to=$prefix$3
     if [[ ! -L $to ]] && cmp -s -- "$2" "$to"; then
@@ -54,14 +54,14 @@ replace() {
     good "$3"
 }
 
-# take_away PATH: out of the way, but not lost: it goes to the undone installation.
+# take_away PATH: copies the file to the undone installation before it is removed or replaced.
 take_away() {
     [[ -e $prefix$1 || -L $prefix$1 ]] || return 0
     mkdir -p -- "$undone/files${1%/*}"
     cp -a -- "$prefix$1" "$undone/files$1"
 }
 
-# Undoes the latest installation. What breaks off is done by the next call.
+# Undoes the latest installation. If this ends early, the next call does the rest.
 go_back() {
     local last path undone
     last=$(installations | tail -n 1)
@@ -87,5 +87,5 @@ go_back() {
         done <"$last/new"
     fi
     rm -rf -- "$last"
-    note "What was taken away is in $undone/files."
+    note "The removed files are in $undone/files."
 }

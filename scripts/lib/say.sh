@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# What every script says and how it fails. Sourced; the caller has set -euo pipefail.
+# The messages of all scripts, and how scripts fail. Sourced; the caller has set -euo pipefail.
 
-# Colours only where somebody looks.
+# Colours only on a terminal.
 if [[ -t 2 && -z ${NO_COLOR:-} ]]; then
     bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'
 else
     bold='' red='' green='' plain=''
 fi
 
-# step TEXT: what begins now.
+# step TEXT: the step that begins now.
 step() {
     printf '%s==> %s%s\n' "$bold" "$*" "$plain" >&2
 }

@@ -11,9 +11,9 @@
 site_parts=(dmz inside api partner station bin)
 declare -ga key_options
 programs=(os4x_proxyserver2 os4x_proxyclient2 os4xapi oftp2peer oftp2check)
-# What site.env holds; the first line is asked for by people and scripts, the second by ourselves.
-site_variables=(TLS_PORT INTERNAL_PORT OUTGOING_PORT STATION_PORT API_URL API_DB PARTNER_CERT PARTNER_KEY CA_CERT
-    PARTNER_SSID STATION_SSID SERVER_PID CLIENT_PID API_PID BIN
+# The variables of site.env; the last line is for this script, the others are for people and scripts.
+site_variables=(TLS_PORT INTERNAL_PORT OUTGOING_PORT STATION_PORT API_URL PANEL_URL API_DB PARTNER_CERT PARTNER_KEY
+    CA_CERT PARTNER_SSID STATION_SSID SERVER_PID CLIENT_PID API_PID BIN
     PARTNER_PASSWORD STATION_PASSWORD STATION_PID PARTNER_PORT PARTNER_PID)
 
 PARTNER_SSID=O0013007000PARTNER
@@ -26,7 +26,7 @@ api() {
     "$site/api/os4xapi" "$@" --db "$site/api/os4xapi.db"
 }
 
-# logs_of STEM: today's log of a daemon and tomorrow's, since midnight may come.
+# logs_of STEM: today's log of a daemon and tomorrow's, because midnight may pass in between.
 logs_of() {
     local folder=dmz
     [[ $1 == os4x_proxyserver ]] || folder=inside
@@ -45,20 +45,20 @@ save_site() {
     mv "$site/site.env.new" "$site/site.env"
 }
 
-# Whether the folder may be taken: a site that does not run is made anew, anything else is left alone.
+# Checks whether the folder can be used: a site that does not run is made again, anything else is not touched.
 check_site() {
     if [[ -f $site/site.env ]]; then
         (load_site && ! site_runs) ||
             die "A site is running in $site." "Stop it first: scripts/quickstart --stop $(printf %q "$site")"
     elif [[ -e $site && ! -d $site || -n $(ls -A "$site" 2>/dev/null) ]]; then
-        die "$site is no empty folder and holds no site." 'Choose another folder with --dir.'
+        die "$site is neither an empty folder nor a site." 'Choose another folder with --dir.'
     fi
 }
 
 make_site() {
     rm -rf "${site_parts[@]/#/$site/}" "$site/site.env"
     mkdir -p "${site_parts[@]/#/$site/}" "$site/station/received" "$site/partner/received"
-    # Keys and tokens are here.
+    # The folder has keys and tokens.
     chmod 700 "$site"
     BIN=$site/bin
     cp -- "${programs[@]/#/$bin/}" "$site/bin/"
@@ -73,7 +73,7 @@ make_site() {
 load_site() {
     # shellcheck disable=SC1091 # written by save_site
     . "$site/site.env"
-    # A daemon that was started again by hand has another PID by now.
+    # If a daemon was restarted by hand, it has another PID.
     local pid
     for pid in SERVER_PID=dmz/os4x_proxyserver.pid CLIENT_PID=inside/os4x_proxyclient.pid; do
         [[ ! -s $site/${pid#*=} ]] || read -r "${pid%%=*}" <"$site/${pid#*=}"
@@ -85,7 +85,7 @@ site_runs() {
         runs "$STATION_PID" oftp2peer || runs "$PARTNER_PID" oftp2peer
 }
 
-# Ends every process of the site: first who asks, then who answers.
+# Ends every process of the site: first those that call, then those that answer.
 stop_site() {
     end_process "${CLIENT_PID:-}" os4x_proxyclient2
     end_process "${SERVER_PID:-}" os4x_proxyserver2
@@ -94,8 +94,8 @@ stop_site() {
     end_process "${API_PID:-}" os4xapi
 }
 
-# A CA for the partner and for us, with a CRL, so that certificates are checked as strictly as in production. Whoever
-# wants another kind of key has set key_options.
+# Makes a CA for the partner and for us, with a CRL, so that certificates are checked as strictly as in production. For
+# another kind of key, the caller has set key_options.
 make_certificates() {
     local ca=$site/partner/ca peer=$site/partner/oftp2peer
     {
@@ -122,17 +122,20 @@ start_api() {
     api partner add partner --ssid "$PARTNER_SSID"
     api config set proxy_station_host 127.0.0.1
     api config set tcp_incoming_ip 127.0.0.1
-    # The partner is on this machine, which no partner is in earnest.
+    # The partner is on this machine, which is not so in production.
     api config set proxy_outgoing_allow_local yes
-    background "$log" "$site/api/os4xapi" serve --listen 127.0.0.1:0 --db "$API_DB"
+    background "$log" "$site/api/os4xapi" serve --listen 127.0.0.1:0 --panel 127.0.0.1:0 --db "$API_DB"
     API_PID=$!
     wait_for_line 20 "$API_PID" '^listening on https://' "$log" || failed 'The backend does not listen.' "$log"
     API_URL=$(sed -n 's|^listening on \(https://.*\)/$|\1|p' "$log")$(api config get api_path | cut -d, -f1)
+    wait_for_line 20 "$API_PID" '^panel on https://' "$log" || failed 'The panel does not listen.' "$log"
+    PANEL_URL=$(sed -n 's|^panel on \(https://.*\)/$|\1|p' "$log")
+    api config set panel_url "$PANEL_URL"
     (umask 077 && api token show >"$site/inside/token")
 }
 
-# start_peer FOLDER OPTION...: an OFTP2 system that serves sessions; sets its PID and port. It stores what comes unless
-# discard is set.
+# start_peer FOLDER OPTION...: starts an OFTP2 system that serves sessions; sets its PID and port. It stores the files that
+# it receives, unless discard is set.
 start_peer() {
     local folder=$1 log=$site/$1/$1.log intake=(--into "$site/$1/received")
     [[ -z ${discard:-} ]] || intake=(--discard)
@@ -154,14 +157,15 @@ start_partner() {
     api partner set partner --host 127.0.0.1 --port "$PARTNER_PORT"
 }
 
-# background LOG COMMAND...: a process that outlives this script and its terminal.
+# background LOG COMMAND...: starts a process that outlives this script and its terminal.
 background() {
     local log=$1
     shift
     setsid nohup "$@" >"$log" 2>&1 </dev/null &
 }
 
-# Server and client on ports that are free now. Should another program take one of them in between, others are tried.
+# Starts server and client on ports that are free now. If another program takes one of them in the meantime, others are
+# tried.
 start_daemons() {
     local id
     id=$("$site/dmz/os4x_proxyserver2" -L)

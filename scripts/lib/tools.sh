@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Tools that a fresh Debian machine may lack: found out one by one, and only the missing ones installed. Sourced after
+# Tools that may be missing on a fresh Debian machine: each is checked, and only missing ones are installed. Sourced after
 # say.sh; the caller has set root, the directory of the workspace.
 
 : "${root:?is the directory of the workspace}"
@@ -7,12 +7,12 @@
 # Debian packages to install, filled by need_command and need_package.
 missing=()
 
-# need_command COMMAND PACKAGE: PACKAGE has it if it is not there.
+# need_command COMMAND PACKAGE: if COMMAND is missing, PACKAGE has to be installed.
 need_command() {
     command -v "$1" >/dev/null || missing+=("$2")
 }
 
-# need_package PACKAGE FILE...: PACKAGE is there if one of the FILEs (patterns) is.
+# need_package PACKAGE FILE...: PACKAGE is installed if one of the FILEs (patterns) exists.
 need_package() {
     local package=$1
     shift
@@ -21,7 +21,7 @@ need_package() {
     need_package "$package" "${@:2}"
 }
 
-# What the build needs: a C compiler (SQLite), OpenSSL's headers.
+# The build needs a C compiler (for SQLite) and OpenSSL's headers.
 need_build_tools() {
     need_rust
     need_command cc gcc
@@ -33,9 +33,9 @@ need_build_tools() {
     fi
 }
 
-# The toolchain is not installed by us: where it comes from is the user's choice.
+# We do not install the toolchain: its source is the user's choice.
 need_rust() {
-    # rustup puts cargo where a non-interactive shell does not look.
+    # rustup installs cargo in a folder that a non-interactive shell does not search.
     if ! command -v cargo >/dev/null && [[ -x $HOME/.cargo/bin/cargo ]]; then
         PATH=$HOME/.cargo/bin:$PATH
     fi
@@ -43,41 +43,52 @@ need_rust() {
     wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
     command -v cargo >/dev/null ||
         die "Rust's cargo is missing." "Install a toolchain of at least $wanted (https://rustup.rs), then try again."
-    # rustc, not cargo, is what compiles: rustup may serve them from different toolchains.
+    # rustc compiles, not cargo, and rustup may take them from different toolchains.
     have=$(cd "$root" && rustc --version | cut -d ' ' -f 2)
     [[ $(printf '%s\n' "$wanted" "$have" | sort -V | head -n 1) == "$wanted" ]] ||
         die "Rust $have is too old: this needs $wanted." "Update it ('rustup update stable'), then try again."
 }
 
-# need_cargo_tool NAME VERSION: makes 'cargo NAME' work. Unless it is there it is built below target/, which takes minutes
-# the first time; without optimizing, since it runs for seconds.
+# need_cargo_tool NAME VERSION: makes 'cargo NAME' work. If the tool is missing, it is installed below target/: as a
+# program if cargo-tools.txt has one for this machine, otherwise built, which takes minutes the first time. It runs only
+# for seconds, so it is built without optimization and without debug information.
 need_cargo_tool() {
     local tools=$root/target/tools
     [[ :$PATH: == *:"$tools/bin":* ]] || PATH=$PATH:$tools/bin
     ! command -v "cargo-$1" >/dev/null || return 0
+    ! fetch_cargo_tool "$tools" "$1" "$2" || return 0
     step "Building cargo-$1, which is missing"
-    cargo install --quiet --locked --debug --root "$tools" "cargo-$1@$2" ||
+    CARGO_PROFILE_DEV_DEBUG=none cargo install --quiet --locked --debug --root "$tools" "cargo-$1@$2" ||
         die "cargo-$1 could not be built." "It comes from crates.io: 'cargo install --locked cargo-$1' must work."
 }
 
-# Installs what is missing, all of it or nothing.
+# fetch_cargo_tool FOLDER NAME VERSION: fails if the list has no such program, or if PyPI does not provide it.
+fetch_cargo_tool() {
+    local list=$root/scripts/lib/cargo-tools.txt python=$1/python
+    grep -qF -- "-cargo-$2==$3 " "$list" || return 1
+    { python3 -m venv "$python" &&
+        "$python/bin/python" -m pip install --disable-pip-version-check --no-deps --only-binary :all: \
+            --require-hashes -r "$list" && mkdir -p "$1/bin" && cp "$python/bin/cargo-$2" "$1/bin/"; } >/dev/null 2>&1
+}
+
+# Installs all missing packages, or none.
 install_missing() {
     ((${#missing[@]})) || return 0
     local packages=("${missing[@]}") sudo=()
     missing=()
     command -v apt-get >/dev/null ||
         die "These Debian packages are missing, and there is no apt-get: ${packages[*]}" \
-            "Install what corresponds to them on this system, then try again."
+            "Install the corresponding packages of this system, then try again."
     if ((EUID != 0)); then
         command -v sudo >/dev/null ||
             die "These packages are missing: ${packages[*]}" \
                 "As root: apt-get install --no-install-recommends ${packages[*]}"
         sudo=(sudo)
     fi
-    step "Installing what is missing: ${packages[*]}"
+    step "Installing missing packages: ${packages[*]}"
     local log
     log=$(mktemp)
-    # Package lists of a fresh machine are empty or old; what they name may be gone from the mirror.
+    # The package lists of a fresh machine are empty or old, and may name packages that the mirror no longer has.
     if ! "${sudo[@]}" apt-get update >"$log" 2>&1 ||
         ! "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
             apt-get install --yes --no-install-recommends "${packages[@]}" >>"$log" 2>&1; then

@@ -1,20 +1,20 @@
-//! What the configuration says of a source by its address alone: it is banned, it is one of a partner, or it is exempt
-//! from penalties. Pure: addresses and times in, an answer out.
+//! What the configuration says about an address: it is banned, it belongs to a partner, or it is exempt from penalties.
+//! Pure: addresses and times in, an answer out.
 
 use common::config::{Partner, ProxyConfig};
 use common::net::{Network, NetworkMap};
 use std::collections::HashSet;
 use std::net::IpAddr;
 
-/// The lists of a configuration that has been checked.
+/// The lists of a checked configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
-    /// Each with its last second, if it has an end.
+    /// Each ban has its last second, if it has an end.
     bans: NetworkMap<Option<i64>>,
     partners: NetworkMap<()>,
-    /// At which partners are called.
+    /// Host names of partners for outgoing sessions.
     names: Vec<String>,
-    /// Of these names.
+    /// The addresses of these names.
     resolved: HashSet<IpAddr>,
     exempt: Vec<Network>,
 }
@@ -43,12 +43,12 @@ impl Addresses {
         }
     }
 
-    /// The names at which partners are called.
+    /// Host names of partners for outgoing sessions.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 
-    /// These are the addresses of the names now.
+    /// Sets the current addresses of the names.
     pub(crate) fn set_resolved(&mut self, addresses: impl Iterator<Item = IpAddr>) {
         self.resolved = addresses.map(|address| address.to_canonical()).collect();
     }
@@ -58,7 +58,7 @@ impl Addresses {
         self.bans.holding(address).any(|until| until.is_none_or(|until| time <= until))
     }
 
-    /// Whether a partner is listed there: in one of its networks, or where it is called.
+    /// Whether a partner is listed with it: by a network, or by its host.
     pub(crate) fn is_listed(&self, address: IpAddr) -> bool {
         self.partners.holds(address) || self.resolved.contains(&address.to_canonical())
     }
@@ -69,15 +69,9 @@ impl Addresses {
     }
 }
 
-/// Whether a partner's session may come from `address`. What is no network holds nobody.
-pub(crate) fn may_come_from(partner: &Partner, address: IpAddr) -> bool {
-    let holds = |text: &String| text.parse::<Network>().is_ok_and(|network| network.contains(address));
-    partner.networks.is_empty() || partner.networks.iter().any(holds)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Addresses, may_come_from};
+    use super::Addresses;
     use common::config::Partner;
     use std::net::IpAddr;
 
@@ -138,10 +132,10 @@ mod tests {
 
     #[test]
     fn a_partner_without_networks_may_come_from_anywhere() {
-        assert!(may_come_from(&partner(None, &[]), ip("192.0.2.1")));
+        assert!(partner(None, &[]).may_come_from(ip("192.0.2.1")));
         let two = partner(None, &["203.0.113.0/24", "2001:db8::/32"]);
-        assert!(may_come_from(&two, ip("203.0.113.9")) && may_come_from(&two, ip("2001:db8::9")));
-        assert!(!may_come_from(&two, ip("203.0.114.9")));
-        assert!(!may_come_from(&partner(None, &["garbage"]), ip("192.0.2.1")));
+        assert!(two.may_come_from(ip("203.0.113.9")) && two.may_come_from(ip("2001:db8::9")));
+        assert!(!two.may_come_from(ip("203.0.114.9")));
+        assert!(!partner(None, &["garbage"]).may_come_from(ip("192.0.2.1")));
     }
 }

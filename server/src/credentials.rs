@@ -1,5 +1,5 @@
-//! Our certificate towards partners and its private key. Set on each connection, never on a context: a connection can
-//! forget them, a context keeps them for as long as the connection lives.
+//! Our certificate towards partners and its private key. They are set on each connection, never on a context, because a
+//! connection can drop them but a context keeps them.
 
 use common::x509::times::unix_time_of;
 use openssl::error::ErrorStack;
@@ -8,7 +8,7 @@ use openssl::ssl::SslRef;
 use openssl::x509::X509;
 use std::fmt;
 
-/// Certificate, the issuers that go with it, and key.
+/// The certificate with the certificates of its issuers, and the key.
 pub(crate) struct Credentials {
     leaf: X509,
     issuers: Vec<X509>,
@@ -21,7 +21,7 @@ pub(crate) struct Credentials {
 pub(crate) enum CredentialsError {
     /// Not in PEM form.
     Certificate(ErrorStack),
-    /// There is no certificate in it.
+    /// It contains no certificate.
     Missing,
     /// Not a private key in PEM form.
     Key(ErrorStack),
@@ -59,7 +59,7 @@ impl Credentials {
         let mut certificates =
             X509::stack_from_pem(chain.as_bytes()).map_err(CredentialsError::Certificate)?.into_iter();
         let leaf = certificates.next().ok_or(CredentialsError::Missing)?;
-        // OpenSSL would ask for a passphrase at the terminal.
+        // OpenSSL would ask on the terminal for a passphrase.
         let key =
             PKey::private_key_from_pem_callback(key.as_bytes(), |_| Ok(0)).map_err(CredentialsError::Key)?;
         if !leaf.public_key().map_err(CredentialsError::Certificate)?.public_eq(&key) {
@@ -74,7 +74,7 @@ impl Credentials {
         self.until
     }
 
-    /// Shows them on this connection.
+    /// Presents them on this connection.
     pub(crate) fn show_on(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
         ssl.set_certificate(&self.leaf)?;
         ssl.set_private_key(&self.key)?;

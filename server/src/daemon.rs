@@ -4,14 +4,15 @@ use crate::identity::Identity;
 use crate::licence::{Licence, LicenceError};
 use crate::options::Options;
 use crate::parent::Parent;
-use crate::untold::Untold;
-use common::log::{Event, events};
+use crate::unreported::Unreported;
+use common::log::{Event, catalogue};
 use common::net;
+use common::process::end_reasons::Status;
 use common::process::options::complain;
 use common::process::pidfile::PidFile;
 use common::process::site::Site;
 use common::process::startup;
-use common::process::status::Status;
+use common::sandbox::Support;
 use common::session::end_lines::EndLines;
 use std::error::Error;
 use std::net::TcpListener;
@@ -27,30 +28,38 @@ pub(crate) fn run(site: &Site, options: &Options) -> Status {
         Ok(started) => started,
         Err(status) => return status,
     };
-    Event::new(&events::DAEMON_START)
+    Event::new(&catalogue::DAEMON_START)
         .field("version", env!("CARGO_PKG_VERSION"))
         .field("user", &started.user)
+        .field_display("sandbox", Support::of_kernel())
         .field_display("listen", options.internal)
         .log();
     let licence_file = options.licence.clone();
-    let untold = Untold::at(site.file("untold"));
+    let unreported = Unreported::at(site.file("untold"));
     let end_lines = EndLines::new(site.file("sessions"));
-    let finish =
-        match Parent::new(started.signals, listener, identity, licence, licence_file, untold, end_lines) {
-            Ok(parent) => parent.run(started.ready),
-            Err(e) => started.ready.give_up(site.program(), &e),
-        };
+    let finish = match Parent::new(
+        started.signals,
+        listener,
+        identity,
+        licence,
+        licence_file,
+        unreported,
+        end_lines,
+    ) {
+        Ok(parent) => parent.run(started.ready),
+        Err(e) => started.ready.give_up(site.program(), &e),
+    };
     startup::stop(started.pid_file, &finish)
 }
 
-/// What a start needs before anything is begun.
+/// What a start needs before anything is changed.
 struct Prepared {
     listener: TcpListener,
     identity: Identity,
     licence: Licence,
 }
 
-/// Checks what can be wrong before anything is begun: the licence, another daemon, the port.
+/// Checks everything that can be wrong before anything is changed: the licence, another daemon, the port.
 fn prepare(site: &Site, options: &Options) -> Result<Prepared, Box<dyn Error>> {
     let identity = Identity::load_or_create(&site.file("key"))?;
     let licence =

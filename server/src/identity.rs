@@ -1,5 +1,6 @@
 //! The server's identity: an Ed25519 key in `os4x_proxyserver.key` beside the binary, created when it is first needed.
-//! Its public half is the Proxy ID. Nothing ever changes or replaces the file: with another key the licence is void.
+//! Its public half is the Proxy ID. Nothing ever changes or replaces the file, because with another key the licence is
+//! void.
 
 use common::file::create_whole;
 use common::identity::ProxyId;
@@ -12,27 +13,27 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// A key file is some 120 octets.
+/// Largest key file that is read, octets; a usual one has about 120.
 const MAX_LENGTH: u64 = 16 * 1024;
 
-/// The key and the Proxy ID that follows from it.
+/// The key and its Proxy ID.
 #[derive(Debug)]
 pub(crate) struct Identity {
     /// Signs on the control connection.
     pub(crate) key: PKey<Private>,
-    /// What the licence names.
+    /// The Proxy ID, which the licence names.
     pub(crate) proxy_id: ProxyId,
 }
 
 impl Identity {
-    /// Reads the key of `path`, which is made if there is none.
+    /// Reads the key of `path`; creates it if there is none.
     pub(crate) fn load_or_create(path: &Path) -> Result<Self, IdentityError> {
         if let Some(identity) = Self::load(path)? {
             return Ok(identity);
         }
         let at = |fault| IdentityError { path: path.to_owned(), fault };
         create(path).map_err(at)?;
-        // Another process may have been faster; what lies there now counts.
+        // Another process may have been faster: the key in the file counts.
         Self::read(path).map_err(at)
     }
 
@@ -53,7 +54,7 @@ impl Identity {
         }
         let mut pem = Zeroizing::new(Vec::new());
         file.take(MAX_LENGTH).read_to_end(&mut pem).map_err(Fault::Read)?;
-        // No passphrase: OpenSSL would ask for one at the terminal.
+        // No passphrase: OpenSSL would ask for one on the terminal.
         let key = PKey::private_key_from_pem_callback(&pem, |_| Ok(0)).map_err(|_| Fault::NoKey)?;
         let proxy_id = ProxyId::of_key(&key).map_err(Fault::Crypto)?.ok_or(Fault::NoKey)?;
         Ok(Self { key, proxy_id })
@@ -69,7 +70,7 @@ fn create(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// There is no usable identity.
+/// The identity cannot be used.
 #[derive(Debug)]
 pub(crate) struct IdentityError {
     path: PathBuf,

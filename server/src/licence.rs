@@ -1,5 +1,5 @@
-//! The licence: a PEM file with a certificate for the server's own key, issued by the backend's CA, and then that CA's
-//! certificate. Read at the start, by `-V`, and again whenever the file changes. Never written.
+//! The licence: a PEM file with a certificate for the server's key, issued by the backend's CA, and then that CA's
+//! certificate. It is read at the start, by `-V`, and again whenever the file changes. This program never writes it.
 
 use crate::identity::Identity;
 use common::identity::{CertificateKind, ProxyId};
@@ -20,17 +20,17 @@ use std::time::SystemTime;
 /// The content of a licence file. Only [`Licence::check`] says whether it is valid.
 #[derive(Debug)]
 pub(crate) struct Licence {
-    /// The server's certificate, also on the control connection.
+    /// The server's certificate, which it also shows on the control connection.
     pub(crate) certificate: X509,
-    /// The backend's CA, which issues the clients' certificates too.
+    /// The backend's CA, which also issues the clients' certificates.
     pub(crate) ca: X509,
-    /// First and last second of validity, of certificate and CA both; seconds since 1970-01-01 UTC.
+    /// First and last second in which both certificate and CA are valid, since 1970-01-01 UTC.
     pub(crate) valid: (i64, i64),
     path: PathBuf,
 }
 
 impl Licence {
-    /// Reads the file without judging it.
+    /// Reads the file without checking it.
     pub(crate) fn read(path: &Path) -> Result<Self, LicenceError> {
         let at = |fault| LicenceError { path: path.to_owned(), fault };
         let pem = fs::read(path).map_err(|cause| at(Fault::Read(cause)))?;
@@ -40,7 +40,7 @@ impl Licence {
         Ok(Self { certificate, ca, valid, path: path.to_owned() })
     }
 
-    /// Whether this is a licence for `own` at the moment `now`.
+    /// Whether this is a licence for `own` at the time `now`.
     pub(crate) fn check(&self, own: &Identity, now: SystemTime) -> Result<(), LicenceError> {
         self.judge(own, clock::seconds(now)).map_err(|fault| LicenceError { path: self.path.clone(), fault })
     }
@@ -63,12 +63,12 @@ impl Licence {
         if now > until { Err(Fault::Expired(until)) } else { Ok(()) }
     }
 
-    /// Whether the CA is one, is its own issuer, and has issued the certificate, for a server.
+    /// Whether the CA is self-signed and has issued the certificate for a server.
     fn signed(&self) -> Result<X509VerifyResult, ErrorStack> {
         let mut store = X509StoreBuilder::new()?;
         store.add_cert(self.ca.clone())?;
         store.set_purpose(X509PurposeId::SSL_SERVER)?;
-        // Dates are checked separately, with errors of their own.
+        // Dates are checked separately, because they have their own errors.
         store.set_flags(X509VerifyFlags::NO_CHECK_TIME)?;
         X509StoreContext::new()?.init(&store.build(), &self.certificate, Stack::new()?.as_ref(), |context| {
             context.verify_cert()?;
@@ -115,7 +115,7 @@ fn validity(certificate: &X509, ca: &X509) -> Result<(i64, i64), ErrorStack> {
     Ok((own.0.max(issuer.0), own.1.min(issuer.1)))
 }
 
-/// The licence does not hold.
+/// The licence is not valid.
 #[derive(Debug)]
 pub(crate) struct LicenceError {
     path: PathBuf,

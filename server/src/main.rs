@@ -1,5 +1,5 @@
-//! os4x_proxyserver2, the daemon in the DMZ: reads the command line and does what it asks for. Everything that lasts
-//! longer than a moment is in the modules.
+//! os4x_proxyserver2, the daemon in the DMZ: reads the command line and does what it asks for. Longer work is in the
+//! modules.
 #![forbid(unsafe_code)]
 
 mod active_config;
@@ -14,13 +14,12 @@ mod options;
 mod parent;
 mod session;
 mod tls;
-mod trust;
-mod untold;
+mod unreported;
 
+use common::process::end_reasons::Status;
 use common::process::options::{complain, print};
 use common::process::site::Site;
 use common::process::startup;
-use common::process::status::Status;
 use common::sys;
 use identity::Identity;
 use licence::Licence;
@@ -29,7 +28,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Freed heap memory is wiped.
+/// Wipes freed heap memory.
 #[global_allocator]
 static HEAP: sys::WipedHeap = sys::WipedHeap;
 

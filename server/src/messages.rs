@@ -2,37 +2,45 @@
 
 use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
-use common::log::Remains;
+use common::log::{DebugTime, Unwritten};
 use common::rpc::{CrlUrl, SessionEvent, SystemLog};
+use common::state::{Progress, Refused};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
 /// From the parent to a child.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToChild {
-    /// The data connection of this pair; its descriptor comes along.
+    /// The data connection of this pair; its descriptor comes with the message.
     Data {
         /// Names the pair.
         pair: SessionId,
-        /// For the join.
+        /// The secret for the join.
         ticket: Ticket,
     },
-    /// A partner's connection; its descriptor comes along.
+    /// A partner's connection; its descriptor comes with the message.
     Serve {
         /// The partner's address and port.
         peer: SocketAddr,
-        /// If it is refused, that may have a line in the log and an entry in the system log.
+        /// If the partner is refused, the child may write a log line and a system log entry.
         has_line: bool,
     },
-    /// The connection is not verified yet, and others need its place.
+    /// The connection is not verified yet, and another one needs its place: close it.
     MakeWay,
-    /// The answer to `Partner`: go on.
+    /// The answer to `Partner`: continue.
     Admitted,
-    /// The answer to `Partner`: there are as many sessions as there may be.
+    /// The answer to `Partner`: a limit of sessions is reached.
     Full(SessionLimit),
-    /// The answer to `Partner`: the licence has expired (outgoing only: no incoming connection gets this far then).
+    /// The answer to `Partner`: the licence has expired (outgoing only: an incoming connection is refused earlier).
     Unlicensed,
-    /// No data connection can be had.
+    /// An administrator ends the session.
+    End {
+        /// The administrator's name, for the end line.
+        administrator: String,
+    },
+    /// How long this process writes DEBUG for its partner.
+    Debug(DebugTime),
+    /// There will be no data connection.
     NoPair {
         /// A finished sentence.
         reason: String,
@@ -42,21 +50,21 @@ pub(crate) enum ToChild {
 /// A limit of sessions that is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SessionLimit {
-    /// Incoming ones of this partner.
+    /// Incoming sessions of this partner.
     OfPartner,
-    /// Incoming ones of all partners.
+    /// Incoming sessions of all partners.
     Incoming,
-    /// Outgoing ones.
+    /// Outgoing sessions.
     Outgoing,
 }
 
 impl SessionLimit {
-    /// For a refusal: what is reached, and the setting.
+    /// For a refusal: the limit, and its setting.
     pub(crate) fn detail(self) -> &'static str {
         match self {
-            Self::OfPartner => "the partner has as many sessions as it may (proxy_sessions_per_partner)",
-            Self::Incoming => "there are as many incoming sessions as there may be (proxy_sessions)",
-            Self::Outgoing => "there are as many outgoing sessions as there may be (proxy_outgoing_sessions)",
+            Self::OfPartner => "the partner has reached its limit of sessions (proxy_sessions_per_partner)",
+            Self::Incoming => "the limit of incoming sessions is reached (proxy_sessions)",
+            Self::Outgoing => "the limit of outgoing sessions is reached (proxy_outgoing_sessions)",
         }
     }
 }
@@ -64,25 +72,29 @@ impl SessionLimit {
 /// From a child to the parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToParent {
-    /// The partner's certificate is verified: from now on a pair may be made for it.
+    /// The partner's certificate is verified: from now on the parent may make a pair for it.
     Verified,
-    /// The SSID is known and matches: may this partner have one more session?
+    /// The SSID is known and fits the certificate: may this partner have one more session?
     Partner {
         /// Its short name.
         name: String,
     },
     /// The data connection of this parked child has ended.
     DataLost,
-    /// The data connection cannot be used, and a partner waits: another pair is wanted.
+    /// The data connection cannot be used, and a partner waits: this child needs another pair.
     NeedPair,
     /// The pair is joined: its ticket is used up.
     Joined,
-    /// A CRL distribution URL of a chain that leads to a trusted certificate; one for each message, so that it fits.
+    /// A CRL distribution URL from a chain that leads to a trusted certificate; one in each message, so that it fits.
     CrlUrl(CrlUrl),
-    /// The session has begun or is over: for the session list.
+    /// The session has begun or ended: for the session list.
     Session(Box<SessionEvent>),
     /// For the system log.
     SystemLog(Box<SystemLog>),
-    /// This child has written the session's end line, or leaves it to its parent.
-    EndLogged(Remains),
+    /// The progress of the session.
+    Progress(Progress),
+    /// This partner, or this station, was refused.
+    Refused(Box<Refused>),
+    /// This child has written the session's end line, or passes it to its parent.
+    EndLogged(Unwritten),
 }

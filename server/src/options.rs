@@ -1,5 +1,5 @@
-//! The server's command line: the options of the product's documentation (`t/documented` holds its help text), and
-//! what came later. Only reads it; `main` acts.
+//! The server's command line: the documented options (`t/documented` has their help text) and later ones. This module
+//! only reads it; `main` acts.
 
 use common::net::ANY;
 use common::process::options::{INTERNAL_PORT, UsageError, host_and_port, port};
@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-/// The documented text, and after it what came later.
+/// The documented text, followed by later options.
 pub(crate) const HELP: &str = concat!(
     "OS4X Proxy daemon build ",
     env!("OS4X_BUILD"),
@@ -31,13 +31,13 @@ not in the documentation of the legacy daemon:
 "
 );
 
-/// What `-v` prints.
+/// The text of `-v`.
 pub(crate) const VERSION: &str =
     concat!("OS4X Proxy daemon build ", env!("OS4X_BUILD"), ", version ", env!("CARGO_PKG_VERSION"), "\n");
 
 const LICENCE: &str = "/etc/os4x_proxy.lic";
 
-/// What the command line asks for.
+/// The action that the command line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// `-h`
@@ -46,18 +46,18 @@ pub(crate) enum Action {
     Version,
     /// `-L`
     ProxyId,
-    /// `-V`, of the licence in this file.
+    /// `-V`, for the licence in this file.
     Validity(PathBuf),
-    /// `-t`, of a start with these options.
+    /// `-t`, for a start with these options.
     Test(Options),
-    /// Nothing else: be the daemon.
+    /// No other action: run the daemon.
     Run(Options),
 }
 
-/// How to be the daemon.
+/// How to run the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// Where the client connects (`-i`).
+    /// Address for the client's connections (`-i`).
     pub(crate) internal: SocketAddr,
     /// The licence file (`-l`), absolute.
     pub(crate) licence: PathBuf,
@@ -65,7 +65,7 @@ pub(crate) struct Options {
     pub(crate) mode: Mode,
 }
 
-/// Reads the arguments after the program's name. Of several actions the first in the help text wins.
+/// Reads the arguments after the program's name. If there are several actions, the first one of the help text counts.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
     let mut grammar = Grammar::new();
     for flag in ["h", "v", "L", "V", "t"] {
@@ -83,7 +83,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
         })?,
         None => SocketAddr::new(ANY, INTERNAL_PORT),
     };
-    // The daemon leaves the current directory.
+    // The daemon leaves the current directory, so the path must be absolute.
     let licence = given.opt_str("l");
     let licence = std::path::absolute(licence.as_deref().map_or(Path::new(LICENCE), Path::new))
         .map_err(|cause| UsageError::File { option: "-l", cause })?;
@@ -102,7 +102,7 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
     })
 }
 
-/// `[<IP>]:<port>`; just a port or just an address is understood too.
+/// `[<IP>]:<port>`; only a port or only an address is accepted, too.
 fn internal(text: &str) -> Option<SocketAddr> {
     if let Some(number) = port(text) {
         return Some(SocketAddr::new(ANY, number));

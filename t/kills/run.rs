@@ -1,4 +1,4 @@
-//! The session of a cell: its messages, how far it has come, and what partner and station see of its end.
+//! The session of a cell: its messages, how far it has come, and how partner and station see its end.
 
 use super::table::Cell;
 use oftp2peer::oftp::codec::Level;
@@ -89,7 +89,7 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// What partner and station see, if the session is let go on.
+    /// How partner and station see the end if the session continues.
     pub(super) fn go_on(self, ends: &Ends) -> [String; 2] {
         let (context, name) = ends.dial().tls.as_ref().unwrap();
         let is_called = self.cell.due[1] != "-";
@@ -106,7 +106,7 @@ impl Run<'_> {
         }
     }
 
-    /// What both see, if nobody does anything more.
+    /// How both see the end if nobody does anything more.
     pub(super) fn wait(self) -> [String; 2] {
         if let Stand::Session(session) = self.stand {
             return both(&session.ending());
@@ -143,10 +143,11 @@ fn opposite(side: End) -> End {
     if side == End::Initiator { End::Responder } else { End::Initiator }
 }
 
-/// Plays the rest of a session, and ends it in order. Where the station is not to be called, the partner's SSID alone.
+/// Plays the rest of a session, and ends it in the regular way. If the station must not be called, plays only the
+/// partner's SSID.
 fn resume(mut session: Session<'_>, steps: &[Step], is_called: bool) -> [String; 2] {
     if !is_called {
-        // The partner has SSRM from the server; if that does not come, its end does.
+        // The partner has got SSRM from the server; if SSRM does not come, the connection ends.
         let ready = steps.iter().take_while(|step| step.by == End::Responder).count();
         let _ = session.play(&steps[..ready], usize::MAX);
         let ssid = steps.iter().find(|step| step.by == End::Initiator).unwrap();
@@ -169,7 +170,7 @@ fn both((partner, station): &(Ending, Option<Ending>)) -> [String; 2] {
     [seen(End::Initiator, partner), station]
 }
 
-/// What a side sees last: what came in the end, and how its connection ended. TLS goes to the partner alone.
+/// The last thing that a side sees: the last octets, and how its connection ended. Only the partner has TLS.
 fn seen(side: End, ending: &Ending) -> String {
     let how = match (side, &ending.how) {
         (End::Initiator, Break::CloseNotify) | (End::Responder, Break::Fin) => "close",

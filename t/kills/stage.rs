@@ -1,4 +1,5 @@
-//! A site on which victims are hit: who they are, what ends with them, and what the daemons' logs say of it.
+//! A site with processes that are killed or stopped (victims): which processes these are, which others end with them,
+//! and what the daemons' logs say.
 
 use super::run::{Run, SSID, Stand, session};
 use super::table::Cell;
@@ -13,7 +14,7 @@ use t::loglines::Line;
 use t::site::{Builder, PartnerEntry, Role, Site};
 use t::wait::{PATIENCE, wait_for};
 
-/// A site, and where its logs ended before the victim was hit.
+/// A site, with the ends of its logs before the victim was killed or stopped.
 pub(super) struct Stage {
     pub(super) site: Site,
     marks: [(Role, usize); 2],
@@ -53,7 +54,7 @@ impl Stage {
         Run { cell, steps, socket, stand }
     }
 
-    /// The processes to hit.
+    /// The processes to kill or stop.
     fn victims(&self, runs: &[Run<'_>]) -> Vec<Pid> {
         let site = &self.site;
         let cell = &runs[0].cell;
@@ -83,7 +84,7 @@ impl Stage {
         self.site.children(Role::Server).into_iter().find(is_it)
     }
 
-    /// Hits the victim, and waits until those have ended who end with it.
+    /// Kills or stops the victim, and waits for the end of all processes that end with it.
     pub(super) fn hit(&mut self, runs: &[Run<'_>]) -> Vec<Pid> {
         let cell = &runs[0].cell;
         let victims = self.victims(runs);
@@ -100,7 +101,7 @@ impl Stage {
         send(&victims, signal);
         send(&victims, Signal::SIGCONT);
         if signal == Signal::SIGSEGV {
-            // The first is for Rust's handler, which lets the instruction fault again.
+            // The first signal is for Rust's handler, which lets the instruction fault again.
             wait_for("all victims to crash", || {
                 send(&victims, signal);
                 victims.iter().all(|pid| !installation::runs(*pid)).then_some(())
@@ -110,7 +111,7 @@ impl Stage {
         victims
     }
 
-    /// Waits until those have ended who end with the victims.
+    /// Waits for the end of all processes that end with the victims.
     fn wait_ends(&mut self, cell: &Cell, victims: &[Pid]) {
         match cell.victim {
             "server-parent" | "server" => {
@@ -131,7 +132,7 @@ impl Stage {
         }
     }
 
-    /// Starts again who has ended.
+    /// Starts the processes that have ended again.
     pub(super) fn revive(&mut self, cell: &Cell, victims: &[Pid]) {
         if cell.how == "STOP" {
             send(victims, Signal::SIGCONT);
@@ -149,8 +150,8 @@ impl Stage {
         }
     }
 
-    /// The end lines of the partner at `address`, since the victim was hit. A line need not name the address: the
-    /// session's first line does.
+    /// The end lines of the partner at `address` since the victim was killed or stopped. Not every line has the
+    /// address, but the first line of the session has it.
     fn lines(&self, role: Role, address: IpAddr) -> Vec<String> {
         let mark = self.marks[usize::from(role == Role::Client)].1;
         let log = self.site.log(role)[mark..].to_owned();
@@ -176,7 +177,7 @@ impl Stage {
         all.map(text).collect()
     }
 
-    /// The end lines of each daemon: one, or none where none is due.
+    /// The end lines of each daemon: one, or none if the row expects none.
     pub(super) fn ends(&self, cell: &Cell) -> [String; 2] {
         let address = cell.address(&self.site);
         let [.., server, client] = &cell.due;
@@ -189,7 +190,7 @@ impl Stage {
         })
     }
 
-    /// The victim is about to be hit.
+    /// Called before the victim is killed or stopped.
     pub(super) fn mark(&mut self) {
         self.marks = [Role::Server, Role::Client].map(|role| (role, self.site.mark(role)));
     }
@@ -197,7 +198,7 @@ impl Stage {
 
 pub(super) fn send(pids: &[Pid], signal: Signal) {
     for pid in pids {
-        // One may have ended with another one.
+        // A process may have ended together with another one.
         let _ = kill(*pid, signal);
     }
 }

@@ -1,4 +1,5 @@
-//! The table of the kill matrix: who is hit in which way, where its session stands, and what is due.
+//! The table of the kill matrix: the victim, how it is killed or stopped, the phase of its session, and the expected
+//! result.
 
 use std::net::{IpAddr, Ipv4Addr};
 use t::site::Site;
@@ -28,7 +29,7 @@ pub(super) struct Cell {
     pub(super) victim: &'static str,
     pub(super) how: &'static str,
     pub(super) phase: &'static str,
-    /// What the partner and the station see; the line of the server and that of the client.
+    /// The expected result: what partner and station see, the line of the server and that of the client.
     pub(super) due: [String; 4],
 }
 
@@ -48,19 +49,19 @@ impl Cell {
         PHASES[self.place()].1
     }
 
-    /// Where its partner calls from: so the titles of its processes and its lines are told from those of others.
+    /// The address of its partner, by which the titles of its processes and its lines are recognised.
     pub(super) fn address(&self, site: &Site) -> IpAddr {
         address(site, u8::try_from(self.place()).unwrap())
     }
 
-    /// How the title of the server's process ends that has its partner, or goes on with a space.
+    /// The end of the title of the server's process for its partner; the title may continue after a space.
     pub(super) fn served(&self, site: &Site) -> String {
         format!("incoming {}", self.address(site))
     }
 
-    /// What partner and station do once the victim is hit.
+    /// What partner and station do after the victim was killed or stopped.
     pub(super) fn then(&self) -> Then {
-        // The process of the client serves no session yet before the partner's SSID.
+        // The client's process serves no session before the partner's SSID.
         let is_serving = self.passed() > 1;
         match self.victim {
             "partner" | "station" => Then::Dies,
@@ -70,7 +71,7 @@ impl Cell {
         }
     }
 
-    /// The same row with what was found.
+    /// The same row with the observed result.
     pub(super) fn found(&self, found: &[String]) -> String {
         let [partner, station, server, client] = found else { panic!("{found:?}") };
         format!(
@@ -80,7 +81,7 @@ impl Cell {
     }
 }
 
-/// What partner and station do once the victim is hit.
+/// What partner and station do after the victim was killed or stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     /// One of them is the victim.
@@ -95,7 +96,7 @@ pub(super) fn cells() -> impl Iterator<Item = Cell> {
     TABLE.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(Cell::read)
 }
 
-/// An address of this site's own for a partner.
+/// An address for a partner that only this site uses.
 fn address(site: &Site, number: u8) -> IpAddr {
     let IpAddr::V4(own) = site.address else { panic!("{}", site.address) };
     let [first, second, third, _] = own.octets();

@@ -1,4 +1,4 @@
-//! Where the binaries under test are: beside the test's own, in the target directory, or in `OS4X_BIN_DIR`.
+//! Finds the binaries under test: beside the test's own binary, in the target directory, or in `OS4X_BIN_DIR`.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Both ends of a site in one thread of the test: it plays partner and station, step by step, so that what goes
-//! through both daemons goes in the order of the trace. Whatever a step is, it must arrive unchanged.
+//! Plays both ends of a site, partner and station, in one thread of the test, step by step. So the buffers pass through
+//! both daemons in the order of the trace, and each must arrive unchanged.
 
 use crate::link::Dmz;
 use crate::site::{Site, SiteError};
@@ -12,8 +12,8 @@ use std::fmt;
 use std::net::TcpListener;
 use std::time::Duration;
 
-/// Longest silence of a daemon. It is less than the 10 s that a daemon gives a peer to close: whoever waits for that is
-/// found out.
+/// How long a daemon may be silent. It is less than the 10 s that a daemon gives a peer to close: so a daemon that
+/// waits for these is found.
 const LIMIT: Duration = Duration::from_secs(8);
 
 /// A partner and a station, as a trace has them.
@@ -27,21 +27,21 @@ pub struct Session<'a> {
     station: &'a TcpListener,
     partner: Conn,
     inner: Option<Conn>,
-    /// The station's first buffer: the partner has it from the DMZ.
+    /// The station's first buffer. The partner gets it from the server.
     ready: Option<Vec<u8>>,
 }
 
-/// What one end saw last.
+/// The last thing that an end saw.
 #[derive(PartialEq, Eq)]
 pub struct Ending {
-    /// All that came.
+    /// All octets that arrived.
     pub octets: Vec<u8>,
     /// How the connection ended.
     pub how: Break,
 }
 
 impl Ends {
-    /// For a site that was built without a station. The partner's certificate names `ssid`.
+    /// For a site that was built without a station. The partner's certificate has `ssid`.
     pub fn new(site: &Site, ssid: &str) -> Result<Self, SiteError> {
         let station = TcpListener::bind(site.station_address)?;
         station.set_nonblocking(true)?;
@@ -58,14 +58,14 @@ impl Ends {
         self.begin_on(self.dial.open()?)
     }
 
-    /// The partner has connected.
+    /// For a partner that has connected.
     pub fn begin_on(&self, partner: Conn) -> Result<Session<'_>, SiteError> {
         partner.set_timeout(Some(LIMIT)).map_err(|end| end.to_string())?;
         Ok(Session { station: &self.station, partner, inner: None, ready: None })
     }
 
-    /// The same from the DMZ itself: `data` is a data connection on which the station was asked for, and `ready` what
-    /// the station says first.
+    /// The same for a test that plays the server: `data` is a data connection on which the station was asked for, and
+    /// `ready` is the station's first buffer.
     pub fn begin_in_dmz(&self, data: Conn, ready: Step) -> Result<Session<'_>, SiteError> {
         data.set_timeout(Some(LIMIT)).map_err(|end| end.to_string())?;
         let octets = Some(ready.octets.clone());
@@ -75,7 +75,7 @@ impl Ends {
         Ok(session)
     }
 
-    /// The station is called, and no session has noticed.
+    /// Whether the station was called, although no session has noticed it.
     pub fn is_called(&self) -> bool {
         self.station.accept().is_ok()
     }
@@ -126,14 +126,15 @@ impl Session<'_> {
         })
     }
 
-    /// Sends octets that need not arrive. Nobody speaks for a station that has not been called: it is called first.
+    /// Sends octets that need not arrive. If `by` is a station that has not been called, waits for the call first.
     pub fn send(&mut self, by: Role, octets: &[u8]) {
         let conn = if by == Role::Initiator { &mut self.partner } else { self.inside() };
-        // It may be closed before all is out: what matters is what was said at its end.
+        // The connection may be closed before all is sent: only the end of the session matters here.
         let _ = conn.write(octets).and_then(|()| conn.flush());
     }
 
-    /// The partner closes in order, whatever is due; what the station sees until its connection ends.
+    /// The partner closes in the regular way, at any point of the session; returns what the station sees until its
+    /// connection ends.
     pub fn close(mut self) -> Option<Ending> {
         self.partner.close();
         let station = self.inner.as_mut().map(ending);
@@ -141,8 +142,8 @@ impl Session<'_> {
         station
     }
 
-    /// `by` ends its connection by `act`, which gives it back unless it is gone; what the other side sees until its own
-    /// ends, which it then closes as well. Both must have been there.
+    /// `by` ends its connection with `act`, which returns the connection unless it is gone. Returns what the other side
+    /// sees until its connection ends; it then closes its connection. Both must have been connected.
     pub fn ends(mut self, by: Role, act: impl FnOnce(Conn) -> Option<Conn>) -> Ending {
         self.inside();
         let Some(station) = self.inner else { return ending(&mut self.partner) };
@@ -155,7 +156,7 @@ impl Session<'_> {
         seen
     }
 
-    /// `by` is gone by `act`, as a process that is killed: what the other side sees, if it was ever called.
+    /// `by` disappears with `act`, as a killed process does; returns what the other side sees, if it was called.
     pub fn dies(self, by: Role, act: impl FnOnce(Conn) -> Option<Conn>) -> Option<Ending> {
         if self.inner.is_some() {
             return Some(self.ends(by, act));
@@ -164,7 +165,7 @@ impl Session<'_> {
         None
     }
 
-    /// The partner closes in order, and the station after it: what both see.
+    /// The partner closes in the regular way, and then the station: returns what both see.
     pub fn finish(mut self) -> (Ending, Option<Ending>) {
         self.partner.close();
         let station = self.inner.as_mut().map(|inner| {
@@ -175,8 +176,8 @@ impl Session<'_> {
         (ending(&mut self.partner), station)
     }
 
-    /// What the partner sees until its connection ends, which it then closes as well; afterwards the same of the
-    /// station, if it was ever called.
+    /// Returns what the partner sees until its connection ends, which it then closes; then the same for the station, if
+    /// it was called.
     pub fn ending(mut self) -> (Ending, Option<Ending>) {
         let partner = ending(&mut self.partner);
         self.partner.close();

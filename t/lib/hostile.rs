@@ -1,6 +1,6 @@
 //! Reads `t/hostile.txt`, the table of hostile buffers, into traces that a scripted peer can play.
 //!
-//! Has layouts of its own, those in the table: nothing here is taken from the checker that the cases are held against.
+//! Has its own layouts, those of the table: nothing is taken from the checker that the cases test.
 
 use crate::wire::{Step, Trace};
 use oftp2peer::oftp::session::Role;

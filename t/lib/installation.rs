@@ -1,6 +1,6 @@
-//! One installation of the daemons: a directory of a test's own with copies of the binaries, an address of its own on
-//! the loopback network, and what the daemons leave in the directory. Ends what it started, shows the logs of a test
-//! that fails, and fails one whose logs are not as documented.
+//! One installation of the daemons: a directory of the test with copies of the binaries, its own address on the
+//! loopback network, and the files that the daemons leave there. It ends the daemons that it started, prints the logs
+//! of a test that fails, and makes a test fail whose logs are not as documented.
 
 use crate::loglines::{Documented, Line};
 use crate::{binaries, licence, wait};
@@ -29,7 +29,7 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// A fresh one for the test `name`.
+    /// A new one for the test `name`.
     pub fn new(name: &str) -> io::Result<Self> {
         let directory = std::env::temp_dir().join(format!("os4x-t-{}-{name}", std::process::id()));
         make_folder(&directory)?;
@@ -49,7 +49,7 @@ impl Installation {
         self.directory.join(name)
     }
 
-    /// A command that runs one of the daemons; its current directory is another one.
+    /// A command that runs one of the daemons, with another current directory.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.directory.join(program));
         command.current_dir("/");
@@ -94,7 +94,7 @@ impl Installation {
         daily_log(&self.directory, stem)
     }
 
-    /// What no test may leave in its logs: a line that os4x_proxy-log(5) does not cover, a FATAL one.
+    /// Faults in the logs that no test may leave: a line that os4x_proxy-log(5) does not describe, or one of FATAL.
     fn log_faults(&self) -> Vec<String> {
         let documented = match Documented::read() {
             Ok(documented) => documented,
@@ -112,7 +112,7 @@ impl Installation {
         faults
     }
 
-    /// Waits until a line of the log of `stem` contains `text`, and gives that line.
+    /// Waits until a line of the log of `stem` contains `text`, and returns that line.
     pub fn wait_for_log(&self, stem: &str, text: &str) -> String {
         let look = || self.log(stem).lines().find(|line| line.contains(text)).map(str::to_owned);
         wait::wait_for(&format!("{text:?} in the log of {stem}"), look)
@@ -125,7 +125,7 @@ impl Drop for Installation {
             if thread::panicking() {
                 eprintln!("--- log of {stem}:\n{}", self.log(stem));
             }
-            // Only a process of ours: a stale file's number may be anybody's by now.
+            // Only one of our processes: the number in a stale file may belong to another program.
             if let Some(pid) = self.pid(stem).filter(|pid| is_of(*pid, stem)) {
                 let _ = kill(pid, Signal::SIGKILL);
             }
@@ -156,9 +156,9 @@ pub(crate) fn day_files(directory: &Path, stem: &str) -> Vec<PathBuf> {
     days
 }
 
-/// Puts a binary into an installation: as a link, or as a copy where the directory is on another file system. Another
-/// process copies, for while this one wrote the file, a child just forked by another test would have it open too, and
-/// it could not be run ("text file busy").
+/// Puts a binary into an installation: as a link, or as a copy if the directory is on another file system. Another
+/// process makes the copy: if this one did, a child that another test has just forked would have the file open, too,
+/// and it could not be run ("text file busy").
 pub(crate) fn place(binary: &Path, to: &Path) -> io::Result<()> {
     if fs::hard_link(binary, to).is_ok() {
         return Ok(());
@@ -178,7 +178,7 @@ pub fn name(pid: Pid) -> Option<String> {
     Some(fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned())
 }
 
-/// Whether `pid` runs; one that has ended and was not collected does not.
+/// Whether `pid` runs; a process that has ended but was not collected does not.
 pub fn runs(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let ended = stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'));
@@ -193,13 +193,13 @@ pub fn free_address() -> io::Result<SocketAddr> {
     listener_at(address.into())?.local_addr()
 }
 
-/// A listener at a port of `address` that stays free when it is dropped: it is below those that the system gives to
-/// whoever asks for any port, on the same address too.
+/// A listener at a port of `address` that stays free after the listener is dropped: the port is below those that the
+/// system gives to programs that ask for any port, on the same address, too.
 pub fn listener_at(address: IpAddr) -> io::Result<TcpListener> {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Tests of other processes begin elsewhere, for the sake of those that listen on all addresses.
+    // Test processes begin at different ports, because of those that listen on all addresses.
     let start = u16::try_from(std::process::id() * 37 % u32::from(COUNT)).unwrap_or_default();
     loop {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -210,7 +210,12 @@ pub fn listener_at(address: IpAddr) -> io::Result<TcpListener> {
     }
 }
 
-/// Makes the folder of a test, whose name has the ID of this process: one that is there was left by an earlier process.
+/// A port of `address` at which nobody listens, and which the system gives to no process that asks for any port.
+pub fn closed_port(address: IpAddr) -> io::Result<u16> {
+    Ok(listener_at(address)?.local_addr()?.port())
+}
+
+/// Creates the folder of a test, whose name has the ID of this process: an existing one was left by an earlier process.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     match fs::create_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {

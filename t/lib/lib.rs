@@ -1,5 +1,5 @@
-//! What the black-box tests are made of: daemons, sites, and peers that misbehave. The OFTP2 partner and station, and
-//! the test CA, are the package `oftp2peer`.
+//! The tools of the black-box tests: daemons, sites, and peers that misbehave. The OFTP2 partner and station, and the
+//! test CA, are in the package `oftp2peer`.
 //! Reading order: `wire` (scripted peer); `binaries`, `installation`, `licence`, `wait` for single daemons, `site` for
 //! all of them, `ends` for traces through a site, `link` for a client or server that misbehaves, `tamper` for such a
 //! backend, `s_client` for TLS without OFTP2.

@@ -1,5 +1,5 @@
-//! Licences for servers under test, as the backend issues them: by a CA made for the occasion, or by the backend's own,
-//! to the second.
+//! Licences for servers under test, in the form of the backend's: from a CA that is made for the test, or from the
+//! backend's own CA, with exact times.
 
 use crate::site::{Role, Site, SiteError};
 use openssl::asn1::Asn1Time;
@@ -12,9 +12,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The URI by which a certificate says that it is a licence.
+/// The URI that marks a certificate as a licence.
 const LICENCE: &str = "urn:os4x:smartproxy:licence";
-/// The CA made for the occasion.
+/// The name of the CA that is made for the test.
 const AUTHORITY: &str = "OS4Xapi of the tests";
 const DAY: i64 = 86_400;
 
@@ -24,12 +24,12 @@ pub fn licence(proxy_id: &str, days: (i32, i32)) -> Result<Vec<u8>, ErrorStack> 
         (0..32).filter_map(|i| u8::from_str_radix(proxy_id.get(2 * i..2 * i + 2)?, 16).ok()).collect();
     let server = PKey::public_key_from_raw_bytes(&octets, Id::ED25519)?;
     let (authority, key) = authority()?;
-    // A minute more, so that 30 days are still 30 whole ones while the test runs.
+    // One minute more, so that 30 days are still 30 whole days while the test runs.
     let moment = |days: i32| now() + i64::from(days) * DAY + 60;
     issue(&server, (&authority, &key), (moment(days.0), moment(days.1)))
 }
 
-/// Puts a licence of the site's backend in the place of its server's, valid for so long from now.
+/// Replaces the licence of the site's server by one of the site's backend that is valid for this time from now.
 pub fn renew(site: &Site, lasts: Duration) -> Result<(), SiteError> {
     let path = site.folder(Role::Server).join("os4x_proxy.lic");
     let held = X509::stack_from_pem(&fs::read(&path)?)?;
@@ -37,13 +37,13 @@ pub fn renew(site: &Site, lasts: Duration) -> Result<(), SiteError> {
     let key = backend_key(site, authority)?;
     let until = now() + i64::try_from(lasts.as_secs())?;
     let licence = issue(&*old.public_key()?, (authority, &key), (now() - 60, until))?;
-    // Whole or not at all: the server looks at it whenever it likes.
+    // Written completely or not at all, because the server may read it at any time.
     let new = path.with_extension("new");
     fs::write(&new, licence)?;
     Ok(fs::rename(new, path)?)
 }
 
-/// The key of the backend's CA, which is in its database in PEM form.
+/// The key of the backend's CA, which is in the backend's database in PEM form.
 fn backend_key(site: &Site, authority: &X509) -> Result<PKey<Private>, SiteError> {
     let folder = site.folder(Role::Api);
     let files: Vec<PathBuf> =

@@ -1,5 +1,5 @@
-//! An end of the link, scripted: a client that enrols with the backend as the real one does, or a server, and says what
-//! a test wants said. Written from the documents; shares no code with the daemons.
+//! A scripted end of the link: a client that enrols with the backend as the real one does, or a server. It sends the
+//! messages that a test wants. It was written from the documents and shares no code with the daemons.
 
 use crate::site::{Role, Site, SiteError};
 use crate::tamper::address_of;
@@ -19,16 +19,16 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-/// What a data connection begins with, before the 16 octets of its pair's ID.
+/// The begin of a preamble; the 16 octets of the pair's ID follow.
 const PREAMBLE: &[u8] = b"OS4XPR/1";
-/// The version of the link that is spoken here.
+/// The version of the link in this script.
 const VERSION: u32 = 1;
 
-/// Calls a function of the site's backend with the client's token; the text of its answer.
+/// Calls a function of the site's backend with the client's token; returns the text of its answer.
 pub fn call(site: &Site, function: &str, members: &Value) -> Result<String, SiteError> {
     let mut body = members.clone();
     let token = fs::read_to_string(site.folder(Role::Client).join("token"))?;
-    // What follows the dot names the backend's CA.
+    // The part after the dot identifies the backend's CA.
     body["token"] = json!(token.split('.').next().unwrap_or_default());
     body["function"] = json!(function);
     let (status, text) = post(&site.api_url, &body.to_string())?;
@@ -39,7 +39,7 @@ pub fn call(site: &Site, function: &str, members: &Value) -> Result<String, Site
 pub fn post(url: &str, body: &str) -> Result<(u16, String), SiteError> {
     let (address, path) = address_of(url)?;
     let mut context = SslContext::builder(SslMethod::tls())?;
-    // Whom it talks to is the real client's concern.
+    // This script does not check the certificate; the real client does.
     context.set_verify(SslVerifyMode::NONE);
     let mut stream = connect(&context.build(), tcp(address)?)?;
     write!(
@@ -49,7 +49,7 @@ pub fn post(url: &str, body: &str) -> Result<(u16, String), SiteError> {
         body.len()
     )?;
     let mut answer = Vec::new();
-    // The backend may end without close_notify: what came counts.
+    // The backend may end without close_notify: the octets that arrived count.
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8(answer)?;
     let (head, text) = answer.split_once("\r\n\r\n").ok_or("the backend gave no whole answer")?;
@@ -67,7 +67,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A client's, certified by the site's backend.
+    /// A client's identity, certified by the site's backend.
     pub fn enrolled(site: &Site) -> Result<Self, SiteError> {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
         let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
@@ -94,12 +94,12 @@ pub struct Control {
 }
 
 impl Control {
-    /// TLS to the internal port with this certificate or none. That the server refuses it shows only at `receive`.
+    /// TLS to the internal port with this certificate or none. A refusal by the server is only noticed in `receive`.
     pub fn open(site: &Site, identity: Option<&Identity>) -> Result<Self, SiteError> {
         Self::open_with(site, identity, SslVersion::TLS1_3)
     }
 
-    /// The same with this version of TLS alone.
+    /// The same with only this version of TLS.
     pub fn open_with(
         site: &Site,
         identity: Option<&Identity>,
@@ -114,12 +114,12 @@ impl Control {
         Ok(Self { stream: connect(&context.build(), tcp(site.internal)?)? })
     }
 
-    /// The server's end: the next client that comes to `listener`, which is shown this certificate.
+    /// The server's end: accepts the next client at `listener`, and presents this certificate.
     pub fn accept(listener: &TcpListener, identity: &Identity) -> Result<Self, SiteError> {
         let mut context = only(SslVersion::TLS1_3)?;
         context.set_certificate(&identity.certificate)?;
         context.set_private_key(&identity.key)?;
-        // Whoever comes is taken.
+        // Accepts every client.
         context.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
         context.set_num_tickets(0)?;
         let (tcp, _) = listener.accept()?;
@@ -137,7 +137,7 @@ impl Control {
         }
     }
 
-    /// Says who it is, as the first frame must.
+    /// Sends Hello, which must be the first frame.
     pub fn hello(&mut self) -> Result<(), SiteError> {
         self.send(&json!({"hello": {"version": VERSION}}))
     }
@@ -147,12 +147,12 @@ impl Control {
         send(&mut self.stream, message)
     }
 
-    /// Sends octets as they are.
+    /// Sends octets unchanged.
     pub fn send_raw(&mut self, octets: &[u8]) -> Result<(), SiteError> {
         Ok(self.stream.write_all(octets)?)
     }
 
-    /// The next frame that is no ping.
+    /// The next frame that is not a ping.
     pub fn receive(&mut self) -> Result<Value, SiteError> {
         loop {
             let message = receive(&mut self.stream)?;
@@ -169,14 +169,14 @@ impl Control {
         self.hand_config(&text)
     }
 
-    /// The backend's answer to the server that is joined.
+    /// The backend's answer for the joined server.
     pub fn config(&self, site: &Site) -> Result<String, SiteError> {
         let certificate = self.stream.ssl().peer_certificate().ok_or("the server showed no certificate")?;
         let octets = certificate.public_key()?.raw_public_key()?;
         call(site, "proxy_config", &json!({"proxy_id": format!("{}px", hex(&octets))}))
     }
 
-    /// Hands the server an answer of the backend, in parts as the real client does.
+    /// Sends the server an answer of the backend, in parts as the real client does.
     pub fn hand_config(&mut self, text: &str) -> Result<(), SiteError> {
         let octets: Vec<char> = text.chars().collect();
         let mut parts = octets.chunks(100_000).peekable();
@@ -197,7 +197,7 @@ impl Control {
         }
     }
 
-    /// The server's answer to a wish for an outgoing pair: the pair, or why there is none.
+    /// The server's answer to a request for an outgoing pair: the pair, or the reason of a refusal.
     pub fn outgoing_pair(&mut self) -> Result<Result<Pair, String>, SiteError> {
         self.send(&json!("want-outgoing"))?;
         loop {
@@ -211,7 +211,7 @@ impl Control {
         }
     }
 
-    /// The address from which this one comes, as the server logs it.
+    /// This client's address, as in the server's log.
     pub fn address(&self) -> Result<SocketAddr, SiteError> {
         Ok(self.stream.get_ref().local_addr()?)
     }
@@ -237,7 +237,7 @@ impl Pair {
         [PREAMBLE, &from_hex(&self.id).unwrap_or_default()].concat()
     }
 
-    /// Dials in for it.
+    /// Connects for it.
     pub fn dial(&self, site: &Site) -> Result<TcpStream, SiteError> {
         let mut stream = tcp(site.internal)?;
         stream.write_all(&self.preamble())?;
@@ -256,7 +256,7 @@ impl Pair {
         Ok(Data { stream: Ssl::new(&context.build())?.accept(data).map_err(|e| e.to_string())? })
     }
 
-    /// Begins the join on the data connection, as the child does that has a station.
+    /// Begins the join on the data connection, as a child with a station does.
     pub fn begin(&self, data: TcpStream) -> Result<Data, SiteError> {
         Ok(Data { stream: connect(&self.initiator()?, data)? })
     }
@@ -293,7 +293,8 @@ impl Data {
     }
 }
 
-/// A server of ours that the client has joined: a DMZ host in wrong hands, which knows all that the real one knows.
+/// A server of the test that the client has joined: a DMZ host under an attacker's control, which knows everything that
+/// the real one knows.
 pub struct Dmz {
     listener: TcpListener,
     control: Control,
@@ -302,12 +303,12 @@ pub struct Dmz {
 }
 
 impl Dmz {
-    /// Starts the site's client and lets it in.
+    /// Starts the site's client and lets it join.
     pub fn take_over(site: &mut Site) -> Result<Self, SiteError> {
         Self::welcome(site, &json!({"version": VERSION}))
     }
 
-    /// The same with these members of the welcome.
+    /// The same with these members in the Welcome.
     pub fn welcome(site: &mut Site, members: &Value) -> Result<Self, SiteError> {
         let listener = TcpListener::bind(site.internal)?;
         site.restart(Role::Client)?;
@@ -318,7 +319,7 @@ impl Dmz {
         Ok(Self { listener, control, pairs: 0, pinged: Instant::now() })
     }
 
-    /// A sign of life for the client, after one of its own. It answers each: without a pause that would never end.
+    /// Answers one ping of the client. Each is answered, so there is a pause; otherwise this would never end.
     fn ping(&mut self) -> Result<(), SiteError> {
         if self.pinged.elapsed() < Duration::from_secs(1) {
             return Ok(());
@@ -327,17 +328,17 @@ impl Dmz {
         self.control.send(&json!("ping"))
     }
 
-    /// Tells the client this.
+    /// Sends the client this message.
     pub fn tell(&mut self, message: &Value) -> Result<(), SiteError> {
         self.control.send(message)
     }
 
-    /// Waits until the client wants a pair for a station.
+    /// Waits until the client requests a pair for a station.
     pub fn wait_wish(&mut self) -> Result<(), SiteError> {
         self.wait_message("want-outgoing").map(|_| ())
     }
 
-    /// Waits until the client says this; what it has said before.
+    /// Waits for this message of the client; returns its earlier messages.
     pub fn wait_message(&mut self, message: &str) -> Result<Vec<Value>, SiteError> {
         let mut before = Vec::new();
         loop {
@@ -348,7 +349,8 @@ impl Dmz {
         }
     }
 
-    /// Waits until the client renews, however long that takes; its new connection, on which nothing was said yet.
+    /// Waits until the client renews, however long that takes; returns its new connection, on which nothing was sent
+    /// yet.
     pub fn wait_renewal(&mut self) -> Result<TcpStream, SiteError> {
         loop {
             let message = receive(&mut self.control.stream)?;
@@ -360,12 +362,12 @@ impl Dmz {
         }
     }
 
-    /// Listens no more, as the server does while it awaits nobody.
+    /// Stops listening, as the server does while it expects nobody.
     pub fn go_deaf(&self) -> Result<(), SiteError> {
         Ok(shutdown(self.listener.as_raw_fd(), Shutdown::Both)?)
     }
 
-    /// Grants a pair and gives it up at once, as when the configuration changes.
+    /// Grants a pair and gives it up at once, as after a change of the configuration.
     pub fn give_up_a_pair(&mut self) -> Result<(), SiteError> {
         self.pairs += 1;
         let (id, ticket) = (format!("{:032x}", self.pairs), "5a".repeat(32));
@@ -373,11 +375,11 @@ impl Dmz {
         self.control.send(&json!({"retire": {"pair": id}}))
     }
 
-    /// Asks for the configuration: the backend's answer, or why there is none.
+    /// Asks for the configuration; returns the backend's answer, or the reason of a failure.
     pub fn ask_config(&mut self) -> Result<Result<String, String>, SiteError> {
         self.control.send(&json!({"get-config": {"generation": null}}))?;
         let mut whole = String::new();
-        // The client's own time limit, and a report that goes ahead.
+        // The client's own time limit, and a report that is sent before.
         let deadline = Instant::now() + Duration::from_secs(40) + PATIENCE;
         loop {
             let message = receive(&mut self.control.stream)?;
@@ -385,7 +387,7 @@ impl Dmz {
                 return Err("the client has not answered".into());
             }
             if message == "ping" {
-                // An answer may be late.
+                // The answer may be late.
                 self.ping()?;
             } else if let Some(reason) = message["config-failed"]["reason"].as_str() {
                 return Ok(Err(reason.to_owned()));
@@ -402,7 +404,7 @@ impl Dmz {
     pub fn open(&mut self, ssid: &str) -> Result<Conn, SiteError> {
         self.pairs += 1;
         let (id, ticket) = (format!("{:032x}", self.pairs), vec![0x5a; 32]);
-        // Also a sign of life, so that however long it takes the client stays.
+        // Also counts as a sign of life, so that the client stays, however long this takes.
         self.control.send(&json!("ping"))?;
         self.control.send(&json!({"pair": {"pair": id, "ticket": hex(&ticket), "direction": "incoming"}}))?;
         let mut tcp = wait_for("the data connection", || self.listener.accept().ok()).0;
@@ -419,7 +421,7 @@ impl Dmz {
         Ok(data)
     }
 
-    /// Hears on `data` that the station has greeted.
+    /// Reads on `data` that the station has sent its SSRM.
     pub fn hear_ready(data: &mut Conn) -> Result<(), SiteError> {
         let due = frame(&json!("ready"))?;
         let mut came = vec![0; due.len()];
@@ -428,7 +430,7 @@ impl Dmz {
     }
 }
 
-/// A connection that no read or write keeps for long.
+/// A connection with short time limits for reading and writing.
 pub fn tcp(to: SocketAddr) -> Result<TcpStream, SiteError> {
     let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

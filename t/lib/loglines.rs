@@ -1,5 +1,5 @@
-//! Log files as os4x_proxy-log(5) describes them: reads lines in `os4x_layout`, and says what the man page does not
-//! cover. Used by the black-box tests on every log they leave behind; knows nothing of the daemons' own tables.
+//! Log files as os4x_proxy-log(5) describes them: reads lines in `os4x_layout`, and finds what the man page does not
+//! describe. The black-box tests check every log with it. It does not use the daemons' own tables.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -38,13 +38,13 @@ impl<'a> Line<'a> {
         self.text.split(' ').next().unwrap_or_default()
     }
 
-    /// The value of `key`, its escapes undone as far as they stand for text; none: no such field.
+    /// The value of `key`, unescaped as far as it is text; none: there is no such field.
     pub fn field(&self, key: &str) -> Option<String> {
         fields(self.text)?.into_iter().find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 }
 
-/// The `key=value` fields after the first word; none if what follows it is not such fields alone.
+/// The `key=value` fields after the first word; none if anything else follows it.
 pub fn fields(text: &str) -> Option<Vec<(&str, String)>> {
     let mut fields = Vec::new();
     let mut rest = text.split_once(' ').map_or("", |(_, rest)| rest);
@@ -64,7 +64,7 @@ pub fn fields(text: &str) -> Option<Vec<(&str, String)>> {
     Some(fields)
 }
 
-/// The value at the beginning of `text`, and what comes after it.
+/// The value at the beginning of `text`, and the text after it.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(' ').unwrap_or(text.len());
@@ -82,7 +82,7 @@ fn value(text: &str) -> Option<(String, &str)> {
                 'r' => value.push('\r'),
                 't' => value.push('\t'),
                 plain @ ('"' | '\\') => value.push(plain),
-                // An octet or a mark: no test needs it as such.
+                // Other escapes stay as they are, because no test needs the character.
                 other => value.extend(['\\', other]),
             },
             _ => value.push(character),
@@ -91,7 +91,7 @@ fn value(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// What os4x_proxy-log(5) promises of each event.
+/// The description of each event in os4x_proxy-log(5).
 #[derive(Debug)]
 pub struct Documented {
     events: BTreeMap<String, Event>,
@@ -105,7 +105,7 @@ struct Event {
 }
 
 impl Documented {
-    /// From the man page of this source tree.
+    /// Reads the man page of this source tree.
     pub fn read() -> io::Result<Self> {
         let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../man/os4x_proxy-log.5"))?;
         Ok(Self::of_page(&page))
@@ -139,7 +139,7 @@ impl Documented {
         self.events.keys().map(String::as_str)
     }
 
-    /// What in the log file `text` is not as documented, a sentence for each such line.
+    /// The lines of the log file `text` that are not as documented, a sentence for each.
     pub fn faults(&self, text: &str) -> Vec<String> {
         let mut faults: Vec<String> =
             text.lines().filter_map(|line| self.fault(line).map(|what| format!("{what}: {line}"))).collect();

@@ -1,15 +1,15 @@
-//! `openssl s_client`, the partner whom administrators call with: shows what TLS itself says, such as the number of an
-//! alert. Bounded; speaks no OFTP2.
+//! `openssl s_client` as a partner, as administrators use it: it shows TLS's own messages, such as the number of an
+//! alert. It has a time limit and speaks no OFTP2.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
-/// What the server says first, once TLS stands.
+/// The server's first words after the TLS handshake.
 const GREETING: &[u8] = b"ODETTE FTP READY";
 
-/// All that it prints when it connects `to`. Once the server has spoken OFTP2, `input` is typed and the keyboard is put
-/// away, which ends it. Fails if there is no openssl, and if it does not end.
+/// All its output when it connects `to`. Once the server has sent its SSRM, `input` is sent to its standard input,
+/// which is then closed; that ends it. Fails if there is no openssl, and if it does not end.
 pub fn s_client(to: SocketAddr, options: &[&str], input: &str) -> io::Result<String> {
     let mut client = Command::new("timeout")
         .args(["60", "openssl", "s_client", "-connect", &to.to_string()])
@@ -25,7 +25,7 @@ pub fn s_client(to: SocketAddr, options: &[&str], input: &str) -> io::Result<Str
         said.extend(part.iter().take(length));
         let greeted = said.windows(GREETING.len()).any(|octets| octets == GREETING);
         if let Some(mut keyboard) = keyboard.take_if(|_| greeted) {
-            // Where it has ended meanwhile, what it said tells.
+            // If it has ended meanwhile, its output says why.
             let _ = keyboard.write_all(input.as_bytes());
         }
     }
@@ -33,7 +33,7 @@ pub fn s_client(to: SocketAddr, options: &[&str], input: &str) -> io::Result<Str
     said.extend(end.stderr);
     let said = String::from_utf8_lossy(&said).into_owned();
     match end.status.code() {
-        // As timeout(1) documents it.
+        // These statuses are documented in timeout(1).
         Some(124..=127) => {
             Err(io::Error::other(format!("openssl s_client {options:?}: {}: {said}", end.status)))
         }

@@ -1,10 +1,11 @@
-//! A web server between the client and the site's backend, in a thread of the test: it passes calls on, or spoils what
-//! a function answers as the test says. https by a CA of its own, which it writes into the client's token. Counts
-//! calls.
+//! A web server between the client and the site's backend, in a thread of the test: it passes calls on, or changes the
+//! answers of a function as the test says. It uses https with its own CA, which it writes into the client's token. It
+//! counts calls.
 
 use crate::link::post;
 use crate::site::{Role, Site, SiteError};
 use crate::wait::{PATIENCE, wait_for};
+use common::rpc::UNKNOWN_FUNCTION;
 use oftp2peer::ca::{Authority, Request};
 use oftp2peer::oftp::codec::hex;
 use openssl::hash::MessageDigest;
@@ -20,29 +21,29 @@ use std::thread;
 /// Changes a backend's answer.
 pub type Edit = Arc<dyn Fn(&mut Value) + Send + Sync>;
 
-/// What becomes of the calls of a function.
+/// What the web server does with the calls of a function.
 #[derive(Clone)]
 pub enum Conduct {
-    /// The backend's answer.
+    /// Passes the backend's answer on.
     Pass,
-    /// The backend's answer, changed.
+    /// Changes the backend's answer.
     Edit(Edit),
-    /// This status with this body; the backend is not asked.
+    /// Answers with this status and body; the backend is not asked.
     Answer(u16, String),
-    /// Half of the backend's answer, then the end.
+    /// Sends half of the backend's answer, then ends the connection.
     Cut,
-    /// The end at once, without an answer.
+    /// Ends the connection at once, without an answer.
     Break,
-    /// Octets without end.
+    /// Sends octets without end.
     Flood,
-    /// No answer before the conduct changes; then what that says.
+    /// Sends no answer until the conduct changes; then follows the new conduct.
     Stall,
 }
 
 impl Conduct {
-    /// That of a backend that is older than the function.
+    /// The conduct of a backend that is older than the function.
     pub fn older() -> Self {
-        let error = json!({"code": "unknown_function", "message": "There is no such function."});
+        let error = json!({"code": UNKNOWN_FUNCTION, "message": "There is no such function."});
         Self::Answer(404, json!({"ok": false, "error": error}).to_string())
     }
 
@@ -74,7 +75,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call; what is to become of it, once that is known.
+    /// Counts a call; returns what to do with it, once that is known.
     fn take(&self, call: Value) -> Conduct {
         let function = call["function"].as_str().unwrap_or_default().to_owned();
         let mut state = self.state();
@@ -85,13 +86,13 @@ impl Shared {
     }
 }
 
-/// The web server. It serves for as long as the test's process lives.
+/// The web server. It serves while the test's process runs.
 pub struct Tamper {
     shared: Arc<Shared>,
 }
 
 impl Tamper {
-    /// Where the client of a prepared site is to look for its backend from its next start on.
+    /// From its next start on, the client of a prepared site uses this server as its backend.
     pub fn before(site: &mut Site) -> Result<Self, SiteError> {
         let authority = Authority::new("Tampering CA")?;
         let listener = TcpListener::bind((site.address, 0))?;
@@ -107,14 +108,14 @@ impl Tamper {
         thread::spawn(move || {
             for tcp in listener.incoming().map_while(Result::ok) {
                 let (context, shared, backend) = (context.clone(), Arc::clone(&shared), backend.clone());
-                // A client that breaks off has no more need of an answer.
+                // A client that breaks off needs no answer.
                 thread::spawn(move || serve(tcp, &context, &shared, &backend).is_ok());
             }
         });
         Ok(tamper)
     }
 
-    /// From now on calls of `function` come to this.
+    /// Sets the conduct for calls of `function`.
     pub fn set(&self, function: &str, conduct: Conduct) {
         self.shared.state().conduct.insert(function.to_owned(), conduct);
         self.shared.changed.notify_all();
@@ -125,7 +126,7 @@ impl Tamper {
         self.shared.state().calls.iter().filter(|call| call["function"] == function).cloned().collect()
     }
 
-    /// Waits until `function` was called so often.
+    /// Waits until `function` was called this many times.
     ///
     /// # Panics
     /// If it is not in time.
@@ -137,7 +138,7 @@ impl Tamper {
     }
 }
 
-/// A certificate as the backend has one, and its CA.
+/// The context of an https server with a certificate like the backend's, from this CA.
 fn context(authority: &Authority, site: &Site) -> Result<SslContext, SiteError> {
     let request = Request::new("tamper").host(&site.address.to_string()).host("urn:os4x:smartproxy:https");
     let own = authority.issue(&request)?;

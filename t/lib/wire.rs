@@ -1,5 +1,6 @@
-//! A scripted peer: plays one side of a recorded session live, octet for octet, and compares what the other side says.
-//! Reads the traces of `t/vectors`. Knows Exchange Buffers only as octets, so it can play what no OFTP2 system would.
+//! A scripted peer: plays one side of a recorded session, octet by octet, and compares the answers of the other side.
+//! Reads the traces of `t/vectors`. Exchange Buffers are only octets here, so it can also play what no OFTP2 system
+//! would send.
 
 use oftp2peer::oftp::codec::hex;
 use oftp2peer::oftp::session::Role;
@@ -14,11 +15,11 @@ pub struct Step {
     pub by: Role,
     /// Its octets, header included.
     pub octets: Vec<u8>,
-    /// What it is, for messages.
+    /// Its description, for messages.
     pub label: String,
 }
 
-/// A session as it went over the wire.
+/// A recorded session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trace {
     /// Name.
@@ -31,7 +32,7 @@ pub struct Trace {
     pub tolerant: Option<(usize, String)>,
 }
 
-/// A text that holds no traces.
+/// A text without valid traces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceError(String);
 
@@ -73,7 +74,7 @@ impl Trace {
     }
 }
 
-/// What an SSID says, as far as two of them have to agree: level, buffer, mode, the three features, credit, secure
+/// The parts of an SSID that two sides have to agree on: level, buffer, mode, the three features, credit, secure
 /// authentication.
 struct Offer<'a> {
     level: u8,
@@ -95,7 +96,7 @@ impl<'a> Offer<'a> {
         })
     }
 
-    /// Why `answer` ends the session, in the strict profile or the tolerant one.
+    /// Why `answer` ends the session, in the strict or in the tolerant profile.
     fn refuses(&self, answer: &Self, strict: bool) -> Option<&'static str> {
         let special = (self.features[2], answer.features[2]);
         let more = |(ours, theirs): (&u8, &u8)| *ours == b'N' && *theirs == b'Y';
@@ -114,8 +115,8 @@ impl<'a> Offer<'a> {
 }
 
 impl Trace {
-    /// The same as it goes through the daemons: they end a session whose negotiation has failed at the Responder's
-    /// SSID, which the Initiator never sees, while an observer of both may see an ESID follow.
+    /// The same session through the daemons: if the negotiation fails, they end it at the Responder's SSID, which the
+    /// Initiator never sees. An observer of both sides may see an ESID after it.
     #[must_use]
     pub fn live(self, strict: bool) -> Self {
         let offers: Vec<_> =
@@ -136,7 +137,7 @@ impl Trace {
     }
 }
 
-/// The reason that the Responder hears once `steps` have passed: those of level 5 are 10 below it.
+/// The reason that the Responder gets after `steps` have passed: below level 5, a reason of level 5 becomes 10.
 pub fn reason_to_responder<'a>(reason: &'a str, steps: &[Step]) -> &'a str {
     let is_below = steps.iter().filter_map(Offer::of).any(|offer| offer.level < b'5');
     if is_below && matches!(reason, "11" | "12") { "10" } else { reason }
@@ -150,7 +151,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 /// Why a trace could not be played to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Departure {
-    /// The other side sent something else: step, label, what was due, what came.
+    /// The other side sent something else: step, label, expected octets, received octets.
     Differs(usize, String, Vec<u8>, Vec<u8>),
     /// The connection ended at this step.
     Broken(usize, String, Break),
@@ -191,7 +192,7 @@ pub fn play(conn: &mut Conn, steps: &[Step], role: Role, piece: usize) -> Result
         } else {
             let mut came = vec![0; step.octets.len()];
             let mut filled = 0;
-            // What differs is returned at once, even if less comes than was due.
+            // A difference is returned at once, even if fewer octets arrive than expected.
             while filled < came.len() {
                 filled += conn.read(&mut came[filled..]).map_err(broken)?;
                 if came[..filled] != step.octets[..filled] {
@@ -282,7 +283,7 @@ mod tests {
             for level in levels {
                 let command =
                     Command::decode(exchange, level).unwrap_or_else(|error| panic!("{name}: {error}"));
-                // Where the trace says nothing of the level, an ESID has one layout or the other.
+                // If the trace has no level, an ESID may have either layout.
                 let is_other_form = message["level"].is_null() && matches!(command, Command::Esid { .. });
                 let again = command.encode(level).unwrap();
                 let parity = |octets: &[u8]| {

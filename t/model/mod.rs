@@ -1,8 +1,8 @@
-//! A second, slow and obvious model of RFC 5024's order of commands, held against the checker by random walks.
+//! A second, slow and simple model of RFC 5024's order of commands; random walks compare it with the checker.
 //!
-//! Written from the RFC's text: `rules` answers one question, whether a message may follow a history, by looking
-//! through the whole history each time. It has no states and no table, and shares no code or constant with the checker;
-//! the messages are written out in `wire`.
+//! Written from the RFC's text: `rules` answers one question, whether a message may follow a history, and reads the
+//! whole history each time. It has no states and no table, and shares no code or constant with the checker; `wire` has
+//! the messages as octets.
 
 mod rules;
 mod wire;
@@ -10,7 +10,7 @@ mod wire;
 use common::oftp::{Checker, Profile, Side};
 use rules::{Message, Ssid, Verdict};
 
-/// A generator that needs no crate: xorshift. Walks are the same in each run.
+/// A random generator without a crate: xorshift. The walks are the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -36,7 +36,7 @@ impl Dice {
         }
     }
 
-    /// Anything that either side could say.
+    /// Any message that either side could send.
     fn message(&mut self) -> (Side, Message) {
         let side = self.pick(&[Side::Initiator, Side::Responder]);
         let restart = self.pick(&[0, 0, 1, 2]);
@@ -63,7 +63,7 @@ impl Dice {
         (side, message)
     }
 
-    /// A message that the model allows, if a few throws bring one: it keeps a walk going.
+    /// A message that the model allows, if a few attempts find one, so that a walk continues.
     fn legal(&mut self, history: &[(Side, Message)], tolerant: bool) -> (Side, Message) {
         let mut thrown = self.message();
         for _ in 0..200 {
@@ -78,8 +78,8 @@ impl Dice {
     }
 }
 
-/// One session: mostly legal messages, now and then anything. Returns how many steps both judged alike, and whether the
-/// walk ended in a refusal.
+/// One session: mostly legal messages, and sometimes any message. Returns how many steps both judged alike, and whether
+/// the walk ended with a refusal.
 fn walk(dice: &mut Dice, profile: Profile) -> (usize, bool) {
     let tolerant = profile == Profile::TOLERANT;
     let mut checker = Checker::new(profile, 0);
@@ -113,7 +113,7 @@ fn checker_and_model_agree_on_random_walks() {
         refused += usize::from(ended);
         longest = longest.max(length);
     }
-    // The walks go deep and meet refusals: else they would prove nothing.
+    // The walks must be long and end with refusals; otherwise they prove nothing.
     assert!(
         steps > 40_000 && refused > 3_000 && longest > 50,
         "{steps} steps, {refused} refused, {longest} longest"

@@ -1,4 +1,4 @@
-//! Whether a message may follow a history: the RFC's sentences, one after another.
+//! Whether a message may follow a history: the sentences of the RFC, one after another.
 
 use common::oftp::Side;
 
@@ -39,7 +39,7 @@ pub(super) enum Message {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Legal,
-    /// With this ESID reason.
+    /// Refused with this ESID reason.
     Refused(&'static str),
 }
 
@@ -61,8 +61,8 @@ pub(super) fn level(history: &History) -> Option<u32> {
     }
 }
 
-/// §3.2, §5.3.2, §4.2: both must want secure authentication or neither, and one must send where the other receives. An
-/// answer must not go beyond the offer; a tolerant observer takes the lower value (C8).
+/// §3.2, §5.3.2, §4.2: both sides must want secure authentication or neither, and one must send where the other
+/// receives. An answer must not exceed the offer; a tolerant observer takes the lower value (C8).
 fn compatible(offer: Ssid, answer: Ssid, tolerant: bool) -> bool {
     let beyond =
         answer.level > offer.level || answer.credit > offer.credit || (answer.restart && !offer.restart);
@@ -70,7 +70,7 @@ fn compatible(offer: Ssid, answer: Ssid, tolerant: bool) -> bool {
     offer.authentication == answer.authentication && !useless && (tolerant || !beyond)
 }
 
-/// §3.3.4: the Initiator speaks first, each Change Direction hands the turn over.
+/// §3.3.4: the Initiator is the first Speaker; each Change Direction passes the turn on.
 fn speaker(history: &History) -> Side {
     let turns = history.iter().filter(|(_, message)| *message == Message::Cd).count();
     if turns % 2 == 0 { Side::Initiator } else { Side::Responder }
@@ -102,7 +102,7 @@ fn turn_just_given(history: &History) -> bool {
     }
 }
 
-/// The question.
+/// Whether the message may follow.
 pub(super) fn may_follow(history: &History, side: Side, message: Message, tolerant: bool) -> Verdict {
     use Message as M;
     let ended = |by: Side| history.iter().any(|(who, what)| *who == by && matches!(what, M::Esid { .. }));

@@ -17,7 +17,7 @@ pub(super) fn write(message: Message, level: Option<u32>) -> Vec<u8> {
         Message::Sfpa { restart } => format!("2{restart:09}"),
         Message::Sfna if new => "399N000".to_owned(),
         Message::Sfna => "399N".to_owned(),
-        // No subrecords: the order alone is at stake.
+        // No subrecords: only the order matters here.
         Message::Data => "D".to_owned(),
         Message::Cdt => "C  ".to_owned(),
         Message::Efid if new => format!("T{:034}", 0),
@@ -51,7 +51,7 @@ fn start(ssid: Ssid) -> String {
     )
 }
 
-/// Name and stamp, from the second octet to SFIDUSER's end: 55 octets at every level.
+/// Name and time stamp, from the second octet to the end of SFIDUSER: 55 octets at every level.
 fn name(level: u32) -> String {
     let stamp = if level < 4 { "         240229235959" } else { "   202402292359590001" };
     format!("{:26}{stamp}{:8}", "MODEL", "")
@@ -74,7 +74,7 @@ fn receipt(level: u32) -> String {
     format!("E{}{}{}", name(level), codes(), if level == 5 { "\0\0\0\0" } else { "" })
 }
 
-/// Levels 4 and 5; what is sent of it below is not read, and as long as level 4's.
+/// Levels 4 and 5. Below these the message is not read; it is as long as at level 4.
 fn negative(level: u32) -> String {
     let tail = if level == 5 { "000\0\0\0\0" } else { "" };
     format!("N{:26}      202402292359590001{}{:25}99{tail}", "MODEL", codes(), "O0013CREATOR")

@@ -1,7 +1,8 @@
-//! Who changes something, and on which way: a person with a command, or `serve` by itself. Who may write the database
-//! may do everything; the audit says who says to have done it.
+//! Who changes something, and in which way: a person with a command or in the panel, or `serve` by itself. A person who
+//! can write the database can do everything; the audit has the name that this person has given.
 
 use crate::owner;
+use crate::store::users::User;
 use nix::unistd::getuid;
 use std::net::IpAddr;
 
@@ -10,16 +11,16 @@ use std::net::IpAddr;
 pub(crate) struct Author {
     /// Name and number of a user, or `serve`.
     pub(crate) actor: String,
-    /// As what.
+    /// The role.
     pub(crate) role: &'static str,
-    /// How it came in: `cli` or `system`.
+    /// The way it came: `cli`, `panel` or `system`.
     pub(crate) way: &'static str,
-    /// From where the person is logged in.
+    /// The address from which the person is logged in.
     pub(crate) address: Option<String>,
 }
 
 impl Author {
-    /// Who runs this command: the user of this process; with sudo the one who called it.
+    /// The user who runs this command: the user of this process; with sudo the user who called it.
     pub(crate) fn of_command() -> Self {
         let uid = getuid();
         let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
@@ -28,7 +29,7 @@ impl Author {
             format!("{} as ", user(&name, number))
         });
         let own = user(&owner::name(uid.as_raw()), Some(uid.as_raw()));
-        // sshd writes it: address and port of the caller, and of this host.
+        // sshd sets it: address and port of the caller, and of this host.
         let from = variable("SSH_CONNECTION").and_then(|text| text.split(' ').next()?.parse().ok());
         Self {
             actor: format!("{}{own}", caller.unwrap_or_default()),
@@ -36,6 +37,12 @@ impl Author {
             way: "cli",
             address: from.map(|address: IpAddr| address.to_string()),
         }
+    }
+
+    /// A user of the panel.
+    pub(crate) fn of_user(user: &User, address: IpAddr) -> Self {
+        let (actor, role) = (user.name.clone(), user.role.word());
+        Self { actor, role, way: "panel", address: Some(address.to_string()) }
     }
 
     /// This program, by itself.

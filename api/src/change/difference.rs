@@ -1,16 +1,16 @@
-//! What a change does to the objects: what is new, what is gone, and which members have another value. Tells it to
-//! people in lines; what is long is told by its hash.
+//! The effect of a change on the objects: which are new, which are removed, and which members have another value.
+//! Prints it for people in lines; long values are replaced by their hash.
 
 use super::state::State;
 use crate::db::DbError;
 use crate::store::audit::Recorded;
 use common::text::hex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Characters of a value that are shown.
 const LONGEST: usize = 100;
 
-/// The objects that differ: as they were, and as they are. One that is not there is null.
+/// The objects that differ: old and new values. A missing object is null.
 #[derive(Debug, Default)]
 pub(crate) struct Difference {
     pub(crate) old: State,
@@ -31,7 +31,7 @@ impl Difference {
         found
     }
 
-    /// The one that a row of the audit tells.
+    /// The difference that a row of the audit has.
     pub(crate) fn of(row: &Recorded) -> Result<Self, DbError> {
         let corrupt = |_| DbError::Corrupt(format!("row {} of the audit", row.number));
         let parsed = |text: &str| serde_json::from_str::<State>(text).map_err(corrupt);
@@ -48,7 +48,7 @@ impl Difference {
         self.new.keys()
     }
 
-    /// A line for each object that is new or gone, and for each member that has another value.
+    /// A line for each object that is new or removed, and for each member that has another value.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (name, new) in &self.new {
@@ -87,6 +87,27 @@ fn shown(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
     }
+}
+
+/// A row of the audit with its values, for programs.
+pub(crate) fn recorded_as_json(row: &Recorded) -> Result<Value, DbError> {
+    let Difference { old, new } = Difference::of(row)?;
+    let Recorded { number, entry, previous, hash } = row;
+    Ok(json!({
+        "number": number,
+        "time": entry.time,
+        "actor": entry.actor,
+        "role": entry.role,
+        "way": entry.way,
+        "address": entry.address,
+        "act": entry.act,
+        "object": entry.object,
+        "old": old,
+        "new": new,
+        "generation": entry.generation,
+        "previous": previous,
+        "hash": hash,
+    }))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! A site's settings and tables as one document in JSON, and back: the objects of the state that can be written down.
-//! Keys are in it only under a passphrase; tokens, passwords and downloaded CRLs never.
+//! A site's settings and tables as one document in JSON, and back: the objects of the state that a document can have.
+//! Keys are in it only with a passphrase; tokens, passwords and downloaded CRLs never.
 
 use super::put::{put, refused};
 use super::state::{self, State};
@@ -19,10 +19,10 @@ use sqlx::AnyConnection;
 
 /// The format that this program reads and writes.
 const FORMAT: u32 = 1;
-/// What a document has, or is said to have not; `cert` has rules of its own.
+/// The kinds of objects in a document, or left out of it; `cert` has its own rules.
 const KINDS: [&str; 8] = ["ban", "config", "crl", "ignore", "partner", "proxy", "proxyclient", "trust"];
 
-/// Our certificates that go out with their keys.
+/// Our certificates that are exported with their keys.
 const CERTIFICATES: [Usage; 3] = [Usage::Own, Usage::Ca, Usage::Https];
 
 /// A site as a document.
@@ -30,10 +30,10 @@ const CERTIFICATES: [Usage; 3] = [Usage::Own, Usage::Ca, Usage::Https];
 #[serde(deny_unknown_fields)]
 pub(crate) struct Document {
     format: u32,
-    /// By whom; for people.
+    /// The author, for people.
     #[serde(default)]
     made_by: String,
-    /// When, seconds since 1970-01-01 UTC.
+    /// The time, seconds since 1970-01-01 UTC.
     #[serde(default)]
     time: i64,
     /// The objects by name.
@@ -41,16 +41,17 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// With these objects alone.
+    /// A document with only these objects.
     pub(crate) fn of(objects: State) -> Self {
         let made_by = format!("os4xapi {}", env!("CARGO_PKG_VERSION"));
         Self { format: FORMAT, made_by, time: clock::now(), objects }
     }
 
-    /// From its text.
+    /// Parses a document.
     pub(crate) fn parse(text: &str) -> Result<Self, ChangeError> {
-        let document: Self = serde_json::from_str(text)
-            .map_err(|why| ChangeError::Refused(format!("that is no document of 'os4xapi export': {why}")))?;
+        let document: Self = serde_json::from_str(text).map_err(|why| {
+            ChangeError::Refused(format!("that is not a document of 'os4xapi export': {why}"))
+        })?;
         if document.format != FORMAT {
             return Err(ChangeError::Refused(format!(
                 "the document has format {}, this os4xapi knows format {FORMAT}: use the os4xapi that wrote it, or a \
@@ -62,7 +63,7 @@ impl Document {
     }
 }
 
-/// The whole site; with a passphrase also its keys. Gives the names of what it leaves out, too.
+/// The whole site; with a passphrase also its keys. Also gives the names of what it leaves out.
 pub(crate) async fn export(
     connection: &mut AnyConnection,
     passphrase: Option<&Secret>,
@@ -72,7 +73,7 @@ pub(crate) async fn export(
         let (kind, _) = name.split_once(' ').unwrap_or((&name, ""));
         match kind {
             "config" if !value.is_string() => left_out.push(name),
-            // Downloaded ones come by themselves; the others are added below.
+            // Downloaded CRLs come again by themselves; the others are added below.
             "crl" if !value["url"].is_string() => {}
             _ if KINDS.contains(&kind) => drop(objects.insert(name, value)),
             _ => left_out.push(name),
@@ -94,14 +95,14 @@ pub(crate) async fn export(
     Ok((Document::of(objects), left_out))
 }
 
-/// A key (PKCS#8 in PEM) under a passphrase.
+/// A key (PKCS#8 in PEM), encrypted with a passphrase.
 fn encrypted(key: &Secret, passphrase: &Secret) -> Option<String> {
     let key = PKey::private_key_from_pem(key.expose().as_bytes()).ok()?;
     let word = passphrase.expose().as_bytes();
     String::from_utf8(key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), word).ok()?).ok()
 }
 
-/// Gives the objects of a document their values; with `replaces`, what it does not have goes.
+/// Gives the objects of a document their values; with `replaces`, removes objects that it does not have.
 pub(crate) async fn import(
     act: &mut Act,
     objects: &State,
@@ -114,7 +115,7 @@ pub(crate) async fn import(
         for (name, value) in before.iter().filter(|(name, _)| !objects.contains_key(*name)) {
             let (kind, _) = name.split_once(' ').unwrap_or((name, ""));
             let is_downloaded = kind == "crl" && value["source"].is_string();
-            // A password that the document cannot have stays.
+            // A password, which the document cannot have, stays.
             let is_secret = kind == "config" && !value.is_string();
             if KINDS.contains(&kind) && !is_downloaded && !is_secret {
                 put(act, name, &Value::Null, value).await?;

@@ -1,59 +1,83 @@
-//! The one way to change something: an act is validated, applied and written down in one transaction. `Act::begin` sees
-//! everything as it is, whoever acts writes its rows, and `Act::commit` sees what has become of it: that makes the row
-//! of the audit. An act that fails, is only asked about (`dry_run`), or was asked for on what has changed meanwhile,
-//! leaves nothing. Changes are one at a time. What daemons report is none.
+//! The only way to change something: an act is validated, applied and recorded in one transaction. `Act::begin` reads
+//! the state, the caller writes its rows, and `Act::commit` reads the state again: the difference is the row of the
+//! audit. An act that fails, that is only a `dry_run`, or whose objects were changed meanwhile, leaves nothing. There
+//! is one change at a time. Reports of daemons are not acts.
 
 mod author;
+pub(crate) mod certificates;
+pub(crate) mod crls;
 mod difference;
 pub(crate) mod document;
 mod error;
+pub(crate) mod ignores;
+pub(crate) mod judgement;
+pub(crate) mod listeners;
+pub(crate) mod network;
+pub(crate) mod partner_members;
+pub(crate) mod partners;
 mod put;
+pub(crate) mod requests;
 pub(crate) mod revert;
+pub(crate) mod rollback;
 pub(crate) mod rules;
+pub(crate) mod settings;
 mod state;
+pub(crate) mod token;
+pub(crate) mod trust;
+pub(crate) mod users;
 pub(crate) mod values;
 
 pub(crate) use author::Author;
-pub(crate) use difference::Difference;
-pub(crate) use error::ChangeError;
+pub(crate) use difference::{Difference, recorded_as_json};
+pub(crate) use error::{ChangeError, Need, purpose};
 pub(crate) use state::{State, listener_name, read};
 
 use crate::db::{Change, Db, DbError, generation};
 use crate::store::audit::{self, Entry};
-use crate::store::versions;
+use crate::store::{rollbacks, versions};
 use common::text::clock;
+use judgement::Judgement;
 use serde_json::Value;
 use std::ops::{Deref, DerefMut};
 
-/// Names of objects that a row of the audit has in its column; all are in its values.
+/// Most names of objects in the column of a row of the audit; the values have all of them.
 const NAMED: usize = 10;
 
-/// What is asked for, and by whom.
-#[derive(Debug)]
+/// A request for a change, and its author.
+#[derive(Debug, Clone)]
 pub(crate) struct Order {
-    /// By whom.
+    /// The author.
     pub(crate) author: Author,
     /// The words of the command.
     pub(crate) act: &'static str,
-    /// Nothing is to be changed: what would be?
+    /// Nothing is to be changed; only the effect is shown.
     pub(crate) dry_run: bool,
-    /// The version that was looked at: an object that has a newer one is left alone.
+    /// The version that was read: an object with a newer one is not changed.
     pub(crate) if_version: Option<i64>,
+    /// Nobody may be able to reach us after it: it is taken back then, unless somebody says before that it stays.
+    pub(crate) back_at: Option<i64>,
 }
 
 impl Order {
-    /// Of this program itself.
+    /// A request of this program itself.
     pub(crate) fn system(act: &'static str) -> Self {
-        Self { author: Author::system(), act, dry_run: false, if_version: None }
+        Self::of(Author::system(), act)
+    }
+
+    /// A request of an author, carried out at once and whatever the version is.
+    pub(crate) fn of(author: Author, act: &'static str) -> Self {
+        Self { author, act, dry_run: false, if_version: None, back_at: None }
     }
 }
 
-/// A change in the making.
+/// A change that is not committed yet.
 pub(crate) struct Act {
     change: Change,
     before: State,
     order: Order,
     notes: State,
+    /// The judgement on partners before the change, for a dry run.
+    judged: Option<Judgement>,
 }
 
 impl Act {
@@ -62,19 +86,25 @@ impl Act {
         Self::of(db.change().await?, order).await
     }
 
-    /// Begins to change what the backend alone sees: the generation stays.
+    /// Begins a change that only the backend sees: the generation does not change.
     pub(crate) async fn begin_unseen(db: &Db, order: Order) -> Result<Self, DbError> {
         Self::of(db.unseen_change().await?, order).await
     }
 
     async fn of(mut change: Change, order: Order) -> Result<Self, DbError> {
         let before = state::read(&mut change).await?;
-        Ok(Self { change, before, order, notes: State::new() })
+        let judged = if order.dry_run { Some(Judgement::read(&mut change).await?) } else { None };
+        Ok(Self { change, before, order, notes: State::new(), judged })
     }
 
-    /// Whether it only tells what it would change.
+    /// Whether only the effect is shown.
     pub(crate) fn is_dry_run(&self) -> bool {
         self.order.dry_run
+    }
+
+    /// Who makes it.
+    pub(crate) fn author(&self) -> &Author {
+        &self.order.author
     }
 
     /// What was there when it began.
@@ -82,14 +112,21 @@ impl Act {
         &self.before
     }
 
-    /// Something that was done and is no object.
+    /// Adds something that was done but is not an object.
     pub(crate) fn note(&mut self, name: String, value: Value) {
         self.notes.insert(name, value);
     }
 
-    /// Writes it down and makes it last; gives the generation.
+    /// Records the change and commits it; gives the generation.
     pub(crate) async fn commit(mut self) -> Result<u64, ChangeError> {
-        record(&mut self.change, &self.before, self.notes, &self.order).await?;
+        let recorded = record(&mut self.change, &self.before, self.notes, &self.order).await;
+        match (recorded, self.judged) {
+            (Err(ChangeError::DryRun(mut lines)), Some(before)) => {
+                Judgement::read(&mut self.change).await?.foretell(&before, &mut lines);
+                return Err(ChangeError::DryRun(lines));
+            }
+            (recorded, _) => recorded?,
+        }
         Ok(self.change.commit().await?)
     }
 }
@@ -108,17 +145,16 @@ impl DerefMut for Act {
     }
 }
 
-/// Writes down that somebody reads a secret, which changes nothing else; before it is told.
+/// Records that somebody reads a secret, which changes nothing else; this is done before the secret is shown.
 pub(crate) async fn record_reading(db: &Db, act: &'static str, secret: &str) -> Result<(), ChangeError> {
-    let order = Order { author: Author::of_command(), act, dry_run: false, if_version: None };
-    let mut act = Act::begin_unseen(db, order).await?;
+    let mut act = Act::begin_unseen(db, Order::of(Author::of_command(), act)).await?;
     act.note(secret.to_owned(), Value::from("read"));
     act.commit().await?;
     Ok(())
 }
 
-/// Writes down what has become of `before` in this change, in which nothing else follows. What has changed nothing is
-/// no row.
+/// Records the difference between `before` and this change, which must be complete. If nothing was changed, there is no
+/// row.
 pub(crate) async fn record(
     change: &mut Change,
     before: &State,
@@ -139,6 +175,9 @@ pub(crate) async fn record(
     let number = audit::append(change, &entry).await?;
     for object in changed {
         versions::set(change, &object, number).await?;
+    }
+    if let Some(due) = order.back_at {
+        rollbacks::add(change, number, due).await?;
     }
     Ok(())
 }

@@ -1,21 +1,22 @@
-//! Gives an object of the state a value, by the rules that hold for it: for an act that is taken back, and for what is
-//! imported. What is no value of such an object is refused. Keys, tokens and passwords are no part of a value.
+//! Gives an object of the state a value, by the rules for its kind: to revert an act, and to import a document. A value
+//! that is not valid for the object is refused. Keys, tokens and passwords are not part of a value.
 
 use super::state::{Listener, listener_name};
-use super::{ChangeError, rules, values};
+use super::{ChangeError, listeners, partners, values};
 use crate::db::Change;
 use crate::pki::facts::{CrlFacts, Facts};
 use crate::settings;
+use crate::store;
 use crate::store::bans::Ban;
 use crate::store::certificates::Usage;
 use crate::store::ignores::Ignore;
-use crate::store::{bans, certificates, configuration, crl_urls, crls, ignores, partners, proxies};
+use crate::store::{bans, certificates, configuration, crl_urls, crls, ignores, proxies};
 use common::config::{NamedPem, Partner};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Gives one object a value; null: it goes. What it is now decides how it goes.
+/// Gives one object a value; null: it is removed. Its present value decides how it is removed.
 pub(super) async fn put(
     change: &mut Change,
     object: &str,
@@ -25,17 +26,15 @@ pub(super) async fn put(
     let (kind, name) = object.split_once(' ').unwrap_or((object, ""));
     let is_gone = value.is_null();
     match kind {
-        "partner" if is_gone => partners::remove(change, name).await.map(|_| ())?,
+        "partner" if is_gone => store::partners::remove(change, name).await.map(|_| ())?,
         "partner" => {
             let partner: Partner = read(object, value)?;
             check_name(object, &format!("partner {}", partner.short_name))?;
-            values::check_partner(&partner)?;
-            rules::check_partner(change, &partner).await?;
             partners::put(change, &partner).await?;
         }
         "config" => put_setting(change, name, value).await?,
         "proxy" => {
-            let id = name.parse().map_err(|_| refused(object, "its name is no Proxy ID"))?;
+            let id = name.parse().map_err(|_| refused(object, "its name is not a Proxy ID"))?;
             match (value["name"].as_str(), value["added"].as_i64()) {
                 _ if is_gone => proxies::remove(change, &id).await.map(|_| ())?,
                 (Some(name), _) if !now.is_null() => proxies::rename(change, &id, name).await?,
@@ -51,9 +50,7 @@ pub(super) async fn put(
             let listener: Listener = read(object, value)?;
             let name = listener_name(listener.address, listener.partner.as_deref());
             check_name(object, &format!("proxyclient {name}"))?;
-            let client = listener.try_into()?;
-            rules::check_listener(change, &client).await?;
-            proxies::put_client(change, &client).await?;
+            listeners::put(change, &listener.try_into()?).await?;
         }
         "ban" => {
             bans::remove(change, name).await?;
@@ -121,7 +118,7 @@ async fn put_trusted(change: &mut Change, name: &str, value: &Value) -> Result<(
     }
     let object = format!("trust {name}");
     let pem = value["pem"].as_str().unwrap_or_default();
-    let facts = Facts::of_pem(pem).map_err(|_| refused(&object, "its pem is no certificate"))?;
+    let facts = Facts::of_pem(pem).map_err(|_| refused(&object, "its pem is not a certificate"))?;
     let fingerprint = facts.fingerprint;
     if let Some(other) = certificates::trusted_as(change, &fingerprint).await? {
         return Err(refused(&object, &format!("its certificate is trusted already, as '{other}'")));
@@ -132,21 +129,21 @@ async fn put_trusted(change: &mut Change, name: &str, value: &Value) -> Result<(
     Ok(())
 }
 
-/// A CRL of which the value has all.
+/// A CRL whose value is complete.
 async fn put_crl(change: &mut Change, object: &str, value: &Value) -> Result<(), ChangeError> {
     let pem = value["pem"].as_str().unwrap_or_default();
-    let facts = CrlFacts::of_pem(pem).map_err(|_| refused(object, "its pem is no CRL"))?;
+    let facts = CrlFacts::of_pem(pem).map_err(|_| refused(object, "its pem is not a CRL"))?;
     crls::offer(change, &facts, None).await?;
     Ok(())
 }
 
-/// A value as what it is to be; it has no member that this os4xapi does not know.
+/// A value in the type of its object; a member that this os4xapi does not know is refused.
 fn read<T: DeserializeOwned + Serialize>(object: &str, value: &Value) -> Result<T, ChangeError> {
     let parsed: T = serde_json::from_value(value.clone()).map_err(|why| refused(object, &why.to_string()))?;
     let known = serde_json::to_value(&parsed).unwrap_or_default();
     let unknown = value.as_object().into_iter().flatten().find(|(member, _)| known.get(member).is_none());
     match unknown {
-        // What is empty is left out where it is written.
+        // Empty members are left out when the value is written.
         Some((member, value)) if !is_empty(value) => {
             Err(refused(object, &format!("it has no member '{member}', or not that one: {value}")))
         }
@@ -164,12 +161,12 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The name of an object is the one that its value has.
+/// Checks that the name of an object is the one in its value.
 fn check_name(object: &str, name: &str) -> Result<(), ChangeError> {
     if object == name { Ok(()) } else { Err(refused(object, &format!("its value is one of '{name}'"))) }
 }
 
-/// Such a value is refused; why.
+/// The error for a value that is refused; why.
 pub(super) fn refused(object: &str, why: &str) -> ChangeError {
     ChangeError::Refused(format!("'{object}' cannot have that value: {why}"))
 }

@@ -1,20 +1,20 @@
-//! Takes an act back: each object gets the value that the row of the audit has as the old one. Only where each of them
-//! is as that act has left it; what a person did since is never undone silently. What the audit does not hold, as keys
-//! and CRLs, it cannot put back.
+//! Reverts an act: each object gets the old value in the row of the audit. This is possible only if each object is
+//! still as that act has left it; later changes of a person are never undone silently. Values that the audit does not
+//! have, such as keys and CRLs, cannot be restored.
 
 use super::put::put;
 use super::{Act, ChangeError, Difference};
 use crate::db::DbError;
 use crate::store::audit::Recorded;
-use crate::store::{configuration, versions};
+use crate::store::{configuration, rollbacks, versions};
 use serde_json::{Value, json};
 
-/// Takes back what `row` tells, within `act`.
+/// Reverts the act of `row`, within `act`.
 pub(crate) async fn revert(act: &mut Act, row: &Recorded) -> Result<(), ChangeError> {
     let number = row.number;
     let Difference { old, new } = Difference::of(row)?;
     if old.is_empty() {
-        return Err(ChangeError::Refused(format!("row {number} tells of nothing that could be put back")));
+        return Err(ChangeError::Refused(format!("row {number} has nothing that could be restored")));
     }
     for object in old.keys() {
         let left = new.get(object).unwrap_or(&Value::Null);
@@ -22,12 +22,13 @@ pub(crate) async fn revert(act: &mut Act, row: &Recorded) -> Result<(), ChangeEr
             return Err(changed_since(act, object, number).await?);
         }
     }
-    // What is to go gives way to what comes back; a listener comes after the partner that it is tied to.
+    // Objects are removed before others are added; a listener is added after the partner to which it is tied.
     let (go, come): (Vec<_>, Vec<_>) = old.iter().partition(|(_, value)| value.is_null());
     for (object, value) in go.into_iter().chain(come) {
         put(act, object, value, new.get(object).unwrap_or(&Value::Null)).await?;
     }
     configuration::values(act).await?.check_order()?;
+    rollbacks::remove(act, number).await?;
     act.note(format!("audit {number}"), json!("reverted"));
     Ok(())
 }
@@ -35,7 +36,7 @@ pub(crate) async fn revert(act: &mut Act, row: &Recorded) -> Result<(), ChangeEr
 async fn changed_since(act: &mut Act, object: &str, number: i64) -> Result<ChangeError, DbError> {
     let version = versions::get(act, object).await?;
     let who = if version > number {
-        format!("'os4xapi audit show {version}' tells who and what")
+        format!("'os4xapi audit show {version}' shows who has changed what")
     } else {
         "'serve' has done that by itself".to_owned()
     };

@@ -1,12 +1,14 @@
-//! Everything that an operator can change, as objects with a name and a value in JSON, for the audit and for what a
-//! change does. Secrets are in it as fingerprints only. What daemons report is no part of it.
+//! Everything that an operator can change, as objects with a name and a value in JSON, for the audit and to find the
+//! effect of a change. Secrets are in it only as fingerprints. Reports of daemons are not part of it.
 
 use crate::db::DbError;
 use crate::pki::ca::Issued;
 use crate::settings::{self, TOKEN};
 use crate::store::certificates::{self, Usage};
 use crate::store::proxies::ProxyClient;
-use crate::store::{bans, configuration, crl_urls, crls, ignores, old_tokens, partners, proxies};
+use crate::store::{
+    bans, configuration, crl_urls, crls, ignores, old_tokens, partners, proxies, setup_links, users,
+};
 use common::config::Trusted;
 use common::net::Network;
 use common::secret::Secret;
@@ -23,7 +25,7 @@ use std::net::IpAddr;
 /// Objects by name: the kind, which is the word of its commands, a blank, and the name among its kind.
 pub(crate) type State = BTreeMap<String, Value>;
 
-/// A client's listener as the audit has it.
+/// A client's listener as it is in the audit.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Listener {
     pub(super) address: IpAddr,
@@ -74,10 +76,11 @@ pub(crate) async fn read(connection: &mut AnyConnection) -> Result<State, DbErro
     for ignore in ignores::all(connection).await? {
         state.insert(format!("ignore {}", ignore.id), value(&ignore)?);
     }
+    read_users(connection, &mut state).await?;
     Ok(state)
 }
 
-/// What can be read. Rows that os4xapi never writes are named: they keep nobody from removing them.
+/// The readable objects. Rows that os4xapi never writes are named, so that they can still be removed.
 fn readable<T>(found: Result<Vec<T>, DbError>, state: &mut State) -> Result<Vec<T>, DbError> {
     match found {
         Err(DbError::Corrupt(what)) => {
@@ -106,6 +109,21 @@ pub(crate) fn listener_name(address: IpAddr, partner: Option<&str>) -> String {
     }
 }
 
+/// The users of the panel. A password may have few random bits: only the time when it was set is shown.
+async fn read_users(connection: &mut AnyConnection, state: &mut State) -> Result<(), DbError> {
+    let link = |link: setup_links::Listed| {
+        let facts = json!({"fingerprint": format!("sha256:{}", link.hash), "valid_until": link.until});
+        (link.user, facts)
+    };
+    let links: BTreeMap<String, Value> = setup_links::all(connection).await?.into_iter().map(link).collect();
+    for user in readable(users::all(connection).await, state)? {
+        let facts = json!({"role": user.role, "enabled": user.enabled, "added": user.created,
+                           "set_up": user.proof.map(|proof| proof.set), "link": links.get(&user.name)});
+        state.insert(format!("user {}", user.name), facts);
+    }
+    Ok(())
+}
+
 /// The settings that were set, and the token.
 async fn read_settings(connection: &mut AnyConnection, state: &mut State) -> Result<(), DbError> {
     let ca = certificate(connection, Usage::Ca, state).await?;
@@ -122,11 +140,11 @@ async fn read_settings(connection: &mut AnyConnection, state: &mut State) -> Res
         let shown = settings::find(&name).map(|setting| setting.shown(&text));
         let facts = match shown {
             Ok(shown) if shown == text => json!(text),
-            // A password may be short, and would be guessed by its plain hash.
+            // A password may be short, and could be guessed from its plain hash.
             Ok(shown) => {
                 json!({"value": shown, "fingerprint": keyed(&text)})
             }
-            // Of a newer os4xapi: nobody knows here whether it is a secret.
+            // A setting of a newer os4xapi: it may be a secret.
             Err(_) => json!({"fingerprint": keyed(&text)}),
         };
         state.insert(format!("config {name}"), facts);
@@ -164,12 +182,12 @@ fn value<T: Serialize>(row: &T) -> Result<Value, DbError> {
     serde_json::to_value(row).map_err(|_| DbError::Corrupt("row that is no JSON".into()))
 }
 
-/// What stands for a secret of many random bits.
+/// The fingerprint of a secret of many random bits.
 fn fingerprint(secret: &str) -> String {
     format!("sha256:{}", hex::encode(&openssl::sha::sha256(secret.as_bytes())))
 }
 
-/// What stands for any other secret: only who has the CA's key can try others against it.
+/// The fingerprint of any other secret: only somebody who has the CA's key can try others against it.
 fn keyed(key: Option<&Secret>, secret: &str) -> String {
     let sign = |key: &Secret| {
         let key = PKey::hmac(key.expose().as_bytes())?;

@@ -1,12 +1,11 @@
-//! What a value may be, whoever brings it: each member of a partner, a network, a text to ignore. The commands say more
-//! of a wrong one, as they know the option.
+//! The allowed values, whoever sets them: each member of a partner, a network, a text to ignore. The error messages of
+//! the commands say more, because they know the option.
 
-use super::ChangeError;
 use super::put::refused;
+use super::{ChangeError, network};
 use crate::pki::facts::Facts;
 use crate::store::ignores::Ignore;
 use common::config::Partner;
-use common::net::Network;
 use common::oftp::is_ssid_code_octet;
 use common::text::host::{is_host, is_short_name};
 
@@ -14,25 +13,25 @@ use common::text::host::{is_host, is_short_name};
 pub(crate) const LARGEST_FILE: u64 = 9_999_999_999_999;
 /// Each of the 26 characters of a name, and a `*` beside it.
 pub(crate) const LONGEST_PATTERN: usize = 52;
-/// They travel with each configuration.
+/// Most patterns: they are part of each configuration.
 pub(crate) const MOST_PATTERNS: usize = 64;
-/// Networks of a partner; they travel with each configuration.
+/// Most networks of a partner; they are part of each configuration.
 pub(crate) const MOST_NETWORKS: usize = 64;
 /// Characters of a text to ignore: fewer would ignore nearly everything.
-pub(crate) const IGNORED: std::ops::RangeInclusive<usize> = 3..=200;
+const IGNORED: std::ops::RangeInclusive<usize> = 3..=200;
 
-/// Whether the daemons take `text` as an SSIDCODE: 1 to 25 characters, without a blank at its end.
+/// Whether the daemons accept `text` as an SSIDCODE: 1 to 25 characters, without a blank at its end.
 pub(crate) fn is_ssid(text: &str) -> bool {
     let is_short = (1..=25).contains(&text.len()) && !text.ends_with(' ');
     is_short && text.bytes().all(is_ssid_code_octet)
 }
 
-/// Whether `pattern` can fit a file's name.
+/// Whether `pattern` can match a file's name.
 pub(crate) fn is_pattern(pattern: &str) -> bool {
     (1..=LONGEST_PATTERN).contains(&pattern.len()) && pattern.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
-/// Refuses a partner with a member that the daemons do not take.
+/// Refuses a partner with a member that the daemons do not accept.
 pub(super) fn check_partner(partner: &Partner) -> Result<(), ChangeError> {
     let object = format!("partner {}", partner.short_name);
     let files = &partner.files;
@@ -50,7 +49,7 @@ pub(super) fn check_partner(partner: &Partner) -> Result<(), ChangeError> {
             "names of files have at most 64 patterns of 1 to 52 printable ASCII characters",
         ),
         (partner.networks.len() <= MOST_NETWORKS, "it has at most 64 networks"),
-        (partner.pins.iter().all(|pin| Facts::of_pem(&pin.pem).is_ok()), "a pin is no certificate in PEM"),
+        (partner.pins.iter().all(|pin| Facts::of_pem(&pin.pem).is_ok()), "a pin is not a certificate in PEM"),
     ] {
         if !is_good {
             return Err(refused(&object, why));
@@ -59,23 +58,30 @@ pub(super) fn check_partner(partner: &Partner) -> Result<(), ChangeError> {
     partner.networks.iter().try_for_each(|network| check_network(&object, network))
 }
 
-/// Refuses what is no network in its one spelling, or every address.
+/// Refuses a text that is not a network in its normal spelling, or that is every address.
 pub(super) fn check_network(object: &str, text: &str) -> Result<(), ChangeError> {
-    let parsed = text.parse::<Network>().ok().filter(|network| network.bits().0 > 0);
-    match parsed {
-        Some(network) if network.to_string() == text => Ok(()),
-        _ => Err(refused(object, &format!("'{text}' is no network as 203.0.113.0/24 or 2001:db8::7/128"))),
+    match network::parse(text) {
+        Ok(network) if network.to_string() == text => Ok(()),
+        _ => Err(refused(
+            object,
+            &format!("'{text}' is not a network in the form 203.0.113.0/24 or 2001:db8::7/128"),
+        )),
     }
 }
 
-/// Refuses a text that would ignore nearly everything.
-pub(super) fn check_ignore(ignore: &Ignore) -> Result<(), ChangeError> {
+/// What is wrong with an entry of the ignore list: its text would ignore nearly everything.
+pub(crate) fn ignore_fault(ignore: &Ignore) -> Option<&'static str> {
     let is_narrowed = ignore.partner.is_some() || ignore.address.is_some() || ignore.reason.is_some();
     let is_left_out = ignore.text.is_empty() && is_narrowed;
     let is_good = is_left_out || IGNORED.contains(&ignore.text.chars().count());
-    if !is_good || ignore.text.chars().any(char::is_control) {
-        let why = "a text to ignore has 3 to 200 characters, none a control character";
-        return Err(refused(&format!("ignore {}", ignore.id), why));
+    let is_bad = !is_good || ignore.text.chars().any(char::is_control);
+    is_bad.then_some("a text to ignore has 3 to 200 characters, none a control character")
+}
+
+/// Refuses such an entry.
+pub(super) fn check_ignore(ignore: &Ignore) -> Result<(), ChangeError> {
+    match ignore_fault(ignore) {
+        Some(why) => Err(refused(&format!("ignore {}", ignore.id), why)),
+        None => Ok(()),
     }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Options and arguments of one command, read with getopts: a command takes the options of its own list and no others.
+//! Options and arguments of one command, read with getopts: a command takes only the options of its own list.
 //! Every command has -h and --db. Values are texts or parsed; a value that does not parse is an error that says what
 //! the option takes. Knows no command.
 
@@ -25,12 +25,12 @@ pub(super) enum Opt {
     Many(&'static str),
     /// `--name`.
     Flag(&'static str),
-    /// `-o FILE`: where the result goes.
+    /// `-o FILE`: the file for the result.
     Output,
 }
 
 impl Opt {
-    /// As it is typed.
+    /// The option as it is typed.
     #[cfg(test)]
     pub(super) fn flag(self) -> String {
         match self {
@@ -40,17 +40,17 @@ impl Opt {
     }
 }
 
-/// A command line that fits its command.
+/// A command line that is valid for its command.
 pub(super) struct Invocation {
     /// The words of its command.
     words: &'static str,
     matches: Matches,
-    /// The database, once the command has opened it: `run` closes it when the command is done.
+    /// The database, after the command has opened it: `run` closes it at the end of the command.
     opened: Rc<OnceCell<Db>>,
 }
 
 impl Invocation {
-    /// Reads `words`; none when help is asked for; the reason when they do not fit.
+    /// Reads `words`; none if help is asked for; otherwise the reason why they are not valid.
     pub(super) fn parse(
         command: &'static str,
         options: &[Opt],
@@ -74,14 +74,14 @@ impl Invocation {
         match matches.free.len() {
             given if given < least => Err("an argument is missing".into()),
             given if given > most => Err(format!(
-                "there is an argument too many: '{}'",
+                "there is one argument too many: '{}'",
                 matches.free.last().map_or("", String::as_str)
             )),
             _ => Ok(Some(Self { words: command, matches, opened: Rc::default() })),
         }
     }
 
-    /// Where the database is.
+    /// The location of the database.
     pub(super) fn location(&self) -> Result<Location, CliError> {
         Ok(Location::parse(self.value("db").as_deref())?)
     }
@@ -92,10 +92,11 @@ impl Invocation {
         Ok(self.opened.get_or_init(|| db).clone())
     }
 
-    /// What is asked for by whom; of a command that changes something.
+    /// Who asks for which change, for a command that changes something.
     pub(super) fn order(&self) -> Result<Order, CliError> {
         let if_version = self.parsed("if-version", "the version of what is to be changed, a number")?;
-        Ok(Order { author: Author::of_command(), act: self.words, dry_run: self.flag("dry-run"), if_version })
+        let order = Order::of(Author::of_command(), self.words);
+        Ok(Order { dry_run: self.flag("dry-run"), if_version, ..order })
     }
 
     /// The change that it is to make.
@@ -103,17 +104,17 @@ impl Invocation {
         Ok(Act::begin(db, self.order()?).await?)
     }
 
-    /// Asks on a terminal whether to go on, unless it is said already, or nothing is to be changed.
+    /// Asks on a terminal whether to go on, unless this is said already, or nothing is to be changed.
     pub(super) fn confirm(&self, question: &str) -> Result<(), CliError> {
         output::confirm(question, self.flag("yes") || self.flag("dry-run"))
     }
 
-    /// Where its database is to be found after it was opened.
+    /// Sets the location of its database after it was opened.
     pub(super) fn opened(&self) -> Rc<OnceCell<Db>> {
         Rc::clone(&self.opened)
     }
 
-    /// Argument number `index`; empty where none is needed and none given.
+    /// Argument number `index`; empty if it is optional and missing.
     pub(super) fn argument(&self, index: usize) -> &str {
         self.matches.free.get(index).map_or("", String::as_str)
     }
@@ -123,7 +124,7 @@ impl Invocation {
         &self.matches.free
     }
 
-    /// Whether a flag is there.
+    /// Whether a flag is given.
     pub(super) fn flag(&self, name: &str) -> bool {
         self.matches.opt_present(name)
     }
@@ -163,7 +164,7 @@ impl Invocation {
     }
 }
 
-/// An option's value is of the wrong kind.
+/// The error for an option with a wrong value.
 pub(super) fn wrong(name: &str, value: &str, wanted: &str) -> CliError {
     CliError::Usage(format!("--{name} cannot be '{value}': it takes {wanted}"))
 }

@@ -1,16 +1,15 @@
-//! `os4xapi audit list|show|verify|revert`: who has changed what and when, whether somebody has edited that afterwards,
-//! and an act taken back. Reads, but for `revert`, which is an act like any other.
+//! `os4xapi audit list|show|verify|revert`: who has changed what and when, whether somebody has edited the audit
+//! afterwards, and how to revert an act. Only reads, except for `revert`, which is an act like any other.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, date, output};
-use crate::change::{Difference, revert};
+use crate::change::{Difference, recorded_as_json, revert};
 use crate::store::audit::{self, Filter, Recorded};
 use common::text::clock;
-use serde_json::{Value, json};
 use sqlx::AnyConnection;
 
-/// Rows shown without an option.
+/// Rows that are shown without an option.
 const LIMIT: u32 = 100;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -60,18 +59,18 @@ usage: os4xapi audit list [--actor TEXT] [--act TEXT] [--object TEXT] [--since T
 
 Lists the newest acts that changed something, oldest first: who did what to which objects.
 
---actor TEXT: only those whose actor contains TEXT, in whatever case
---act TEXT: only those whose act contains TEXT, as 'partner set'
---object TEXT: only those whose object contains TEXT, as 'partner ACME'
---since TIME: only those since then, UTC: YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ
---limit N: so many (default 100)
+--actor TEXT: only acts whose actor contains TEXT, in upper or lower case
+--act TEXT: only acts whose name contains TEXT, such as 'partner set'
+--object TEXT: only acts whose object contains TEXT, such as 'partner ACME'
+--since TIME: only acts since then, UTC: YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ
+--limit N: at most N acts (default 100)
 --json: as JSON, with the old and the new values
 ";
 
 const SHOW: &str = "\
 usage: os4xapi audit show NUMBER [--json] [--db DB]
 
-Shows an act, and what it changed.
+Shows an act and its changes.
 
 --json: as JSON, with the whole old and new values
 ";
@@ -79,34 +78,30 @@ Shows an act, and what it changed.
 const VERIFY: &str = "\
 usage: os4xapi audit verify [--db DB]
 
-Follows the whole audit: each row has the SHA-256 of itself and of the row before it. The command fails if a row was
-edited, removed, or put in between, and names the first one. Who can write the database can also make all hashes anew:
-keep the last hash, which the command prints, in another place, and compare it when the number is reached again.
+Checks the whole audit: each row has the SHA-256 of itself and of the previous row. The command fails if a row was
+edited, removed or inserted, and names the first such row. A person who can write the database can also compute all
+hashes again: store the last hash, which the command prints, in another place, and compare it with that row later.
 ";
 
 const REVERT: &str = "\
 usage: os4xapi audit revert NUMBER [--yes] [--db DB]
 
-Takes an act back: what it changed gets its old value again, in one act of its own. This is refused if something of that
-was changed since, or if the audit does not hold the old value: keys, tokens, passwords and CRLs are not in it.
+Reverts an act: each changed object gets its old value again, in a new act. This is refused if one of these objects was
+changed again later, or if the audit does not have the old value: it has no keys, tokens, passwords or CRLs.
 
---yes: do not ask; without a terminal nobody is asked
+--yes: do not ask; without a terminal the command never asks
 ";
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let limit = invocation.parsed("limit", "a number")?.unwrap_or(LIMIT);
     let text = |name: &str| invocation.value(name).unwrap_or_default();
     let since = invocation.value("since").map(|time| date::since(&time)).transpose()?;
-    let filter = Filter {
-        actor: text("actor"),
-        act: text("act"),
-        object: text("object"),
-        since: since.unwrap_or(i64::MIN),
-    };
+    let filter =
+        Filter { actor: text("actor"), act: text("act"), object: text("object"), since, before: None };
     let db = invocation.open().await?;
-    let rows = audit::list(&mut *db.connection().await?, &filter, limit).await?;
+    let rows = audit::list(&mut *db.snapshot().await?, &filter, limit).await?;
     if invocation.flag("json") {
-        return output::json(&rows.iter().map(as_json).collect::<Result<Vec<_>, _>>()?);
+        return output::json(&rows.iter().map(recorded_as_json).collect::<Result<Vec<_>, _>>()?);
     }
     let mut table = output::Table::new(&["NUMBER", "TIME", "ACTOR", "WAY", "FROM", "ACT", "OBJECT"]);
     for Recorded { number, entry, .. } in rows {
@@ -125,9 +120,9 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let row = need(&mut *db.connection().await?, invocation.argument(0)).await?;
+    let row = need(&mut *db.snapshot().await?, invocation.argument(0)).await?;
     if invocation.flag("json") {
-        return output::json(&as_json(&row)?);
+        return output::json(&recorded_as_json(&row)?);
     }
     let difference = Difference::of(&row)?;
     let Recorded { number, entry, previous, hash } = row;
@@ -161,27 +156,6 @@ async fn need(connection: &mut AnyConnection, number: &str) -> Result<Recorded, 
     })
 }
 
-/// A row with its values, as programs take it.
-pub(super) fn as_json(row: &Recorded) -> Result<Value, CliError> {
-    let Difference { old, new } = Difference::of(row)?;
-    let Recorded { number, entry, previous, hash } = row;
-    Ok(json!({
-        "number": number,
-        "time": entry.time,
-        "actor": entry.actor,
-        "role": entry.role,
-        "way": entry.way,
-        "address": entry.address,
-        "act": entry.act,
-        "object": entry.object,
-        "old": old,
-        "new": new,
-        "generation": entry.generation,
-        "previous": previous,
-        "hash": hash,
-    }))
-}
-
 async fn verify(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     match audit::verify(&mut *db.snapshot().await?).await? {
@@ -198,11 +172,11 @@ async fn verify(invocation: Invocation) -> Result<(), CliError> {
 
 async fn revert_row(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let row = need(&mut *db.connection().await?, invocation.argument(0)).await?;
+    let row = need(&mut *db.snapshot().await?, invocation.argument(0)).await?;
     let (act, object) = (&row.entry.act, &row.entry.object);
-    invocation.confirm(&format!("take back number {}, '{act}' of {object}?", row.number))?;
+    invocation.confirm(&format!("revert number {}, '{act}' of {object}?", row.number))?;
     let mut change = invocation.act(&db).await?;
     revert::revert(&mut change, &row).await?;
     change.commit().await?;
-    output::say(&format!("Number {} is taken back: '{act}' of {object}.", row.number))
+    output::say(&format!("Number {} is reverted: '{act}' of {object}.", row.number))
 }

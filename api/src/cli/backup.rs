@@ -1,10 +1,12 @@
-//! `os4xapi backup|restore`: a SQLite database in one file, and back, also while `serve` runs. PostgreSQL has programs
-//! of its own for that. Never overwrites a file.
+//! `os4xapi backup|restore`: copies a SQLite database to one file and back, also while `serve` runs. PostgreSQL has its
+//! own programs for that. Never overwrites a file.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
+use crate::change::Act;
 use crate::db::{Db, DbError, Location, Restoration, generation, kept_name, move_aside};
+use crate::store::rollbacks;
 use common::text::clock;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -31,18 +33,18 @@ pub(super) static COMMANDS: &[Command] = &[
 const BACKUP: &str = "\
 usage: os4xapi backup FILE [--db DB]
 
-Writes the whole database into FILE, also while 'serve' runs. FILE must not exist; it holds keys and gets mode 0600.
+Writes the whole database into FILE, also while 'serve' runs. FILE must not exist; it has keys and gets mode 0600.
 For PostgreSQL use pg_dump.
 ";
 
 const RESTORE: &str = "\
 usage: os4xapi restore FILE [--yes] [--db DB]
 
-Puts the database in FILE, which 'os4xapi backup' has written, in the place of this one, also while 'serve' runs.
-The token, the CA and all certificates are those of FILE then. The replaced database is kept beside it, with
-'.before-' and the time added to its name. For PostgreSQL use pg_restore.
+Replaces the database with FILE, which 'os4xapi backup' has written, also while 'serve' runs. After that the token, the
+CA and all certificates are those of FILE. The replaced database is kept in the same directory, with '.before-' and the
+time added to its name. For PostgreSQL use pg_restore.
 
---yes: also if this database was changed after the backup, or cannot be read
+--yes: restore even if this database was changed after the backup, or cannot be read
 ";
 
 async fn back_up(invocation: Invocation) -> Result<(), CliError> {
@@ -56,7 +58,7 @@ async fn back_up(invocation: Invocation) -> Result<(), CliError> {
     output::say(&format!("Backed up to {file}: {}", state(generation)))
 }
 
-/// A generation for people: it is the time of the change that made it, unless there were several in a second.
+/// A generation in words: its number is the time of the change that made it, unless there were several in a second.
 fn state(generation: u64) -> String {
     let time = clock::rfc3339(i64::try_from(generation).unwrap_or(i64::MAX));
     format!("generation {generation}, last changed {time}")
@@ -83,8 +85,9 @@ async fn restore(invocation: Invocation) -> Result<(), CliError> {
             if !change.is_dry_run() {
                 current.back_up(&kept).await?;
             }
-            change.note("database".to_owned(), came_from(&restoration, &invocation));
+            let source = came_from(&restoration, &invocation);
             restoration.replace(&mut change).await?;
+            complete(&mut change, source).await?;
             say_kept(change.commit().await?, &kept)
         }
         Err(CliError::Db(DbError::Missing(_))) => {
@@ -94,25 +97,33 @@ async fn restore(invocation: Invocation) -> Result<(), CliError> {
         }
         Err(why) if !invocation.flag("yes") => {
             output::warn(
-                "what would be replaced cannot be read, so nothing was done; --yes replaces it all the same.",
+                "the present database cannot be read, so nothing was done; --yes replaces it nevertheless.",
             );
             Err(why)
         }
         Err(_) => {
             let generation = restored_anew(&restoration, &invocation).await?;
             move_aside(path, &kept)?;
-            output::warn("if 'serve' runs, start it again: it has the old file open.");
+            output::warn("if 'serve' runs, restart it: it has the old file open.");
             restoration.become_database(path).await?;
             say_kept(generation, &kept)
         }
     }
 }
 
-/// Writes down, in the copy that is to be the database, that it was restored; gives its generation.
+/// Records the restoration in the copy that becomes the database; gives its generation.
 async fn restored_anew(restoration: &Restoration, invocation: &Invocation) -> Result<u64, CliError> {
     let mut change = invocation.act(restoration.db()).await?;
-    change.note("database".to_owned(), came_from(restoration, invocation));
+    complete(&mut change, came_from(restoration, invocation)).await?;
     Ok(change.commit().await?)
+}
+
+/// Notes the source of the restored rows. Removes the pending roll-backs of the backup: somebody may have confirmed
+/// these acts after it, and their numbers may belong to other acts in the present audit.
+async fn complete(change: &mut Act, source: Value) -> Result<(), DbError> {
+    rollbacks::clear(change).await?;
+    change.note("database".to_owned(), source);
+    Ok(())
 }
 
 fn came_from(restoration: &Restoration, invocation: &Invocation) -> Value {
@@ -126,19 +137,19 @@ fn say_kept(generation: u64, kept: &Path) -> Result<(), CliError> {
     ))
 }
 
-/// Refuses to lose a newer state.
+/// Refuses if a newer state would be lost.
 async fn check_newer(
     current: &Db,
     restoration: &Restoration,
     invocation: &Invocation,
 ) -> Result<(), CliError> {
-    let found = generation(&mut *current.connection().await?).await?;
+    let found = generation(&mut *current.snapshot().await?).await?;
     if found <= restoration.generation || invocation.flag("yes") {
         return Ok(());
     }
     Err(CliError::Refused(format!(
         "the database was changed after this backup, and the changes would be lost. The database: {}. The backup: {}. \
-         'os4xapi restore --yes' restores it all the same, and keeps what is there beside it",
+         'os4xapi restore --yes' restores it nevertheless, and keeps the present database",
         state(found),
         state(restoration.generation)
     )))

@@ -1,10 +1,11 @@
-//! `os4xapi ban add|list|remove`: the networks that the server refuses, and until when. Warns of those that a ban keeps
-//! out as well: partners, and clients.
+//! `os4xapi ban add|list|remove`: the networks that the server refuses, and until when. Warns of partners and clients
+//! that a ban refuses as well.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::versions::Versions;
-use super::{Command, date, network, output};
+use super::{Command, date, network as option, output};
+use crate::change::network;
 use crate::db::Change;
 use crate::store::bans::{self, Ban};
 use crate::store::{partners, proxies, sessions};
@@ -12,11 +13,11 @@ use common::net::Network;
 use common::text::clock::{self, DAY};
 use std::collections::BTreeSet;
 
-/// They travel with each configuration.
+/// Most bans: each configuration has all of them.
 const MOST: usize = 10_000;
 /// Characters of a description.
 const LONGEST: usize = 200;
-/// A ban warns of partners whose sessions came from there within so many days.
+/// A ban warns of partners that had sessions from the network within this number of days.
 const DAYS: i64 = 30;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -49,14 +50,14 @@ pub(super) static COMMANDS: &[Command] = &[
 const ADD: &str = "\
 usage: os4xapi ban add NETWORK [--until TIME] [--description TEXT] [--db DB]
 
-Refuses all connections of a network to the server's TLS port, as 203.0.113.9, 203.0.113.0/24 or 2001:db8::/32, before
-TLS begins. A ban overrides the partner table and proxy_penalty_exempt. It is in
-force within 65 s. Sessions that run go on, and sessions that we begin are not affected. A ban that is there already is
-changed; what the options do not name stays as it is.
+Refuses all connections of a network to the server's TLS port before TLS begins. The network is an address or a network,
+such as 203.0.113.9, 203.0.113.0/24 or 2001:db8::/32. A ban overrides the partner table and proxy_penalty_exempt. It is
+in force within 65 s. Running sessions go on, and sessions that we begin are not affected. If the ban exists already,
+only the values that the options name are changed.
 
---until TIME: banned until then, UTC: YYYY-MM-DD, the whole of that day, or YYYY-MM-DDTHH:MM:SSZ; '' for no end
-      (default). Then the ban ends by itself
---description TEXT: why; '' for nothing
+--until TIME: end of the ban, UTC: YYYY-MM-DD, the whole of that day, or YYYY-MM-DDTHH:MM:SSZ; '' for no end
+      (default). The ban then ends by itself
+--description TEXT: reason for the ban; '' for none
 ";
 
 const LIST: &str = "\
@@ -72,14 +73,15 @@ usage: os4xapi ban remove NETWORK [--yes] [--db DB]
 
 Ends a ban. 'os4xapi ban list' shows its network.
 
---yes: do not ask; without a terminal nobody is asked
+--yes: do not ask; without a terminal the command never asks
 ";
 
 /// The network that the command names.
 fn argument(invocation: &Invocation) -> Result<Network, CliError> {
+    let text = invocation.argument(0);
     let instead =
         "'os4xapi partner set NAME --enabled no' refuses a partner, and without a client nobody is served";
-    network::parse("NETWORK", invocation.argument(0), instead)
+    network::parse(text).map_err(|fault| option::wrong("NETWORK", text, fault, instead))
 }
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -109,13 +111,13 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     warn_of_clients(&mut change, &network).await?;
     change.commit().await?;
     output::say(&format!(
-        "Ban of {network} {done}, {}. It is in force within 65 s; sessions that run go on.",
+        "Ban of {network} {done}, {}. It is in force within 65 s; running sessions go on.",
         ban.until
             .map_or_else(|| "without an end".to_owned(), |until| format!("until {}", clock::rfc3339(until)))
     ))
 }
 
-/// Partners that the ban keeps out: by what the partner table says, and by the sessions of late.
+/// Partners that the ban refuses: by the partner table, and by recent sessions.
 async fn warn_of_partners(change: &mut Change, network: &Network) -> Result<(), CliError> {
     let mut named = BTreeSet::new();
     for partner in partners::all(change).await? {
@@ -125,7 +127,7 @@ async fn warn_of_partners(change: &mut Change, network: &Network) -> Result<(), 
     }
     for name in &named {
         output::warn(&format!(
-            "{network} holds the host or a network of partner {name} ('os4xapi partner show {name}'): its sessions \
+            "{network} contains the host or a network of partner {name} ('os4xapi partner show {name}'): its sessions \
              from there are refused, too."
         ));
     }
@@ -139,13 +141,13 @@ async fn warn_of_partners(change: &mut Change, network: &Network) -> Result<(), 
     Ok(())
 }
 
-/// A client calls the internal port, which no ban concerns: an address of one is a mistyped one as a rule.
+/// Clients connect to the internal port, where bans do not apply: the address of a client is usually a mistake.
 async fn warn_of_clients(change: &mut Change, network: &Network) -> Result<(), CliError> {
     let clients: BTreeSet<_> =
         proxies::clients(change).await?.into_iter().map(|client| client.address).collect();
     for client in clients.into_iter().filter(|client| network.contains(*client)) {
         output::warn(&format!(
-            "{network} holds {client}, the address of a client: a ban concerns the TLS port alone, so the client is \
+            "{network} contains {client}, the address of a client: a ban concerns only the TLS port, so the client is \
              still served."
         ));
     }
@@ -177,7 +179,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let network = argument(&invocation)?;
     let db = invocation.open().await?;
-    invocation.confirm(&format!("let {network} in again?"))?;
+    invocation.confirm(&format!("accept {network} again?"))?;
     let mut change = invocation.act(&db).await?;
     let is_removed = bans::remove(&mut change, &network.to_string()).await?;
     let others: Vec<String> = bans::all(&mut change)
@@ -196,7 +198,7 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     }
     change.commit().await?;
     if !others.is_empty() {
-        output::warn(&format!("the bans of {} still hold addresses of it.", others.join(", ")));
+        output::warn(&format!("the bans of {} still contain addresses of it.", others.join(", ")));
     }
-    output::say(&format!("Ban of {network} removed. It is let in again within 65 s."))
+    output::say(&format!("Ban of {network} removed. It is accepted again within 65 s."))
 }

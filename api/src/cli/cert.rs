@@ -1,20 +1,18 @@
-//! `os4xapi cert set|list|show|https`: our certificates. `set` stores the one that partners see, after it has checked
-//! the whole chain. `init` makes the CA and the https certificate; `https` makes the latter anew. Never prints a key.
+//! `os4xapi cert set|list|show|https`: our certificates. `set` checks the whole chain, and stores the certificate that
+//! partners see. `init` makes the CA and the https certificate; `https` makes a new one. Never prints a key.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::versions::Versions;
 use super::{Command, output};
-use crate::db::Change;
-use crate::pki::ca::{Ca, HTTPS_DAYS, Issued, hosts_of};
-use crate::pki::chain::Chain;
-use crate::pki::facts::{self, Facts};
-use crate::pki::{Doing, PkiError};
+use crate::change::Act;
+use crate::change::certificates::{self as own, Given, Ready, Slot};
+use crate::pki::PkiError;
+use crate::pki::ca::hosts_of;
+use crate::pki::facts::Facts;
 use crate::pki::{read, request};
 use crate::store::certificates::{self, Usage};
-use common::secret::Secret;
 use common::text::clock;
-use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use serde_json::json;
 use std::path::Path;
@@ -57,13 +55,13 @@ pub(super) static COMMANDS: &[Command] = &[
 const SET: &str = "\
 usage: os4xapi cert set [own|https] --chain FILE [--key FILE] [--password-file FILE] [--db DB]
 
-Sets our certificate towards partners, or with 'https' a certificate of your company's for this API. Validity and key
-are checked. The certificates are put in order. A certificate that is not part of the chain is left out with a warning,
-and so is an expired one at the end of the chain.
+Sets our certificate towards partners, or with 'https' a certificate of your company for this API. Validity and key are
+checked. The certificates are put in order. A certificate that is not part of the chain is left out with a warning, and
+so is an expired one at the end of the chain.
 
-A running 'serve' shows the https certificate within a minute and never renews it: the system log tells 30 days before
-its end. 'token show' prints a token without hash then, with which clients trust the CAs of their system. 'cert https'
-goes back to one of this API's own CA.
+A running 'serve' uses the https certificate within a minute and never renews it: the system log warns 30 days before it
+expires. 'token show' then prints a token without hash; clients with this token trust the CAs of their system.
+'cert https' makes a certificate of this API's own CA again.
 
 --chain FILE: our certificate and its issuers: PEM, DER, PKCS#7 or PKCS#12
 --key FILE: its private key: PEM, DER or PKCS#12 (default: the one in the chain's file, or that of 'cert csr')
@@ -93,31 +91,31 @@ usage: os4xapi cert https [--host NAME|IP]... [--db DB]
 Makes a new https certificate with a new key. A running 'serve' uses it within a minute. 'serve' also renews the
 certificate by itself, a month before it expires.
 
---host NAME|IP: name or address under which the clients reach this API (repeatable; default: those of the old one)
+--host NAME|IP: name or address by which the clients reach this API (repeatable; default: those of the old one)
 ";
 
 async fn set(invocation: Invocation) -> Result<(), CliError> {
-    let usage = match invocation.argument(0) {
-        "" | "own" => Usage::Own,
-        "https" => Usage::Https,
+    let slot = match invocation.argument(0) {
+        "" | "own" => Slot::Own,
+        "https" => Slot::Https,
         other => {
             return Err(CliError::Usage(format!(
-                "'{other}' is no certificate to be set: it is own or https"
+                "'{other}' is not a certificate that can be set: it is own or https"
             )));
         }
     };
-    let given = Given::read(&invocation)?;
+    let given = given(&invocation)?;
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
-    let (issued, chain) = given.chain(&mut change, None).await?;
-    certificates::put(&mut change, usage, &issued).await?;
+    let ready = ready(given, &mut change, slot).await?;
+    ready.put(&mut change).await?;
     change.commit().await?;
-    if usage == Usage::Https {
+    let Ready { issued, chain, .. } = ready;
+    if slot == Slot::Https {
         warn_of_https(&chain.certificates);
     }
     let facts = Facts::of_pem(&issued.certificate)?;
-    let what =
-        if usage == Usage::Https { "The https certificate" } else { "Our certificate towards partners" };
+    let what = if slot == Slot::Https { "The https certificate" } else { "Our certificate towards partners" };
     output::say(&format!(
         "{what}: {}, valid until {}, with {} of its issuers.",
         facts.subject,
@@ -126,73 +124,29 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     ))
 }
 
-/// A certificate with its issuers, and its key, as an operator brings them.
-pub(super) struct Given {
-    file: String,
-    certificates: Vec<X509>,
-    key: Option<(PKey<Private>, Secret)>,
+/// What the files of `--chain` and `--key` hold.
+pub(super) fn given(invocation: &Invocation) -> Result<Given, CliError> {
+    let file = invocation.value("chain").ok_or_else(|| CliError::Usage("--chain FILE is missing".into()))?;
+    let password = invocation.password()?;
+    let certificates = read::certificates(Path::new(&file), password.as_ref())?;
+    let key_file = invocation.value("key");
+    let key = match read::private_key(Path::new(key_file.as_ref().unwrap_or(&file)), password.as_ref()) {
+        Err(PkiError::Nothing(..) | PkiError::Other(..)) if key_file.is_none() => None,
+        other => Some(other?),
+    };
+    Ok(Given { file, certificates, key })
 }
 
-impl Given {
-    /// From the files of `--chain` and `--key`.
-    pub(super) fn read(invocation: &Invocation) -> Result<Self, CliError> {
-        let file =
-            invocation.value("chain").ok_or_else(|| CliError::Usage("--chain FILE is missing".into()))?;
-        let password = invocation.password()?;
-        let certificates = read::certificates(Path::new(&file), password.as_ref())?;
-        let key_file = invocation.value("key");
-        let key = match read::private_key(Path::new(key_file.as_ref().unwrap_or(&file)), password.as_ref()) {
-            Err(PkiError::Nothing(..) | PkiError::Other(..)) if key_file.is_none() => None,
-            other => Some(other?),
-        };
-        Ok(Self { file, certificates, key })
+/// The chain with its key, to be used as this one of our certificates. Warns of what is wrong with it.
+pub(super) async fn ready(given: Given, act: &mut Act, slot: Slot) -> Result<Ready, CliError> {
+    let ready = given.ready(act, slot).await?;
+    for warning in &ready.warnings {
+        output::warn(warning);
     }
-
-    /// The chain, to be used from now on or from that time on, with the key, which is that of the request where none
-    /// was given. Warns of what is wrong with it.
-    pub(super) async fn chain(
-        self,
-        change: &mut Change,
-        from: Option<i64>,
-    ) -> Result<(Issued, Chain), CliError> {
-        let (chain, key) = match self.key {
-            Some((key, pem)) => (Chain::of(self.certificates, &key, from)?, pem),
-            None => Self::requested(change, self.file, self.certificates, from).await?,
-        };
-        let weaknesses = chain.certificates.first().map(facts::weaknesses).transpose()?.unwrap_or_default();
-        for warning in chain.warnings.iter().chain(&weaknesses) {
-            output::warn(warning);
-        }
-        Ok((Issued { certificate: chain.pem()?, key }, chain))
-    }
-
-    /// The chain for the key of the request, which is answered by that.
-    async fn requested(
-        change: &mut Change,
-        file: String,
-        certificates: Vec<X509>,
-        from: Option<i64>,
-    ) -> Result<(Chain, Secret), CliError> {
-        let Some(request) = certificates::get(change, Usage::Request).await? else {
-            return Err(CliError::Usage(format!("--key FILE is missing: {file} holds no private key")));
-        };
-        let key = PKey::private_key_from_pem(request.key.expose().as_bytes());
-        let key = key.doing("reading the key of the request for a certificate")?;
-        let chain = match Chain::of(certificates, &key, from) {
-            Err(PkiError::KeyMismatch) => {
-                return Err(CliError::Refused(format!(
-                    "--key FILE is missing: {file} holds no private key, and its certificate is not the one that \
-                     'os4xapi cert csr' has asked for"
-                )));
-            }
-            other => other?,
-        };
-        certificates::remove(change, Usage::Request).await?;
-        Ok((chain, request.key))
-    }
+    Ok(ready)
 }
 
-/// What has to be done or looked at for a company's https certificate.
+/// What has to be done or checked for a company's https certificate.
 fn warn_of_https(chain: &[X509]) {
     let hosts = chain.first().map(hosts_of).unwrap_or_default();
     if hosts.is_empty() {
@@ -202,7 +156,7 @@ fn warn_of_https(chain: &[X509]) {
         );
     }
     output::warn(&format!(
-        "start the clients again with the token of 'os4xapi token show', which has no hash now, and with a host of the \
+        "restart the clients with the token of 'os4xapi token show', which has no hash now, and with a host of the \
          certificate in -U: {}. The CA must be among those that their system trusts.",
         hosts.join(", ")
     ));
@@ -210,7 +164,7 @@ fn warn_of_https(chain: &[X509]) {
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let mut connection = db.connection().await?;
+    let mut connection = db.snapshot().await?;
     let versions = Versions::of(&mut connection, "cert").await?;
     let mut rows = Vec::new();
     let mut table = output::Table::new(&["FOR", "SUBJECT", "ISSUER", "VALID UNTIL", "USED FROM", "SHA-256"]);
@@ -260,16 +214,16 @@ async fn show(invocation: Invocation) -> Result<(), CliError> {
         CliError::Usage(format!("there is no certificate '{word}': it is own, next, request, ca or https"))
     })?;
     let db = invocation.open().await?;
-    let found = certificates::get(&mut *db.connection().await?, usage).await?;
+    let found = certificates::get(&mut *db.snapshot().await?, usage).await?;
     let found = found.ok_or_else(|| no_certificate(usage))?;
     output::write_to(&found.certificate, invocation.value("o").as_deref())
 }
 
-/// There is none for this usage.
+/// The error if there is no certificate for this usage.
 pub(super) fn no_certificate(usage: Usage) -> CliError {
     CliError::Refused(
         match usage {
-            Usage::Next => "there is no next certificate: 'os4xapi cert next' takes one",
+            Usage::Next => "there is no next certificate: 'os4xapi cert next' sets one",
             Usage::Request => "there is no request for a certificate: 'os4xapi cert csr' makes one",
             _ => "there is no certificate towards partners yet: set it with 'os4xapi cert set'",
         }
@@ -278,17 +232,10 @@ pub(super) fn no_certificate(usage: Usage) -> CliError {
 }
 
 async fn https(invocation: Invocation) -> Result<(), CliError> {
-    let mut hosts = invocation.hosts()?;
+    let hosts = invocation.hosts()?;
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
-    if hosts.is_empty() {
-        let old = certificates::need(&mut change, Usage::Https).await?;
-        let old = X509::from_pem(old.certificate.as_bytes());
-        hosts = old.map(|certificate| hosts_of(&certificate)).unwrap_or_default();
-    }
-    let ca = certificates::need(&mut change, Usage::Ca).await?;
-    let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts, HTTPS_DAYS)?;
-    certificates::put(&mut change, Usage::Https, &issued).await?;
+    let hosts = own::renew_https(&mut change, hosts).await?;
     change.commit().await?;
     output::say(&format!("https certificate for: {}", hosts.join(", ")))
 }

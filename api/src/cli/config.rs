@@ -4,13 +4,12 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::versions::Versions;
-use super::{Command, output, proxy};
+use super::{Command, output};
+use crate::change::settings;
 use crate::pki::read;
 use crate::settings::{SETTINGS, Setting, Values, find};
 use crate::store::configuration;
 use serde_json::json;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
@@ -51,7 +50,7 @@ usage: os4xapi config set NAME VALUE [--db DB]
 Sets a setting. 'os4xapi config list' shows the names; '' clears a setting that may be empty.
 The change is in force within 65 seconds.
 
-For a proxy with a password use @FILE. The first line of FILE is the proxy's URL. So no process list shows the password.
+For a proxy with a password use @FILE: the first line of FILE is the proxy's URL, so no process list shows the password.
 ";
 
 const LIST: &str = "\
@@ -68,7 +67,7 @@ async fn get(invocation: Invocation) -> Result<(), CliError> {
         return Err(CliError::Refused(format!("only 'os4xapi token show' shows {}", setting.name)));
     }
     let db = invocation.open().await?;
-    let values = configuration::values(&mut *db.connection().await?).await?;
+    let values = configuration::values(&mut *db.snapshot().await?).await?;
     output::say(&setting.shown(values.text(setting.name)))
 }
 
@@ -82,39 +81,14 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
     let before = setting.shown(configuration::values(&mut change).await?.text(setting.name));
-    configuration::set(&mut change, setting.name, &value).await?;
-    configuration::values(&mut change).await?.check_order()?;
+    settings::put(&mut change, &[(setting, value.clone())]).await?;
     change.commit().await?;
     let now = setting.shown(&value);
     output::say(&format!("{} is now {} (before: {})", setting.name, quoted(&now), quoted(&before)))?;
-    if let Some(what) = unchecked(setting.name, &value) {
+    if let Some(what) = settings::warning(&mut *db.snapshot().await?, setting.name, &value).await? {
         output::warn(&what);
     }
-    if let ("tcp_incoming_ip" | "tcp_outgoing_ip", Ok(address)) = (setting.name, value.parse()) {
-        proxy::warn_of_foreign(&mut *db.connection().await?, address).await?;
-    }
     Ok(())
-}
-
-/// What is wrong with a file that a setting names, as far as it can be seen from here.
-fn unchecked(name: &str, value: &str) -> Option<String> {
-    let path = Path::new(value);
-    match name {
-        "proxy_event_script" if value.starts_with('/') => match path.metadata() {
-            Err(cause) => {
-                Some(format!("{value} cannot be looked at ({cause}), so events start nothing yet."))
-            }
-            Ok(found) if !found.is_file() || found.permissions().mode() & 0o111 == 0 => {
-                Some(format!("{value} is no file that can be run: chmod +x it."))
-            }
-            Ok(_) => None,
-        },
-        "api_log_file" => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())?;
-            Some(format!("there is no folder {}: the log goes to standard error.", folder.display()))
-        }
-        _ => None,
-    }
 }
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
@@ -160,7 +134,7 @@ fn shown(setting: &Setting, values: &Values) -> String {
     }
 }
 
-/// An empty value as something to see.
+/// A visible form of an empty value.
 fn quoted(value: &str) -> &str {
     if value.is_empty() { "''" } else { value }
 }

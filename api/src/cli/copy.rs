@@ -1,4 +1,4 @@
-//! `os4xapi copy`: a site moves from its SQLite file to PostgreSQL. The file stays as it is.
+//! `os4xapi copy`: moves a site from its SQLite file to PostgreSQL. The file is not changed.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -20,9 +20,9 @@ const HELP: &str = "\
 usage: os4xapi copy --to postgres://URL|@FILE [--db DB]
 
 Copies the whole SQLite database into one on PostgreSQL that has no OS4Xapi tables, in one transaction. Stop 'serve'
-first, and start it with '--db' and the new place afterwards. The SQLite file stays as it is.
+first, and start it with '--db' and the new location afterwards. The SQLite file is not changed.
 
---to postgres://URL|@FILE: where to; @FILE holds the URL, so that no process list shows its password
+--to postgres://URL|@FILE: the target; @FILE is a file with the URL, so that no process list shows its password
 ";
 
 async fn run(invocation: Invocation) -> Result<(), CliError> {
@@ -30,7 +30,7 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     let (from, to) = (invocation.location()?, Location::parse(Some(&to))?);
     if !matches!((&from, &to), (Location::File(_), Location::Postgres(_))) {
         return Err(CliError::Usage(
-            "it is copied from a SQLite file (--db) to a postgres:// URL (--to)".into(),
+            "the source must be a SQLite file (--db), and the target a postgres:// URL (--to)".into(),
         ));
     }
     let db = invocation.open().await?;

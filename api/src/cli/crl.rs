@@ -4,16 +4,16 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output, trust};
-use crate::causes::on_one_line;
 use crate::change::Act;
+use crate::change::crls::{self as crls_change, Brought};
 use crate::crl_fetch::{self, Fetched, Round, Taken};
 use crate::db::Change;
+use crate::error_text::on_one_line;
 use crate::pki::facts::CrlFacts;
-use crate::pki::issuers::crl_issuer_is_trusted;
 use crate::pki::read;
+use crate::store::configuration;
 use crate::store::crl_urls::{self, Noted, Source};
 use crate::store::crls::{self, Kept, Stored};
-use crate::store::{certificates, configuration, intermediates};
 use common::config::MAX_CRLS;
 use common::text::clock;
 use common::text::url::escaped;
@@ -68,10 +68,10 @@ const LIST: &str = "\
 usage: os4xapi crl list [--json] [--db DB]
 
 Lists the CRLs, the URLs that they are downloaded from, and the last fault of each download. A CRL is 'current',
-'expired', 'not yet valid' or 'unreadable'. While a CRL is 'not yet valid', the one before it is in force. A URL without
+'expired', 'not yet valid' or 'unreadable'. While a CRL is 'not yet valid', the previous one is in force. A URL without
 a CRL of its own is 'missing': its CRL has not been downloaded; 'double': its CRL also came from another place; or
 'by-hand': its CRL cannot be downloaded, so add it with 'crl add'. If a CRL is only for some certificates of the issuer,
-FOR says for which: those that name a URL, CAs only, or no CAs.
+FOR says for which: for certificates that name a URL, for CAs only, or for no CAs.
 
 --json: as JSON, with the CRLs in PEM
 ";
@@ -80,7 +80,7 @@ const FETCH: &str = "\
 usage: os4xapi crl fetch [URL...] [--db DB]
 
 Downloads the CRLs from all known URLs now. With arguments, it downloads from these URLs, and remembers them. A running
-'os4xapi serve' does it by itself. A CRL is accepted if its issuer is known and has signed it. The command fails if a
+'os4xapi serve' does this by itself. A CRL is accepted if its issuer is known and has signed it. The command fails if a
 download fails.
 ";
 
@@ -89,7 +89,7 @@ usage: os4xapi crl remove ISSUER|URL [--yes] [--db DB]
 
 Removes the CRLs of an issuer, or a URL that CRLs are downloaded from, named as 'os4xapi crl list' shows it.
 
---yes: do not ask; without a terminal nobody is asked
+--yes: do not ask; without a terminal the command never asks
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -99,25 +99,19 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     }
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
-    let trusted = certificates::trusted(&mut change).await?;
-    let (issuers, unreadable) = intermediates::issuers(&mut change, &trusted).await?;
-    for name in unreadable {
-        output::warn(&trust::unreadable(name));
-    }
-    let mut said = Vec::new();
-    for crl in &found {
-        let facts = CrlFacts::of(crl)?;
-        if !crl_issuer_is_trusted(crl, &issuers)? {
-            output::warn(&format!(
-                "'{}' is not among the trusted certificates, so the CRL's signature is not checked here.",
-                facts.issuer
-            ));
-        }
-        let kept = crls::offer(&mut change, &facts, None).await?;
-        said.push(format!("{}: {}", facts.issuer, outcome(&kept, &facts)));
-    }
+    let Brought { taken, unchecked, unreadable } = crls_change::add(&mut change, &found).await?;
     change.commit().await?;
-    said.iter().try_for_each(|line| output::say(line))
+    for name in unreadable {
+        output::warn(&trust::unreadable(&name));
+    }
+    for issuer in unchecked {
+        output::warn(&format!(
+            "'{issuer}' is not among the trusted certificates, so the CRL's signature is not checked here."
+        ));
+    }
+    taken
+        .iter()
+        .try_for_each(|(facts, kept)| output::say(&format!("{}: {}", facts.issuer, outcome(kept, facts))))
 }
 
 fn outcome(kept: &Kept, crl: &CrlFacts) -> String {
@@ -125,18 +119,18 @@ fn outcome(kept: &Kept, crl: &CrlFacts) -> String {
     let note = match crl.next_update {
         Some(next) if next < now => "; it is EXPIRED",
         _ if crl.last_update > now + CLOCK_SKEW => {
-            "; it holds from then on, and until then the one before it"
+            "; it is in force from then on, and until then the previous one"
         }
         _ => "",
     };
     match kept {
         Kept::First | Kept::Newer => format!("taken, of {}{note}.", clock::rfc3339(crl.last_update)),
-        Kept::Same => format!("there already, of {}{note}.", clock::rfc3339(crl.last_update)),
+        Kept::Same => format!("exists already, of {}{note}.", clock::rfc3339(crl.last_update)),
         Kept::NoRoom => format!(
-            "not taken, all CRLs together would be larger than {} MiB in PEM: remove one with 'os4xapi crl remove'.",
+            "not stored, all CRLs together would be larger than {} MiB in PEM: remove one with 'os4xapi crl remove'.",
             MAX_CRLS >> 20
         ),
-        Kept::Older(newer) => format!("not taken, a newer one is there, of {}.", clock::rfc3339(*newer)),
+        Kept::Older(newer) => format!("not stored, there is a newer one, of {}.", clock::rfc3339(*newer)),
     }
 }
 
@@ -156,7 +150,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         table.row(&listed.cells(crl, source));
         rows.push(listed.json(crl, source));
     }
-    // URLs that no CRL came from, or only one that another URL had before.
+    // URLs from which no CRL came, or only a CRL that another URL has given before.
     for source in
         sources.iter().filter(|source| all.iter().all(|crl| crl.source.as_ref() != Some(&source.url)))
     {
@@ -175,13 +169,13 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     if invocation.flag("json") { output::json(&rows) } else { table.print("There is no CRL.") }
 }
 
-/// What the list shows of a CRL beside what its row says.
+/// The values that the list shows of a CRL, in addition to its row.
 struct Listed {
     number: Option<String>,
-    /// None where the CRL cannot be read.
+    /// None if the CRL cannot be read.
     revoked: Option<usize>,
     state: &'static str,
-    /// Which certificates of its issuer it is for; none: all.
+    /// The certificates of its issuer for which it is; none: all.
     scope: Option<String>,
 }
 
@@ -190,16 +184,10 @@ impl Listed {
         let Ok(parsed) = X509Crl::from_pem(crl.pem.as_bytes()) else {
             return Self { number: None, revoked: None, state: "unreadable", scope: None };
         };
-        let now = clock::now();
-        let is_over = crl.next_update.is_some_and(|next| next < now);
         Self {
             number: CrlFacts::of(&parsed).ok().and_then(|facts| facts.number()),
             revoked: Some(parsed.get_revoked().map_or(0, openssl::stack::StackRef::len)),
-            state: match crl.last_update > now + CLOCK_SKEW {
-                true => "not yet valid",
-                false if is_over => "expired",
-                false => "current",
-            },
+            state: crl.state(clock::now()),
             scope: CrlFacts::scope(&parsed),
         }
     }
@@ -253,11 +241,11 @@ async fn fetch(invocation: Invocation) -> Result<(), CliError> {
     let given: Vec<String> = invocation.arguments().iter().map(|url| escaped(url)).collect();
     if let Some(bad) = given.iter().find(|url| !crl_urls::is_fetchable(url)) {
         return Err(CliError::Refused(format!(
-            "'{bad}' is no CRL distribution URL to download from: it takes http or https, without a user; a list from \
-             elsewhere is brought with 'os4xapi crl add FILE'"
+            "'{bad}' is not a CRL distribution URL for downloads: it must be http or https, without a user; add a list \
+             from another source with 'os4xapi crl add FILE'"
         )));
     }
-    let mut connection = db.connection().await?;
+    let mut connection = db.snapshot().await?;
     let values = configuration::values(&mut connection).await?;
     let mut urls = if given.is_empty() { crl_urls::all(&mut connection).await? } else { given.clone() };
     urls.retain(|url| crl_urls::is_fetchable(url));
@@ -265,7 +253,7 @@ async fn fetch(invocation: Invocation) -> Result<(), CliError> {
     if urls.is_empty() {
         return output::say("There is no CRL distribution URL.");
     }
-    // Nobody waits for these downloads: the change begins behind them.
+    // The change begins after these downloads, so nobody has to wait for them.
     let (all, mut found) = (urls.len(), Vec::new());
     let mut round = Round::begin(&values, urls)?;
     while let Some(download) = round.next(&db).await? {
@@ -299,7 +287,7 @@ async fn fetch(invocation: Invocation) -> Result<(), CliError> {
     Err(CliError::Refused(format!("{} of {all} downloads failed", all - good)))
 }
 
-/// Keeps a URL that the operator names.
+/// Stores a URL that the operator names.
 async fn note(change: &mut Change, url: &str) -> Result<(), CliError> {
     match crl_urls::note_in(change, url).await? {
         Noted::New | Noted::Known => Ok(()),
@@ -315,14 +303,7 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     invocation.confirm(&format!("remove the CRLs or the URL '{which}'?"))?;
     let mut change = invocation.act(&db).await?;
-    let crl_is_gone = crls::remove(&mut change, which).await?;
-    let url_is_gone =
-        crl_urls::remove(&mut change, which).await? || crl_urls::remove(&mut change, &escaped(which)).await?;
-    if !crl_is_gone && !url_is_gone {
-        return Err(CliError::Refused(format!(
-            "there is no CRL of '{which}', and no such URL: 'os4xapi crl list' shows them"
-        )));
-    }
+    let crl_is_gone = crls_change::remove(&mut change, which).await?;
     change.commit().await?;
     let what = if crl_is_gone { "The CRLs of" } else { "The URL" };
     output::say(&format!("{what} '{which}': removed."))

@@ -1,26 +1,11 @@
-//! Times as an operator types them.
+//! Times and durations, as an operator writes them in options.
 
 use super::args::{Invocation, wrong};
 use super::error::CliError;
-use common::text::clock;
-use common::x509::times::unix_time_of;
-use openssl::asn1::Asn1Time;
+use crate::date::{beginning, end};
+use common::text::clock::{self, DAY};
 
-/// The seconds since 1970-01-01 UTC of `YYYY-MM-DDTHH:MM:SSZ`, or of the last second of the day `YYYY-MM-DD`.
-fn parse(text: &str) -> Option<i64> {
-    let (date, time) = text.split_once('T').unwrap_or((text, "23:59:59Z"));
-    let digits = |part: &str, lengths: &[usize], separator: char| {
-        let parts: Vec<&str> = part.split(separator).collect();
-        let fits = parts.iter().map(|part| part.len()).eq(lengths.iter().copied())
-            && parts.iter().all(|part| part.bytes().all(|octet| octet.is_ascii_digit()));
-        fits.then(|| parts.concat())
-    };
-    let date = digits(date, &[4, 2, 2], '-')?;
-    let time = digits(time.strip_suffix('Z')?, &[2, 2, 2], ':')?;
-    unix_time_of(&*Asn1Time::from_str(&format!("{date}{time}Z")).ok()?).ok()
-}
-
-/// What `--until` says, where an empty one is no end; `before`, if it is not there.
+/// The value of `--until`, where an empty one means no end; `before` if the option is missing.
 pub(super) fn until(invocation: &Invocation, before: Option<i64>) -> Result<Option<i64>, CliError> {
     match invocation.value("until").as_deref() {
         None => Ok(before),
@@ -29,56 +14,48 @@ pub(super) fn until(invocation: &Invocation, before: Option<i64>) -> Result<Opti
     }
 }
 
-/// The value of `--until`, which is not over yet.
+/// The value of `--until`, a time in the future.
 pub(super) fn to_come(text: &str) -> Result<i64, CliError> {
-    let wanted = "a time that is to come, as 2026-12-31 or 2026-12-31T12:00:00Z";
-    parse(text).filter(|until| *until >= clock::now()).ok_or_else(|| wrong("until", text, wanted))
+    let wanted = "a time in the future, such as 2026-12-31 or 2026-12-31T12:00:00Z";
+    end(text).filter(|until| *until >= clock::now()).ok_or_else(|| wrong("until", text, wanted))
 }
 
 /// The value of `--since`.
 pub(super) fn since(text: &str) -> Result<i64, CliError> {
-    beginning(text).ok_or_else(|| wrong("since", text, "a time, as 2026-12-31 or 2026-12-31T12:00:00Z"))
+    beginning(text).ok_or_else(|| wrong("since", text, "a time, such as 2026-12-31 or 2026-12-31T12:00:00Z"))
 }
 
-/// The value of `--from`, which is to come.
+/// The value of `--from`, a time in the future.
 pub(super) fn from(text: &str) -> Result<i64, CliError> {
-    let wanted = "a time that is to come, as 2026-12-31 or 2026-12-31T12:00:00Z";
+    let wanted = "a time in the future, such as 2026-12-31 or 2026-12-31T12:00:00Z";
     beginning(text).filter(|from| *from > clock::now()).ok_or_else(|| wrong("from", text, wanted))
 }
 
-/// The same as `parse`, but of a day its first second.
-fn beginning(text: &str) -> Option<i64> {
-    if text.contains('T') { parse(text) } else { parse(&format!("{text}T00:00:00Z")) }
+/// A time such as 30m, 1h or 2d in seconds.
+pub(super) fn duration(text: &str) -> Option<i64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number: u16 = number.parse().ok()?;
+    let unit = match unit {
+        "m" => 60,
+        "h" => 3_600,
+        "d" => DAY,
+        _ => return None,
+    };
+    Some(i64::from(number) * unit)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::duration;
 
     #[test]
-    fn a_time_is_read_to_the_second() {
-        for (text, seconds) in [
-            ("1970-01-01T00:00:00Z", 0),
-            ("2000-02-29T00:00:00Z", 951_782_400),
-            ("2026-11-22T09:21:10Z", 1_795_339_270),
-        ] {
-            assert_eq!(parse(text), Some(seconds));
-        }
-    }
-
-    #[test]
-    fn a_date_is_the_whole_day_and_other_texts_are_refused() {
-        assert_eq!(parse("2100-02-28"), Some(4_107_542_399));
-        for bad in [
-            "",
-            "2026",
-            "2026-2-28",
-            "2026-02-30",
-            "2026-12-31T24:00:00Z",
-            "2026-12-31T12:00:00",
-            "2026-12-3x",
-        ] {
-            assert_eq!(parse(bad), None, "{bad}");
+    fn a_duration_is_a_number_and_its_unit() {
+        assert_eq!(
+            ["30m", "1h", "2d", "0m"].map(duration),
+            [Some(1_800), Some(3_600), Some(172_800), Some(0)]
+        );
+        for bad in ["", "h", "1", "1w", "-1h", "1.5h", "99999d", "1\u{fc}"] {
+            assert_eq!(duration(bad), None, "{bad}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Why a command failed. Wraps the errors of the modules below and adds those of the command line itself. Decides which
 //! of them are a fault of the command line (exit status 64). Prints nothing.
 
-use crate::change::ChangeError;
+use crate::change::{ChangeError, Need};
 use crate::crl_fetch::RoundError;
 use crate::db::{DbError, LocationError};
 use crate::http::HttpError;
@@ -19,7 +19,7 @@ pub(crate) enum CliError {
     Usage(String),
     /// The command or the number of its words is wrong; why, and the usage to print.
     Command(String, String),
-    /// What was asked for cannot be done; why.
+    /// The request cannot be carried out; why.
     Refused(String),
     /// No database is named.
     Location(LocationError),
@@ -44,12 +44,37 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    /// Whether the command line itself is at fault.
+    /// The error for a change that needs something more: which option gives it. An option without which the command
+    /// never works here is a fault of the command line.
+    fn of_need(need: &Need) -> Self {
+        match need {
+            Need::Key { file } => {
+                Self::Usage(format!("--key FILE is missing: {file} holds no private key"))
+            }
+            Need::Subject => Self::Usage(
+                "--subject is missing: there is no certificate towards partners yet, whose subject it could be".into(),
+            ),
+            Need::KeyOfOther { file } => Self::Refused(format!(
+                "the private key is missing (--key FILE): {file} holds none, and its certificate is not the one that \
+                 'os4xapi cert csr' has asked for"
+            )),
+            Need::Replacement { .. } => Self::Refused(format!(
+                "{need}: 'os4xapi cert show request' prints it, and --replace makes a new one, with which a \
+                 certificate for the old one is lost"
+            )),
+            Need::Pin { .. } => Self::Refused(format!("{need}: give one with --pin, or another rule")),
+            Need::Place { .. } => Self::Refused(format!(
+                "{need}: choose another port, or tell them apart with --listen-ip"
+            )),
+        }
+    }
+
+    /// Whether the fault is in the command line itself.
     pub(crate) fn is_usage(&self) -> bool {
         matches!(self, Self::Usage(_) | Self::Command(..) | Self::Location(LocationError::Scheme(_)))
     }
 
-    /// The usage that helps against it.
+    /// The usage text that helps to correct it.
     pub(crate) fn usage(&self) -> Option<&str> {
         match self {
             Self::Command(_, usage) => Some(usage),
@@ -108,6 +133,7 @@ impl From<ChangeError> for CliError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Db(error) => Self::Db(error),
+            ChangeError::Needs(need) => Self::of_need(&need),
             other => Self::Change(other),
         }
     }

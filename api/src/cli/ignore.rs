@@ -1,19 +1,18 @@
-//! `os4xapi ignore add|list|remove`: the texts that the system log leaves out, and until when.
+//! `os4xapi ignore add|list|remove`: the texts that are not written to the system log, and until when.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::versions::Versions;
 use super::{Command, date, output};
-use crate::change::values::IGNORED;
-use crate::change::{Act, rules};
+use crate::change::ignores::Added;
+use crate::change::{self, Act};
 use crate::store::ignores::{self, Ignore};
-use crate::store::journal;
 use common::net::Network;
 use common::text::clock::{self, DAY};
 
-/// Days that an entry is valid without an option.
+/// Validity in days without an option.
 const DAYS: i64 = 30;
-/// Most of them.
+/// Most entries of the list.
 const MOST_DAYS: i64 = 3_650;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -56,23 +55,24 @@ usage: os4xapi ignore add [TEXT] [--partner NAME] [--address IP|NETWORK] [--reas
 
 Ignores entries whose words contain TEXT; upper and lower case are the same. They are not written to the system log, and
 the event script does not get them. They are written to the API's log at INFO. TEXT has 3 to 200 characters. It is
-compared only with the daemons' own words, never with what a peer sent: 'os4xapi log' shows them in the column TEXT.
-All that is given must fit. TEXT can be left out if --partner, --address or --reason is given. The command says how many
-entries of the last 7 days would have been ignored. When its time is over, the entry of the list is removed.
+compared only with the daemons' own words, never with values from a peer: 'os4xapi log' shows them in the column TEXT.
+An entry is ignored only if all given conditions are true. TEXT can be left out if --partner, --address or --reason is
+given. The command says how many entries of the last 7 days would have been ignored. When its time is over, the entry
+of the list is removed.
 
 --partner NAME: only entries about this partner
---address IP|NETWORK: only entries about this address of a partner, as 203.0.113.9 or 203.0.113.0/24
---reason WORD: only entries with this reason, as no-certificate; os4x_proxy-log(5) lists the reasons
+--address IP|NETWORK: only entries about this address of a partner, such as 203.0.113.9 or 203.0.113.0/24
+--reason WORD: only entries with this reason, such as no-certificate; os4x_proxy-log(5) lists the reasons
 
 --description TEXT: why
---days N: valid for so many days, 1 to 3650 (default 30)
+--days N: validity in days, 1 to 3650 (default 30)
 --until TIME: valid until then, UTC: YYYY-MM-DD, the whole of that day, or YYYY-MM-DDTHH:MM:SSZ
 ";
 
 const LIST: &str = "\
 usage: os4xapi ignore list [--json] [--db DB]
 
-Lists what is ignored.
+Lists the ignored texts.
 
 --json: as JSON
 ";
@@ -82,45 +82,31 @@ usage: os4xapi ignore remove NUMBER [--yes] [--db DB]
 
 Removes a text from the list. 'os4xapi ignore list' shows its number.
 
---yes: do not ask; without a terminal nobody is asked
+--yes: do not ask; without a terminal the command never asks
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
     let text = invocation.argument(0).trim();
     let (partner, address) = (invocation.value("partner"), network(&invocation)?);
     let reason = invocation.value("reason").filter(|word| !word.is_empty());
-    let is_narrowed = partner.is_some() || address.is_some() || reason.is_some();
-    let is_left_out = text.is_empty() && is_narrowed;
-    if !is_left_out && !IGNORED.contains(&text.chars().count()) || text.chars().any(char::is_control) {
-        return Err(CliError::Refused(
-            "a text to ignore has 3 to 200 characters, none a control character".into(),
-        ));
-    }
     let until = valid_until(&invocation)?;
     let description = invocation.value("description").unwrap_or_default();
     let ignore =
         Ignore { id: 0, description, text: text.to_owned(), partner, address, reason, valid_until: until };
     let db = invocation.open().await?;
     let mut change = Act::begin_unseen(&db, invocation.order()?).await?;
-    // A partner that is not there matches nothing, which is a mistyped one as a rule.
-    if let Some(name) = &ignore.partner {
-        rules::need_partner(&mut change, name).await?;
-    }
-    let now = clock::now();
-    let recent = journal::entries_since(&mut change, now - 7 * DAY).await?;
-    let hit = recent.iter().filter(|entry| ignore.matches(entry, now)).count();
-    let id = ignores::add(&mut change, &ignore).await?;
+    let Added { id, hit, of } = change::ignores::add(&mut change, &ignore).await?;
     change.commit().await?;
     output::say(&format!(
-        "Ignored as number {id}, until {}. It would have kept out {hit} of the {} entries of the last 7 days.",
+        "Ignored as number {id}, until {}. It would have ignored {hit} of the {} entries of the last 7 days.",
         clock::rfc3339(until),
-        recent.len()
+        of
     ))
 }
 
-/// The value of `--address` as it is kept.
+/// The value of `--address` as it is stored.
 fn network(invocation: &Invocation) -> Result<Option<String>, CliError> {
-    let wanted = "an IP address or a network, as 203.0.113.9 or 203.0.113.0/24";
+    let wanted = "an IP address or a network, such as 203.0.113.9 or 203.0.113.0/24";
     Ok(invocation.parsed::<Network>("address", wanted)?.map(|network| network.to_string()))
 }
 
@@ -170,7 +156,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let which = invocation.argument(0);
     let db = invocation.open().await?;
-    invocation.confirm(&format!("ignore number {which} no longer?"))?;
+    invocation.confirm(&format!("stop to ignore number {which}?"))?;
     let mut change = Act::begin_unseen(&db, invocation.order()?).await?;
     let is_removed = match which.parse() {
         Ok(id) => ignores::remove(&mut change, id).await?,
@@ -182,5 +168,5 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
         )));
     }
     change.commit().await?;
-    output::say(&format!("Number {which} is ignored no longer."))
+    output::say(&format!("Number {which} is not ignored any more."))
 }

@@ -4,6 +4,7 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
+use crate::change::token;
 use crate::change::{self, State};
 use crate::db::{Change, Creation};
 use crate::pki::ca::{Ca, HTTPS_DAYS};
@@ -24,11 +25,11 @@ const HELP: &str = "\
 usage: os4xapi init [--host NAME|IP]... [--db DB]
 
 Creates the database, a CA of its own, the certificate for https and the clients' token.
-An existing database is left as it is.
+An existing database is not changed.
 
---host NAME|IP: name or address under which the clients reach this API (repeatable);
+--host NAME|IP: name or address by which the clients reach this API (repeatable);
                 default: localhost, 127.0.0.1, ::1 and the name of this host
---db DB: file, postgres://URL, or @FILE that holds either (default: os4xapi.db beside the binary)
+--db DB: file, postgres://URL, or @FILE that has a path or a URL (default: os4xapi.db beside the binary)
 ";
 
 async fn run(invocation: Invocation) -> Result<(), CliError> {
@@ -55,17 +56,17 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     ))
 }
 
-/// Writes what every database begins with: a CA, an https certificate for `hosts`, a token.
+/// Writes the contents of every new database: a CA, an https certificate for `hosts`, a token.
 pub(super) async fn fill(change: &mut Change, hosts: &[String]) -> Result<(), CliError> {
     let ca = Ca::create()?;
     let https = ca.https(hosts, HTTPS_DAYS)?;
     certificates::put(change, Usage::Ca, &ca.to_issued()?).await?;
     certificates::put(change, Usage::Https, &https).await?;
-    configuration::set_token(change, &super::token::new_token()?).await?;
+    configuration::set_token(change, &token::new_secret()?).await?;
     Ok(())
 }
 
-/// The hosts given, or the usual ones.
+/// The given hosts, or the default ones.
 fn or_usual(given: Vec<String>) -> Vec<String> {
     if !given.is_empty() {
         return given;

@@ -27,9 +27,9 @@ const HELP: &str = "\
 usage: os4xapi licence issue PROXY-ID [--holder NAME] [--days N] [-o FILE] [--no-add] [--db DB]
 
 Issues the licence for a server; 'os4x_proxyserver2 -L' prints its Proxy ID. The file goes to /etc/os4x_proxy.lic of
-that host, or to where its option -l points. It holds nothing secret. The server is listed too (see 'os4xapi proxy').
+that host, or to the file that its option -l names. It has no secret. The server is also listed (see 'os4xapi proxy').
 
---holder NAME: who holds the licence (default: OS4X SmartProxy)
+--holder NAME: holder of the licence (default: OS4X SmartProxy)
 --days N: validity in days, 1 to 3650 (default 365)
 -o FILE: write it to FILE (default: print it)
 --no-add: do not list the server
@@ -44,7 +44,7 @@ async fn issue(invocation: Invocation) -> Result<(), CliError> {
         return Err(wrong("days", &days.to_string(), WANTED));
     }
     let db = invocation.open().await?;
-    let ca = certificates::need(&mut *db.connection().await?, Usage::Ca).await?;
+    let ca = certificates::need(&mut *db.snapshot().await?, Usage::Ca).await?;
     let licence = Ca::from_pem(&ca.certificate, &ca.key)?.licence(&id, &holder, days)?;
     let is_listed = !invocation.flag("no-add");
     let mut change = invocation.act(&db).await?;

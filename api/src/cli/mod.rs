@@ -2,6 +2,7 @@
 //! a current-thread runtime. A failure becomes one message and an exit status: 64 for the command line itself, 1 for
 //! everything else. Knows nothing of the work of a command.
 
+mod acts;
 mod args;
 mod audit;
 mod backup;
@@ -20,22 +21,27 @@ mod licence;
 mod network;
 mod output;
 mod partner;
+mod partner_debug;
 mod partner_networks;
 mod partner_show;
+mod partner_test;
 mod proxy;
 mod proxyclient;
 mod reports;
 mod service;
+mod session;
 mod setup;
+mod status;
 mod support;
 mod token;
 mod transfer;
 mod trust;
+mod user;
 mod versions;
 
-use crate::causes::{causes, sentence};
 use crate::change::ChangeError;
 use crate::db::{Db, DbError, Location};
+use crate::error_text::{causes, sentence};
 use args::{Invocation, Opt};
 use common::sys;
 use error::CliError;
@@ -83,6 +89,8 @@ static COMMANDS: &[&[Command]] = &[
     config::COMMANDS,
     partner::COMMANDS,
     partner_show::COMMANDS,
+    partner_debug::COMMANDS,
+    partner_test::COMMANDS,
     proxy::COMMANDS,
     proxyclient::COMMANDS,
     cert::COMMANDS,
@@ -95,7 +103,10 @@ static COMMANDS: &[&[Command]] = &[
     ignore::COMMANDS,
     expiry::COMMANDS,
     audit::COMMANDS,
+    status::COMMANDS,
     reports::COMMANDS,
+    session::COMMANDS,
+    user::COMMANDS,
     support::COMMANDS,
 ];
 
@@ -107,15 +118,15 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   setup                             set up this host: database, settings, first partner, files of the units
   init                              create the database, the CA, the https certificate and the token
   serve                             answer the SmartProxy daemons, in the foreground
-  backup                            the database in one file, also while it is in use
-  restore                           a backup in the place of the database
-  export                            settings and tables as one JSON document
-  import                            the same back, or partners from a table (CSV)
-  copy                              the database from SQLite to PostgreSQL
+  backup                            write the database to one file, also while it is in use
+  restore                           replace the database with a backup
+  export                            write settings and tables as one JSON document
+  import                            read such a document, or partners from a table (CSV)
+  copy                              copy the database from SQLite to PostgreSQL
 
   config get|set|list               settings
-  partner add|set|list|show|remove  partners: SSIDCODE, certificates, where to reach them
-  proxy add|list|remove             servers (os4x_proxyserver2) that may be talked to, by Proxy ID
+  partner add|set|list|show|debug|remove|test  partners: SSIDCODE, certificates, where to reach them; a test call
+  proxy add|list|remove             servers (os4x_proxyserver2) that clients may join, by Proxy ID
   proxyclient add|list|remove       clients (os4x_proxyclient2): their listeners for the station
   cert set|list|show|https|csr|next  our certificates: towards partners, the next one, the CA, https
   trust add|set|list|remove         trusted CA and self-signed certificates
@@ -124,20 +135,24 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   licence issue                     a licence file for a server
 
   ban add|list|remove               networks that the server refuses
-  ignore add|list|remove            what the system log and the event script leave out
-  expiry                            everything that ends, and what to do about it
-  audit list|show|verify|revert     who has changed what, and back
-  log                               what the daemons reported
-  sessions                          their sessions
-  support                           what helps to find a fault, in one file without secrets
+  ignore add|list|remove            entries that the system log and the event script leave out
+  expiry                            everything that expires, and what to do about it
+  audit list|show|verify|revert     who has changed what, and how to revert it
+  status                            state of the installation, faults, and what to do about them
+  refused                           partners and addresses that the servers have refused, and why
+  log                               reports of the daemons
+  session end                       ends a running session
+  sessions                          the daemons' sessions
+  user add|list|set|reset|unlock|remove  who may use the panel
+  support                           one file with information to find a fault, without secrets
 
-Every command has -h, and --db FILE|postgres://URL|@FILE (default: os4xapi.db beside the binary). One that changes
+Every command has -h, and --db FILE|postgres://URL|@FILE (default: os4xapi.db beside the binary). A command that changes
 something has --dry-run and --if-version N, and leaves a row in the audit.
 -h: this help text
 -v: display version
 ";
 
-/// Runs what the command line asks for.
+/// Runs the command of the command line.
 pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -176,7 +191,7 @@ fn run(words: &[String]) -> Result<(), CliError> {
         return output::print(&command.help());
     };
     if command.words == "serve" {
-        // What its starter left open would pass on to event scripts. Other commands may read from such descriptors.
+        // An event script would inherit descriptors that the caller left open. Other commands may read from them.
         sys::close_inherited();
     }
     let runtime =
@@ -194,7 +209,7 @@ fn run(words: &[String]) -> Result<(), CliError> {
     })
 }
 
-/// The command line of a command; none where its help is asked for.
+/// The command line of a command; none if its help is asked for.
 fn parse(command: &Command, rest: &[String]) -> Result<Option<Invocation>, CliError> {
     Invocation::parse(command.words, &command.options(), command.arguments, rest)
         .map_err(|why| CliError::Command(why, usage_of(command)))
@@ -213,7 +228,7 @@ impl Command {
     }
 }
 
-/// Opens the database; tells if it was brought up to date thereby.
+/// Opens the database; prints a note if this has upgraded it.
 async fn open(at: &Location) -> Result<Db, DbError> {
     let db = Db::open(at).await?;
     if let Some(upgrade) = db.upgraded() {
@@ -222,7 +237,7 @@ async fn open(at: &Location) -> Result<Db, DbError> {
     Ok(db)
 }
 
-/// The command that the first words name, and what follows them.
+/// The command that the first words name, and the words after them.
 fn find(words: &[String]) -> Option<(&'static Command, &[String])> {
     COMMANDS.iter().flat_map(|group| group.iter()).find_map(|command| {
         let name: Vec<&str> = command.words.split(' ').collect();

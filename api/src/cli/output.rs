@@ -1,5 +1,5 @@
 //! The output of commands: texts, tables for people, JSON for programs, warnings to standard error. Values from outside
-//! cannot steer the terminal.
+//! cannot control the terminal.
 
 use super::error::CliError;
 use crate::owner;
@@ -10,12 +10,18 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Prints `text` as it is. A reader that went away early (`| head`) is no fault.
+/// Prints `text` as it is. It is not an error if the reader has closed the pipe (`| head`).
 pub(super) fn print(text: &str) -> Result<(), CliError> {
+    print_on(text).map(|_| ())
+}
+
+/// The same if more output follows: false if the reader has closed the pipe.
+pub(super) fn print_on(text: &str) -> Result<bool, CliError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Output(cause)),
-        _ => Ok(()),
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(cause) => Err(CliError::Output(cause)),
+        Ok(()) => Ok(true),
     }
 }
 
@@ -29,9 +35,16 @@ pub(super) fn say_lines(lines: &str) -> Result<(), CliError> {
     lines.lines().try_for_each(say)
 }
 
-/// Tells something beside a result that is on standard output.
+/// Prints a message in addition to the result on standard output.
 pub(super) fn note(line: &str) {
     eprintln!("os4xapi: {}", visible(line));
+}
+
+/// The same for a person who waits: only if standard error is a terminal.
+pub(super) fn tell_terminal(line: &str) {
+    if io::stderr().is_terminal() {
+        note(line);
+    }
 }
 
 /// Prints a warning to standard error.
@@ -39,14 +52,14 @@ pub(super) fn warn(line: &str) {
     eprintln!("os4xapi: warning: {}", visible(line));
 }
 
-/// Asks on a terminal whether to go on; elsewhere, and with `yes`, nobody is asked. No transaction is open meanwhile.
+/// Asks on a terminal whether to go on; elsewhere, and with `yes`, it does not ask. No transaction is open meanwhile.
 pub(super) fn confirm(question: &str, yes: bool) -> Result<(), CliError> {
     if yes || !io::stdin().is_terminal() {
         return Ok(());
     }
     eprint!("os4xapi: {} [y/N] ", visible(question));
     let mut answer = String::new();
-    // No answer is no.
+    // No answer counts as no.
     let _ = io::stdin().read_line(&mut answer);
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
@@ -65,12 +78,18 @@ pub(super) fn as_json<T: Serialize>(value: &T) -> Result<String, CliError> {
     Ok(format!("{text}\n"))
 }
 
+/// `value` as JSON on one line.
+pub(super) fn json_line<T: Serialize>(value: &T) -> Result<String, CliError> {
+    let text = serde_json::to_string(value).map_err(|cause| CliError::Output(cause.into()))?;
+    Ok(format!("{text}\n"))
+}
+
 /// Writes a result to `path`, or prints it.
 pub(super) fn write_to(text: &str, path: Option<&str>) -> Result<(), CliError> {
     write_with_mode(text, path, 0o666)
 }
 
-/// The same for a secret: a file that its owner alone can read.
+/// The same for a secret: a file that only its owner can read.
 pub(super) fn write_secret_to(text: &str, path: Option<&str>) -> Result<(), CliError> {
     write_with_mode(text, path, 0o600)
 }
@@ -84,7 +103,7 @@ fn write_with_mode(text: &str, path: Option<&str>, mode: u32) -> Result<(), CliE
     }
 }
 
-/// Writes the whole file. One that is there has no rights afterwards that `mode` has not.
+/// Writes the whole file. An existing file does not have more rights afterwards than `mode`.
 fn write_file(text: &str, path: &Path, mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
     let found = file.metadata()?;
@@ -111,12 +130,12 @@ impl Table {
         self.rows.push(cells.iter().map(|cell| visible(cell)).collect());
     }
 
-    /// Prints it, or `empty` if there is no row.
+    /// Prints the table, or `empty` if there is no row.
     pub(super) fn print(&self, empty: &str) -> Result<(), CliError> {
         print(&self.text_or(empty))
     }
 
-    /// As text, or `empty` as a line if there is no row.
+    /// The table as text, or `empty` as a line if there is no row.
     pub(super) fn text_or(&self, empty: &str) -> String {
         if self.rows.len() < 2 { format!("{}\n", visible(empty)) } else { self.text() }
     }

@@ -1,4 +1,5 @@
-//! `os4xapi partner show`: all that is known of one partner, what its sessions have shown beside RFC 5024 included.
+//! `os4xapi partner show`: everything that is known about one partner, with the deviations of its sessions from
+//! RFC 5024.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -25,14 +26,14 @@ pub(super) static COMMANDS: &[Command] = &[Command {
 const SHOW: &str = "\
 usage: os4xapi partner show NAME [--json] [--db DB]
 
-Shows all that is known of a partner: its settings, its pinned certificates, and the deviations from RFC 5024 that its
-sessions have shown, each with who showed it, in how many sessions, and when last. '--profile strict' needs them in
-'--allow', those of the station too, because both sides are judged.
+Shows everything that is known about a partner: its settings, its pinned certificates, and the deviations from RFC 5024
+in its sessions: for each deviation the side that showed it, in how many sessions, and when last. For '--profile strict'
+name them in '--allow', also those of the station, because both sides are judged.
 
 --json: as JSON
 ";
 
-/// All that is known of one partner.
+/// Everything that is known about one partner.
 #[derive(Serialize)]
 struct Known {
     #[serde(flatten)]
@@ -44,7 +45,7 @@ struct Known {
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let name = invocation.argument(0);
     let db = invocation.open().await?;
-    let mut connection = db.connection().await?;
+    let mut connection = db.snapshot().await?;
     let partner = rules::need_partner(&mut connection, name).await?;
     let deviations = deviations::of_partner(&mut connection, name).await?;
     let version = Versions::of(&mut connection, "partner").await?.get(name);

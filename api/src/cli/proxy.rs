@@ -9,7 +9,6 @@ use crate::store::proxies;
 use common::identity::ProxyId;
 use common::text::clock;
 use serde_json::json;
-use sqlx::AnyConnection;
 use std::net::IpAddr;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -42,7 +41,7 @@ pub(super) static COMMANDS: &[Command] = &[
 const ADD: &str = "\
 usage: os4xapi proxy add PROXY-ID [--name NAME] [--db DB]
 
-Lists a server: clients talk to listed servers only, and only those are handed the configuration.
+Lists a server: clients connect only to listed servers, and only listed servers get the configuration.
 'os4x_proxyserver2 -L' prints the Proxy ID. 'os4xapi licence issue' lists it too.
 
 --name NAME: a name for people
@@ -61,13 +60,13 @@ usage: os4xapi proxy remove PROXY-ID [--yes] [--db DB]
 
 Removes a server from the list. Clients refuse it from their next enrolment on, and it gets no configuration.
 
---yes: do not ask; without a terminal nobody is asked
+--yes: do not ask; without a terminal the command never asks
 ";
 
-/// The Proxy ID that is argument `index`.
+/// The Proxy ID in argument `index`.
 pub(super) fn proxy_id(invocation: &Invocation, index: usize) -> Result<ProxyId, CliError> {
     let text = invocation.argument(index);
-    text.parse().map_err(|why| CliError::Usage(format!("'{text}' is no Proxy ID: {why}")))
+    text.parse().map_err(|why| CliError::Usage(format!("'{text}' is not a Proxy ID: {why}")))
 }
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -107,7 +106,7 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let id = proxy_id(&invocation, 0)?;
     let db = invocation.open().await?;
-    invocation.confirm(&format!("list the server {id} no longer?"))?;
+    invocation.confirm(&format!("remove the server {id} from the list?"))?;
     let mut change = invocation.act(&db).await?;
     if !proxies::remove(&mut change, &id).await? {
         return Err(CliError::Refused(format!(
@@ -115,28 +114,5 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
         )));
     }
     change.commit().await?;
-    output::say("The server is listed no longer.")
-}
-
-/// Warns of an address for sessions that no server has reported as its host's own: a server ends where the one of
-/// `tcp_outgoing_ip` is missing.
-pub(super) async fn warn_of_foreign(connection: &mut AnyConnection, address: IpAddr) -> Result<(), CliError> {
-    // Every host has these, and not each of them is listed.
-    if address.is_loopback() || address.is_unspecified() {
-        return Ok(());
-    }
-    let all = proxies::all(connection).await?;
-    let known: Vec<IpAddr> = all.into_iter().flat_map(|proxy| proxy.addresses).collect();
-    if known.is_empty() {
-        output::warn(&format!(
-            "whether a server has the address {address} is not known, since none has been joined yet."
-        ));
-    } else if !known.contains(&address) {
-        let known: Vec<String> = known.iter().map(IpAddr::to_string).collect();
-        output::warn(&format!(
-            "no server has the address {address}. Their own are {}: 'os4xapi proxy list' shows whose.",
-            known.join(", ")
-        ));
-    }
-    Ok(())
+    output::say("The server is not listed any more.")
 }

@@ -1,13 +1,12 @@
-//! `os4xapi proxyclient add|list|remove`: the clients (os4x_proxyclient2) by the address they call from, and their
-//! listeners for the station: one that takes proxy requests, and one for each partner that it is tied to. A client
-//! needs no row to carry incoming sessions; the token alone lets it in. Opens no listener.
+//! `os4xapi proxyclient add|list|remove`: the clients (os4x_proxyclient2) by the address from which they call, and
+//! their listeners for the station: one that takes proxy requests, and one for each partner to which it is tied. A
+//! client needs no row to carry incoming sessions; the token is enough. Opens no listener.
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::versions::Versions;
 use super::{Command, output};
-use crate::change::listener_name;
-use crate::change::rules::{self, purpose};
+use crate::change::{listener_name, listeners, purpose};
 use crate::store::proxies::{self, ProxyClient};
 use common::config::Partner;
 use common::net::{Network, normal, private_networks};
@@ -60,7 +59,7 @@ A client without a row here carries incoming sessions only. ::1 counts as 127.0.
 --partner NAME: a further listener, which leads to this partner only, without a proxy request
 --port PORT: its port (default 65433; required with --partner)
 --listen-ip IP: its address (default: all, IPv4 and IPv6)
---network NET: an address or a network that may use it, as 10.1.0.0/16 (repeatable; default: loopback and private
+--network NET: an address or a network that may use it, such as 10.1.0.0/16 (repeatable; default: loopback and private
       networks)
 --name NAME: a name for people
 ";
@@ -79,12 +78,12 @@ usage: os4xapi proxyclient remove IP [--partner NAME] [--yes] [--db DB]
 Removes the listener for proxy requests of the client that calls from address IP.
 
 --partner NAME: remove the listener that is tied to this partner instead
---yes: do not ask; without a terminal nobody is asked
+--yes: do not ask; without a terminal the command never asks
 ";
 
 fn address(invocation: &Invocation) -> Result<IpAddr, CliError> {
     let text = invocation.argument(0);
-    text.parse().map(normal).map_err(|_| CliError::Usage(format!("'{text}' is no IP address")))
+    text.parse().map(normal).map_err(|_| CliError::Usage(format!("'{text}' is not an IP address")))
 }
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -113,19 +112,18 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     };
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
-    warn_of_host(rules::check_listener(&mut change, &client).await?);
-    proxies::put_client(&mut change, &client).await?;
+    warn_of_host(listeners::put(&mut change, &client).await?);
     change.commit().await?;
     let ProxyClient { address, listen_port, partner, .. } = &client;
     let purpose = purpose(partner.as_deref());
     output::say(&format!("The client at {address} has a listener on port {listen_port}, {purpose}."))
 }
 
-/// Warns of a listener that leads nowhere yet.
+/// Warns of a listener that cannot be used yet.
 fn warn_of_host(partner: Option<Partner>) {
     if let Some(Partner { short_name, host: None, .. }) = partner {
         output::warn(&format!(
-            "'{short_name}' has no host, so nothing comes through yet: 'os4xapi partner set {short_name} --host HOST' \
+            "'{short_name}' has no host, so it cannot be called yet: 'os4xapi partner set {short_name} --host HOST' \
              names it."
         ));
     }

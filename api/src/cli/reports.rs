@@ -7,9 +7,10 @@ use super::{Command, output};
 use crate::store::journal;
 use crate::store::partners::word;
 use crate::store::sessions::{self, Session};
+use common::state::CurrentFile;
 use common::text::clock;
 
-/// Lines shown without an option.
+/// Lines that are shown without an option.
 const LIMIT: u32 = 100;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -35,9 +36,9 @@ const LOG: &str = "\
 usage: os4xapi log [--limit N] [--json] [--db DB]
 
 Lists the newest entries of the system log, oldest first. TEXT has the words that 'os4xapi ignore add' compares with,
-DETAIL the whole log line with what peers have sent.
+DETAIL has the whole log line, with the values that peers have sent.
 
---limit N: so many (default 100)
+--limit N: at most N entries (default 100)
 --json: as JSON
 ";
 
@@ -45,11 +46,13 @@ const SESSIONS: &str = "\
 usage: os4xapi sessions [--limit N] [--files] [--json] [--db DB]
 
 Lists the newest sessions, oldest first. A session is 'running', 'ended' or 'orphaned'. The end of an orphaned session
-is not known, and its client has been started again or has not called for three minutes.
+is not known, and its client has been restarted or has not called for three minutes. The octets and FILE, the current
+file, of a running session are at most half a minute old; if there are very many sessions, some values are older.
+'os4xapi session end' takes the ID of a session.
 
---limit N: so many (default 100)
---files: lists their files instead, the last 40 of each that has ended
---json: as JSON, with everything that is known of each session, also its files
+--limit N: at most N sessions (default 100)
+--files: list the files instead, the last 40 of each session that has ended
+--json: as JSON, with everything that is known about each session, also its files
 ";
 
 fn limit(invocation: &Invocation) -> Result<u32, CliError> {
@@ -59,7 +62,7 @@ fn limit(invocation: &Invocation) -> Result<u32, CliError> {
 async fn log(invocation: Invocation) -> Result<(), CliError> {
     let limit = limit(&invocation)?;
     let db = invocation.open().await?;
-    let entries = journal::entries(&mut *db.connection().await?, limit).await?;
+    let entries = journal::entries(&mut *db.snapshot().await?, limit).await?;
     if invocation.flag("json") {
         return output::json(&entries);
     }
@@ -84,7 +87,7 @@ async fn log(invocation: Invocation) -> Result<(), CliError> {
 async fn list_sessions(invocation: Invocation) -> Result<(), CliError> {
     let limit = limit(&invocation)?;
     let db = invocation.open().await?;
-    let all = sessions::newest(&mut *db.connection().await?, limit).await?;
+    let all = sessions::newest(&mut *db.snapshot().await?, limit).await?;
     if invocation.flag("json") {
         return output::json(&all);
     }
@@ -105,7 +108,9 @@ fn print_sessions(all: Vec<Session>) -> Result<(), CliError> {
         "IN",
         "OUT",
         "FILES",
+        "FILE",
         "REASON",
+        "ID",
     ]);
     for session in all {
         table.row(&[
@@ -121,10 +126,17 @@ fn print_sessions(all: Vec<Session>) -> Result<(), CliError> {
             output::or_dash(session.octets_in),
             output::or_dash(session.octets_out),
             output::or_dash(session.files),
+            output::or_dash(session.current_file.as_ref().map(shown)),
             output::or_dash(session.reason),
+            session.id,
         ]);
     }
     table.print("There was no session.")
+}
+
+/// The current file of a session.
+fn shown(file: &CurrentFile) -> String {
+    format!("{} from the {}: {} octets", file.name, file.sender, file.octets)
 }
 
 fn print_files(all: Vec<Session>) -> Result<(), CliError> {

@@ -1,18 +1,16 @@
-//! `os4xapi trust add|set|list|remove`: the certificates that a partner's chain may lead to: CAs, or self-signed ones
+//! `os4xapi trust add|set|list|remove`: the certificates to which a partner's chain may lead: CAs, or self-signed ones
 //! of partners. Each has a unique name for lists and log lines. Checks no chain: the server does.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::versions::Versions;
 use super::{Command, output};
-use crate::db::Change;
-use crate::pki::ca::pem;
-use crate::pki::facts::{Facts, check_validity, short_name};
+use crate::change::trust::{self, Trusting};
+use crate::pki::facts::Facts;
 use crate::pki::read;
-use crate::store::{certificates, crl_urls};
-use common::config::{NamedPem, Trusted};
+use crate::store::certificates;
+use common::config::Trusted;
 use common::text::clock;
-use openssl::x509::{X509, X509VerifyResult};
 use serde_json::json;
 use std::path::Path;
 
@@ -84,7 +82,7 @@ usage: os4xapi trust remove NAME|SHA-256 [--yes] [--db DB]
 
 Removes a trusted certificate.
 
---yes: do not ask; without a terminal nobody is asked
+--yes: do not ask; without a terminal the command never asks
 ";
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -94,48 +92,20 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     }
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
-    let mut said = Vec::new();
-    for certificate in &found {
-        let name = invocation.value("name").unwrap_or_else(|| short_name(certificate));
-        let name = add_one(&mut change, certificate, &name, &mut said).await?;
-        if invocation.flag("no-crl") {
-            set_no_crl(&mut change, &name, true).await?;
-        }
-    }
-    // A CRL whose issuer was not trusted may be taken now.
-    crl_urls::try_again(&mut change).await?;
+    let name = invocation.value("name");
+    let all = trust::add(&mut change, &found, name.as_deref(), invocation.flag("no-crl")).await?;
     change.commit().await?;
-    said.iter().try_for_each(|line| output::say(line))
-}
-
-/// Trusts a certificate; gives the name by which it is trusted now, or was before. Adds what is to be said to `said`.
-async fn add_one(
-    change: &mut Change,
-    certificate: &X509,
-    name: &str,
-    said: &mut Vec<String>,
-) -> Result<String, CliError> {
-    let facts = Facts::of(certificate)?;
-    if let Some(name) = certificates::trusted_as(change, &facts.fingerprint).await? {
-        said.push(format!("'{}' is trusted already, as '{name}'.", facts.subject));
-        return Ok(name);
+    for Trusting { subject, name, was_there, warnings } in all {
+        for what in warnings {
+            output::warn(&what);
+        }
+        output::say(&if was_there {
+            format!("'{subject}' is trusted already, as '{name}'.")
+        } else {
+            format!("Trusted as '{name}': {subject}")
+        })?;
     }
-    if certificate.issued(certificate) != X509VerifyResult::OK {
-        output::warn(&format!(
-            "'{}' is no root certificate. Chains that end at it are trusted too.",
-            facts.subject
-        ));
-    }
-    if let Err(why) = check_validity(certificate) {
-        output::warn(&why.to_string());
-    }
-    let taken: Vec<String> =
-        certificates::trusted(change).await?.into_iter().map(|one| one.certificate.name).collect();
-    let name = free_name(name, &taken);
-    let named = NamedPem { name: name.clone(), pem: pem(certificate)? };
-    certificates::trust(change, &named, &facts.fingerprint).await?;
-    said.push(format!("Trusted as '{name}': {}", facts.subject));
-    Ok(name)
+    Ok(())
 }
 
 async fn set(invocation: Invocation) -> Result<(), CliError> {
@@ -144,37 +114,13 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
     let which = invocation.argument(0);
-    set_no_crl(&mut change, which, no_crl).await?;
+    let warning = trust::set_no_crl(&mut change, which, no_crl).await?;
     change.commit().await?;
+    if let Some(what) = warning {
+        output::warn(&what);
+    }
     let need = if no_crl { "no CRL" } else { "a CRL" };
     output::say(&format!("Certificates that '{which}' issued need {need} now."))
-}
-
-async fn set_no_crl(change: &mut Change, which: &str, no_crl: bool) -> Result<(), CliError> {
-    if !certificates::set_no_crl(change, which, no_crl).await? {
-        return Err(no_such(which));
-    }
-    if no_crl {
-        output::warn(&format!(
-            "certificates that '{which}' issued need no CRL now. Without a CRL, a revoked certificate is accepted."
-        ));
-    }
-    Ok(())
-}
-
-fn no_such(which: &str) -> CliError {
-    CliError::Refused(format!("no certificate is trusted as '{which}': 'os4xapi trust list' shows them"))
-}
-
-/// `name`, with a number behind it where it is taken.
-fn free_name(name: &str, taken: &[String]) -> String {
-    let mut free = name.to_owned();
-    let mut number = 1;
-    while taken.contains(&free) {
-        number += 1;
-        free = format!("{name} ({number})");
-    }
-    free
 }
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
@@ -210,10 +156,10 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
     if invocation.flag("json") { output::json(&rows) } else { table.print("No certificate is trusted.") }
 }
 
-/// What is to be said of a trusted certificate that cannot be read.
+/// The warning about a trusted certificate that cannot be read.
 pub(super) fn unreadable(name: &str) -> String {
     format!(
-        "The trusted certificate '{name}' cannot be read and counts for nothing: remove it with \
+        "The trusted certificate '{name}' cannot be read and is not used: remove it with \
          'os4xapi trust remove', and add it again."
     )
 }
@@ -221,21 +167,9 @@ pub(super) fn unreadable(name: &str) -> String {
 async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let which = invocation.argument(0);
     let db = invocation.open().await?;
-    invocation.confirm(&format!("trust '{which}' no longer?"))?;
+    invocation.confirm(&format!("stop to trust '{which}'?"))?;
     let mut change = invocation.act(&db).await?;
-    if !certificates::distrust(&mut change, which).await? {
-        return Err(no_such(which));
-    }
+    trust::remove(&mut change, which).await?;
     change.commit().await?;
-    output::say(&format!("'{which}' is trusted no longer."))
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn a_taken_name_gets_a_number() {
-        let taken = ["CA".to_owned(), "CA (2)".to_owned()];
-        assert_eq!(super::free_name("CA", &taken), "CA (3)");
-        assert_eq!(super::free_name("Other", &taken), "Other");
-    }
+    output::say(&format!("'{which}' is not trusted any more."))
 }

@@ -1,5 +1,5 @@
-//! The versions of objects for lists in JSON: who wants to change one only as it was seen gives its version to
-//! `--if-version`.
+//! The versions of objects for lists in JSON: to change an object only if nobody has changed it since, its version is
+//! given to `--if-version`.
 
 use super::error::CliError;
 use crate::store::versions;

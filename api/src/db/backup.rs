@@ -1,6 +1,6 @@
-//! Backups of a SQLite database: written from one state of it while others work on it, and brought back. A backup is a
-//! whole database in one file. Bringing it back replaces the rows in one transaction, so that a `serve` that runs goes
-//! on with the restored state.
+//! Backups of a SQLite database: written from one state of it while others use it, and restored. A backup is a whole
+//! database in one file. A restore replaces the rows in one transaction, so that a running `serve` goes on with the
+//! restored state.
 
 use super::location::{SUFFIXES, beside};
 use super::{Change, Db, DbError, Location, NewFile, generation, rows};
@@ -14,15 +14,15 @@ impl Db {
             return Err(DbError::BackupExists(path.to_path_buf()));
         }
         let (file, copy) = self.copy_beside(path).await?;
-        let found = generation(&mut *copy.connection().await?).await?;
+        let found = generation(&mut *copy.sqlite_connection().await?).await?;
         copy.close().await;
         file.name(path)?;
         Ok(found)
     }
 
-    /// Writes one state of this database into a file beside `path`, which is to get that name; opens it.
+    /// Writes one state of this database into a file beside `path`, which later gets that name; opens it.
     pub(super) async fn copy_beside(&self, path: &Path) -> Result<(NewFile, Self), DbError> {
-        // Under another name until it is whole: nobody takes a half one for a copy.
+        // It has another name until it is complete, so that nobody uses an incomplete copy.
         let part = beside(path, &format!(".part-{}", std::process::id()));
         let file = NewFile::anew(part.clone())?;
         self.write_into(&part).await?;
@@ -32,12 +32,15 @@ impl Db {
 
     async fn write_into(&self, path: &Path) -> Result<(), DbError> {
         let name = path.to_str().ok_or_else(|| DbError::NotUtf8(path.to_path_buf()))?;
-        sqlx::query("VACUUM INTO $1").bind(name.to_owned()).execute(&mut *self.connection().await?).await?;
+        super::query("VACUUM INTO $1")
+            .bind(name.to_owned())
+            .execute(&mut *self.sqlite_connection().await?)
+            .await?;
         Ok(())
     }
 }
 
-/// A backup, copied to where the database is, with the tables of this version. The backup itself stays as it is.
+/// A copy of a backup in the directory of the database, with the tables of this version. The backup is not changed.
 pub(crate) struct Restoration {
     db: Db,
     path: PathBuf,
@@ -47,7 +50,7 @@ pub(crate) struct Restoration {
 }
 
 impl Restoration {
-    /// Reads `backup`, a file, to be the database at `path`.
+    /// Copies `backup`, a file, so that it can become the database at `path`.
     pub(crate) async fn of(backup: &Path, path: &Path) -> Result<Self, DbError> {
         let at = Location::File(backup.to_path_buf());
         if !backup.exists() {
@@ -62,11 +65,11 @@ impl Restoration {
         source.write_into(&copy).await?;
         source.close().await;
         let db = Db::open_copy(&Location::File(copy.clone())).await?;
-        let generation = generation(&mut *db.connection().await?).await?;
+        let generation = generation(&mut *db.sqlite_connection().await?).await?;
         Ok(Self { db, path: copy, file, generation })
     }
 
-    /// Puts its rows in the place of those that `change` works on.
+    /// Replaces the rows on which `change` works with its rows.
     pub(crate) async fn replace(self, change: &mut Change) -> Result<(), DbError> {
         let mut snapshot = self.db.snapshot().await?;
         rows::replace(&mut snapshot, change, false, false).await?;
@@ -81,9 +84,9 @@ impl Restoration {
         &self.db
     }
 
-    /// Becomes the database at `path`, where there is none.
+    /// Becomes the database at `path`, where there must be none.
     pub(crate) async fn become_database(self, path: &Path) -> Result<(), DbError> {
-        sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *self.db.connection().await?).await?;
+        sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *self.db.sqlite_connection().await?).await?;
         self.db.close().await;
         std::fs::rename(&self.path, path).map_err(|cause| DbError::Create(path.to_path_buf(), cause))?;
         self.file.keep();
@@ -91,12 +94,12 @@ impl Restoration {
     }
 }
 
-/// Where the database at `path` is kept when a backup takes its place.
+/// The name under which the database at `path` is kept when a backup replaces it.
 pub(crate) fn kept_name(path: &Path) -> PathBuf {
     beside_dated(path, "before")
 }
 
-/// The name of a file that is kept beside the database at `path`: why, and when.
+/// The name of a file that is kept beside the database at `path`: reason and time.
 pub(super) fn beside_dated(path: &Path, why: &str) -> PathBuf {
     beside(path, &format!(".{why}-{}", clock::basic(clock::now())))
 }

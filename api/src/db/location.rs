@@ -1,5 +1,5 @@
-//! The place of the database: a SQLite file or a PostgreSQL server. Parses `--db`, gives the URL for sqlx, and prints
-//! the place without its password. Opens only the file that `--db @FILE` names.
+//! The location of the database: a SQLite file or a PostgreSQL server. Parses `--db`, gives the URL for sqlx, and
+//! prints the location without its password. Opens only the file that `--db @FILE` names.
 
 use crate::owner;
 use common::secret::Secret;
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 /// Default name, in the directory of the binary.
 const DEFAULT_NAME: &str = "os4xapi.db";
 
-/// What SQLite adds to the name of a database's file for its side files; the first is the file itself.
+/// The suffixes of SQLite's side files; the first stands for the file itself.
 pub(super) const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
-/// A database's place.
+/// The location of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Location {
     /// SQLite file, absolute.
@@ -22,10 +22,10 @@ pub(crate) enum Location {
     Postgres(Secret),
 }
 
-/// `--db` names no place.
+/// `--db` names no location.
 #[derive(Debug)]
 pub(crate) enum LocationError {
-    /// The program's own place is unknown.
+    /// The location of this program is unknown.
     Binary(io::Error),
     /// A path that cannot be made absolute.
     Path(PathBuf, io::Error),
@@ -41,7 +41,7 @@ impl fmt::Display for LocationError {
             Self::Binary(_) => {
                 f.write_str("the directory of os4xapi is unknown: name the database with --db")
             }
-            Self::Path(path, _) => write!(f, "{} is no usable path of a database file", path.display()),
+            Self::Path(path, _) => write!(f, "{} cannot be the path of a database file", path.display()),
             Self::UrlFile(path, _) => {
                 write!(f, "the file {} named by --db @FILE cannot be read", path.display())
             }
@@ -63,7 +63,8 @@ impl std::error::Error for LocationError {
 }
 
 impl Location {
-    /// What `--db` means: a file, a `postgres://` URL, or `@FILE` with either in it; none: the file beside the binary.
+    /// The value of `--db`: a file, a `postgres://` URL, or `@FILE` with one of these in it; none: the file beside the
+    /// binary.
     pub(crate) fn parse(argument: Option<&str>) -> Result<Self, LocationError> {
         match argument {
             None => Self::beside_binary(),
@@ -99,7 +100,7 @@ impl Location {
         Ok(Self::File(absolute))
     }
 
-    /// As sqlx takes it.
+    /// The URL for sqlx.
     pub(crate) fn url(&self) -> String {
         match self {
             Self::File(path) => format!("sqlite://{}?mode=rw", percent_encoded(path)),
@@ -109,10 +110,10 @@ impl Location {
 }
 
 impl Location {
-    /// The same for a file that nothing may be written to, nor beside it.
+    /// The same for a file to which nothing may be written, and no side file.
     pub(crate) fn url_unchanged(&self) -> String {
         match self {
-            // What is in a write-ahead log belongs to it. SQLite reads that with the help of a file beside it.
+            // The contents of a write-ahead log belong to it. SQLite reads them with the help of a side file.
             Self::File(path) if beside(path, "-wal").metadata().is_ok_and(|log| log.len() > 0) => {
                 format!("sqlite://{}?mode=ro", percent_encoded(path))
             }
@@ -121,13 +122,13 @@ impl Location {
         }
     }
 
-    /// As root: leaves the files to the owner of their folder. SQLite has not opened them yet: its locks would go with
-    /// the descriptors that are closed here.
+    /// If root runs this: gives the files to the owner of their folder. SQLite has not opened them yet: otherwise its
+    /// locks would be lost when the descriptors are closed here.
     pub(super) fn give_to_owner(&self) {
         self.files().iter().for_each(|file| owner::give_existing(file));
     }
 
-    /// What keeps this user from the files.
+    /// Why this user cannot use the files.
     pub(super) fn obstacle(&self) -> Option<String> {
         owner::obstacle(self.files().iter().map(PathBuf::as_path))
     }
@@ -160,7 +161,7 @@ impl fmt::Display for Location {
     }
 }
 
-/// `path` with `suffix` behind its name.
+/// `path` with `suffix` after its name.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.to_path_buf().into_os_string();
     name.push(suffix);
@@ -176,7 +177,7 @@ fn without_secrets(url: &str) -> String {
     format!("{scheme}://{host}/{path}")
 }
 
-/// A path as it stands in a URL.
+/// A path in the spelling of a URL.
 fn percent_encoded(path: &Path) -> String {
     use std::fmt::Write as _;
     use std::os::unix::ffi::OsStrExt;

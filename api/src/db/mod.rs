@@ -1,171 +1,46 @@
-//! The database: where it is, how it is opened, and the two ways of working on it. `Change` is the only one that
-//! alters what the daemons see: it counts the generation up in its own transaction. `snapshot` reads one state.
-//! One query layer, sqlx `Any`, serves SQLite and PostgreSQL: `$1` placeholders, BIGINT and TEXT columns, no more.
-//! Commands and `serve` use it side by side. It knows no table but the schema's version and the generation.
+//! The database: its location, how it is opened, and the two ways of working on it. `Change` is the only one that
+//! alters what the daemons see: it increases the generation in its own transaction. `snapshot` reads one state. One
+//! query layer, sqlx `Any`, serves SQLite and PostgreSQL: `$1` placeholders, BIGINT and TEXT columns, no more. Commands
+//! and `serve` use it at the same time. It knows no table except the schema's version and the generation.
 
 mod backup;
+mod conditions;
+mod error;
 mod location;
 pub(crate) mod rows;
 mod schema;
 #[cfg(test)]
 pub(crate) mod scratch;
+mod statement;
 mod upgrade;
 
 pub(crate) use backup::{Restoration, kept_name, move_aside};
+pub(crate) use conditions::Conditions;
+pub(crate) use error::DbError;
 pub(crate) use location::{Location, LocationError};
 use location::{SUFFIXES, beside};
+pub(crate) use statement::{places, query};
 pub(crate) use upgrade::Upgrade;
 
 use crate::owner;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Row, Transaction};
-use std::fmt;
+use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Connection, Row, Transaction};
 use std::fs::File;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::time;
 
 /// Connections of one process; `serve` answers one small call at a time on each.
 const CONNECTIONS: u32 = 4;
 /// How long a command waits for a connection before it gives up.
-const ACQUIRE: Duration = Duration::from_secs(10);
-
-/// What went wrong with the database.
-#[derive(Debug)]
-pub(crate) enum DbError {
-    /// No file there.
-    Missing(Location),
-    /// `init` on something that exists.
-    Exists(Location),
-    /// A database without our tables.
-    Empty(Location),
-    /// Tables of another version.
-    Version(Location, i64),
-    /// No copy of it can be kept, so that it was not upgraded.
-    Keep(PathBuf, Box<DbError>),
-    /// Its tables cannot be brought up to date; the version that they have now.
-    Upgrade { at: Location, is: i64, cause: Box<DbError> },
-    /// The SQLite file cannot be created.
-    Create(PathBuf, std::io::Error),
-    /// A backup is to be written where something is.
-    BackupExists(PathBuf),
-    /// There is no backup.
-    NoBackup(PathBuf),
-    /// A path that SQLite cannot be told.
-    NotUtf8(PathBuf),
-    /// It cannot be reached or opened.
-    Open(Location, sqlx::Error),
-    /// A statement failed.
-    Query(sqlx::Error),
-    /// A row holds what this program never writes; the name of the thing.
-    Corrupt(String),
-}
-
-impl fmt::Display for DbError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(at) => {
-                write!(
-                    f,
-                    "there is no database at {at}: create one with 'os4xapi init', or name another with --db"
-                )
-            }
-            Self::Exists(at) => write!(
-                f,
-                "there is a database at {at} already, and it was left as it is: name another with --db, \
-                 or move it away first"
-            ),
-            Self::Empty(at @ Location::File(_)) => write!(
-                f,
-                "the file {at} is no database of OS4Xapi: name another with --db, or move it away and \
-                 run 'os4xapi init'"
-            ),
-            Self::Empty(at) => {
-                write!(f, "the database at {at} has no OS4Xapi tables: create them with 'os4xapi init'")
-            }
-            Self::Version(at, found) => {
-                let known = schema::VERSION;
-                write!(
-                    f,
-                    "the database at {at} has tables of version {found}, this os4xapi knows version {known}: use the \
-                     os4xapi that wrote it, or a newer one"
-                )?;
-                match at {
-                    Location::File(_) => write!(
-                        f,
-                        "; or go back to the copy that was kept before its upgrade, {at}.version-{known}-TIME, with \
-                         'os4xapi restore --yes'"
-                    ),
-                    Location::Postgres(_) => Ok(()),
-                }
-            }
-            Self::Keep(path, _) => write!(
-                f,
-                "the database is of an older version and was left as it is, since no copy of it could be kept as {}: \
-                 make room there, and let os4xapi write in that folder",
-                path.display()
-            ),
-            Self::Upgrade { at, is, .. } => write!(
-                f,
-                "the tables of the database at {at} cannot be brought from version {is} to version {}: they were left \
-                 as they are, and the os4xapi of before works on them",
-                is + 1
-            ),
-            Self::Create(path, _) => write!(
-                f,
-                "the database file {} cannot be created: check that its directory exists and is writable",
-                path.display()
-            ),
-            Self::BackupExists(path) => write!(
-                f,
-                "there is a file {} already, and it was left as it is: name another for the backup",
-                path.display()
-            ),
-            Self::NoBackup(path) => {
-                write!(f, "there is no file {}: name one that 'os4xapi backup' has written", path.display())
-            }
-            Self::NotUtf8(path) => {
-                write!(f, "the path {} is not UTF-8: name another", path.display())
-            }
-            Self::Open(at, _) => match at.obstacle() {
-                Some(why) => write!(f, "the database at {at} cannot be opened: {why}"),
-                None => write!(f, "the database at {at} cannot be opened"),
-            },
-            Self::Query(sqlx::Error::Database(why)) if why.message().contains("readonly database") => f
-                .write_str(
-                    "the database cannot be written: run os4xapi as the owner of its folder, or as root",
-                ),
-            Self::Query(
-                sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed,
-            ) => f.write_str("the database is out of reach"),
-            Self::Query(_) => f.write_str("the database refused a statement"),
-            Self::Corrupt(what) => {
-                write!(f, "the database holds a {what} that os4xapi never writes: correct or remove that row")
-            }
-        }
-    }
-}
-
-impl std::error::Error for DbError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Create(_, cause) => Some(cause),
-            Self::Open(_, cause) | Self::Query(cause) => Some(cause),
-            Self::Keep(_, cause) | Self::Upgrade { cause, .. } => Some(cause.as_ref()),
-            _ => None,
-        }
-    }
-}
-
-impl From<sqlx::Error> for DbError {
-    fn from(cause: sqlx::Error) -> Self {
-        Self::Query(cause)
-    }
-}
+const ACQUIRE: Duration = Duration::from_secs(8);
+/// How long PostgreSQL may take to answer on a used connection; without an answer the connection is dropped, and its
+/// place is free again.
+const RELEASE: Duration = Duration::from_secs(2);
+/// How long a connection to PostgreSQL is used: later, another server may have replaced the one to which it leads.
+const LIFE: Duration = Duration::from_mins(5);
 
 /// An open database.
 #[derive(Debug, Clone)]
@@ -176,7 +51,7 @@ pub(crate) struct Db {
 }
 
 impl Db {
-    /// Opens the database at `at`, which must have been initialised. One of an older version is brought up to this one.
+    /// Opens the database at `at`, which must have been initialised. An older version is upgraded to this one.
     pub(crate) async fn open(at: &Location) -> Result<Self, DbError> {
         let (mut db, version) = Self::find(at).await?;
         if version < schema::VERSION {
@@ -185,14 +60,14 @@ impl Db {
         Ok(db)
     }
 
-    /// The same for a copy that this program has made, and of which it needs no other.
+    /// The same for a copy that this program has made, which needs no further copy.
     async fn open_copy(at: &Location) -> Result<Self, DbError> {
         let (db, version) = Self::find(at).await?;
         db.step_up(at, version).await?;
         Ok(db)
     }
 
-    /// The database at `at`, and the version of its tables, which this program's is not below.
+    /// The database at `at`, and the version of its tables, which is not newer than this program's.
     async fn find(at: &Location) -> Result<(Self, i64), DbError> {
         if let Location::File(path) = at
             && !path.exists()
@@ -208,15 +83,15 @@ impl Db {
         }
     }
 
-    /// What was done to it when it was opened.
+    /// The upgrade that was done when it was opened.
     pub(crate) fn upgraded(&self) -> Option<&Upgrade> {
         self.upgrade.as_ref()
     }
 
-    /// The version of its tables; the first look into it, where a file that is no database shows.
+    /// The version of its tables; this is the first access, where a file that is not a database is detected.
     async fn version(&self, at: &Location) -> Result<Option<i64>, DbError> {
-        let found = schema::version(&mut *self.connection().await?, self.postgres).await;
-        found.map_err(|error| match error {
+        let found = async { schema::version(&mut *self.snapshot().await?, self.postgres).await };
+        found.await.map_err(|error| match error {
             DbError::Query(cause) => DbError::Open(at.clone(), cause),
             other => other,
         })
@@ -230,29 +105,30 @@ impl Db {
         sqlx::any::install_default_drivers();
         let failed = |cause| DbError::Open(at.clone(), cause);
         let options: AnyConnectOptions = url.parse().map_err(failed)?;
-        let pool = AnyPoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.disable_statement_logging())
-            .await
-            .map_err(failed)?;
-        Ok(Self { pool, postgres: matches!(at, Location::Postgres(_)), upgrade: None })
+        let postgres = matches!(at, Location::Postgres(_));
+        let mut pool = AnyPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
+        if postgres {
+            pool = pool.max_lifetime(LIFE).after_release(|connection, _| Box::pin(is_alive(connection)));
+        }
+        let pool = pool.connect_with(options.disable_statement_logging()).await.map_err(failed)?;
+        Ok(Self { pool, postgres, upgrade: None })
     }
 
-    /// A connection for statements that stand alone.
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<Any>, DbError> {
+    /// A connection to a SQLite file for statements that cannot be in a transaction. On PostgreSQL everything is in a
+    /// transaction: a pooler may give each transaction another connection, and a statement is prepared and run later.
+    pub(crate) async fn sqlite_connection(&self) -> Result<PoolConnection<Any>, DbError> {
         Ok(self.pool.acquire().await?)
     }
 
-    /// A transaction that reads one state of the whole database.
+    /// A transaction that reads one state of the whole database, and writes nothing.
     pub(crate) async fn snapshot(&self) -> Result<Transaction<'static, Any>, DbError> {
-        let begin = if self.postgres { "BEGIN ISOLATION LEVEL REPEATABLE READ" } else { "BEGIN" };
+        let begin = if self.postgres { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } else { "BEGIN" };
         Ok(self.pool.begin_with(begin).await?)
     }
 
     /// A transaction for reports, which the daemons do not see; its first statement must write (see `change`).
-    pub(crate) async fn batch(&self) -> Result<Transaction<'static, Any>, DbError> {
-        Ok(self.pool.begin().await?)
+    pub(crate) async fn batch(&self) -> Result<Batch, DbError> {
+        Ok(Batch(self.pool.begin().await?))
     }
 
     /// A transaction that alters what the daemons see.
@@ -264,48 +140,57 @@ impl Db {
         Ok(Change(transaction))
     }
 
-    /// One that alters what the backend alone sees. It waits for its turn among the others all the same: a change sees
-    /// nothing of another one.
+    /// A change that only the backend sees. It waits for its turn like the others: a change does not see a part of
+    /// another one.
     pub(crate) async fn unseen_change(&self) -> Result<Change, DbError> {
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("UPDATE os4x_generation SET value = value").execute(&mut *transaction).await?;
+        query("UPDATE os4x_generation SET value = value").execute(&mut *transaction).await?;
         Ok(Change(transaction))
     }
 
-    /// Ends all connections. SQLite's write-ahead log is folded into the file before, also while other processes have
-    /// the file open, so that a plain copy of the file is not an old one. Where one of them reads just now, what it
-    /// reads stays in the log: nothing is lost by that.
+    /// Closes all connections. Before that, SQLite's write-ahead log is copied into the file, also while other
+    /// processes have the file open, so that a plain copy of the file is not old. If one of them is reading at that
+    /// moment, its part stays in the log, and nothing is lost.
     pub(crate) async fn close(self) {
-        if !self.postgres
-            && let Ok(mut connection) = self.connection().await
-        {
-            let _ = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await;
+        if !self.postgres {
+            let _ = self.fold_log().await;
         }
         self.pool.close().await;
     }
+
+    /// Copies SQLite's write-ahead log into the file; gives whether all of it was copied.
+    async fn fold_log(&self) -> Result<bool, DbError> {
+        let mut connection = self.sqlite_connection().await?;
+        // A connection that has switched the log on and has read nothing since would open the log within the next
+        // statement, and then wait for itself as for another reader, until SQLite's timeout (5 s).
+        sqlx::raw_sql("SELECT COUNT(*) FROM sqlite_master").execute(&mut *connection).await?;
+        let folded = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await?;
+        let is_busy: i64 = folded.try_get(0)?;
+        Ok(is_busy == 0)
+    }
 }
 
-/// A transaction that alters what the daemons see. The generation is counted up; it never falls below the clock's
-/// seconds, so that a database restored from a backup does not hand out an old number for a new state.
+/// A transaction that alters what the daemons see. The generation is increased; it is never less than the clock's
+/// seconds, so that a database restored from a backup does not use an old number for a new state.
 pub(crate) struct Change(Transaction<'static, Any>);
 
 impl Change {
-    /// Lets the daemons see it after all.
+    /// Increases the generation nevertheless.
     pub(crate) async fn make_seen(&mut self) -> Result<(), DbError> {
         count_up(self).await
     }
 
-    /// Lets the generation be above `other`.
+    /// Makes the generation larger than `other`.
     pub(crate) async fn raise_above(&mut self, other: u64) -> Result<(), DbError> {
         let least = i64::try_from(other).unwrap_or(i64::MAX).saturating_add(1);
-        sqlx::query("UPDATE os4x_generation SET value = $1 WHERE value < $1")
+        query("UPDATE os4x_generation SET value = $1 WHERE value < $1")
             .bind(least)
             .execute(&mut **self)
             .await?;
         Ok(())
     }
 
-    /// Makes the change last; gives the new generation.
+    /// Commits the change; gives the new generation.
     pub(crate) async fn commit(mut self) -> Result<u64, DbError> {
         let now = generation(&mut self).await?;
         self.0.commit().await?;
@@ -313,8 +198,40 @@ impl Change {
     }
 }
 
+/// Reports that are not committed yet.
+pub(crate) struct Batch(Transaction<'static, Any>);
+
+impl Batch {
+    /// Commits them.
+    pub(crate) async fn commit(self) -> Result<(), DbError> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+impl Deref for Batch {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Batch {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.0
+    }
+}
+
+/// Whether PostgreSQL still answers on a used connection. An unfinished transaction on it is rolled back first.
+async fn is_alive(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    match time::timeout(RELEASE, connection.ping()).await {
+        Ok(answered) => answered.map(|()| true),
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
+}
+
 async fn count_up(connection: &mut AnyConnection) -> Result<(), DbError> {
-    sqlx::query("UPDATE os4x_generation SET value = CASE WHEN value >= $1 THEN value + 1 ELSE $1 END")
+    query("UPDATE os4x_generation SET value = CASE WHEN value >= $1 THEN value + 1 ELSE $1 END")
         .bind(common::text::clock::now())
         .execute(connection)
         .await?;
@@ -337,12 +254,11 @@ impl DerefMut for Change {
 
 /// The generation of the configuration.
 pub(crate) async fn generation(connection: &mut AnyConnection) -> Result<u64, DbError> {
-    let value: i64 =
-        sqlx::query("SELECT value FROM os4x_generation").fetch_one(connection).await?.try_get(0)?;
+    let value: i64 = query("SELECT value FROM os4x_generation").fetch_one(connection).await?.try_get(0)?;
     u64::try_from(value).map_err(|_| DbError::Corrupt("negative generation".into()))
 }
 
-/// A database in the making: everything `init` writes is one transaction. Dropped before `finish`, it leaves nothing.
+/// A new database: everything that `init` writes is one transaction. If it is dropped before `finish`, nothing is left.
 pub(crate) struct Creation {
     db: Db,
     change: Change,
@@ -358,11 +274,11 @@ impl Creation {
             return Err(DbError::Exists(at.clone()));
         }
         if !db.postgres {
-            sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *db.connection().await?).await?;
+            sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *db.sqlite_connection().await?).await?;
         }
         let mut transaction = db.pool.begin().await?;
         schema::create(&mut transaction, db.postgres).await?;
-        sqlx::query("INSERT INTO os4x_generation (value) VALUES ($1)")
+        query("INSERT INTO os4x_generation (value) VALUES ($1)")
             .bind(common::text::clock::now())
             .execute(&mut *transaction)
             .await?;
@@ -374,7 +290,7 @@ impl Creation {
         &mut self.change
     }
 
-    /// Makes it last.
+    /// Commits it.
     pub(crate) async fn finish(self) -> Result<(), DbError> {
         self.change.commit().await?;
         self.db.close().await;
@@ -383,7 +299,7 @@ impl Creation {
     }
 }
 
-/// A SQLite file that this process created, and removes again if what it is for fails.
+/// A SQLite file that this process has created, and removes again if a later step fails.
 struct NewFile(Option<PathBuf>);
 
 impl NewFile {
@@ -398,7 +314,7 @@ impl NewFile {
         }
     }
 
-    /// One that an earlier run may have left half done.
+    /// Removes a file that an earlier run may have left incomplete.
     fn anew(path: PathBuf) -> Result<Self, DbError> {
         let _ = std::fs::remove_file(&path);
         match Self::make(&path) {
@@ -419,7 +335,7 @@ impl NewFile {
         self.0 = None;
     }
 
-    /// Gives the file, which is whole now, its name; keeps it.
+    /// Gives the file, which is complete now, its name, and keeps it.
     fn name(self, path: &Path) -> Result<(), DbError> {
         let Some(from) = &self.0 else { return Ok(()) };
         let written = File::open(from).and_then(|file| file.sync_all());
@@ -443,7 +359,7 @@ impl Drop for NewFile {
 #[cfg(test)]
 mod tests {
     use super::scratch::{Scratch, run};
-    use super::{Creation, Db, DbError, generation};
+    use super::{Creation, Db, DbError, generation, query};
     use common::text::clock;
 
     #[test]
@@ -454,7 +370,7 @@ mod tests {
             let first = db.change().await.unwrap().commit().await.unwrap();
             assert_eq!(db.change().await.unwrap().commit().await.unwrap(), first + 1);
             drop(db.change().await.unwrap());
-            assert_eq!(generation(&mut db.connection().await.unwrap()).await.unwrap(), first + 1);
+            assert_eq!(generation(&mut db.sqlite_connection().await.unwrap()).await.unwrap(), first + 1);
         });
     }
 
@@ -463,8 +379,8 @@ mod tests {
         let scratch = Scratch::new();
         run(async {
             let db = scratch.open().await;
-            let restored = sqlx::query("UPDATE os4x_generation SET value = 5");
-            restored.execute(&mut *db.connection().await.unwrap()).await.unwrap();
+            let restored = query("UPDATE os4x_generation SET value = 5");
+            restored.execute(&mut *db.sqlite_connection().await.unwrap()).await.unwrap();
             let before = u64::try_from(clock::now()).unwrap();
             assert!(db.change().await.unwrap().commit().await.unwrap() >= before);
         });
@@ -481,12 +397,26 @@ mod tests {
     }
 
     #[test]
+    fn the_log_of_a_new_database_is_folded_into_its_file_without_a_wait() {
+        let scratch = Scratch::new();
+        run(async {
+            let Creation { db, change, file } = Creation::begin(&scratch.location()).await.unwrap();
+            change.commit().await.unwrap();
+            assert!(
+                db.fold_log().await.unwrap(),
+                "SQLite has waited for a reader, and there was none but itself"
+            );
+            file.keep();
+        });
+    }
+
+    #[test]
     fn tables_of_another_version_are_left_alone() {
         let scratch = Scratch::new();
         run(async {
             let db = scratch.open().await;
-            let newer = sqlx::query("UPDATE os4x_schema SET version = 99");
-            newer.execute(&mut *db.connection().await.unwrap()).await.unwrap();
+            let newer = query("UPDATE os4x_schema SET version = 99");
+            newer.execute(&mut *db.sqlite_connection().await.unwrap()).await.unwrap();
             assert!(matches!(Db::open(&scratch.location()).await, Err(DbError::Version(_, 99))));
         });
     }

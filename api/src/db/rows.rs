@@ -1,18 +1,17 @@
-//! The rows of a whole SQLite database, put in the place of those of another database, which may be on PostgreSQL. Both
-//! have the tables of this version. Leaves the version and the generation alone: they belong to their own database.
+//! Copies the rows of a whole SQLite database to another database, which may be on PostgreSQL, and replaces its rows.
+//! Both have the tables of this version. Does not change the version and the generation: they belong to each database.
 
 use super::DbError;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
-use std::fmt::Write as _;
 
 /// Rows that are read, and written by one statement, at a time.
 const PAGE: i64 = 100;
 
-/// The name that a row's number gets; no column is called so.
+/// The name for a row's number; no column has this name.
 const NUMBER: &str = "os4x_row_number";
 
-/// What goes on when the rows of before come back: nobody's acts are forgotten by that.
+/// Tables that are not replaced when old rows are restored, so that no recorded act is lost.
 const AUDIT: [&str; 3] = ["os4x_audit", "os4x_audit_head", "os4x_versions"];
 
 /// A table and its columns; a column is a text or a number.
@@ -21,7 +20,7 @@ struct Table {
     columns: Vec<(String, bool)>,
 }
 
-/// Empties the tables of `into`, but for the audit unless that comes along, and fills them with the rows of `from`,
+/// Empties the tables of `into`, except the audit unless it is copied, too, and fills them with the rows of `from`,
 /// inside the caller's transactions. Gives the number of rows.
 pub(crate) async fn replace(
     from: &mut AnyConnection,
@@ -45,9 +44,9 @@ pub(crate) async fn replace(
     Ok(rows)
 }
 
-/// The tables in the order of their making: one that is referred to comes before those that refer to it.
+/// The tables in the order of their creation: a table comes before those that refer to it.
 async fn tables(from: &mut AnyConnection) -> Result<Vec<Table>, DbError> {
-    let names = sqlx::query(
+    let names = super::query(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'os4x@_%' ESCAPE '@' \
          AND name NOT IN ('os4x_schema', 'os4x_generation') ORDER BY rowid",
     )
@@ -56,7 +55,7 @@ async fn tables(from: &mut AnyConnection) -> Result<Vec<Table>, DbError> {
     let mut tables = Vec::with_capacity(names.len());
     for name in &names {
         let name: String = name.try_get(0)?;
-        let rows = sqlx::query("SELECT name, type FROM pragma_table_info($1)").bind(name.clone());
+        let rows = super::query("SELECT name, type FROM pragma_table_info($1)").bind(name.clone());
         let columns = rows.fetch_all(&mut *from).await?;
         let columns = columns.iter().map(|row| {
             let (name, kind): (String, String) = (row.try_get(0)?, row.try_get(1)?);
@@ -77,7 +76,7 @@ impl Table {
         );
         let (mut last, mut copied) = (i64::MIN, 0);
         loop {
-            let page = sqlx::query(AssertSqlSafe(select.clone())).bind(last).fetch_all(&mut *from).await?;
+            let page = super::query(AssertSqlSafe(select.clone())).bind(last).fetch_all(&mut *from).await?;
             let Some(end) = page.last() else { return Ok(copied) };
             last = end.try_get(NUMBER)?;
             self.insert(&names, &page, into).await?;
@@ -86,17 +85,9 @@ impl Table {
     }
 
     async fn insert(&self, names: &str, page: &[AnyRow], into: &mut AnyConnection) -> Result<(), DbError> {
-        let mut statement = format!("INSERT INTO {} ({names}) VALUES ", self.name);
-        let width = self.columns.len();
-        for row in 0..page.len() {
-            statement.push_str(if row == 0 { "(" } else { ", (" });
-            for column in 1..=width {
-                let comma = if column == 1 { "" } else { ", " };
-                let _ = write!(statement, "{comma}${}", row * width + column);
-            }
-            statement.push(')');
-        }
-        let mut insert = sqlx::query(AssertSqlSafe(statement));
+        let places = super::places(page.len(), self.columns.len());
+        let statement = format!("INSERT INTO {} ({names}) VALUES {places}", self.name);
+        let mut insert = super::query(AssertSqlSafe(statement));
         for row in page {
             for (name, is_text) in &self.columns {
                 insert = if *is_text {
@@ -110,7 +101,7 @@ impl Table {
         Ok(())
     }
 
-    /// PostgreSQL counts from where its rows end. (SQLite does it by itself.)
+    /// Lets PostgreSQL count from the last row on. (SQLite does so by itself.)
     async fn set_next_id(&self, into: &mut AnyConnection) -> Result<(), DbError> {
         let name = &self.name;
         let set = format!(

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A directory of its own for one test.
+/// A directory for one test.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -14,13 +14,13 @@ impl Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("os4xapi-unit-{}-{number}", std::process::id()));
-        // Its name has the ID of this process: one that is there was left by an earlier process.
+        // Its name has the ID of this process: an existing one was left by an earlier process.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
         Self(path)
     }
 
-    /// Where its database is, or will be.
+    /// The location of its database, which may not exist yet.
     pub(crate) fn location(&self) -> Location {
         Location::File(self.0.join("test.db"))
     }
@@ -36,7 +36,7 @@ impl Scratch {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// Creates the tables and opens them; no more than that is in them.
+    /// Creates the tables and opens them; they are empty.
     pub(crate) async fn open(&self) -> Db {
         Creation::begin(&self.location()).await.unwrap().finish().await.unwrap();
         Db::open(&self.location()).await.unwrap()

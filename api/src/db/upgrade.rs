@@ -1,19 +1,19 @@
-//! A database of an older version becomes one of this version, when it is opened: a copy of a SQLite file is kept
-//! beside it first, then each step is a transaction of its own. A step that fails leaves what was before it.
+//! Upgrades a database of an older version to this version when it is opened: first a copy of a SQLite file is made,
+//! then each step is a transaction of its own. If a step fails, the steps before it stay.
 
 use super::backup::beside_dated;
 use super::{Db, DbError, Location, schema};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What was done to a database when it was opened.
+/// The upgrade that was done when a database was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Upgrade {
-    /// The version that its tables had.
+    /// The old version of its tables.
     pub(crate) from: i64,
-    /// The version that they have.
+    /// The new version.
     pub(crate) to: i64,
-    /// The copy of what was there; none where PostgreSQL keeps it.
+    /// The copy of the old database; none on PostgreSQL.
     pub(crate) kept: Option<PathBuf>,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Upgrade {
 }
 
 impl Db {
-    /// Brings the tables, which are of version `from`, to this program's version. A SQLite file is kept as it was.
+    /// Upgrades the tables, which are of version `from`, to this program's version. A copy of a SQLite file is made.
     pub(super) async fn upgrade(&self, at: &Location, from: i64) -> Result<Upgrade, DbError> {
         let kept = match at {
             Location::File(path) => self.keep(path, from).await?,
@@ -60,8 +60,8 @@ impl Db {
         Ok(reached)
     }
 
-    /// Writes a copy of version `version` beside the database at `path`; none where another program has brought it up
-    /// meanwhile, and so has kept one.
+    /// Writes a copy of version `version` beside the database at `path`; none if another program has upgraded it
+    /// meanwhile, and so has made a copy.
     async fn keep(&self, path: &Path, version: i64) -> Result<Option<PathBuf>, DbError> {
         let kept = beside_dated(path, &format!("version-{version}"));
         match self.copy_of(version, &kept).await {
@@ -73,7 +73,7 @@ impl Db {
 
     async fn copy_of(&self, version: i64, kept: &Path) -> Result<bool, DbError> {
         let (file, copy) = self.copy_beside(kept).await?;
-        let found = schema::version(&mut *copy.connection().await?, false).await;
+        let found = schema::version(&mut *copy.sqlite_connection().await?, false).await;
         copy.close().await;
         if found? != Some(version) {
             return Ok(false);

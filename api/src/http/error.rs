@@ -9,7 +9,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Why a request was not answered as it should be.
+/// Why a request failed.
 #[derive(Debug)]
 pub(crate) enum HttpError {
     /// Not http or https, without a host, or with a user in it.
@@ -22,7 +22,7 @@ pub(crate) enum HttpError {
     Connect(SocketAddr, io::Error),
     /// The TLS handshake failed; the host and why.
     Tls(String, String),
-    /// The connection broke, or what came is no HTTP.
+    /// The connection broke, or the answer is not HTTP.
     Http(hyper::Error),
     /// The body broke off.
     Body(axum::Error),
@@ -30,15 +30,15 @@ pub(crate) enum HttpError {
     NoProxy(&'static str),
     /// The proxy does not let us through; its address and its answer.
     Proxy(String, StatusCode),
-    /// Another status than 200 to 299.
+    /// A status outside of 200 to 299.
     Status(StatusCode),
-    /// A redirect that leads nowhere, or one too many.
+    /// A redirect without a target, or one too many.
     Redirect,
     /// The answer is larger than this, octets.
     TooLarge(usize),
     /// Not done within this time.
     Late(Duration),
-    /// OpenSSL refused something that is ours.
+    /// OpenSSL refused our own settings.
     OpenSsl(ErrorStack),
 }
 

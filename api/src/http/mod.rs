@@ -1,7 +1,7 @@
 //! The HTTP client: one request on a connection of its own, with one deadline and a limit for every size. `serve` and
-//! `crl fetch` download CRLs with it, and `serve` posts events. It checks the address after it resolved the name, again
-//! for each redirect. Through a proxy (`proxy`) it checks what the URL says of the host: the proxy resolves names.
-//! It keeps no cookie and no connection, and sends no password but the proxy's.
+//! `crl fetch` download CRLs with it, and `serve` posts events. It checks the address after it has resolved the name,
+//! and again for each redirect. With a proxy (`proxy`) it checks the host in the URL: the proxy resolves names. It
+//! keeps no cookie and no connection, and sends no password except the proxy's.
 
 mod error;
 pub(crate) mod proxy;
@@ -10,7 +10,7 @@ mod target;
 pub(crate) use error::HttpError;
 pub(crate) use target::Target;
 
-use crate::causes::on_one_line;
+use crate::error_text::on_one_line;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderValue, Method, Request, StatusCode, header};
 use common::net::is_public;
@@ -31,9 +31,9 @@ use tokio::task::JoinSet;
 use tokio::time;
 use tokio_openssl::SslStream;
 
-/// One address has so long to accept a connection.
+/// How long one address may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Addresses of a host that are tried.
+/// Most addresses of a host that are tried.
 const ADDRESSES: usize = 8;
 /// Redirects that are followed.
 const REDIRECTS: usize = 3;
@@ -42,7 +42,7 @@ const REPLY: usize = 64 << 10;
 /// Largest head of an answer, octets.
 const HEAD: usize = 16 << 10;
 
-/// Whether reading a body ended at its bound: one of the causes says so.
+/// Whether reading a body ended at its limit: one of the causes says so.
 pub(crate) fn is_too_large(error: &axum::Error) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = next {
@@ -72,7 +72,7 @@ pub(crate) fn form(fields: &[(&str, String)]) -> String {
     pairs.join("&")
 }
 
-/// The hosts that a client may talk to.
+/// The hosts to which a client may connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Every host: the operator named it.
@@ -81,7 +81,7 @@ pub(crate) enum Reach {
     PublicOnly,
 }
 
-/// What leads to a target through a proxy.
+/// The way to a target through a proxy.
 type Tunnel = TokioIo<Upgraded>;
 
 /// A client. https is checked against the system's CAs.
@@ -105,7 +105,7 @@ impl Client {
         Ok(Self { tls: builder.build(), reach, proxies })
     }
 
-    /// What is at `url`, of at most `most` octets, within `limit`.
+    /// The document at `url`, of at most `most` octets, within `limit`.
     pub(crate) async fn get(&self, url: &str, most: usize, limit: Duration) -> Result<Bytes, HttpError> {
         let all = async {
             let mut target = Target::parse(url)?;
@@ -125,7 +125,7 @@ impl Client {
         time::timeout(limit, all).await.unwrap_or(Err(HttpError::Late(limit)))
     }
 
-    /// Posts a form to `url`. A redirect is a refusal; the caller sets the deadline.
+    /// Posts a form to `url`. A redirect counts as a failure; the caller sets the deadline.
     pub(crate) async fn post(&self, url: &str, form: String) -> Result<(), HttpError> {
         let target = Target::parse(url)?;
         let mut request = target.request(Method::POST, Body::from(form))?;
@@ -146,7 +146,7 @@ impl Client {
         if let (Reach::PublicOnly, Some(ip)) = (self.reach, target.private_address()) {
             return Err(HttpError::Private(target.host().to_owned(), ip));
         }
-        // The operator named the proxy: it may be anywhere.
+        // The operator has named the proxy: it may have any address.
         let tcp = self.connect(&proxy.host, proxy.port, Reach::Anywhere).await?;
         if target.is_tls() {
             let tunnel = tunnel(tcp, target, proxy).await?;
@@ -185,7 +185,7 @@ impl Client {
         exchange(stream, request, most).await
     }
 
-    /// A connection to the first address that may be talked to and accepts.
+    /// A connection to the first allowed address that accepts it.
     async fn connect(&self, host: &str, port: u16, reach: Reach) -> Result<TcpStream, HttpError> {
         let lookup = |cause| HttpError::Lookup(host.to_owned(), cause);
         let found = lookup_host((host, port)).await.map_err(lookup)?;
@@ -227,14 +227,14 @@ async fn tunnel(tcp: TcpStream, target: &Target, proxy: &Proxy) -> Result<Tunnel
     Ok(TokioIo::new(hyper::upgrade::on(response).await?))
 }
 
-/// One request and its answer; the body only of a good one.
+/// One request and its answer; the body only for a good status.
 async fn exchange<S>(stream: S, request: Request<Body>, most: usize) -> Result<Answer, HttpError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (mut sender, connection) =
         http1::Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await?;
-    // Dropped, it takes the connection along, whichever way this function ends.
+    // When it is dropped, the connection is closed, however this function ends.
     let mut driver = JoinSet::new();
     driver.spawn(connection);
     let response = sender.send_request(request).await?;

@@ -1,5 +1,5 @@
-//! HTTP proxies for requests to the outside: which one a host is reached through, by the settings or else the
-//! environment, and what it is told to know us. Opens no connection. A proxy's password is shown nowhere.
+//! HTTP proxies for requests to the outside: which one is used for a host, by the settings or else the environment, and
+//! the credentials for it. Opens no connection. A proxy's password is never shown.
 
 use axum::http::{HeaderValue, Request, header};
 use common::net::Network;
@@ -25,14 +25,14 @@ impl fmt::Display for Proxy {
     }
 }
 
-/// How a proxy is named.
+/// The form of a proxy's URL.
 pub(crate) const FORM: &str = "http://HOST:PORT or http://USER:PASSWORD@HOST:PORT";
 
-/// Port of a proxy whose URL names none.
+/// Port of a proxy if its URL has none.
 const PORT: u16 = 80;
 
 impl Proxy {
-    /// Of `http://user:password@host:port`; scheme, user and port may be missing.
+    /// Parses `http://user:password@host:port`; scheme, user and port may be missing.
     pub(crate) fn parse(url: &str) -> Option<Self> {
         let rest = match url.split_once("://") {
             Some((scheme, rest)) => Some(rest).filter(|_| scheme.eq_ignore_ascii_case("http"))?,
@@ -129,7 +129,7 @@ fn is_named(entry: &str, host: &str, port: u16) -> bool {
     !name.is_empty() && (host == name || is_below())
 }
 
-/// Which proxies there are, and for what.
+/// The proxies, and their purposes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Proxies {
     http: Option<Proxy>,
@@ -137,12 +137,12 @@ pub(crate) struct Proxies {
     direct: Direct,
 }
 
-/// A setting or variable that names no proxy.
+/// A setting or variable that does not name a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoProxy(pub(super) &'static str);
 
 impl Proxies {
-    /// Of the settings, by their names; of the environment where a setting is empty.
+    /// Reads the settings, by their names; the environment if a setting is empty.
     pub(crate) fn of<'a>(setting: impl Fn(&'static str) -> &'a str) -> Result<Self, NoProxy> {
         Self::from(setting, |name| env::var(name).ok())
     }

@@ -1,5 +1,5 @@
-//! The URL of a request to the outside: its host and port, where a redirect leads from it, and the request itself, as a
-//! host or a proxy takes it. Resolves no name and opens no connection.
+//! The URL of a request to the outside: its host and port, the target of a redirect from it, and the request itself, as
+//! a host or a proxy takes it. Resolves no name and opens no connection.
 
 use super::error::HttpError;
 use super::proxy::Proxy;
@@ -9,12 +9,12 @@ use common::net::is_public;
 use common::text::url::escaped;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// An http or https URL that can be asked.
+/// An http or https URL that can be requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target(Uri);
 
 impl Target {
-    /// From its text.
+    /// Parses a URL.
     pub(crate) fn parse(url: &str) -> Result<Self, HttpError> {
         let uri: Uri = url.parse().map_err(|_| HttpError::Url)?;
         let web = matches!(uri.scheme_str(), Some("http" | "https"));
@@ -28,7 +28,7 @@ impl Target {
         if web && host { Ok(Self(uri)) } else { Err(HttpError::Url) }
     }
 
-    /// Where a redirect leads (RFC 9110 section 10.2.2).
+    /// The target of a redirect (RFC 9110 section 10.2.2).
     pub(super) fn follow(&self, location: &str) -> Result<Self, HttpError> {
         let location = &*escaped(location);
         let scheme = self.0.scheme_str().unwrap_or_default();
@@ -67,14 +67,14 @@ impl Target {
         format!("{}:{}", self.0.host().unwrap_or_default(), self.port())
     }
 
-    /// Whether the URL itself says that the host is none of the public ones, without asking a resolver.
+    /// Whether the URL itself shows that the host is not public, without a resolver.
     pub(super) fn private_address(&self) -> Option<IpAddr> {
         let host = self.host().trim_end_matches('.').to_ascii_lowercase();
         if let Ok(address) = host.parse::<IpAddr>() {
             return Some(address).filter(|address| !is_public(*address));
         }
         let last = host.rsplit('.').next().unwrap_or_default();
-        // inet_aton(3) reads these as addresses in another spelling: which ones, nobody needs to know.
+        // inet_aton(3) reads these as addresses in another spelling; all of them are refused.
         let is_number = last.starts_with("0x") || last.bytes().all(|octet| octet.is_ascii_digit());
         (is_number || last == "localhost").then_some(IpAddr::V4(Ipv4Addr::LOCALHOST))
     }

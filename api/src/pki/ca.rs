@@ -25,7 +25,7 @@ use std::net::IpAddr;
 const CA_DAYS: i64 = 7_300;
 /// Validity of the https certificate, days; `serve` renews it by itself.
 pub(crate) const HTTPS_DAYS: i64 = 397;
-/// What is issued is valid from a little earlier on: clocks of two hosts differ.
+/// A certificate is valid from a little earlier on: clocks of two hosts differ.
 const CLOCK_SKEW: i64 = 300;
 
 /// The CA: its certificate and key.
@@ -61,7 +61,7 @@ impl Ca {
         Ok(Self { certificate: builder.build(), key })
     }
 
-    /// The CA from what the database keeps.
+    /// The CA from the database.
     pub(crate) fn from_pem(certificate: &str, key: &Secret) -> Result<Self, PkiError> {
         Ok(Self {
             certificate: X509::from_pem(certificate.as_bytes()).doing("reading the CA's certificate")?,

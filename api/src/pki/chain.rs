@@ -1,5 +1,5 @@
-//! Our chain towards partners from what an operator brings: the certificate of the key first, each issuer after what it
-//! issued, as far as it helps a partner. What is left out is told. Run by `cert set`.
+//! Our chain towards partners from the certificates of an operator: first the certificate of the key, then each issuer,
+//! as far as it helps a partner. Certificates that are left out are reported. Run by `cert set`.
 
 use super::ca::pem;
 use super::facts::{check_validity, check_validity_at};
@@ -9,7 +9,7 @@ use common::x509::subject;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509Ref};
 
-/// A chain, and what is to be told of it.
+/// A chain, and the warnings about it.
 pub(crate) struct Chain {
     /// Leaf first.
     pub(crate) certificates: Vec<X509>,
@@ -18,7 +18,7 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Of `found`, in any order, for `key`, to be shown from now on, or from that time on.
+    /// Makes the chain from `found`, in any order, for `key`, to be used from now on, or from that time on.
     pub(crate) fn of(found: Vec<X509>, key: &PKey<Private>, from: Option<i64>) -> Result<Self, PkiError> {
         let check = |certificate: &X509| match from {
             None => check_validity(certificate),
@@ -27,7 +27,7 @@ impl Chain {
         let mut rest = without_doubles(found)?;
         let mut top = rest.remove(leaf(&rest, key, check)?);
         if rest.iter().any(|lower| is_issued_by(lower, &top)) {
-            // The key of a CA, given in error.
+            // The key of a CA was given by mistake.
             return Err(PkiError::KeyMismatch);
         }
         check(&top)?;
@@ -67,7 +67,8 @@ fn without_doubles(found: Vec<X509>) -> Result<Vec<X509>, PkiError> {
     Ok(kept)
 }
 
-/// Where in `all` the certificate of the key is. Of several the only one that is valid then, or the first in the file.
+/// The index in `all` of the certificate of the key. If there are several, the only one that is valid then, or the
+/// first in the file.
 fn leaf(
     all: &[X509],
     key: &PKey<Private>,
@@ -87,8 +88,8 @@ fn leaf(
     }
 }
 
-/// Takes the issuers that are not valid then out of `rest`. Fails if the chain goes on above them: nothing would reach
-/// from one part to the other.
+/// Removes the issuers that are not valid then from `rest`. Fails if the chain continues above them: the two parts
+/// would not be connected.
 fn outdated(
     issuers: &[usize],
     rest: &mut Vec<X509>,

@@ -1,5 +1,5 @@
-//! What a file is that an operator brings: which kinds of objects are in it, PEM, DER or base64 alone, whatever its
-//! name says. What is not wanted is named, with what to do. Decides nothing about trust.
+//! The kinds of objects in a file of an operator: PEM, DER or plain base64, whatever its name is. For a kind that is
+//! not wanted, the message names it and says what to do. Decides nothing about trust.
 
 use super::der;
 use openssl::base64;
@@ -10,14 +10,14 @@ use openssl::pkey::PKey;
 use openssl::x509::{X509, X509Crl, X509Req};
 use zeroize::Zeroizing;
 
-/// A kind of object, or of a file that is none of ours.
+/// A kind of object, or of a file that is not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Certificate,
     Crl,
     /// PKCS#7: certificates without a key.
     Pkcs7,
-    /// PKCS#12: certificates and a key, under a password.
+    /// PKCS#12: certificates and a key, with a password.
     Pkcs12,
     PrivateKey,
     EncryptedKey,
@@ -27,12 +27,12 @@ pub(crate) enum Kind {
     JavaStore,
     Archive,
     Page,
-    /// Nothing that is known.
+    /// An unknown kind.
     Unknown,
 }
 
 impl Kind {
-    /// With its article.
+    /// Its name with an article.
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::Certificate => "a certificate",
@@ -72,7 +72,7 @@ impl Kind {
         }
     }
 
-    /// Of a PEM block's label (RFC 7468).
+    /// The kind of a PEM block's label (RFC 7468).
     fn of_label(label: &str) -> Self {
         match label {
             "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Self::Certificate,
@@ -87,7 +87,7 @@ impl Kind {
         }
     }
 
-    /// Of DER, by what OpenSSL can read it as; else of another file, by how it begins.
+    /// The kind of DER, by what OpenSSL can read it as; of another file, by its beginning.
     fn of_octets(octets: &[u8]) -> Self {
         let starts = |text: &str| {
             let start = octets.trim_ascii_start().get(..text.len());
@@ -133,7 +133,7 @@ fn is_encrypted_key(der: &[u8]) -> bool {
     [PKCS5, PKCS12_PBE].iter().any(|oid| start.windows(oid.len()).any(|window| window == *oid))
 }
 
-/// A certificate; of one with OpenSSL's trust settings behind it, the certificate alone.
+/// A certificate; if OpenSSL's trust settings follow it, only the certificate.
 pub(super) fn certificate(part: &Part<'_>) -> Result<X509, ErrorStack> {
     if !part.is_pem {
         return X509::from_der(part.octets);
@@ -172,7 +172,7 @@ pub(super) struct Part<'a> {
     pub(super) is_pem: bool,
 }
 
-/// The objects in `octets`, in their order. Empty where there is nothing at all.
+/// The objects in `octets`, in their order. Empty if there is nothing at all.
 pub(super) fn parts(octets: &[u8]) -> Vec<Part<'_>> {
     let blocks = pem_blocks(octets);
     if !blocks.is_empty() || octets.trim_ascii().is_empty() {
@@ -208,7 +208,7 @@ fn find(octets: &[u8], part: &[u8]) -> Option<usize> {
     octets.windows(part.len()).position(|window| window == part)
 }
 
-/// A file's content without what editors and exports put around it: UTF-16, a byte order mark, base64 without a frame.
+/// A file's content without additions of editors and exports: UTF-16, a byte order mark, base64 without a frame.
 pub(super) fn plain(octets: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     let wide = |octets: &[u8], of: fn([u8; 2]) -> u16| {
         let units = octets.as_chunks::<2>().0.iter().map(|pair| of(*pair));
@@ -222,10 +222,10 @@ pub(super) fn plain(octets: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     }
 }
 
-/// The DER in a text of base64 alone.
+/// The DER in a text that is only base64.
 fn bare_base64(octets: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b) || b.is_ascii_whitespace();
-    // A SEQUENCE with a length of more than one octet begins so.
+    // A SEQUENCE whose length has more than one octet begins with this.
     if !octets.trim_ascii_start().starts_with(b"MI") || !octets.iter().all(is_base64) {
         return None;
     }

@@ -1,6 +1,6 @@
-//! What the openssl crate does not read: the scope of a CRL (issuingDistributionPoint, RFC 5280
+//! Fields that the openssl crate does not read: the scope of a CRL (issuingDistributionPoint, RFC 5280
 //! section 5.2.5), the identifier of its issuer's key (5.2.1), whether it is a delta CRL
-//! (5.2.4), and the CRLs in PKCS#7. A walk over DER that OpenSSL has parsed already; gives octets, interprets nothing.
+//! (5.2.4), and the CRLs in PKCS#7. Reads DER that OpenSSL has parsed already; gives octets, interprets nothing.
 //! Never panics on any input.
 
 /// Tag of a SEQUENCE.
@@ -24,13 +24,13 @@ const AUTHORITY_KEY_IDENTIFIER: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x23];
 /// Tag `[0]`, primitive: the keyIdentifier in it.
 const KEY_IDENTIFIER: u8 = 0x80;
 
-/// The issuingDistributionPoint of a CRL in DER; empty where there is none, so that the CRL covers its whole issuer.
+/// The issuingDistributionPoint of a CRL in DER; empty if there is none, so that the CRL covers its whole issuer.
 pub(super) fn crl_scope(crl: &[u8]) -> &[u8] {
     extension(crl, ISSUING_DISTRIBUTION_POINT).unwrap_or_default()
 }
 
-/// What a scope (`crl_scope`) says, for lists: the URLs of the certificates that the CRL is for, and their kind; none
-/// where it is for all of its issuer.
+/// The meaning of a scope (`crl_scope`), for lists: the URLs of the certificates for which the CRL is, and their kind;
+/// none if it is for all certificates of its issuer.
 pub(super) fn scope_text(scope: &[u8]) -> Option<String> {
     let mut parts = Vec::new();
     for part in elements(inside(scope, SEQUENCE)?) {
@@ -52,15 +52,15 @@ pub(super) fn scope_text(scope: &[u8]) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// By what a CRL in DER tells its issuer's key from others under the same name (RFC 5280 section 5.2.1): the
-/// keyIdentifier, else the whole authorityKeyIdentifier; empty where there is none.
+/// The identifier that distinguishes a CRL's issuer key from others under the same name (RFC 5280 section 5.2.1): the
+/// keyIdentifier, else the whole authorityKeyIdentifier; empty if there is none.
 pub(super) fn crl_key_identifier(crl: &[u8]) -> &[u8] {
     let Some(whole) = extension(crl, AUTHORITY_KEY_IDENTIFIER) else { return &[] };
     let mut parts = inside(whole, SEQUENCE).into_iter().flat_map(elements);
     parts.find(|part| part.first() == Some(&KEY_IDENTIFIER)).unwrap_or(whole)
 }
 
-/// Whether a CRL in DER is a delta CRL (RFC 5280 section 5.2.4), which names only what changed since a whole one.
+/// Whether a CRL in DER is a delta CRL (RFC 5280 section 5.2.4), which has only the changes since a whole one.
 pub(super) fn is_delta(crl: &[u8]) -> bool {
     extension(crl, DELTA_CRL_INDICATOR).is_some()
 }
@@ -91,7 +91,7 @@ fn inside(octets: &[u8], tag: u8) -> Option<&[u8]> {
     (first == tag).then(|| octets.get(header..header.saturating_add(length))).flatten()
 }
 
-/// The elements that stand one after the other in `octets`.
+/// The elements in `octets`, one after the other.
 fn elements(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = octets;
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! What a certificate or a CRL says, for lists, for warnings, and for the row that the database keeps of it.
+//! The contents of a certificate or a CRL, for lists, for warnings, and for its row in the database.
 
 use super::{Doing, PkiError, der};
 use common::text::clock;
@@ -10,27 +10,33 @@ use openssl::bn::BigNum;
 use openssl::nid::Nid;
 use openssl::x509::{CrlNumber, X509, X509Crl, X509CrlRef, X509ExtendedKeyUsage, X509Name, X509Ref};
 
-/// Fewer days than these left are worth a warning.
-const EXPIRES_SOON: i64 = 30;
+/// If a certificate is valid for fewer days than these, there is a warning.
+pub(crate) const SOON: i64 = 30;
 
-/// What partners may not like in our certificate: they see it as a server's and as a client's.
+/// Whether the extended key usage of a certificate allows this purpose; without one, it allows all.
+pub(super) fn is_for(certificate: &X509, purpose: X509ExtendedKeyUsage) -> bool {
+    certificate
+        .extended_key_usage()
+        .is_none_or(|all| all.contains(X509ExtendedKeyUsage::ANYEKU) || all.contains(purpose))
+}
+
+/// What partners may refuse in our certificate: they see it as a server's and as a client's.
 pub(crate) fn weaknesses(certificate: &X509) -> Result<Vec<String>, PkiError> {
     let facts = Facts::of(certificate)?;
     let mut found = Vec::new();
-    if let Some(purposes) = certificate.extended_key_usage()
-        && !purposes.contains(X509ExtendedKeyUsage::ANYEKU)
-    {
-        let wanted = [
-            (X509ExtendedKeyUsage::SSL_SERVER, "serverAuth", "incoming"),
-            (X509ExtendedKeyUsage::SSL_CLIENT, "clientAuth", "outgoing"),
-        ];
-        let missing = wanted.iter().filter(|(purpose, ..)| !purposes.contains(*purpose));
-        found.extend(missing.map(|(_, name, direction)| {
-            format!("'{}' is not for {name}: partners may refuse it in {direction} sessions.", facts.subject)
-        }));
+    for (purpose, name, direction) in [
+        (X509ExtendedKeyUsage::SSL_SERVER, "serverAuth", "incoming"),
+        (X509ExtendedKeyUsage::SSL_CLIENT, "clientAuth", "outgoing"),
+    ] {
+        if !is_for(certificate, purpose) {
+            found.push(format!(
+                "'{}' is not for {name}: partners may refuse it in {direction} sessions.",
+                facts.subject
+            ));
+        }
     }
     let days = (facts.until - clock::now()) / clock::DAY;
-    if days < EXPIRES_SOON {
+    if days < SOON {
         found.push(format!("'{}' expires in {days} days.", facts.subject));
     }
     Ok(found)
@@ -48,14 +54,14 @@ pub(crate) fn check_validity(certificate: &X509) -> Result<(), PkiError> {
     Err(PkiError::Validity(facts.subject, clock::rfc3339(facts.from), clock::rfc3339(facts.until)))
 }
 
-/// Whether `certificate` is valid at a time that is to come.
+/// Whether `certificate` is valid at a time in the future.
 pub(crate) fn check_validity_at(certificate: &X509, time: i64) -> Result<(), PkiError> {
     let Some(facts) = outside(certificate, time)? else { return Ok(()) };
     let (from, until) = (clock::rfc3339(facts.from), clock::rfc3339(facts.until));
     Err(PkiError::NotThen(facts.subject, from, until, clock::rfc3339(time)))
 }
 
-/// What lists show of a certificate.
+/// The facts of a certificate for lists.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     /// Subject on one line.
@@ -71,7 +77,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Of a certificate.
+    /// Reads them from a certificate.
     pub(crate) fn of(certificate: &X509Ref) -> Result<Self, PkiError> {
         let doing = "reading a certificate";
         Ok(Self {
@@ -83,17 +89,17 @@ impl Facts {
         })
     }
 
-    /// Of the first certificate in a PEM text.
+    /// Reads them from the first certificate in a PEM text.
     pub(crate) fn of_pem(text: &str) -> Result<Self, PkiError> {
         Self::of(&*X509::from_pem(text.as_bytes()).doing("reading a certificate of the database")?)
     }
 }
 
-/// What the database keeps of a CRL.
+/// The facts of a CRL for the database.
 #[derive(Debug)]
 pub(crate) struct CrlFacts {
     /// SHA-256 of the issuer's name, the CRL's scope and the identifier of the issuer's key in DER, hex. Two spellings
-    /// of a name have two: `is_of_one_row` tells whether one takes the other's place.
+    /// of a name have two hashes: `is_of_one_row` says whether one CRL replaces the other.
     pub(crate) issuer_key: String,
     /// Issuer on one line.
     pub(crate) issuer: String,
@@ -105,21 +111,21 @@ pub(crate) struct CrlFacts {
     pub(crate) last_update: i64,
     /// nextUpdate, if it names one.
     pub(crate) next_update: Option<i64>,
-    /// CRL number, which tells two CRLs of the same second apart.
+    /// CRL number, which distinguishes two CRLs of the same second.
     number: Option<BigNum>,
     /// The CRL, PEM.
     pub(crate) pem: String,
 }
 
 impl CrlFacts {
-    /// Of a CRL.
+    /// Reads them from a CRL.
     pub(crate) fn of(crl: &X509CrlRef) -> Result<Self, PkiError> {
         let doing = "reading a CRL";
         let octets = crl.to_der().doing(doing)?;
         if der::is_delta(&octets) {
             return Err(PkiError::DeltaCrl(subject::text(crl.issuer_name())));
         }
-        // A CA that takes a new key under its old name goes on with the lists of both.
+        // A CA that takes a new key under its old name continues the lists of both keys.
         let part = [der::crl_scope(&octets), der::crl_key_identifier(&octets)].concat();
         let name = crl.issuer_name().to_der().doing(doing)?;
         let identity = [&name[..], &part].concat();
@@ -138,12 +144,12 @@ impl CrlFacts {
 }
 
 impl CrlFacts {
-    /// Of a CRL that the database keeps.
+    /// Reads them from a CRL in the database.
     pub(crate) fn of_pem(text: &str) -> Result<Self, PkiError> {
         Self::of(&*X509Crl::from_pem(text.as_bytes()).doing("reading a CRL of the database")?)
     }
 
-    /// Which certificates of its issuer it is for; none: all.
+    /// The certificates of its issuer for which it is; none: all.
     pub(crate) fn scope(crl: &X509CrlRef) -> Option<String> {
         der::scope_text(der::crl_scope(&crl.to_der().ok()?))
     }
@@ -153,7 +159,7 @@ impl CrlFacts {
         Some(self.number.as_ref()?.to_dec_str().ok()?.to_string())
     }
 
-    /// Whether the database keeps one of the two only: they have the same issuer, however its name is written, the same
+    /// Whether the database keeps only one of the two: they have the same issuer, in any spelling of its name, the same
     /// scope and the same key.
     pub(crate) fn is_of_one_row(&self, other: &Self) -> bool {
         let names =

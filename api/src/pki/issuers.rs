@@ -1,4 +1,4 @@
-//! Who may sign CRLs: the trusted certificates, and CAs that lead to one of them.
+//! The certificates that may sign CRLs: the trusted ones, and CAs that lead to one of them.
 
 use super::{Doing, PkiError};
 use common::config::Trusted;
@@ -9,8 +9,8 @@ use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509CrlRef, X509PurposeId, X509StoreContext, X509StoreContextRef};
 
-/// The trusted certificates of the database, and the names of those that cannot be read: a spoilt one takes no other
-/// along.
+/// The trusted certificates of the database, and the names of those that cannot be read: a damaged one does not affect
+/// the others.
 pub(crate) fn of_database(trusted: &[Trusted]) -> (Vec<X509>, Vec<&str>) {
     let (mut found, mut unreadable) = (Vec::with_capacity(trusted.len()), Vec::new());
     for Trusted { certificate, .. } in trusted {
@@ -39,11 +39,12 @@ pub(crate) fn crl_issuer_is_trusted(crl: &X509CrlRef, trusted: &[X509]) -> Resul
     if named { Err(PkiError::CrlSignature(subject::text(crl.issuer_name()))) } else { Ok(false) }
 }
 
-/// Those of `found` that lead to a certificate of `trusted`, perhaps over others of them, and may sign CRLs:
+/// The certificates of `found` that lead to one of `trusted`, possibly through others of them, and may sign CRLs:
 /// signatures, times and extensions are checked (RFC 5280 section 6.1), CRLs are not.
 pub(crate) fn leading_to(trusted: &[X509], found: &[X509]) -> Vec<X509> {
     let leading = verified(trusted, found).unwrap_or_default();
-    // What does not lead there leaves its reason in OpenSSL's queue, where the next TLS connection would find it.
+    // A certificate that does not lead there leaves its reason in OpenSSL's queue, where the next TLS connection would
+    // find it.
     drop(ErrorStack::get());
     leading
 }

@@ -1,12 +1,13 @@
-//! Keys and certificates: `ca` makes them, `read` reads those that operators bring, of which `content` tells the kinds
-//! and `chain` makes ours; `request` asks a CA for the next one. `facts` is what lists and the database have of them,
-//! `issuers` who may sign CRLs; `der` finds the fields that the openssl crate does not read. All work in memory: the
-//! database stores the results, and the commands read and write files.
+//! Keys and certificates: `ca` makes them, `read` reads those of operators, `content` recognizes their kinds, and
+//! `chain` makes our chain; `request` makes the request for the next certificate. `facts` has the values for lists and
+//! the database, `issuers` the certificates that may sign CRLs; `der` finds the fields that the openssl crate does not
+//! read. All work in memory: the database stores the results, and the commands read and write files.
 
 pub(crate) mod ca;
 pub(crate) mod chain;
 mod content;
 mod der;
+pub(crate) mod description;
 pub(crate) mod facts;
 pub(crate) mod issuers;
 pub(crate) mod read;
@@ -17,10 +18,10 @@ use openssl::error::ErrorStack;
 use std::fmt;
 use std::path::PathBuf;
 
-/// What is wrong with a key, a certificate or a CRL.
+/// A fault of a key, a certificate or a CRL.
 #[derive(Debug)]
 pub(crate) enum PkiError {
-    /// OpenSSL refused something that is ours; what was being done.
+    /// OpenSSL refused our own data; the operation.
     OpenSsl(&'static str, ErrorStack),
     /// A file cannot be read.
     Read(PathBuf, std::io::Error),
@@ -44,9 +45,9 @@ pub(crate) enum PkiError {
     TwoLeaves(usize),
     /// The certificate is expired or not yet valid; subject and its times.
     Validity(String, String, String),
-    /// The same at a time to come.
+    /// The same at a time in the future.
     NotThen(String, String, String, String),
-    /// A key that we do not certify.
+    /// A key that this CA does not certify.
     Key(&'static str),
     /// A holder's name that does not fit into a certificate.
     Holder,
@@ -137,7 +138,7 @@ impl std::error::Error for PkiError {
     }
 }
 
-/// Names what was being done when OpenSSL failed.
+/// Names the operation in which OpenSSL failed.
 pub(crate) trait Doing<T> {
     /// `doing` completes "OpenSSL failed while ...".
     fn doing(self, doing: &'static str) -> Result<T, PkiError>;

@@ -1,5 +1,5 @@
-//! Reads the certificates, keys and CRLs that operators bring, in whatever form. Run by the commands. Decides nothing
-//! about trust.
+//! Reads the certificates, keys and CRLs that operators bring, in whatever form: in files that commands name, or as a
+//! browser sends them with the name of a file. Decides nothing about trust.
 
 use super::content::{self, Kind, Part};
 use super::{Doing, PkiError};
@@ -13,12 +13,12 @@ use zeroize::Zeroizing;
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, PkiError> {
     let octets = std::fs::read(path).map_err(|cause| PkiError::Read(path.to_path_buf(), cause))?;
-    Ok(content::plain(Zeroizing::new(octets)))
+    Ok(Zeroizing::new(octets))
 }
 
 /// The first line of a file, as a password.
 pub(crate) fn password(path: &Path) -> Result<Secret, PkiError> {
-    let octets = read(path)?;
+    let octets = content::plain(read(path)?);
     let line = octets.split(|octet| *octet == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match std::str::from_utf8(line) {
@@ -29,8 +29,17 @@ pub(crate) fn password(path: &Path) -> Result<Secret, PkiError> {
 
 /// All certificates of a file, in its order: PEM, DER, PKCS#7, or PKCS#12 with its password.
 pub(crate) fn certificates(path: &Path, password: Option<&Secret>) -> Result<Vec<X509>, PkiError> {
+    certificates_in(path, read(path)?, password)
+}
+
+/// The same of what a file of this name has in it.
+pub(crate) fn certificates_in(
+    path: &Path,
+    octets: Zeroizing<Vec<u8>>,
+    password: Option<&Secret>,
+) -> Result<Vec<X509>, PkiError> {
     const KIND: &str = "certificate";
-    let octets = read(path)?;
+    let octets = content::plain(octets);
     let (parts, mut found) = (content::parts(&octets), Vec::new());
     let refused = |cause| PkiError::Parse(path.to_path_buf(), KIND, cause);
     for part in &parts {
@@ -47,7 +56,7 @@ pub(crate) fn certificates(path: &Path, password: Option<&Secret>) -> Result<Vec
     if found.is_empty() { Err(other(path, KIND, &parts, &[Kind::Pkcs7, Kind::Pkcs12])) } else { Ok(found) }
 }
 
-/// What to say of a file in which nothing of the wanted kind is; `may_hold` could have held some.
+/// The error for a file that has no object of the wanted kind; objects of `may_hold` can contain one.
 fn other(path: &Path, wanted: &'static str, parts: &[Part<'_>], may_hold: &[Kind]) -> PkiError {
     match parts.first() {
         Some(part) if !may_hold.contains(&part.kind) => {
@@ -57,7 +66,7 @@ fn other(path: &Path, wanted: &'static str, parts: &[Part<'_>], may_hold: &[Kind
     }
 }
 
-/// Opens a PKCS#12 object: with the password, or else with none or an empty one. Other files may be those it is for.
+/// Opens a PKCS#12 object: with the password, or else with none or an empty one. The password may be for another file.
 fn pkcs12(path: &Path, part: &Part<'_>, password: Option<&Secret>) -> Result<ParsedPkcs12_2, PkiError> {
     let file = || path.to_path_buf();
     let archive = Pkcs12::from_der(part.octets).map_err(|cause| PkiError::Parse(file(), "PKCS#12", cause))?;
@@ -82,8 +91,17 @@ pub(crate) fn private_key(
     path: &Path,
     password: Option<&Secret>,
 ) -> Result<(PKey<Private>, Secret), PkiError> {
+    private_key_in(path, read(path)?, password)
+}
+
+/// The same of what a file of this name has in it.
+pub(crate) fn private_key_in(
+    path: &Path,
+    octets: Zeroizing<Vec<u8>>,
+    password: Option<&Secret>,
+) -> Result<(PKey<Private>, Secret), PkiError> {
     const KIND: &str = "private key";
-    let octets = read(path)?;
+    let octets = content::plain(octets);
     let parts = content::parts(&octets);
     let keys = [Kind::PrivateKey, Kind::EncryptedKey, Kind::Pkcs12];
     let Some(part) = parts.iter().find(|part| keys.contains(&part.kind)) else {
@@ -121,8 +139,13 @@ fn zeroize_on_drop(octets: Vec<u8>) -> Secret {
 
 /// All CRLs of a file: any number in PEM, one in DER, or those of a PKCS#7 object.
 pub(crate) fn crls(path: &Path) -> Result<Vec<X509Crl>, PkiError> {
+    crls_of(path, read(path)?)
+}
+
+/// The same of what a file of this name has in it.
+pub(crate) fn crls_of(path: &Path, octets: Zeroizing<Vec<u8>>) -> Result<Vec<X509Crl>, PkiError> {
     const KIND: &str = "CRL";
-    let octets = read(path)?;
+    let octets = content::plain(octets);
     let (parts, mut found) = (content::parts(&octets), Vec::new());
     let refused = |cause| PkiError::Parse(path.to_path_buf(), KIND, cause);
     for part in &parts {

@@ -1,5 +1,5 @@
-//! A request for a certificate (PKCS#10) with a new key, for what a CA is to certify for us towards partners: they see
-//! it as a server's and as a client's.
+//! A request for a certificate (PKCS#10) with a new key, with which a CA certifies us towards partners: they see the
+//! certificate as a server's and as a client's.
 
 use super::ca::{Issued, add_hosts, key_pem, new_key};
 use super::{Doing, PkiError};

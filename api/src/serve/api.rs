@@ -1,16 +1,17 @@
 //! The HTTP side of the API. It checks path, method, size, JSON, token and function name, in this order. A caller
-//! without the right token is logged with its address. `functions` answers the calls; `refusal` has the errors.
+//! without the right token is logged with its address. `functions` answers the calls; `call_refusal` has the errors.
 
 use super::app::App;
+use super::call_refusal::CallRefusal;
 use super::caller::Caller;
 use super::connection::Peer;
+use super::deadline::{CALL, LOOK, in_time};
 use super::guard::{Place, Verdict};
-use super::refusal::Refusal;
-use super::{functions, reports, source};
-use crate::causes::on_one_line;
+use super::{functions, health, reports, source};
+use crate::error_text::on_one_line;
 use crate::http::is_too_large;
 use crate::settings::{TOKEN, Values};
-use crate::store::{configuration, journal, old_tokens};
+use crate::store::{claims, configuration, journal, old_tokens};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderValue, Method, header};
@@ -27,17 +28,23 @@ use tokio::time;
 
 /// Largest body of a call, octets.
 const LARGEST: usize = 1 << 20;
-/// How long a body may take to arrive.
+/// The time in which a body must arrive.
 const BODY: Duration = Duration::from_secs(30);
 
 /// How long a caller waits for its answer when it has had too many refusals.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The API at `paths`, which have commas between, and nothing anywhere else. No answer may be kept by a cache: some
-/// hold keys.
+/// The API at `paths`, which are separated by commas; all other paths are unknown. No answer may be kept by a cache:
+/// some contain keys.
 pub(super) fn router(app: Arc<App>, paths: &str) -> Router {
+    // If the API was put at another path, the operator has its own monitoring.
+    let health = if paths.split(',').any(|path| health::PATHS.contains(&path)) {
+        Router::new()
+    } else {
+        health::router(Arc::clone(&app))
+    };
     let routes = paths.split(',').fold(Router::new(), |routes, path| routes.route(path, routing::any(call)));
-    routes.fallback(no_page).with_state(app)
+    routes.fallback(no_page).with_state(app).merge(health)
 }
 
 async fn call(
@@ -56,24 +63,24 @@ async fn no_page(
     State(app): State<Arc<App>>,
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
-) -> Refusal {
-    match settings(&app).await {
-        Ok(values) => stranger(&app, &values, caller(peer, &request, &values), Refusal::NoPage).await,
+) -> CallRefusal {
+    match in_time(LOOK, settings(&app)).await {
+        Ok(values) => stranger(&app, &values, caller(peer, &request, &values), CallRefusal::NoPage).await,
         Err(refusal) => refusal,
     }
 }
 
-async fn settings(app: &App) -> Result<Values, Refusal> {
-    Ok(configuration::values(&mut *app.db.connection().await?).await?)
+async fn settings(app: &App) -> Result<Values, CallRefusal> {
+    Ok(configuration::values(&mut *app.db.snapshot().await?).await?)
 }
 
-/// Whose request it is.
+/// The address from which a request comes.
 fn caller(peer: IpAddr, request: &Request, values: &Values) -> IpAddr {
     source::address(peer, request.headers(), &values.networks("api_trusted_proxies"))
 }
 
-async fn answer(app: &App, peer: IpAddr, place: &Place, request: Request) -> Result<Response, Refusal> {
-    let values = settings(app).await?;
+async fn answer(app: &App, peer: IpAddr, place: &Place, request: Request) -> Result<Response, CallRefusal> {
+    let values = in_time(LOOK, settings(app)).await?;
     let client = caller(peer, &request, &values);
     let mut members = match known_caller(app, client, request, &values).await {
         Ok(members) => members,
@@ -81,62 +88,77 @@ async fn answer(app: &App, peer: IpAddr, place: &Place, request: Request) -> Res
     };
     place.keep();
     if let Some(time) = members.remove("client_time").and_then(|time| time.as_i64()) {
-        reports::compare_clock(app, &values, client, Origin::Client, time).await?;
+        in_time(LOOK, compare_clock(app, &values, client, time)).await?;
     }
     let name = members.remove("client_name");
     let caller = Caller::new(client, name.as_ref().and_then(Value::as_str));
     let call = of_members(members)?;
-    journal::seen(&mut *app.db.connection().await?, caller.key()).await?;
+    in_time(LOOK, note_call(app, &caller)).await?;
     log::debug!("call function={} client={client}", call.name());
-    functions::answer(app, &caller, &values, call).await
+    match call {
+        // This function looks again and again, and each look has its own time limit.
+        Call::ProxyWait { .. } => functions::answer(app, &caller, &values, call).await,
+        call => in_time(CALL, functions::answer(app, &caller, &values, call)).await,
+    }
 }
 
-/// The members of a call that has the right token, without it.
+async fn note_call(app: &App, caller: &Caller) -> Result<(), CallRefusal> {
+    let mut batch = app.db.batch().await?;
+    journal::seen(&mut batch, caller.key()).await?;
+    Ok(batch.commit().await?)
+}
+
+async fn compare_clock(app: &App, values: &Values, client: IpAddr, time: i64) -> Result<(), CallRefusal> {
+    Ok(reports::compare_clock(app, values, client, Origin::Client, time).await?)
+}
+
+/// The members of a call without its token, if the token is right.
 async fn known_caller(
     app: &App,
     client: IpAddr,
     request: Request,
     values: &Values,
-) -> Result<Map<String, Value>, Refusal> {
+) -> Result<Map<String, Value>, CallRefusal> {
     if request.method() != Method::POST {
-        return Err(Refusal::Method);
+        return Err(CallRefusal::Method);
     }
     let (head, body) = request.into_parts();
     let announced =
         head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > LARGEST) {
-        return Err(Refusal::TooLarge);
+        return Err(CallRefusal::TooLarge);
     }
     let mut members: Map<String, Value> = serde_json::from_slice(&read(body).await?)
-        .map_err(|why| Refusal::BadRequest(format!("The body is no JSON object: {why}.")))?;
+        .map_err(|why| CallRefusal::BadRequest(format!("The body is no JSON object: {why}.")))?;
     let given = members.remove("token");
     let given = given.as_ref().and_then(Value::as_str).unwrap_or_default();
-    if is_token(given, values.text(TOKEN)) || is_old_token(app, client, given, values).await? {
+    if is_token(given, values.text(TOKEN)) || in_time(LOOK, is_old_token(app, client, given, values)).await? {
         Ok(members)
     } else {
-        Err(Refusal::BadToken)
+        Err(CallRefusal::BadToken)
     }
 }
 
-/// Whether `given` is an old token that still works. A client that comes with an old one is told in the system log.
-async fn is_old_token(app: &App, client: IpAddr, given: &str, values: &Values) -> Result<bool, Refusal> {
-    let until = old_tokens::valid_until(&mut *app.db.connection().await?, secret_half(given)).await?;
+/// Whether `given` is an old token that still works. If a client uses an old one, the system log says so.
+async fn is_old_token(app: &App, client: IpAddr, given: &str, values: &Values) -> Result<bool, CallRefusal> {
+    let until = old_tokens::valid_until(&mut *app.db.snapshot().await?, secret_half(given)).await?;
     let Some(until) = until else { return Ok(false) };
     let works = clock::now() < until;
     if app.is_new_old_token(client, works, until) {
-        reports::report_old_token(app, values, client, works, until).await?;
+        let report = reports::report_old_token(app, values, client, works, until);
+        claims::once(&app.db, &format!("old_token {client} {works} {until}"), report).await?;
     }
     Ok(works)
 }
 
-/// A token may carry the hash of the CA behind a dot; that half is for the client alone.
+/// A token may contain the hash of the CA after a dot; that half is only for the client.
 fn secret_half(token: &str) -> &str {
     token.split_once('.').map_or(token, |(secret, _)| secret)
 }
 
-/// Logs a call without the right token; the refusal to answer. One address is answered and logged so often only; then
-/// it has to wait for each answer.
-async fn stranger(app: &App, values: &Values, address: IpAddr, refusal: Refusal) -> Refusal {
+/// Logs a call without the right token; gives the refusal. Only a few calls of one address are answered and logged;
+/// after that it has to wait for each answer.
+async fn stranger(app: &App, values: &Values, address: IpAddr, refusal: CallRefusal) -> CallRefusal {
     let code = refusal.code();
     match app.guard.bad_call(address, Instant::now()) {
         Verdict::Log => {
@@ -147,57 +169,61 @@ async fn stranger(app: &App, values: &Values, address: IpAddr, refusal: Refusal)
             log::error!(
                 "call_refused address={address} code={code} further=\"counted until there was none for a minute\""
             );
-            if alert && let Err(fault) = reports::report_locked(app, values, address, code).await {
-                return fault.into();
+            if alert && let Err(fault) = in_time(LOOK, report_locked(app, values, address, code)).await {
+                return fault;
             }
         }
         Verdict::Quiet => {}
     }
     time::sleep(SLOW).await;
-    Refusal::TooMany
+    CallRefusal::TooMany
 }
 
-async fn read(body: Body) -> Result<Bytes, Refusal> {
+async fn report_locked(app: &App, values: &Values, address: IpAddr, code: &str) -> Result<(), CallRefusal> {
+    Ok(reports::report_locked(app, values, address, code).await?)
+}
+
+async fn read(body: Body) -> Result<Bytes, CallRefusal> {
     match time::timeout(BODY, to_bytes(body, LARGEST)).await {
-        Err(_) => Err(Refusal::Slow),
+        Err(_) => Err(CallRefusal::Slow),
         Ok(Ok(body)) => Ok(body),
         Ok(Err(cause)) => {
             if is_too_large(&cause) {
-                Err(Refusal::TooLarge)
+                Err(CallRefusal::TooLarge)
             } else {
                 let why = on_one_line(&cause);
-                Err(Refusal::BadRequest(format!("The body did not arrive whole: {why}.")))
+                Err(CallRefusal::BadRequest(format!("The body did not arrive whole: {why}.")))
             }
         }
     }
 }
 
-/// Whether `given` is the token, compared by hash in constant time.
+/// Whether `given` is the token; the hashes are compared in constant time.
 fn is_token(given: &str, expected: &str) -> bool {
     let [left, right] = [secret_half(given), expected].map(|text| openssl::sha::sha256(text.as_bytes()));
     !expected.is_empty() && openssl::memcmp::eq(&left, &right)
 }
 
-fn of_members(members: Map<String, Value>) -> Result<Call, Refusal> {
+fn of_members(members: Map<String, Value>) -> Result<Call, CallRefusal> {
     let name = match members.get("function") {
         Some(Value::String(name)) => name.clone(),
-        _ => return Err(Refusal::BadRequest("The member 'function' is missing.".into())),
+        _ => return Err(CallRefusal::BadRequest("The member 'function' is missing.".into())),
     };
     if !Call::NAMES.contains(&name.as_str()) {
         log::error!("unknown_function function={}", escape(&name));
-        return Err(Refusal::UnknownFunction);
+        return Err(CallRefusal::UnknownFunction);
     }
     serde_json::from_value(Value::Object(members))
-        .map_err(|why| Refusal::BadRequest(format!("{name} does not take that: {why}.")))
+        .map_err(|why| CallRefusal::BadRequest(format!("{name} does not take that: {why}.")))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, is_token, of_members};
+    use super::{CallRefusal, is_token, of_members};
     use common::rpc::Call;
     use serde_json::{Value, json};
 
-    fn of(value: Value) -> Result<Call, Refusal> {
+    fn of(value: Value) -> Result<Call, CallRefusal> {
         match value {
             Value::Object(members) => of_members(members),
             _ => unreachable!("the tests give objects"),
@@ -211,7 +237,7 @@ mod tests {
         for &name in Call::NAMES {
             let mut members = json!({
                 "function": name, "public_key": "", "proxy_id": format!("{}px", "0".repeat(64)), "events": [],
-                "url": "", "generation": 1, "seconds": 1,
+                "url": "", "generation": 1, "seconds": 1, "client": {}, "refusals": [], "number": 1, "done": true,
             });
             members.as_object_mut().unwrap().extend(log.as_object().unwrap().clone());
             assert_eq!(of(members).unwrap().name(), name);
@@ -220,9 +246,9 @@ mod tests {
 
     #[test]
     fn what_is_no_function_is_told_apart_from_what_is_wrong_in_one() {
-        assert!(matches!(of(json!({"function": "proxy_crash"})), Err(Refusal::UnknownFunction)));
-        assert!(matches!(of(json!({"function": 7})), Err(Refusal::BadRequest(_))));
-        assert!(matches!(of(json!({"function": "proxy_enrol"})), Err(Refusal::BadRequest(_))));
+        assert!(matches!(of(json!({"function": "proxy_crash"})), Err(CallRefusal::UnknownFunction)));
+        assert!(matches!(of(json!({"function": 7})), Err(CallRefusal::BadRequest(_))));
+        assert!(matches!(of(json!({"function": "proxy_enrol"})), Err(CallRefusal::BadRequest(_))));
     }
 
     #[test]
@@ -239,7 +265,7 @@ mod tests {
         for given in ["", ".", "ab", "abcd", "ABC", ".abc"] {
             assert!(!is_token(given, "abc"), "{given}");
         }
-        // A database without a token refuses every caller.
+        // If the database has no token, every caller is refused.
         assert!(!is_token("", "") && !is_token(".x", ""));
     }
 }

@@ -1,4 +1,4 @@
-//! Who calls with the right token: an address, and which of the clients behind it, as it names itself.
+//! The caller with the right token: an address, and the name by which a client distinguishes itself from others there.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// The client that calls from `address` and calls itself `name`; one without a name is all that is there.
+    /// The client that calls from `address` with the name `name`; without a name, all clients of the address are one.
     pub(super) fn new(address: IpAddr, name: Option<&str>) -> Self {
         let name: String =
             name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(LONGEST).collect();
@@ -20,7 +20,7 @@ impl Caller {
         Self { address, key }
     }
 
-    /// What it is called in the database: its address, a blank and its name.
+    /// Its name in the database: its address, a blank and its name.
     pub(super) fn key(&self) -> &str {
         &self.key
     }

@@ -1,6 +1,6 @@
-//! The clocks of the daemons, as their calls tell them, against this host's: certificates and CRLs are judged by the
-//! server's clock and dated by others'. A difference is told once, and again when it was well in between. Reads no
-//! clock.
+//! The clocks of the daemons, as their calls report them, compared with this host's clock: the server judges
+//! certificates and CRLs by its clock, and other hosts date them. A difference is reported once, and again if the clock
+//! was right in between. Does not read the clock.
 
 use crate::store::partners::word;
 use common::rpc::Origin;
@@ -8,19 +8,19 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-/// So far may a clock differ, seconds: a call may be some seconds on its way.
+/// The largest difference that is accepted, seconds: a call may need some seconds to arrive.
 const BORNE: i64 = 60;
-/// Clocks that are remembered as wrong; beyond that nothing new is told.
+/// Most clocks that are remembered as wrong; further ones are not reported.
 const MOST: usize = 1_000;
 
-/// The clocks that were wrong the last time.
+/// The clocks that were wrong at the last call.
 #[derive(Default)]
 pub(super) struct Clocks {
     wrong: Mutex<HashSet<(IpAddr, Origin)>>,
 }
 
 impl Clocks {
-    /// Whether this clock is wrong, and was not the last time.
+    /// Whether this clock is wrong, and was right at the last call.
     pub(super) fn is_news(&self, client: IpAddr, daemon: Origin, difference: i64) -> bool {
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         if (-BORNE..=BORNE).contains(&difference) {
@@ -31,7 +31,7 @@ impl Clocks {
     }
 }
 
-/// The words and the detail of an entry for a difference, seconds: of a client, or of the server that it is joined to.
+/// The words and the detail of an entry for a difference in seconds: of a client, or of the server that it has joined.
 pub(super) fn entry(client: IpAddr, daemon: Origin, difference: i64) -> (String, String) {
     let way = if difference > 0 { "ahead" } else { "behind" };
     let daemon = word(&daemon);

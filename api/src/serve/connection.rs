@@ -1,8 +1,7 @@
-//! One connection, in a task of its own: TLS handshake, then HTTP/1.1, each with a deadline. It closes a silent caller,
-//! and one whose time is over. Knows no function of the API.
+//! One connection, in a task of its own: TLS handshake, then HTTP/1.1, each with a deadline. It closes a silent
+//! connection, and one that is too old. Knows no function of the API.
 
-use super::app::App;
-use super::guard::Place;
+use super::guard::{Guard, Place};
 use axum::Router;
 use axum::extract::Extension;
 use common::net::normal;
@@ -19,24 +18,28 @@ use tokio::sync::watch;
 use tokio::time;
 use tokio_openssl::SslStream;
 
-/// TLS handshake.
+/// Deadline of the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Request line and headers; also how long a connection may idle between two requests.
+/// Deadline of request line and headers; also how long a connection may be idle between two requests.
 const HEADERS: Duration = Duration::from_secs(5);
-/// From accept on; a caller with more to ask connects again.
+/// Longest life of a connection; a caller that needs more time connects again.
 const LIFE: Duration = Duration::from_mins(2);
 
 /// The address of the TCP peer, for handlers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) IpAddr);
+pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// A connection just accepted, and what serving it takes.
+/// The address of this host to which the peer has connected.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Called(pub(crate) IpAddr);
+
+/// A connection that was just accepted, and everything that is needed to serve it.
 pub(super) struct Arrival {
     pub(super) stream: TcpStream,
     pub(super) peer: SocketAddr,
     pub(super) acceptor: SslAcceptor,
     pub(super) router: Router,
-    pub(super) app: Arc<App>,
+    pub(super) guard: Arc<Guard>,
     pub(super) stopped: watch::Receiver<bool>,
 }
 
@@ -44,8 +47,8 @@ impl Arrival {
     /// Serves it to its end.
     pub(super) async fn serve(self) {
         let peer = normal(self.peer.ip());
-        let app = Arc::clone(&self.app);
-        let Some(seat) = app.guard.admit(peer) else {
+        let guard = Arc::clone(&self.guard);
+        let Some(seat) = guard.admit(peer) else {
             log::debug!("too_many_connections address={peer}");
             return;
         };
@@ -63,6 +66,7 @@ impl Arrival {
     }
 
     async fn tls_and_http(mut self, peer: IpAddr, place: Arc<Place>) -> Result<(), String> {
+        let called = self.stream.local_addr().map_or(IpAddr::from([0; 4]), |address| normal(address.ip()));
         let ssl = Ssl::new(self.acceptor.context()).map_err(|cause| cause.to_string())?;
         let mut stream = SslStream::new(ssl, self.stream).map_err(|cause| cause.to_string())?;
         match time::timeout(HANDSHAKE, Pin::new(&mut stream).accept()).await {
@@ -70,7 +74,8 @@ impl Arrival {
             Ok(Err(cause)) => return Err(format!("TLS handshake: {cause}")),
             Ok(Ok(())) => {}
         }
-        let router = self.router.layer(Extension(Peer(peer))).layer(Extension(place));
+        let router =
+            self.router.layer(Extension(Peer(peer))).layer(Extension(Called(called))).layer(Extension(place));
         let service = TowerToHyperService::new(router);
         let http = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -93,6 +98,6 @@ impl Arrival {
 
 /// Waits until the service ends.
 async fn stopping(stopped: &mut watch::Receiver<bool>) {
-    // An error means that the service is gone: the same thing.
+    // An error means that the service has ended: the same case.
     let _ = stopped.wait_for(|&stopped| stopped).await;
 }

@@ -1,8 +1,9 @@
-//! CRL distribution URLs that servers report, and the CAs that sign the lists there, as partners' chains show them.
-//! They come from the DMZ, which may be hostile: what is kept of them is bounded, and nothing of it is trusted.
+//! CRL distribution URLs that servers report, and the CAs that have signed these lists, as partners' chains show them.
+//! The reports come from the DMZ, which may be hostile: their number and size are limited, and nothing of them is
+//! trusted.
 
 use super::app::App;
-use super::refusal::Refusal;
+use super::call_refusal::CallRefusal;
 use super::reports;
 use crate::settings::Values;
 use crate::store::crl_urls::{self, Noted};
@@ -13,11 +14,16 @@ use common::text::url::escaped;
 use openssl::x509::X509;
 use std::net::IpAddr;
 
-/// Takes a report. A URL that is not kept is answered like one that is: the daemon can do nothing about it.
-pub(super) async fn take(app: &App, client: IpAddr, values: &Values, found: &CrlUrl) -> Result<(), Refusal> {
+/// Takes a report. If the URL is not kept, the answer is the same: the daemon can do nothing about it.
+pub(super) async fn take(
+    app: &App,
+    client: IpAddr,
+    values: &Values,
+    found: &CrlUrl,
+) -> Result<(), CallRefusal> {
     let url = &escaped(&found.url);
     if !crl_urls::is_printable(url) {
-        return Err(Refusal::BadRequest(format!(
+        return Err(CallRefusal::BadRequest(format!(
             "A CRL distribution URL has a scheme and at most {MAX_CRL_URL} printable ASCII characters."
         )));
     }
@@ -43,9 +49,9 @@ pub(super) async fn take(app: &App, client: IpAddr, values: &Values, found: &Crl
     Ok(())
 }
 
-/// Keeps the CAs that a list's signature is checked with. What leads to no trusted certificate is passed over.
-async fn note_issuers(app: &App, client: IpAddr, url: &str, issuers: &[String]) -> Result<(), Refusal> {
-    let refused = |what: &str| Refusal::BadRequest(format!("The issuers of a CRL are {what}."));
+/// Keeps the CAs with which a list's signature is checked. Certificates that lead to no trusted one are ignored.
+async fn note_issuers(app: &App, client: IpAddr, url: &str, issuers: &[String]) -> Result<(), CallRefusal> {
+    let refused = |what: &str| CallRefusal::BadRequest(format!("The issuers of a CRL are {what}."));
     if issuers.iter().map(String::len).sum::<usize>() > MAX_ISSUERS {
         return Err(refused(&format!("at most {MAX_ISSUERS} octets")));
     }

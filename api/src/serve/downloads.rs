@@ -1,16 +1,16 @@
 //! The time slice worker: every few time slices it looks for CRLs that are due and downloads them, one round at a time,
-//! beside the calls of the daemons. It reports CRLs that run out without a newer one. Run by `serve`. Downloads nothing
+//! beside the calls of the daemons. It reports CRLs that expire without a newer one. Run by `serve`. Downloads nothing
 //! if the settings say so; `crl_fetch` checks each download.
 
 use super::app::App;
 use super::error::ServeError;
 use super::reports;
-use crate::causes::on_one_line;
 use crate::crl_fetch::{self, FetchError, Fetched, RoundError, Taken};
+use crate::error_text::on_one_line;
 use crate::settings::Values;
 use crate::store::crl_urls::Source;
 use crate::store::crls::{Kept, Stored};
-use crate::store::{certificates, crl_urls, crls, intermediates};
+use crate::store::{certificates, claims, crl_urls, crls, intermediates};
 use common::rpc::Level;
 use common::text::clock;
 use common::text::escape::escape;
@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// The worker; dropped, it gives up what it is doing.
+/// The worker; when it is dropped, it stops its downloads.
 #[derive(Default)]
 pub(super) struct Downloads {
     /// When the last round began.
@@ -31,7 +31,7 @@ pub(super) struct Downloads {
 }
 
 impl Downloads {
-    /// Begins a round if it is time and none is under way.
+    /// Begins a round if it is time and no round is running.
     pub(super) fn time_slice(&mut self, app: &Arc<App>, values: Values) {
         while self.round.try_join_next().is_some() {}
         let slices = values.number("proxy_crl_check_slices");
@@ -49,10 +49,10 @@ impl Downloads {
         });
     }
 
-    /// Reports to the system log which CRLs have expired and were not to be had anew: once each, and again when it was
-    /// well in between. Partners of their issuers are refused.
+    /// Reports to the system log which CRLs have expired and could not be renewed: once each, and again if there was a
+    /// valid one in between. Partners of their issuers are refused.
     pub(super) async fn report_expired(&mut self, app: &App, values: &Values) -> Result<(), ServeError> {
-        let mut connection = app.db.connection().await?;
+        let mut connection = app.db.snapshot().await?;
         let mut expired = crls::expired(&mut connection, clock::now()).await?;
         if !expired.is_empty() {
             let trusted = certificates::trusted(&mut connection).await?;
@@ -74,15 +74,19 @@ impl Downloads {
                 escape(crl.source.as_deref().unwrap_or_default()),
                 escape(cause)
             );
-            reports::report(app, values, Level::Error, "a CRL has expired and could not be renewed", &detail)
-                .await?;
-            self.reported.insert(crl.issuer_key);
+            // If there are several `serve`, one reports it. A newer CRL that expires is another case.
+            let claim = format!("crl_expired {} {}", crl.issuer_key, crl.next_update.unwrap_or_default());
+            let text = "a CRL has expired and could not be renewed";
+            let report = reports::report(app, values, Level::Error, text, &detail);
+            if claims::once(&app.db, &claim, report).await? {
+                self.reported.insert(crl.issuer_key);
+            }
         }
         Ok(())
     }
 }
 
-/// Why an expired CRL is still there; none while its next download is yet to come.
+/// Why an expired CRL is still there; none while its next download has not been tried.
 fn cause<'a>(crl: &Stored, source: Option<&'a Source>, automatic: bool) -> Option<&'a str> {
     let Some(source) = source else { return Some("an operator brought it: add a newer one") };
     if let Some(error) = &source.error {
@@ -97,7 +101,7 @@ fn cause<'a>(crl: &Stored, source: Option<&'a Source>, automatic: bool) -> Optio
 }
 
 async fn download(app: &App, values: &Values) -> Result<(), RoundError> {
-    let due = crl_urls::due(&mut *app.db.connection().await?).await?;
+    let due = crl_urls::due(&mut *app.db.snapshot().await?).await?;
     if due.is_empty() {
         return Ok(());
     }
@@ -114,8 +118,8 @@ async fn download(app: &App, values: &Values) -> Result<(), RoundError> {
     outcome
 }
 
-/// What the system log has to say of a CRL whose issuer is not trusted, when that is news. Partners have sent a CA's
-/// certificate on the way to a trusted one; only the operator can bring it here.
+/// The entry for the system log about a CRL whose issuer is not trusted, if this was not known yet. Partners have sent
+/// a CA's certificate in a chain to a trusted one; only the operator can add it here.
 fn untrusted_issuer(fetched: &Fetched) -> Option<String> {
     match &fetched.outcome {
         Err(why @ FetchError::UnknownIssuer(issuer)) if !fetched.is_old_news => Some(format!(
@@ -128,7 +132,7 @@ fn untrusted_issuer(fetched: &Fetched) -> Option<String> {
     }
 }
 
-/// Logs the outcome; the same failure once more at DEBUG.
+/// Logs the result; if the same failure comes again, at DEBUG.
 fn log_outcome(fetched: Fetched) {
     let url = escape(&fetched.url);
     match fetched.outcome {

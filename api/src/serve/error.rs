@@ -6,20 +6,23 @@ use crate::pki::PkiError;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Why the service does not start, or ends.
 #[derive(Debug)]
 pub(crate) enum ServeError {
-    /// The address cannot be listened on.
+    /// It cannot listen on this address.
     Bind(SocketAddr, io::Error),
     /// A system call.
     System(&'static str, io::Error),
     /// The database.
     Db(DbError),
-    /// A change that it makes by itself.
+    /// A change that the service makes by itself.
     Change(ChangeError),
     /// The certificates.
     Pki(PkiError),
+    /// The database has not answered in this time.
+    Late(Duration),
 }
 
 impl fmt::Display for ServeError {
@@ -32,6 +35,7 @@ impl fmt::Display for ServeError {
             Self::Db(error) => error.fmt(f),
             Self::Change(error) => error.fmt(f),
             Self::Pki(error) => error.fmt(f),
+            Self::Late(limit) => write!(f, "the database did not answer in {} seconds", limit.as_secs()),
         }
     }
 }
@@ -43,6 +47,7 @@ impl std::error::Error for ServeError {
             Self::Db(error) => error.source(),
             Self::Change(error) => error.source(),
             Self::Pki(error) => error.source(),
+            Self::Late(_) => None,
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The event script: the program or the URL that gets each system log entry. It has a bounded queue and runs a few
-//! events at a time, each with a time limit. The calls of the daemons never wait for it. Run by `serve`, and ends with
-//! it. Starts no shell and passes no environment on.
+//! The event script: the program or the URL that gets each system log entry. It has a limited queue and runs a few
+//! events at the same time, each with a time limit. The calls of the daemons never wait for it. Run by `serve`, and
+//! ends with it. Starts no shell and passes no environment on.
 
-use crate::causes::on_one_line;
+use crate::error_text::on_one_line;
 use crate::http::proxy::{NoProxy, Proxies};
 use crate::http::{Client, HttpError, Reach, form};
 use crate::settings::Values;
@@ -24,15 +24,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time;
 
-/// Events that run at a time.
+/// Events that run at the same time.
 const AT_A_TIME: usize = 4;
-/// How long a script that is to end may take for it, before it is killed.
+/// How long a script may take to end after SIGTERM, before it is killed.
 const GRACE: Duration = Duration::from_secs(3);
 /// Events that wait.
 const QUEUE: usize = 100;
 /// Longest value, characters.
 const LONGEST: usize = 1_024;
-/// Where a script's own commands are looked for.
+/// The PATH in which a script finds its commands.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// One event: name and value, in the order of a script's arguments.
@@ -43,13 +43,13 @@ type Fields = [(&'static str, String); 13];
 enum EventError {
     /// The script cannot be started: it is missing, or not executable.
     Start(io::Error),
-    /// It cannot be waited for.
+    /// The system cannot say how it ended.
     Wait(io::Error),
-    /// It ended like this.
+    /// It ended with this status.
     Status(ExitStatus),
-    /// Not done within this time; it was ended.
+    /// It was not done within this time, and was ended.
     Late(Duration),
-    /// Not done when the service ended; it was ended too.
+    /// It was not done when the service ended, and was ended, too.
     Stopped,
     /// Posting failed.
     Http(HttpError),
@@ -93,10 +93,10 @@ struct Event {
     proxies: Result<Proxies, NoProxy>,
 }
 
-/// The way to the event script.
+/// The sender to the event script.
 pub(super) struct Events {
     queue: mpsc::Sender<Event>,
-    /// The last event found the queue full.
+    /// The queue was full at the last event.
     full: AtomicBool,
     stop: watch::Sender<bool>,
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -111,12 +111,12 @@ impl Events {
         Self { queue, full: AtomicBool::new(false), stop, worker: Mutex::new(Some(worker)) }
     }
 
-    /// Ends what runs, gives up what waits. Takes little more than `GRACE`.
+    /// Ends the running events, drops the waiting ones. Takes little more than `GRACE`.
     pub(super) async fn stop(&self) {
         let _ = self.stop.send(true);
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(worker) = worker {
-            // One that panicked has nothing left to end: its tasks went with it.
+            // If the task panicked, nothing is left to end: its subtasks ended with it.
             let _ = worker.await;
         }
     }
@@ -156,9 +156,9 @@ async fn work(mut waiting: mpsc::Receiver<Event>, mut stopped: watch::Receiver<b
     while running.join_next().await.is_some() {}
 }
 
-/// Runs one event, and logs the outcome.
+/// Runs one event, and logs the result.
 async fn run_and_log(event: Event, stopped: watch::Receiver<bool>) {
-    // What stands in a URL's query may be a key.
+    // The query of a URL may contain a key.
     let target = escape(event.target.split('?').next().unwrap_or_default());
     match run(&event, stopped).await {
         Ok(()) => log::debug!("event_done target={target}"),
@@ -167,7 +167,7 @@ async fn run_and_log(event: Event, stopped: watch::Receiver<bool>) {
 }
 
 async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), EventError> {
-    // Waits no longer than this, whatever comes first.
+    // This is the longest wait, in any case.
     let over = async {
         tokio::select! {
             () = time::sleep(event.limit) => EventError::Late(event.limit),
@@ -189,7 +189,7 @@ async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), Ev
         ended = has_ended(&script) => ended.err().map(EventError::Wait),
         why = over => Some(why),
     };
-    // However it ended: what it left in the background would run on without a bound.
+    // However the script ended: processes that it left in the background would run on without a limit.
     let status = end(&mut script).await;
     match (why, status) {
         (Some(why), _) => Err(why),
@@ -199,8 +199,8 @@ async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), Ev
     }
 }
 
-/// Starts the script as the leader of a process group, so that it can be ended with all that it started. Its signal
-/// mask is ours, which `Server::start` emptied.
+/// Starts the script as the leader of a process group, so that it can be ended with all its processes. Its signal mask
+/// is ours, which `Server::start` has emptied.
 fn start(event: &Event) -> io::Result<Child> {
     Command::new(&event.target)
         .args(event.fields.iter().map(|(_, value)| value))
@@ -214,10 +214,10 @@ fn start(event: &Event) -> io::Result<Child> {
         .spawn()
 }
 
-/// Ends the script with all that it started: asks first, kills what is left. Gives how it ended.
+/// Ends the script with all its processes: first with SIGTERM, then with SIGKILL. Gives how it ended.
 async fn end(script: &mut Child) -> io::Result<ExitStatus> {
     if let Ok(group) = number(script) {
-        // It is waited for last of all: until then the number is its own.
+        // It is reaped last: until then its process ID cannot be used again.
         let _ = killpg(group, Signal::SIGTERM);
         let _ = time::timeout(GRACE, has_ended(script)).await;
         let _ = killpg(group, Signal::SIGKILL);
@@ -225,10 +225,10 @@ async fn end(script: &mut Child) -> io::Result<ExitStatus> {
     script.wait().await
 }
 
-/// Waits until the script has ended, and leaves it to be waited for.
+/// Waits until the script has ended, without reaping it.
 async fn has_ended(script: &Child) -> io::Result<()> {
     let leader = number(script)?;
-    // Listened to before the first look, so that no end goes by unseen.
+    // The signal is registered before the first check, so that no end is missed.
     let mut children = signal(SignalKind::child())?;
     while is_running(leader) {
         children.recv().await;
@@ -236,13 +236,13 @@ async fn has_ended(script: &Child) -> io::Result<()> {
     Ok(())
 }
 
-/// Its number, and that of its process group, as long as it was not waited for.
+/// Its process ID, which is also that of its process group, as long as it was not reaped.
 fn number(script: &Child) -> io::Result<Pid> {
     let number = script.id().and_then(|id| i32::try_from(id).ok());
     number.map(Pid::from_raw).ok_or_else(|| io::Error::other("it was waited for already"))
 }
 
-/// Whether a child runs; one that has ended stays to be waited for.
+/// Whether a child runs; a child that has ended is not reaped.
 fn is_running(child: Pid) -> bool {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     matches!(waitid(Id::Pid(child), flags), Ok(WaitStatus::StillAlive))
@@ -257,7 +257,7 @@ fn fields(entry: &SystemLog) -> Fields {
         ("pid", entry.pid.to_string()),
         ("address", entry.address.map(|address| address.to_string()).unwrap_or_default()),
         ("partner", plain(entry.partner.as_deref().unwrap_or_default())),
-        // Scripts count on the places of those above: more are added here, at the end.
+        // Scripts rely on the positions of the arguments above: new ones are added here, at the end.
         ("detail", no_option(&entry.detail)),
         ("reason", no_option(&entry.about.reason)),
         ("ssid", no_option(&entry.about.ssid)),
@@ -267,13 +267,13 @@ fn fields(entry: &SystemLog) -> Fields {
     ]
 }
 
-/// A value that a peer may have chosen, with a blank before it where it would pass for an option.
+/// A value that a peer may have chosen, with a blank before it if it looks like an option.
 fn no_option(value: &str) -> String {
     let value = plain(value);
     if value.starts_with('-') { format!(" {value}") } else { value }
 }
 
-/// A value from a daemon as an argument: of bounded length, on one line, without NUL.
+/// A value from a daemon as an argument: of limited length, on one line, without NUL.
 fn plain(value: &str) -> String {
     value.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -1,5 +1,5 @@
 //! Counts connections, and calls without the right token, for each address, and says which are too many. The tasks of
-//! the accept loop and `api` ask it. Holds only numbers, in bounded memory, and never refuses a caller with the token.
+//! the accept loop and `api` ask it. Holds only numbers, in limited memory, and never refuses a caller with the token.
 
 use common::quota::Quota;
 use std::collections::HashMap;
@@ -9,20 +9,20 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Connections of one address at a time. Beyond that the oldest gives way that has not shown the token.
+/// Most connections of one address. Beyond that, the oldest connection that has not shown the token is closed.
 const CONNECTIONS: usize = 64;
-/// Bad calls of one address within `WINDOW` that are answered and logged one by one. After more of them the address is
-/// locked until it has made none for `WINDOW`.
+/// Bad calls of one address within `WINDOW` that are answered and logged one by one. After more bad calls the address
+/// is locked until it has made none for `WINDOW`.
 const BAD_CALLS: u64 = 10;
 const WINDOW: Duration = Duration::from_mins(1);
-/// Locked addresses within `ALERTS_IN` that the operator is told of.
+/// Locked addresses within `ALERTS_IN` that are reported to the operator.
 const ALERTS: u64 = 20;
 const ALERTS_IN: Duration = Duration::from_hours(1);
-/// Addresses remembered; when there are more, the counting starts anew.
+/// Most addresses that are remembered; if there are more, the counting starts again.
 const ADDRESSES: usize = 10_000;
 
 /// The counters.
-pub(super) struct Guard {
+pub(crate) struct Guard {
     /// The oldest first.
     connections: Mutex<HashMap<IpAddr, Vec<Arc<Place>>>>,
     bad_calls: Mutex<HashMap<IpAddr, BadCalls>>,
@@ -52,62 +52,63 @@ impl BadCalls {
 
 /// The end of a lock: the address made no bad call for `WINDOW`, or the service ends.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Quiet {
-    pub(super) address: IpAddr,
+pub(crate) struct Quiet {
+    pub(crate) address: IpAddr,
     /// Bad calls in all.
-    pub(super) count: u64,
-    /// From the first to the last.
-    pub(super) lasted: Duration,
+    pub(crate) count: u64,
+    /// Time from the first to the last one.
+    pub(crate) lasted: Duration,
 }
 
-/// A connection that was admitted; given back when dropped.
-pub(super) struct Seat<'a> {
+/// The place of an admitted connection; it is free again when this is dropped.
+pub(crate) struct Seat<'a> {
     guard: &'a Guard,
     address: IpAddr,
     place: Arc<Place>,
 }
 
 impl Seat<'_> {
-    /// For the handlers of its calls.
-    pub(super) fn place(&self) -> Arc<Place> {
+    /// Its place, for the handlers of its calls.
+    pub(crate) fn place(&self) -> Arc<Place> {
         Arc::clone(&self.place)
     }
 
     /// Waits until another connection of its address needs its place.
-    pub(super) async fn is_needed(&self) {
+    pub(crate) async fn is_needed(&self) {
         self.place.needed.notified().await;
     }
 }
 
-/// What is known of a connection.
+/// The state of a connection.
 #[derive(Default)]
-pub(super) struct Place {
+pub(crate) struct Place {
     is_known: AtomicBool,
     needed: Notify,
 }
 
 impl Place {
-    /// Its caller has shown the token: it gives way to nobody.
-    pub(super) fn keep(&self) {
+    /// The caller has shown the token: this connection is not closed for another one.
+    pub(crate) fn keep(&self) {
         self.is_known.store(true, Ordering::Relaxed);
     }
 }
 
-/// What a call without the right token leads to.
+/// How a call without the right token is treated.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Answer what is wrong, and log it.
+pub(crate) enum Verdict {
+    /// Answer with the reason, and log it.
     Log,
-    /// The first beyond the bound: answer 429, and log that the rest will not be logged. Whether to alert the operator.
+    /// The first call beyond the limit: answer 429, and log that further ones will not be logged. Whether to alert the
+    /// operator.
     LogLast(bool),
     /// Answer 429.
     Quiet,
 }
 
 impl Guard {
-    /// Takes a seat for a connection from `address`. If it has too many, the oldest that has not shown the token gives
-    /// way; none if all have.
-    pub(super) fn admit(&self, address: IpAddr) -> Option<Seat<'_>> {
+    /// Takes a place for a connection from `address`. If the address has too many, the oldest one that has not shown
+    /// the token is closed; none if all have shown it.
+    pub(crate) fn admit(&self, address: IpAddr) -> Option<Seat<'_>> {
         let mut connections = self.connections.lock().ok()?;
         let places = connections.entry(address).or_default();
         if places.len() >= CONNECTIONS {
@@ -119,15 +120,15 @@ impl Guard {
         Some(Seat { guard: self, address, place })
     }
 
-    /// Counts a call without the right token from `address` (IPv6: from its /64, which is one customer's).
-    pub(super) fn bad_call(&self, address: IpAddr, now: Instant) -> Verdict {
+    /// Counts a call without the right token from `address` (IPv6: from its /64, which belongs to one customer).
+    pub(crate) fn bad_call(&self, address: IpAddr, now: Instant) -> Verdict {
         let address = network(address);
         let Ok(mut bad) = self.bad_calls.lock() else { return Verdict::Log };
         if bad.len() >= ADDRESSES && !bad.contains_key(&address) {
             bad.clear();
         }
         let calls = bad.entry(address).or_insert(BadCalls { first: now, last: now, count: 0 });
-        // One that was locked is left for `tidy`, which tells of its end.
+        // A locked address is left for `tidy`, which reports the end of the lock.
         if calls.count <= BAD_CALLS && calls.is_over(now) {
             (calls.first, calls.count) = (now, 0);
         }
@@ -139,18 +140,26 @@ impl Guard {
         }
     }
 
+    /// Whether calls of this address are not answered one by one any more.
+    pub(crate) fn is_locked(&self, address: IpAddr, now: Instant) -> bool {
+        let bad = self.bad_calls.lock();
+        bad.is_ok_and(|bad| {
+            bad.get(&network(address)).is_some_and(|calls| calls.count > BAD_CALLS && !calls.is_over(now))
+        })
+    }
+
     /// Callers with many addresses cannot fill the system log.
     fn may_alert(&self, now: Instant) -> bool {
         self.alerts.lock().is_ok_and(|mut alerts| alerts.take(1, now))
     }
 
-    /// Forgets what is over; gives the locks that have ended.
-    pub(super) fn tidy(&self, now: Instant) -> Vec<Quiet> {
+    /// Forgets expired entries; gives the locks that have ended.
+    pub(crate) fn tidy(&self, now: Instant) -> Vec<Quiet> {
         self.end(|calls| calls.is_over(now))
     }
 
     /// The same for all of them, when the service ends.
-    pub(super) fn end_all(&self) -> Vec<Quiet> {
+    pub(crate) fn end_all(&self) -> Vec<Quiet> {
         self.end(|_| true)
     }
 
@@ -241,8 +250,11 @@ mod tests {
         for _ in 0..BAD_CALLS {
             assert_eq!(guard.bad_call(ONE, now), Verdict::Log);
         }
+        assert!(!guard.is_locked(ONE, now));
         assert_eq!(guard.bad_call(ONE, now), Verdict::LogLast(true));
+        assert!(guard.is_locked(ONE, now) && !guard.is_locked(ONE, now + WINDOW));
         assert_eq!(guard.bad_call(ONE, now), Verdict::Quiet);
+        assert!(!guard.is_locked(OTHER, now));
         assert_eq!(guard.bad_call(OTHER, now), Verdict::Log);
         assert_eq!(guard.bad_call(OTHER, now + WINDOW), Verdict::Log);
     }

@@ -1,5 +1,5 @@
-//! Our next certificate towards partners takes the place of the present one when its time has come. Run by the time
-//! slice; each `serve` of several finds it done by another.
+//! Our next certificate towards partners replaces the present one when its time has come. Run by the time slice; if
+//! there are several `serve`, one does it and the others find it done.
 
 use super::app::App;
 use super::error::ServeError;
@@ -15,7 +15,7 @@ use common::text::escape::escape;
 /// Uses the next certificate if its time has come, and reports that.
 pub(super) async fn take_over(app: &App, values: &Values) -> Result<(), ServeError> {
     let is_due = |from: i64| from <= clock::now();
-    let staged = certificates::next(&mut *app.db.connection().await?).await?;
+    let staged = certificates::next(&mut *app.db.snapshot().await?).await?;
     if !staged.is_some_and(|(_, from)| is_due(from)) {
         return Ok(());
     }

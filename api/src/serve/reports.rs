@@ -1,4 +1,4 @@
-//! The way of an entry into the system log: past the ignore list, into the table and the API's log, and to the event
+//! An entry on its way into the system log: through the ignore list, into the table and the API's log, and to the event
 //! script. Run by `serve`, for reports of the daemons and for its own.
 
 use super::app::App;
@@ -17,30 +17,34 @@ use std::net::IpAddr;
 
 /// Takes an entry; `from` is the address of the client that sent it, or `api`.
 pub(super) async fn take(app: &App, values: &Values, from: &str, entry: SystemLog) -> Result<(), DbError> {
-    let mut connection = app.db.connection().await?;
     let fields = format!(
         "from={from} level={} text={} detail={}",
         word(&entry.level),
         escape(&entry.text),
         escape(&entry.detail)
     );
-    if let Some(ignore) = ignores::matching(&mut connection, &entry).await? {
+    let mut snapshot = app.db.snapshot().await?;
+    let ignore = ignores::matching(&mut snapshot, &entry).await?;
+    let is_repeated = ignore.is_none() && is_repeated(&mut snapshot, &entry).await?;
+    drop(snapshot);
+    if let Some(ignore) = ignore {
         log::info!("system_log_ignored ignore={} {fields}", ignore.id);
         return Ok(());
     }
-    if is_repeated(&mut connection, &entry).await? {
+    if is_repeated {
         log::info!("system_log_repeated session={} {fields}", escape(&entry.about.session));
         return Ok(());
     }
-    journal::add_entry(&mut connection, &entry).await?;
-    drop(connection);
+    let mut batch = app.db.batch().await?;
+    journal::add_entry(&mut batch, &entry).await?;
+    batch.commit().await?;
     log::info!("system_log {fields}");
     app.events.offer(values, &entry);
     Ok(())
 }
 
-/// Whether the other daemon has reported the end of the same session already, at this level or a graver one: of one
-/// event there is one entry. One that was less grave hides nothing.
+/// Whether the other daemon has already reported the end of the same session, with this level or a more severe one:
+/// there is one entry for one event. A report with a less severe level hides nothing.
 async fn is_repeated(connection: &mut AnyConnection, entry: &SystemLog) -> Result<bool, DbError> {
     let session = &entry.about.session;
     if session.is_empty() {
@@ -50,13 +54,17 @@ async fn is_repeated(connection: &mut AnyConnection, entry: &SystemLog) -> Resul
     Ok(reported.into_iter().any(|level| level <= entry.level))
 }
 
-/// Removes the texts whose time is over from the ignore list, and reports that.
+/// Removes expired texts from the ignore list, and reports that.
 pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), ServeError> {
-    if !ignores::is_any_over(&mut *app.db.connection().await?).await? {
+    if !ignores::is_any_over(&mut *app.db.snapshot().await?).await? {
         return Ok(());
     }
     let mut act = Act::begin_unseen(&app.db, Order::system("ignore remove")).await?;
+    // If several `serve` see it, only the first one finds it here.
     let gone = ignores::expire(&mut act).await?;
+    if gone.is_empty() {
+        return Ok(());
+    }
     act.commit().await?;
     for ignore in gone {
         let detail = format!(
@@ -71,14 +79,17 @@ pub(super) async fn expire_ignores(app: &App, values: &Values) -> Result<(), Ser
     Ok(())
 }
 
-/// Removes the bans whose time is over, and reports that.
+/// Removes expired bans, and reports that.
 pub(super) async fn expire_bans(app: &App, values: &Values) -> Result<(), ServeError> {
-    // Where nothing is over the generation stays as it is.
-    if !bans::is_any_over(&mut *app.db.connection().await?).await? {
+    // If no ban has expired, the generation does not change.
+    if !bans::is_any_over(&mut *app.db.snapshot().await?).await? {
         return Ok(());
     }
     let mut act = Act::begin(&app.db, Order::system("ban remove")).await?;
     let gone = bans::expire(&mut act).await?;
+    if gone.is_empty() {
+        return Ok(());
+    }
     act.commit().await?;
     for ban in gone {
         let detail = format!("ban_expired network={} description={}", ban.network, escape(&ban.description));
@@ -87,7 +98,7 @@ pub(super) async fn expire_bans(app: &App, values: &Values) -> Result<(), ServeE
     Ok(())
 }
 
-/// Compares the clock of a client, or of the server that it is joined to, with this host's.
+/// Compares the clock of a client, or of the server that it has joined, with this host's clock.
 pub(super) async fn compare_clock(
     app: &App,
     values: &Values,
@@ -103,7 +114,7 @@ pub(super) async fn compare_clock(
     report(app, values, Level::Warn, &text, &detail).await
 }
 
-/// Tells of an address that is locked, since it has called too often without the token.
+/// Reports an address that is locked because it has called too often without the token.
 pub(super) async fn report_locked(
     app: &App,
     values: &Values,
@@ -120,7 +131,7 @@ pub(super) async fn report_locked(
     take(app, values, "api", entry).await
 }
 
-/// Tells that a company's own https certificate ends soon: nobody renews it here.
+/// Reports that a company's own https certificate expires soon: this service does not renew it.
 pub(super) async fn report_https_expiry(app: &App, values: &Values, until: i64) -> Result<(), DbError> {
     let detail = format!(
         "https_certificate_expires valid_until={} cause=\"no client gets through afterwards: bring a new one with \
@@ -130,7 +141,7 @@ pub(super) async fn report_https_expiry(app: &App, values: &Values, until: i64) 
     report(app, values, Level::Warn, "the https certificate expires soon", &detail).await
 }
 
-/// Tells of a client that was not started again with the new token.
+/// Reports a client that was not restarted with the new token.
 pub(super) async fn report_old_token(
     app: &App,
     values: &Values,
@@ -151,7 +162,7 @@ pub(super) async fn report_old_token(
 }
 
 /// Reports something that this process has found itself.
-pub(super) async fn report(
+pub(crate) async fn report(
     app: &App,
     values: &Values,
     level: Level,

@@ -1,6 +1,5 @@
-//! The address of a caller: the TCP peer or, behind a web server that the settings trust, the address that this server
-//! names in X-Forwarded-For. The header of an untrusted caller does not count. Pure: headers and settings in, address
-//! out.
+//! The address of a caller: the TCP peer or, behind a web server that the settings trust, the address in its
+//! X-Forwarded-For. The header of an untrusted caller is ignored. Pure: headers and settings in, address out.
 
 use axum::http::HeaderMap;
 use common::net::{Network, normal};
@@ -8,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 
 const FORWARDED: &str = "x-forwarded-for";
 
-/// The address of the caller, in its normal spelling. Each trusted server appended the address it saw, so the list is
-/// read from its end, as far as it is trusted. What does not parse ends the reading.
-pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+/// The address of the caller, in its normal spelling. Each trusted server has appended the address that it saw, so the
+/// list is read from its end, as far as it is trusted. An address that cannot be parsed ends the reading.
+pub(crate) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut source = normal(peer);
     let named: Vec<&str> = headers
@@ -58,7 +57,7 @@ mod tests {
 
     #[test]
     fn the_list_is_read_from_its_end_as_far_as_it_is_trusted() {
-        // The first value is what the caller claimed about itself.
+        // The first value is the caller's own claim.
         assert_eq!(source("10.0.0.1", &["127.0.0.1, 203.0.113.5, 10.0.0.2"], "10.0.0.0/8"), "203.0.113.5");
         assert_eq!(source("10.0.0.1", &["127.0.0.1", "203.0.113.5"], "10.0.0.0/8"), "203.0.113.5");
         assert_eq!(source("10.0.0.1", &["203.0.113.5, nonsense"], "10.0.0.0/8"), "10.0.0.1");

@@ -1,6 +1,6 @@
 //! The https side of the service: the acceptor with the certificate of the database. It follows a change in the
 //! database, and renews the certificate a month before it expires, unless it is a company's own. Sends the chain.
-//! Clients show no certificate here: they have a token.
+//! Clients show no certificate: they have a token.
 
 use super::error::ServeError;
 use crate::change::{Act, Order};
@@ -14,27 +14,28 @@ use common::x509::times::unix_time_of;
 use openssl::pkey::PKey;
 use openssl::ssl::{SslAcceptor, SslMethod, SslOptions, SslVersion};
 use openssl::x509::X509;
+use tokio::sync::watch;
 
-/// Renewed when it has less than this left.
+/// It is renewed when it is valid for less than this time.
 const RENEW: i64 = 30 * DAY;
 
-/// The acceptor in force.
+/// The https side of new connections.
 pub(super) struct Tls {
-    acceptor: SslAcceptor,
+    in_force: watch::Sender<SslAcceptor>,
     /// The certificate shown, PEM.
     shown: String,
     /// Its end, seconds since 1970-01-01 UTC.
     until: i64,
     /// Our own CA has issued it, so that it can be renewed here.
     is_ours: bool,
-    /// The operator has heard that it ends soon.
+    /// The operator was told that it expires soon.
     is_told: bool,
-    /// Generation at which it was read.
+    /// The generation at which it was read.
     generation: u64,
 }
 
 impl Tls {
-    /// From the database; renewed first if it is time.
+    /// Reads the certificate from the database; renews it first if it is time.
     pub(super) async fn load(db: &Db) -> Result<Self, ServeError> {
         let mut snapshot = db.snapshot().await?;
         let generation = db::generation(&mut snapshot).await?;
@@ -51,14 +52,21 @@ impl Tls {
             return Box::pin(Self::renew(db, &certificate)).await;
         }
         let key = PKey::private_key_from_pem(https.key.expose().as_bytes()).doing("reading the https key")?;
-        // Our CA goes along: a client that pins it by its hash finds it in the chain.
+        // Our CA is sent, too: a client that pins it by its hash finds it in the chain.
         let issuers = if is_ours { vec![ca] } else { chain.collect() };
-        let acceptor = acceptor(&certificate, &key, issuers)?;
-        Ok(Self { acceptor, shown: https.certificate, until, is_ours, is_told: false, generation })
+        let in_force = watch::Sender::new(acceptor(&certificate, &key, issuers)?);
+        Ok(Self { in_force, shown: https.certificate, until, is_ours, is_told: false, generation })
     }
 
     async fn renew(db: &Db, old: &X509) -> Result<Self, ServeError> {
         let mut change = Act::begin(db, Order::system("cert https")).await?;
+        // Another `serve` on the same database may have been faster.
+        let found = certificates::need(&mut change, Usage::Https).await?;
+        let found = X509::from_pem(found.certificate.as_bytes()).doing("reading the https certificate")?;
+        if found != *old {
+            drop(change);
+            return Self::load(db).await;
+        }
         let ca = certificates::need(&mut change, Usage::Ca).await?;
         let issued = Ca::from_pem(&ca.certificate, &ca.key)?.https(&hosts_of(old), HTTPS_DAYS)?;
         certificates::put(&mut change, Usage::Https, &issued).await?;
@@ -67,31 +75,37 @@ impl Tls {
         Self::load(db).await
     }
 
-    /// Takes a changed certificate over.
+    /// Uses a changed certificate.
     pub(super) async fn refresh(&mut self, db: &Db, generation: u64) -> Result<(), ServeError> {
         if self.generation == generation && (!self.is_ours || self.until - clock::now() >= RENEW) {
             return Ok(());
         }
         let mut fresh = Self::load(db).await?;
+        let in_force = self.in_force.clone();
+        in_force.send_replace(fresh.in_force.borrow().clone());
         if fresh.shown == self.shown {
             fresh.is_told = self.is_told;
         } else {
             log::info!("https_certificate_changed valid_until={}", clock::rfc3339(fresh.until));
         }
-        *self = fresh;
+        *self = Self { in_force, ..fresh };
         Ok(())
     }
 
-    /// The end of a certificate that is not renewed here, when it is near; once.
-    pub(super) fn take_expiry(&mut self) -> Option<i64> {
+    /// The end of a certificate that is not renewed here, if it is near and was not reported.
+    pub(super) fn untold_expiry(&self) -> Option<i64> {
         let is_news = !self.is_ours && !self.is_told && self.until - clock::now() < RENEW;
-        self.is_told |= is_news;
         is_news.then_some(self.until)
     }
 
-    /// For one connection.
-    pub(super) fn acceptor(&self) -> SslAcceptor {
-        self.acceptor.clone()
+    /// Its end was reported: it is not reported again.
+    pub(super) fn expiry_is_told(&mut self) {
+        self.is_told = true;
+    }
+
+    /// The acceptor in force, for listeners.
+    pub(super) fn subscribe(&self) -> watch::Receiver<SslAcceptor> {
+        self.in_force.subscribe()
     }
 }
 
@@ -140,7 +154,7 @@ mod tests {
             assert!(tls.until > clock::now() + (HTTPS_DAYS - 1) * DAY);
             let renewed = X509::from_pem(tls.shown.as_bytes()).unwrap();
             assert_eq!(hosts_of(&renewed), hosts);
-            // With enough time left, nothing changes any more.
+            // There is enough time left, so nothing changes any more.
             let (shown, generation) = (tls.shown.clone(), tls.generation);
             tls.refresh(&db, generation).await.unwrap();
             assert_eq!(tls.shown, shown);

@@ -6,9 +6,9 @@ use crate::http::proxy::{FORM, Proxy};
 use common::net::Network;
 use common::text::host::is_host;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-/// What a setting's value may be.
+/// The allowed values of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A whole number; least, most.
@@ -19,16 +19,18 @@ pub(crate) enum Kind {
     Address,
     /// A host name or an IP address.
     Host,
-    /// Addresses and networks with commas between, or empty.
+    /// Addresses and networks, separated by commas, or empty.
     Networks,
-    /// Paths in a URL with commas between, at least one; each begins with `/`.
+    /// Paths in a URL, separated by commas, at least one; each begins with `/`.
     UrlPaths,
     /// An absolute path of a file, or empty.
     File,
     /// An HTTP proxy, or empty.
     Proxy,
-    /// Hosts, addresses and networks with commas between, or empty.
+    /// Hosts, addresses and networks, separated by commas, or empty.
     Hosts,
+    /// `https://HOST:PORT`, without a path.
+    HttpsUrl,
     /// A program or a URL that gets events, or empty.
     Event,
     /// A log level.
@@ -73,6 +75,9 @@ impl Kind {
                 let parts: Vec<&str> = text.split([',', ' ']).filter(|part| !part.is_empty()).collect();
                 parts.iter().all(|part| is_one(part)).then(|| parts.join(","))
             }
+            Self::HttpsUrl => {
+                is_https_url(text.trim_end_matches('/')).then(|| text.trim_end_matches('/').to_owned())
+            }
             Self::Event => (text.is_empty() || text.starts_with('/') || Target::parse(text).is_ok())
                 .then(|| text.to_owned()),
             Self::Level => text.parse::<log::Level>().ok().map(|level| level.to_string()),
@@ -89,17 +94,18 @@ impl fmt::Display for Kind {
             Self::Address => f.write_str("an IPv4 or IPv6 address, or nothing ('')"),
             Self::Host => f.write_str("a host name or an IP address"),
             Self::Networks => {
-                f.write_str("addresses or networks (10.0.0.0/8) with commas between, or nothing ('')")
+                f.write_str("addresses or networks (10.0.0.0/8), separated by commas, or nothing ('')")
             }
             Self::UrlPaths => f.write_str(
-                "paths with commas between; each begins with '/' and has only letters, digits and . _ - /",
+                "paths, separated by commas; each begins with '/' and has only letters, digits and . _ - /",
             ),
             Self::File => f.write_str("an absolute path, or nothing ('')"),
             Self::Proxy => write!(f, "{FORM}, or nothing ('')"),
             Self::Hosts => f.write_str(
-                "names (with all below them), addresses or networks (10.0.0.0/8) with commas between, '*' for all, or \
+                "names (with all below them), addresses or networks (10.0.0.0/8), separated by commas, '*' for all, or \
                  nothing ('')",
             ),
+            Self::HttpsUrl => f.write_str("an https URL without a path, as https://panel.example:8444"),
             Self::Event => {
                 f.write_str("an absolute path, an http or https URL without a user, or nothing ('')")
             }
@@ -123,6 +129,18 @@ pub(super) fn networks(text: &str) -> Option<Vec<Network>> {
     text.split([',', ' ']).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
 }
 
+fn is_https_url(text: &str) -> bool {
+    let Some(place) = text.strip_prefix("https://") else { return false };
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (place, None),
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_named =
+        bare.map_or_else(|| is_host(host) && !host.contains(':'), |bare| bare.parse::<Ipv6Addr>().is_ok());
+    is_named && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
 fn is_url_path(text: &str) -> bool {
     text.starts_with('/')
         && text.len() <= 200
@@ -131,7 +149,7 @@ fn is_url_path(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, is_host};
+    use super::{Kind, is_host, is_https_url};
 
     #[test]
     fn hosts_are_names_or_addresses() {
@@ -140,6 +158,25 @@ mod tests {
         }
         for bad in ["", ".", "a..b", "a b", "host:22", "192.0.2.256", "[::1]"] {
             assert!(!is_host(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_https_url_has_a_host_and_perhaps_a_port() {
+        for good in ["https://h", "https://h.example:8444", "https://[::1]:1", "https://[2001:db8::1]"] {
+            assert!(is_https_url(good), "{good}");
+        }
+        for bad in [
+            "",
+            "http://h",
+            "https://",
+            "https://h/p",
+            "https://h:0",
+            "https://u@h",
+            "https://::1",
+            "https://[h]",
+        ] {
+            assert!(!is_https_url(bad), "{bad}");
         }
     }
 

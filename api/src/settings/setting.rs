@@ -13,13 +13,13 @@ pub(crate) struct Setting {
     pub(crate) name: &'static str,
     /// Value without a row.
     pub(crate) default: Cow<'static, str>,
-    /// What it may be.
+    /// Its allowed values.
     pub(crate) kind: Kind,
     /// One line for people.
     pub(crate) help: &'static str,
 }
 
-/// Why a value is not taken.
+/// Why a value is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SettingError {
     /// No such setting.
@@ -30,10 +30,10 @@ pub(crate) enum SettingError {
         name: &'static str,
         /// The value refused.
         value: String,
-        /// What it may be.
+        /// The allowed values.
         allowed: String,
     },
-    /// Has a command of its own.
+    /// The setting has a command of its own.
     Elsewhere(&'static str, &'static str),
     /// Two settings contradict each other.
     Order(&'static str, &'static str),
@@ -59,7 +59,7 @@ impl fmt::Display for SettingError {
 impl std::error::Error for SettingError {}
 
 impl Setting {
-    /// `value` in its one spelling, if this setting takes it.
+    /// `value` in its normal spelling, if this setting takes it.
     pub(crate) fn check(&self, value: &str) -> Result<String, SettingError> {
         let text = value.trim();
         if let Kind::Secret(command) = self.kind {
@@ -77,8 +77,8 @@ impl Setting {
         if self.kind == Kind::Proxy { without_password(value) } else { value.to_owned() }
     }
 
-    /// The file that `value` names as `@FILE`: a proxy's URL may stand in its first line, so that no password is among
-    /// the arguments of a process.
+    /// The file that `value` names as `@FILE`: its first line may have a proxy's URL, so that no password is an
+    /// argument of a process.
     pub(crate) fn file(&self, value: &str) -> Option<PathBuf> {
         value.strip_prefix('@').filter(|_| self.kind == Kind::Proxy).map(PathBuf::from)
     }

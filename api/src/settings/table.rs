@@ -16,7 +16,7 @@ const PORT: Kind = Kind::Number(1, 65_535);
 /// All of them, in the order of `config list`.
 pub(crate) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
     let limits = LIMITS.iter().map(of_limit);
-    daemons().chain(limits).chain(backend()).collect()
+    daemons().chain(limits).chain(backend()).chain(panel()).collect()
 });
 
 /// The setting called `name`.
@@ -37,7 +37,7 @@ fn setting(name: &'static str, default: &'static str, kind: Kind, help: &'static
     Setting { name, default: Cow::Borrowed(default), kind, help }
 }
 
-/// What the daemons are given, except their limits.
+/// The settings of the daemons, except their limits.
 fn daemons() -> impl Iterator<Item = Setting> {
     [
         setting("tcp_port", "3305", PORT, "Port of the station's receive daemon."),
@@ -59,7 +59,7 @@ fn daemons() -> impl Iterator<Item = Setting> {
             "tls_ignore_crl_unavailability",
             "no",
             Kind::YesNo,
-            "Accept a certificate whose issuer has no usable CRL here.",
+            "Accept a certificate if the server has no usable CRL of its issuer.",
         ),
         setting(
             "tls_legacy_suites",
@@ -78,11 +78,18 @@ fn daemons() -> impl Iterator<Item = Setting> {
             "proxy_penalty_exempt",
             "127.0.0.0/8",
             Kind::Networks,
-            "Networks whose addresses get no penalties for connections that go wrong, and have as many unverified ones \
-             as they like: a load balancer, a scanner of your own.",
+            "Networks whose addresses get no penalties for connections that fail, and may have any number of \
+             unverified connections: a load balancer, a scanner of your own.",
         ),
         setting("proxy_station_host", "localhost", Kind::Host, "Host of the station's receive daemon."),
         setting(TOKEN, "", Kind::Secret("os4xapi token"), "Security token of the clients."),
+        setting(
+            "proxy_sandbox",
+            "yes",
+            Kind::YesNo,
+            "Session processes of both daemons are in a sandbox, as far as the kernel has one; set 'no' only while \
+             sessions end with the reason sandbox, until the cause is removed.",
+        ),
         setting(
             "proxy_max_config_age",
             "86400",
@@ -99,7 +106,7 @@ fn daemons() -> impl Iterator<Item = Setting> {
     .into_iter()
 }
 
-/// What the backend works with itself.
+/// The settings of the backend itself.
 fn backend() -> impl Iterator<Item = Setting> {
     [
         setting(
@@ -162,13 +169,13 @@ fn backend() -> impl Iterator<Item = Setting> {
             "api_path",
             "/os4xapi/index.php,/os4x/os4xapi/index.php",
             Kind::UrlPaths,
-            "Paths of the API's URL, with commas between (from the next start of serve on).",
+            "Paths of the API's URL, separated by commas (in force at the next start of serve).",
         ),
         setting(
             "api_trusted_proxies",
             "",
             Kind::Networks,
-            "Web servers whose X-Forwarded-For is used: addresses and networks, with commas between.",
+            "Web servers whose X-Forwarded-For is used: addresses and networks, separated by commas.",
         ),
         setting(
             "api_log_file",
@@ -186,7 +193,39 @@ fn backend() -> impl Iterator<Item = Setting> {
             "api_keep_days",
             "90",
             Kind::Number(1, 3_650),
-            "Days for which entries of the system log and the session list are kept.",
+            "Days for which entries of the system log, the session list and refusals are kept.",
+        ),
+    ]
+    .into_iter()
+}
+
+/// The settings of the panel.
+fn panel() -> impl Iterator<Item = Setting> {
+    [
+        setting(
+            "panel_url",
+            "https://127.0.0.1:8444",
+            Kind::HttpsUrl,
+            "URL at which browsers reach the panel: links to the panel begin with it, and the panel answers requests \
+             for its host.",
+        ),
+        setting(
+            "panel_networks",
+            "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7,fe80::/10",
+            Kind::Networks,
+            "Networks from which browsers may reach the panel; this host always may.",
+        ),
+        setting(
+            "panel_idle_minutes",
+            "30",
+            Kind::Number(1, 1_440),
+            "Minutes without a page after which a session of the panel is over.",
+        ),
+        setting(
+            "panel_session_hours",
+            "12",
+            Kind::Number(1, 168),
+            "Hours after which a session of the panel is over in any case.",
         ),
     ]
     .into_iter()
@@ -209,8 +248,9 @@ mod tests {
         for setting in SETTINGS.iter() {
             assert!(seen.insert(setting.name), "{}", setting.name);
             // The three that every program calls so have no prefix.
-            let is_prefixed =
-                ["tcp_", "tls_", "proxy_", "api_"].iter().any(|prefix| setting.name.starts_with(prefix));
+            let is_prefixed = ["tcp_", "tls_", "proxy_", "api_", "panel_"]
+                .iter()
+                .any(|prefix| setting.name.starts_with(prefix));
             assert!(is_prefixed || setting.name.ends_with("_proxy"), "{}", setting.name);
         }
     }

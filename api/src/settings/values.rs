@@ -13,12 +13,12 @@ use std::net::IpAddr;
 pub(crate) struct Values(BTreeMap<String, String>);
 
 impl Values {
-    /// From the rows of `os4x_configuration`.
+    /// Reads the rows of `os4x_configuration`.
     pub(crate) fn new(rows: BTreeMap<String, String>) -> Self {
         Self(rows)
     }
 
-    /// The value of `name`: its row, or the default. Rows that hold what `config set` would refuse count as absent.
+    /// The value of `name`: its row, or the default. A row that `config set` would refuse counts as absent.
     pub(crate) fn text(&self, name: &str) -> &str {
         let Ok(setting) = find(name) else { return "" };
         match self.0.get(name) {
@@ -27,12 +27,12 @@ impl Values {
         }
     }
 
-    /// A number; 0 for what is none.
+    /// A number; 0 if the value is not a number.
     pub(crate) fn number(&self, name: &str) -> u32 {
         self.text(name).parse().unwrap_or_default()
     }
 
-    /// A port; 0 for what is none.
+    /// A port; 0 if the value is not a port.
     pub(crate) fn port(&self, name: &str) -> u16 {
         self.text(name).parse().unwrap_or_default()
     }

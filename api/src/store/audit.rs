@@ -1,8 +1,8 @@
 //! The audit: one row for each act that changed something, in a chain. Each row has the SHA-256 of itself and of the
-//! row before it, and a table of one row has the newest: what is edited, removed or put in between later is found. Rows
-//! are only appended. Knows no meaning of what it keeps.
+//! previous row, and a table of one row has the newest hash: so rows that are edited, removed or inserted later are
+//! found. Rows are only appended. Does not interpret their contents.
 
-use crate::db::{Change, DbError};
+use crate::db::{self, Change, Conditions, DbError};
 use common::text::hex;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -13,52 +13,52 @@ const COLUMNS: &str = "number, time, actor, role, way, address, act, object, old
 /// Rows that are read at a time when the chain is checked.
 const PAGE: i64 = 200;
 
-/// What is written down of an act.
+/// The entry for an act.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     /// Seconds since 1970-01-01 UTC.
     pub(crate) time: i64,
-    /// Who did it.
+    /// Who has done it.
     pub(crate) actor: String,
-    /// As what.
+    /// The role of that person.
     pub(crate) role: String,
-    /// How it came in.
+    /// The way it came.
     pub(crate) way: String,
-    /// From where; none: from this host, as far as is known.
+    /// The address of that person; none: this host, or not known.
     pub(crate) address: Option<String>,
-    /// What was done.
+    /// The name of the act.
     pub(crate) act: String,
-    /// To what.
+    /// Its objects.
     pub(crate) object: String,
-    /// The objects as they were, in JSON; one that was not there is null.
+    /// The old values of the objects, in JSON; null if there was none.
     pub(crate) old: String,
-    /// The objects as they are.
+    /// The new values of the objects.
     pub(crate) new: String,
     /// The generation of the configuration that it made.
     pub(crate) generation: i64,
 }
 
-/// An entry in its place in the chain.
+/// An entry at its place in the chain.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorded {
     /// Counted from 1.
     pub(crate) number: i64,
-    /// What it says.
+    /// Its contents.
     pub(crate) entry: Entry,
-    /// The hash of the row before it; empty for the first.
+    /// The hash of the previous row; empty for the first.
     pub(crate) previous: String,
-    /// Its own.
+    /// Its own hash.
     pub(crate) hash: String,
 }
 
-/// Where the chain is broken.
+/// The place where the chain is broken.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
     /// A row was edited.
     Edited(i64),
-    /// A row is missing before this one, or was put in between.
+    /// A row before this one is missing, or was inserted.
     Order(i64),
-    /// The newest rows are missing; the last one that is there, and the last one that there was.
+    /// The newest rows are missing; the last one in the table, and the last one that was written.
     End(i64, i64),
 }
 
@@ -82,27 +82,29 @@ impl fmt::Display for Broken {
 /// The end of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// The number of the newest row; 0 where there is none.
+    /// The number of the newest row; 0 if there is none.
     pub(crate) number: i64,
     /// Its hash.
     pub(crate) hash: String,
 }
 
-/// Which rows are asked for.
+/// A selection of rows.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
-    /// What its actor contains, whatever the case.
+    /// Text in the actor, in upper or lower case.
     pub(crate) actor: String,
-    /// What its act contains.
+    /// Text in the act.
     pub(crate) act: String,
-    /// What its object contains.
+    /// Text in the objects.
     pub(crate) object: String,
-    /// Not older than that.
-    pub(crate) since: i64,
+    /// Not older than this time.
+    pub(crate) since: Option<i64>,
+    /// Before the row of this number.
+    pub(crate) before: Option<i64>,
 }
 
 impl Entry {
-    /// One text for all that the entry says, and for its place.
+    /// One text with everything that the entry says, and its place.
     fn hash(&self, number: i64, previous: &str) -> Result<String, DbError> {
         let Self { time, actor, role, way, address, act, object, old, new, generation } = self;
         let values = (previous, number, time, actor, role, way, address, act, object, old, new, generation);
@@ -132,16 +134,16 @@ impl Recorded {
 
 /// The end of the chain.
 pub(crate) async fn head(connection: &mut AnyConnection) -> Result<Head, DbError> {
-    let row = sqlx::query("SELECT number, hash FROM os4x_audit_head").fetch_one(connection).await?;
+    let row = db::query("SELECT number, hash FROM os4x_audit_head").fetch_one(connection).await?;
     Ok(Head { number: row.try_get(0)?, hash: row.try_get(1)? })
 }
 
-/// Appends `entry`; gives its number. A change is one at a time, so that nobody else appends meanwhile.
+/// Appends `entry`; gives its number. There is only one change at a time, so nobody else appends meanwhile.
 pub(crate) async fn append(change: &mut Change, entry: &Entry) -> Result<i64, DbError> {
     let Head { number, hash: previous } = head(change).await?;
     let number = number + 1;
     let hash = entry.hash(number, &previous)?;
-    sqlx::query(AssertSqlSafe(format!(
+    db::query(AssertSqlSafe(format!(
         "INSERT INTO os4x_audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
     )))
     .bind(number)
@@ -159,7 +161,7 @@ pub(crate) async fn append(change: &mut Change, entry: &Entry) -> Result<i64, Db
     .bind(hash.as_str())
     .execute(&mut **change)
     .await?;
-    let head = sqlx::query("UPDATE os4x_audit_head SET number = $1, hash = $2").bind(number).bind(hash);
+    let head = db::query("UPDATE os4x_audit_head SET number = $1, hash = $2").bind(number).bind(hash);
     head.execute(&mut **change).await?;
     Ok(number)
 }
@@ -167,49 +169,46 @@ pub(crate) async fn append(change: &mut Change, entry: &Entry) -> Result<i64, Db
 /// The row of this number.
 pub(crate) async fn get(connection: &mut AnyConnection, number: i64) -> Result<Option<Recorded>, DbError> {
     let query = AssertSqlSafe(format!("SELECT {COLUMNS} FROM os4x_audit WHERE number = $1"));
-    let row = sqlx::query(query).bind(number).fetch_optional(connection).await?;
+    let row = db::query(query).bind(number).fetch_optional(connection).await?;
     row.as_ref().map(Recorded::of).transpose()
 }
 
-/// The newest `limit` rows that `filter` lets through, oldest first.
+/// When the newest act was, seconds since 1970-01-01 UTC; 0: there was none.
+pub(crate) async fn newest(connection: &mut AnyConnection) -> Result<i64, DbError> {
+    let newest = db::query("SELECT COALESCE(MAX(time), 0) FROM os4x_audit").fetch_one(connection).await?;
+    Ok(newest.try_get(0)?)
+}
+
+/// The newest `limit` rows that match `filter`, oldest first.
 pub(crate) async fn list(
     connection: &mut AnyConnection,
     filter: &Filter,
     limit: u32,
 ) -> Result<Vec<Recorded>, DbError> {
-    let query = AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM os4x_audit WHERE LOWER(actor) LIKE $1 ESCAPE '@' AND LOWER(act) LIKE $2 ESCAPE '@' \
-         AND LOWER(object) LIKE $3 ESCAPE '@' AND time >= $4 ORDER BY number DESC LIMIT $5"
-    ));
-    let rows = sqlx::query(query)
-        .bind(containing(&filter.actor))
-        .bind(containing(&filter.act))
-        .bind(containing(&filter.object))
-        .bind(filter.since)
-        .bind(i64::from(limit))
-        .fetch_all(connection)
-        .await?;
+    let mut all = Conditions::default();
+    all.containing_if("LOWER(actor) LIKE ? ESCAPE '@'", &filter.actor);
+    all.containing_if("LOWER(act) LIKE ? ESCAPE '@'", &filter.act);
+    all.containing_if("LOWER(object) LIKE ? ESCAPE '@'", &filter.object);
+    all.number_if("time >= ?", filter.since);
+    all.number_if("number < ?", filter.before);
+    let select = format!("SELECT {COLUMNS} FROM os4x_audit");
+    let rows = all.statement(&select, "number DESC", limit).fetch_all(connection).await?;
     rows.iter().rev().map(Recorded::of).collect()
 }
 
-/// At most `limit` rows behind the one of this number, oldest first.
+/// At most `limit` rows after the one of this number, oldest first.
 pub(crate) async fn after(
     connection: &mut AnyConnection,
     number: i64,
     limit: i64,
 ) -> Result<Vec<Recorded>, DbError> {
     let query = format!("SELECT {COLUMNS} FROM os4x_audit WHERE number > $1 ORDER BY number LIMIT $2");
-    let rows = sqlx::query(AssertSqlSafe(query)).bind(number).bind(limit).fetch_all(connection).await?;
+    let rows = db::query(AssertSqlSafe(query)).bind(number).bind(limit).fetch_all(connection).await?;
     rows.iter().map(Recorded::of).collect()
 }
 
-/// A pattern of LIKE for texts that contain `text`.
-fn containing(text: &str) -> String {
-    let text = text.to_lowercase().replace('@', "@@").replace('%', "@%").replace('_', "@_");
-    format!("%{text}%")
-}
-
-/// Follows the whole chain; gives its end, or where it is broken first. The connection shows one state meanwhile.
+/// Checks the whole chain; gives its end, or the first place where it is broken. Meanwhile the connection must show one
+/// state.
 pub(crate) async fn verify(connection: &mut AnyConnection) -> Result<Result<Head, Broken>, DbError> {
     let end = head(connection).await?;
     let mut last = Head { number: 0, hash: String::new() };

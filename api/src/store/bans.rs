@@ -1,7 +1,7 @@
-//! The bans: networks that the server refuses before anything is done for them, and until when. They travel with the
-//! configuration, so a change of them counts its generation up.
+//! The bans: networks that the server refuses before it does any work for them, and until when. They are part of the
+//! configuration, so a change of them increases its generation.
 
-use crate::db::{Change, DbError};
+use crate::db::{self, Change, DbError};
 use common::config;
 use common::text::clock;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub(crate) struct Ban {
     pub(crate) network: String,
     /// Its last second, since 1970-01-01 UTC; none: it has no end.
     pub(crate) until: Option<i64>,
-    /// Why it is there.
+    /// The reason for it.
     pub(crate) description: String,
     /// When it was added, seconds since 1970-01-01 UTC.
     pub(crate) created: i64,
@@ -41,9 +41,9 @@ impl From<Ban> for config::Ban {
     }
 }
 
-/// All bans, the ones that are over and still there included.
+/// All bans, also expired ones that were not removed yet.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Ban>, DbError> {
-    sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM os4x_bans ORDER BY network")))
+    db::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM os4x_bans ORDER BY network")))
         .fetch_all(connection)
         .await?
         .iter()
@@ -51,9 +51,9 @@ pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Ban>, DbEr
         .collect()
 }
 
-/// Adds `ban`, or takes the place of the one of its network, which keeps its beginning.
+/// Adds `ban`, or replaces the ban of the same network, which keeps its beginning.
 pub(crate) async fn put(change: &mut Change, ban: &Ban) -> Result<(), DbError> {
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_bans (network, until, description, created) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (network) DO UPDATE SET until = excluded.until, description = excluded.description",
     )
@@ -69,20 +69,20 @@ pub(crate) async fn put(change: &mut Change, ban: &Ban) -> Result<(), DbError> {
 /// Removes the ban of a network; false if there is none.
 pub(crate) async fn remove(change: &mut Change, network: &str) -> Result<bool, DbError> {
     let done =
-        sqlx::query("DELETE FROM os4x_bans WHERE network = $1").bind(network).execute(&mut **change).await?;
+        db::query("DELETE FROM os4x_bans WHERE network = $1").bind(network).execute(&mut **change).await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// Whether the time of a ban is over.
+/// Whether a ban has expired.
 pub(crate) async fn is_any_over(connection: &mut AnyConnection) -> Result<bool, DbError> {
-    let over = sqlx::query("SELECT network FROM os4x_bans WHERE until < $1 LIMIT 1").bind(clock::now());
+    let over = db::query("SELECT network FROM os4x_bans WHERE until < $1 LIMIT 1").bind(clock::now());
     Ok(over.fetch_optional(connection).await?.is_some())
 }
 
-/// Removes the bans whose time is over; gives them.
+/// Removes the expired bans; gives them.
 pub(crate) async fn expire(change: &mut Change) -> Result<Vec<Ban>, DbError> {
     let rows =
-        sqlx::query(AssertSqlSafe(format!("DELETE FROM os4x_bans WHERE until < $1 RETURNING {COLUMNS}")))
+        db::query(AssertSqlSafe(format!("DELETE FROM os4x_bans WHERE until < $1 RETURNING {COLUMNS}")))
             .bind(clock::now())
             .fetch_all(&mut **change)
             .await?;

@@ -1,23 +1,23 @@
 //! Certificates: the CA, the https certificate, the one towards partners (each with its key), and the trusted ones. The
 //! only place that reads or writes private keys; they leave it as `Secret`.
 
-use crate::db::{Change, DbError};
+use crate::db::{self, Change, DbError};
 use crate::pki::ca::Issued;
 use common::config::{NamedPem, Trusted};
 use common::secret::Secret;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-/// What a certificate with a key is for. One row each.
+/// The purpose of a certificate with a key. One row each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Usage {
     /// The backend's own CA.
     Ca,
     /// The backend's https.
     Https,
-    /// Ours towards partners: a chain, leaf first.
+    /// Our certificate towards partners: a chain, leaf first.
     Own,
-    /// The next one of ours, which has its time of use.
+    /// Our next certificate, which has the time from which it is used.
     Next,
     /// A request for one, which waits for its certificate.
     Request,
@@ -48,7 +48,7 @@ const TRUSTED: &str = "trusted";
 
 /// The certificate for `usage` and its key.
 pub(crate) async fn get(connection: &mut AnyConnection, usage: Usage) -> Result<Option<Issued>, DbError> {
-    let row = sqlx::query("SELECT pem, private_key FROM os4x_certificates WHERE usage = $1")
+    let row = db::query("SELECT pem, private_key FROM os4x_certificates WHERE usage = $1")
         .bind(usage.word())
         .fetch_optional(connection)
         .await?;
@@ -64,10 +64,10 @@ pub(crate) async fn need(connection: &mut AnyConnection, usage: Usage) -> Result
     found.ok_or_else(|| DbError::Corrupt(format!("state without the certificate '{}'", usage.word())))
 }
 
-/// Puts a certificate and its key in place for `usage`.
+/// Stores a certificate and its key for `usage`.
 pub(crate) async fn put(change: &mut Change, usage: Usage, issued: &Issued) -> Result<(), DbError> {
     remove(change, usage).await?;
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_certificates (usage, name, fingerprint, pem, private_key) VALUES ($1, \
         $1, $1, $2, $3)",
     )
@@ -79,18 +79,18 @@ pub(crate) async fn put(change: &mut Change, usage: Usage, issued: &Issued) -> R
     Ok(())
 }
 
-/// The next certificate of ours, and from when on it is used.
+/// Our next certificate, and the time from which it is used.
 pub(crate) async fn next(connection: &mut AnyConnection) -> Result<Option<(Issued, i64)>, DbError> {
     let Some(issued) = get(connection, Usage::Next).await? else { return Ok(None) };
-    let row = sqlx::query("SELECT COALESCE(used_from, 0) FROM os4x_certificates WHERE usage = $1");
+    let row = db::query("SELECT COALESCE(used_from, 0) FROM os4x_certificates WHERE usage = $1");
     let from = row.bind(Usage::Next.word()).fetch_one(connection).await?.try_get(0)?;
     Ok(Some((issued, from)))
 }
 
-/// Puts the next certificate of ours in place, to be used from then on.
+/// Stores our next certificate, to be used from that time on.
 pub(crate) async fn put_next(change: &mut Change, issued: &Issued, from: i64) -> Result<(), DbError> {
     put(change, Usage::Next, issued).await?;
-    sqlx::query("UPDATE os4x_certificates SET used_from = $1 WHERE usage = $2")
+    db::query("UPDATE os4x_certificates SET used_from = $1 WHERE usage = $2")
         .bind(from)
         .bind(Usage::Next.word())
         .execute(&mut **change)
@@ -100,7 +100,7 @@ pub(crate) async fn put_next(change: &mut Change, issued: &Issued, from: i64) ->
 
 /// Removes the certificate for `usage` and its key; false if there is none.
 pub(crate) async fn remove(change: &mut Change, usage: Usage) -> Result<bool, DbError> {
-    let done = sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1")
+    let done = db::query("DELETE FROM os4x_certificates WHERE usage = $1")
         .bind(usage.word())
         .execute(&mut **change)
         .await?;
@@ -109,7 +109,7 @@ pub(crate) async fn remove(change: &mut Change, usage: Usage) -> Result<bool, Db
 
 /// All trusted certificates.
 pub(crate) async fn trusted(connection: &mut AnyConnection) -> Result<Vec<Trusted>, DbError> {
-    let rows = sqlx::query("SELECT name, pem, no_crl FROM os4x_certificates WHERE usage = $1 ORDER BY name")
+    let rows = db::query("SELECT name, pem, no_crl FROM os4x_certificates WHERE usage = $1 ORDER BY name")
         .bind(TRUSTED)
         .fetch_all(connection)
         .await?;
@@ -122,7 +122,7 @@ pub(crate) async fn trusted(connection: &mut AnyConnection) -> Result<Vec<Truste
 
 /// Notes whether a trusted CA publishes no CRL; by name or fingerprint; false if there is none.
 pub(crate) async fn set_no_crl(change: &mut Change, which: &str, no_crl: bool) -> Result<bool, DbError> {
-    let done = sqlx::query(
+    let done = db::query(
         "UPDATE os4x_certificates SET no_crl = $1 WHERE usage = $2 AND (name = $3 OR fingerprint = $3)",
     )
     .bind(i64::from(no_crl))
@@ -138,7 +138,7 @@ pub(crate) async fn trusted_as(
     connection: &mut AnyConnection,
     fingerprint: &str,
 ) -> Result<Option<String>, DbError> {
-    let row = sqlx::query("SELECT name FROM os4x_certificates WHERE usage = $1 AND fingerprint = $2")
+    let row = db::query("SELECT name FROM os4x_certificates WHERE usage = $1 AND fingerprint = $2")
         .bind(TRUSTED)
         .bind(fingerprint)
         .fetch_optional(connection)
@@ -148,7 +148,7 @@ pub(crate) async fn trusted_as(
 
 /// Trusts a certificate under a name that is not taken yet.
 pub(crate) async fn trust(change: &mut Change, named: &NamedPem, fingerprint: &str) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO os4x_certificates (usage, name, fingerprint, pem) VALUES ($1, $2, $3, $4)")
+    db::query("INSERT INTO os4x_certificates (usage, name, fingerprint, pem) VALUES ($1, $2, $3, $4)")
         .bind(TRUSTED)
         .bind(named.name.as_str())
         .bind(fingerprint)
@@ -158,10 +158,10 @@ pub(crate) async fn trust(change: &mut Change, named: &NamedPem, fingerprint: &s
     Ok(())
 }
 
-/// Trusts a certificate no longer; by name or fingerprint; false if there is none.
+/// Removes a certificate from the trusted ones; by name or fingerprint; false if there is none.
 pub(crate) async fn distrust(change: &mut Change, which: &str) -> Result<bool, DbError> {
     let done =
-        sqlx::query("DELETE FROM os4x_certificates WHERE usage = $1 AND (name = $2 OR fingerprint = $2)")
+        db::query("DELETE FROM os4x_certificates WHERE usage = $1 AND (name = $2 OR fingerprint = $2)")
             .bind(TRUSTED)
             .bind(which)
             .execute(&mut **change)

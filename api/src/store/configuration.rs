@@ -1,7 +1,7 @@
 //! Rows of `os4x_configuration`: the settings that differ from their defaults, and the token. Checks no value:
 //! `crate::settings` does. Only `set_token` touches the token.
 
-use crate::db::{Change, DbError};
+use crate::db::{self, Change, DbError};
 use crate::settings::{TOKEN, Values};
 use common::secret::Secret;
 use sqlx::{AnyConnection, Row};
@@ -12,21 +12,21 @@ pub(crate) async fn values(connection: &mut AnyConnection) -> Result<Values, DbE
     Ok(Values::new(rows(connection).await?))
 }
 
-/// What was set, as it is kept; the token is among it.
+/// All stored settings, with the token.
 pub(crate) async fn rows(connection: &mut AnyConnection) -> Result<BTreeMap<String, String>, DbError> {
-    let rows = sqlx::query("SELECT name, value FROM os4x_configuration").fetch_all(connection).await?;
+    let rows = db::query("SELECT name, value FROM os4x_configuration").fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-/// Lets a setting have its default again.
+/// Restores the default of a setting.
 pub(crate) async fn unset(change: &mut Change, name: &str) -> Result<(), DbError> {
-    sqlx::query("DELETE FROM os4x_configuration WHERE name = $1").bind(name).execute(&mut **change).await?;
+    db::query("DELETE FROM os4x_configuration WHERE name = $1").bind(name).execute(&mut **change).await?;
     Ok(())
 }
 
 /// Stores a checked value.
 pub(crate) async fn set(change: &mut Change, name: &str, value: &str) -> Result<(), DbError> {
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_configuration (name, value) VALUES ($1, $2) \
          ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     )
@@ -42,7 +42,7 @@ pub(crate) async fn token(connection: &mut AnyConnection) -> Result<Secret, DbEr
     Ok(Secret::new(values(connection).await?.text(TOKEN).to_owned()))
 }
 
-/// Puts a new token in place.
+/// Stores a new token.
 pub(crate) async fn set_token(change: &mut Change, token: &Secret) -> Result<(), DbError> {
     set(change, TOKEN, token.expose()).await
 }

@@ -1,7 +1,7 @@
 //! CRL distribution URLs that servers found in certificates of partners, and the result of the last download from each.
 //! Length, number and rate have limits, so that a hostile DMZ host cannot fill the database with them.
 
-use crate::db::{Change, Db, DbError};
+use crate::db::{self, Change, Db, DbError};
 use crate::http::Target;
 use common::rpc::{BY_HAND, MAX_CRL_URL};
 use common::text::clock::{self, DAY};
@@ -9,26 +9,26 @@ use common::text::url::is_web;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-/// URLs that are kept.
+/// Most URLs that are kept.
 const MOST: i64 = 200;
-/// New ones in an hour.
+/// Most new URLs in an hour.
 const RATE: i64 = 50;
 const HOUR: i64 = 3_600;
-/// URLs of one round of downloads: strangers' silent hosts cannot hold the others up for long.
+/// URLs of one round of downloads: silent hosts of strangers must not delay the others for long.
 const ROUND: i64 = 40;
-/// When a URL is due that cannot be downloaded from.
+/// The due time of a URL that cannot be downloaded from: never.
 const NEVER: i64 = i64::MAX;
 /// A URL that never had a CRL is forgotten after this time, seconds.
 const PATIENCE: i64 = 30 * DAY;
 
-/// What became of a reported URL.
+/// The result of a reported URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Noted {
     /// It is kept from now on.
     New,
-    /// It was there.
+    /// It was kept already.
     Known,
-    /// There were too many new ones within the hour.
+    /// There were too many new URLs within the hour.
     TooFast,
     /// Too many are kept, and each of them has had a CRL.
     Full,
@@ -45,8 +45,8 @@ pub(crate) fn is_printable(url: &str) -> bool {
     url.contains(':') && url.len() <= MAX_CRL_URL && url.bytes().all(|octet| octet.is_ascii_graphic())
 }
 
-/// Keeps a URL that `is_printable`; one that is not `is_fetchable` too, so that it is told once. The daemons see it
-/// with the next change; a report alone makes no new generation.
+/// Keeps a URL that `is_printable`, even if it is not `is_fetchable`, so that it is reported once. The daemons see it
+/// with the next change; a report alone does not make a new generation.
 pub(crate) async fn note(db: &Db, url: &str) -> Result<Noted, DbError> {
     let mut change = db.unseen_change().await?;
     let noted = note_in(&mut change, url).await?;
@@ -59,12 +59,12 @@ pub(crate) async fn note(db: &Db, url: &str) -> Result<Noted, DbError> {
 /// The same within a change.
 pub(crate) async fn note_in(change: &mut Change, url: &str) -> Result<Noted, DbError> {
     let now = clock::now();
-    sqlx::query("DELETE FROM os4x_crl_urls WHERE fetched IS NULL AND reported < $1 AND due < $2")
+    db::query("DELETE FROM os4x_crl_urls WHERE fetched IS NULL AND reported < $1 AND due < $2")
         .bind(now - PATIENCE)
         .bind(NEVER)
         .execute(&mut **change)
         .await?;
-    let known = sqlx::query("SELECT 1 FROM os4x_crl_urls WHERE url = $1").bind(url);
+    let known = db::query("SELECT 1 FROM os4x_crl_urls WHERE url = $1").bind(url);
     if known.fetch_optional(&mut **change).await?.is_some() {
         return Ok(Noted::Known);
     }
@@ -78,11 +78,11 @@ pub(crate) async fn note_in(change: &mut Change, url: &str) -> Result<Noted, DbE
     Ok(Noted::New)
 }
 
-/// Keeps a URL that is not kept.
+/// Stores a new URL.
 pub(crate) async fn put(change: &mut Change, url: &str) -> Result<(), DbError> {
     let now = clock::now();
     let (due, error) = if is_fetchable(url) { (now, None) } else { (NEVER, Some(BY_HAND.to_owned())) };
-    sqlx::query("INSERT INTO os4x_crl_urls (url, reported, due, failures, error) VALUES ($1, $2, $3, 0, $4)")
+    db::query("INSERT INTO os4x_crl_urls (url, reported, due, failures, error) VALUES ($1, $2, $3, 0, $4)")
         .bind(url)
         .bind(now)
         .bind(due)
@@ -95,13 +95,13 @@ pub(crate) async fn put(change: &mut Change, url: &str) -> Result<(), DbError> {
 async fn count(connection: &mut AnyConnection, condition: &'static str, value: i64) -> Result<i64, DbError> {
     // Safe: the condition is a constant of this file.
     let query = format!("SELECT CAST(COUNT(*) AS BIGINT) FROM os4x_crl_urls WHERE {condition}");
-    let row = sqlx::query(AssertSqlSafe(query)).bind(value).fetch_one(connection).await?;
+    let row = db::query(AssertSqlSafe(query)).bind(value).fetch_one(connection).await?;
     Ok(row.try_get(0)?)
 }
 
-/// Forgets the oldest URL that never had a CRL; false if there is none.
+/// Removes the oldest URL that never had a CRL; false if there is none.
 async fn make_room(connection: &mut AnyConnection) -> Result<bool, DbError> {
-    let done = sqlx::query(
+    let done = db::query(
         "DELETE FROM os4x_crl_urls WHERE url = (SELECT url FROM os4x_crl_urls WHERE fetched IS NULL \
          ORDER BY reported, url LIMIT 1)",
     )
@@ -112,11 +112,11 @@ async fn make_room(connection: &mut AnyConnection) -> Result<bool, DbError> {
 
 /// All URLs, in the order of their text.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<String>, DbError> {
-    let rows = sqlx::query("SELECT url FROM os4x_crl_urls ORDER BY url").fetch_all(connection).await?;
+    let rows = db::query("SELECT url FROM os4x_crl_urls ORDER BY url").fetch_all(connection).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// A URL, and how downloading from it went.
+/// A URL, and the result of its downloads.
 #[derive(Debug)]
 pub(crate) struct Source {
     /// The URL.
@@ -125,11 +125,11 @@ pub(crate) struct Source {
     pub(crate) due: i64,
     /// Failures in a row.
     pub(crate) failures: i64,
-    /// When it was tried last.
+    /// Time of the last attempt.
     pub(crate) tried: Option<i64>,
-    /// When a CRL came from it last.
+    /// Time of the last CRL from it.
     pub(crate) fetched: Option<i64>,
-    /// What was wrong the last time.
+    /// The fault of the last attempt.
     pub(crate) error: Option<String>,
 }
 
@@ -146,34 +146,57 @@ fn source(row: &AnyRow) -> Result<Source, DbError> {
     })
 }
 
-/// All URLs, with how downloading from them went.
+/// All URLs, with the results of their downloads.
 pub(crate) async fn sources(connection: &mut AnyConnection) -> Result<Vec<Source>, DbError> {
     let query = AssertSqlSafe(format!("{COLUMNS} ORDER BY url"));
-    sqlx::query(query).fetch_all(connection).await?.iter().map(source).collect()
+    db::query(query).fetch_all(connection).await?.iter().map(source).collect()
 }
 
 /// One of them.
 pub(crate) async fn get(connection: &mut AnyConnection, url: &str) -> Result<Option<Source>, DbError> {
     let query = AssertSqlSafe(format!("{COLUMNS} WHERE url = $1"));
-    sqlx::query(query).bind(url).fetch_optional(connection).await?.as_ref().map(source).transpose()
+    db::query(query).bind(url).fetch_optional(connection).await?.as_ref().map(source).transpose()
 }
 
-/// URLs whose time has come, at most `ROUND`: those that have had a CRL before those that never had one.
-pub(crate) async fn due(connection: &mut AnyConnection) -> Result<Vec<String>, DbError> {
-    let rows = sqlx::query(
-        "SELECT url FROM os4x_crl_urls WHERE due <= $1 \
+/// A URL that is due.
+#[derive(Debug)]
+pub(crate) struct Due {
+    /// The URL.
+    pub(crate) url: String,
+    /// Time since which it is due, seconds since 1970-01-01 UTC.
+    pub(crate) since: i64,
+}
+
+/// URLs that are due, at most `ROUND`: those that have had a CRL before those that never had one.
+pub(crate) async fn due(connection: &mut AnyConnection) -> Result<Vec<Due>, DbError> {
+    let rows = db::query(
+        "SELECT url, due FROM os4x_crl_urls WHERE due <= $1 \
          ORDER BY CASE WHEN fetched IS NULL THEN 1 ELSE 0 END, due, url LIMIT $2",
     )
     .bind(clock::now())
     .bind(ROUND)
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    rows.iter().map(|row| Ok(Due { url: row.try_get(0)?, since: row.try_get(1)? })).collect()
+}
+
+/// Claims the download from a URL that is due: it is not due again for `seconds`, or until its end is noted. False if
+/// another one has done so since.
+pub(crate) async fn claim(db: &Db, Due { url, since }: &Due, seconds: i64) -> Result<bool, DbError> {
+    let mut batch = db.batch().await?;
+    let done = db::query("UPDATE os4x_crl_urls SET due = $1 WHERE url = $2 AND due = $3")
+        .bind(clock::now() + seconds)
+        .bind(url.as_str())
+        .bind(*since)
+        .execute(&mut *batch)
+        .await?;
+    batch.commit().await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Tries what failed, or never had its turn, as soon as may be: what stood in its way may be gone.
 pub(crate) async fn try_again(change: &mut Change) -> Result<(), DbError> {
-    sqlx::query(
+    db::query(
         "UPDATE os4x_crl_urls SET due = $1, failures = 0 WHERE due > $1 AND due < $2 AND error IS NOT NULL",
     )
     .bind(clock::now())
@@ -183,11 +206,19 @@ pub(crate) async fn try_again(change: &mut Change) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Has each that can be downloaded from be due at once.
+pub(crate) async fn all_are_due(connection: &mut AnyConnection) -> Result<(), DbError> {
+    let update = db::query("UPDATE os4x_crl_urls SET due = $1, failures = 0 WHERE due < $2");
+    update.bind(clock::now()).bind(NEVER).execute(connection).await?;
+    Ok(())
+}
+
 /// Tries this one as soon as may be, if it failed: its issuer has become known.
 pub(crate) async fn try_one_again(db: &Db, url: &str) -> Result<(), DbError> {
     let query = "UPDATE os4x_crl_urls SET due = $1, failures = 0 WHERE url = $2 AND error IS NOT NULL";
-    sqlx::query(query).bind(clock::now()).bind(url).execute(&mut *db.connection().await?).await?;
-    Ok(())
+    let mut batch = db.batch().await?;
+    db::query(query).bind(clock::now()).bind(url).execute(&mut *batch).await?;
+    batch.commit().await
 }
 
 /// Notes how a download went, and when the next one is due.
@@ -203,7 +234,7 @@ pub(crate) async fn tried(
     } else {
         "UPDATE os4x_crl_urls SET due = $1, error = $2, tried = $3, failures = failures + 1 WHERE url = $4"
     };
-    sqlx::query(statement)
+    db::query(statement)
         .bind(due)
         .bind(error.map(str::to_owned))
         .bind(clock::now())
@@ -215,25 +246,31 @@ pub(crate) async fn tried(
 
 /// Forgets a URL; false if there is none.
 pub(crate) async fn remove(change: &mut Change, url: &str) -> Result<bool, DbError> {
-    let done =
-        sqlx::query("DELETE FROM os4x_crl_urls WHERE url = $1").bind(url).execute(&mut **change).await?;
+    let done = db::query("DELETE FROM os4x_crl_urls WHERE url = $1").bind(url).execute(&mut **change).await?;
     Ok(done.rows_affected() > 0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HOUR, MOST, Noted, PATIENCE, RATE, all, due, get, is_fetchable, note, tried, try_again};
-    use crate::db::Db;
+    use super::{
+        HOUR, MOST, Noted, PATIENCE, RATE, all, claim, due, get, is_fetchable, note, tried, try_again,
+    };
     use crate::db::scratch::{Scratch, run};
+    use crate::db::{self, Db};
     use common::text::clock;
+    use sqlx::AnyConnection;
 
     async fn sql(db: &Db, statement: &'static str, value: i64) {
-        let query = sqlx::query(statement).bind(value);
-        query.execute(&mut *db.connection().await.unwrap()).await.unwrap();
+        let query = db::query(statement).bind(value);
+        query.execute(&mut *db.sqlite_connection().await.unwrap()).await.unwrap();
+    }
+
+    async fn due_urls(connection: &mut AnyConnection) -> Vec<String> {
+        due(connection).await.unwrap().into_iter().map(|due| due.url).collect()
     }
 
     async fn urls(db: &Db) -> Vec<String> {
-        all(&mut db.connection().await.unwrap()).await.unwrap()
+        all(&mut db.sqlite_connection().await.unwrap()).await.unwrap()
     }
 
     #[test]
@@ -285,19 +322,33 @@ mod tests {
             for url in ["http://a/", "http://b/", "http://c/"] {
                 note(&db, url).await.unwrap();
             }
-            let (now, mut connection) = (clock::now(), db.connection().await.unwrap());
+            let (now, mut connection) = (clock::now(), db.sqlite_connection().await.unwrap());
             tried(&mut connection, "http://c/", now - 1, true, None).await.unwrap();
-            assert_eq!(due(&mut connection).await.unwrap(), ["http://c/", "http://a/", "http://b/"]);
+            assert_eq!(due_urls(&mut connection).await, ["http://c/", "http://a/", "http://b/"]);
             tried(&mut connection, "http://a/", now + 1_000, false, Some("why")).await.unwrap();
             tried(&mut connection, "http://b/", now + 1_000, true, None).await.unwrap();
-            assert_eq!(due(&mut connection).await.unwrap(), ["http://c/"]);
+            assert_eq!(due_urls(&mut connection).await, ["http://c/"]);
             assert_eq!(get(&mut connection, "http://a/").await.unwrap().unwrap().failures, 1);
             drop(connection);
             let mut change = db.change().await.unwrap();
             try_again(&mut change).await.unwrap();
             change.commit().await.unwrap();
-            let mut connection = db.connection().await.unwrap();
-            assert_eq!(due(&mut connection).await.unwrap(), ["http://c/", "http://a/"]);
+            let mut connection = db.sqlite_connection().await.unwrap();
+            assert_eq!(due_urls(&mut connection).await, ["http://c/", "http://a/"]);
+        });
+    }
+
+    #[test]
+    fn a_download_is_claimed_once_and_the_claim_ends() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            note(&db, "http://a/").await.unwrap();
+            let seen = due(&mut db.sqlite_connection().await.unwrap()).await.unwrap();
+            assert!(claim(&db, &seen[0], 60).await.unwrap() && !claim(&db, &seen[0], 60).await.unwrap());
+            assert!(due_urls(&mut db.sqlite_connection().await.unwrap()).await.is_empty());
+            sql(&db, "UPDATE os4x_crl_urls SET due = $1", clock::now() - 1).await;
+            assert_eq!(due_urls(&mut db.sqlite_connection().await.unwrap()).await, ["http://a/"]);
         });
     }
 
@@ -306,13 +357,13 @@ mod tests {
         let scratch = Scratch::new();
         run(async {
             let db = scratch.open().await;
-            let fill = sqlx::query(
+            let fill = db::query(
                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
                  INSERT INTO os4x_crl_urls (url, reported, due, failures, fetched) \
                  SELECT 'http://old/' || i, $2, 0, 0, 1 FROM n",
             );
             let yesterday = clock::now() - clock::DAY;
-            let mut connection = db.connection().await.unwrap();
+            let mut connection = db.sqlite_connection().await.unwrap();
             fill.bind(MOST).bind(yesterday).execute(&mut *connection).await.unwrap();
             drop(connection);
             assert_eq!(note(&db, "http://new/").await.unwrap(), Noted::Full);

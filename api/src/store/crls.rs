@@ -1,7 +1,7 @@
 //! CRLs: the newest of each issuer, key and scope, in PEM, with the times that lists show. An older one never replaces
 //! a newer one. Checks no signature: the caller has done that.
 
-use crate::db::{Change, DbError};
+use crate::db::{self, Change, DbError};
 use crate::pki::facts::CrlFacts;
 use common::config::{MAX_CRLS, NamedPem};
 use common::text::clock;
@@ -22,7 +22,7 @@ pub(crate) struct Stored {
     pub(crate) last_update: i64,
     /// nextUpdate, if any.
     pub(crate) next_update: Option<i64>,
-    /// URL that it was downloaded from; none: an operator brought it.
+    /// URL from which it was downloaded; none: an operator has added it.
     pub(crate) source: Option<String>,
     /// The CRL.
     pub(crate) pem: String,
@@ -34,16 +34,27 @@ impl From<Stored> for NamedPem {
     }
 }
 
+impl Stored {
+    /// How its time stands.
+    pub(crate) fn state(&self, now: i64) -> &'static str {
+        match self.last_update > now + CLOCK_SKEW {
+            true => "not yet valid",
+            false if self.next_update.is_some_and(|next| next < now) => "expired",
+            false => "current",
+        }
+    }
+}
+
 /// What became of a CRL that was offered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
     /// The first of its issuer.
     First,
-    /// It took the place of an older one.
+    /// It has replaced an older one.
     Newer,
-    /// The very same one is there.
+    /// The same CRL is there already.
     Same,
-    /// One at least as new is there, of this time.
+    /// A CRL that is at least as new is there, of this time.
     Older(i64),
     /// All CRLs together would be larger than `MAX_CRLS`.
     NoRoom,
@@ -62,33 +73,33 @@ fn stored(row: &AnyRow) -> Result<Stored, DbError> {
     })
 }
 
-/// A CRL of the future has a row beside the one before it, which holds until then; its key ends so.
+/// A CRL of the future has a row beside the previous one, which is in force until then; its key ends with this.
 const NEXT: &str = "-next";
-/// Rows that a CRL whose time has come by `$1` has taken the place of.
+/// Rows that were replaced by a CRL whose time has come by `$1`.
 const SUPERSEDED: &str = "EXISTS (SELECT 1 FROM os4x_crls next \
                           WHERE next.issuer_key = os4x_crls.issuer_key || '-next' AND next.last_update <= $1)";
 
-/// From when on a CRL counts as one of the future, seconds since 1970-01-01 UTC.
+/// The time from which a CRL counts as one of the future, seconds since 1970-01-01 UTC.
 fn future() -> i64 {
     clock::now() + CLOCK_SKEW
 }
 
-/// All CRLs that hold now or will.
+/// All CRLs that are in force or will be.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Stored>, DbError> {
     let query = AssertSqlSafe(format!("{COLUMNS} WHERE NOT {SUPERSEDED} ORDER BY name, issuer_key"));
-    sqlx::query(query).bind(future()).fetch_all(connection).await?.iter().map(stored).collect()
+    db::query(query).bind(future()).fetch_all(connection).await?.iter().map(stored).collect()
 }
 
 /// All rows, without the CRLs themselves, which may be large.
 pub(crate) async fn heads(connection: &mut AnyConnection) -> Result<Vec<Stored>, DbError> {
-    let rows = sqlx::query(
+    let rows = db::query(
         "SELECT issuer_key, name, last_update, next_update, source, '' AS pem FROM os4x_crls ORDER BY issuer_key",
     );
     rows.fetch_all(connection).await?.iter().map(stored).collect()
 }
 
-/// Those that an operator brought, and the downloaded ones of these issuers: they are trusted still, or lead to one
-/// that is.
+/// CRLs that an operator has added, and downloaded CRLs of these issuers: they are still trusted, or lead to a trusted
+/// certificate.
 pub(crate) fn needed(mut all: Vec<Stored>, issuers: &[X509]) -> Vec<Stored> {
     let folded = |certificate: &X509| subject::folded(&subject::text(certificate.subject_name()));
     let issuers: Vec<String> = issuers.iter().map(folded).collect();
@@ -99,8 +110,8 @@ pub(crate) fn needed(mut all: Vec<Stored>, issuers: &[X509]) -> Vec<Stored> {
 /// Makes CRLs whose time has come the ones in force.
 async fn settle(change: &mut Change) -> Result<(), DbError> {
     let gone = AssertSqlSafe(format!("DELETE FROM os4x_crls WHERE {SUPERSEDED}"));
-    sqlx::query(gone).bind(future()).execute(&mut **change).await?;
-    sqlx::query(
+    db::query(gone).bind(future()).execute(&mut **change).await?;
+    db::query(
         "UPDATE os4x_crls SET issuer_key = SUBSTR(issuer_key, 1, LENGTH(issuer_key) - 5) \
          WHERE issuer_key LIKE '%-next' AND last_update <= $1",
     )
@@ -113,12 +124,12 @@ async fn settle(change: &mut Change) -> Result<(), DbError> {
 /// Those whose nextUpdate has passed at `now`, seconds since 1970-01-01 UTC.
 pub(crate) async fn expired(connection: &mut AnyConnection, now: i64) -> Result<Vec<Stored>, DbError> {
     let query = format!("{COLUMNS} WHERE next_update < $2 AND NOT {SUPERSEDED} ORDER BY name, issuer_key");
-    let query = sqlx::query(AssertSqlSafe(query)).bind(future()).bind(now);
+    let query = db::query(AssertSqlSafe(query)).bind(future()).bind(now);
     query.fetch_all(connection).await?.iter().map(stored).collect()
 }
 
-/// Keeps `crl`, which came from `source`, unless a newer one of its issuer is there. One of the future takes the place
-/// of another of the future only.
+/// Stores `crl`, which came from `source`, unless a newer one of its issuer is there. A CRL of the future replaces only
+/// another one of the future.
 pub(crate) async fn offer(
     change: &mut Change,
     crl: &CrlFacts,
@@ -131,7 +142,7 @@ pub(crate) async fn offer(
     }
     let is_future = crl.last_update > future();
     held.retain(|row| row.issuer_key.ends_with(NEXT) == is_future);
-    // What cannot be read any more is no loss.
+    // A CRL that cannot be read any more is no loss.
     let read = held.iter().filter_map(|row| CrlFacts::of_pem(&row.pem).ok());
     if let Some(newest) = read.filter(|one| !crl.is_newer_than(one)).map(|one| one.last_update).max() {
         return Ok(Kept::Older(newest));
@@ -142,10 +153,10 @@ pub(crate) async fn offer(
     }
     let outcome = if held.is_empty() { Kept::First } else { Kept::Newer };
     for row in held {
-        let gone = sqlx::query("DELETE FROM os4x_crls WHERE issuer_key = $1").bind(row.issuer_key);
+        let gone = db::query("DELETE FROM os4x_crls WHERE issuer_key = $1").bind(row.issuer_key);
         gone.execute(&mut **change).await?;
     }
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_crls (issuer_key, name, last_update, next_update, source, pem) \
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -160,10 +171,10 @@ pub(crate) async fn offer(
     Ok(outcome)
 }
 
-/// The rows whose place `crl` takes: of the same issuer, scope and key. More than one where they were kept under two
-/// spellings of the issuer's name.
+/// The rows that `crl` replaces: of the same issuer, scope and key. There is more than one if they were stored under
+/// two spellings of the issuer's name.
 async fn held(connection: &mut AnyConnection, crl: &CrlFacts) -> Result<Vec<Stored>, DbError> {
-    let names = sqlx::query("SELECT issuer_key, name FROM os4x_crls").fetch_all(&mut *connection).await?;
+    let names = db::query("SELECT issuer_key, name FROM os4x_crls").fetch_all(&mut *connection).await?;
     let (wanted, mut held) = (subject::folded(&crl.issuer), Vec::new());
     for row in names {
         let (key, name): (String, String) = (row.try_get("issuer_key")?, row.try_get("name")?);
@@ -171,7 +182,7 @@ async fn held(connection: &mut AnyConnection, crl: &CrlFacts) -> Result<Vec<Stor
             continue;
         }
         let query = AssertSqlSafe(format!("{COLUMNS} WHERE issuer_key = $1"));
-        let row = stored(&sqlx::query(query).bind(key).fetch_one(&mut *connection).await?)?;
+        let row = stored(&db::query(query).bind(key).fetch_one(&mut *connection).await?)?;
         let is_same = || CrlFacts::of_pem(&row.pem).is_ok_and(|one| crl.is_of_one_row(&one));
         if row.issuer_key == crl.issuer_key || is_same() {
             held.push(row);
@@ -182,13 +193,13 @@ async fn held(connection: &mut AnyConnection, crl: &CrlFacts) -> Result<Vec<Stor
 
 /// Octets of all CRLs.
 async fn size(connection: &mut AnyConnection) -> Result<usize, DbError> {
-    let query = sqlx::query("SELECT CAST(COALESCE(SUM(LENGTH(pem)), 0) AS BIGINT) FROM os4x_crls");
+    let query = db::query("SELECT CAST(COALESCE(SUM(LENGTH(pem)), 0) AS BIGINT) FROM os4x_crls");
     Ok(usize::try_from(query.fetch_one(connection).await?.try_get::<i64, _>(0)?).unwrap_or(usize::MAX))
 }
 
 /// Removes the CRL of an issuer; false if there is none.
 pub(crate) async fn remove(change: &mut Change, issuer: &str) -> Result<bool, DbError> {
-    let done = sqlx::query("DELETE FROM os4x_crls WHERE name = $1 OR issuer_key = $1")
+    let done = db::query("DELETE FROM os4x_crls WHERE name = $1 OR issuer_key = $1")
         .bind(issuer)
         .execute(&mut **change)
         .await?;

@@ -1,8 +1,9 @@
-//! What each partner's sessions have shown beside the RFC: a row for each number and side. The API writes them from the
-//! ends of sessions, `partner show` reads them. There are no more rows than numbers, and they go with their partner.
+//! The deviations from the RFC in each partner's sessions: a row for each number and side. The API writes them from the
+//! ends of sessions, `partner show` reads them. There are at most as many rows as numbers, and they are removed with
+//! their partner.
 
 use super::journal::{clean, seconds};
-use crate::db::DbError;
+use crate::db::{self, DbError};
 use common::oftp::{Deviation, Deviations};
 use common::rpc::SessionEnd;
 use serde::Serialize;
@@ -13,18 +14,18 @@ use sqlx::{AnyConnection, Row};
 pub(crate) struct Shown {
     /// Its number in `man/doc/deviations.md`.
     pub(crate) number: String,
-    /// Who showed it: `partner` or `station`.
+    /// The side that showed it: `partner` or `station`.
     pub(crate) sender: String,
-    /// In how many sessions.
+    /// The number of sessions with it.
     pub(crate) sessions: i64,
     /// When the last of them ended, seconds since 1970-01-01 UTC.
     pub(crate) last: i64,
-    /// What it is.
+    /// Its description.
     pub(crate) text: &'static str,
 }
 
-/// Counts what a session that has just ended has shown. Its partner is known by its begin; one that is not listed (any
-/// more) has no rows.
+/// Counts the deviations of a session that has just ended. Its beginning tells its partner; a partner that is not
+/// listed (any more) has no rows.
 pub(crate) async fn count(connection: &mut AnyConnection, end: &SessionEnd) -> Result<(), DbError> {
     for (sender, numbers) in [("partner", end.deviations.partner), ("station", end.deviations.station)] {
         count_of(connection, end, sender, numbers).await?;
@@ -39,7 +40,7 @@ async fn count_of(
     numbers: Deviations,
 ) -> Result<(), DbError> {
     for number in numbers.iter() {
-        sqlx::query(
+        db::query(
             "INSERT INTO os4x_partner_deviations (partner, sender, number, sessions, last) \
              SELECT p.short_name, CAST($1 AS TEXT), CAST($2 AS TEXT), 1, CAST($3 AS BIGINT) FROM os4x_partners p \
              JOIN os4x_sessions s ON s.partner = p.short_name WHERE s.session = $4 \
@@ -56,10 +57,10 @@ async fn count_of(
     Ok(())
 }
 
-/// Those of one partner, by side and number.
+/// The deviations of one partner, by side and number.
 pub(crate) async fn of_partner(connection: &mut AnyConnection, partner: &str) -> Result<Vec<Shown>, DbError> {
     let rows =
-        sqlx::query("SELECT sender, number, sessions, last FROM os4x_partner_deviations WHERE partner = $1")
+        db::query("SELECT sender, number, sessions, last FROM os4x_partner_deviations WHERE partner = $1")
             .bind(partner.to_owned())
             .fetch_all(connection)
             .await?;

@@ -1,8 +1,8 @@
-//! The ignore list: what of the system log an operator wants to leave out for a while: texts, and beside or instead
-//! of them a partner, addresses, a reason. A text is compared only with the daemons' own words, never with values of
-//! peers: a peer cannot hide behind an ignored text.
+//! The ignore list: entries that an operator wants to leave out of the system log for a while: texts, and in addition
+//! or instead a partner, addresses, a reason. A text is compared only with the daemons' own words, never with values of
+//! peers: so a peer cannot hide an entry.
 
-use crate::db::{Change, DbError};
+use crate::db::{self, Change, DbError};
 use common::net::Network;
 use common::rpc::SystemLog;
 use common::text::clock;
@@ -13,18 +13,18 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 /// Its columns.
 const COLUMNS: &str = "id, description, text, valid_until, partner, networks, reason";
 
-/// An entry of the list. What is empty in it fits everything.
+/// An entry of the list. An empty value matches everything.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Ignore {
     /// Its number.
     pub(crate) id: i64,
-    /// Why it is there.
+    /// The reason for it.
     pub(crate) description: String,
-    /// What an ignored text contains, in whatever case.
+    /// Text in an ignored entry, in upper or lower case.
     pub(crate) text: String,
     /// Short name of the partner.
     pub(crate) partner: Option<String>,
-    /// The partner's address, or the network that it is in.
+    /// The partner's address, or its network.
     pub(crate) address: Option<String>,
     /// The reason of a session line.
     pub(crate) reason: Option<String>,
@@ -45,7 +45,7 @@ impl Ignore {
         })
     }
 
-    /// Whether it holds now for this entry.
+    /// Whether it is in force now and matches this entry.
     pub(crate) fn matches(&self, entry: &SystemLog, now: i64) -> bool {
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
         let is_there = self.address.as_ref().is_none_or(|network| {
@@ -62,7 +62,7 @@ impl Ignore {
 
 /// Adds an entry; gives its number.
 pub(crate) async fn add(connection: &mut AnyConnection, ignore: &Ignore) -> Result<i64, DbError> {
-    let row = sqlx::query(
+    let row = db::query(
         "INSERT INTO os4x_ignored_messages (description, text, valid_until, partner, networks, reason) \
          VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
     )
@@ -77,18 +77,17 @@ pub(crate) async fn add(connection: &mut AnyConnection, ignore: &Ignore) -> Resu
     Ok(row.try_get(0)?)
 }
 
-/// Puts an entry back under the number that it had.
+/// Stores an entry again under the number that it had.
 pub(crate) async fn put(connection: &mut AnyConnection, ignore: &Ignore) -> Result<(), DbError> {
     let id = add(connection, ignore).await?;
-    let number =
-        sqlx::query("UPDATE os4x_ignored_messages SET id = $1 WHERE id = $2").bind(ignore.id).bind(id);
+    let number = db::query("UPDATE os4x_ignored_messages SET id = $1 WHERE id = $2").bind(ignore.id).bind(id);
     number.execute(connection).await?;
     Ok(())
 }
 
-/// All entries, the expired ones that are still there included.
+/// All entries, also expired ones that were not removed yet.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Ignore>, DbError> {
-    sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM os4x_ignored_messages ORDER BY id")))
+    db::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM os4x_ignored_messages ORDER BY id")))
         .fetch_all(connection)
         .await?
         .iter()
@@ -99,7 +98,7 @@ pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Ignore>, D
 /// Removes an entry; false if there is none.
 pub(crate) async fn remove(connection: &mut AnyConnection, id: i64) -> Result<bool, DbError> {
     let done =
-        sqlx::query("DELETE FROM os4x_ignored_messages WHERE id = $1").bind(id).execute(connection).await?;
+        db::query("DELETE FROM os4x_ignored_messages WHERE id = $1").bind(id).execute(connection).await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -112,15 +111,15 @@ pub(crate) async fn matching(
     Ok(all(connection).await?.into_iter().find(|ignore| ignore.matches(entry, now)))
 }
 
-/// Whether the time of an entry is over.
+/// Whether an entry has expired.
 pub(crate) async fn is_any_over(connection: &mut AnyConnection) -> Result<bool, DbError> {
-    let over = sqlx::query("SELECT id FROM os4x_ignored_messages WHERE valid_until < $1 LIMIT 1");
+    let over = db::query("SELECT id FROM os4x_ignored_messages WHERE valid_until < $1 LIMIT 1");
     Ok(over.bind(clock::now()).fetch_optional(connection).await?.is_some())
 }
 
-/// Removes the entries whose time is over; gives them, oldest first.
+/// Removes the expired entries; gives them, oldest first.
 pub(crate) async fn expire(change: &mut Change) -> Result<Vec<Ignore>, DbError> {
-    let rows = sqlx::query(AssertSqlSafe(format!(
+    let rows = db::query(AssertSqlSafe(format!(
         "DELETE FROM os4x_ignored_messages WHERE valid_until < $1 RETURNING {COLUMNS}"
     )))
     .bind(clock::now())

@@ -1,8 +1,8 @@
-//! Certificates of CAs that partners sent on the way to a trusted one. They check signatures of CRLs and nothing else:
+//! Certificates of CAs that partners sent in a chain to a trusted one. They are used only to check signatures of CRLs:
 //! they are no trust anchors, and count as long as they lead to a trusted certificate. Number and rate have limits, so
 //! that a hostile DMZ host cannot fill the database with them.
 
-use crate::db::{Db, DbError};
+use crate::db::{self, Db, DbError};
 use crate::pki::PkiError;
 use crate::pki::ca::pem;
 use crate::pki::facts::Facts;
@@ -13,24 +13,24 @@ use common::text::clock;
 use openssl::x509::X509;
 use sqlx::{AnyConnection, Row};
 
-/// Certificates that are kept; the oldest goes first.
+/// Most certificates that are kept; the oldest is removed first.
 const MOST: i64 = 200;
-/// New ones in an hour.
+/// Most new ones in an hour.
 const RATE: i64 = 50;
 const HOUR: i64 = 3_600;
 
 /// All of them.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<X509>, DbError> {
-    let rows = sqlx::query("SELECT pem FROM os4x_intermediates ORDER BY reported, fingerprint");
+    let rows = db::query("SELECT pem FROM os4x_intermediates ORDER BY reported, fingerprint");
     let rows = rows.fetch_all(connection).await?;
-    // What cannot be read any more is reported again.
+    // A certificate that cannot be read any more is reported again.
     let read = |pem: String| X509::from_pem(pem.as_bytes()).ok();
     rows.iter().map(|row| Ok(row.try_get(0).map(read)?)).filter_map(Result::transpose).collect()
 }
 
 /// Their fingerprints: SHA-256, hex.
 pub(crate) async fn fingerprints(connection: &mut AnyConnection) -> Result<Vec<String>, DbError> {
-    let rows = sqlx::query("SELECT fingerprint FROM os4x_intermediates ORDER BY fingerprint");
+    let rows = db::query("SELECT fingerprint FROM os4x_intermediates ORDER BY fingerprint");
     rows.fetch_all(connection).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn issuers<'a>(
 
 /// Keeps those of `found` that are new and lead to a trusted certificate; gives their names.
 pub(crate) async fn note(db: &Db, found: &[X509]) -> Result<Vec<String>, DbError> {
-    let mut connection = db.connection().await?;
+    let mut connection = db.snapshot().await?;
     let trusted = certificates::trusted(&mut connection).await?;
     let (trusted, _) = of_database(&trusted);
     let known = fingerprints(&mut connection).await?;
@@ -56,14 +56,14 @@ pub(crate) async fn note(db: &Db, found: &[X509]) -> Result<Vec<String>, DbError
     let now = clock::now();
     let mut names = Vec::new();
     let mut batch = db.batch().await?;
-    // The first statement writes (see `batch`), and clears away what a database restored from a backup may hold.
-    sqlx::query("DELETE FROM os4x_intermediates WHERE reported > $1").bind(now).execute(&mut *batch).await?;
+    // The first statement writes (see `batch`), and removes rows that a restored database may contain.
+    db::query("DELETE FROM os4x_intermediates WHERE reported > $1").bind(now).execute(&mut *batch).await?;
     for certificate in leading_to(&trusted, found) {
         let Ok((facts, pem)) = facts_and_pem(&certificate) else { continue };
         if known.contains(&facts.fingerprint) || recent(&mut batch, now - HOUR).await? >= RATE {
             continue;
         }
-        sqlx::query(
+        db::query(
             "INSERT INTO os4x_intermediates (fingerprint, name, reported, pem) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (fingerprint) DO NOTHING",
         )
@@ -75,7 +75,7 @@ pub(crate) async fn note(db: &Db, found: &[X509]) -> Result<Vec<String>, DbError
         .await?;
         names.push(facts.subject);
     }
-    sqlx::query(
+    db::query(
         "DELETE FROM os4x_intermediates WHERE fingerprint NOT IN \
          (SELECT fingerprint FROM os4x_intermediates ORDER BY reported DESC, fingerprint LIMIT $1)",
     )
@@ -88,7 +88,7 @@ pub(crate) async fn note(db: &Db, found: &[X509]) -> Result<Vec<String>, DbError
 
 async fn recent(connection: &mut AnyConnection, since: i64) -> Result<i64, DbError> {
     let query = "SELECT CAST(COUNT(*) AS BIGINT) FROM os4x_intermediates WHERE reported > $1";
-    Ok(sqlx::query(query).bind(since).fetch_one(connection).await?.try_get(0)?)
+    Ok(db::query(query).bind(since).fetch_one(connection).await?.try_get(0)?)
 }
 
 fn facts_and_pem(certificate: &X509) -> Result<(Facts, String), PkiError> {
@@ -108,7 +108,7 @@ mod tests {
             let ca = crate::pki::ca::Ca::create().unwrap().certificate_pem().unwrap();
             let stranger = openssl::x509::X509::from_pem(ca.as_bytes()).unwrap();
             assert!(note(&db, &[stranger]).await.unwrap().is_empty());
-            let mut connection = db.connection().await.unwrap();
+            let mut connection = db.sqlite_connection().await.unwrap();
             assert!(all(&mut connection).await.unwrap().is_empty());
             assert!(issuers(&mut connection, &[]).await.unwrap().0.is_empty());
         });

@@ -1,8 +1,8 @@
 //! The reports of the daemons: the system log, the callers, and how long all reports are kept (`sessions` has the
-//! sessions). The API appends, `log` reads, the time slice removes. The daemons see none of it, so the generation
-//! stays. Texts have limits, because a hostile DMZ host writes here.
+//! sessions). The API appends, `log` reads, the time slice removes. The daemons see none of it, so the generation does
+//! not change. Texts have limits, because a hostile DMZ host writes here.
 
-use crate::db::DbError;
+use crate::db::{self, DbError};
 use crate::store::partners::{of_word, word};
 use common::rpc::{About, Level, Origin, SystemLog};
 use common::text::clock;
@@ -13,12 +13,12 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 const LONGEST: usize = 8_192;
 
 /// The columns of an entry.
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "time, level, origin, host, pid, address, partner, text, detail, event, reason, session, ssid, subject";
 
 /// Appends a system log entry.
 pub(crate) async fn add_entry(connection: &mut AnyConnection, entry: &SystemLog) -> Result<(), DbError> {
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_system_log (time, received, level, origin, host, pid, address, partner, text, detail, event, \
          reason, session, ssid, subject) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
@@ -44,36 +44,35 @@ pub(crate) async fn add_entry(connection: &mut AnyConnection, entry: &SystemLog)
 
 /// The newest `limit` entries, oldest first.
 pub(crate) async fn entries(connection: &mut AnyConnection, limit: u32) -> Result<Vec<SystemLog>, DbError> {
-    let rows = sqlx::query(AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM os4x_system_log ORDER BY id DESC LIMIT $1"
-    )));
+    let rows =
+        db::query(AssertSqlSafe(format!("SELECT {COLUMNS} FROM os4x_system_log ORDER BY id DESC LIMIT $1")));
     let rows = rows.bind(i64::from(limit)).fetch_all(connection).await?;
     rows.iter().rev().map(entry).collect()
 }
 
-/// All entries that came since `time`, oldest first.
+/// All entries since `time`, oldest first.
 pub(crate) async fn entries_since(
     connection: &mut AnyConnection,
     time: i64,
 ) -> Result<Vec<SystemLog>, DbError> {
-    let rows = sqlx::query(AssertSqlSafe(format!(
+    let rows = db::query(AssertSqlSafe(format!(
         "SELECT {COLUMNS} FROM os4x_system_log WHERE received >= $1 ORDER BY id"
     )));
     rows.bind(time).fetch_all(connection).await?.iter().map(entry).collect()
 }
 
-/// What the other daemon has said of a session, if it has; its levels.
+/// The levels of the other daemon's reports about a session.
 pub(crate) async fn levels_of_session(
     connection: &mut AnyConnection,
     session: &str,
     other_than: Origin,
 ) -> Result<Vec<Level>, DbError> {
-    let rows = sqlx::query("SELECT level FROM os4x_system_log WHERE session = $1 AND origin <> $2");
+    let rows = db::query("SELECT level FROM os4x_system_log WHERE session = $1 AND origin <> $2");
     let rows = rows.bind(clean(session)).bind(word(&other_than)).fetch_all(connection).await?;
     rows.iter().map(|row| Ok(of_word(row.try_get(0)?).unwrap_or(Level::Error))).collect()
 }
 
-fn entry(row: &AnyRow) -> Result<SystemLog, DbError> {
+pub(super) fn entry(row: &AnyRow) -> Result<SystemLog, DbError> {
     let known = |name: &str| Ok::<_, DbError>(row.try_get::<Option<String>, _>(name)?.unwrap_or_default());
     Ok(SystemLog {
         time: row.try_get::<i64, _>("time")?.try_into().unwrap_or_default(),
@@ -95,9 +94,9 @@ fn entry(row: &AnyRow) -> Result<SystemLog, DbError> {
     })
 }
 
-/// Notes that a client with the right token called.
+/// Notes the call of a client with the right token.
 pub(crate) async fn seen(connection: &mut AnyConnection, client: &str) -> Result<(), DbError> {
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_clients_seen (address, seen) VALUES ($1, $2) \
          ON CONFLICT (address) DO UPDATE SET seen = excluded.seen",
     )
@@ -111,47 +110,66 @@ pub(crate) async fn seen(connection: &mut AnyConnection, client: &str) -> Result
 /// The addresses of the clients that have called since `time`, the last caller first.
 pub(crate) async fn callers(connection: &mut AnyConnection, time: i64) -> Result<Vec<String>, DbError> {
     let rows =
-        sqlx::query("SELECT address FROM os4x_clients_seen WHERE seen >= $1 ORDER BY seen DESC, address");
+        db::query("SELECT address FROM os4x_clients_seen WHERE seen >= $1 ORDER BY seen DESC, address");
     let rows = rows.bind(time).fetch_all(connection).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, sqlx::Error>>()?)
 }
 
-/// Forgets what was reported more than `days` ago, sessions that never ended included. Gives the number of rows.
+/// The client that has called last, and when; none: no client has called.
+pub(crate) async fn last_call(connection: &mut AnyConnection) -> Result<Option<(String, i64)>, DbError> {
+    let row = db::query("SELECT address, seen FROM os4x_clients_seen ORDER BY seen DESC, address LIMIT 1");
+    let row = row.fetch_optional(connection).await?;
+    Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?)
+}
+
+/// The clients that have called since `time`, and when each has done so last.
+pub(crate) async fn calls(connection: &mut AnyConnection, time: i64) -> Result<Vec<(String, i64)>, DbError> {
+    let rows = db::query("SELECT address, seen FROM os4x_clients_seen WHERE seen >= $1 ORDER BY address");
+    let rows = rows.bind(time).fetch_all(connection).await?;
+    Ok(rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, sqlx::Error>>()?)
+}
+
+/// Removes reports that are older than `days`, also sessions that never ended and daemons that do not call any more.
+/// Gives the number of rows.
 pub(crate) async fn forget(connection: &mut AnyConnection, days: u32) -> Result<u64, DbError> {
     let before = clock::now() - i64::from(days) * clock::DAY;
-    let entries = sqlx::query("DELETE FROM os4x_system_log WHERE received < $1")
+    let entries = db::query("DELETE FROM os4x_system_log WHERE received < $1")
         .bind(before)
         .execute(&mut *connection)
         .await?;
-    let sessions =
-        sqlx::query("DELETE FROM os4x_sessions WHERE received < $1").bind(before).execute(connection).await?;
-    Ok(entries.rows_affected() + sessions.rows_affected())
+    let mut gone = entries.rows_affected();
+    for table in ["os4x_sessions", "os4x_refusals", "os4x_states"] {
+        let old = AssertSqlSafe(format!("DELETE FROM {table} WHERE received < $1"));
+        gone += db::query(old).bind(before).execute(&mut *connection).await?.rows_affected();
+    }
+    Ok(gone)
 }
 
-/// Keeps the newest `rows` of both kinds, so that a hostile DMZ host cannot fill the disk with reports. Gives the
-/// number of rows that went.
+/// Keeps the newest `rows` of each kind, so that a hostile DMZ host cannot fill the disk with reports. Gives the
+/// number of removed rows.
 pub(crate) async fn trim(connection: &mut AnyConnection, rows: u32) -> Result<u64, DbError> {
     let entries =
-        sqlx::query("DELETE FROM os4x_system_log WHERE id <= (SELECT MAX(id) FROM os4x_system_log) - $1")
+        db::query("DELETE FROM os4x_system_log WHERE id <= (SELECT MAX(id) FROM os4x_system_log) - $1")
             .bind(i64::from(rows))
             .execute(&mut *connection)
             .await?;
-    let sessions = sqlx::query(
-        "DELETE FROM os4x_sessions WHERE received <= \
-         (SELECT received FROM os4x_sessions ORDER BY received DESC LIMIT 1 OFFSET $1)",
-    )
-    .bind(i64::from(rows))
-    .execute(connection)
-    .await?;
-    Ok(entries.rows_affected() + sessions.rows_affected())
+    let mut gone = entries.rows_affected();
+    for table in ["os4x_sessions", "os4x_refusals"] {
+        let surplus = AssertSqlSafe(format!(
+            "DELETE FROM {table} WHERE received <= \
+             (SELECT received FROM {table} ORDER BY received DESC LIMIT 1 OFFSET $1)"
+        ));
+        gone += db::query(surplus).bind(i64::from(rows)).execute(&mut *connection).await?.rows_affected();
+    }
+    Ok(gone)
 }
 
-/// Counters and times as the database keeps them.
+/// Counters and times in the types of the database.
 pub(super) fn seconds(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// Text without NUL, which PostgreSQL refuses, and of bounded length.
+/// Text without NUL, which PostgreSQL refuses, and of limited length.
 pub(super) fn clean(text: &str) -> String {
     text.chars().take(LONGEST).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
 }

@@ -1,8 +1,7 @@
-//! The partner table and the partners' pinned certificates, as the values that travel to the
-//! server. One row each, pins beside it in their order. Uniqueness is the table's; everything
-//! else was checked by the command.
+//! The partner table and the partners' pinned certificates, as the values that are sent to the server. One row each,
+//! with pins beside it in their order. The table checks that they are unique; the command has checked everything else.
 
-use crate::db::{Change, DbError};
+use crate::db::{self, Change, DbError};
 use common::config::{FileRules, NamedPem, Partner};
 use common::oftp::Deviation;
 use serde::Serialize;
@@ -14,14 +13,14 @@ use std::collections::BTreeMap;
 /// All partners, by short name.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Partner>, DbError> {
     let mut pins: BTreeMap<String, Vec<NamedPem>> = BTreeMap::new();
-    let rows = sqlx::query("SELECT partner, name, pem FROM os4x_partner_pins ORDER BY partner, position")
+    let rows = db::query("SELECT partner, name, pem FROM os4x_partner_pins ORDER BY partner, position")
         .fetch_all(&mut *connection)
         .await?;
     for row in &rows {
         let pin = NamedPem { name: row.try_get(1)?, pem: row.try_get(2)? };
         pins.entry(row.try_get(0)?).or_default().push(pin);
     }
-    let rows = sqlx::query(
+    let rows = db::query(
         "SELECT short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
          legacy_suites, max_file_size, file_names, allowed, networks FROM os4x_partners ORDER BY short_name",
     )
@@ -62,13 +61,13 @@ fn of_row(row: &AnyRow, pins: &mut BTreeMap<String, Vec<NamedPem>>) -> Result<Pa
 
 /// The short name of the partner with this SSIDCODE.
 pub(crate) async fn named(connection: &mut AnyConnection, ssid: &str) -> Result<Option<String>, DbError> {
-    let row = sqlx::query("SELECT short_name FROM os4x_partners WHERE ssid = $1").bind(ssid);
+    let row = db::query("SELECT short_name FROM os4x_partners WHERE ssid = $1").bind(ssid);
     Ok(row.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// Adds `partner`, or takes the place of the one with its short name.
+/// Adds `partner`, or replaces the one with its short name.
 pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), DbError> {
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_partners \
          (short_name, ssid, enabled, certificate, profile, host, port, tls, outgoing_ip, check_ssid, usage, \
          legacy_suites, max_file_size, file_names, allowed, networks) \
@@ -99,12 +98,12 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Db
     .bind((!partner.networks.is_empty()).then(|| partner.networks.join(",")))
     .execute(&mut **change)
     .await?;
-    sqlx::query("DELETE FROM os4x_partner_pins WHERE partner = $1")
+    db::query("DELETE FROM os4x_partner_pins WHERE partner = $1")
         .bind(partner.short_name.as_str())
         .execute(&mut **change)
         .await?;
     for (position, pin) in (0_i64..).zip(&partner.pins) {
-        sqlx::query("INSERT INTO os4x_partner_pins (partner, position, name, pem) VALUES ($1, $2, $3, $4)")
+        db::query("INSERT INTO os4x_partner_pins (partner, position, name, pem) VALUES ($1, $2, $3, $4)")
             .bind(partner.short_name.as_str())
             .bind(position)
             .bind(pin.name.as_str())
@@ -117,14 +116,14 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Db
 
 /// Removes a partner; false if there is none of that short name.
 pub(crate) async fn remove(change: &mut Change, short_name: &str) -> Result<bool, DbError> {
-    let done = sqlx::query("DELETE FROM os4x_partners WHERE short_name = $1")
+    let done = db::query("DELETE FROM os4x_partners WHERE short_name = $1")
         .bind(short_name)
         .execute(&mut **change)
         .await?;
     Ok(done.rows_affected() > 0)
 }
 
-/// The word that stands for an enum's value in the protocol, and in the table too.
+/// The word for an enum's value in the protocol and in the table.
 pub(crate) fn word<T: Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(text)) => text,
@@ -132,7 +131,7 @@ pub(crate) fn word<T: Serialize>(value: &T) -> String {
     }
 }
 
-/// The value that a word stands for.
+/// The value of a word.
 pub(crate) fn of_word<T: DeserializeOwned>(text: String) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(text)).ok()
 }

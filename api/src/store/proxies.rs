@@ -1,7 +1,7 @@
-//! The servers that clients may talk to (Proxy IDs), and the clients' listeners: address, networks, and the partner if
-//! tied to one. The API reads them for each call, the commands write them. Admits no caller itself.
+//! The servers that clients may join (Proxy IDs), and the clients' listeners: address, networks, and the partner if
+//! tied to one. The API reads them for each call, the commands write them. Does not check callers itself.
 
-use crate::db::{Change, DbError};
+use crate::db::{self, Change, DbError};
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::MAX_ADDRESSES;
@@ -18,16 +18,16 @@ pub(crate) struct Proxy {
     pub(crate) name: String,
     /// When it was added, seconds since 1970-01-01 UTC.
     pub(crate) added: i64,
-    /// The addresses of its host, as it reported them; none: it has not been joined yet.
+    /// The addresses of its host, as it has reported them; none: no client has joined it yet.
     pub(crate) addresses: Vec<IpAddr>,
 }
 
 /// A listener of a client.
 #[derive(Debug)]
 pub(crate) struct ProxyClient {
-    /// The address that the client calls from.
+    /// The address from which the client calls.
     pub(crate) address: IpAddr,
-    /// Short name of the partner that it leads to; none: it takes proxy requests.
+    /// Short name of the partner to which it leads; none: it takes proxy requests.
     pub(crate) partner: Option<String>,
     /// Its address; none: all.
     pub(crate) listen_ip: Option<IpAddr>,
@@ -40,7 +40,7 @@ pub(crate) struct ProxyClient {
 }
 
 impl ProxyClient {
-    /// The same row: an addition takes its place.
+    /// Whether both are the same row, so that an addition replaces it.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.address == other.address && self.partner == other.partner
     }
@@ -57,7 +57,7 @@ impl ProxyClient {
 /// All servers.
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Proxy>, DbError> {
     let rows =
-        sqlx::query("SELECT proxy_id, name, added, addresses FROM os4x_proxies ORDER BY added, proxy_id")
+        db::query("SELECT proxy_id, name, added, addresses FROM os4x_proxies ORDER BY added, proxy_id")
             .fetch_all(connection)
             .await?;
     rows.iter()
@@ -72,9 +72,9 @@ pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Proxy>, Db
         .collect()
 }
 
-/// Lists a server; false if it was listed already (its name is then renewed where one is given).
+/// Lists a server; false if it was listed already (a given name then replaces its name).
 pub(crate) async fn add(change: &mut Change, id: &ProxyId, name: &str) -> Result<bool, DbError> {
-    let known = sqlx::query(
+    let known = db::query(
         "UPDATE os4x_proxies SET name = CASE WHEN $1 = '' THEN name ELSE $1 END WHERE proxy_id = $2",
     )
     .bind(name)
@@ -90,14 +90,14 @@ pub(crate) async fn add(change: &mut Change, id: &ProxyId, name: &str) -> Result
 
 /// Gives a listed server a name.
 pub(crate) async fn rename(change: &mut Change, id: &ProxyId, name: &str) -> Result<(), DbError> {
-    let rename = sqlx::query("UPDATE os4x_proxies SET name = $1 WHERE proxy_id = $2").bind(name);
+    let rename = db::query("UPDATE os4x_proxies SET name = $1 WHERE proxy_id = $2").bind(name);
     rename.bind(id.as_str()).execute(&mut **change).await?;
     Ok(())
 }
 
 /// Lists a server that is not listed.
 pub(crate) async fn put(change: &mut Change, id: &ProxyId, name: &str, added: i64) -> Result<(), DbError> {
-    sqlx::query("INSERT INTO os4x_proxies (proxy_id, name, added) VALUES ($1, $2, $3)")
+    db::query("INSERT INTO os4x_proxies (proxy_id, name, added) VALUES ($1, $2, $3)")
         .bind(id.as_str())
         .bind(name)
         .bind(added)
@@ -106,27 +106,25 @@ pub(crate) async fn put(change: &mut Change, id: &ProxyId, name: &str, added: i6
     Ok(())
 }
 
-/// Notes which addresses a listed server's host has. The daemons do not see that, so it is no change.
+/// Stores the addresses of a listed server's host. The daemons do not see them, so this is not a change.
 pub(crate) async fn note_addresses(
     connection: &mut AnyConnection,
     id: &ProxyId,
     addresses: &[IpAddr],
 ) -> Result<(), DbError> {
     let addresses: Vec<String> = addresses.iter().take(MAX_ADDRESSES).map(IpAddr::to_string).collect();
-    // Servers tell them each time they ask; a row is written only where that is news.
-    sqlx::query(
-        "UPDATE os4x_proxies SET addresses = $1 WHERE proxy_id = $2 AND COALESCE(addresses, '') <> $1",
-    )
-    .bind(addresses.join(","))
-    .bind(id.as_str())
-    .execute(connection)
-    .await?;
+    // Servers report them with each call; a row is written only if they have changed.
+    db::query("UPDATE os4x_proxies SET addresses = $1 WHERE proxy_id = $2 AND COALESCE(addresses, '') <> $1")
+        .bind(addresses.join(","))
+        .bind(id.as_str())
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
 /// Removes a server; false if it is not listed.
 pub(crate) async fn remove(change: &mut Change, id: &ProxyId) -> Result<bool, DbError> {
-    let done = sqlx::query("DELETE FROM os4x_proxies WHERE proxy_id = $1")
+    let done = db::query("DELETE FROM os4x_proxies WHERE proxy_id = $1")
         .bind(id.as_str())
         .execute(&mut **change)
         .await?;
@@ -135,7 +133,7 @@ pub(crate) async fn remove(change: &mut Change, id: &ProxyId) -> Result<bool, Db
 
 /// All listeners of all clients.
 pub(crate) async fn clients(connection: &mut AnyConnection) -> Result<Vec<ProxyClient>, DbError> {
-    let rows = sqlx::query(
+    let rows = db::query(
         "SELECT address, partner, listen_ip, listen_port, networks, name FROM os4x_proxy_clients \
          ORDER BY address, COALESCE(partner, '')",
     )
@@ -160,12 +158,12 @@ pub(crate) async fn clients(connection: &mut AnyConnection) -> Result<Vec<ProxyC
         .collect()
 }
 
-/// Adds a listener, or takes the place of the one of its client that leads to the same partner, or takes proxy requests
-/// as it does.
+/// Adds a listener, or replaces the one of its client that leads to the same partner, or that takes proxy requests like
+/// this one.
 pub(crate) async fn put_client(change: &mut Change, client: &ProxyClient) -> Result<(), DbError> {
     remove_client(change, client.address, client.partner.as_deref()).await?;
     let networks: Vec<String> = client.networks.iter().map(Network::to_string).collect();
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_proxy_clients (address, partner, listen_ip, listen_port, networks, name) \
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -186,11 +184,10 @@ pub(crate) async fn remove_client(
     address: IpAddr,
     partner: Option<&str>,
 ) -> Result<bool, DbError> {
-    let done =
-        sqlx::query("DELETE FROM os4x_proxy_clients WHERE address = $1 AND COALESCE(partner, '') = $2")
-            .bind(address.to_string())
-            .bind(partner.unwrap_or_default())
-            .execute(&mut **change)
-            .await?;
+    let done = db::query("DELETE FROM os4x_proxy_clients WHERE address = $1 AND COALESCE(partner, '') = $2")
+        .bind(address.to_string())
+        .bind(partner.unwrap_or_default())
+        .execute(&mut **change)
+        .await?;
     Ok(done.rows_affected() > 0)
 }

@@ -3,14 +3,16 @@
 
 use super::deviations;
 use super::journal::{clean, seconds};
-use crate::db::DbError;
+use super::shown_certificates;
+use crate::db::{self, DbError};
 use crate::store::partners::{of_word, word};
 use common::net::Network;
 use common::rpc::{MAX_TRANSFERS, SessionBegin, SessionEnd, SessionEvent, Transfer, TransferResult};
+use common::state::CurrentFile;
 use common::text::clock;
 use serde::Serialize;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 
@@ -18,20 +20,23 @@ use std::net::SocketAddr;
 /// 60-second intervals at which a client asks for the configuration.
 pub(crate) const ORPHANED_AFTER: i64 = 180;
 
-/// Longest name of a file that is kept, characters: 26 octets, each escaped. There are many of them.
+/// Longest name of a file that is kept, characters: 26 octets, each escaped. There are many names.
 const LONGEST_NAME: usize = 26 * 4;
 
-/// A client: its address, and what tells it from others behind that address.
+/// A client: its address, and what distinguishes it from others behind that address.
 type Client<'a> = (&'a str, &'a str);
 
-/// Notes what `client` reports of its sessions. Both daemons may report the same thing; the first report of it counts.
+/// Stores what `client` reports about its sessions. Both daemons may report the same event; the first report counts.
 pub(crate) async fn add(
     connection: &mut AnyConnection,
     client: Client<'_>,
     event: &SessionEvent,
 ) -> Result<(), DbError> {
     match event {
-        SessionEvent::Begin(begin) => add_begin(connection, client, begin).await,
+        SessionEvent::Begin(begin) => {
+            add_begin(connection, client, begin).await?;
+            shown_certificates::note(connection, begin).await
+        }
         SessionEvent::End(end) => add_end(connection, client, end).await,
     }
 }
@@ -41,7 +46,7 @@ async fn add_begin(
     (client, caller): Client<'_>,
     begin: &SessionBegin,
 ) -> Result<(), DbError> {
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_sessions \
          (session, client, received, direction, pid, began, address, partner, ssid, subject, serial, tls, station, \
          caller, orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0) ON CONFLICT \
@@ -75,7 +80,7 @@ async fn add_end(
     (client, caller): Client<'_>,
     end: &SessionEnd,
 ) -> Result<(), DbError> {
-    let written = sqlx::query(
+    let written = db::query(
         "INSERT INTO os4x_sessions (session, client, received, ended, octets_in, octets_out, files, files_refused, \
          receipts, reason, detail, caller, orphaned) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0) ON CONFLICT (session) DO UPDATE SET \
@@ -112,7 +117,7 @@ async fn add_transfer(
     position: i64,
     transfer: &Transfer,
 ) -> Result<(), DbError> {
-    sqlx::query(
+    db::query(
         "INSERT INTO os4x_session_transfers (session, position, sender, name, octets, result, reason) \
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
@@ -134,7 +139,7 @@ pub(crate) async fn came_from(
     since: i64,
     network: &Network,
 ) -> Result<BTreeSet<String>, DbError> {
-    let rows = sqlx::query(
+    let rows = db::query(
         "SELECT DISTINCT partner, address FROM os4x_sessions \
          WHERE received >= $1 AND direction = 'incoming' AND partner IS NOT NULL AND address IS NOT NULL",
     )
@@ -151,15 +156,22 @@ pub(crate) async fn came_from(
     Ok(partners)
 }
 
+/// How many partners have come in since then.
+pub(crate) async fn partners_since(connection: &mut AnyConnection, since: i64) -> Result<i64, DbError> {
+    let count = db::query(
+        "SELECT CAST(COUNT(DISTINCT partner) AS BIGINT) FROM os4x_sessions \
+         WHERE received >= $1 AND direction = 'incoming'",
+    );
+    Ok(count.bind(since).fetch_one(connection).await?.try_get(0)?)
+}
+
 /// This client has been started: sessions that it had before outlive it, those of others behind its address do not
 /// concern it. One that ends later is heard of by way of the server, whoever brings it.
 pub(crate) async fn orphan(connection: &mut AnyConnection, caller: &str) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE os4x_sessions SET orphaned = 1 WHERE COALESCE(caller, client) = $1 AND ended IS NULL",
-    )
-    .bind(caller)
-    .execute(connection)
-    .await?;
+    db::query("UPDATE os4x_sessions SET orphaned = 1 WHERE COALESCE(caller, client) = $1 AND ended IS NULL")
+        .bind(caller)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
@@ -188,21 +200,24 @@ pub(crate) struct Session {
     pub(crate) receipts: Option<i64>,
     pub(crate) reason: Option<String>,
     pub(crate) detail: Option<String>,
+    /// The current file of a running session.
+    #[serde(rename = "file")]
+    pub(crate) current_file: Option<CurrentFile>,
     pub(crate) transfers: Vec<Transfer>,
 }
 
+/// The columns of a session.
+pub(super) const SELECT: &str = "SELECT s.session, s.client, s.direction, s.pid, s.began, s.ended, s.address, \
+    s.partner, s.ssid, s.subject, s.serial, s.tls, s.station, s.octets_in, s.octets_out, s.files, s.files_refused, \
+    s.receipts, s.reason, s.detail, s.orphaned, s.file_sender, s.file_name, s.file_octets, s.received, c.seen \
+    FROM os4x_sessions s LEFT JOIN os4x_clients_seen c ON c.address = COALESCE(s.caller, s.client)";
+
 /// The newest `limit` sessions, oldest first.
 pub(crate) async fn newest(connection: &mut AnyConnection, limit: u32) -> Result<Vec<Session>, DbError> {
-    let rows = sqlx::query(
-        "SELECT s.session, s.client, s.direction, s.pid, s.began, s.ended, s.address, s.partner, s.ssid, \
-         s.subject, s.serial, s.tls, s.station, s.octets_in, s.octets_out, s.files, s.files_refused, s.receipts, \
-         s.reason, s.detail, s.orphaned, c.seen FROM os4x_sessions s \
-         LEFT JOIN os4x_clients_seen c ON c.address = COALESCE(s.caller, s.client) \
-         ORDER BY s.received DESC, s.session LIMIT $1",
-    )
-    .bind(i64::from(limit))
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = db::query(AssertSqlSafe(format!("{SELECT} ORDER BY s.received DESC, s.session LIMIT $1")))
+        .bind(i64::from(limit))
+        .fetch_all(&mut *connection)
+        .await?;
     let mut transfers = transfers(connection, limit).await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows.iter().rev() {
@@ -213,7 +228,7 @@ pub(crate) async fn newest(connection: &mut AnyConnection, limit: u32) -> Result
     Ok(all)
 }
 
-fn session(row: &AnyRow, id: String, transfers: Vec<Transfer>) -> Result<Session, DbError> {
+pub(super) fn session(row: &AnyRow, id: String, transfers: Vec<Transfer>) -> Result<Session, DbError> {
     Ok(Session {
         id,
         client: row.try_get("client")?,
@@ -236,11 +251,54 @@ fn session(row: &AnyRow, id: String, transfers: Vec<Transfer>) -> Result<Session
         receipts: row.try_get("receipts")?,
         reason: row.try_get("reason")?,
         detail: row.try_get("detail")?,
+        current_file: current_file(row)?,
         transfers,
     })
 }
 
-/// A session without an end is orphaned when its client is gone.
+/// A session whose end was not reported.
+pub(crate) struct Open {
+    pub(crate) id: String,
+    pub(crate) partner: String,
+    /// The client that has reported its beginning.
+    pub(crate) caller: String,
+}
+
+/// The sessions without an end.
+pub(crate) async fn open(connection: &mut AnyConnection) -> Result<Vec<Open>, DbError> {
+    let rows = db::query(
+        "SELECT session, partner, COALESCE(caller, client) FROM os4x_sessions WHERE ended IS NULL ORDER BY session",
+    );
+    let open = |row: &AnyRow| {
+        let partner: Option<String> = row.try_get(1)?;
+        Ok(Open { id: row.try_get(0)?, partner: partner.unwrap_or_default(), caller: row.try_get(2)? })
+    };
+    rows.fetch_all(connection).await?.iter().map(open).collect()
+}
+
+/// Why this session has ended, in a word, and in a sentence; none: no end was reported.
+pub(crate) async fn end_of(
+    connection: &mut AnyConnection,
+    session: &str,
+) -> Result<Option<(String, String)>, DbError> {
+    let row = db::query("SELECT reason, detail FROM os4x_sessions WHERE session = $1 AND ended IS NOT NULL");
+    let row = row.bind(session.to_owned()).fetch_optional(connection).await?;
+    let text =
+        |row: &AnyRow, at: usize| Ok::<_, DbError>(row.try_get::<Option<String>, _>(at)?.unwrap_or_default());
+    row.map(|row| Ok((text(&row, 0)?, text(&row, 1)?))).transpose()
+}
+
+/// The current file, as it was reported last; none in a session that has ended.
+fn current_file(row: &AnyRow) -> Result<Option<CurrentFile>, DbError> {
+    let (ended, name): (Option<i64>, Option<String>) = (row.try_get("ended")?, row.try_get("file_name")?);
+    let Some(name) = name.filter(|name| ended.is_none() && !name.is_empty()) else { return Ok(None) };
+    let (sender, octets): (Option<String>, Option<i64>) =
+        (row.try_get("file_sender")?, row.try_get("file_octets")?);
+    let octets = octets.unwrap_or_default().try_into().unwrap_or_default();
+    Ok(Some(CurrentFile { sender: sender.unwrap_or_default(), name, octets }))
+}
+
+/// A session without an end is orphaned if its client does not call any more.
 fn state(row: &AnyRow) -> Result<&'static str, DbError> {
     let ended: Option<i64> = row.try_get("ended")?;
     let seen: Option<i64> = row.try_get("seen")?;
@@ -258,7 +316,7 @@ async fn transfers(
     connection: &mut AnyConnection,
     limit: u32,
 ) -> Result<HashMap<String, Vec<Transfer>>, DbError> {
-    let rows = sqlx::query(
+    let rows = db::query(
         "SELECT session, sender, name, octets, result, reason FROM os4x_session_transfers WHERE session IN \
          (SELECT session FROM os4x_sessions ORDER BY received DESC, session LIMIT $1) ORDER BY session, position",
     )
@@ -267,21 +325,27 @@ async fn transfers(
     .await?;
     let mut all: HashMap<String, Vec<Transfer>> = HashMap::new();
     for row in &rows {
-        let reason: Option<i64> = row.try_get("reason")?;
-        all.entry(row.try_get("session")?).or_default().push(Transfer {
-            sender: row.try_get("sender")?,
-            name: row.try_get("name")?,
-            octets: row.try_get::<i64, _>("octets")?.try_into().unwrap_or_default(),
-            result: of_word(row.try_get("result")?).unwrap_or(TransferResult::Broken),
-            reason: reason.and_then(|reason| reason.try_into().ok()),
-        });
+        all.entry(row.try_get("session")?).or_default().push(transfer(row)?);
     }
     Ok(all)
+}
+
+/// A file of a session.
+pub(super) fn transfer(row: &AnyRow) -> Result<Transfer, DbError> {
+    let reason: Option<i64> = row.try_get("reason")?;
+    Ok(Transfer {
+        sender: row.try_get("sender")?,
+        name: row.try_get("name")?,
+        octets: row.try_get::<i64, _>("octets")?.try_into().unwrap_or_default(),
+        result: of_word(row.try_get("result")?).unwrap_or(TransferResult::Broken),
+        reason: reason.and_then(|reason| reason.try_into().ok()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{LONGEST_NAME, ORPHANED_AFTER, add, newest, orphan};
+    use crate::db;
     use crate::db::scratch::{Scratch, run};
     use crate::store::journal::{forget, seen, trim};
     use common::rpc::{MAX_TRANSFERS, SessionBegin, SessionEnd, SessionEvent, Transfer, TransferResult};
@@ -321,7 +385,7 @@ mod tests {
     }
 
     async fn received(connection: &mut AnyConnection, session: &str, at: i64) {
-        let update = sqlx::query("UPDATE os4x_sessions SET received = $1 WHERE session = $2");
+        let update = db::query("UPDATE os4x_sessions SET received = $1 WHERE session = $2");
         update.bind(at).bind(session.to_owned()).execute(connection).await.unwrap();
     }
 
@@ -330,12 +394,12 @@ mod tests {
         let scratch = Scratch::new();
         run(async {
             let db = scratch.open().await;
-            let mut connection = db.connection().await.unwrap();
+            let mut connection = db.sqlite_connection().await.unwrap();
             let one = |state| [("one".to_owned(), state)];
             seen(&mut connection, CLIENT).await.unwrap();
             begin(&mut connection, "one").await;
             assert_eq!(states(&mut connection).await, one("running"));
-            let silent = sqlx::query("UPDATE os4x_clients_seen SET seen = $1");
+            let silent = db::query("UPDATE os4x_clients_seen SET seen = $1");
             silent.bind(clock::now() - ORPHANED_AFTER - 1).execute(&mut *connection).await.unwrap();
             assert_eq!(states(&mut connection).await, one("orphaned"));
             seen(&mut connection, CLIENT).await.unwrap();
@@ -354,7 +418,7 @@ mod tests {
         let scratch = Scratch::new();
         run(async {
             let db = scratch.open().await;
-            let mut connection = db.connection().await.unwrap();
+            let mut connection = db.sqlite_connection().await.unwrap();
             let callers = ["192.0.2.1 a:/opt", "192.0.2.1 b:/opt"];
             for (caller, session) in callers.into_iter().zip(["one", "two"]) {
                 seen(&mut connection, caller).await.unwrap();
@@ -362,10 +426,10 @@ mod tests {
                 add(&mut connection, (CLIENT, caller), &SessionEvent::Begin(begin)).await.unwrap();
             }
             orphan(&mut connection, callers[1]).await.unwrap();
-            // Of one second, the list begins with the last of the alphabet.
+            // All in one second, so the list begins with the last of the alphabet.
             let listed = |one, two| [("two".to_owned(), two), ("one".to_owned(), one)];
             assert_eq!(states(&mut connection).await, listed("running", "orphaned"));
-            // The end of either is told by whoever hears of it.
+            // Any client may report the end of either.
             add(&mut connection, (CLIENT, callers[0]), &end("two", Vec::new())).await.unwrap();
             assert_eq!(states(&mut connection).await, listed("running", "ended"));
         });
@@ -376,7 +440,7 @@ mod tests {
         let scratch = Scratch::new();
         run(async {
             let db = scratch.open().await;
-            let mut connection = db.connection().await.unwrap();
+            let mut connection = db.sqlite_connection().await.unwrap();
             begin(&mut connection, "one").await;
             let many: Vec<Transfer> = (0..MAX_TRANSFERS + 5).map(transfer).collect();
             add(&mut connection, (CLIENT, CLIENT), &end("one", many.clone())).await.unwrap();
@@ -398,7 +462,7 @@ mod tests {
         let scratch = Scratch::new();
         run(async {
             let db = scratch.open().await;
-            let mut connection = db.connection().await.unwrap();
+            let mut connection = db.sqlite_connection().await.unwrap();
             for (session, age) in [("old", 100), ("middle", 50), ("new", 10)] {
                 begin(&mut connection, session).await;
                 add(&mut connection, (CLIENT, CLIENT), &end(session, vec![transfer(1)])).await.unwrap();
@@ -409,7 +473,7 @@ mod tests {
             assert_eq!(trim(&mut connection, 2).await.unwrap(), 0);
             assert_eq!(trim(&mut connection, 1).await.unwrap(), 1);
             assert_eq!(states(&mut connection).await, [("new".to_owned(), "ended")]);
-            let left = sqlx::query("SELECT session FROM os4x_session_transfers").fetch_all(&mut *connection);
+            let left = db::query("SELECT session FROM os4x_session_transfers").fetch_all(&mut *connection);
             assert_eq!(left.await.unwrap().len(), 1);
         });
     }

@@ -1,6 +1,5 @@
-//! Hostile and broken callers: silent ones at every point, too many at once, torn requests.
-//! The API closes them in time and goes on answering. Deadlines are measured, never slept
-//! through.
+//! Hostile and broken callers: silent ones at every point, too many at once, incomplete requests. The API closes them
+//! in time and goes on answering. Deadlines are measured; no test sleeps until they are over.
 
 use crate::https::read_to_end;
 use crate::site::{PATIENCE, Site};
@@ -9,7 +8,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-/// A silent caller is gone after this, seconds; the deadlines themselves are 5 s.
+/// A silent caller must be closed after this, seconds; the deadlines themselves are 5 s.
 const GONE: u64 = 30;
 
 #[test]
@@ -52,14 +51,15 @@ fn a_hundred_silent_callers_of_one_address_are_bounded_and_pass() {
     let serve = site.serve();
     let client = site.client(&serve);
     let crowd: Vec<TcpStream> = (0..100).map(|_| client.tcp()).collect();
-    // The oldest give way at once to those beyond the bound of one address, the others end by their deadline.
+    // The oldest connections are closed at once for those beyond the limit of one address, the others by their
+    // deadline.
     for mut stream in crowd {
         assert!(read_to_end(&mut stream).is_empty());
     }
     client.generation();
 }
 
-/// Longest wait of an honest call while somebody holds connections of its address.
+/// Longest wait of an honest call while another caller holds connections of its address.
 const HONEST: Duration = Duration::from_secs(1);
 
 #[test]
@@ -101,7 +101,7 @@ fn torn_and_foreign_requests_leave_the_api_as_it_was() {
         let answer = read_to_end(&mut stream);
         assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
     }
-    // Plain HTTP on the TLS port, and a caller that goes away in the middle of its body.
+    // Plain HTTP on the TLS port, and a caller that closes the connection in the middle of its body.
     let mut plain = client.tcp();
     plain.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     read_to_end(&mut plain);

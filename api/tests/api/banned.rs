@@ -1,4 +1,4 @@
-//! Bans, and the networks that a partner comes from: what is refused, warned of, listed, and handed to the server.
+//! Bans, and the networks of a partner: what is refused, warned of, listed, and sent to the server.
 
 use crate::pki::{self, Identity};
 use crate::site::{Said, Site, await_that};
@@ -16,7 +16,7 @@ fn config(site: &Site) -> Value {
     site.client(&serve).ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"].clone()
 }
 
-/// A command line that is refused as such; what it said.
+/// The error message of a wrong command line.
 fn wrong(site: &Site, words: &[&str]) -> String {
     let Said { status, err, .. } = site.run(words);
     assert_eq!(status, 64, "{words:?}: {err}");
@@ -45,7 +45,10 @@ fn a_ban_is_added_changed_listed_and_removed() {
     assert_eq!(config(&site)["bans"], expected);
     site.ok(&["ban", "add", "203.0.113.0/24", "--until", "", "--description", ""]);
     let removed = site.ok(&["ban", "remove", "203.0.113.0/24"]);
-    assert!(removed.contains("Ban of 203.0.113.0/24 removed. It is let in again within 65 s."), "{removed}");
+    assert!(
+        removed.contains("Ban of 203.0.113.0/24 removed. It is accepted again within 65 s."),
+        "{removed}"
+    );
     assert_eq!(site.json(&["ban", "list"]).as_array().unwrap().len(), 1);
     site.ok(&["ban", "remove", "2001:db8::/32", "--yes"]);
     assert!(site.ok(&["ban", "list"]).contains("Nobody is banned."));
@@ -55,7 +58,7 @@ fn a_ban_is_added_changed_listed_and_removed() {
 fn a_ban_that_cannot_be_meant_is_refused_with_what_to_type() {
     let site = Site::new();
     for (network, said) in [
-        ("203.0.113.9/24", "203.0.113.0/24 is the network, and 203.0.113.9 this host alone"),
+        ("203.0.113.9/24", "203.0.113.0/24 is the network, and 203.0.113.9 only this host"),
         ("0.0.0.0/0", "which is every address"),
         ("::/0", "which is every address"),
         ("acme.example", "a network is an address"),
@@ -68,7 +71,7 @@ fn a_ban_that_cannot_be_meant_is_refused_with_what_to_type() {
     }
     for until in ["2020-01-01", "tomorrow", "2999-02-30"] {
         let refusal = wrong(&site, &["ban", "add", "203.0.113.9", "--until", until]);
-        assert!(refusal.contains("a time that is to come"), "{refusal}");
+        assert!(refusal.contains("a time in the future"), "{refusal}");
     }
     wrong(&site, &["ban", "add", "203.0.113.9", "--description", &"x".repeat(201)]);
     assert_eq!(site.json(&["ban", "list"]), json!([]), "nothing was kept");
@@ -97,7 +100,7 @@ fn a_ban_that_keeps_a_partner_or_a_client_out_is_warned_of() {
             &["network of partner CALLED", "partner NAMED has had sessions from 203.0.113.0/24"][..],
         ),
         ("198.51.100.128/25", &["host or a network of partner COMES"]),
-        ("192.0.2.0/24", &["holds 192.0.2.9, the address of a client"]),
+        ("192.0.2.0/24", &["contains 192.0.2.9, the address of a client"]),
         ("192.88.99.1", &[]),
     ] {
         let said = site.run(&["ban", "add", network]);
@@ -125,7 +128,7 @@ fn the_networks_of_a_partner_are_checked_shown_and_handed_out() {
     let site = Site::new();
     let said =
         site.ok(&["partner", "add", "A", "--ssid", "O0013A", "--network", "203.0.113.0/24, 192.0.2.7"]);
-    assert!(said.contains(", comes from 203.0.113.0/24, 192.0.2.7/32 alone."), "{said}");
+    assert!(said.contains(", comes only from 203.0.113.0/24, 192.0.2.7/32."), "{said}");
     let expected = json!(["203.0.113.0/24", "192.0.2.7/32"]);
     assert_eq!(site.json(&["partner", "show", "A"])["networks"], expected);
     assert_eq!(site.json(&["partner", "list"])[0]["networks"], expected);
@@ -148,7 +151,7 @@ fn the_networks_of_a_partner_are_checked_shown_and_handed_out() {
     for (network, said) in [
         ("203.0.113.9/24", "203.0.113.0/24 is the network"),
         ("203.0.113.0/24,,192.0.2.7", "cannot be ''"),
-        ("0.0.0.0/0", "'' lets the partner come from anywhere"),
+        ("0.0.0.0/0", "'' lets the partner connect from any address"),
         ("acme.example", "a network is an address"),
     ] {
         let refusal = wrong(&site, &["partner", "set", "A", "--network", network]);

@@ -1,6 +1,5 @@
-//! The commands one by one: help, exit status, what each refuses and why, what its lists show
-//! and never show. The program runs as an operator runs it; nothing is asked of the database
-//! behind its back.
+//! The commands one by one: help, exit status, what each refuses and why, and what its lists show and never show. The
+//! program runs as an operator runs it; the test does not read the database.
 
 use crate::pki::{self, Identity};
 use crate::site::{Dir, PROGRAM, Said, Site};
@@ -83,14 +82,15 @@ fn init_makes_a_private_file_and_never_touches_an_existing_one() {
     assert!(other.refused(&["config", "list"]).contains(&foreign));
     assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "mine");
     let empty = Site { dir: Dir::new(), db: site.dir.write("empty", "") };
-    assert!(empty.refused(&["config", "list"]).contains("no database of OS4Xapi"));
+    assert!(empty.refused(&["config", "list"]).contains("not a database of OS4Xapi"));
 }
 
 #[test]
 fn without_db_the_file_lies_beside_the_binary() {
     let dir = Dir::new();
     let program = dir.path("os4xapi");
-    // By another process: a descriptor that writes here would reach the children of other tests, and the file be busy.
+    // Another process does this: a descriptor open for writing here would be inherited by children of other tests, and
+    // the file would be busy.
     assert!(Command::new("cp").arg(PROGRAM).arg(&program).status().unwrap().success());
     let run =
         |words: &[&str]| Said::of(&Command::new(&program).args(words).current_dir("/").output().unwrap());
@@ -249,7 +249,7 @@ fn trusted_certificates_have_one_name_each() {
     site.ok(&["trust", "remove", "Same Name"]);
     assert!(site.refused(&["trust", "remove", "Same Name"]).contains("trust list"));
     let not_a_root = site.dir.write("leaf.pem", &one.issue("leaf").pem());
-    assert!(site.run(&["trust", "add", &not_a_root]).err.contains("no root"));
+    assert!(site.run(&["trust", "add", &not_a_root]).err.contains("not a root"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! CRLs that are downloaded: by `serve` when a server reports where they are, by `crl fetch` now. What is at a URL may
-//! be anything; only a CRL that a trusted certificate signed gets into the configuration.
+//! CRLs that are downloaded: by `serve` if a server reports their URL, by `crl fetch` at once. There may be anything at
+//! a URL; only a CRL that a trusted certificate has signed gets into the configuration.
 
 use crate::pki::{self, Identity};
 use crate::site::{Said, Site, await_that};
@@ -17,7 +17,7 @@ pub(crate) fn site_that_trusts(ca: &Identity) -> Site {
     site
 }
 
-/// Makes the site one that hands out a configuration; the Proxy ID of its server.
+/// Prepares the site to hand out a configuration; gives the Proxy ID of its server.
 pub(crate) fn with_server(site: &Site, ca: &Identity) -> String {
     let (own, id) = (ca.issue("we.example"), pki::proxy_id());
     let chain = site.dir.write("chain.pem", &own.pem());
@@ -31,8 +31,7 @@ fn der(crl: &X509Crl) -> Vec<u8> {
     crl.to_der().unwrap()
 }
 
-/// Waits until `serve` has looked after everything: a log file that appears again and again shows that time slices
-/// pass.
+/// Waits for a whole time slice of `serve`: a log file that appears again and again shows that time slices pass.
 fn await_time_slices(site: &Site) {
     let file = site.dir.path("api.log");
     site.ok(&["config", "set", "api_log_file", file.to_str().unwrap()]);
@@ -42,7 +41,7 @@ fn await_time_slices(site: &Site) {
     site.ok(&["config", "set", "api_log_file", ""]);
 }
 
-/// What a URL's line of the list says.
+/// The values in a URL's line of the list.
 fn listed(site: &Site, url: &str) -> Value {
     let list = site.json(&["crl", "list"]);
     let found = list.as_array().unwrap().iter().find(|row| row["url"] == url);
@@ -60,19 +59,21 @@ fn a_reported_url_brings_its_crl_into_the_configuration() {
     let client = site.client(&serve);
     let config = || client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"].clone();
     let before = config()["generation"].as_u64();
+    let audit = site.json(&["audit", "list"]);
     client.ok(&json!({"function": "proxy_crl_url", "url": url}));
     await_that("the CRL", || config()["crls"].as_array().is_some_and(|crls| crls.len() == 1));
     assert!(config()["generation"].as_u64() > before);
     serve.await_line("crl_taken");
+    assert_eq!(site.json(&["audit", "list"]), audit, "nobody has decided anything");
     let row = listed(&site, &url);
     assert_eq!((&row["issuer"], &row["number"]), (&json!("CN=Download CA"), &json!("7")));
     assert_eq!((&row["state"], &row["error"]), (&json!("current"), &Value::Null));
     assert!(row["due"].as_i64() > row["fetched"].as_i64());
-    // The same CRL once more makes no new generation.
+    // The same CRL again makes no new generation.
     let held = config()["generation"].clone();
-    assert!(site.ok(&["crl", "fetch"]).contains("there already"));
+    assert!(site.ok(&["crl", "fetch"]).contains("exists already"));
     assert_eq!(config()["generation"], held);
-    // Nobody needs the CRL of a CA that is trusted no longer.
+    // Nobody needs the CRL of a CA that is not trusted any more.
     site.ok(&["trust", "remove", "Download CA"]);
     assert_eq!(config()["crls"], json!([]));
     site.ok(&["crl", "remove", &url]);
@@ -97,7 +98,7 @@ fn the_crl_of_an_intermediate_ca_asks_for_its_certificate_and_is_taken_with_it()
     for told in [entry["detail"].as_str().unwrap(), listed(&site, &url)["error"].as_str().unwrap()] {
         assert!(told.contains("'CN=Middle CA' is not trusted") && told.contains("trust add"), "{told}");
     }
-    // The same once more is no news.
+    // The same report again is not logged.
     site.sql("UPDATE os4x_crl_urls SET due = 0");
     await_that("another try", || web.asked().len() == 2 && listed(&site, &url)["due"] != json!(0));
     site.ok(&["trust", "add", &site.dir.write("middle.pem", &middle.pem())]);
@@ -133,7 +134,7 @@ fn the_issuer_that_a_server_reports_signs_its_list_as_long_as_it_leads_to_a_trus
             .len()
     };
     assert_eq!((issuers("crl_issuers"), issuers("crls"), issuers("trusted")), (1, 1, 1));
-    // Once its root is not trusted any more, its list is of no use either.
+    // When its root is not trusted any more, its list cannot be checked either.
     site.ok(&["trust", "remove", "Root CA"]);
     assert_eq!((issuers("crls"), issuers("trusted")), (0, 0));
     let refused = client.call(&json!({"function": "proxy_crl_url", "url": good, "issuers": ["no PEM"]}));
@@ -149,7 +150,7 @@ fn a_url_with_blanks_is_one_with_its_escaped_spelling_and_one_that_is_no_web_add
     let url = web.put("/my%20ca.crl", ca.crl(60).as_bytes());
     let spelt = format!(" {} ", url.replace("%20", " "));
     assert!(site.ok(&["crl", "fetch", &spelt]).contains("taken, of"));
-    assert!(site.ok(&["crl", "fetch", &url]).contains("there already"));
+    assert!(site.ok(&["crl", "fetch", &url]).contains("exists already"));
     assert_eq!(listed(&site, &url)["state"], "current");
     let serve = site.serve();
     let client = site.client(&serve);
@@ -164,9 +165,9 @@ fn a_url_with_blanks_is_one_with_its_escaped_spelling_and_one_that_is_no_web_add
     assert_eq!((&entry["level"], &entry["origin"]), (&json!("WARN"), &json!("api")));
     assert!(entry["detail"].as_str().unwrap().contains("os4xapi crl add FILE"), "{entry}");
     assert_eq!(listed(&site, ldap)["state"], "by-hand");
-    // Nobody tries it, also when a certificate is trusted.
+    // Nobody downloads it, also not when a certificate is trusted.
     site.ok(&["trust", "add", &site.dir.write("other.pem", &Identity::ca("Other CA").pem())]);
-    assert!(site.ok(&["crl", "fetch"]).contains("there already"));
+    assert!(site.ok(&["crl", "fetch"]).contains("exists already"));
     assert_eq!(listed(&site, ldap)["tried"], Value::Null);
     site.ok(&["crl", "remove", "ldap:///CN=Blank CA?list"]);
     serve.end(Signal::SIGTERM);
@@ -201,9 +202,9 @@ fn a_crl_is_taken_in_der_in_pem_and_over_redirects() {
     let first = web.redirect("/first", &web.url("/b/second"));
     assert!(site.ok(&["crl", "fetch", &first]).contains("CN=Ways CA: taken"));
     assert_eq!(listed(&site, &first)["number"], "2");
-    // The older one does not come back, whichever URL has it.
-    assert!(site.ok(&["crl", "fetch", &pem]).contains("a newer one is there"));
-    assert!(site.ok(&["crl", "fetch", &newer]).contains("there already"));
+    // The older CRL is not stored again, whichever URL has it.
+    assert!(site.ok(&["crl", "fetch", &pem]).contains("there is a newer one"));
+    assert!(site.ok(&["crl", "fetch", &newer]).contains("exists already"));
     assert_eq!(listed(&site, &pem)["state"], "double");
     assert!(web.asked()[0].starts_with("GET /pem HTTP/1.1\r\n"), "{:?}", web.asked());
     let table = site.ok(&["crl", "list"]);
@@ -221,7 +222,7 @@ fn what_is_no_crl_of_a_trusted_issuer_is_refused_with_its_reason() {
     for (url, reason) in [
         (web.url("/none"), "404"),
         (format!("http://127.0.0.1:{}/", closed_port()), "does not accept"),
-        // No name of the DNS, so nobody is asked.
+        // No name of the DNS, so no resolver is asked.
         ("http://a..b/".to_owned(), "no address"),
         (web.put("/junk", b"junk"), "neither in DER nor in PEM"),
         (web.put("/empty", b""), "neither in DER nor in PEM"),
@@ -245,7 +246,7 @@ fn what_is_no_crl_of_a_trusted_issuer_is_refused_with_its_reason() {
         assert_eq!((&row["state"], &row["issuer"]), (&json!("missing"), &Value::Null));
     }
     for url in ["", "ftp://a/", "http://user:password@a/", "a"] {
-        assert!(site.refused(&["crl", "fetch", url]).contains("no CRL distribution URL"), "{url}");
+        assert!(site.refused(&["crl", "fetch", url]).contains("is not a CRL distribution URL"), "{url}");
     }
 }
 
@@ -286,7 +287,7 @@ fn https_is_checked_against_the_systems_cas() {
     assert!(wrong_name.status == 1 && wrong_name.err.contains("ostname mismatch"), "{wrong_name:?}");
 }
 
-/// Details of the system log's entries on CRLs that have expired.
+/// Details of the system log's entries about CRLs that have expired.
 fn expired(site: &Site) -> Vec<String> {
     let log = site.json(&["log"]);
     let entries = log.as_array().unwrap().iter();
@@ -298,7 +299,7 @@ fn expired(site: &Site) -> Vec<String> {
     .collect()
 }
 
-/// Slow: about 40 s, since a CRL has to expire twice and time slices have to pass.
+/// Slow: about 40 s, because a CRL has to expire twice and time slices have to pass.
 #[test]
 fn slow_a_crl_that_expires_is_reported_once_and_again_when_it_was_well_in_between() {
     let (ca, other) = (Identity::ca("Late CA"), Identity::ca("Brought CA"));
@@ -311,7 +312,7 @@ fn slow_a_crl_that_expires_is_reported_once_and_again_when_it_was_well_in_betwee
     site.ok(&["crl", "add", &site.dir.write("brought.crl", &String::from_utf8(brought).unwrap())]);
     let serve = site.serve();
     await_that("the end of the CRL", || listed(&site, &url)["state"] == "expired");
-    // Its URL gives nothing newer.
+    // There is no newer CRL at its URL.
     site.ok(&["crl", "fetch", &url]);
     await_that("the entries", || expired(&site).len() == 2);
     let told = expired(&site).join("\n");

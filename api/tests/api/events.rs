@@ -1,5 +1,5 @@
-//! The system log's way to people: what is ignored and what is not, and the event script, as a file and as a URL, with
-//! whatever a daemon in the DMZ puts into an entry.
+//! The system log for people: ignored and other entries, and the event script, as a file and as a URL, with all values
+//! that a daemon in the DMZ can put into an entry.
 
 use crate::https::Client;
 use crate::site::{Serve, Site, await_text, await_that};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-/// What a shell, or a terminal, would make something of.
+/// Characters that a shell, or a terminal, would interpret.
 const HOSTILE: &str = "$(touch /tmp/os4x-owned) `id`; 'a' \"b\" * \\ -rf\n\u{1b}[2J\u{0}end";
 
 fn entry(text: &str) -> Value {
@@ -48,7 +48,7 @@ fn what_is_ignored_reaches_neither_table_nor_script_until_it_expires() {
     client.ok(&entry("the station is down again"));
     serve.await_line("system_log_ignored ignore=1");
     client.ok(&entry("the station is up"));
-    // What the peer said is in the detail, and matches nothing.
+    // The peer's words are in the detail, and match nothing.
     site.ok(&["ignore", "add", "the-peer-said-this"]);
     client.ok(&entry("the peer speaks"));
     await_text(&told, "server the peer speaks");
@@ -58,7 +58,7 @@ fn what_is_ignored_reaches_neither_table_nor_script_until_it_expires() {
     site.ok(&["ignore", "remove", "2"]);
     assert!(site.refused(&["ignore", "remove", "1"]).contains("ignore list"));
     client.ok(&entry("the station is down"));
-    // Soon over: the worker removes it and says so.
+    // It expires soon: the worker removes it and says so.
     let soon = crate::pki::now() + 1;
     let until = openssl_time(soon);
     site.ok(&["ignore", "add", "whatever", "--until", &until, "--description", "short"]);
@@ -85,12 +85,12 @@ fn an_address_a_partner_or_a_reason_can_be_ignored() {
     with("one", "reason", "no-certificate");
     with("two", "reason", "unknown-partner");
     let said = site.ok(&["ignore", "add", "--reason", "no-certificate", "--partner", "ACME"]);
-    assert!(said.contains("kept out 1 of the 2 entries"), "{said}");
+    assert!(said.contains("have ignored 1 of the 2 entries"), "{said}");
     with("three", "reason", "no-certificate");
     site.ok(&["ignore", "add", "--address", "198.51.100.0/24"]);
     with("four", "address", "198.51.100.7");
     with("five", "address", "198.51.101.7");
-    // What a peer has chosen matches none of them.
+    // A value that a peer has chosen matches none of them.
     with("six", "detail", "event reason=no-certificate address=198.51.100.7");
     assert_eq!(logged(&site), ["one", "two", "five", "six"]);
     let table = site.ok(&["log"]);
@@ -115,7 +115,7 @@ fn a_session_is_told_once_and_a_graver_report_is_not_hidden() {
     with("first", "client", "WARN", "aa");
     with("the same", "server", "WARN", "aa");
     with("another one", "server", "WARN", "bb");
-    // A DMZ host that speaks first cannot silence the client.
+    // If a DMZ host reports first, the client's report is not hidden.
     with("graver", "client", "ERROR", "bb");
     with("without a session", "server", "WARN", "");
     with("without a session either", "client", "WARN", "");
@@ -165,7 +165,7 @@ fn a_script_gets_its_arguments_as_they_are_and_nothing_else() {
         told = told.display()
     );
     script(&site, "event.sh", &body);
-    // Started with a blocked signal and a full environment, the program hands down neither.
+    // The program was started with a blocked signal and a full environment, and passes neither on.
     let serve = site.serve_under(&["env", "SECRET_OF_THE_PARENT=1", "--block-signal=USR1"]);
     let mut hostile = entry(HOSTILE);
     for (name, value) in [
@@ -211,14 +211,14 @@ fn a_script_that_cannot_run_fails_or_hangs_is_logged_and_nothing_waits_for_it() 
     script(&site, "failing.sh", "exit 3");
     client.ok(&entry("three"));
     serve.await_line("the script failed with exit status: 3");
-    // One that ends in time leaves nothing behind.
+    // A script that ends in time leaves no process.
     let left = site.dir.path("left");
     script(&site, "leaving.sh", &format!("sleep 1000 & echo $! > {0}.part; mv {0}.part {0}", left.display()));
     client.ok(&entry("and then"));
     await_that("the script", || left.exists());
     let pid: i32 = std::fs::read_to_string(&left).unwrap().trim().parse().unwrap();
     await_that("the end of what the script left", || is_gone(pid));
-    // One that hangs is ended with what it started.
+    // A script that hangs is ended with all its processes.
     let pids = site.dir.path("pids");
     site.ok(&["config", "set", "proxy_event_seconds", "1"]);
     script(
@@ -243,7 +243,7 @@ fn nothing_of_a_script_outlives_the_service() {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
     };
-    // One that says goodbye, and three that will not hear of it; each with a child of its own. Two more have to wait.
+    // One script that ends at SIGTERM, and three that ignore it; each has a child process. Two more have to wait.
     let rest = |path: &PathBuf| format!("sleep 1000 & echo $$ $! >> {}; wait", path.display());
     script(&site, "polite.sh", &format!("trap 'echo > {}; exit' TERM; {}", bye.display(), rest(&polite)));
     client.ok(&entry("one"));
@@ -262,7 +262,7 @@ fn nothing_of_a_script_outlives_the_service() {
     assert!(log.contains("events_given_up waiting=2"), "{log}");
 }
 
-/// Whether a process is gone, or dead and only not waited for yet.
+/// Whether a process has ended, even if it was not reaped yet.
 fn is_gone(pid: i32) -> bool {
     match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         Err(_) => true,
@@ -277,7 +277,7 @@ fn a_flood_of_entries_starts_a_few_scripts_and_drops_what_does_not_fit() {
     let body = format!("echo x >> {}; until [ -e {} ]; do sleep 0.05; done", begun.display(), go.display());
     script(&site, "slow.sh", &body);
     let (serve, client) = running(&site);
-    // Side by side, or the first scripts would reach their time limit before the last entry is there.
+    // At the same time: otherwise the first scripts would reach their time limit before the last entry is there.
     std::thread::scope(|scope| {
         for lot in 0..10 {
             let client = &client;

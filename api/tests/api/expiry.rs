@@ -1,4 +1,4 @@
-//! `os4xapi expiry`: what ends, in the order of its end, with what to do; as a table, as JSON, as a calendar.
+//! `os4xapi expiry`: everything that expires, in the order of the dates, with what to do; as a table, as JSON, as a
 
 use crate::pki::{self, Identity};
 use crate::site::Site;
@@ -53,7 +53,7 @@ fn everything_that_ends_is_listed_with_what_to_do() {
     assert_eq!((&rows[0]["state"], &rows[0]["name"]), (&"ended".into(), &"ACME: past".into()));
     assert!(rows[0]["renewal"].as_str().unwrap().contains("partner set ACME --pin"));
     let licence = of("licence");
-    // The tenth day is begun as soon as the licence is issued.
+    // The tenth day begins as soon as the licence is issued.
     assert!([9, 10].map(Value::from).contains(&licence["days"]) && licence["state"] == "soon", "{licence}");
     assert!(licence["name"].as_str().unwrap().starts_with("dmz1 ("));
     assert_eq!(

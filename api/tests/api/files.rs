@@ -1,5 +1,5 @@
-//! The files that operators bring: certificates, keys and CRLs in each form that the openssl command writes. What is
-//! something else is named as what it is, with what to do.
+//! The files of operators: certificates, keys and CRLs in each form that the openssl command writes. For any other file
+//! the message says what kind it is, and what to do.
 
 use crate::pki::Identity;
 use crate::site::Site;
@@ -52,7 +52,7 @@ fn certificates_are_taken_in_every_form() {
     openssl(&site, "pkcs12 -export -in chain.pem -inkey own.key -out locked.p12 -passout pass:geheim");
     openssl(&site, "x509 -in own.pem -outform DER -out own.der");
     openssl(&site, "x509 -in own.pem -trustout -addtrust serverAuth -out trusted.pem");
-    // Base64 without a frame, and what Windows makes of a text.
+    // Base64 without a frame, and a text as Windows writes it.
     openssl(&site, "base64 -in own.der -out own.b64");
     let text = std::fs::read_to_string(site.dir.path("chain.pem")).unwrap();
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -140,7 +140,7 @@ fn an_old_pkcs12_file_is_named_with_the_command_that_renews_it() {
     let old = file(&site, "old.p12");
     let said = site.refused(&["cert", "set", "--chain", &old, "--password-file", &file(&site, "word")]);
     assert!(said.contains("legacy provider") && said.contains("openssl pkcs12 -legacy -nodes -in"), "{said}");
-    // What it says helps.
+    // The command in the message helps.
     openssl(&site, "pkcs12 -legacy -nodes -in old.p12 -out new.pem -passin pass:geheim");
     site.ok(&["cert", "set", "--chain", &file(&site, "new.pem")]);
 }
@@ -226,7 +226,7 @@ fn a_chain_is_put_in_order_and_what_does_not_help_is_left_out() {
     let said = set(&[&own_of_past, &past], &own_of_past);
     assert!(said.status == 0 && shown() == 1, "{said:?}");
     assert!(said.err.contains("'CN=Past CA' is valid from") && said.err.contains("left out"), "{said:?}");
-    // Two of one key: the one that comes first.
+    // Two certificates of one key: the first one is used.
     let renewed = ca.issue_for("own renewed", &own);
     let said = set(&[&ca, &renewed, &own], &own);
     assert!(said.status == 1 && said.err.contains("2 certificates of the chain belong"), "{said:?}");

@@ -1,6 +1,5 @@
-//! What the API answers and refuses: status, code and sentence of every error, whose listener a
-//! caller gets, what is logged of a caller without the token. The good answers are in `life`,
-//! on both databases.
+//! The answers and refusals of the API: status, code and sentence of every error, the listener of a caller, and the log
+//! lines about a caller without the token. The good answers are in `life`, on both databases.
 
 use crate::pki;
 use crate::site::Site;
@@ -101,7 +100,7 @@ fn a_wrong_path_is_its_callers_not_the_web_servers_in_between() {
         let head = "GET /elsewhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n";
         client.raw(format!("{head}X-Forwarded-For: {forwarded}\r\n\r\n").as_bytes()).status
     };
-    // One caller goes too far; the next one behind the same web server does not pay for it.
+    // One caller is locked; the next one behind the same web server is not.
     let statuses: Vec<u16> = (0..11).map(|_| stray("203.0.113.5")).collect();
     assert_eq!((statuses[9], statuses[10]), (404, 429));
     assert_eq!(stray("203.0.113.6"), 404);
@@ -150,7 +149,7 @@ fn callers_of_both_families_are_known_by_one_spelling() {
     for client in [&four, &six] {
         assert_eq!(client.ok(&config)["config"]["listen_ip"], json!("127.0.0.2"));
     }
-    // The bound for bad calls is that of the host, whichever way it comes.
+    // The limit for bad calls belongs to the host, whichever way its calls come.
     for client in [&four, &six, &four, &six, &four, &six, &four, &six, &four, &six] {
         assert_eq!(client.post(b"{}", "").status, 401);
     }
@@ -158,7 +157,7 @@ fn callers_of_both_families_are_known_by_one_spelling() {
     let log = serve.log();
     assert_eq!(log.matches("] call_refused address=127.0.0.1 code=bad-token").count(), 11, "{log}");
 
-    // A web server in front of it, which is trusted by its IPv6 address.
+    // A trusted web server in front of it, with an IPv6 address.
     assert_eq!(
         four.call_from(&config, "X-Forwarded-For: ::ffff:192.0.2.7\r\n").body["config"]["listen_ip"],
         json!("127.0.0.2")
@@ -197,14 +196,14 @@ fn bad_tokens_are_refused_logged_and_bounded() {
     assert_eq!(guess(json!("bad")).code(), "too-many");
     assert!(began.elapsed() >= std::time::Duration::from_secs(1), "the answer was not held back");
     assert_eq!(guess(json!("bad")).status, 429);
-    // The right one is never held up, with or without the hash of the CA.
+    // A call with the right token is never delayed, with or without the hash of the CA.
     assert_eq!(guess(json!(secret)).status, 200);
     assert_eq!(guess(json!(token)).status, 200);
     site.ok(&["token", "rotate"]);
     assert_eq!(guess(json!(token)).status, 429);
     let log = serve.end(Signal::SIGTERM);
     assert_eq!(log.matches("] call_refused").count(), 11, "{log}");
-    // What was not logged is counted, and the operator has heard of it while it went on.
+    // The calls that were not logged are counted, and the operator was informed while they came.
     assert!(log.contains("] calls_refused address=127.0.0.1 count=14 seconds="), "{log}");
     let told = site.json(&["log"]);
     let told: Vec<&str> = told.as_array().unwrap().iter().filter_map(|one| one["text"].as_str()).collect();
@@ -224,7 +223,7 @@ fn a_listener_belongs_to_the_address_that_calls() {
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body["config"]["listen_port"].clone()
     };
-    // No row, no listener; what an untrusted caller says of itself counts for nothing.
+    // Without a row there is no listener; the header of an untrusted caller is ignored.
     assert_eq!(port(""), json!(null));
     assert_eq!(port("X-Forwarded-For: 203.0.113.5\r\n"), json!(null));
     site.ok(&["config", "set", "api_trusted_proxies", "::1"]);

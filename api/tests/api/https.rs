@@ -1,9 +1,8 @@
-//! A caller of the API: one TLS connection and one HTTP/1.1 request at a time, over the openssl
-//! crate, blocking, with a deadline on every read. Checks the API's certificate against the CA
-//! alone, as a client does.
+//! A caller of the API: one TLS connection and one HTTP/1.1 request at a time, over the openssl crate, blocking, with a
+//! deadline on every read. Checks the API's certificate only against the CA, as a client does.
 
 use crate::site::PATIENCE;
-use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
+use openssl::ssl::{Ssl, SslContext, SslMethod, SslStream, SslVerifyMode};
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
 use serde_json::{Value, json};
@@ -11,10 +10,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 pub(crate) struct Client {
-    /// Where it connects to.
+    /// The address to which it connects.
     pub(crate) host: &'static str,
     port: u16,
-    ca: X509,
+    /// The context that trusts only the API's CA.
+    tls: SslContext,
     pub(crate) token: String,
     pub(crate) path: String,
 }
@@ -41,37 +41,27 @@ impl Client {
         Self {
             host: "127.0.0.1",
             port,
-            ca: X509::from_pem(ca.as_bytes()).unwrap(),
+            tls: context(Some(X509::from_pem(ca.as_bytes()).unwrap())),
             token: token.to_owned(),
             path: "/os4xapi/index.php".to_owned(),
         }
     }
 
     pub(crate) fn tcp(&self) -> TcpStream {
-        let stream = TcpStream::connect((self.host, self.port)).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream
+        tcp(self.host, self.port)
     }
 
     pub(crate) fn tls(&self) -> SslStream<TcpStream> {
-        let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
-        let mut store = X509StoreBuilder::new().unwrap();
-        store.add_cert(self.ca.clone()).unwrap();
-        builder.set_cert_store(store.build());
-        builder.set_verify(SslVerifyMode::PEER);
-        builder.build().connect("127.0.0.1", self.tcp()).unwrap()
+        over_tls(&self.tls, self.tcp())
     }
 
-    /// The certificate that is shown, DER, whoever has issued it.
+    /// The certificate that the API shows, DER, whoever has issued it.
     pub(crate) fn shown_certificate(&self) -> Vec<u8> {
-        let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
-        builder.set_verify(SslVerifyMode::NONE);
-        let stream = builder.build().connect("127.0.0.1", self.tcp()).unwrap();
+        let stream = over_tls(&context(None), self.tcp());
         stream.ssl().peer_certificate().unwrap().to_der().unwrap()
     }
 
-    /// Sends octets as they are; everything that comes back.
+    /// Sends octets as they are; gives the whole answer.
     pub(crate) fn raw(&self, request: &[u8]) -> Answer {
         let mut stream = self.tls();
         stream.write_all(request).unwrap();
@@ -112,6 +102,37 @@ impl Client {
     pub(crate) fn generation(&self) -> u64 {
         self.ok(&json!({"function": "proxy_client_config"}))["config"]["generation"].as_u64().unwrap()
     }
+}
+
+/// A connection to a port of this host.
+pub(crate) fn connect(tls: &SslContext, port: u16) -> SslStream<TcpStream> {
+    over_tls(tls, tcp("127.0.0.1", port))
+}
+
+fn tcp(host: &str, port: u16) -> TcpStream {
+    let stream = TcpStream::connect((host, port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn over_tls(tls: &SslContext, stream: TcpStream) -> SslStream<TcpStream> {
+    let mut ssl = Ssl::new(tls).unwrap();
+    ssl.param_mut().set_ip("127.0.0.1".parse().unwrap()).unwrap();
+    ssl.connect(stream).unwrap()
+}
+
+/// A context that trusts `ca`, or any certificate. It does not read the CAs of the system, which takes longer than a
+/// call.
+pub(crate) fn context(ca: Option<X509>) -> SslContext {
+    let mut builder = SslContext::builder(SslMethod::tls_client()).unwrap();
+    builder.set_verify(if ca.is_some() { SslVerifyMode::PEER } else { SslVerifyMode::NONE });
+    if let Some(ca) = ca {
+        let mut store = X509StoreBuilder::new().unwrap();
+        store.add_cert(ca).unwrap();
+        builder.set_cert_store(store.build());
+    }
+    builder.build()
 }
 
 /// Reads until the other side closes; a reset counts as the end too.

@@ -1,9 +1,9 @@
-//! The life of an installation in one go, the same on every database: init, everything an
-//! operator enters, everything the daemons ask, what they report. Called by a test for each
-//! kind of database.
+//! The whole life of an installation, the same on every database: init, everything that an operator enters, all calls
+//! of the daemons, and their reports. A test for each kind of database calls it.
 
 use crate::pki::{self, Identity};
 use crate::site::{Site, await_that};
+use crate::states;
 use common::config::{CertificateRule, ProfileName, ProxyConfig};
 use common::identity::CertificateKind;
 use common::text::clock;
@@ -16,7 +16,7 @@ fn whole_life_on_sqlite() {
     whole_life(&Site::new());
 }
 
-/// From an initialised database on.
+/// From a new database on.
 pub(crate) fn whole_life(site: &Site) {
     assert!(site.refused(&["init"]).contains("already"));
     let id = operator_enters_everything(site);
@@ -25,6 +25,7 @@ pub(crate) fn whole_life(site: &Site) {
     let config = daemons_ask(site, &client, &id);
     every_change_counts_up(site, &client, &id, config.generation);
     daemons_report(site, &client);
+    states::daemons_tell(site, &client, &id);
     lists_are_downloaded(site, &client, &id);
     entries_are_ignored(site, &client);
     bans_end(site);
@@ -32,7 +33,7 @@ pub(crate) fn whole_life(site: &Site) {
     assert!(!log.contains("-failed"), "{log}");
 }
 
-/// What `serve` does by itself, on each database.
+/// The jobs that `serve` does by itself, on each database.
 fn bans_end(site: &Site) {
     site.ok(&["ban", "add", "203.0.113.10"]);
     site.ok(&["ban", "add", "203.0.113.9", "--until", &clock::rfc3339(clock::now() + 2)]);
@@ -53,7 +54,7 @@ fn operator_enters_everything(site: &Site) -> String {
     site.ok(&["cert", "set", "--chain", &chain, "--key", &key]);
     site.ok(&["trust", "add", &ca_file]);
     site.ok(&["crl", "add", &crl]);
-    // What is reported here is no place to download from.
+    // The URLs that are reported here cannot be downloaded from.
     site.ok(&["config", "set", "proxy_crl_automatic", "no"]);
     site.ok(&["config", "set", "tcp_port_tls", "16619"]);
     site.ok(&["config", "set", "proxy_sessions", "77"]);
@@ -143,7 +144,7 @@ fn daemons_ask(site: &Site, client: &crate::https::Client, id: &str) -> ProxyCon
     assert_eq!(plain.outgoing_ip, Some("192.0.2.9".parse().unwrap()));
 
     assert!(config.crl_urls.is_empty());
-    // A reported URL alone makes no new generation; it comes along with the next one.
+    // A reported URL alone makes no new generation; it is part of the next one.
     let url = "http://crl.example/life.crl";
     client.ok(&json!({"function": "proxy_crl_url", "url": url}));
     client.ok(&json!({"function": "proxy_crl_url", "url": url}));
@@ -158,7 +159,7 @@ fn daemons_ask(site: &Site, client: &crate::https::Client, id: &str) -> ProxyCon
     config
 }
 
-/// Each command that alters something makes a new generation; the daemons see it at once.
+/// Each command that changes something makes a new generation; the daemons see it at once.
 fn every_change_counts_up(site: &Site, client: &crate::https::Client, id: &str, mut last: u64) {
     let ca = Identity::ca("Second CA");
     let ca_file = site.dir.write("second.pem", &ca.pem());
@@ -196,9 +197,9 @@ fn every_change_counts_up(site: &Site, client: &crate::https::Client, id: &str, 
         assert!(now > last, "{words:?}: {last} -> {now}");
         last = now;
     }
-    // The listener has gone with its partner.
+    // The listener was removed with its partner.
     assert!(!site.ok(&["proxyclient", "list"]).contains("192.0.2.50"));
-    // What is refused, or only read, changes nothing.
+    // Refused commands, and commands that only read, change nothing.
     site.refused(&["config", "set", "tcp_port", "0"]);
     site.refused(&["partner", "remove", "NEW"]);
     site.refused(&["ban", "remove", "203.0.113.0/24"]);
@@ -213,7 +214,7 @@ fn lists_are_downloaded(site: &Site, client: &crate::https::Client, id: &str) {
     let web = crate::web::Web::new();
     let url = web.put("/ca.crl", ca.crl(60).as_bytes());
     site.ok(&["config", "set", "proxy_crl_allow_private", "yes"]);
-    // Twice in vain, because the issuer is not trusted; then for good.
+    // Twice it fails, because the issuer is not trusted; then it is downloaded.
     for _ in 0..2 {
         assert!(site.refused(&["crl", "fetch", &url]).contains("not trusted"));
     }
@@ -281,7 +282,7 @@ fn daemons_report(site: &Site, client: &crate::https::Client) {
     daemons_report_deviations(site, client);
 }
 
-/// What sessions have shown beside the RFC is counted for their partner, once a session.
+/// The deviations of sessions are counted for their partner, once in a session.
 fn daemons_report_deviations(site: &Site, client: &crate::https::Client) {
     let events = |session: &str, time: u64, partner: &[&str], station: &[&str]| {
         let begin = json!({"event": "begin", "session": session, "direction": "incoming", "pid": 1, "time": 1,
@@ -310,7 +311,7 @@ fn daemons_report_deviations(site: &Site, client: &crate::https::Client) {
         "C2         partner  2         1970-01-01T00:06:40Z  ESID 00 without a Change Direction before it";
     assert!(text.contains(row) && text.contains("SSIDCODE       O0013ACME"), "{text}");
     let plain = site.ok(&["partner", "show", "PLAIN"]);
-    assert!(plain.contains("PROFILE        strict but for C2, C17"), "{plain}");
+    assert!(plain.contains("PROFILE        strict except C2, C17"), "{plain}");
     assert!(plain.contains("Its sessions have shown no deviation"), "{plain}");
     assert!(site.refused(&["partner", "show", "NOBODY"]).contains("no partner 'NOBODY'"));
 }

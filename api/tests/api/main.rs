@@ -1,10 +1,12 @@
 //! Black-box tests of the real `os4xapi`: its commands, its https API, hostile callers, and the same life on
-//! PostgreSQL. Each test has a directory, a database and, where it needs one, a `serve` on a free port of its own.
-//! `site` is the harness, `https` the TLS client, `pki` makes what operators bring. Nothing here looks inside the
-//! program.
+//! PostgreSQL. Each test has a directory, a database and, if it needs one, a `serve` on a free port of its own.
+//! `site` is the harness, `https` the TLS client, `pki` makes the files of operators. Nothing here reads the internals
+//! of the program.
 
 #[cfg(test)]
 mod abuse;
+#[cfg(test)]
+mod audited_commands;
 #[cfg(test)]
 mod audits;
 #[cfg(test)]
@@ -12,7 +14,13 @@ mod backup;
 #[cfg(test)]
 mod banned;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
+mod chromium;
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod database_faults;
 #[cfg(test)]
 mod downloads;
 #[cfg(test)]
@@ -34,6 +42,26 @@ mod operation;
 #[cfg(test)]
 mod owners;
 #[cfg(test)]
+mod panel;
+#[cfg(test)]
+mod panel_browser;
+#[cfg(test)]
+mod panel_certificates;
+#[cfg(test)]
+mod panel_configuration;
+#[cfg(test)]
+mod panel_pages;
+#[cfg(test)]
+mod panel_partners;
+#[cfg(test)]
+mod panel_trust;
+#[cfg(test)]
+mod panel_users;
+#[cfg(test)]
+mod partner_debug;
+#[cfg(test)]
+mod partner_tests;
+#[cfg(test)]
 mod pki;
 #[cfg(test)]
 mod postgres;
@@ -46,7 +74,11 @@ mod said;
 #[cfg(test)]
 mod setup;
 #[cfg(test)]
+mod several_serve;
+#[cfg(test)]
 mod site;
+#[cfg(test)]
+mod states;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
@@ -57,5 +89,7 @@ mod transfers;
 mod trusted;
 #[cfg(test)]
 mod upgrades;
+#[cfg(test)]
+mod users;
 #[cfg(test)]
 mod web;

@@ -1,6 +1,5 @@
-//! `serve` in operation: commands beside it, many callers at once, its log file and level, a
-//! new https certificate, its end while callers hang on. Waits for what it expects with a
-//! deadline, never for a time.
+//! `serve` in operation: commands at the same time, many callers at once, its log file and level, a new https
+//! certificate, its end while callers are connected. Each wait is for an event with a deadline, never for a time.
 
 use crate::site::{Site, await_text, await_that};
 use nix::sys::signal::Signal;
@@ -57,7 +56,7 @@ fn log_file_and_level_are_taken_over_while_it_runs() {
         client.generation();
         std::fs::read_to_string(&file).is_ok_and(|text| text.contains("call function=proxy_client_config"))
     });
-    // Moved away by a log rotation, it is there again; and at ERROR nobody hears of a call.
+    // If a log rotation moves the file, there is a new one; at level ERROR a call is not logged.
     let moved = site.dir.path("api.log.1");
     std::fs::rename(&file, &moved).unwrap();
     await_that("a new log file", || file.exists());

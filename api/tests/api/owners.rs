@@ -1,6 +1,6 @@
-//! Whose the files are: what root makes is left to the owner of the folder, a user who may not open the database is
-//! told whose it is, and a token in a file is for its owner alone. Where the tests do not run as root, the owner is the
-//! user.
+//! The owners of files: files that root makes are given to the owner of the folder, a user who may not open the
+//! database is told its owner, and only the owner can read a file with a token. If the tests do not run as root, the
+//! owner is the user.
 
 use crate::site::{Dir, PROGRAM, Said, Site};
 use nix::unistd::{Uid, chown, geteuid};
@@ -13,7 +13,7 @@ fn owner() -> Uid {
     if geteuid().is_root() { Uid::from_raw(65_534) } else { geteuid() }
 }
 
-/// A folder of the owner's, with a database that this user makes in it.
+/// A folder of this owner, with a database that this user makes in it.
 fn site() -> Site {
     let dir = Dir::new();
     chown(&dir.path(""), Some(owner()), None).unwrap();
@@ -39,7 +39,7 @@ fn what_root_makes_belongs_to_the_owner_of_the_folder() {
     for file in std::fs::read_dir(site.dir.path("")).unwrap() {
         let (file, name) = (file.as_ref().unwrap(), file.as_ref().unwrap().file_name());
         let name = name.into_string().unwrap();
-        // The test itself makes this one.
+        // The test itself makes this file.
         if name != "serve.log" {
             assert_eq!(file.metadata().unwrap().uid(), owner().as_raw(), "{name}");
             seen.push(name);
@@ -55,7 +55,8 @@ fn a_user_who_may_not_open_the_database_is_told_whose_it_is() {
     let site = Site::new();
     let (program, db) = (site.dir.path("os4xapi"), site.dir.path("test.db"));
     let user = owner();
-    // By another process: a descriptor that writes here would reach the children of other tests, and the file be busy.
+    // Another process does this: a descriptor open for writing here would be inherited by children of other tests, and
+    // the file would be busy.
     assert!(Command::new("cp").arg(PROGRAM).arg(&program).status().unwrap().success());
     if !geteuid().is_root() {
         std::fs::set_permissions(&db, std::fs::Permissions::from_mode(0o0)).unwrap();

@@ -1,6 +1,6 @@
-//! What operators bring: a CA, certificates it issued, CRLs, keys, the identity of a
-//! server. Made with the openssl crate, fresh in every test; no file of the repository
-//! holds a key, but for the recorded databases of `fixtures`: nobody trusts those.
+//! The files of operators: a CA, certificates that it has issued, CRLs, keys, the identity of a server. They are made
+//! with the openssl crate, new in every test; no file of the repository has a key, except the recorded databases of
+//! `fixtures`: nobody trusts those.
 
 use openssl::asn1::{Asn1Time, Asn1Type};
 use openssl::bn::BigNum;
@@ -32,7 +32,7 @@ impl Identity {
         issue(name, None, (now() - 60, now() + 86_400))
     }
 
-    /// A self-signed CA that is over.
+    /// A self-signed CA that has expired.
     pub(crate) fn expired_ca(name: &str) -> Self {
         issue(name, None, (now() - 86_400, now() - 60))
     }
@@ -88,7 +88,7 @@ impl Identity {
         Self { certificate: builder.build(), key: plain.key }
     }
 
-    /// One that is over.
+    /// A certificate that has expired.
     pub(crate) fn issue_expired(&self, name: &str) -> Self {
         issue(name, Some(self), (now() - 86_400, now() - 60))
     }
@@ -112,12 +112,12 @@ impl Identity {
         self.crl_of(age, 86_400, number, key)
     }
 
-    /// A CRL of this CA made `age` seconds ago, with this number, that lasts for so many seconds from now.
+    /// A CRL of this CA made `age` seconds ago, with this number, valid for this number of seconds from now.
     pub(crate) fn crl_lasting(&self, seconds: i64, age: i64, number: u32) -> X509Crl {
         self.crl_of(age, seconds, number, &self.key)
     }
 
-    /// A CRL of this CA made `age` seconds ago, with this number, that spells the CA's name in its own way.
+    /// A CRL of this CA made `age` seconds ago, with this number, with another spelling of the CA's name.
     pub(crate) fn crl_naming(&self, issuer: &X509Name, age: i64, number: u32) -> X509Crl {
         self.crl_as(issuer, age, 86_400, number, &self.key)
     }
@@ -154,8 +154,8 @@ impl Identity {
 
     /// A delta CRL of this CA, made now.
     pub(crate) fn delta_crl(&self) -> X509Crl {
-        // The openssl crate makes none: the CRL number becomes a deltaCRLIndicator. The signature is wrong then, but
-        // whether a CRL is a delta is asked first.
+        // The openssl crate makes none: the CRL number becomes a deltaCRLIndicator. The signature is wrong then, but it
+        // is first checked whether a CRL is a delta.
         let whole = self.crl_signed_by(0, 9, &self.key).to_der().unwrap();
         let (number, delta) = (&[0x06, 3, 0x55, 0x1d, 0x14], &[0x06, 3, 0x55, 0x1d, 0x1b]);
         let at = whole.windows(5).position(|window| window == number).unwrap();

@@ -1,16 +1,15 @@
-//! The same life on PostgreSQL, on a private cluster that `scripts/lib/postgres-for-tests`
-//! makes: installed or failed clearly, never skipped. And what happens when the database goes
-//! away beneath `serve`.
+//! The same life on PostgreSQL, on a private cluster that `scripts/lib/postgres-for-tests` makes: it is installed, or
+//! the test fails with a clear message; it is never skipped. And the case that the database stops while `serve` runs.
 
 use crate::life::whole_life;
-use crate::site::{Dir, Site};
+use crate::site::{Dir, Site, await_that};
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 const HELPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/lib/postgres-for-tests");
 
-/// A cluster in a directory of its own; stopped when dropped, before the directory goes.
+/// A cluster in its own directory; stopped when dropped, before the directory is removed.
 pub(crate) struct Cluster {
     dir: Dir,
     pub(crate) url: String,
@@ -26,7 +25,7 @@ impl Cluster {
         cluster
     }
 
-    fn helper(&self, verb: &str) -> Result<String, String> {
+    pub(crate) fn helper(&self, verb: &str) -> Result<String, String> {
         let output = Command::new(HELPER).arg(verb).arg(self.dir.path("pg")).output().unwrap();
         if output.status.success() {
             Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -37,9 +36,26 @@ impl Cluster {
 
     /// A database on it, not initialised.
     pub(crate) fn site(&self) -> Site {
+        Self::site_at(&self.url)
+    }
+
+    /// The same, through a PgBouncer in transaction mode.
+    fn pooled_site(&self) -> Site {
+        let url = self.helper("pool").unwrap();
+        await_that("PgBouncer", || self.dir.path("pg/.s.PGSQL.6432").exists());
+        Self::site_at(&url)
+    }
+
+    fn site_at(url: &str) -> Site {
         let dir = Dir::new();
-        let db = format!("@{}", dir.write("url", &self.url));
+        let db = format!("@{}", dir.write("url", url));
         Site { dir, db }
+    }
+
+    /// Lets it hang until the returned value is dropped.
+    pub(crate) fn pause(&self) -> Pause<'_> {
+        self.helper("pause").unwrap();
+        Pause(self)
     }
 }
 
@@ -48,6 +64,24 @@ impl Drop for Cluster {
         let stopped = self.helper("stop");
         assert!(stopped.is_ok() || std::thread::panicking(), "{stopped:?}");
     }
+}
+
+/// A cluster that hangs.
+pub(crate) struct Pause<'a>(&'a Cluster);
+
+impl Drop for Pause<'_> {
+    fn drop(&mut self) {
+        let resumed = self.0.helper("resume");
+        assert!(resumed.is_ok() || std::thread::panicking(), "{resumed:?}");
+    }
+}
+
+#[test]
+fn whole_life_behind_a_pooler_that_gives_each_transaction_another_connection() {
+    let cluster = Cluster::start();
+    let site = cluster.pooled_site();
+    site.ok(&["init"]);
+    whole_life(&site);
 }
 
 #[test]
@@ -75,7 +109,7 @@ fn a_site_moves_from_sqlite_with_all_it_has() {
     old.ok(&["config", "set", "tcp_port", "3306"]);
     let serve = old.serve();
     let client = old.client(&serve);
-    // More than are copied at a time.
+    // More rows than are copied at a time.
     let end = |number: usize| {
         json!({"event": "end", "session": format!("s{number}"), "time": 1, "octets_in": 1, "octets_out": 1, "files": 1,
          "reason": "x", "transfers": [
@@ -99,7 +133,7 @@ fn a_site_moves_from_sqlite_with_all_it_has() {
         assert_eq!(new.json(list), old.json(list), "{list:?}");
     }
     assert_eq!(new.token(), old.token());
-    // The next number is not one that is taken.
+    // The next number is a free one.
     new.ok(&["ignore", "add", "other words"]);
     assert_eq!(new.json(&["ignore", "list"]).as_array().unwrap().len(), 2);
     let serve = new.serve();

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 use std::process::Command;
 
-/// A site that trusts `ca`, and takes CRLs from public hosts alone.
+/// A site that trusts `ca`, and downloads CRLs only from public hosts.
 fn site_that_trusts(ca: &Identity) -> Site {
     let site = Site::new();
     site.ok(&["trust", "add", &site.dir.write("ca.pem", &ca.pem())]);
@@ -40,7 +40,7 @@ fn a_crl_is_fetched_through_the_proxy_with_user_and_password() {
         asked.contains("proxy-authorization: basic bwu6c2vay3jldA==\r\n".to_lowercase().as_str()),
         "{asked}"
     );
-    // A proxy that wants others says so, and nothing ever shows the password.
+    // If a proxy wants other credentials, the message says so; the password is never shown.
     let locked = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
     proxy.answer(url, locked.as_bytes());
     let told = site.refused(&["crl", "fetch", url]);
@@ -100,7 +100,7 @@ fn https_goes_through_a_tunnel_and_is_checked_as_ever() {
     assert!(said.status == 1 && said.err.contains("ostname mismatch"), "{said:?}");
     let said = fetch("https://192.168.1.1/ca.crl");
     assert!(said.status == 1 && said.err.contains("not a public one"), "{said:?}");
-    // A proxy that lets nobody through.
+    // A proxy that refuses everybody.
     let closed = Web::new();
     closed.answer("crl.example:443", b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
     site.ok(&["config", "set", "https_proxy", &at(&closed)]);
@@ -139,7 +139,7 @@ fn the_environment_counts_where_a_setting_is_empty_and_some_hosts_need_no_proxy(
         said.status == 1 && said.err.to_lowercase().contains("http_proxy does not name a proxy"),
         "{said:?}"
     );
-    // A setting wins.
+    // A setting has priority.
     site.ok(&["config", "set", "http_proxy", &at(&proxy)]);
     site.ok(&["config", "set", "no_proxy", "localhost"]);
     assert_eq!(fetch(far, &[("http_proxy", "http://127.0.0.1:1")]).status, 0);

@@ -1,5 +1,5 @@
-//! The clients' listeners: one for proxy requests, others tied to a partner each. What is refused, what is listed, what
-//! the client that calls is handed. What holds on both databases is in `life`.
+//! The clients' listeners: one for proxy requests, others tied to a partner each. What is refused, what is listed, and
+//! what the calling client gets. Checks on both databases are in `life`.
 
 use crate::site::Site;
 use serde_json::{Value, json};
@@ -25,9 +25,9 @@ fn a_client_has_a_listener_for_requests_and_one_for_each_partner_it_is_tied_to()
     assert_eq!((&alone["listen_port"], &alone["networks"]), (&json!(null), &json!([])));
     add(&["--network", "192.0.2.0/24"]);
     add(&["--partner", "later", "--port", "3308", "--listen-ip", "127.0.0.2", "--name", "old"]);
-    // Another client's are its own business.
+    // Listeners of another client do not matter.
     site.ok(&["proxyclient", "add", "192.0.2.9", "--partner", "acme", "--port", "3306"]);
-    // Each addition takes the place of the one for the same purpose.
+    // Each addition replaces the listener for the same purpose.
     add(&["--partner", "acme", "--port", "3307", "--network", "10.1.0.5"]);
     let whole = config(&site);
     assert_eq!((&whole["listen_port"], &whole["networks"]), (&json!(65_433), &json!(["192.0.2.0/24"])));
@@ -36,7 +36,7 @@ fn a_client_has_a_listener_for_requests_and_one_for_each_partner_it_is_tied_to()
         {"listen_ip": "127.0.0.2", "listen_port": 3308, "partner": "later", "networks": []},
     ]);
     assert_eq!(whole["tied"], expected);
-    // A disabled partner keeps its listener: the refusal is told where all others are.
+    // A disabled partner keeps its listener: its calls are refused like all others.
     site.ok(&["partner", "set", "acme", "--enabled", "no"]);
     assert_eq!(config(&site)["tied"], expected);
 }
@@ -83,7 +83,7 @@ fn a_listener_that_could_not_work_is_refused() {
     assert!(elsewhere.status == 0 && elsewhere.err.is_empty(), "{elsewhere:?}");
     let said = add(&[]);
     assert!(said.status == 1 && said.err.contains("10.1.0.1 tied to acme"), "{said:?}");
-    // A partner without a host is warned of: it may come later.
+    // For a partner without a host there is a warning: the host may be set later.
     let said = add(&["--partner", "later", "--port", "3306"]);
     assert!(said.status == 0 && said.err.contains("no host"), "{said:?}");
 }

@@ -1,4 +1,4 @@
-//! What changing commands say: what they did, what they could not check, and the question before a removal on a
+//! The messages of changing commands: what they did, what they could not check, and the question before a removal on a
 //! terminal.
 
 use crate::pki::{self, Identity};
@@ -46,11 +46,11 @@ fn changes_are_told_in_one_line() {
         (&["proxyclient", "add", "192.0.2.1", "--partner", "A", "--port", "99"], "port 99, tied to A"),
         (&["proxyclient", "remove", "192.0.2.1", "--partner", "A"], "tied to A is removed"),
         (&["ignore", "add", "words"], "number 1"),
-        (&["ignore", "remove", "1"], "Number 1 is ignored no longer"),
+        (&["ignore", "remove", "1"], "Number 1 is not ignored any more"),
         (&["partner", "remove", "A"], "Partner A removed"),
         (&["crl", "remove", "CN=Told CA"], "removed"),
-        (&["trust", "remove", "told"], "'told' is trusted no longer"),
-        (&["proxy", "remove", &id], "listed no longer"),
+        (&["trust", "remove", "told"], "'told' is not trusted any more"),
+        (&["proxy", "remove", &id], "not listed any more"),
     ] {
         let said = site.ok(words);
         assert!(said.contains(part) && said.lines().count() == 1, "{words:?}: {said}");
@@ -62,7 +62,7 @@ fn a_script_or_folder_that_is_not_there_is_warned_of() {
     let site = Site::new();
     let script = site.dir.path("script").to_str().unwrap().to_owned();
     let set = |name: &str, value: &str| site.run(&["config", "set", name, value]);
-    assert!(set("proxy_event_script", &script).err.contains("cannot be looked at"));
+    assert!(set("proxy_event_script", &script).err.contains("cannot be inspected"));
     std::fs::write(&script, "#!/bin/sh\n").unwrap();
     assert!(set("proxy_event_script", &script).err.contains("chmod +x"));
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -102,7 +102,7 @@ fn an_address_that_no_server_has_is_warned_of() {
     let serve = site.serve();
     let addresses = ["127.0.0.1", "192.0.2.1", "2001:db8::1"];
     let call = json!({"function": "proxy_config", "proxy_id": id, "server_addresses": addresses});
-    // There is no certificate yet; what the server says of itself is kept all the same.
+    // There is no certificate yet; the server's addresses are stored nevertheless.
     assert_eq!(site.client(&serve).call(&call).status, 503);
     assert_eq!(site.json(&["proxy", "list"])[0]["addresses"], json!(addresses));
     for (name, value, warned) in [

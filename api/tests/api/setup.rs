@@ -1,5 +1,5 @@
-//! `os4xapi setup`: one command makes an inside host that the units can start; a second run changes nothing; what
-//! cannot work is refused before anything is there.
+//! `os4xapi setup`: one command makes an inside host that the units can start; a second run changes nothing; wrong
+//! values are refused before anything is made.
 
 use crate::pki;
 use crate::site::{Dir, PROGRAM, Said};
@@ -64,7 +64,7 @@ fn a_second_run_changes_nothing_and_says_so() {
     let before: Vec<String> = FILES[1..].iter().map(|(name, _)| read(&dir, name)).collect();
     let partners = ask(&dir, &["partner", "list"]).out;
 
-    // The same, and without options: what is known need not be said again.
+    // The same, and without options: known values need not be given again.
     for words in [&first[..], &[]] {
         let said = setup(&dir, words);
         assert_eq!((said.status, said.err.as_str()), (0, ""), "{words:?}");
@@ -75,7 +75,9 @@ fn a_second_run_changes_nothing_and_says_so() {
         ["--server", "other", "--host", "inside", "--station", "third", "--partner", "acme", "--ssid", "O2"];
     let said = setup(&dir, &[&other[..], &["--listen", "[::]:8443"]].concat());
     assert_eq!(said.status, 0, "{}", said.err);
-    for told in ["client.env stays", "os4xapi.env stays", "stays erp", "cert https --host inside"] {
+    for told in
+        ["client.env is not changed", "os4xapi.env is not changed", "stays erp", "cert https --host inside"]
+    {
         assert!(said.err.contains(told), "{told}: {}", said.err);
     }
     let after: Vec<String> = FILES[1..].iter().map(|(name, _)| read(&dir, name)).collect();
@@ -107,7 +109,7 @@ fn on_a_terminal_it_asks_and_asks_again() {
     let dir = Dir::new();
     let database = dir.path("os4xapi.db");
     let command = format!("{PROGRAM} setup --db {}", database.display());
-    // script(1) gives the program a terminal and types what comes in here.
+    // script(1) gives the program a terminal and types its own standard input there.
     let answers = "dmz:nonsense\ndmz\n\n\nerp\nacme\nO0013ACME\n\n";
     let input = dir.write("answers", answers);
     let output = Command::new("script")

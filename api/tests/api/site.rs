@@ -1,6 +1,5 @@
-//! The harness: a directory with a database in it, the program run on that database, and
-//! `serve` as a child that is ended by its PID. Prints the log of a failed test; fails a test
-//! whose log tells of a panic.
+//! The harness: a directory with a database in it, the program run on that database, and `serve` as a child that is
+//! ended by its PID. Prints the log of a failed test; fails a test whose log has a panic.
 
 use crate::https::Client;
 use serde_json::Value;
@@ -14,10 +13,10 @@ use std::time::{Duration, Instant};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_os4xapi");
-/// How long anything may take that should happen at once, on a slow machine.
+/// Longest time of anything that should happen at once, on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-/// What a command printed, and how it ended.
+/// The output of a command, and its status.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) status: i32,
@@ -38,7 +37,7 @@ impl Said {
     }
 }
 
-/// A directory that goes with its owner; a failed test leaves it for a look.
+/// A directory that is removed with its owner; a failed test leaves it.
 pub(crate) struct Dir(PathBuf);
 
 impl Dir {
@@ -46,7 +45,7 @@ impl Dir {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("os4xapi-{}-{number}", std::process::id()));
-        // Its name has the ID of this process: one that is there was left by an earlier process.
+        // Its name has the ID of this process: an existing one was left by an earlier process.
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
         Self(path)
@@ -103,7 +102,7 @@ impl Site {
         said.out
     }
 
-    /// Runs a command that must be refused with status 1; what it said.
+    /// Runs a command that must be refused with status 1; its message.
     pub(crate) fn refused(&self, words: &[&str]) -> String {
         let said = self.run(words);
         assert_eq!(said.status, 1, "{words:?}: {}{}", said.out, said.err);
@@ -111,18 +110,18 @@ impl Site {
         said.err
     }
 
-    /// What a command prints with `--json`.
+    /// The output of a command with `--json`.
     pub(crate) fn json(&self, words: &[&str]) -> Value {
         let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
         serde_json::from_str(&self.ok(&words)).unwrap()
     }
 
-    /// What somebody does to the database who knows better; it must touch a row.
+    /// Changes the database directly; the statement must change a row.
     pub(crate) fn sql(&self, statement: &'static str) {
         assert!(self.sql_done(statement) > 0, "{statement}");
     }
 
-    /// The same; gives how many rows it touched.
+    /// The same; gives the number of changed rows.
     pub(crate) fn sql_done(&self, statement: &'static str) -> u64 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -142,18 +141,29 @@ impl Site {
         self.serve_under(&[])
     }
 
-    /// The same, run by another program: its words.
+    /// The same, run by another program, which is given with its arguments.
     pub(crate) fn serve_under(&self, runner: &[&str]) -> Serve {
         self.serve_at("127.0.0.1:0", runner)
     }
 
-    /// The same, listening there.
+    /// The same, listening on this address.
     pub(crate) fn serve_at(&self, listen: &str, runner: &[&str]) -> Serve {
+        self.serve_with(runner, &["--listen", listen])
+    }
+
+    /// Starts `serve` with the panel, both on free ports.
+    pub(crate) fn serve_with_panel(&self) -> Serve {
+        self.serve_with(&[], &["--listen", "127.0.0.1:0", "--panel", "127.0.0.1:0"])
+    }
+
+    fn serve_with(&self, runner: &[&str], options: &[&str]) -> Serve {
         let log = self.dir.path("serve.log");
         let words: Vec<&str> = runner.iter().copied().chain([PROGRAM]).collect();
         let mut child = Command::new(words[0])
             .args(&words[1..])
-            .args(["serve", "--listen", listen, "--db", &self.db])
+            .arg("serve")
+            .args(options)
+            .args(["--db", &self.db])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).unwrap())
@@ -162,13 +172,19 @@ impl Site {
         let (tell, told) = mpsc::channel();
         let out = child.stdout.take().unwrap();
         std::thread::spawn(move || {
-            let mut line = String::new();
-            let _ = BufReader::new(out).read_line(&mut line);
-            let _ = tell.send(line);
+            for line in BufReader::new(out).lines() {
+                let _ = tell.send(line.unwrap_or_default());
+            }
         });
         let line = told.recv_timeout(PATIENCE).unwrap();
-        let serve = Serve { child: Some(child), log, port: port_of(&line) };
+        let mut serve =
+            Serve { child: Some(child), log, port: port_of(&line, "listening on https://"), panel_port: 0 };
         assert!(serve.port != 0, "{line}: {}", serve.log());
+        if options.contains(&"--panel") {
+            let line = told.recv_timeout(PATIENCE).unwrap();
+            serve.panel_port = port_of(&line, "panel on https://");
+            assert!(serve.panel_port != 0, "{line}: {}", serve.log());
+        }
         serve
     }
 
@@ -178,9 +194,9 @@ impl Site {
     }
 }
 
-/// The port in `listening on https://ADDRESS:PORT/`; 0 for another line.
-fn port_of(line: &str) -> u16 {
-    let place = line.trim_end().strip_prefix("listening on https://").and_then(|rest| rest.strip_suffix('/'));
+/// The port in `listening on https://ADDRESS:PORT/`, of which `start` is the beginning; 0 for another line.
+fn port_of(line: &str, start: &str) -> u16 {
+    let place = line.trim_end().strip_prefix(start).and_then(|rest| rest.strip_suffix('/'));
     place.and_then(|place| place.rsplit_once(':')?.1.parse().ok()).unwrap_or(0)
 }
 
@@ -189,6 +205,8 @@ pub(crate) struct Serve {
     child: Option<Child>,
     log: PathBuf,
     pub(crate) port: u16,
+    /// Of the panel; 0 without one.
+    pub(crate) panel_port: u16,
 }
 
 impl Serve {
@@ -206,7 +224,7 @@ impl Serve {
         await_text(&self.log, part);
     }
 
-    /// Ends it by `signal`; it must go in time, with status 0 and without a panic.
+    /// Ends it by `signal`; it must end in time, with status 0 and without a panic.
     pub(crate) fn end(mut self, signal: nix::sys::signal::Signal) -> String {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), signal).unwrap();
         let mut child = self.child.take().unwrap();
@@ -249,7 +267,7 @@ pub(crate) fn await_text(file: &Path, part: &str) {
     });
 }
 
-/// Waits until `condition` holds.
+/// Waits until `condition` is true.
 pub(crate) fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !condition() {
@@ -258,7 +276,7 @@ pub(crate) fn await_that(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// The pause between two looks at something that gives no sign of its own.
+/// The pause between two checks of something that has no event.
 fn breathe() {
     std::thread::park_timeout(Duration::from_millis(10));
 }

@@ -1,4 +1,4 @@
-//! `os4xapi support`: a bundle that somebody else may see, in a form that everybody can open.
+//! `os4xapi support`: a file that other people may see, in a format that every system can open.
 
 use crate::pki::Identity;
 use crate::site::Site;

@@ -1,5 +1,5 @@
-//! A new token while clients run: the old one works for the overlap that was asked for, and whoever still has it is
-//! told.
+//! A new token while clients run: the old one works for the overlap that was asked for, and clients that still use it
+//! are reported.
 
 use crate::https::Client;
 use crate::pki::Identity;
@@ -68,14 +68,14 @@ fn a_certificate_of_the_companys_own_is_shown_and_the_token_has_no_hash() {
         (site.dir.write("chain.pem", &(own.pem() + &ca.pem())), site.dir.write("key", &own.key_pem()));
     let said = site.run(&["cert", "set", "https", "--chain", &chain, "--key", &key]);
     assert!(said.status == 0 && said.out.contains("The https certificate"), "{}", said.err);
-    assert!(said.err.contains("start the clients again") && said.err.contains("localhost"), "{}", said.err);
+    assert!(said.err.contains("restart the clients") && said.err.contains("localhost"), "{}", said.err);
     let token = site.token();
     assert_eq!(Some(token.as_str()), with_hash.split('.').next());
     assert_eq!(site.json(&["cert", "list"])[1]["usage"], "https");
     serve.await_line("https_certificate_changed");
     assert_eq!(pinned.shown_certificate(), der);
     Client::new(serve.port, &ca.pem(), &token).generation();
-    // It is for a month or less: nobody renews it here, and the operator hears of it once.
+    // It is valid for a month or less: it is not renewed here, and the operator is warned once.
     serve.await_line("https_certificate_expires");
     assert_eq!(entries(&site, "the https certificate expires soon").len(), 1);
     let wrong = site.run(&["cert", "set", "ca", "--chain", &chain, "--key", &key]);

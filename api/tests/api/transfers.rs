@@ -1,5 +1,5 @@
-//! `os4xapi export|import`: a site as one document, into another database; keys under a passphrase alone; partners from
-//! a table; and nothing at all of what is wrong in one place.
+//! `os4xapi export|import`: a site as one document, into another database; keys only with a passphrase; partners from a
+//! table; and a fault in one place changes nothing.
 
 use crate::pki::{self, Identity};
 use crate::postgres::Cluster;
@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 
 const KINDS: [&str; 8] = ["config", "partner", "proxy", "proxyclient", "trust", "crl", "ban", "ignore"];
 
-/// What an export holds, without what is each database's own.
+/// The contents of an export, without those that belong to each database.
 fn lists(site: &Site) -> Vec<Value> {
     let plain = |kind: &&str| {
         let mut list = site.json(&[kind, "list"]);
@@ -28,7 +28,7 @@ fn rows(site: &Site) -> usize {
     site.json(&["audit", "list", "--limit", "1000"]).as_array().unwrap().len()
 }
 
-/// A site with something of everything.
+/// A site with an object of each kind.
 fn full() -> Site {
     let (site, ca) = (Site::new(), Identity::ca("Transfer CA"));
     let pin = site.dir.write("pin.pem", &ca.issue("partner").pem());
@@ -67,14 +67,14 @@ fn a_site_goes_out_and_comes_in() {
         assert!(said.contains("+ partner ACME") && said.contains("Imported from"), "{said}");
         assert_eq!(rows(new), before.1 + 1);
         assert_eq!(new.json(&["partner", "list"]).as_array().unwrap().len(), 3);
-        assert!(new.ok(&["import", &file]).contains("is so already"));
+        assert!(new.ok(&["import", &file]).contains("is in the database already"));
         assert_eq!(rows(new), before.1 + 1);
-        // What the document does not have goes only if that is asked for.
+        // Objects that the document does not have are removed only if this is asked for.
         let said = new.ok(&["import", "--replace", &file]);
         assert!(said.contains("- partner OTHER") && !said.contains("+ "), "{said}");
         assert_eq!(lists(new)[1..], lists(&site)[1..]);
         assert_eq!(new.ok(&["config", "get", "tcp_port"]), "3306\n");
-        // An import is an act, and can be taken back.
+        // An import is an act, and can be reverted.
         let number = rows(new).to_string();
         new.ok(&["audit", "revert", &number]);
         assert_eq!(new.json(&["partner", "list"]).as_array().unwrap().len(), 3);
@@ -106,7 +106,7 @@ fn keys_go_along_under_a_passphrase_alone() {
     for usage in ["own", "ca", "https"] {
         assert_eq!(new.ok(&["cert", "show", usage]), site.ok(&["cert", "show", usage]));
     }
-    assert!(new.ok(&["import", &file, "--passphrase-file", &right]).contains("is so already"));
+    assert!(new.ok(&["import", &file, "--passphrase-file", &right]).contains("is in the database already"));
     let row = new.json(&["audit", "list", "--limit", "1"]).to_string();
     assert!(!row.contains("PRIVATE KEY"), "{row}");
 }
@@ -141,8 +141,8 @@ fn what_is_wrong_in_one_place_changes_nothing() {
         (acme("ssid", json!("O0013TWO")), "belongs to partner 'TWO'"),
         (acme("ssid", json!("O'13")), "ssid has 1 to 25"),
         (acme("short_name", json!("ACNE")), "its value is one of 'partner ACNE'"),
-        (acme("networks", json!(["0.0.0.0/0"])), "'0.0.0.0/0' is no network"),
-        (acme("pins", json!([{"name": "x", "pem": "x"}])), "no certificate in PEM"),
+        (acme("networks", json!(["0.0.0.0/0"])), "'0.0.0.0/0' is not a network"),
+        (acme("pins", json!([{"name": "x", "pem": "x"}])), "a pin is not a certificate in PEM"),
         (acme("pins", json!([])), "no pinned certificate"),
         (object("config tcp_prot", json!("1")), "no setting 'tcp_prot'"),
         (object("config tcp_port_tls", json!("many")), "tcp_port_tls cannot be 'many'"),
@@ -151,9 +151,9 @@ fn what_is_wrong_in_one_place_changes_nothing() {
         (object("ban 198.51.100.0/24", Value::Null), "there is none"),
         (
             object("ban every", json!({"network": "every", "until": null, "description": "", "created": 1})),
-            "no network",
+            "not a network",
         ),
-        (object("trust X", json!({"pem": "x", "no_crl": false})), "its pem is no certificate"),
+        (object("trust X", json!({"pem": "x", "no_crl": false})), "its pem is not a certificate"),
         (object("crl ftp://x", json!({"url": "ftp://x"})), "no CRL can be downloaded"),
         (object("token", json!({"fingerprint": "x"})), "neither keys nor tokens"),
         (object("colour red", json!({})), "'colour red' cannot have that value"),

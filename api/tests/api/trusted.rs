@@ -1,6 +1,5 @@
-//! Trusted certificates that are out of the ordinary: one that cannot be read any more, two of a CA that took a new key
-//! under its old name, and one whose CRLs spell its name in another way. None may cost the others, or their CRLs,
-//! anything.
+//! Unusual trusted certificates: one that cannot be read any more, two of a CA that took a new key under its old name,
+//! and one whose CRLs have another spelling of its name. None of them may affect the others, or their CRLs.
 
 use crate::downloads::{site_that_trusts, with_server};
 use crate::pki::{Identity, typed_name};
@@ -27,7 +26,7 @@ fn a_spoilt_certificate_or_crl_takes_no_other_along_and_is_named() {
     let serve = site.serve();
     let client = site.client(&serve);
     let config = || client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"].clone();
-    // The server gets all and names what it cannot read, as it does with whatever comes.
+    // The server gets all certificates and names those that it cannot read.
     assert_eq!(names(&config()["trusted"]), ["Good CA", "Spoilt CA"]);
     serve.await_line("trusted_certificate_unreadable name=\"Spoilt CA\"");
     // Downloads go on.
@@ -35,7 +34,7 @@ fn a_spoilt_certificate_or_crl_takes_no_other_along_and_is_named() {
         site.ok(&["crl", "fetch", &web.put("/good", good.crl(60).as_bytes())]).contains("Good CA: taken")
     );
     assert_eq!(names(&config()["crls"]), ["CN=Good CA", "CN=Spoilt CA"]);
-    // The lists tell what to do, and that works.
+    // The lists say what to do, and that works.
     let said = site.run(&["trust", "list"]);
     assert!(said.status == 0 && said.out.contains("Good CA") && said.out.contains("unreadable"), "{said:?}");
     assert!(said.err.contains("'Spoilt CA' cannot be read") && said.err.contains("trust remove"), "{said:?}");
@@ -49,7 +48,7 @@ fn a_spoilt_certificate_or_crl_takes_no_other_along_and_is_named() {
         (names(&config()["trusted"]), names(&config()["crls"])),
         (vec!["Good CA"], vec!["CN=Good CA"])
     );
-    // Told once, however often the server asked.
+    // It is reported once, however often the server asks.
     let log = serve.end(Signal::SIGTERM);
     assert_eq!(log.matches("trusted_certificate_unreadable").count(), 1, "{log}");
 }
@@ -67,7 +66,7 @@ fn a_ca_that_took_a_new_key_under_its_old_name_keeps_the_crls_of_both() {
     let client = site.client(&serve);
     let crls = || client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"]["crls"].clone();
     assert_eq!(names(&crls()), ["CN=Rolled CA", "CN=Rolled CA"]);
-    // Each key has its newest: neither takes the other's place.
+    // Each key has its newest CRL: neither replaces the other.
     let newest = old.crl(30);
     assert!(site.ok(&["crl", "add", &site.dir.write("old.crl", &newest)]).contains("taken, of"));
     let pems: Vec<Value> = crls().as_array().unwrap().iter().map(|crl| crl["pem"].clone()).collect();
@@ -82,7 +81,7 @@ fn a_crl_that_spells_its_issuers_name_in_another_way_is_its_issuers() {
     let id = with_server(&site, &ca);
     let web = Web::new();
     site.ok(&["crl", "add", &site.dir.write("plain.crl", &ca.crl(6_000))]);
-    // Another type, other letters, and blanks that count for nothing.
+    // Another string type, other case, and blanks that are ignored.
     for (number, (name, kind)) in (2..).zip([
         ("Spelt CA 1", Asn1Type::PRINTABLESTRING),
         ("\0S\0p\0e\0l\0t\0 \0C\0A\0 \x001", Asn1Type::BMPSTRING),
@@ -103,7 +102,7 @@ fn a_crl_that_spells_its_issuers_name_in_another_way_is_its_issuers() {
         assert!(kept.len() == 1 && kept[0]["number"] == format!("{}", number + 50), "{list}");
     }
     assert!(site.ok(&["crl", "add", &site.dir.write("plain.crl", &ca.crl(6_000))]).contains("a newer one"));
-    // The server gets it, and the certificates that make it trusted.
+    // The server gets it, and the certificates that lead to it.
     let serve = site.serve();
     let client = site.client(&serve);
     let crls = client.ok(&json!({"function": "proxy_config", "proxy_id": id}))["config"]["crls"].clone();
@@ -137,7 +136,7 @@ fn a_ca_that_publishes_no_crl_is_marked_until_it_is_trusted_no_longer() {
     assert!(site.refused(&["trust", "set", "Other CA", "--no-crl", "no"]).contains("trust list"));
     assert_eq!(site.run(&["trust", "set", "Ocsp CA"]).status, 64);
     assert_eq!(site.run(&["trust", "set", "Ocsp CA", "--no-crl", "perhaps"]).status, 64);
-    // Removed and trusted again, it is an ordinary one; also trusted again with the switch.
+    // Removed and trusted again, it is an ordinary one; also if it is trusted again with the option.
     site.ok(&["trust", "set", "Ocsp CA", "--no-crl", "yes"]);
     site.ok(&["trust", "remove", "Ocsp CA"]);
     let file = site.dir.write("again.pem", &ca.pem());

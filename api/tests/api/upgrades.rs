@@ -1,5 +1,5 @@
-//! Databases that an older os4xapi has written: `fixtures` has what one of version 1 left on each kind of database.
-//! They come up to this version with all they hold; what cannot is left as it is.
+//! Databases that an older os4xapi has written: `fixtures` has one of version 1 for each kind of database. They are
+//! upgraded to this version with all their data; if that fails, they are not changed.
 
 use crate::postgres::Cluster;
 use crate::site::{Dir, Site};
@@ -36,7 +36,7 @@ fn kept(site: &Site) -> Vec<PathBuf> {
     all.filter(|path| path.to_str().unwrap().contains("test.db.version-")).collect()
 }
 
-/// Everything that the recorded database holds is there, and can be worked on.
+/// All data of the recorded database are there, and can be changed.
 fn is_whole(site: &Site) {
     let partners = site.json(&["partner", "list"]);
     let (acme, plain) = (&partners[0], &partners[1]);
@@ -59,7 +59,7 @@ fn is_whole(site: &Site) {
     assert_eq!(names(&["sessions"], "session"), ["s1"]);
     assert_eq!(site.json(&["sessions"])[0]["transfers"].as_array().unwrap().len(), 2);
     assert_eq!(site.token().len(), 129, "a secret, and the hash of the CA");
-    // What came with later versions works on it.
+    // Functions of later versions work on it.
     site.ok(&["partner", "set", "ACME", "--usage", "any", "--network", "203.0.113.0/24"]);
     site.ok(&["ban", "add", "198.51.100.0/24"]);
     site.ok(&["trust", "set", "Recorded CA", "--no-crl", "yes"]);
@@ -84,7 +84,7 @@ fn version_1_goes_up_on_sqlite_and_what_was_before_is_kept() {
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(site.run(&["partner", "list"]).err, "", "it is told once");
     is_whole(&site);
-    // The copy is the database of before, and comes back like a backup.
+    // The copy is the old database, and can be restored like a backup.
     let old: Vec<i64> = run(async {
         let mut connection = SqliteConnection::connect(&copy).await.unwrap();
         sqlx::query_scalar("SELECT version FROM os4x_schema").fetch_all(&mut connection).await.unwrap()
@@ -140,7 +140,7 @@ fn a_step_that_fails_leaves_the_one_before_it() {
 #[test]
 fn where_no_copy_can_be_kept_nothing_is_changed() {
     let site = recorded();
-    // Longer than a name of a file can be, with the time behind it.
+    // With the time after it, it is longer than the name of a file can be.
     let long = site.dir.path(&"x".repeat(245)).to_str().unwrap().to_owned();
     std::fs::rename(&site.db, &long).unwrap();
     let site = Site { db: long, ..site };

@@ -1,5 +1,5 @@
-//! A web server for tests, on a free port of loopback, http or https: answers each path as the test says and keeps what
-//! was asked. Ends with its owner.
+//! A web server for tests, on a free port of loopback, http or https: answers each path as the test sets it, and stores
+//! the requests. Ends with its owner.
 
 use crate::pki::Identity;
 use openssl::ssl::{SslAcceptor, SslMethod};
@@ -8,9 +8,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What the server was asked: head and body of each request.
+/// The requests: head and body of each.
 type Asked = Arc<Mutex<Vec<String>>>;
-/// What it answers, by path: the whole answer.
+/// The answers by path: each is the whole answer.
 type Answers = Arc<Mutex<HashMap<String, Vec<u8>>>>;
 
 /// The server.
@@ -40,7 +40,7 @@ impl Web {
         let port = listener.local_addr().unwrap().port();
         let (answers, asked) = (Answers::default(), Asked::default());
         let shared = (Arc::clone(&answers), Arc::clone(&asked));
-        // The thread goes with the test's process; it waits for nothing but the next connection.
+        // The thread ends with the test's process; it only waits for the next connection.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let _ = stream.set_read_timeout(Some(crate::site::PATIENCE));
@@ -98,7 +98,7 @@ impl Web {
         self.answer(path, head.as_bytes())
     }
 
-    /// Answers `path` with exactly this; gives its URL.
+    /// Sets the exact answer for `path`; gives its URL.
     pub(crate) fn answer(&self, path: &str, octets: &[u8]) -> String {
         self.answers.lock().unwrap().insert(path.to_owned(), octets.to_vec());
         self.url(path)
@@ -116,11 +116,11 @@ fn serve<S: Read + Write>(mut stream: S, (answers, asked): &(Answers, Asked)) {
     asked.lock().unwrap().push(request);
     let answer = answers.lock().unwrap().get(&path).cloned();
     let missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec();
-    // A client that goes away early is one of the cases.
+    // A client that closes early is one of the cases.
     let _ = stream.write_all(&answer.unwrap_or(missing)).and_then(|()| stream.flush());
 }
 
-/// A request: its head, and as much body as it announces.
+/// A request: its head, and the part of the body that it announces.
 fn request(stream: &mut impl Read) -> String {
     let mut octets = Vec::new();
     let mut one = [0];
@@ -136,12 +136,12 @@ fn request(stream: &mut impl Read) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// A port of loopback where nobody listens.
+/// A port of loopback on which nobody listens.
 pub(crate) fn closed_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    // A port that was bound is not handed out again at once, unless it is asked for by number.
+    // The system does not give out a port again at once that was bound, unless it is asked for by number.
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     port
 }

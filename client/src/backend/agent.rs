@@ -1,5 +1,5 @@
-//! One call of the backend: POST the function and the token, read status and answer, and name the fault if there is
-//! one. Runs in the API worker; blocks for as long as its limits allow, and handles signals while it waits.
+//! One call of the backend: sends the function and the token by POST, reads status and answer, and names the fault if
+//! there is one. Runs in the API worker; blocks until its time limit at most, and handles signals while it waits.
 
 use super::access::Access;
 use super::connector::{DeadlineResolver, Dialler, SharedWaiter};
@@ -18,13 +18,13 @@ use ureq::unversioned::resolver::Resolver;
 /// The limits of a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Until the connection is made and verified.
+    /// Time until the connection is made and verified.
     pub(super) connect: Duration,
-    /// The whole call, name lookup included.
+    /// Time for the whole call, including the name lookup.
     pub(super) call: Duration,
-    /// A whole call that only reports: it must not hold up for long the questions of the parent.
+    /// Time for a whole call that only reports: it must not delay the parent's questions for long.
     pub(super) report: Duration,
-    /// The answer, octets.
+    /// Largest answer, octets.
     pub(super) answer: usize,
 }
 
@@ -44,27 +44,27 @@ struct Request<'a> {
     #[serde(flatten)]
     call: &'a Call,
     token: &'a str,
-    /// What time it is here, seconds since 1970-01-01 UTC.
+    /// This host's clock, seconds since 1970-01-01 UTC.
     client_time: i64,
-    /// Which client of its host this is: host name and folder. Others may call from the same address.
+    /// Host name and folder: they identify this client, because others may call from the same address.
     client_name: &'a str,
 }
 
-/// The members that every answer has.
+/// The members of every answer.
 #[derive(Deserialize)]
 struct Envelope {
     ok: bool,
     error: Option<ApiError>,
 }
 
-/// This client's name for the backend; the same after a restart.
+/// This client's name for the backend; it is the same after a restart.
 fn name() -> String {
     let binary = std::env::current_exe().unwrap_or_default();
     let folder = binary.parent().unwrap_or(&binary);
     format!("{}:{}", common::host_name(), folder.display())
 }
 
-/// Calls one backend. Make it after the fork.
+/// Calls one backend. Create it after the fork.
 pub(super) struct Agent {
     http: ureq::Agent,
     url: String,
@@ -80,7 +80,7 @@ impl Agent {
         Self::with_names(access, limits, waiter, DeadlineResolver(waiter.clone()))
     }
 
-    /// The same with `names` for name lookup.
+    /// The same with `names` for the name lookup.
     pub(super) fn with_names(
         access: Access,
         limits: Limits,
@@ -90,7 +90,7 @@ impl Agent {
         let Access { url, credentials, token } = access;
         let (token, pin) = halves(&token);
         let trust = Trust::new(pin).map_err(Fault::OpenSsl)?;
-        // Settings of the environment (a proxy) or of the backend (a redirect) must not lead the token elsewhere.
+        // A proxy from the environment or a redirect of the backend must not send the token to another place.
         let config = ureq::Agent::config_builder()
             .https_only(true)
             .proxy(None)
@@ -112,12 +112,12 @@ impl Agent {
         })
     }
 
-    /// Where the backend is; no secret.
+    /// The URL of the backend; it has no secret.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// The backend's answer to `call`, as it came.
+    /// Calls the backend and returns its answer unchanged.
     pub(super) fn call(&self, call: &Call) -> Result<String, Fault> {
         let time_limit = if call.is_report() { self.limits.report } else { self.limits.call };
         let request =
@@ -141,7 +141,7 @@ impl Agent {
         judge(response.status().as_u16(), answer.map_err(|e| self.fault(e, time_limit))?)
     }
 
-    /// The fault that ureq's error stands for.
+    /// Converts ureq's error.
     fn fault(&self, error: ureq::Error, time_limit: Duration) -> Fault {
         use ureq::{Error, Timeout};
         match error {
@@ -167,7 +167,7 @@ fn basic(credentials: &Secret) -> Result<HeaderValue, Fault> {
     Ok(value)
 }
 
-/// Only `200` with `"ok": true` is an answer.
+/// Only `200` with `"ok": true` is a good answer.
 fn judge(status: u16, answer: Vec<u8>) -> Result<String, Fault> {
     match serde_json::from_slice(&answer) {
         Ok(Envelope { ok: true, .. }) if status == 200 => {

@@ -1,5 +1,5 @@
-//! Name look-up, TCP and TLS for ureq. All of it waits in the worker's own loop, so that a signal ends a call at once
-//! and no thread is started. A connection carries one call. Runs in the API worker; knows nothing of the calls.
+//! Name lookup, TCP and TLS for ureq. All waits are in the worker's own loop, so that a signal ends a call at once and
+//! no thread is started. Each call has its own connection. Runs in the API worker; knows nothing of the calls.
 
 use super::fault::Fault;
 use super::trust::Trust;
@@ -18,12 +18,12 @@ use ureq::unversioned::transport::{
 };
 
 const HTTPS_PORT: u16 = 443;
-/// A step for which ureq sets no time limit.
+/// Time limit of a step for which ureq sets none.
 const UNLIMITED: std::time::Duration = std::time::Duration::from_mins(1);
-/// The size of `ResolvedSocketAddrs`.
+/// Capacity of `ResolvedSocketAddrs`.
 const MAX_ADDRESSES: usize = 16;
 
-/// The worker's loop. ureq wants its parts to be `Sync`; there is one thread, so the lock is never contended.
+/// The worker's loop. ureq requires `Sync`; there is only one thread, so the lock is never contended.
 #[derive(Clone)]
 pub(super) struct SharedWaiter(Arc<Mutex<Waiter>>);
 
@@ -60,7 +60,7 @@ impl From<LookupError> for StepError {
         match e {
             LookupError::Unknown(host) => Self::Fault(Fault::UnknownHost(host)),
             LookupError::Unreachable(at, e) => Self::Fault(Fault::Unreachable(at, e)),
-            // No source address is chosen here.
+            // This connection uses no source address.
             LookupError::Source(_, e) => Self::Interrupted(Interrupted::Failed(e)),
             LookupError::Interrupted(e) => Self::Interrupted(e),
         }
@@ -68,7 +68,7 @@ impl From<LookupError> for StepError {
 }
 
 impl StepError {
-    /// As it travels through ureq; `timeout` is the one that would have passed.
+    /// The error in the form for ureq; `timeout` is the one in force.
     fn through_ureq(self, timeout: &NextTimeout) -> Error {
         match self {
             Self::Interrupted(Interrupted::Late) => Error::Timeout(timeout.reason),
@@ -79,7 +79,7 @@ impl StepError {
     }
 }
 
-/// When `timeout` passes; none if never. A timeout that has passed is an error at once.
+/// When `timeout` is over; none if never. A timeout that is over is an error at once.
 fn deadline(timeout: &NextTimeout) -> Result<Option<Instant>, Error> {
     match timeout.after {
         Duration::NotHappening => Ok(None),
@@ -88,12 +88,12 @@ fn deadline(timeout: &NextTimeout) -> Result<Option<Instant>, Error> {
     }
 }
 
-/// `until`, or in a minute: ureq sets a time limit, but need not.
+/// `until`, or in a minute: ureq usually sets a time limit, but does not have to.
 fn bounded(until: Option<Instant>) -> Instant {
     until.unwrap_or_else(|| Instant::now() + UNLIMITED)
 }
 
-/// Looks names up within the call's time.
+/// Looks up names within the time limit of the call.
 #[derive(Debug)]
 pub(super) struct DeadlineResolver(pub(super) SharedWaiter);
 
@@ -213,7 +213,7 @@ impl Transport for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // The answer is there or has failed: the result of the close changes nothing.
+        // The answer is complete or has failed: the result of the close changes nothing.
         let _ = self.conn.finish();
     }
 }

@@ -1,9 +1,9 @@
-//! Why a call of the backend failed: one enum, each fault with what an administrator can do about it. Values of the
-//! backend are passed on as they are; log lines escape them. Never holds token, password or an answer's content.
+//! Why a call of the backend failed: one enum, each fault with its remedy. Values of the backend are passed on
+//! unchanged; log lines escape them. It never has the token, a password or the content of an answer.
 
 use common::identity::CertificateKind;
 use common::net::TlsFailure;
-use common::rpc::{ApiError, without_values};
+use common::rpc::{ApiError, UNKNOWN_FUNCTION, without_values};
 use common::x509::codes::verify as codes;
 use openssl::error::ErrorStack;
 use std::error::Error;
@@ -12,7 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// OpenSSL's codes where no issuer is found, or none that is trusted.
+/// OpenSSL's codes for a chain without an issuer or without a trusted one.
 const UNTRUSTED: [i32; 5] = [
     codes::UNABLE_TO_GET_ISSUER_CERT,
     codes::DEPTH_ZERO_SELF_SIGNED_CERT,
@@ -21,7 +21,7 @@ const UNTRUSTED: [i32; 5] = [
     codes::UNABLE_TO_VERIFY_LEAF_SIGNATURE,
 ];
 
-/// Why a call failed. Its text continues `the backend <URL> `.
+/// Why a call failed. Its text continues the sentence `the backend <URL> `.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// A signal ends this process; nobody waits for the call any more.
@@ -30,36 +30,41 @@ pub(super) enum Fault {
     OpenSsl(ErrorStack),
     /// The host name has no address.
     UnknownHost(String),
-    /// No address of the host answered; the last one's error.
+    /// No address of the host answered; the error of the last one.
     Unreachable(SocketAddr, io::Error),
-    /// No verified connection in time.
+    /// There was no verified connection in time.
     NoConnection(Duration),
-    /// Connected, but no whole answer in time.
+    /// Connected, but the answer was not complete in time.
     NoAnswer(Duration),
-    /// The handshake failed; whether the token names the CA.
+    /// The handshake failed; the flag says whether the token names the CA.
     Handshake(TlsFailure, bool),
     /// No certificate was verified.
     NoCertificate,
-    /// A certificate of the right CA for something else.
+    /// The certificate is of the right CA, but for another purpose.
     Kind(Option<CertificateKind>),
-    /// The connection broke off before the answer was whole.
+    /// The connection broke off before the answer was complete.
     Broken(io::Error),
-    /// The answer is larger than this, octets.
+    /// The answer is larger than this limit, octets.
     TooLarge(u64),
-    /// The answer says what is wrong; with its HTTP status.
+    /// The backend answered with an error; with its HTTP status.
     Refused(u16, ApiError),
-    /// The answer is not the backend's: a web server's page, or none; with its HTTP status.
+    /// The answer is not from the backend, but for example a web server's page; with its HTTP status.
     Foreign(u16),
-    /// The answer's JSON is not what the protocol says.
+    /// The JSON of the answer does not match the protocol.
     Json(serde_json::Error),
-    /// Not HTTP as we know it.
+    /// The answer is not HTTP as we know it.
     Http(ureq::Error),
 }
 
 impl Fault {
-    /// The backend has not taken the call: it has not received it, or says that it has failed itself (HTTP 5xx), and
-    /// what it does for a call is one transaction. So it can be repeated. A web server in front that has got no answer
-    /// (504) cannot know.
+    /// The backend does not have the function, because it is older.
+    pub(super) fn is_unknown_function(&self) -> bool {
+        matches!(self, Self::Refused(404, error) if error.code == UNKNOWN_FUNCTION)
+    }
+
+    /// The backend has not carried out the call: it has not received it, or reports its own failure (HTTP 5xx), and it
+    /// does everything for a call in one transaction. So the call can be repeated. If a web server in front got no
+    /// answer (504), it is not known whether the backend carried it out.
     pub(super) fn is_untaken(&self) -> bool {
         matches!(
             self,

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 /// A task of the parent.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Task {
-    /// Names it in its reply.
+    /// Its number, which the reply repeats.
     pub(crate) number: u64,
     /// The work itself.
     pub(crate) job: Job,
@@ -19,26 +19,26 @@ pub(crate) struct Task {
 pub(crate) enum Job {
     /// Call the backend; the worker adds the token.
     Call(Call),
-    /// Look a host name up, which may take a while.
+    /// Look up a host name, which may take some time.
     LookUp {
         /// A name or an address.
         host: String,
-        /// Goes into the addresses.
+        /// Port for the addresses.
         port: u16,
     },
 }
 
 impl Job {
-    /// It only reports to the backend: the parent waits for no answer.
-    pub(super) fn is_report(&self) -> bool {
+    /// Whether it only reports to the backend, so that the parent waits for no answer.
+    pub(crate) fn is_report(&self) -> bool {
         matches!(self, Self::Call(call) if call.is_report())
     }
 }
 
-/// A task that is done.
+/// A finished task.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Done {
-    /// Which one.
+    /// The number of the task.
     pub(crate) number: u64,
     /// Its outcome.
     pub(crate) reply: Reply,
@@ -49,16 +49,18 @@ pub(crate) struct Done {
 pub(crate) enum Reply {
     /// The backend's answer.
     Answer {
-        /// JSON, as it came: `"ok":true` and the function's own members.
+        /// JSON, unchanged: `"ok":true` and the function's own members.
         text: Secret,
     },
     /// The addresses of a host, at least one.
     Addresses(Vec<SocketAddr>),
     /// There is no answer, or no address.
     Failed {
-        /// A sentence that says what is wrong; of a call it names the backend and says what to do.
+        /// A sentence that says what is wrong; for a call it names the backend and the remedy.
         reason: String,
-        /// The backend has not taken the call: it can be repeated.
+        /// The backend has not carried out the call: it can be repeated.
         untaken: bool,
+        /// The backend does not have the function, because it is older.
+        is_older: bool,
     },
 }

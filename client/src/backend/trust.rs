@@ -1,7 +1,6 @@
-//! The backend's certificate, and how it is known. A token `<secret>.<hex>` carries the SHA-256 of the backend's own
-//! CA: then only that CA counts, found in the chain that the server shows, and only a certificate it issued for
-//! https. With any other token the system's store decides. OpenSSL verifies, inside the handshake; used by the API
-//! worker.
+//! How the backend's certificate is verified. A token `<secret>.<hex>` has the SHA-256 of the backend's own CA: then
+//! only that CA is trusted, which must be in the chain that the server shows, and only its certificates for https. With
+//! any other token the system's store decides. OpenSSL verifies during the handshake. Used by the API worker.
 
 use super::fault::Fault;
 use common::identity::CertificateKind;
@@ -19,7 +18,7 @@ use std::net::IpAddr;
 /// SHA-256 of a CA's certificate (DER).
 type Pin = [u8; 32];
 
-/// The two halves of a token: the secret for the backend, and the CA by which it is known.
+/// The two parts of a token: the secret for the backend, and the fingerprint of the backend's CA.
 pub(super) fn halves(token: &Secret) -> (Secret, Option<Pin>) {
     let text = token.expose();
     let halves = text.rsplit_once('.').and_then(|(secret, pin)| Some((secret, hex::decode_array(pin)?)));
@@ -36,7 +35,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// Trusts the CA with this SHA-256 alone, or the system's store.
+    /// Trusts only the CA with this SHA-256; without one, the system's store.
     pub(super) fn new(pin: Option<Pin>) -> Result<Self, ErrorStack> {
         let mut context = hardened_for_secrets(SslVersion::TLS1_2)?;
         if let Some(pin) = pin {
@@ -54,11 +53,11 @@ impl Trust {
         self.pinned
     }
 
-    /// A connection to `host`, a name or an address without brackets, which the certificate must name.
+    /// Prepares a connection to `host`, a name or an address without brackets, which the certificate must name.
     pub(super) fn begin(&self, host: &str) -> Result<Ssl, ErrorStack> {
         let mut ssl = Ssl::new(&self.context)?;
         let name = ssl.param_mut();
-        // A common name is no host name (RFC 9525 §2): it may say anything.
+        // The common name is not used as a host name (RFC 9525 §2).
         name.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
         if let Ok(address) = host.parse::<IpAddr>() {
             name.set_ip(address)?;
@@ -70,8 +69,8 @@ impl Trust {
         Ok(ssl)
     }
 
-    /// The last word after a handshake, before anything is sent: a licence or a client's certificate of the same CA
-    /// is not the backend.
+    /// The last check after a handshake, before anything is sent: a licence or a client's certificate of the same CA is
+    /// not accepted as the backend's.
     pub(super) fn check(&self, ssl: Option<&SslRef>) -> Result<(), Fault> {
         let verified = ssl.filter(|ssl| ssl.verify_result() == X509VerifyResult::OK);
         let certificate = verified.and_then(SslRef::peer_certificate).ok_or(Fault::NoCertificate)?;
@@ -82,10 +81,10 @@ impl Trust {
     }
 }
 
-/// Accepts the pinned CA at the end of a chain, and no other fault: OpenSSL goes on to check signatures, dates, purpose
-/// and name.
+/// Accepts the pinned CA at the end of a chain, and no other fault: OpenSSL still checks signatures, dates, purpose and
+/// name.
 fn is_pinned(chain: &mut X509StoreContextRef, pin: &Pin) -> bool {
-    // The chain is whole, and ends at a CA that no store holds.
+    // The chain is complete, and ends at a CA that is in no store.
     if chain.error().as_raw() != codes::SELF_SIGNED_CERT_IN_CHAIN {
         return false;
     }
@@ -103,7 +102,7 @@ mod tests {
     use common::secret::Secret;
 
     #[test]
-    fn a_token_names_its_ca_or_does_not() {
+    fn a_token_names_its_ca_or_none() {
         let pinned = |token: &str| halves(&Secret::new(token.to_owned()));
         let (secret, pin) = pinned(&format!("ab.c.{}", "0aFF".repeat(16)));
         assert_eq!((secret.expose(), pin), ("ab.c", Some([[0x0a, 0xff]; 16].concat().try_into().unwrap())));

@@ -1,6 +1,7 @@
-//! The life of the API watcher process: it asks the backend again and again to answer as soon as there is another
-//! generation of the configuration, and tells its parent. What is new is asked for by others. While the backend cannot
-//! do that (it is away, or older) it tries again in a while: everything is asked for once a minute besides.
+//! The API watcher process: it makes one long call after the other, which the backend answers as soon as there is
+//! another generation of the configuration or an act to be done. Then the watcher tells its parent; others fetch the
+//! new configuration. While the backend cannot answer such calls, because it is down or older, the watcher tries again
+//! after a pause: the parent fetches everything once a minute in any case.
 
 use super::access::Access;
 use super::agent::{Agent, Limits};
@@ -8,29 +9,40 @@ use super::connector::SharedWaiter;
 use super::fault::Fault;
 use common::ipc::channel::Channel;
 use common::net::{Interrupted, Waiter};
-use common::process::status::Status;
-use common::rpc::{Call, WaitAnswer};
-use common::sys;
+use common::process::end_reasons::Status;
+use common::rpc::{Act, ActKind, Call, MAX_ACTS, WaitAnswer};
+use common::{sandbox, sys};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
+use serde::{Deserialize, Serialize};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// How long the backend may keep one call, seconds: less than web servers in front of it bear.
+/// How long the backend may delay its answer, seconds: web servers in front of it allow more.
 const LONGEST: u32 = 25;
-/// The whole call.
+/// Time limit of the whole call.
 const CALL: Duration = Duration::from_secs(LONGEST as u64 + 10);
-/// Until the next try, at first and at most.
+/// Pauses before another attempt: the first one and the longest one.
 const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_mins(1)];
-/// The same for a backend that does not know the call: it is older.
+/// The pause if the backend does not have the function, because it is older.
 const OLDER: Duration = Duration::from_hours(1);
 
-/// The whole life of the process, from its fork to its exit status. `parent`: the process that forked it;
-/// `generation`: the one that it knows.
+/// A message of the watcher to its parent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum WatcherMessage {
+    /// The backend has this generation of the configuration.
+    Generation(u64),
+    /// An administrator has requested this act.
+    Act(Act),
+}
+
+/// The main function of the process; returns its exit status. `parent`: the process that forked it; `generation`: the
+/// one that the parent has.
 pub(crate) fn run(channel: &Channel, access: Access, parent: Pid, generation: u64) -> Status {
     sys::set_title("API watcher");
-    // Ctrl-C at the parent's terminal is the parent's; its end is ours, also in the middle of a call.
+    sandbox::enter_helper();
+    // Ctrl-C at the parent's terminal is meant for the parent. This process ends with its parent, even during a call.
     let _ = sys::own_process_group();
     if prctl::set_pdeathsig(Signal::SIGTERM).is_err() || getppid() != parent {
         return Status::Terminated;
@@ -53,18 +65,20 @@ fn watch(channel: &Channel, access: Access, mut generation: u64) -> Result<(), F
     loop {
         common::log::reread_if_changed();
         match ask(&agent, generation) {
-            Ok(newest) => {
+            Ok(WaitAnswer { generation: newest, acts }) => {
                 pause = first;
-                if newest != generation {
-                    generation = newest;
-                    if !channel.send_to_parent(&newest) {
+                let is_news = newest != generation;
+                generation = newest;
+                let news = is_news.then_some(WatcherMessage::Generation(newest)).into_iter();
+                for heard in news.chain(acts.into_iter().take(MAX_ACTS).map(WatcherMessage::Act)) {
+                    if !channel.send_to_parent(&heard) {
                         return Ok(());
                     }
                 }
             }
             Err(Fault::Ended) => return Ok(()),
             Err(e) => {
-                let next = if is_older(&e) { OLDER } else { pause };
+                let next = if e.is_unknown_function() { OLDER } else { pause };
                 common::debug!("the backend {e}; it is asked for changes again in {} s", next.as_secs());
                 sleep(&waiter, next)?;
                 pause = longest.min(pause * 2);
@@ -73,14 +87,9 @@ fn watch(channel: &Channel, access: Access, mut generation: u64) -> Result<(), F
     }
 }
 
-fn ask(agent: &Agent, generation: u64) -> Result<u64, Fault> {
-    let text = agent.call(&Call::ProxyWait { generation, seconds: LONGEST })?;
-    serde_json::from_str(&text).map(|answer: WaitAnswer| answer.generation).map_err(Fault::Json)
-}
-
-/// It says that there is no such function.
-fn is_older(fault: &Fault) -> bool {
-    matches!(fault, Fault::Refused(404, error) if error.code == "unknown_function")
+fn ask(agent: &Agent, generation: u64) -> Result<WaitAnswer, Fault> {
+    let text = agent.call(&Call::ProxyWait { generation, seconds: LONGEST, acts: ActKind::all() })?;
+    serde_json::from_str(&text).map_err(Fault::Json)
 }
 
 fn sleep(waiter: &SharedWaiter, pause: Duration) -> Result<(), Fault> {

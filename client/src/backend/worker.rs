@@ -1,6 +1,6 @@
-//! The life of the API worker process: takes tasks from the client's parent, does each, hands the replies back.
-//! Questions, whose answers the parent waits for, go ahead of reports. It ends with the parent, or when a signal
-//! tells it to. It logs no failed call at INFO or above: the parent does, which knows what the call was for.
+//! The API worker process: gets tasks from the client's parent, does each, and sends the replies. Questions, whose
+//! answers the parent waits for, are done before reports. It ends with the parent, or when a signal tells it to. It
+//! logs no failed call at INFO or above: the parent logs it, because the parent knows the purpose of the call.
 
 use super::access::Access;
 use super::agent::{Agent, Limits};
@@ -9,11 +9,11 @@ use super::fault::Fault;
 use super::task::{Done, Job, Reply, Task};
 use common::ipc::frame::{self, FrameError, Splitter};
 use common::net::{self, Interrupted, LookupError, Waiter};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::rpc::Call;
 use common::secret::Secret;
-use common::sys;
 use common::text::shortened;
+use common::{sandbox, sys};
 use mio::net::UnixStream;
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,16 +24,17 @@ use std::time::{Duration, Instant};
 /// Largest task, octets of JSON: a batch of session events.
 const MAX_TASK: usize = 4 << 20;
 
-/// Longest reason of a failure, octets: the backend's own words may be in it, of any length.
+/// Longest reason of a failure, octets: it may contain a text of the backend, which may have any length.
 const MAX_REASON: usize = 1000;
 
-/// How long a look-up of a host name may take.
+/// Time limit for the lookup of a host name.
 const LOOK_UP: Duration = Duration::from_secs(10);
 
-/// The whole life of the process, from its fork to its exit status.
+/// The main function of the process; returns its exit status.
 pub(crate) fn run(link: std::os::unix::net::UnixStream, access: Access) -> Status {
     sys::set_title("API worker");
-    // Ctrl-C at the parent's terminal must not cut off its last reports.
+    sandbox::enter_helper();
+    // Ctrl-C at the parent's terminal must not prevent the parent's last reports.
     if let Err(e) = sys::own_process_group() {
         common::warn!("the API worker stays in its parent's process group: {e}");
     }
@@ -50,13 +51,13 @@ pub(crate) fn run(link: std::os::unix::net::UnixStream, access: Access) -> Statu
 /// Why the worker ends before its parent does.
 #[derive(Debug)]
 pub(super) enum WorkerError {
-    /// By a signal.
+    /// A signal told it to end.
     Ended,
     /// It could not be set up.
     Setup(Fault),
     /// Its loop or the socket to its parent failed.
     Io(io::Error),
-    /// The parent's octets are no task, or the reply is no frame: a bug of ours.
+    /// The parent's octets are no task, or the reply cannot be sent as a frame: a fault in our code.
     Frame(FrameError),
 }
 
@@ -86,7 +87,7 @@ impl From<Interrupted> for WorkerError {
     fn from(e: Interrupted) -> Self {
         match e {
             Interrupted::Ended(_) => Self::Ended,
-            // No wait for the parent has a deadline.
+            // Waiting for the parent has no deadline.
             Interrupted::Late => Self::Io(ErrorKind::TimedOut.into()),
             Interrupted::Failed(e) => Self::Io(e),
         }
@@ -122,7 +123,7 @@ pub(super) fn serve(
         };
         let failed = matches!(reply, Reply::Failed { .. });
         let taken = parent.send(Done { number: task.number, reply })?;
-        // The last reports of a parent that is gone are still sent, unless the backend is away as well.
+        // If the parent is gone, its last reports are still sent, unless the backend is down, too.
         if failed && !taken {
             break;
         }
@@ -141,7 +142,7 @@ fn call_backend(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
         Err(fault) => {
             common::debug!("a call has failed after {:?}", begun.elapsed());
             let reason = shortened(format!("the backend {} {fault}", agent.url()), MAX_REASON);
-            Ok(Reply::Failed { reason, untaken: fault.is_untaken() })
+            Ok(Reply::Failed { reason, untaken: fault.is_untaken(), is_older: fault.is_unknown_function() })
         }
     }
 }
@@ -150,7 +151,10 @@ fn look_up(waiter: &SharedWaiter, host: &str, port: u16) -> Result<Reply, Worker
     match net::resolve(&mut waiter.lock(), host, port, Instant::now() + LOOK_UP) {
         Ok(addresses) => Ok(Reply::Addresses(addresses)),
         Err(LookupError::Interrupted(Interrupted::Ended(_))) => Err(WorkerError::Ended),
-        Err(e) => Ok(Reply::Failed { reason: shortened(e.to_string(), MAX_REASON), untaken: true }),
+        Err(e) => {
+            let reason = shortened(e.to_string(), MAX_REASON);
+            Ok(Reply::Failed { reason, untaken: true, is_older: false })
+        }
     }
 }
 
@@ -158,7 +162,7 @@ fn look_up(waiter: &SharedWaiter, host: &str, port: u16) -> Result<Reply, Worker
 struct ParentPipe {
     socket: UnixStream,
     splitter: Splitter,
-    /// Read, and not done yet.
+    /// Tasks that were read and not done yet.
     tasks: VecDeque<Task>,
     waiter: SharedWaiter,
 }
@@ -172,7 +176,7 @@ impl ParentPipe {
     }
 
     /// The next task: questions first, then reports in their order. None once the parent has closed its end and all
-    /// is done.
+    /// tasks are done.
     fn next_task(&mut self) -> Result<Option<Task>, WorkerError> {
         let Self { socket, splitter, tasks, waiter } = self;
         let mut chunk = [0; 16 * 1024];

@@ -1,43 +1,45 @@
-//! The steps that the parent's machines ask for: they push them here, and the parent executes them. Plain values.
+//! The steps that the parent's state machines ask for: they push them here, and the parent does them. Plain values.
 
 use super::backend_call::BackendCall;
 use crate::backend::Task;
-use crate::messages::ToChild;
+use crate::messages::{Test, ToChild};
 use crate::session::Station;
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::log::Remains;
-use common::process::status::Status;
+use common::log::Unwritten;
+use common::process::end_reasons::Status;
 use nix::unistd::Pid;
 use std::collections::VecDeque;
 
-/// A process that is wanted.
+/// A process that is needed.
 pub(super) enum Fork {
     /// The API worker.
     Worker,
-    /// The API watcher; it knows this generation.
+    /// The API watcher; the parent has this generation.
     Watcher(u64),
     /// A session child.
     Session(Work),
 }
 
-/// The purpose of a child.
+/// The work of a child.
 pub(super) enum Work {
-    /// One half of this pair, until a partner comes.
+    /// It is one half of this pair until a partner comes.
     Partner(SessionId, Ticket),
-    /// One half of this pair, until a station comes.
+    /// It is one half of this pair until a station comes.
     Parked(SessionId, Ticket),
-    /// This station. Its pair is still to be asked for.
+    /// It serves this station. Its pair has not been requested yet.
     Station(Station),
+    /// It tests a partner, without a station.
+    Test(Test),
 }
 
 impl Work {
-    /// Which way the session goes.
+    /// The direction of its session.
     pub(super) fn direction(&self) -> Direction {
         match self {
             Self::Partner(..) => Direction::Incoming,
-            Self::Parked(..) | Self::Station(_) => Direction::Outgoing,
+            Self::Parked(..) | Self::Station(_) | Self::Test(_) => Direction::Outgoing,
         }
     }
 }
@@ -46,40 +48,41 @@ impl Work {
 pub(super) enum Action {
     /// Sends a message to the server.
     SendToServer(ToServer),
-    /// The same; messages of the other kind may overtake it.
+    /// The same; other messages may be sent before it.
     SendBulkToServer(ToServer),
-    /// Sends a task to the API worker, behind all questions if it is a report.
-    SendToWorker { task: Task, is_report: bool },
+    /// Sends a task to the API worker.
+    SendToWorker(Task),
     /// Sends a message to a child.
     SendToChild(Pid, ToChild),
-    /// Hands a station over to a parked child.
+    /// Passes a station to a parked child.
     SendStation(Pid, Station),
-    /// Closes the channel of a child: one that is parked ends.
+    /// Closes the channel of a child: a parked one ends.
     CloseChannel(Pid),
-    /// A station has connected; whether its address may use the listener.
+    /// A station has connected; `is_allowed`: whether its address may use the listener.
     AdmitStation { station: Station, is_allowed: bool },
-    /// Breaks the connection of a station off, and logs why.
+    /// Breaks the connection of a station, and logs why.
     RefuseStation { station: Station, status: Status, reason: String },
-    /// A child has a station and no pair for it.
+    /// A child has a station but no pair.
     RequestPair(Pid),
-    /// There is no session process for this pair: logs why, and says so to the server.
+    /// There is no session process for this pair: logs why, and tells the server.
     FailPair(SessionId, String),
-    /// The session process of this pair is gone: the same, and whoever has its data connection is left alone.
-    LosePair(SessionId, String),
-    /// A session has begun: so that its end is told in any case.
+    /// The session process of this pair has ended: the same, but the server's child with its data connection is not
+    /// affected.
+    FailRetiredPair(SessionId, String),
+    /// A session has begun; noted so that its end is logged in any case.
     NoteBegun { pid: Pid, session: SessionId, direction: Direction, partner: String },
-    /// A session process has written its end line, or leaves it here.
-    NoteEnd(Option<SessionId>, Remains),
+    /// A session process has written its end line, or has passed it to this parent.
+    NoteEnd(Option<SessionId>, Unwritten),
     /// Reports to the backend.
     Report(BackendCall),
-    /// The certificate was not renewed.
+    /// The certificate could not be renewed.
     RenewalFailed,
     /// This parent cannot go on; a sentence says why.
     Fail(String),
 }
 
-/// Everything that is to be done, in its order. Forks are apart: the loop does them between two steps, since the child
-/// drops all that the parent owns.
+/// All pending steps, in their order. Forks are separate: the loop does them between two steps, because the child drops
+/// everything that the parent owns.
 #[derive(Default)]
 pub(super) struct Actions {
     queue: VecDeque<Action>,
@@ -103,17 +106,17 @@ impl Actions {
         self.forks.pop_front()
     }
 
-    /// Session children that are wanted for a station that is here.
+    /// Number of requested session children for a station or for a test.
     pub(super) fn station_forks(&self) -> usize {
-        self.count_forks(|work| matches!(work, Work::Station(_)))
+        self.count_forks(|work| matches!(work, Work::Station(_) | Work::Test(_)))
     }
 
-    /// Session children that are wanted for a pair that is to be parked.
+    /// Number of requested session children for a pair that will be parked.
     pub(super) fn pair_forks(&self, direction: Direction) -> usize {
         self.count_forks(|work| match work {
             Work::Partner(..) => direction == Direction::Incoming,
             Work::Parked(..) => direction == Direction::Outgoing,
-            Work::Station(_) => false,
+            Work::Station(_) | Work::Test(_) => false,
         })
     }
 

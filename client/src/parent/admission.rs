@@ -1,22 +1,21 @@
-//! The limits: which stations may come in by a local listener, and how many session processes the server may ask for.
-//! Pure.
+//! The limits: which stations may use a local listener, and how many session processes the server may request. Pure.
 
 use common::config::Limits;
 use common::net::Network;
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use std::net::IpAddr;
 use std::time::Instant;
 
-/// Beyond the limit of sessions so many stations get an answer that says why; further ones are cut off.
+/// When the limit of sessions is reached, so many stations get an answer with the reason; further ones are cut off.
 const TOLD: usize = 20;
-/// Session processes that the server may ask for at once, and a second: more than a machine with many processors makes
-/// of sessions, so that this bounds a DMZ that was taken over and no partner.
+/// Session processes that the server may request at once, and in a second. A machine with many processors makes fewer
+/// sessions, so this limit only affects a server that an attacker controls, and no partner.
 const PAIRS_AT_ONCE: u32 = 2_000;
 const PAIRS_PER_SECOND: u32 = 1_000;
 
-/// Why a station may not come in.
+/// Why a station is refused.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct EntryRefusal {
     pub(super) status: Status,
     /// A sentence for the log.
     pub(super) reason: &'static str,
@@ -27,26 +26,26 @@ pub(super) fn is_allowed(from: IpAddr, networks: &[Network]) -> bool {
     networks.iter().any(|network| network.contains(from))
 }
 
-/// Whether one more station may come in while `stations` are served or about to be. Beyond the limit a session process
-/// still answers that there are too many; see [`is_full`].
-pub(super) fn admit_station(is_allowed: bool, stations: usize, limits: &Limits) -> Result<(), Refusal> {
+/// Whether one more station is accepted while `stations` are served or about to be. Some stations above the limit still
+/// get a session process, which answers that there are too many sessions; see [`is_full`].
+pub(super) fn admit_station(is_allowed: bool, stations: usize, limits: &Limits) -> Result<(), EntryRefusal> {
     if !is_allowed {
         let reason = "its address is not in the networks that may use this listener";
-        return Err(Refusal { status: Status::NotAllowed, reason });
+        return Err(EntryRefusal { status: Status::NotAllowed, reason });
     }
     if stations >= limits.outgoing_sessions as usize + TOLD {
-        let reason = "there are as many outgoing sessions as there may be";
-        return Err(Refusal { status: Status::Capacity, reason });
+        let reason = "the limit of outgoing sessions is reached";
+        return Err(EntryRefusal { status: Status::Capacity, reason });
     }
     Ok(())
 }
 
-/// No more outgoing sessions at a time.
+/// Whether the limit of outgoing sessions is reached.
 pub(super) fn is_full(stations: usize, limits: &Limits) -> bool {
     stations >= limits.outgoing_sessions as usize
 }
 
-/// Session processes that the server asks for. How many there may be is decided here, not in the DMZ.
+/// Limits the session processes that the server requests. The client decides how many there may be, not the DMZ.
 pub(super) struct PairAdmission {
     rate: Rate,
 }
@@ -58,7 +57,7 @@ impl Default for PairAdmission {
 }
 
 impl PairAdmission {
-    /// Whether there may be one more for incoming sessions while there are `incoming`, parked ones included.
+    /// Whether there may be one more process for incoming sessions while there are `incoming`, including parked ones.
     pub(super) fn admit(
         &mut self,
         incoming: usize,
@@ -66,16 +65,16 @@ impl PairAdmission {
         now: Instant,
     ) -> Result<(), &'static str> {
         if !self.rate.take(now) {
-            return Err("the server asks for session processes faster than this client makes them");
+            return Err("the server requests session processes faster than this client makes them");
         }
-        if incoming >= limits.sessions as usize + 2 * limits.parked_pairs as usize {
-            return Err("this client has as many session processes as it may");
+        if incoming >= limits.sessions as usize + 2 * limits.most_parked_pairs() {
+            return Err("this client has reached its limit of session processes");
         }
         Ok(())
     }
 }
 
-/// How often something may happen: so many times at once, so many times a second.
+/// A rate limit: so many at once, and so many in a second.
 struct Rate {
     most: f64,
     per_second: f64,
@@ -88,7 +87,7 @@ impl Rate {
         Self { most: at_once.into(), per_second: per_second.into(), left: at_once.into(), at: None }
     }
 
-    /// Whether it may happen once more, now.
+    /// Whether one more is allowed now.
     fn take(&mut self, now: Instant) -> bool {
         let since = self.at.replace(now).map_or(0.0, |at| now.duration_since(at).as_secs_f64());
         self.left = self.per_second.mul_add(since, self.left).min(self.most);
@@ -104,7 +103,7 @@ impl Rate {
 mod tests {
     use super::{PAIRS_AT_ONCE, PairAdmission, Rate, TOLD, admit_station, is_allowed, is_full};
     use common::config::Limits;
-    use common::process::status::Status;
+    use common::process::end_reasons::Status;
     use std::time::{Duration, Instant};
 
     #[test]
@@ -146,10 +145,10 @@ mod tests {
     #[test]
     fn the_server_cannot_have_more_processes_than_sessions_and_two_pools() {
         let now = Instant::now();
-        let limits = Limits { sessions: 5, parked_pairs: 2, ..Limits::default() };
+        let limits = Limits { sessions: 5, parked_pairs: 1, max_parked_pairs: 2, ..Limits::default() };
         let mut admission = PairAdmission::default();
         assert_eq!(admission.admit(8, &limits, now), Ok(()));
-        assert!(admission.admit(9, &limits, now).unwrap_err().contains("as many session processes"));
+        assert!(admission.admit(9, &limits, now).unwrap_err().contains("its limit of session processes"));
         let rest = PAIRS_AT_ONCE - 2;
         assert!((0..rest).all(|_| admission.admit(0, &limits, now).is_ok()));
         assert!(admission.admit(0, &limits, now).unwrap_err().contains("faster"));

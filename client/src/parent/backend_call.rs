@@ -1,14 +1,16 @@
-//! The calls of the backend, questions and reports: each with its job for the API worker, its size, and the form of its
-//! answer. Plain values.
+//! The calls of the backend, questions and reports: the job for the API worker, the size, and the form of the answer of
+//! each. Plain values.
 
 use crate::backend::Job;
 use common::config::ClientConfig;
 use common::identity::ProxyId;
 use common::ipc::frame;
 use common::rpc::{
-    self, Call, ClientConfigAnswer, CrlUrl, Level, Origin, SessionEvent, SystemLog, without_values,
+    self, ActOutcome, Call, ClientConfigAnswer, CrlUrl, Level, Origin, SessionEvent, SystemLog,
+    without_values,
 };
 use common::secret::Secret;
+use common::state::{RefusalCount, SiteState};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -19,14 +21,14 @@ pub(super) enum BackendCall {
     Enrolment { public_key: String, renewal: bool },
     /// Our own configuration.
     ClientConfig,
-    /// The configuration of this server, which holds this generation; what time it is there, and its host's addresses.
+    /// The configuration of this server, with the server's generation, its clock, and its host's addresses.
     ServerConfig {
         proxy_id: ProxyId,
         generation: Option<u64>,
         server_time: Option<i64>,
         server_addresses: Vec<IpAddr>,
     },
-    /// The addresses of the server. The backend is not asked, only the resolver.
+    /// The addresses of the server. This asks the resolver, not the backend.
     LookUp { host: String, port: u16 },
     /// Report: a CRL distribution URL.
     CrlUrl(CrlUrl),
@@ -34,15 +36,21 @@ pub(super) enum BackendCall {
     SystemLog(Box<SystemLog>),
     /// Report: begins and ends of sessions.
     Sessions(Vec<SessionEvent>),
+    /// Report: the outcome of an act.
+    ActDone(ActOutcome),
+    /// Report: the refusals of this server.
+    Refusals { proxy_id: ProxyId, refusals: Vec<RefusalCount> },
+    /// The state of this client and of its server. It is never repeated: the next one replaces it.
+    State(Box<SiteState>),
 }
 
 /// The content of an answer.
 pub(super) enum Answer {
     Enrolment(rpc::Enrolment),
     ClientConfig(ClientConfig),
-    /// Goes on to the server as it came.
+    /// It is sent to the server unchanged.
     ServerConfig,
-    /// A report was taken.
+    /// The backend has accepted a report.
     Taken,
 }
 
@@ -57,30 +65,43 @@ impl BackendCall {
             Self::CrlUrl(_) => "proxy_crl_url",
             Self::SystemLog(_) => "proxy_system_log",
             Self::Sessions(_) => "proxy_session",
+            Self::ActDone(_) => "proxy_act_done",
+            Self::Refusals { .. } => "proxy_refusals",
+            Self::State(_) => "proxy_state",
         }
     }
 
-    /// Nothing waits for its answer.
+    /// Whether nobody waits for its answer.
     pub(super) fn is_report(&self) -> bool {
-        matches!(self, Self::CrlUrl(_) | Self::SystemLog(_) | Self::Sessions(_))
+        matches!(
+            self,
+            Self::CrlUrl(_)
+                | Self::SystemLog(_)
+                | Self::Sessions(_)
+                | Self::ActDone(_)
+                | Self::Refusals { .. }
+        )
     }
 
-    /// How long a report is, octets of JSON; 0 for a question: there is one of each function at a time.
+    /// The length of a report, octets of JSON; 0 for a question, because there is only one of each function at a time.
     pub(super) fn octets(&self) -> usize {
         let length = match self {
             Self::CrlUrl(url) => frame::length(url),
             Self::SystemLog(entry) => frame::length(entry),
             Self::Sessions(events) => frame::length(events),
+            Self::ActDone(outcome) => frame::length(outcome),
+            Self::Refusals { refusals, .. } => frame::length(refusals),
             _ => return 0,
         };
-        // A report that has no length cannot be sent on either.
+        // A report without a length cannot be sent either.
         length.unwrap_or_default()
     }
 
-    /// How many reports it carries.
+    /// The number of reports in it.
     pub(super) fn weight(&self) -> u64 {
         match self {
             Self::Sessions(events) => events.len() as u64,
+            Self::Refusals { refusals, .. } => refusals.len() as u64,
             _ => 1,
         }
     }
@@ -102,6 +123,11 @@ impl BackendCall {
             Self::CrlUrl(url) => Call::ProxyCrlUrl(url.clone()),
             Self::SystemLog(entry) => Call::ProxySystemLog(entry.clone()),
             Self::Sessions(events) => Call::ProxySession { events: events.clone() },
+            Self::ActDone(outcome) => Call::ProxyActDone(outcome.clone()),
+            Self::Refusals { proxy_id, refusals } => {
+                Call::ProxyRefusals { proxy_id: proxy_id.clone(), refusals: refusals.clone() }
+            }
+            Self::State(state) => Call::ProxyState(state.clone()),
         })
     }
 
@@ -109,9 +135,9 @@ impl BackendCall {
     ///
     /// # Errors
     ///
-    /// A sentence that says why it is none; it holds no value of the answer.
+    /// A sentence that says why it is invalid; it contains no value of the answer.
     pub(super) fn read_answer(&self, text: &Secret) -> Result<Answer, String> {
-        let wrong = |e: &dyn fmt::Display| format!("the backend's answer is not what the protocol says: {e}");
+        let wrong = |e: &dyn fmt::Display| format!("the backend's answer does not match the protocol: {e}");
         match self {
             Self::Enrolment { .. } => {
                 let enrolment = serde_json::from_str(text.expose());
@@ -125,11 +151,16 @@ impl BackendCall {
             }
             Self::ServerConfig { .. } => Ok(Answer::ServerConfig),
             Self::LookUp { .. } => Err(wrong(&"it answers a look-up")),
-            Self::CrlUrl(_) | Self::SystemLog(_) | Self::Sessions(_) => Ok(Answer::Taken),
+            Self::CrlUrl(_)
+            | Self::SystemLog(_)
+            | Self::Sessions(_)
+            | Self::Refusals { .. }
+            | Self::ActDone(_)
+            | Self::State(_) => Ok(Answer::Taken),
         }
     }
 
-    /// An entry of the parent's own for the system log.
+    /// An entry of this parent for the system log.
     pub(super) fn log_entry(level: Level, text: &str, detail: &str) -> Self {
         Self::SystemLog(Box::new(SystemLog::new(Origin::Client, level, text, detail)))
     }

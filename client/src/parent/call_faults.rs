@@ -1,28 +1,28 @@
-//! Functions of the backend that fail: each fault is news once, not at each call; so is its end, with the number of
-//! reports that were lost. Only counts; `reports` writes the lines.
+//! Functions of the backend that fail: each fault is reported once, not at each call, and so is its end, with the
+//! number of lost reports. This module only counts; `reports` writes the lines.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// One function that is not well.
+/// A function that fails.
 struct Trouble {
     since: Instant,
-    /// Why the last call failed; none: there was no such call yet.
+    /// Why the last call failed; none: no call has failed so far, but a report is lost.
     reason: Option<String>,
     failures: u64,
     lost: u64,
 }
 
-/// News that a function is well again.
+/// A function works again.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recovery {
     pub(super) failures: u64,
     pub(super) lasted: Duration,
-    /// Reports that are not sent again.
+    /// Number of reports that are lost.
     pub(super) lost: u64,
 }
 
-/// All functions that are not well.
+/// All functions that fail.
 #[derive(Default)]
 pub(super) struct CallFaults(HashMap<&'static str, Trouble>);
 
@@ -31,7 +31,7 @@ impl CallFaults {
         self.0.entry(function).or_insert(Trouble { since: now, reason: None, failures: 0, lost: 0 })
     }
 
-    /// A call has failed: whether that is news.
+    /// A call has failed; returns whether to report that.
     pub(super) fn failed(&mut self, function: &'static str, reason: &str, now: Instant) -> bool {
         let trouble = self.trouble(function, now);
         trouble.failures += 1;
@@ -40,14 +40,14 @@ impl CallFaults {
         news
     }
 
-    /// So many reports are lost: whether they are the first.
+    /// Counts lost reports; returns whether they are the first ones.
     pub(super) fn lost(&mut self, function: &'static str, count: u64, now: Instant) -> bool {
         let trouble = self.trouble(function, now);
         trouble.lost += count;
         trouble.lost == count
     }
 
-    /// A call has succeeded: that is news if the function was not well before.
+    /// A call has succeeded; returns a recovery if the function has failed before.
     pub(super) fn well(&mut self, function: &'static str, now: Instant) -> Option<Recovery> {
         let Trouble { since, failures, lost, .. } = self.0.remove(function)?;
         Some(Recovery { failures, lasted: now.duration_since(since), lost })
@@ -60,7 +60,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn a_fault_is_news_once_and_again_when_it_changes_or_was_gone() {
+    fn a_fault_is_reported_once_and_again_when_it_changes_or_comes_back() {
         let mut faults = CallFaults::default();
         let start = Instant::now();
         let failed = |faults: &mut CallFaults, reason| faults.failed("f", reason, start);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_is_counted() {
+    fn lost_reports_are_counted() {
         let mut faults = CallFaults::default();
         let start = Instant::now();
         assert!(faults.lost("f", 2, start));

@@ -1,10 +1,10 @@
-//! Calls of the backend in the order of their numbers, and how much memory their reports take: the DMZ decides how many
-//! there are and how large they are. A plain value.
+//! Calls of the backend in the order of their numbers, and the memory that their reports need, because the DMZ decides
+//! how many there are and how large they are. A plain value.
 
 use super::backend_call::BackendCall;
 use std::collections::BTreeMap;
 
-/// Calls that are kept until they are answered, or can be made.
+/// Calls that are kept until they are answered or can be made.
 #[derive(Default)]
 pub(super) struct CallQueue {
     calls: BTreeMap<u64, BackendCall>,
@@ -26,13 +26,13 @@ impl CallQueue {
         Some(call)
     }
 
-    /// The oldest one.
+    /// The oldest call.
     pub(super) fn pop(&mut self) -> Option<(u64, BackendCall)> {
         let number = *self.calls.first_key_value()?.0;
         self.remove(number).map(|call| (number, call))
     }
 
-    /// Takes all that are left, oldest first.
+    /// Takes all calls, the oldest first.
     pub(super) fn take_all(&mut self) -> impl ExactSizeIterator<Item = (u64, BackendCall)> + use<> {
         std::mem::take(self).calls.into_iter()
     }
@@ -41,17 +41,17 @@ impl CallQueue {
         self.calls.is_empty()
     }
 
-    /// Whether a call of this function is among them.
+    /// Whether it contains a call of this function.
     pub(super) fn has(&self, function: &str) -> bool {
         self.calls.values().any(|call| call.function() == function)
     }
 
-    /// How many of them are reports.
+    /// Number of reports among the calls.
     pub(super) fn reports(&self) -> usize {
         self.reports
     }
 
-    /// How many octets of JSON these reports are.
+    /// Size of these reports, octets of JSON.
     pub(super) fn octets(&self) -> usize {
         self.octets
     }

@@ -1,5 +1,5 @@
-//! The table of the client's session processes: what each has reported, and what is to be done when it ends. A child
-//! logs its own end line; of one that could not, the parent must. Pure: the channels are the parent's.
+//! The table of the client's session processes: the state of each, and what to do when it ends. A child logs its own
+//! end line; if it could not, the parent does. Pure: the channels belong to the parent.
 
 use super::action::{Action, Actions, Work};
 use super::backend_call::BackendCall;
@@ -11,17 +11,19 @@ use common::rpc::SessionEvent;
 use nix::unistd::Pid;
 use std::collections::{HashMap, VecDeque};
 
-/// Sessions that are over and whose station is remembered: reports come a second or so late.
+/// Most stations of ended sessions that are remembered, because the server's reports come about a second later.
 const MOST_LEFT: usize = 1000;
 
 /// One session process.
 struct Child {
     direction: Direction,
     pair: Option<SessionId>,
-    /// It has a station (outgoing).
+    /// Whether it has a station, or tests a partner instead (outgoing).
     has_station: bool,
-    /// Its channel is closed: a parked one ends.
+    /// Whether its channel is closed: a parked child then ends.
     is_retired: bool,
+    /// The act with an open outcome, if it tests a partner.
+    test: Option<u64>,
     partner: Option<String>,
     /// The station's address, for the session list.
     address: String,
@@ -33,7 +35,7 @@ impl Child {
         self.partner.is_none() && !self.has_station
     }
 
-    /// Parked, and not retired.
+    /// Whether it is parked and not retired.
     fn is_idle(&self) -> bool {
         self.is_parked() && !self.is_retired
     }
@@ -42,12 +44,14 @@ impl Child {
 /// A child that has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ended {
-    /// It was parked for a station and ended by itself: its pair was of no use.
+    /// It was parked for a station and ended by itself: its pair could not be used.
     pub(super) was_idle: bool,
-    /// Its pair, if that has not become a session and the server wants it still.
+    /// Its pair, if that was not joined and the server has not retired it.
     pub(super) unjoined: Option<SessionId>,
-    /// It has not logged the end of its session.
+    /// Set if it has not logged the end of its session.
     pub(super) crash: Option<Crash>,
+    /// The act with an open outcome.
+    pub(super) test: Option<u64>,
 }
 
 /// A session without an end line.
@@ -61,7 +65,7 @@ pub(super) struct Crash {
 #[derive(Default)]
 pub(super) struct Children {
     table: HashMap<Pid, Child>,
-    /// Stations of sessions that are over and may not be in the session list yet.
+    /// Stations of ended sessions that may not be in the session list yet.
     left: VecDeque<(SessionId, String)>,
 }
 
@@ -71,30 +75,51 @@ impl Children {
         let direction = work.direction();
         let (pair, has_station) = match work {
             Work::Partner(pair, _) | Work::Parked(pair, _) => (Some(*pair), false),
-            Work::Station(_) => (None, true),
+            Work::Station(_) | Work::Test(_) => (None, true),
         };
+        let test = if let Work::Test(test) = work { Some(test.number) } else { None };
         let (partner, address) = (None, String::new());
-        let child =
-            Child { direction, pair, has_station, is_retired: false, partner, address, end_logged: false };
+        let child = Child {
+            direction,
+            pair,
+            has_station,
+            is_retired: false,
+            test,
+            partner,
+            address,
+            end_logged: false,
+        };
         self.table.insert(pid, child);
     }
 
-    /// Processes for incoming sessions, parked ones included.
+    /// Number of processes for incoming sessions, including parked ones.
     pub(super) fn incoming(&self) -> usize {
         self.table.values().filter(|child| child.direction == Direction::Incoming).count()
     }
 
-    /// Those that wait for a station.
-    pub(super) fn idle_outgoing(&self) -> usize {
-        self.table.values().filter(|child| child.direction == Direction::Outgoing && child.is_idle()).count()
+    /// Number of running sessions in this direction.
+    pub(super) fn running(&self, direction: Direction) -> usize {
+        let is_it = |child: &&Child| child.direction == direction && child.partner.is_some();
+        self.table.values().filter(is_it).count()
     }
 
-    /// Stations that are served.
+    /// Number of children that wait for a session in this direction.
+    pub(super) fn idle(&self, direction: Direction) -> usize {
+        self.table.values().filter(|child| child.direction == direction && child.is_idle()).count()
+    }
+
+    /// The children that serve this partner.
+    pub(super) fn of_partner(&self, partner: &str) -> Vec<Pid> {
+        let is_one = |child: &Child| child.partner.as_deref() == Some(partner);
+        self.table.iter().filter(|(_, child)| is_one(child)).map(|(pid, _)| *pid).collect()
+    }
+
+    /// Number of stations that are served.
     pub(super) fn stations(&self) -> usize {
         self.table.values().filter(|child| child.has_station).count()
     }
 
-    /// A parked child for a station; it counts as serving one from now on.
+    /// A parked child for a station; from now on it counts as serving one.
     pub(super) fn assign_station(&mut self) -> Option<Pid> {
         let mut outgoing = self.table.iter_mut().filter(|(_, child)| child.direction == Direction::Outgoing);
         let (pid, child) = outgoing.find(|(_, child)| child.is_idle())?;
@@ -102,7 +127,7 @@ impl Children {
         Some(*pid)
     }
 
-    /// The pair that a child has asked for has come.
+    /// Gives a child the pair that it has asked for.
     pub(super) fn assign_pair(&mut self, pid: Pid, pair: SessionId, ticket: Ticket, actions: &mut Actions) {
         if let Some(child) = self.table.get_mut(&pid) {
             child.pair = Some(pair);
@@ -131,12 +156,17 @@ impl Children {
                     actions.push(Action::FailPair(pair, reason));
                 }
             }
+            ToParent::Tested(outcome) => {
+                if child.test.take().is_some_and(|number| number == outcome.number) {
+                    actions.push(Action::Report(BackendCall::ActDone(outcome)));
+                }
+            }
             ToParent::WantPair => actions.push(Action::RequestPair(pid)),
             ToParent::SystemLog(entry) => actions.push(Action::Report(BackendCall::SystemLog(entry))),
         }
     }
 
-    /// A message could not be sent: the child is gone. A pair in it is nobody's.
+    /// A message could not be sent, because the child has ended. A pair in the message has no child now.
     pub(super) fn send_failed(&mut self, pid: Pid, message: &ToChild, actions: &mut Actions) {
         if let ToChild::Pair { pair, .. } = message {
             if let Some(child) = self.table.get_mut(&pid) {
@@ -146,8 +176,17 @@ impl Children {
         }
     }
 
-    /// The server does not want this pair any more: a parked child ends with its channel, one that has a station may
-    /// still be on its way to the join.
+    /// An administrator ends this session through the server's child: tells our child who it was.
+    pub(super) fn end_by(&self, session: &str, administrator: &str, actions: &mut Actions) {
+        let is_it = |child: &Child| child.pair.is_some_and(|pair| pair.to_string() == session);
+        if let Some((pid, _)) = self.table.iter().find(|(_, child)| is_it(child) && !child.is_parked()) {
+            let administrator = administrator.to_owned();
+            actions.push(Action::SendToChild(*pid, ToChild::EndedBy { administrator }));
+        }
+    }
+
+    /// The server does not need this pair any more. A parked child ends when its channel is closed; one with a station
+    /// may still be joining.
     pub(super) fn retire(&mut self, pair: SessionId, actions: &mut Actions) {
         let Some((pid, child)) = self.table.iter_mut().find(|(_, child)| child.pair == Some(pair)) else {
             return;
@@ -160,10 +199,26 @@ impl Children {
         }
     }
 
-    /// Ends all parked children, because of `why`. The server is told, since those that have not dialled never will;
-    /// it asks for new pairs.
+    /// Ends all parked children, because of `why`. The server is told, because children that have not connected never
+    /// will; it asks for new pairs.
     pub(super) fn retire_idle_children(&mut self, why: &str, actions: &mut Actions) {
-        for (pid, child) in self.table.iter_mut().filter(|(_, child)| child.is_idle()) {
+        self.retire_many(usize::MAX, Child::is_idle, why, actions);
+    }
+
+    /// Ends this many of the children that wait for a station, because there are too many.
+    pub(super) fn retire_surplus(&mut self, count: usize, actions: &mut Actions) {
+        let waits = |child: &Child| child.direction == Direction::Outgoing && child.is_idle();
+        self.retire_many(count, waits, "there are more of them than are needed", actions);
+    }
+
+    fn retire_many(
+        &mut self,
+        count: usize,
+        is_one: impl Fn(&Child) -> bool,
+        why: &str,
+        actions: &mut Actions,
+    ) {
+        for (pid, child) in self.table.iter_mut().filter(|(_, child)| is_one(child)).take(count) {
             child.is_retired = true;
             actions.push(Action::CloseChannel(*pid));
             if let Some(pair) = child.pair {
@@ -173,18 +228,19 @@ impl Children {
         }
     }
 
-    /// A child has ended, and its last messages are read; none if it is not in the table.
+    /// A child has ended, and its last messages were read; none if it is not in the table.
     pub(super) fn reap(&mut self, pid: Pid) -> Option<Ended> {
         let child = self.table.remove(&pid)?;
         self.remember_station(&child);
         let was_idle = child.direction == Direction::Outgoing && child.is_idle();
         let has_crashed = !child.is_parked() && !child.end_logged;
         let unjoined = child.pair.filter(|_| child.partner.is_none() && !child.is_retired);
-        let Child { direction, pair, partner, .. } = child;
-        Some(Ended { was_idle, unjoined, crash: has_crashed.then_some(Crash { direction, pair, partner }) })
+        let Child { direction, pair, partner, test, .. } = child;
+        let crash = has_crashed.then_some(Crash { direction, pair, partner });
+        Some(Ended { was_idle, unjoined, crash, test })
     }
 
-    /// Adds the stations to the server's reports: the DMZ does not know them.
+    /// Adds the stations to the server's reports, because the DMZ does not know them.
     pub(super) fn name_stations(&mut self, events: &mut [SessionEvent]) {
         for event in events {
             if let SessionEvent::Begin(begin) = event {

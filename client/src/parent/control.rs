@@ -1,35 +1,41 @@
-//! The control connection to the server, and its renewal: a new connection takes the place of the old one, no message
-//! is lost, and messages are read in their order. Holds the connections; it never waits, but for its end.
+//! The control connection to the server, and its renewal: a new connection replaces the old one, no message is lost,
+//! and messages are read in their order. This module has the connections. It only waits at their end.
 
 use common::identity::ProxyId;
 use common::link::control::{CHUNK, Control, ControlError, ToClient, ToServer};
 use common::link::ticket::Ticket;
 use common::secret::Secret;
+use common::state::JoinedServer;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How long the end of a connection may wait for what is queued, and how long the old one is read after a renewal.
+/// How long the end of a connection may wait until the queue is sent, and how long the old one is read after a renewal.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// A connection on which both ends are proven, and the server has said Welcome.
+/// A connection with both ends authenticated on which the server has said Welcome.
 pub(super) struct ServerConnection {
     pub(super) control: Control<ToClient, ToServer>,
-    /// Where the server was reached: data connections go to the same address.
+    /// Address of the server: data connections go to the same address.
     pub(super) address: SocketAddr,
     pub(super) proxy_id: ProxyId,
-    /// The server takes `ConfigChanged`: it has said so in its Welcome.
-    pub(super) hears_changes: bool,
+    /// Whether the server accepts `ConfigChanged`, according to its Welcome.
+    pub(super) takes_changes: bool,
+    /// The kinds of acts that it carries out, according to its Welcome.
+    pub(super) acts: Vec<String>,
+    /// Whether the server reports its state and its refusals.
+    pub(super) sends_states: bool,
 }
 
-/// The server, once it is joined.
+/// The joined server.
 pub(super) struct Server {
     current: ServerConnection,
-    /// The connection before `current`, which is still read to its end, until this time at most.
+    /// The connection before `current`, which is read to its end, until this time at most.
     predecessor: Option<(ServerConnection, Instant)>,
     outbox: Outbox,
-    /// The server may have the new connection already: then it closes `current` before it says Welcome.
+    /// Whether the server may already have the new connection: then it closes `current` before it says Welcome.
     is_replaceable: bool,
-    /// Why `current` has ended while it was replaceable: it is lost only if no other one takes its place.
+    /// Why `current` has ended while it was replaceable: the server counts as lost only if no new connection replaces
+    /// it.
     ended: Option<ControlError>,
 }
 
@@ -43,28 +49,54 @@ impl Server {
         self.current.address
     }
 
-    pub(super) fn hears_changes(&self) -> bool {
-        self.current.hears_changes
+    pub(super) fn takes_changes(&self) -> bool {
+        self.current.takes_changes
+    }
+
+    /// Whether the server carries out acts of this kind.
+    pub(super) fn does(&self, kind: &str) -> bool {
+        self.current.acts.iter().any(|word| word == kind)
+    }
+
+    /// A sentence, without a full stop, that it does not carry out such acts. `version`: its version and build date.
+    pub(super) fn too_old(&self, version: Option<(&str, &str)>) -> String {
+        let which = version.map_or_else(
+            || "of an older version".to_owned(),
+            |(version, build)| format!("of version {version} ({build})"),
+        );
+        let (address, ours) = (self.address(), env!("CARGO_PKG_VERSION"));
+        format!("the server {address} is {which}, which cannot do this: install {ours} there as well")
     }
 
     pub(super) fn proxy_id(&self) -> ProxyId {
         self.current.proxy_id.clone()
     }
 
-    /// When `flush` or `receive` has something to do though no socket has moved.
+    /// What this client knows about it, without its own reports.
+    pub(super) fn joined(&self) -> JoinedServer {
+        let (proxy_id, is_silent) = (self.proxy_id(), !self.current.sends_states);
+        JoinedServer { proxy_id, address: self.address(), state: None, age: 0, is_silent }
+    }
+
+    /// When `flush` or `receive` is due although no socket has an event.
     pub(super) fn due(&self) -> Option<Instant> {
         let current = Some(self.current.control.due()).filter(|_| self.ended.is_none());
         let predecessor = self.predecessor.as_ref().map(|(_, until)| *until);
         current.into_iter().chain(predecessor).min()
     }
 
-    /// More messages may be there than one round reads. Ask before `flush`, which begins the next round.
+    /// Whether more messages may be there than the last round has read.
     pub(super) fn has_more(&self) -> bool {
         (self.current.control.has_more() && self.ended.is_none())
             || self.predecessor.as_ref().is_some_and(|(old, _)| old.control.has_more())
     }
 
-    /// A configuration is on its way to the server.
+    /// The same; also if an earlier connection delays its messages and its time may be over.
+    pub(super) fn may_have_more(&self) -> bool {
+        self.has_more() || self.predecessor.is_some()
+    }
+
+    /// Whether parts of a configuration are still being sent to the server.
     pub(super) fn is_bulk_pending(&self) -> bool {
         self.current.control.bulk_pending() || self.outbox.is_bulk_held()
     }
@@ -77,7 +109,7 @@ impl Server {
         }
     }
 
-    /// Queues a message that others may overtake.
+    /// Queues a message before which others may be sent.
     pub(super) fn send_bulk(&mut self, message: ToServer) -> Result<(), ControlError> {
         match self.outbox.pass(message, true) {
             Some(message) => self.current.control.send_bulk(&message),
@@ -85,17 +117,17 @@ impl Server {
         }
     }
 
-    /// Pings when it is time, and sends as much as the server takes. Errors as [`Control::advance`].
+    /// Sends a ping when it is due, and as much as the server takes. Errors as [`Control::advance`].
     pub(super) fn flush(&mut self) -> Result<(), ControlError> {
         if let Some((old, _)) = &mut self.predecessor {
-            // The server has closed it: what counts is what there is to read.
+            // The server has closed it: it is only read now.
             let _ = old.control.advance();
         }
         let flushed = if self.ended.is_none() { self.current.control.advance() } else { Ok(()) };
         self.keep_end(flushed)
     }
 
-    /// A connection that may be replaced is not lost with its end.
+    /// A connection that may be replaced is not lost when it ends.
     fn keep_end<T: Default>(&mut self, outcome: Result<T, ControlError>) -> Result<T, ControlError> {
         match outcome {
             Err(e) if self.is_replaceable => {
@@ -119,8 +151,8 @@ impl Server {
         self.keep_end(received)
     }
 
-    /// Announces a new connection that proves itself by `secret`. Until `renewed` or `renewal_failed` other messages
-    /// are held back: the server drops the old connection as soon as the new one is there.
+    /// Announces a new connection that authenticates with `secret`. Until `renewed` or `renewal_failed`, other messages
+    /// are held back, because the server drops the old connection as soon as the new one is there.
     pub(super) fn announce_renewal(&mut self, secret: Ticket) -> Result<(), ControlError> {
         self.current.control.send(&ToServer::Renewing { secret })?;
         self.outbox.hold();
@@ -132,7 +164,7 @@ impl Server {
         self.is_replaceable = true;
     }
 
-    /// The new connection is there.
+    /// The new connection replaces the old one.
     pub(super) fn renewed(&mut self, connection: ServerConnection, now: Instant) -> Result<(), ControlError> {
         let old = std::mem::replace(&mut self.current, connection);
         self.predecessor = Some((old, now + LAST_WORDS)).filter(|_| self.ended.is_none());
@@ -141,7 +173,7 @@ impl Server {
         self.release()
     }
 
-    /// The old connection goes on.
+    /// The renewal has failed: the old connection stays.
     ///
     /// # Errors
     ///
@@ -162,7 +194,7 @@ impl Server {
         Ok(())
     }
 
-    /// This parent ends: the server is to see it at once.
+    /// This parent ends: the server must notice it at once.
     pub(super) fn close(&mut self) {
         self.current.control.close(LAST_WORDS);
     }
@@ -176,7 +208,7 @@ struct Outbox {
 }
 
 impl Outbox {
-    /// Gives the message back if it may be sent now.
+    /// Returns the message if it may be sent now; otherwise keeps it.
     fn pass(&mut self, message: ToServer, is_bulk: bool) -> Option<ToServer> {
         if !self.is_holding {
             return Some(message);
@@ -193,14 +225,14 @@ impl Outbox {
         self.held.iter().any(|(_, is_bulk)| *is_bulk)
     }
 
-    /// All that were held, in their order, and whether they are bulk.
+    /// All messages that were held, in their order, and whether they are bulk.
     fn release(&mut self) -> Vec<(ToServer, bool)> {
         self.is_holding = false;
         std::mem::take(&mut self.held)
     }
 }
 
-/// A configuration as it travels to the server: in parts, as it came from the backend.
+/// A configuration as messages to the server: in parts, otherwise unchanged.
 pub(super) fn config_parts(text: &str) -> Vec<ToServer> {
     let mut parts = Vec::new();
     let mut rest = text;

@@ -1,10 +1,11 @@
-//! Our certificate: the key that it is asked for with, the TLS context that comes of it, and when it is renewed.
-//! Pure: the backend is asked and the server is dialled by others.
+//! Our certificate: the key for which it is requested, the TLS context made of it, and the time of its renewal. Pure:
+//! other modules ask the backend and connect to the server.
 
 use common::identity::ProxyId;
 use common::link::tls;
-use common::log::{Event, events};
+use common::log::{Event, catalogue};
 use common::rpc;
+use common::x509::times;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
@@ -13,33 +14,35 @@ use openssl::ssl::SslContext;
 use openssl::x509::X509;
 use std::time::{Duration, Instant};
 
-/// A failed renewal is tried again after this.
+/// Pause after a failed renewal.
 const RENEW_AGAIN: Duration = Duration::from_mins(5);
-/// A certificate of a shorter life would be renewed all the time, seconds.
+/// Shortest validity of a certificate, seconds; a shorter one would be renewed all the time.
 const LEAST_VALID: u32 = 60;
 
-/// A control connection is opened with them.
+/// The credentials for a control connection.
 #[derive(Clone)]
 pub(super) struct Credentials {
-    /// Shows our certificate, wants a licence of the same CA.
+    /// Presents our certificate, requires a licence of the same CA.
     pub(super) context: SslContext,
     /// The servers that the backend lists.
     pub(super) proxies: Vec<ProxyId>,
+    /// Last second of our certificate, since 1970-01-01 UTC.
+    ends: Option<i64>,
 }
 
-/// The certificate of this run, and the one that is asked for.
+/// The certificate of this run, and a request for the next one.
 #[derive(Default)]
 pub(super) struct Enrolment {
-    /// Of a request that is under way.
+    /// The key of an open request.
     key: Option<PKey<Private>>,
     credentials: Option<Credentials>,
-    /// The credentials have come, and no control connection was opened with them yet.
+    /// Whether these credentials are new and no control connection was opened with them yet.
     is_fresh: bool,
     renew_at: Option<Instant>,
 }
 
 impl Enrolment {
-    /// A new key, kept until its certificate comes; its public half in PEM.
+    /// Makes a new key and keeps it until its certificate arrives; returns its public half in PEM.
     pub(super) fn make_key(&mut self) -> Result<String, ErrorStack> {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
         let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
@@ -48,44 +51,49 @@ impl Enrolment {
         Ok(public)
     }
 
-    /// The certificate has come.
+    /// The certificate has arrived.
     ///
     /// # Errors
     ///
-    /// A sentence that says why it cannot be used; the one before it stays in use.
+    /// A sentence that says why it cannot be used; the old certificate stays in use.
     pub(super) fn accept(&mut self, enrolment: &rpc::Enrolment, now: Instant) -> Result<(), String> {
         let Some(key) = self.key.take() else { return Ok(()) };
         let credentials = credentials(enrolment, &key)
             .map_err(|e| format!("the certificate that the backend issued cannot be used: {e}"))?;
-        Event::new(&events::ENROLLED).field_num("seconds", enrolment.valid_seconds).log();
+        Event::new(&catalogue::ENROLLED).field_num("seconds", enrolment.valid_seconds).log();
         self.credentials = Some(credentials);
         self.is_fresh = true;
         self.renew_at = Some(now + Duration::from_secs(u64::from(enrolment.valid_seconds / 2)));
         Ok(())
     }
 
-    /// There is a certificate.
+    /// Whether there is a certificate.
     pub(super) fn is_enrolled(&self) -> bool {
         self.credentials.is_some()
     }
 
-    /// A control connection is to be opened with new credentials.
+    /// Whether a control connection must be opened with new credentials.
     pub(super) fn is_fresh(&self) -> bool {
         self.is_fresh
     }
 
-    /// The credentials, to open a control connection with.
+    /// The credentials for a new control connection.
     pub(super) fn credentials(&mut self) -> Option<Credentials> {
         self.is_fresh = false;
         self.credentials.clone()
     }
 
-    /// When the next certificate is to be asked for.
+    /// Last second of the certificate, since 1970-01-01 UTC.
+    pub(super) fn ends(&self) -> Option<i64> {
+        self.credentials.as_ref().and_then(|credentials| credentials.ends)
+    }
+
+    /// When to request the next certificate.
     pub(super) fn renew_at(&self) -> Option<Instant> {
         self.renew_at
     }
 
-    /// Whether it is time to ask for the next certificate. True once; its answer sets the next time.
+    /// Whether to request the next certificate now. True once; the answer sets the next time.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let is_due = self.renew_at.is_some_and(|at| at <= now);
         if is_due {
@@ -94,7 +102,7 @@ impl Enrolment {
         is_due
     }
 
-    /// It did not come, or no control connection could be opened with it.
+    /// The certificate did not arrive, or no control connection could be opened with it.
     pub(super) fn renewal_failed(&mut self, now: Instant) {
         if self.is_enrolled() {
             self.renew_at = Some(now + RENEW_AGAIN);
@@ -113,7 +121,8 @@ fn credentials(enrolment: &rpc::Enrolment, key: &PKey<Private>) -> Result<Creden
     }
     let context = tls::client_context(&certificate, key, &ca)
         .map_err(|_| "it does not belong to this client's key".to_owned())?;
-    Ok(Credentials { context, proxies: enrolment.proxies.clone() })
+    let ends = times::validity(&certificate).ok().map(|(_, ends)| ends);
+    Ok(Credentials { context, proxies: enrolment.proxies.clone(), ends })
 }
 
 #[cfg(test)]
@@ -126,7 +135,7 @@ pub(super) mod tests {
     use openssl::x509::{X509, X509Name};
     use std::time::{Duration, Instant};
 
-    /// What the backend answers for the key with this public half; the certificate is its own CA.
+    /// The backend's answer for the key with this public half; the certificate is its own CA.
     pub(in crate::parent) fn answer(public_key: &str, valid_seconds: u32) -> rpc::Enrolment {
         let mut name = X509Name::builder().unwrap();
         name.append_entry_by_text("CN", "client").unwrap();
@@ -162,7 +171,7 @@ pub(super) mod tests {
         let half = now + Duration::from_mins(5);
         assert!(!enrolment.is_due(half.checked_sub(Duration::from_millis(1)).unwrap()));
         assert!(enrolment.is_due(half));
-        // It is asked for once, and again if nothing comes of it.
+        // It is requested once, and again after a failure.
         assert!(!enrolment.is_due(half));
         assert!(enrolment.is_due(half + RENEW_AGAIN));
         let public = enrolment.make_key().unwrap();

@@ -1,6 +1,6 @@
-//! Joining the server: connecting, TLS handshake, Hello and Welcome, for the first time or in the place of a control
-//! connection that is there. A state of the poller: it goes on when its socket moves or when it is due, and never
-//! waits.
+//! Joining the server: connecting, TLS handshake, Hello and Welcome; for the first time, or to replace the control
+//! connection. It is a state machine of the poller: it continues when its socket has an event or when it is due, and
+//! never waits.
 
 use super::control::ServerConnection;
 use super::enrolment::Credentials;
@@ -19,21 +19,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// Connecting, handshake and Welcome together.
+/// Time limit for connecting, handshake and Welcome together.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
-/// While the server opens its port for a renewal.
+/// Pause before another attempt while the server opens its port for a renewal.
 const DIAL_AGAIN: Duration = Duration::from_millis(50);
-/// How long a client that starts repeats a connect that is refused. A server that has a client does not listen; that
-/// the client does not answer it finds within `PING_EVERY` + `ANSWER_WITHIN`.
+/// How long a starting client repeats a connect that is refused. A server with a client does not listen; if its client
+/// does not answer, the server notices that within `PING_EVERY` + `ANSWER_WITHIN`.
 const REFUSED_FOR: Duration = Duration::from_secs(15);
-/// How often it does so.
+/// Pause between these attempts.
 const START_AGAIN: Duration = Duration::from_millis(200);
 
 /// Why the server was not joined.
 #[derive(Debug)]
 pub(super) enum JoinError {
     Connect(LookupError),
-    /// The port was refused for `REFUSED_FOR`.
+    /// The port refused connections for `REFUSED_FOR`.
     Port(LookupError),
     Tls(String),
     WrongServer(tls::WrongPeer),
@@ -86,31 +86,32 @@ impl From<io::Error> for JoinError {
     }
 }
 
-/// A join that is under way.
+/// A join in progress.
 pub(super) struct Join {
     terms: Terms,
     stage: Stage,
 }
 
-/// The part that no step changes.
+/// The values that no step changes.
 struct Terms {
     addresses: Vec<SocketAddr>,
     source: Option<IpAddr>,
     credentials: Credentials,
     /// The secret of a renewal.
     renews: Option<Ticket>,
-    /// Until when a connect that is refused is repeated.
+    /// Until when a refused connect is repeated.
     repeat_until: Instant,
-    /// Of this connection.
+    /// The deadline of this connection.
     deadline: Instant,
 }
 
 enum Stage {
     Connecting(Connecting),
-    /// Refused; the port opens once the server has read that we renew, or has found that another client is gone.
+    /// The connect was refused. The port opens once the server has read the announcement of the renewal, or has noticed
+    /// that another client is gone.
     Paused(Instant),
     Handshake(Box<Conn>),
-    /// Hello is said.
+    /// Hello was sent.
     Greeting(Box<ServerConnection>),
 }
 
@@ -122,8 +123,8 @@ enum Progress {
 }
 
 impl Join {
-    /// To the first of `addresses` that answers, from `source` if given; `renews` is the secret by which the server
-    /// knows whose place the connection takes.
+    /// Joins the first of `addresses` that answers, from `source` if given. `renews` is the secret that tells the
+    /// server which connection this one replaces.
     pub(super) fn new(
         addresses: Vec<SocketAddr>,
         source: Option<IpAddr>,
@@ -138,12 +139,12 @@ impl Join {
         Self { terms, stage }
     }
 
-    /// The server knows by now what this connection is for.
+    /// Whether the server knows the purpose of this connection.
     pub(super) fn has_greeted(&self) -> bool {
         matches!(self.stage, Stage::Greeting(_))
     }
 
-    /// When to advance it though its socket has not moved.
+    /// When to call `advance` although the socket has no event.
     pub(super) fn due(&self) -> Instant {
         match &self.stage {
             Stage::Connecting(connecting) => connecting.due().unwrap_or(self.terms.deadline),
@@ -180,7 +181,7 @@ impl Terms {
         Stage::Connecting(Connecting::new(&self.addresses, self.source, self.deadline))
     }
 
-    /// A connection that was refused has cost a first join none of its time.
+    /// Starts again after a refused connect: a first join gets its full time again.
     fn begin_again(&mut self, now: Instant) -> Stage {
         if self.renews.is_none() {
             self.deadline = now + TIME_LIMIT;
@@ -215,7 +216,7 @@ impl Terms {
         }
     }
 
-    /// After a connect that failed: whether it is worth another try.
+    /// Decides after a failed connect whether to try again.
     fn pause(&self, e: LookupError, now: Instant) -> Result<Stage, JoinError> {
         let again = match (&e, &self.renews) {
             (LookupError::Unreachable(..), Some(_)) => DIAL_AGAIN,
@@ -240,17 +241,19 @@ impl Terms {
         Ok(Conn::tls(ssl, wire)?)
     }
 
-    /// The handshake is done: checks whom it is with, and says Hello.
+    /// After the handshake: checks the peer's certificate, and says Hello.
     fn greet(&self, mut conn: Conn) -> Result<Progress, JoinError> {
         let address = conn.peer_addr()?;
         let proxy_id = self.check_server(&conn)?;
         let mut control = Control::new(conn);
-        control.send(&ToServer::Hello { version: VERSION, renews: self.renews.clone() })?;
+        control.send(&ToServer::Hello { version: VERSION, renews: self.renews.clone(), states: true })?;
         Ok(Progress::Next(Stage::Greeting(Box::new(ServerConnection {
             control,
             address,
             proxy_id,
-            hears_changes: false,
+            takes_changes: false,
+            acts: Vec::new(),
+            sends_states: false,
         }))))
     }
 
@@ -267,11 +270,11 @@ pub(super) enum Joining {
 }
 
 fn read_welcome(mut connection: Box<ServerConnection>) -> Result<Progress, JoinError> {
-    let ServerConnection { control, hears_changes, .. } = connection.as_mut();
+    let ServerConnection { control, takes_changes, sends_states, acts: kinds, .. } = connection.as_mut();
     control.advance()?;
     match control.receive()? {
-        Some(ToClient::Welcome { version: VERSION, changes }) => {
-            *hears_changes = changes;
+        Some(ToClient::Welcome { version: VERSION, changes, states, acts }) => {
+            (*takes_changes, *sends_states, *kinds) = (changes, states, acts);
             Ok(Progress::Welcome(connection))
         }
         Some(ToClient::Welcome { version, .. }) => Err(JoinError::Version(version)),

@@ -1,6 +1,6 @@
-//! The sockets of the local listeners for the station's outgoing sessions: opened, moved and closed as the
-//! configuration says, without touching running sessions. Reads nothing; whether a station may come in is decided in
-//! `admission`.
+//! The sockets of the local listeners for the station's outgoing sessions. They are opened, moved and closed according
+//! to the configuration, without an effect on running sessions. Nothing is read here; `admission` decides whether a
+//! station may come in.
 
 use super::action::{Action, Actions};
 use super::admission;
@@ -8,10 +8,11 @@ use super::backend_call::BackendCall;
 use super::tokens;
 use crate::session::Station;
 use common::config::{ClientConfig, MAX_TIED};
-use common::log::{Event, Throttle, events};
+use common::log::{Event, Throttle, catalogue};
 use common::net::{self, Accepting, Network};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::rpc::Level;
+use common::state::OpenListener;
 use common::sys;
 use mio::net::TcpListener;
 use mio::{Interest, Registry};
@@ -20,27 +21,27 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-/// Connections accepted at a time, so that other work gets its turn.
+/// Connections that are accepted in one turn, so that other work is done, too.
 const BURST: usize = 32;
 
-/// A listener as the configuration wants it.
+/// A listener in the configuration.
 #[derive(Clone)]
 struct ListenerSpec {
     address: SocketAddr,
-    /// The partner it leads to; none: it takes proxy requests.
+    /// The partner that all its connections go to; none: it accepts proxy requests.
     tied: Option<String>,
     /// The networks that may use it.
     networks: Vec<Network>,
 }
 
 impl ListenerSpec {
-    /// The same place for the same purpose; its networks can change while it is open.
+    /// Whether it has the same address and purpose; its networks can change while it is open.
     fn is_same(&self, other: &Self) -> bool {
         self.address == other.address && self.tied == other.tied
     }
 
-    /// The fields that each line about it begins with.
-    fn event(&self, row: &'static events::Row) -> Event {
+    /// The first fields of each log line about it.
+    fn event(&self, row: &'static catalogue::Row) -> Event {
         Event::new(row)
             .field("listener", "local")
             .field_display("address", self.address)
@@ -56,11 +57,11 @@ struct Listener {
 
 #[derive(Default)]
 pub(super) struct Listeners {
-    /// The listeners that are wanted, and the generation that says so.
+    /// The listeners of the configuration, and its generation.
     wanted: (Option<u64>, Vec<ListenerSpec>),
     /// By slot.
     open: Vec<Option<Listener>>,
-    /// Addresses that could not be bound, with a line in the log.
+    /// Addresses that could not be bound and have a log line.
     faulty: HashSet<SocketAddr>,
     refusals: Throttle,
 }
@@ -70,12 +71,21 @@ impl Listeners {
         self.open.iter().any(Option::is_some)
     }
 
+    /// The open listeners, for the report about this client.
+    pub(super) fn all_open(&self) -> Vec<OpenListener> {
+        let shown = |listener: &Listener| OpenListener {
+            purpose: listener.spec.tied.clone().unwrap_or_else(|| "stations".to_owned()),
+            address: listener.spec.address,
+        };
+        self.open.iter().flatten().map(shown).collect()
+    }
+
     /// When to try again after an accept that failed.
     pub(super) fn due(&self) -> Option<Instant> {
         self.open.iter().flatten().filter_map(|listener| listener.accepting.retry_at()).min()
     }
 
-    /// The listeners that are wanted under this configuration; read once for each generation.
+    /// The listeners of this configuration; computed once for each generation.
     fn wanted_by(&mut self, config: &ClientConfig) -> Vec<ListenerSpec> {
         if self.wanted.0 != Some(config.generation) {
             self.wanted = (Some(config.generation), wanted(config));
@@ -83,11 +93,12 @@ impl Listeners {
         self.wanted.1.clone()
     }
 
-    /// Opens and closes listeners as the configuration says; one that cannot be opened is tried again the next time.
+    /// Opens and closes listeners according to the configuration; one that cannot be opened is tried again in the next
+    /// call.
     pub(super) fn apply(&mut self, config: &ClientConfig, registry: &Registry, actions: &mut Actions) {
         let wanted = self.wanted_by(config);
         self.faulty.retain(|address| wanted.iter().any(|spec| spec.address == *address));
-        // Closed first: a new one may want the place of an old one.
+        // Close first: a new listener may need the address of an old one.
         for slot in 0..self.open.len() {
             let Some(Some(listener)) = self.open.get_mut(slot) else { continue };
             match wanted.iter().find(|spec| spec.is_same(&listener.spec)) {
@@ -103,11 +114,11 @@ impl Listeners {
     }
 
     fn close(&mut self, slot: usize, registry: &Registry, actions: &mut Actions) {
-        // Drain its queue first: closing it would reset connections already established.
+        // Accept what is queued first: closing would reset established connections.
         self.accept(slot, registry, actions);
         let Some(mut listener) = self.open.get_mut(slot).and_then(Option::take) else { return };
         let _ = registry.deregister(&mut listener.socket);
-        let event = listener.spec.event(&events::LISTENER_CLOSED);
+        let event = listener.spec.event(&catalogue::LISTENER_CLOSED);
         event.field("reason", "the configuration has changed").log();
     }
 
@@ -123,7 +134,7 @@ impl Listeners {
         match opened {
             Ok(socket) => {
                 self.faulty.remove(&spec.address);
-                spec.event(&events::LISTENER_OPEN).log();
+                spec.event(&catalogue::LISTENER_OPEN).log();
                 let listener = Some(Listener { socket, spec, accepting: Accepting::default() });
                 match self.open.get_mut(slot) {
                     Some(place) => *place = listener,
@@ -132,7 +143,7 @@ impl Listeners {
             }
             Err(e) => {
                 if self.faulty.insert(spec.address) {
-                    let event = spec.event(&events::LISTENER_ERROR).field_display("reason", e);
+                    let event = spec.event(&catalogue::LISTENER_ERROR).field_display("reason", e);
                     report_error("the local listener cannot be opened", event, actions);
                 }
             }
@@ -151,17 +162,17 @@ impl Listeners {
                 }
                 Ok(None) => return,
                 Err(e) => {
-                    let event = spec.event(&events::LISTENER_ERROR);
+                    let event = spec.event(&catalogue::LISTENER_ERROR);
                     let event = event.field("reason", format!("it cannot accept: {e}"));
                     return report_error("the local listener cannot accept", event, actions);
                 }
             }
         }
-        // Edge-triggered: without this no event tells of the connections that are left.
+        // mio is edge-triggered: without this no event reports the remaining connections.
         let _ = registry.reregister(socket, tokens::listener(slot), Interest::READABLE);
     }
 
-    /// Tries again where an accept has failed, once it is time.
+    /// Tries accept again where it has failed, if that is due.
     pub(super) fn retry(&mut self, registry: &Registry, actions: &mut Actions) {
         for slot in 0..self.open.len() {
             let listener = self.open.get(slot).and_then(Option::as_ref);
@@ -171,12 +182,12 @@ impl Listeners {
         }
     }
 
-    /// Breaks the connection of a station off. A regular end would look like the end of a session.
+    /// Breaks the connection of a station. A regular close would look like the end of a session.
     pub(super) fn refuse(&mut self, station: &Station, status: Status, reason: &str, now: Instant) {
-        // One that is gone already needs no reset.
+        // A connection that is gone needs no reset.
         let _ = sys::linger_reset(station.socket.as_fd());
         let Some(unlogged) = self.refusals.admit(now) else { return };
-        Event::new(&events::SESSION_REFUSED)
+        Event::new(&catalogue::SESSION_REFUSED)
             .field("direction", "outgoing")
             .field("reason", status.word())
             .field_display("address", station.peer)
@@ -210,21 +221,21 @@ fn networks(listed: &[String]) -> Vec<Network> {
     if listed.is_empty() {
         return net::private_networks();
     }
-    // A configuration with one that cannot be read was refused.
+    // A configuration with an unreadable network was refused before.
     listed.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{ListenerSpec, networks, wanted};
-    use common::config::{ClientConfig, Limits, Tied};
+    use common::config::{ClientConfig, Confinement, Limits, Tied};
 
     fn may_use(spec: &ListenerSpec, from: &str) -> bool {
         spec.networks.iter().any(|network| network.contains(from.parse().unwrap()))
     }
 
     #[test]
-    fn each_listener_has_networks_of_its_own() {
+    fn each_listener_has_its_own_networks() {
         let tied = |port, networks: &[&str]| Tied {
             listen_ip: Some([127, 0, 0, 2].into()),
             listen_port: port,
@@ -239,6 +250,8 @@ mod tests {
             listen_port: Some(65_433),
             networks: vec!["192.0.2.0/24".to_owned()],
             tied: vec![tied(3306, &[]), tied(3307, &["192.0.2.9"])],
+            debug: Vec::new(),
+            sandbox: Confinement::Sandbox,
             limits: Limits::default(),
         };
         let specs = wanted(&config);
@@ -262,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_nothing_but_rubbish_lets_nobody_in() {
+    fn a_list_without_a_readable_network_lets_nobody_in() {
         assert!(networks(&["nonsense".to_owned()]).is_empty());
     }
 }

@@ -1,21 +1,24 @@
-//! The client's parent: the control connection to the server, the backend's answers, the session processes. It dials
-//! out and listens to nobody in the DMZ beyond the few messages of `link::control`; none of them makes it connect
-//! elsewhere. It never waits for anything but its poller, and looks up no names.
+//! The client's parent: the control connection to the server, the backend's answers, the session processes. It only
+//! makes connections outward. From the DMZ it accepts nothing but the few messages of `link::control`, and none of them
+//! makes it connect to another address. It only waits in its poller, and looks up no names.
 //!
-//! This file has the loop, and forks, which nothing else does: the nursery, API worker and watcher. `messages_in` reads
-//! the sockets and feeds the machines, `execute` carries out their actions. The machines own no socket, read no clock,
-//! and know no parent:
+//! This file has the loop: it passes events to the state machines and does their actions. The machines own no socket,
+//! read no clock, and know no parent.
 //!
-//! * `action`, `tokens`: the steps that they ask for; the sources of events
-//! * `enrolment`, `join`, `control`: our certificate, the way to the server, the connection to it
-//! * `backend` with `backend_call`, `call_queue`, `reports`, `report_quota`, `call_faults`: questions and reports to
-//!   the backend, and its faults
+//! * `processes`: forks processes, passes sockets and messages to them, reaps them; nothing else forks
+//! * `link`: joins the server, handles its messages, renews our certificate and the control connection
+//! * `action`, `tokens`: the steps that the machines ask for; the sources of events
+//! * `enrolment`, `join`, `control`: our certificate, joining the server, the connection to it
+//! * `backend` with `backend_call`, `call_queue`, `reports`, `report_quota`, `call_faults`, `state_feed`: questions and
+//!   reports to the backend, its faults, and the reports about the daemons
 //! * `worker`, `task_writer`: the API worker process
 //! * `sessions` with `children`, `pool`, `admission`: session processes, pairs, limits
+//! * `acts`: acts of administrators
 //! * `listeners`: the sockets for the station's outgoing sessions
-//! * `schedule`: the times that are left
+//! * `schedule`: the remaining times
 
 mod action;
+mod acts;
 mod admission;
 mod backend;
 mod backend_call;
@@ -24,32 +27,36 @@ mod call_queue;
 mod children;
 mod control;
 mod enrolment;
-mod execute;
 mod join;
+mod link;
 mod listeners;
-mod messages_in;
 mod pool;
+mod processes;
 mod report_quota;
 mod reports;
 mod schedule;
 mod sessions;
+mod state_feed;
 mod task_writer;
 mod tokens;
 mod worker;
 
-use crate::backend::Access;
-use crate::messages::ToChild;
-use crate::session::{self, ChildInit, Station};
-use action::{Actions, Fork, Work};
-use backend::BackendLink;
-use backend_call::BackendCall;
+use crate::backend::{Access, Reply};
+use action::{Action, Actions, Fork};
+use acts::Acts;
+use backend::{BackendLink, Failure};
+use backend_call::{Answer, BackendCall};
+use common::check_interval::CheckInterval;
 use common::ipc::channel::Channel;
-use common::log::{Event, Throttle, events};
-use common::process::nursery::{self, Newborn, Nursery, NurseryError};
+use common::log::{Event, RC_CHECKS, Throttle, catalogue};
+use common::process::forker::Forker;
+use common::process::running::Running;
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
-use common::process::status;
+use common::secret::Secret;
 use common::session::end_lines::EndLines;
+use common::session::ledger::Begun;
+use common::state::DaemonState;
 use common::sys;
 use common::text::host::with_port;
 use control::Server;
@@ -64,15 +71,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use tokens::Source;
 use worker::Worker;
 
-/// The loop wakes at least this often.
+/// The loop wakes up at least this often.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Where the server is and how to get there.
+/// The address of the server, and the source address for it.
 pub(crate) struct Route {
     /// `-S`, a name or an address
     pub(crate) host: String,
@@ -88,7 +94,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// The command line, and the starting process that waits for the outcome.
+/// The command line, and the starting process that waits for the result.
 struct Setup {
     access: Access,
     route: Route,
@@ -108,25 +114,29 @@ pub(crate) struct Parent {
     join: Option<Join>,
     server: Option<Server>,
     sessions: Sessions,
-    /// Where session children are forked; none until one is wanted, and when what they inherit has changed.
-    nursery: Option<Nursery>,
-    /// Channels to the children; one that is retired has none any more.
+    acts: Acts,
+    /// The process that forks session children.
+    forker: Forker,
+    /// Channels to the children; a retired child has none any more.
     channels: HashMap<Pid, Channel>,
     listeners: Listeners,
-    /// Lines about pairs that failed: the server may ask for as many as it likes.
+    /// Limits the lines about failed pairs, because the server may request any number of pairs.
     failed_pairs: Throttle,
     actions: Actions,
     end_lines: EndLines,
+    /// Limits the checks of the rc file.
+    rc_checks: CheckInterval,
     schedule: Schedule,
+    running: Running,
     stop: Option<Finish>,
 }
 
 impl Parent {
-    /// Ready to loop. Call it in the daemon, not before it has detached.
+    /// Ready for the loop. Call it in the daemon, after it has detached.
     ///
     /// # Errors
     ///
-    /// A descriptor cannot be had or watched.
+    /// There is no free descriptor, or one cannot be registered.
     pub(crate) fn new(
         mut signals: Signals,
         access: Access,
@@ -150,34 +160,35 @@ impl Parent {
             join: None,
             server: None,
             sessions: Sessions::default(),
-            nursery: None,
+            acts: Acts::default(),
+            forker: Forker::default(),
             channels: HashMap::new(),
             listeners: Listeners::default(),
             failed_pairs: Throttle::default(),
             end_lines,
+            rc_checks: CheckInterval::every(RC_CHECKS),
             actions,
             schedule: Schedule::new(Instant::now()),
+            running: Running::start(env!("CARGO_PKG_VERSION"), env!("OS4X_BUILD")),
             stop: None,
         })
     }
 
-    /// Works until a signal tells it to end, or until the server is lost; says why. `ready` gets the outcome once the
+    /// Works until a signal tells it to end, or until the server is lost; returns why. `ready` gets the result once the
     /// server is joined.
     pub(crate) fn run(mut self, ready: Ready) -> Finish {
         let mut events = Events::with_capacity(256);
         self.setup.ready = Some(ready);
         sys::set_title("joining the server");
         loop {
-            self = self.work_off();
-            let has_more = self.server.as_ref().is_some_and(Server::has_more);
-            // After the forks, before the wait: a pair that failed must be reported to the server now.
+            self = self.do_actions();
+            // After the forks and before the wait: a failed pair must be reported to the server now.
             self.flush_control();
             if let Some(finish) = self.stop.take() {
                 return self.finish(finish);
             }
             let now = Instant::now();
-            let timeout =
-                if has_more { Duration::ZERO } else { self.due(now).saturating_duration_since(now) };
+            let timeout = self.due(now).saturating_duration_since(now);
             match self.poller.poll(&mut events, Some(timeout)) {
                 Ok(()) => {}
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -192,8 +203,8 @@ impl Parent {
         }
     }
 
-    /// Carries out all actions, and forks.
-    fn work_off(mut self) -> Self {
+    /// Does all actions and forks.
+    fn do_actions(mut self) -> Self {
         loop {
             self.execute_actions();
             match self.actions.pop_fork() {
@@ -205,20 +216,72 @@ impl Parent {
         }
     }
 
+    fn execute_actions(&mut self) {
+        while let Some(action) = self.actions.pop() {
+            self.execute(action);
+        }
+    }
+
+    fn execute(&mut self, action: Action) {
+        let now = Instant::now();
+        match action {
+            Action::SendToServer(message) => self.send_to_server(message),
+            Action::SendBulkToServer(message) => {
+                let sent = self.server.as_mut().map(|server| server.send_bulk(message));
+                self.check_server(sent);
+            }
+            Action::SendToWorker(task) => {
+                let sent = self.worker.as_mut().map(|worker| worker.send(&task));
+                if let Some(Err(e)) = sent {
+                    common::error!("the API worker cannot be asked: {e}");
+                }
+            }
+            Action::SendToChild(pid, message) => {
+                if !self.send_to_child(pid, &message, None) {
+                    self.sessions.children.send_failed(pid, &message, &mut self.actions);
+                }
+            }
+            Action::SendStation(pid, station) => self.send_station(pid, station),
+            Action::CloseChannel(pid) => self.close_channel(pid),
+            Action::AdmitStation { station, is_allowed } => {
+                self.sessions.admit_station(station, is_allowed, Instant::now(), &mut self.actions);
+            }
+            Action::RefuseStation { station, status, reason } => {
+                self.listeners.refuse(&station, status, &reason, now);
+            }
+            Action::RequestPair(pid) => self.sessions.pool.request_for(pid, &mut self.actions),
+            Action::FailPair(pair, reason) => self.fail_pair(pair, reason, false),
+            Action::FailRetiredPair(pair, reason) => self.fail_pair(pair, reason, true),
+            Action::NoteBegun { pid, session, direction, partner } => {
+                let session = session.to_string();
+                self.end_lines.begin(Begun::new(pid, session, direction, String::new(), partner));
+            }
+            Action::NoteEnd(session, remains) => {
+                self.end_lines.end(session.map(|session| session.to_string()).as_deref(), remains);
+            }
+            Action::Report(report) => self.backend.report(report, now, &mut self.actions),
+            Action::RenewalFailed => self.enrolment.renewal_failed(now),
+            Action::Fail(reason) => {
+                self.stop.get_or_insert(Finish::Failed(reason));
+            }
+        }
+    }
+
     /// The last steps. A starting process that still waits gets the reason of a failure.
     fn finish(mut self, finish: Finish) -> Finish {
-        // Parked children first, or they would dial again when the server drops their connections.
+        // Parked children first: otherwise they would connect again when the server drops their connections.
         self.sessions.children.retire_idle_children("the client ends", &mut self.actions);
         self.execute_actions();
         if let Some(server) = &mut self.server {
             server.close();
         }
         self.backend.release_held(&mut self.actions);
+        self.report_end(&finish);
         self.execute_actions();
         self.end_lines.finish();
         common::log::log_left_out();
         if let Finish::Failed(reason) = &finish {
-            Event::new(&events::SERVER_LOST)
+            Event::new(&catalogue::SERVER_LOST)
                 .field("address", self.setup.route.to_string())
                 .field("reason", reason)
                 .log();
@@ -227,138 +290,6 @@ impl Parent {
             }
         }
         finish
-    }
-
-    /// Forks the API worker: the child keeps the access to the backend, and nothing else of its parent.
-    fn fork_worker(mut self) -> Self {
-        self.backend.worker_forked(Instant::now());
-        let (ours, theirs) = match UnixStream::pair() {
-            Ok(ends) => ends,
-            Err(e) => return self.fail(format!("the API worker cannot be started: {e}")),
-        };
-        match sys::fork() {
-            Ok(sys::Fork::Parent(pid)) => {
-                drop(theirs);
-                match Worker::new(pid, ours, self.poller.registry()) {
-                    Ok(worker) => self.register_worker(worker),
-                    Err(e) => return self.fail(format!("the API worker cannot be watched: {e}")),
-                }
-                self
-            }
-            Ok(sys::Fork::Child) => {
-                drop(ours);
-                let access = self.into_access();
-                status::end_with(|| crate::backend::run_worker(theirs, access))
-            }
-            Err(e) => self.fail(format!("the API worker cannot be started: {e}")),
-        }
-    }
-
-    /// Forks the API watcher, which keeps the same. Without one, changes are noticed within a minute.
-    fn fork_watcher(mut self, generation: u64) -> Self {
-        let parent = Pid::this();
-        let forked = Channel::pair().and_then(|ends| Ok((ends, sys::fork()?)));
-        match forked {
-            Ok(((ours, theirs), sys::Fork::Parent(pid))) => {
-                drop(theirs);
-                self.register_watcher(pid, ours);
-            }
-            Ok(((ours, theirs), sys::Fork::Child)) => {
-                drop(ours);
-                let access = self.into_access();
-                status::end_with(|| crate::backend::run_watcher(&theirs, access, parent, generation))
-            }
-            Err(e) => {
-                common::warn!("the API watcher cannot be started, changes take a minute: {e}");
-                self.schedule.watcher_ended(Instant::now());
-            }
-        }
-        self
-    }
-
-    fn into_access(self) -> Access {
-        self.setup.access
-    }
-
-    /// Has a session child forked for this work. A nursery that somebody has ended meanwhile is replaced once.
-    fn fork_session(mut self, mut work: Work) -> Self {
-        let mut reason = String::new();
-        for _ in 0..2 {
-            if self.nursery.is_none() {
-                let started;
-                (self, work, started) = self.start_nursery(work);
-                if let Err(e) = started {
-                    return self.fork_failed(work, &e);
-                }
-            }
-            match self.nursery.as_ref().map(|nursery| nursery.fork(work.direction())) {
-                Some(Ok((pid, channel))) => return self.put_to_work(pid, channel, work),
-                Some(Err(NurseryError::Refused(e))) => {
-                    return self.fork_failed(work, &format!("no session process can be started: {e}"));
-                }
-                Some(Err(NurseryError::Gone(why))) => reason = why,
-                None => {}
-            }
-            self.nursery = None;
-        }
-        self.fork_failed(work, &format!("no session process can be started: {reason}"))
-    }
-
-    /// Tells a new child what it is for.
-    fn put_to_work(mut self, pid: Pid, channel: Channel, work: Work) -> Self {
-        let told = match &work {
-            Work::Partner(pair, ticket) | Work::Parked(pair, ticket) => {
-                channel.send(&ToChild::Pair { pair: *pair, ticket: ticket.clone() })
-            }
-            Work::Station(Station { socket, peer, tied }) => {
-                channel.hand_over(&ToChild::Serve { peer: *peer, tied: tied.clone() }, Some(socket))
-            }
-        };
-        match told {
-            Ok(()) => {
-                self.register_child(pid, channel, &work);
-                self
-            }
-            // Without its channel it ends by itself.
-            Err(e) => self.fork_failed(work, &e.to_string()),
-        }
-    }
-
-    /// Forks the nursery for the configuration in force: it gets what its children need by value, the rest of its
-    /// parent is dropped there, and the station of the child that is wanted, too.
-    fn start_nursery(mut self, work: Work) -> (Self, Work, Result<(), String>) {
-        let (Some(config), Some(server)) = (self.sessions.config().cloned(), self.server.as_ref()) else {
-            return (self, work, Err("this client is not ready for sessions".to_owned()));
-        };
-        let server = server.address();
-        let failed = |e: nix::Error| Err(format!("no session process can be started: {e}"));
-        let (ours, theirs) = match Channel::pair() {
-            Ok(ends) => ends,
-            Err(e) => return (self, work, failed(e)),
-        };
-        match sys::fork() {
-            Ok(sys::Fork::Parent(pid)) => {
-                self.nursery = Some(Nursery::new(pid, ours));
-                (self, work, Ok(()))
-            }
-            Ok(sys::Fork::Child) => {
-                drop((ours, work));
-                let source = self.setup.route.source;
-                let ledger = self.end_lines.ledger().to_owned();
-                drop(self);
-                status::end_with(|| {
-                    let Newborn { channel, direction } = nursery::serve(theirs);
-                    session::run(ChildInit { channel, server, source, config, direction, ledger })
-                })
-            }
-            Err(e) => (self, work, failed(e)),
-        }
-    }
-
-    /// Out of processes or descriptors.
-    fn fork_failed(mut self, work: Work, reason: &str) -> Self {
-        self.sessions.fork_failed(work, reason, Instant::now(), &mut self.actions);
-        self
     }
 
     fn fail(mut self, reason: String) -> Self {
@@ -388,7 +319,7 @@ impl Parent {
                     self.renew_children("the client has another log level");
                 }
                 Ok(Some(Signal::End(end))) => {
-                    self.stop = Some(Finish::Told(end));
+                    self.stop = Some(Finish::Signal(end));
                     return;
                 }
                 Ok(Some(Signal::Child)) => self.reap_children(),
@@ -401,18 +332,20 @@ impl Parent {
         }
     }
 
-    /// What children inherit has changed, because of `why`: those that serve nobody have the old one, and so has the
-    /// nursery.
+    /// The data that children inherit has changed, because of `why`: ends the forker and the children that serve no
+    /// session, since they have the old data.
     fn renew_children(&mut self, why: &str) {
-        self.nursery = None;
+        self.forker.stop();
         self.sessions.children.retire_idle_children(why, &mut self.actions);
     }
 
     fn run_timers(&mut self) {
         let now = Instant::now();
-        self.read_server();
+        if self.server.as_ref().is_some_and(Server::may_have_more) {
+            self.read_server();
+        }
         self.advance_join();
-        if common::log::reread_if_changed() {
+        if self.rc_checks.may_check(now) && common::log::reread_if_changed() {
             self.renew_children("the client has another rc file");
         }
         self.backend.run_timers(now, &mut self.actions);
@@ -431,10 +364,11 @@ impl Parent {
         if self.schedule.is_refresh_due(now) {
             common::log::log_left_out();
             self.backend.ask(BackendCall::ClientConfig, &mut self.actions);
-            // A port that was taken may be free by now, whether the backend answers or not.
+            // A port that was in use may be free now, whether the backend answers or not.
             self.apply_listeners();
         }
         self.sessions.maintain_pool(self.listeners.are_open(), now, &mut self.actions);
+        self.report_state(now);
         if self.enrolment.is_due(now) {
             self.request_enrolment();
         }
@@ -443,8 +377,77 @@ impl Parent {
         }
     }
 
-    /// When the loop has something to do though no event comes.
+    fn on_reply(&mut self, number: u64, reply: Reply) {
+        let Some(call) = self.backend.take_call(number) else { return };
+        let now = Instant::now();
+        let taken = match reply {
+            Reply::Failed { reason, untaken, is_older } => Err(Failure { reason, untaken, is_older }),
+            Reply::Addresses(addresses) => return self.begin_join(addresses),
+            // The backend has received the question, even if its answer is invalid.
+            Reply::Answer { text } => {
+                let accepted = self.accept_answer(&call, &text, now);
+                accepted.map_err(|reason| Failure { reason, untaken: false, is_older: false })
+            }
+        };
+        match taken {
+            Ok(()) => self.backend.succeeded(&call, now, &mut self.actions),
+            Err(failure) => {
+                let is_joined = self.server.is_some();
+                self.backend.failed((number, call), failure, is_joined, now, &mut self.actions);
+            }
+        }
+    }
+
+    fn accept_answer(&mut self, call: &BackendCall, text: &Secret, now: Instant) -> Result<(), String> {
+        match call.read_answer(text)? {
+            Answer::Enrolment(enrolment) => self.accept_enrolment(&enrolment, now)?,
+            Answer::ClientConfig(config) => self.accept_config(config),
+            Answer::ServerConfig => {
+                for part in control::config_parts(text.expose()) {
+                    self.actions.push(Action::SendBulkToServer(part));
+                }
+            }
+            Answer::Taken => {}
+        }
+        Ok(())
+    }
+
+    /// Reports the state of this client and of its server to the backend, when it is due.
+    fn report_state(&mut self, now: Instant) {
+        if self.backend.feed.may_check(now) {
+            let (state, server) = (self.state(), self.server.as_ref().map(Server::joined));
+            if let Some(call) = self.backend.feed.take_due(state, server, now) {
+                self.backend.report_state(call, &mut self.actions);
+            }
+        }
+    }
+
+    /// Reports to the backend that this client ends, and why; a client that was never joined has reported nothing.
+    fn report_end(&mut self, finish: &Finish) {
+        let reason = match finish {
+            Finish::Signal(end) => format!("told to end by {end}"),
+            Finish::Failed(reason) => reason.clone(),
+        };
+        if self.setup.ready.is_none()
+            && let Some(call) = self.backend.feed.take_last(self.state(), reason, Instant::now())
+        {
+            self.backend.report_end(call, &mut self.actions);
+        }
+    }
+
+    fn state(&self) -> DaemonState {
+        let mut state = self.running.state();
+        state.listeners = self.listeners.all_open();
+        state.certificate_ends = self.enrolment.ends();
+        self.sessions.describe(self.listeners.are_open(), &mut state);
+        state
+    }
+
+    /// When the loop must run again, even without an event.
     fn due(&self, now: Instant) -> Instant {
+        if self.server.as_ref().is_some_and(Server::has_more) {
+            return now;
+        }
         let is_joined = self.server.is_some();
         [now + LONGEST_WAIT, self.schedule.due(is_joined)]
             .into_iter()
@@ -453,6 +456,7 @@ impl Parent {
             .chain(self.backend.due())
             .chain(self.sessions.pool.due())
             .chain(self.listeners.due())
+            .chain(self.rc_checks.due())
             .chain(self.enrolment.renew_at().filter(|_| is_joined))
             .fold(now + LONGEST_WAIT, Instant::min)
     }

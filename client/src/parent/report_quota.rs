@@ -1,17 +1,17 @@
-//! How many reports of the server the backend gets: the server is in the DMZ, and one that was taken over could fill
-//! the inside's disks with them. What is beyond is dropped and counted. Pure: a clock in, a decision out.
+//! Limits the server's reports to the backend: the server is in the DMZ, and an attacker who controls it could fill the
+//! disks inside. Reports above the limit are dropped and counted. Pure: a clock in, a decision out.
 
 use super::backend_call::BackendCall;
 use common::quota::Quota;
 use std::time::{Duration, Instant};
 
-/// Reports are counted anew after so long.
+/// After this time the count of reports begins again.
 const WINDOW: Duration = Duration::from_mins(1);
-/// What is counted, and how much of it a minute is passed on. A server at its limits stays below.
-const KINDS: [(&str, u64); 3] =
-    [("proxy_system_log", 600), ("proxy_session", 60_000), ("proxy_crl_url", 200)];
+/// The kinds of reports, and how many of each are passed on in a minute. A server at its limits sends fewer.
+const KINDS: [(&str, u64); 4] =
+    [("proxy_system_log", 600), ("proxy_session", 60_000), ("proxy_crl_url", 200), ("proxy_refusals", 4_000)];
 
-/// The reports of the last minute.
+/// The reports of the current minute.
 pub(super) struct ReportQuota {
     kinds: [Kind; KINDS.len()],
     since: Option<Instant>,
@@ -34,7 +34,7 @@ impl Default for ReportQuota {
 }
 
 impl ReportQuota {
-    /// Whether this one may be passed on.
+    /// Whether this report may be passed on.
     pub(super) fn admits(&mut self, report: &BackendCall, now: Instant) -> bool {
         let Some(kind) = self.kinds.iter_mut().find(|kind| kind.function == report.function()) else {
             return true;
@@ -47,12 +47,12 @@ impl ReportQuota {
         may
     }
 
-    /// When it is to be told what was dropped.
+    /// When to log how many were dropped.
     pub(super) fn due(&self) -> Option<Instant> {
         self.since.map(|since| since + WINDOW)
     }
 
-    /// A minute after the first that was dropped: how many were, by function.
+    /// One minute after the first dropped report: how many were dropped, by function.
     pub(super) fn take_dropped(&mut self, now: Instant) -> Vec<(&'static str, u64)> {
         if self.due().is_none_or(|due| due > now) {
             return Vec::new();
@@ -70,7 +70,7 @@ mod tests {
     use std::time::Instant;
 
     #[test]
-    fn what_is_beyond_a_minutes_bound_is_counted_and_the_next_minute_begins_anew() {
+    fn reports_above_the_limit_of_a_minute_are_counted_and_the_next_minute_begins_again() {
         let (mut quota, start) = (ReportQuota::default(), Instant::now());
         let entry = BackendCall::log_entry(Level::Info, "an entry", "");
         let admitted =
@@ -86,10 +86,12 @@ mod tests {
     #[test]
     fn every_kind_is_a_function_of_the_backend() {
         let entry = BackendCall::log_entry(Level::Info, "", "");
+        let proxy_id = format!("{}px", "0".repeat(64)).parse().unwrap();
         let functions = [
             entry.function(),
             BackendCall::Sessions(Vec::new()).function(),
             BackendCall::CrlUrl(common::rpc::CrlUrl { url: String::new(), issuers: Vec::new() }).function(),
+            BackendCall::Refusals { proxy_id, refusals: Vec::new() }.function(),
         ];
         assert_eq!(KINDS.map(|(function, _)| function), functions);
     }

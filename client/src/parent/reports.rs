@@ -1,29 +1,30 @@
 //! Reports to the backend: entries of the system log, sessions, CRL URLs. Nothing waits for them. While the backend
-//! cannot be reached they are held here, bounded, and sent in their order when it is back; lost ones are counted.
-//! Also the lines about functions that fail and recover: one for each fault, not one for each call. Pure.
+//! cannot be reached a limited number is held here, and sent in order when the backend works again; lost ones are
+//! counted. Also writes the lines about functions that fail and recover: one for each fault, not one for each call.
+//! Pure.
 
 use super::backend_call::BackendCall;
 use super::call_faults::{CallFaults, Recovery};
 use super::call_queue::CallQueue;
 use common::link::control::MAX_REPORT;
-use common::log::{Event, Throttle, events};
+use common::log::{Event, Throttle, catalogue};
 use common::rpc::Level;
 use std::time::{Duration, Instant};
 
-/// Reports that may wait for the API worker, and that may be held.
+/// Most reports that may wait for the API worker, and most that may be held.
 pub(super) const MOST: usize = 200;
-/// Both together, octets of JSON. A call that waits for the worker takes twice its length.
+/// Both together, octets of JSON. A call that waits for the worker needs twice its length.
 const MOST_OCTETS: usize = 4 << 20;
-/// While reports are held, one of them is tried this often.
+/// Interval at which one of the held reports is tried.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Reports {
-    /// Reports that the backend has not got yet.
+    /// Reports that the backend has not received yet.
     held: CallQueue,
     /// When one of them was tried last.
     tried: Option<Instant>,
     faults: CallFaults,
-    /// Lines about reports of the server that are too large.
+    /// Limits the lines about reports of the server that are too large.
     large: Throttle,
 }
 
@@ -39,8 +40,8 @@ impl Default for Reports {
 }
 
 impl Reports {
-    /// Takes a new report in; gives it back if it is to be sent now. `waiting` are the calls that the API worker has,
-    /// none if there is no worker.
+    /// Takes a new report; returns it if it must be sent now. `waiting`: the calls that the API worker has; none if
+    /// there is no worker.
     pub(super) fn accept(
         &mut self,
         number: u64,
@@ -54,31 +55,40 @@ impl Reports {
             return None;
         }
         match waiting.filter(|_| self.held.is_empty()) {
-            None => self.hold(number, report, now),
+            None => self.keep(number, report, now),
             Some(waiting) if waiting.reports() < MOST => return Some(report),
             Some(_) => self.lose(&report, now),
         }
         None
     }
 
-    /// Keeps a report that the backend has not heard of.
+    /// Keeps a report that was sent but not received by the backend.
     pub(super) fn hold(&mut self, number: u64, report: BackendCall, now: Instant) {
+        self.tried = Some(now);
+        self.keep(number, report, now);
+    }
+
+    /// Keeps a report that was not sent. This does not delay the next attempt, because a busy site always has new
+    /// reports.
+    fn keep(&mut self, number: u64, report: BackendCall, now: Instant) {
         if self.held.reports() >= MOST {
             return self.lose(&report, now);
         }
-        self.tried = Some(now);
+        if self.held.is_empty() {
+            self.tried = Some(now);
+        }
         self.held.insert(number, report);
     }
 
-    /// Counts a report that the backend will not get; the count is logged when the function is well again.
+    /// Counts a lost report; the count is logged when the function works again.
     pub(super) fn lose(&mut self, report: &BackendCall, now: Instant) {
         let function = report.function();
         if self.faults.lost(function, report.weight(), now) {
-            common::warn!("reports for the backend are lost: it takes none by {function}");
+            common::warn!("reports for the backend are lost: it accepts none by {function}");
         }
     }
 
-    /// Whether a report of the server is small enough to be passed on; a line if not.
+    /// Whether a report of the server is small enough to be passed on; if not, logs a line.
     pub(super) fn is_small(&mut self, report: &BackendCall, now: Instant) -> bool {
         let octets = report.octets();
         if octets <= MAX_REPORT {
@@ -94,25 +104,25 @@ impl Reports {
         false
     }
 
-    /// When one of the held reports is to be tried again.
+    /// When one of the held reports is tried again.
     pub(super) fn due(&self) -> Option<Instant> {
         self.tried.filter(|_| !self.held.is_empty()).map(|tried| tried + TRY_AGAIN)
     }
 
-    /// The first held report, if it is time to try and the API worker is idle. If it is busy, the next try is put off:
-    /// the loop must not wake for nothing.
+    /// The first held report, if an attempt is due and the API worker is idle. If it is busy, the attempt is postponed,
+    /// so that the loop does not wake up for nothing.
     pub(super) fn take_due(&mut self, is_idle: bool, now: Instant) -> Option<(u64, BackendCall)> {
         self.due().filter(|at| *at <= now)?;
         self.tried = Some(now);
         if is_idle { self.held.pop() } else { None }
     }
 
-    /// All that are held: the backend is back, or this parent ends.
+    /// Takes all held reports: the backend works again, or this parent ends.
     pub(super) fn take_held(&mut self) -> impl ExactSizeIterator<Item = (u64, BackendCall)> + use<> {
         self.held.take_all()
     }
 
-    /// A call has failed: logs a new fault, and gives the entry for the system log.
+    /// A call has failed: logs a new fault, and returns the entry for the system log.
     pub(super) fn log_fault(
         &mut self,
         function: &'static str,
@@ -122,21 +132,21 @@ impl Reports {
         if !self.faults.failed(function, reason, now) {
             return None;
         }
-        let event = Event::new(&events::BACKEND_ERROR).field("function", function).field("reason", reason);
+        let event = Event::new(&catalogue::BACKEND_ERROR).field("function", function).field("reason", reason);
         let entry = BackendCall::log_entry(Level::Error, "a function of the backend fails", event.text());
         event.log();
         Some(entry)
     }
 
-    /// A call has succeeded: logs the end of a fault, and gives the entry for the system log.
+    /// A call has succeeded: logs the end of a fault, and returns the entry for the system log.
     pub(super) fn log_recovery(&mut self, function: &'static str, now: Instant) -> Option<BackendCall> {
         let Recovery { failures, lasted, lost } = self.faults.well(function, now)?;
-        let event = Event::new(&events::BACKEND_RECOVERED)
+        let event = Event::new(&catalogue::BACKEND_RECOVERED)
             .field("function", function)
             .field_num("failures", failures)
             .field_num("seconds", lasted.as_secs());
         let event = if lost > 0 { event.field_num("lost", lost) } else { event };
-        let text = "a function of the backend is well again";
+        let text = "a function of the backend works again";
         let entry = BackendCall::log_entry(Level::Info, text, event.text());
         event.log();
         Some(entry)
@@ -150,12 +160,12 @@ mod tests {
     use std::time::Instant;
 
     fn url(octets: usize) -> BackendCall {
-        // Ten are {"url":""}.
+        // Ten octets are {"url":""}.
         BackendCall::CrlUrl(CrlUrl { url: "u".repeat(octets - 10), issuers: Vec::new() })
     }
 
     #[test]
-    fn one_is_tried_now_and_then_and_the_loop_sleeps_between() {
+    fn one_report_is_tried_at_intervals_and_the_loop_sleeps_between() {
         let start = Instant::now();
         let mut reports = Reports::default();
         assert_eq!(reports.due(), None);
@@ -174,6 +184,18 @@ mod tests {
         assert_eq!(taken(twice, true), Some(3), "in their order");
         assert_eq!(taken(thrice, true), Some(5));
         assert_eq!(reports.due(), None);
+    }
+
+    #[test]
+    fn new_reports_do_not_put_off_the_next_try() {
+        let start = Instant::now();
+        let mut reports = Reports::default();
+        reports.hold(1, url(10), start);
+        for (number, share) in [(2, 3), (3, 2)] {
+            let waiting = CallQueue::default();
+            assert!(reports.accept(number, url(10), Some(&waiting), start + TRY_AGAIN / share).is_none());
+        }
+        assert_eq!(reports.due(), Some(start + TRY_AGAIN));
     }
 
     #[test]

@@ -1,19 +1,19 @@
-//! The times of the parent that belong to no machine of its own: until when the server must be joined, when our
-//! configuration is asked for again, and when the API watcher is forked. Pure.
+//! The times of the parent that no other module has: until when the server must be joined, when our configuration is
+//! requested again, and when the API watcher is forked. Pure.
 
 use std::time::{Duration, Instant};
 
-/// How long the way from the start to being joined may take.
+/// Time limit from the start until the server is joined.
 const START: Duration = Duration::from_mins(1);
-/// How often the client's own configuration is asked for.
+/// Interval at which the client requests its own configuration.
 const REFRESH: Duration = Duration::from_mins(1);
-/// How soon an API watcher that has ended is replaced.
+/// Pause before an API watcher that has ended is replaced.
 const WATCHER: Duration = Duration::from_secs(5);
 
 pub(super) struct Schedule {
     start_by: Instant,
     refreshed: Instant,
-    /// When the API watcher is to be forked; none: it runs.
+    /// When to fork the API watcher; none: it runs.
     watcher: Option<Instant>,
 }
 
@@ -23,18 +23,18 @@ impl Schedule {
         Self { start_by: now + START, refreshed: now, watcher: Some(now) }
     }
 
-    /// When it is time for something, at the latest.
+    /// When the next of these times is due.
     pub(super) fn due(&self, is_joined: bool) -> Instant {
         let refresh = self.refreshed + REFRESH;
         if is_joined { self.watcher.map_or(refresh, |watcher| watcher.min(refresh)) } else { self.start_by }
     }
 
-    /// The server was not joined in time: the sentence that says so.
+    /// The server was not joined in time: returns the reason.
     pub(super) fn overdue_start(&self, now: Instant) -> Option<String> {
         (self.start_by <= now).then(|| format!("the server was not joined within {} s", START.as_secs()))
     }
 
-    /// Whether our configuration is to be asked for. True once in `REFRESH`.
+    /// Whether to request our configuration. True once in `REFRESH`.
     pub(super) fn is_refresh_due(&mut self, now: Instant) -> bool {
         let is_due = self.refreshed + REFRESH <= now;
         if is_due {
@@ -43,7 +43,7 @@ impl Schedule {
         is_due
     }
 
-    /// Whether the API watcher is to be forked, once the server is joined. True once, until it has ended.
+    /// Whether to fork the API watcher, once the server is joined. True once, until the watcher has ended.
     pub(super) fn is_watcher_due(&mut self, now: Instant) -> bool {
         self.watcher.take_if(|due| *due <= now).is_some()
     }
@@ -60,7 +60,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn a_start_has_its_time_and_a_refresh_comes_once_in_a_minute() {
+    fn a_start_has_a_time_limit_and_a_refresh_is_due_once_a_minute() {
         let start = Instant::now();
         let mut schedule = Schedule::new(start);
         assert_eq!((schedule.due(false), schedule.due(true)), (start + START, start));

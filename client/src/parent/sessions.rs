@@ -2,15 +2,19 @@
 //! process serves which station, and how many processes there are. Pure.
 
 use super::action::{Action, Actions, Fork, Work};
-use super::admission::{self, PairAdmission, Refusal};
+use super::acts;
+use super::admission::{self, EntryRefusal, PairAdmission};
 use super::children::{Children, Ended};
 use super::pool::Pool;
+use crate::messages::{ToChild, ToParent};
 use crate::session::Station;
 use common::config::{ClientConfig, Limits};
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::log::{Event, events};
-use common::process::status::Status;
+use common::log::{Event, catalogue};
+use common::process::end_reasons::Status;
+use common::session::debugged_partners::DebuggedPartners;
+use common::state::{DaemonState, Use};
 use nix::unistd::Pid;
 use std::time::Instant;
 
@@ -19,6 +23,7 @@ pub(super) struct Sessions {
     config: Option<ClientConfig>,
     pub(super) children: Children,
     pub(super) pool: Pool,
+    pub(super) debugged: DebuggedPartners,
     pairs: PairAdmission,
 }
 
@@ -31,46 +36,97 @@ impl Sessions {
         self.config.as_ref().map(|config| config.limits.clone()).unwrap_or_default()
     }
 
-    /// Our configuration has come. Children were forked with the one before: those that are parked are retired. False:
-    /// it is the one in force.
-    pub(super) fn accept_config(&mut self, config: ClientConfig, actions: &mut Actions) -> bool {
+    /// Our configuration has arrived. Parked children were forked with the old one and are retired. False: it is the
+    /// one in force.
+    pub(super) fn accept_config(
+        &mut self,
+        config: ClientConfig,
+        now: Instant,
+        actions: &mut Actions,
+    ) -> bool {
         if self.config.as_ref() == Some(&config) {
             return false;
         }
-        Event::new(&events::CONFIG_TAKEN).field_num("generation", config.generation).log();
+        Event::new(&catalogue::CONFIG_TAKEN).field_num("generation", config.generation).log();
         common::log::set_max_bytes(config.limits.log_max_bytes.into());
         self.children.retire_idle_children("the client has another configuration", actions);
+        for partner in self.debugged.replace(&config.debug, now) {
+            for child in self.children.of_partner(&partner) {
+                let time = self.debugged.time_of(&partner, now);
+                actions.push(Action::SendToChild(child, ToChild::Debug(time)));
+            }
+        }
         self.config = Some(config);
         true
     }
 
-    /// Stations that are served, or are about to be.
+    /// A child has sent a message.
+    pub(super) fn on_child_message(
+        &mut self,
+        pid: Pid,
+        message: ToParent,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        // The child was forked with an older list of partners that write DEBUG.
+        if let ToParent::Joined { partner, .. } = &message {
+            let time = self.debugged.time_of(partner, now);
+            actions.push(Action::SendToChild(pid, ToChild::Debug(time)));
+        }
+        self.children.on_message(pid, message, actions);
+    }
+
+    /// Adds the generation in force and the number of sessions with their limits to `state`.
+    pub(super) fn describe(&self, has_listener: bool, state: &mut DaemonState) {
+        let limits = self.config.as_ref().map(|config| &config.limits);
+        let limit = |of: fn(&Limits) -> u32| limits.map(of).unwrap_or_default() as usize;
+        let running = |direction| self.children.running(direction);
+        state.generation = self.config.as_ref().map(|config| config.generation);
+        state.incoming = Use { used: running(Direction::Incoming), limit: limit(|limits| limits.sessions) };
+        state.outgoing =
+            Use { used: running(Direction::Outgoing), limit: limit(|limits| limits.outgoing_sessions) };
+        // The server decides about pairs for incoming sessions; this client reports those for outgoing ones.
+        let parked = self.children.idle(Direction::Outgoing);
+        let wanted = if has_listener { limit(|limits| limits.parked_pairs) } else { 0 };
+        state.parked = Use { used: parked, limit: wanted };
+    }
+
+    /// Number of stations that are served or about to be.
     fn stations(&self, actions: &Actions) -> usize {
         self.children.stations() + actions.station_forks()
     }
 
-    /// A station has connected: it is served, or refused.
-    pub(super) fn admit_station(&mut self, station: Station, is_allowed: bool, actions: &mut Actions) {
+    /// A station has connected: it is served or refused.
+    pub(super) fn admit_station(
+        &mut self,
+        station: Station,
+        is_allowed: bool,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
         let (stations, limits) = (self.stations(actions), self.limits());
         match admission::admit_station(is_allowed, stations, &limits) {
-            Ok(()) => self.serve_station(station, actions),
-            Err(Refusal { status, reason }) => {
+            Ok(()) => {
+                self.pool.note_station(now);
+                self.serve_station(station, actions);
+            }
+            Err(EntryRefusal { status, reason }) => {
                 actions.push(Action::RefuseStation { station, status, reason: reason.to_owned() });
             }
         }
     }
 
-    /// A parked child serves a station, or a new one does. Also after the child that was chosen proved to be gone.
+    /// Gives a station to a parked child, or to a new one. Also called after the chosen child proved to be gone.
     pub(super) fn serve_station(&mut self, station: Station, actions: &mut Actions) {
         let is_full = admission::is_full(self.stations(actions), &self.limits());
-        // A child that is forked beyond the limit only refuses the station.
+        // A child that is forked above the limit only refuses the station.
         match if is_full { None } else { self.children.assign_station() } {
             Some(child) => actions.push(Action::SendStation(child, station)),
             None => actions.push_fork(Fork::Session(Work::Station(station))),
         }
     }
 
-    /// The server asks for a session process for this pair.
+    /// The server requests a session process for this pair.
     pub(super) fn on_pair(
         &mut self,
         (pair, ticket): (SessionId, Ticket),
@@ -94,12 +150,12 @@ impl Sessions {
     pub(super) fn register(&mut self, pid: Pid, work: &Work, actions: &mut Actions) {
         let is_full = admission::is_full(self.stations(actions), &self.limits());
         self.children.register(pid, work);
-        if let Work::Station(_) = work {
+        if let Work::Station(_) | Work::Test(_) = work {
             self.pool.station_forked(pid, is_full, actions);
         }
     }
 
-    /// No child could be forked: this work is refused, and the others go on.
+    /// No child could be forked: this work fails, and the other work continues.
     pub(super) fn fork_failed(&mut self, work: Work, reason: &str, now: Instant, actions: &mut Actions) {
         let reason = reason.to_owned();
         match work {
@@ -111,19 +167,22 @@ impl Sessions {
             Work::Station(station) => {
                 actions.push(Action::RefuseStation { station, status: Status::Capacity, reason });
             }
+            Work::Test(test) => acts::report_failure(test.number, reason, actions),
         }
     }
 
-    /// Asks for pairs if too few are parked. Without a listener nobody can need one.
+    /// Requests pairs if too few are parked, and retires those that are too many. Without a listener no pair is needed.
     pub(super) fn maintain_pool(&mut self, has_listener: bool, now: Instant, actions: &mut Actions) {
         let config = self.config.as_ref().filter(|_| has_listener);
-        let wanted = config.map_or(0, |config| config.limits.parked_pairs as usize);
-        let here = self.children.idle_outgoing() + actions.pair_forks(Direction::Outgoing);
+        let wanted = config.map_or(0, |config| self.pool.wanted(&config.limits, now));
+        let parked = self.children.idle(Direction::Outgoing);
+        self.children.retire_surplus(parked.saturating_sub(wanted), actions);
+        let here = parked.min(wanted) + actions.pair_forks(Direction::Outgoing);
         self.pool.maintain(wanted, here, now, actions);
     }
 
-    /// A child has ended, and its last messages are read; none if it is not in the table. `fault`: how it ended, if it
-    /// was in no state to say anything: the server would wait for its pair in vain.
+    /// A child has ended, and its last messages were read; none if it is not in the table. `fault`: how it ended, if it
+    /// could send no message: otherwise the server would wait for its pair for nothing.
     pub(super) fn reap(
         &mut self,
         pid: Pid,
@@ -135,9 +194,14 @@ impl Sessions {
         if ended.was_idle {
             self.pool.failed(now);
         }
+        if let Some(number) = ended.test {
+            let how = fault.unwrap_or("without a word");
+            let reason = format!("the client's session process {pid} has ended: {how}");
+            acts::report_failure(number, reason, actions);
+        }
         if let (Some(pair), Some(fault)) = (ended.unjoined, fault) {
             let reason = format!("the client's session process {pid} has ended: {fault}");
-            actions.push(Action::LosePair(pair, reason));
+            actions.push(Action::FailRetiredPair(pair, reason));
         }
         Some(ended)
     }

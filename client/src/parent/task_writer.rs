@@ -1,4 +1,4 @@
-//! Frames on their way to the API worker. Questions overtake reports: there may be megabytes of those.
+//! Sends frames to the API worker. Questions are sent before reports, of which there may be megabytes.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
@@ -7,7 +7,7 @@ type Frame = Vec<u8>;
 
 #[derive(Default)]
 pub(super) struct TaskWriter {
-    /// Begun: so many octets of it are sent.
+    /// The current frame: so many octets of it are sent.
     sending: (Frame, usize),
     questions: VecDeque<Frame>,
     reports: VecDeque<Frame>,
@@ -18,8 +18,8 @@ impl TaskWriter {
         if is_report { self.reports.push_back(frame) } else { self.questions.push_back(frame) }
     }
 
-    /// Sends as much as the socket takes. Errors are not reported here: if it is full, the loop wakes when there is
-    /// room; if it is broken, the next read finds its end.
+    /// Sends as much as the socket takes. Errors are not reported here: if the socket is full, the loop wakes up when
+    /// there is room; if it is broken, the next read finds its end.
     pub(super) fn flush(&mut self, socket: &mut impl Write) {
         loop {
             let (frame, sent) = &mut self.sending;
@@ -43,7 +43,7 @@ mod tests {
     use super::{ErrorKind, TaskWriter, Write};
     use std::io;
 
-    /// Takes so many octets more.
+    /// Takes this many more octets.
     struct Narrow(Vec<u8>, usize);
 
     impl Write for Narrow {

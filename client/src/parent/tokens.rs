@@ -4,17 +4,17 @@ use mio::Token;
 use nix::unistd::Pid;
 
 pub(super) const SIGNALS: Token = Token(0);
-/// The control connection; in a renewal also the one that it replaces.
+/// The control connection; during a renewal also the one that it replaces.
 pub(super) const CONTROL: Token = Token(1);
 /// The socket pair to the API worker.
 pub(super) const WORKER: Token = Token(2);
-/// A join that is under way.
+/// A join in progress.
 pub(super) const JOIN: Token = Token(3);
 /// The channel of the API watcher.
 pub(super) const WATCHER: Token = Token(4);
-/// Local listeners: `LISTENERS` plus the slot.
+/// Local listeners: this number plus the slot.
 const LISTENERS: usize = 16;
-/// Channels of children: `CHILDREN` plus the process ID.
+/// Channels of children: this number plus the process ID.
 const CHILDREN: usize = 1024;
 
 /// The source of an event.
@@ -31,7 +31,7 @@ pub(super) enum Source {
     Child(Pid),
 }
 
-/// Whose token it is; none for a number that nobody has.
+/// The source that has this token; none for a number that is not in use.
 pub(super) fn source(token: Token) -> Option<Source> {
     match token {
         SIGNALS => Some(Source::Signals),

@@ -1,5 +1,5 @@
-//! The API worker as a process: its socket pair, the tasks that go out on it and the replies that come in. The
-//! parent's; knows nothing of what the tasks are for.
+//! The parent's end of the API worker process: its socket pair, the tasks sent to it, and its replies. Knows nothing of
+//! the purpose of the tasks.
 
 use super::task_writer::TaskWriter;
 use super::tokens::WORKER;
@@ -11,7 +11,7 @@ use mio::{Interest, Registry};
 use nix::unistd::Pid;
 use std::io::{self, ErrorKind, Read};
 
-/// A reply is the answer's text once more as a JSON text: every octet may need an escape.
+/// Largest reply: it contains the answer as a JSON string, in which every octet may need an escape.
 const MAX_REPLY: usize = 2 * MAX_ANSWER + 1024;
 
 pub(super) struct Worker {
@@ -38,9 +38,9 @@ impl Worker {
         self.pid
     }
 
-    /// Queues a task, behind all questions if it is a report, and sends as much as the worker takes.
-    pub(super) fn send(&mut self, task: &Task, is_report: bool) -> Result<(), FrameError> {
-        self.writer.push(frame::encode(task)?, is_report);
+    /// Queues a task (a report behind all questions), and sends as much as the worker takes.
+    pub(super) fn send(&mut self, task: &Task) -> Result<(), FrameError> {
+        self.writer.push(frame::encode(task)?, task.job.is_report());
         self.flush();
         Ok(())
     }
@@ -50,7 +50,7 @@ impl Worker {
         self.writer.flush(&mut self.socket);
     }
 
-    /// Reads what has come; false once the worker has closed its end.
+    /// Reads what has arrived; false once the worker has closed its end.
     pub(super) fn read(&mut self) -> io::Result<bool> {
         let mut chunk = [0; 16 * 1024];
         loop {
@@ -64,14 +64,14 @@ impl Worker {
         }
     }
 
-    /// The next reply of those that were read.
+    /// The next reply that was read.
     pub(super) fn next_reply(&mut self) -> Result<Option<Done>, FrameError> {
         self.splitter.take()
     }
 
-    /// The worker is gone: takes its socket out of the poller.
+    /// The worker is gone: removes its socket from the poller.
     pub(super) fn deregister(mut self, registry: &Registry) {
-        // Closing it does the same; this only keeps mio's books.
+        // Closing it has the same effect; this only updates mio's table.
         let _ = registry.deregister(&mut self.socket);
     }
 }

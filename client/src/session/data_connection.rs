@@ -1,14 +1,14 @@
-//! The data connection to the server: dialled, preamble, then parked until the server's child begins the join. If that
-//! child served a stranger, it ends without a join, and the same pair is dialled again.
+//! The data connection to the server: connect, send the preamble, then stay parked until the server's child begins the
+//! join. If that child served a stranger, it ends without a join, and this child connects again for the same pair.
 
 use super::context::SessionContext;
 use super::stop::Stop;
 use common::link::join;
 use common::link::session_id::{SessionId, UNKNOWN_PAIR};
 use common::link::ticket::Ticket;
-use common::log::{Event, events};
+use common::log::{Event, catalogue};
 use common::net::{self, Conn, Interrupted, LookupError, Wire};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::sys;
 use mio::net::TcpStream;
 use std::io::{ErrorKind, Write};
@@ -17,14 +17,14 @@ use std::time::{Duration, Instant};
 
 /// How long the server may take to open its port.
 const DIAL: Duration = Duration::from_secs(8);
-/// Between two attempts at first; doubled up to `MAX_PAUSE`.
+/// First pause between two attempts; doubled up to `MAX_PAUSE`.
 const PAUSE: Duration = Duration::from_millis(5);
 const MAX_PAUSE: Duration = Duration::from_millis(500);
-/// A data connection that ended sooner was not parked at all.
+/// A data connection that ends within this time was not parked at all.
 const QUICK: Duration = Duration::from_secs(1);
 
-/// Dials until the pair is joined, or is not wanted any more; a data connection on which both children have proven to
-/// hold the ticket.
+/// Connects until the pair is joined, or is not needed any more. Returns a data connection on which both children have
+/// proved that they have the ticket.
 pub(super) fn dial_and_join(
     context: &mut SessionContext,
     pair: SessionId,
@@ -33,18 +33,18 @@ pub(super) fn dial_and_join(
     let mut redial = Redial::default();
     loop {
         let wire = dial(context, pair)?;
-        // Made while nobody waits for it.
+        // Made in advance, while nobody waits for it.
         let ssl = join::accept(pair, ticket).map_err(|e| Stop::internal(&e))?;
         let mut conn = Conn::tls(ssl, wire).map_err(|e| Stop::internal(&e))?;
         if send_preamble(conn.wire(), pair) && park(context, conn.wire().socket())? {
             return join_pair(context, pair, conn);
         }
-        // A stranger came and went; the pair can still be used.
+        // A stranger was served; the pair can still be used.
         redial.pause(context, pair)?;
     }
 }
 
-/// How long to wait before the same pair is dialled again: a server that accepts no connection must not be dialled
+/// The pause before the next connection for the same pair: a server that accepts no connection must not be called
 /// without a pause.
 pub(super) struct Redial {
     pause: Duration,
@@ -58,7 +58,7 @@ impl Default for Redial {
 }
 
 impl Redial {
-    /// The connection has ended: waits a while.
+    /// The connection has ended: waits for the pause.
     pub(super) fn pause(&mut self, context: &mut SessionContext, pair: SessionId) -> Result<(), Stop> {
         common::debug!("pair {pair} dials in again");
         self.pause = if self.since.elapsed() > QUICK { PAUSE } else { (self.pause * 2).min(MAX_PAUSE) };
@@ -68,13 +68,13 @@ impl Redial {
     }
 }
 
-/// Says whose data connection it is; false if the connection is gone already.
+/// Sends the preamble, which names the pair; false if the connection is gone already.
 pub(super) fn send_preamble(wire: &mut Wire, pair: SessionId) -> bool {
     let preamble = pair.preamble();
     matches!(wire.socket().write(&preamble), Ok(n) if n == preamble.len())
 }
 
-/// Connects the server, again and again while it does not listen yet.
+/// Connects to the server, with further attempts while it does not listen yet.
 pub(super) fn dial(context: &mut SessionContext, pair: SessionId) -> Result<Wire, Stop> {
     let give_up = Instant::now() + DIAL;
     let mut pause = PAUSE;
@@ -88,7 +88,7 @@ pub(super) fn dial(context: &mut SessionContext, pair: SessionId) -> Result<Wire
                 net::keepalive(wire.socket()).map_err(|e| Stop::internal(&e))?;
                 return Ok(wire);
             }
-            // Its parent does not listen yet.
+            // The server's parent does not listen yet.
             Err(LookupError::Unreachable(_, e))
                 if e.kind() == ErrorKind::ConnectionRefused && Instant::now() < give_up =>
             {
@@ -108,7 +108,7 @@ fn wait_a_moment(context: &mut SessionContext, time: Duration) -> Result<(), Sto
     }
 }
 
-/// Parked: true when the server's child begins the join, false when it ended without.
+/// Waits while parked: true when the server's child begins the join, false when it has ended without one.
 fn park(context: &mut SessionContext, socket: &mut TcpStream) -> Result<bool, Stop> {
     loop {
         context.read_parent();
@@ -137,14 +137,14 @@ fn join_pair(context: &mut SessionContext, pair: SessionId, mut conn: Conn) -> R
         match conn.handshake() {
             Ok(Poll::Ready(())) => return Ok(conn),
             Ok(Poll::Pending) => context.waiter.wait(Some(deadline))?,
-            // The partner was refused in the meantime: the server's child logs that.
+            // The partner was refused meanwhile: the server's child logs that.
             Err(e) if e.broke_off() => {
                 common::debug!("pair {pair} ends within its join: {e}");
                 return Err(Stop::Unused(Status::Retired));
             }
             Err(e) => {
                 let reason = format!("the join of pair {pair} failed: {e}");
-                Event::new(&events::PAIR_REFUSED)
+                Event::new(&catalogue::PAIR_REFUSED)
                     .field_display("address", context.server)
                     .field("reason", &reason)
                     .log();

@@ -1,20 +1,19 @@
-//! An incoming session: the server's child asks for the station, which is where the client's configuration says,
-//! never where a message says. It is connected under one deadline; its SSRM is read, judged and kept back: the
-//! partner has had one from the DMZ.
+//! An incoming session: the server's child asks for the station. Its address comes from the client's configuration,
+//! never from a message. The station is connected with one deadline. Its SSRM is read, judged and not passed on,
+//! because the partner got one from the DMZ.
 
 use super::context::SessionContext;
 use super::data_connection::dial_and_join;
 use super::relay::Attached;
 use super::stop::Stop;
-use crate::messages::ToParent;
 use common::config::ClientConfig;
 use common::link::join::{self, Open, Opened, Opening};
 use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
-use common::log::{Priority, events};
+use common::log::{Priority, catalogue};
 use common::net::{self, Conn, Interrupted, LookupError};
 use common::oftp::{self, EsidReason};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::session::greeting::{Greeting, Progress};
 use common::session::inspector::Inspector;
 use common::session::relay::Side;
@@ -24,7 +23,7 @@ use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// Serves one half of a pair until a partner has come and gone; gives the exit status.
+/// Serves one half of a pair until a session with a partner has ended; returns the exit status.
 pub(super) fn serve(context: &mut SessionContext, pair: SessionId, ticket: &Ticket) -> Result<Status, Stop> {
     context.pair = Some(pair);
     let mut data = dial_and_join(context, pair, ticket)?;
@@ -41,7 +40,7 @@ pub(super) fn serve(context: &mut SessionContext, pair: SessionId, ticket: &Tick
     }
 }
 
-/// Reads which session it is to be. The partner has the server's time limit for its SSID.
+/// Reads the first frame of the session. The partner has the server's time limit for its SSID.
 fn read_open(context: &mut SessionContext, data: &mut Conn) -> Result<Open, Stop> {
     let limits = &context.config.limits;
     let limit = u64::from(limits.ssid_seconds) + u64::from(limits.handshake_seconds);
@@ -59,7 +58,7 @@ fn read_open(context: &mut SessionContext, data: &mut Conn) -> Result<Open, Stop
         }
     };
     let station = address(&context.config);
-    context.send_to_parent(&ToParent::Joined { partner: open.partner.clone(), station });
+    context.session_joined(&open.partner, station);
     Ok(open)
 }
 
@@ -67,7 +66,7 @@ fn read_open(context: &mut SessionContext, data: &mut Conn) -> Result<Open, Stop
 struct Failure {
     status: Status,
     detail: String,
-    /// A station that has got an ESID, and is still to be closed.
+    /// A station that has got an ESID, and must still be closed.
     station: Option<Box<Conn>>,
 }
 
@@ -76,10 +75,10 @@ impl Failure {
         Self { status, detail, station: None }
     }
 
-    /// Says to the server's child, the operator and the log why there is no station.
+    /// Reports to the server's child, to the operator and to the log why there is no station.
     fn report(self, context: &mut SessionContext, mut data: Conn, open: &Open) -> Status {
         let event = context
-            .event(&events::SESSION_REFUSED, open)
+            .event(&catalogue::SESSION_REFUSED, open)
             .field("reason", self.status.word())
             .field("detail", &self.detail);
         let text = "the station did not take an incoming session";
@@ -96,12 +95,12 @@ impl Failure {
     }
 }
 
-/// Where the station is, for the session list.
+/// The address of the station, for the session list.
 fn address(config: &ClientConfig) -> String {
     with_port(&config.station_host, config.station_port).to_string()
 }
 
-/// A station that has sent its SSRM.
+/// Connects to the station and reads its SSRM.
 fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector), Failure> {
     let address =
         open.address.parse::<SocketAddr>().map_or_else(|_| open.address.clone(), |at| at.ip().to_string());
@@ -119,14 +118,15 @@ fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector
         }
         Err(e) => return Err(down(format!("the station {station} was not reached: {e}"))),
     };
-    // The partner began the session.
+    context.close_sandbox().map_err(|e| Failure::new(Status::Internal, e.to_string()))?;
+    // The partner has opened the session.
     let mut inspector =
-        Inspector::new(open.profile.but_for(open.allow), context.config.limits.idle_commands, Side::Outer);
+        Inspector::new(open.profile.allowing(open.allow), context.config.limits.idle_commands, Side::Outer);
     match greeting(context, &mut conn, &mut inspector, deadline) {
         Ok(()) => Ok((conn, inspector)),
         Err(GreetingError::Gone(what)) => Err(down(format!("the station {station} {what}"))),
         Err(GreetingError::Wrong(reason, what)) => {
-            // If the ESID cannot be sent the station is gone; the log line says what matters.
+            // If the ESID cannot be sent, the station is gone; the log line has the important part.
             let _ = conn.write(&inspector.esid(reason));
             let detail = format!("the station {station} {what}");
             Err(Failure { status: Status::StationViolation, detail, station: Some(Box::new(conn)) })
@@ -135,17 +135,17 @@ fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector
     }
 }
 
-/// Why a connected station has not greeted.
+/// Why a connected station has sent no SSRM.
 enum GreetingError {
-    /// It is not there, or does not want to.
+    /// It is gone, or refuses.
     Gone(String),
-    /// It said something else, which is answered with an ESID.
+    /// It sent something else, which is answered with an ESID.
     Wrong(EsidReason, String),
     /// A signal ends this process.
     Ended(String),
 }
 
-/// Reads the station's SSRM, and nothing else.
+/// Reads the station's SSRM, and nothing more.
 fn greeting(
     context: &mut SessionContext,
     conn: &mut Conn,
@@ -162,7 +162,7 @@ fn greeting(
                 return Err(GreetingError::Gone(format!("sent ESID {code} instead of SSRM: {name}")));
             }
             Progress::TooMuch => {
-                let what = "sent more before it had an SSID (RFC 5024 §9.3)";
+                let what = "sent more data before it had an SSID (RFC 5024 §9.3)";
                 return Err(GreetingError::Wrong(EsidReason::ProtocolViolation, what.to_owned()));
             }
             Progress::Ended { how, .. } => return Err(GreetingError::Gone(format!("{how} before its SSRM"))),

@@ -1,12 +1,12 @@
-//! A session child of the client: dials in for its pair, waits parked, relays one session, exits.
+//! A session child of the client: connects for its pair, waits parked, relays one session, exits.
 //!
-//! * `child_init`: what it gets at its fork; `context`: what it works with; `stop`: why it ends before it relays
-//! * `dial`: the way to the server's child, and the wait for it
-//! * `incoming`: when the server's child asks for it, the station is connected. The child knows its station from the
-//!   client's own configuration; nothing that comes from the server names an address.
-//! * `outgoing`: a station has connected to a local listener and says whom it wants to reach; the server's child
-//!   calls the partner.
-//! * `relay`: from then on, both the same
+//! * `child_init`: the values of its fork; `context`: the data that it works with; `stop`: why it ends before it relays
+//! * `data_connection`: the connection to the server's child, and the wait for it
+//! * `incoming`: the station is connected when the server's child asks for it. The child knows its station from the
+//!   client's own configuration; no message of the server names an address.
+//! * `outgoing`: a station has connected to a local listener and names the partner; the server's child calls the
+//!   partner.
+//! * `relay`: the same for both directions from then on
 
 mod child_init;
 mod context;
@@ -20,20 +20,19 @@ pub(crate) use child_init::{ChildInit, Station};
 
 use crate::messages::ToParent;
 use common::link::session_id::Direction;
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::sys;
 use context::SessionContext;
 use std::mem::ManuallyDrop;
 use stop::Stop;
 
-/// The whole life of a session child; gives its exit status.
+/// The main function of a session child; returns its exit status.
 pub(crate) fn run(init: ChildInit) -> Status {
     // A signal to the parent's group (a terminal, a service manager) is not meant for a running session.
     let _ = sys::own_process_group();
     sys::set_title("parked");
-    let ChildInit { channel, server, source, config, direction, ledger } = init;
-    let mut context = match SessionContext::new(channel, server, source, config, direction, ledger) {
-        // The process ends with this function: what it has inherited is not taken apart piece by piece before.
+    let mut context = match SessionContext::new(init) {
+        // The process ends with this function, so the inherited data is not freed first.
         Ok(context) => ManuallyDrop::new(context),
         Err(e) => {
             common::error!("a session process cannot start: {e}");
@@ -50,10 +49,14 @@ pub(crate) fn run(init: ChildInit) -> Status {
     }
 }
 
-/// Waits for the parent's word on what this child is for, and does it.
+/// Waits until the parent has sent this child its work, and does it.
 fn serve(context: &mut SessionContext) -> Result<Status, Stop> {
     loop {
         context.read_parent();
+        // Its pair may have arrived together with it.
+        if let Some(test) = context.test.take() {
+            return Ok(outgoing::serve_test(context, &test));
+        }
         if let Some((pair, ticket)) = context.granted.take() {
             return match context.direction {
                 Direction::Incoming => incoming::serve(context, pair, &ticket),

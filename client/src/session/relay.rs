@@ -1,17 +1,17 @@
-//! The relay between the data connection and the station, judged by the same code as in the DMZ: a DMZ host that was
-//! taken over sends no rubbish inward. Then the one end line.
+//! The relay between the data connection and the station. It uses the same checks as the DMZ, so a DMZ host under an
+//! attacker's control can send no invalid data inward. Then the end line is written.
 
 use super::context::SessionContext;
 use common::link::join::{Open, OpeningError};
-use common::log::events;
+use common::log::catalogue;
 use common::net::Conn;
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::session::ending::{self, Ending};
 use common::session::inspector::Inspector;
 use common::session::relay::{Relay, Side};
 use std::time::{Duration, Instant};
 
-/// How much longer than the server's child this one waits.
+/// How much longer this child waits than the server's child.
 const LATER: Duration = Duration::from_secs(2);
 
 /// Station and data connection, ready for the relay.
@@ -27,16 +27,19 @@ impl Attached {
     pub(super) fn relay(mut self, context: &mut SessionContext) -> Status {
         let begun = Instant::now();
         let station = self.station.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        context.event(&events::SESSION_BEGIN, &self.open).field("station", &station).log();
-        // Both daemons watch the same session by the same limits: the server's child is to be the first to act.
+        context.event(&catalogue::SESSION_BEGIN, &self.open).field("station", &station).log();
+        // Both daemons apply the same limits to a session: the server's child must act first.
         let mut times = ending::timeouts(&context.config.limits);
         times.silence += LATER;
         times.unit += LATER;
-        let relay =
-            Relay::new(&mut context.waiter, &mut self.inspector, self.data, self.station, Side::Outer, times);
-        let (outcome, totals) = relay.run();
-        let ending = Ending::of(&outcome, &self.inspector);
-        let event = context.event(&events::SESSION_END, &self.open);
+        let (waiter, mut note_end) = context.for_relay();
+        let relay = Relay::new(waiter, &mut self.inspector, self.data, self.station, Side::Outer, times);
+        let (outcome, totals) = relay.run(&mut note_end);
+        // The ESID may have been faster than the parent's message.
+        note_end();
+        drop(note_end);
+        let ending = Ending::of(&outcome, &self.inspector).ended_by(context.ended_by.as_deref());
+        let event = context.event(&catalogue::SESSION_END, &self.open);
         let event = ending.describe(event, totals, &self.inspector, begun.elapsed());
         let event = event.at(ending.level());
         if ending.concerns_operator() {
@@ -47,9 +50,9 @@ impl Attached {
         ending.status
     }
 
-    /// The answer that the station is there could not be sent to the server's child.
+    /// The answer that the station is connected could not be sent to the server's child.
     pub(super) fn give_up(self, context: &mut SessionContext, e: &OpeningError) -> Status {
-        let event = context.event(&events::SESSION_REFUSED, &self.open);
+        let event = context.event(&catalogue::SESSION_REFUSED, &self.open);
         context.log_end(event.field("reason", Status::LinkBroke.word()).field_display("detail", e));
         Status::LinkBroke
     }

@@ -1,10 +1,10 @@
 //! Why a session child ends before it relays.
 
 use common::net::Interrupted;
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use std::fmt;
 
-/// Why a child ends before it relays.
+/// Why a session child ends before it relays.
 pub(super) enum Stop {
     /// It is not needed any more: nothing is reported.
     Unused(Status),
@@ -17,7 +17,7 @@ impl Stop {
         Self::Failed(Status::Internal, e.to_string())
     }
 
-    /// A child that is parked has nothing to report when a signal ends it.
+    /// A parked child that a signal ends has nothing to report.
     pub(super) fn while_parked(e: Interrupted) -> Self {
         match e {
             Interrupted::Failed(e) => Self::internal(&e),

@@ -1,5 +1,5 @@
-//! A parent and its session child, on one host: a socket pair of datagrams. Each message is one datagram of JSON,
-//! some carry a descriptor. Its end tells each that the other is gone.
+//! The channel between a parent and its session child on one host: a socket pair of datagrams. Each message is one
+//! datagram of JSON; some carry a descriptor. When one process closes its end, the other process sees that.
 
 use crate::sys;
 use mio::event::Source;
@@ -20,11 +20,11 @@ use zeroize::Zeroize;
 
 /// Largest message, octets.
 const MAX_DATAGRAM: usize = 16 * 1024;
-/// How long a child waits for a parent that does not read.
+/// How long a child waits while its parent does not read.
 const PARENT_BUSY: Duration = Duration::from_secs(5);
 
 thread_local! {
-    /// Where messages are received: one for all channels, since most of the time nothing is there.
+    /// Buffer for received messages: one for all channels, since most receive calls find nothing.
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
 }
 
@@ -33,7 +33,7 @@ pub struct Channel {
     socket: OwnedFd,
 }
 
-/// What `receive` found.
+/// Result of `receive`.
 #[derive(Debug)]
 pub enum Received<T> {
     /// A message, perhaps with a descriptor.
@@ -44,14 +44,14 @@ pub enum Received<T> {
     Gone,
 }
 
-/// A channel failed; the other process is not to be trusted with it any more.
+/// A channel failed; do not use it for this process any more.
 #[derive(Debug)]
 pub enum ChannelError {
     /// The system call failed.
     Io(io::Error),
-    /// Not a message of this channel: a bug of ours.
+    /// The datagram is no message of this channel: a fault in our code.
     Message(serde_json::Error),
-    /// A message of so many octets.
+    /// The message is too long: its length in octets.
     TooLong(usize),
 }
 
@@ -82,7 +82,7 @@ fn datagram(message: &impl Serialize) -> Result<Vec<u8>, ChannelError> {
     if text.len() > MAX_DATAGRAM { Err(ChannelError::TooLong(text.len())) } else { Ok(text) }
 }
 
-/// The other end is closed; a reset, if it left messages unread.
+/// Whether the error means that the other end is closed. It is a reset if that end left messages unread.
 fn is_gone(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
@@ -113,8 +113,9 @@ impl Channel {
         Ok(())
     }
 
-    /// Sends a message from a child to its parent, which relies on it: while the parent is busy, the child waits. A
-    /// parent that is gone is no fault here; the child finds that out when it reads. Whether it was sent.
+    /// Sends a message from a child to its parent, and waits while the parent is busy, because the message must arrive.
+    /// If the parent is gone, that is no error here: the child notices it when it reads. Returns whether the message
+    /// was sent.
     pub fn send_to_parent(&self, message: &impl Serialize) -> bool {
         let sent = self.send_patiently(message, PARENT_BUSY);
         match &sent {
@@ -127,7 +128,7 @@ impl Channel {
         sent.is_ok()
     }
 
-    /// Sends one message; while the other end has not read what is there, waits for that, for `patience` at most.
+    /// Sends one message. If the other end has not read the earlier ones, waits until it has, `patience` at most.
     fn send_patiently(&self, message: &impl Serialize, patience: Duration) -> Result<(), ChannelError> {
         let until = Instant::now() + patience;
         loop {
@@ -136,7 +137,7 @@ impl Channel {
                 sent => return sent,
             }
             let left = until.saturating_duration_since(Instant::now());
-            // Interrupted or not: it is tried again.
+            // The loop tries again, whether poll() was interrupted or not.
             let _ = poll(
                 &mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLOUT)],
                 PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO),
@@ -158,15 +159,15 @@ impl Channel {
         sys::send_fd(&self.socket, &text, descriptor).map_err(ChannelError::Io)
     }
 
-    /// The next message of child `pid`; none if there is none now, or the child is gone. A message that cannot be
-    /// read is logged and skipped: what follows may still be of use, above all the end line.
+    /// The next message of child `pid`; none if there is none now, or if the child is gone. A message that cannot be
+    /// read is logged and skipped, because the messages after it may still be needed, above all the end line.
     pub fn receive_from_child<T: DeserializeOwned>(&self, pid: Pid) -> Option<T> {
         loop {
             match self.receive() {
                 Ok(Received::Message(message, _)) => return Some(message),
                 Ok(Received::Blocked | Received::Gone) => return None,
                 Err(ChannelError::Message(e)) => {
-                    crate::error!("session process {pid} sent no message of ours: {e}");
+                    crate::error!("session process {pid} sent a message that cannot be read: {e}");
                 }
                 Err(e) => {
                     crate::error!("session process {pid}: {e}");
@@ -179,7 +180,7 @@ impl Channel {
     /// The next message, if there is one.
     ///
     /// # Errors
-    /// A message that is none of this channel, or an error of the socket. That the other end is gone is no error.
+    /// The message is not of type `T`, or the socket has failed. A closed other end is no error.
     pub fn receive<T: DeserializeOwned>(&self) -> Result<Received<T>, ChannelError> {
         BUFFER.with_borrow_mut(|buffer| match sys::recv_fd(&self.socket, buffer) {
             Ok((0, _)) => Ok(Received::Gone),
@@ -196,7 +197,7 @@ impl Channel {
         })
     }
 
-    /// Waits until there is something to receive; false if `patience` is over before. None: as long as it takes.
+    /// Waits until there is something to receive; false if `patience` is over before that. None: no limit.
     ///
     /// # Errors
     /// The system cannot wait.
@@ -223,7 +224,7 @@ impl AsFd for Channel {
     }
 }
 
-/// An end that another process has made, as [`Channel::pair`] does.
+/// An end that another process has made with [`Channel::pair`].
 impl From<OwnedFd> for Channel {
     fn from(socket: OwnedFd) -> Self {
         Self { socket }
@@ -252,7 +253,7 @@ mod tests {
     use std::thread::scope;
     use std::time::Duration;
 
-    /// A channel that takes no more, and how many messages are in it.
+    /// A channel that accepts no more messages, and the number of messages in it.
     fn full() -> (Channel, Channel, usize) {
         let (ours, theirs) = Channel::pair().unwrap();
         let sent = (0..100_000).take_while(|number| ours.send(number).is_ok()).count();
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_child_says_after_nonsense_is_heard() {
+    fn a_message_after_one_that_cannot_be_read_is_received() {
         let (ours, theirs) = Channel::pair().unwrap();
         theirs.send(&"no number").unwrap();
         theirs.send(&7).unwrap();
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_wait_for_ever() {
+    fn it_waits_no_longer_than_its_patience() {
         let (ours, theirs, _) = full();
         match ours.send_patiently(&"last", Duration::from_millis(10)) {
             Err(ChannelError::Io(e)) => assert_eq!(e.kind(), ErrorKind::WouldBlock),

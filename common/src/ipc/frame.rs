@@ -1,4 +1,4 @@
-//! Length-prefixed JSON: four octets, big-endian, then so many octets of JSON. No I/O here.
+//! Length-prefixed JSON: four octets of length, big-endian, then that many octets of JSON. No I/O here.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,19 +8,19 @@ use std::io;
 /// Largest frame on the control connection, octets of JSON.
 pub const MAX_FRAME: usize = 1 << 20;
 
-/// Why octets are no frame.
+/// Why octets are not a frame.
 #[derive(Debug)]
 pub enum FrameError {
-    /// The length says more than is allowed here.
+    /// The frame's length is above the limit: length, limit.
     TooLong(usize, usize),
-    /// Not the JSON that belongs here.
+    /// The content is not the JSON that is expected here.
     Json(serde_json::Error),
 }
 
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong(length, limit) => write!(f, "a frame of {length} octets, {limit} are allowed"),
+            Self::TooLong(length, limit) => write!(f, "a frame of {length} octets; {limit} are allowed"),
             Self::Json(e) => write!(f, "a frame that is no message of this protocol: {e}"),
         }
     }
@@ -50,7 +50,7 @@ pub fn encode(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
     Ok(frame)
 }
 
-/// How long `message` is, octets of JSON.
+/// The length of `message`, octets of JSON.
 ///
 /// # Errors
 /// The message cannot be written as JSON.
@@ -60,7 +60,7 @@ pub fn length(message: &impl Serialize) -> Result<usize, FrameError> {
     Ok(size.0)
 }
 
-/// Counts what is written.
+/// A writer that only counts octets.
 struct Size(usize);
 
 impl io::Write for Size {
@@ -74,7 +74,7 @@ impl io::Write for Size {
     }
 }
 
-/// Octets as they come, cut into frames. Keeps nothing of a frame that was taken.
+/// Splits received octets into frames. Keeps nothing of a frame that was taken.
 pub struct Splitter {
     buffer: Vec<u8>,
     limit: usize,
@@ -86,7 +86,7 @@ impl Splitter {
         Self { buffer: Vec::new(), limit }
     }
 
-    /// Takes received octets in.
+    /// Adds received octets.
     pub fn feed(&mut self, octets: &[u8]) {
         self.buffer.extend_from_slice(octets);
     }
@@ -103,7 +103,7 @@ impl Splitter {
         }
         let Some(body) = self.buffer.get(4..4 + length) else { return Ok(None) };
         let message = serde_json::from_slice(body).map_err(FrameError::Json)?;
-        // A new buffer: a large answer must not leave its memory behind, it would be copied at every fork.
+        // A new buffer: the memory of a large answer must be freed, or it would be copied at every fork.
         self.buffer = self.buffer.get(4 + length..).unwrap_or_default().to_vec();
         Ok(Some(message))
     }

@@ -1,13 +1,13 @@
-//! When a parent that makes pairs ahead of need tries again after one came to nothing: half a second later, and twice
-//! as long each time, up to half a minute. Knows nothing of why.
+//! Pauses after failures. A parent that makes pairs ahead of need waits after a pair has failed: half a second first,
+//! then twice as long each time, up to half a minute. This module does not know the reason of a failure.
 
 use std::time::{Duration, Instant};
 
-/// After the first failure.
+/// Pause after the first failure.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// How long to leave something alone that keeps failing.
+/// The pause before something that keeps failing is tried again.
 #[derive(Debug, Default)]
 pub struct BackOff {
     failures: u32,
@@ -15,19 +15,19 @@ pub struct BackOff {
 }
 
 impl BackOff {
-    /// It went wrong: do not try again at once.
+    /// An attempt has failed: a pause begins.
     pub fn failed(&mut self, now: Instant) {
         let pause = FIRST.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         self.until = Some(now + pause);
     }
 
-    /// It went well: the next failure is a first one.
+    /// An attempt has succeeded: the next failure counts as the first one.
     pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// Not yet.
+    /// Whether the pause is not over yet.
     pub fn is_on(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| until > now)
     }

@@ -1,13 +1,14 @@
-//! The control connection: what the two parents say to each other, and the connection itself with its pings.
-//! Frames of up to 1 MiB; an answer that is larger goes in chunks, between which pings get through.
+//! The control connection: the messages between the two parents, and the connection itself with its pings. A frame has
+//! 1 MiB at most. A larger answer is sent in chunks, so that pings get through between them.
 
 use super::session_id::{Direction, SessionId};
 use super::ticket::Ticket;
 use crate::config::MAX_CRLS;
 use crate::ipc::frame::{self, FrameError, MAX_FRAME, Splitter};
 use crate::net::{Conn, Read};
-use crate::rpc::{CrlUrl, SessionEvent, SystemLog};
+use crate::rpc::{Act, ActOutcome, CrlUrl, SessionEvent, SystemLog};
 use crate::secret::Secret;
+use crate::state::{DaemonState, RefusalCount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,27 +19,29 @@ use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
-/// Version of the link's protocol; both ends must be of the same.
+/// Version of the link's protocol; both ends must have the same one.
 pub const VERSION: u32 = 1;
-/// Both ends ping this often.
+/// Interval of the pings of each end.
 pub const PING_EVERY: Duration = Duration::from_secs(5);
-/// A client answers a ping at once. One that has not done so for this long has to make room for another client.
+/// A client answers a ping at once. A client that has not answered for this time is replaced if another client is
+/// there.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// An end counts as gone this long after its last octet.
+/// An end counts as gone this long after its last octet has arrived.
 pub const GONE_AFTER: Duration = Duration::from_secs(30);
 /// Largest chunk of an answer, octets of text.
 pub const CHUNK: usize = 256 * 1024;
-/// Largest answer in chunks, octets of text: the CRLs, which the backend bounds (`MAX_CRLS`), and room for the rest.
+/// Largest answer in chunks, octets of text: the CRLs, whose size the backend limits (`MAX_CRLS`), and room for the
+/// rest.
 pub const MAX_ANSWER: usize = MAX_CRLS + (32 << 20);
 /// Largest report to the backend that the client takes from the server, octets of JSON: an entry of the system log, a
 /// batch of session events, a URL.
 pub const MAX_REPORT: usize = 64 * 1024;
-/// Unsent frames that an end may heap up, octets, besides an answer in chunks.
+/// Unsent frames that an end may accumulate, octets, not counting an answer in chunks.
 pub(super) const MAX_BACKLOG: usize = 4 << 20;
 
-/// Octets read between two calls of `advance`.
+/// Octets that are read between two calls of `advance`.
 const ALLOWANCE: usize = 512 * 1024;
 
 /// From the server's parent to the client's parent.
@@ -54,6 +57,12 @@ pub enum ToClient {
         /// The server takes `ConfigChanged`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         changes: bool,
+        /// The kinds of acts that the server carries out: it takes `Act` with these.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        acts: Vec<String>,
+        /// The server sends `State` and `Refusals` to a client that takes them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        states: bool,
     },
     /// Instead of `Welcome`: why not. The connection closes.
     Refused {
@@ -64,20 +73,20 @@ pub enum ToClient {
     GetConfig {
         /// Generation that the server holds.
         generation: Option<u64>,
-        /// What time it is there, seconds since 1970-01-01 UTC.
+        /// The clock of the server, seconds since 1970-01-01 UTC.
         #[serde(default)]
         time: Option<i64>,
         /// The addresses of the server's host.
         #[serde(default)]
         addresses: Vec<IpAddr>,
     },
-    /// Have a session child dial in for this pair.
+    /// Have a session child connect for this pair.
     Pair {
         /// Names the pair.
         pair: SessionId,
-        /// Lets it join.
+        /// The secret that lets it join.
         ticket: Ticket,
-        /// Outgoing: the answer to `WantOutgoing`.
+        /// Outgoing: this is the answer to `WantOutgoing`.
         direction: Direction,
     },
     /// The other answer to `WantOutgoing`.
@@ -90,12 +99,18 @@ pub enum ToClient {
         /// Names the pair.
         pair: SessionId,
     },
-    /// Tell the backend of a CRL distribution URL that the configuration does not know.
+    /// Report a CRL distribution URL to the backend; the configuration does not have it.
     CrlUrl(CrlUrl),
-    /// Tell the backend's system log.
+    /// Add this entry to the backend's system log.
     SystemLog(Box<SystemLog>),
-    /// Tell the backend's session list.
+    /// Add these events to the backend's session list.
     Sessions(Vec<SessionEvent>),
+    /// The answer to `Act`.
+    ActOutcome(ActOutcome),
+    /// The state of this server; the client sends it to the backend with its own. Only to a client that takes `states`.
+    State(Box<DaemonState>),
+    /// Report refusals of this server to the backend. Only to a client that takes `states`.
+    Refusals(Vec<RefusalCount>),
 }
 
 /// From the client's parent to the server's parent.
@@ -111,48 +126,55 @@ pub enum ToServer {
         /// The renewal that the running control connection announced, if this one is to take its place.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         renews: Option<Ticket>,
+        /// The client takes `State` and `Refusals`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        states: bool,
     },
     /// A part of the answer to `GetConfig`: `rpc::ConfigAnswer` as JSON text.
     ConfigPart {
-        /// The next octets of it; the private key towards partners is in it.
+        /// The next octets of the text. They include the private key towards partners.
         text: Secret,
-        /// It is whole now.
+        /// This is the last part.
         last: bool,
     },
-    /// The backend did not give a configuration.
+    /// The backend gave no configuration.
     ConfigFailed {
         /// A finished sentence.
         reason: String,
     },
-    /// No session child could be had for this pair.
+    /// No session child could be started for this pair.
     PairFailed {
         /// Names the pair.
         pair: SessionId,
         /// A finished sentence.
         reason: String,
-        /// The client's child is gone: whoever has its data connection hears of it there, and needs no word.
+        /// The client's child has ended. If the server's child has the data connection already, it sees the end there
+        /// and needs no message.
         #[serde(default)]
         retired: bool,
     },
-    /// There is another generation of the configuration: the server asks for it at once. Only for a server that has
-    /// said `changes`.
+    /// There is another generation of the configuration: the server asks for it at once. Only to a server that has said
+    /// `changes`.
     ConfigChanged,
-    /// One more pair for outgoing sessions, please. Each gets one answer, in order: `Pair` or `NoOutgoing`.
+    /// An act that an administrator requested; `ActOutcome` answers it. Only of a kind that the server has named in its
+    /// Welcome.
+    Act(Act),
+    /// Asks for one more pair for outgoing sessions. Each request gets one answer, in order: `Pair` or `NoOutgoing`.
     WantOutgoing,
-    /// A new control connection with a new certificate will take this one's place: listen for it.
+    /// A new control connection with a new certificate will replace this one: listen for it.
     Renewing {
-        /// Proves that both come from the same client.
+        /// Proves that both connections come from the same client.
         secret: Ticket,
     },
 }
 
-/// What a message needs to travel on the control connection.
+/// What the control connection needs to know of a message type.
 pub trait Message: Serialize + DeserializeOwned {
     /// The sign of life in this direction.
     fn ping() -> Self;
     /// Whether this is one.
     fn is_ping(&self) -> bool;
-    /// Whether one in this direction is answered: the client answers the server, or they would never stop.
+    /// Whether a ping in this direction is answered. Only the client answers: if both did, they would never stop.
     const PING_IS_ANSWERED: bool;
 }
 
@@ -183,9 +205,9 @@ pub enum ControlError {
     Closed,
     /// It broke off.
     Broken(io::Error),
-    /// No sign of life for `GONE_AFTER`.
+    /// Nothing was received for `GONE_AFTER`.
     Silent,
-    /// The other end sent something that is no message, or too large.
+    /// The other end sent octets that are no message, or too many.
     Frame(FrameError),
     /// The other end does not read.
     Stuck,
@@ -225,11 +247,13 @@ pub struct Control<In, Out> {
     bulk: VecDeque<Vec<u8>>,
     backlog: usize,
     allowance: usize,
+    /// The last `receive` has read as much as one call may, and more may be there.
+    has_more: bool,
     sending: Vec<u8>,
     sent: usize,
-    heard: Instant,
+    last_received: Instant,
     pinged: Instant,
-    /// The first ping since something was heard.
+    /// When the first ping was sent after the last message that was received.
     asked: Option<Instant>,
     owes_answer: bool,
     types: PhantomData<(In, Out)>,
@@ -246,9 +270,10 @@ impl<In: Message, Out: Message> Control<In, Out> {
             bulk: VecDeque::new(),
             backlog: 0,
             allowance: ALLOWANCE,
+            has_more: false,
             sending: Vec::new(),
             sent: 0,
-            heard: now,
+            last_received: now,
             pinged: now,
             asked: None,
             owes_answer: false,
@@ -256,7 +281,7 @@ impl<In: Message, Out: Message> Control<In, Out> {
         }
     }
 
-    /// The connection below.
+    /// The connection below this one.
     pub fn conn(&mut self) -> &mut Conn {
         &mut self.conn
     }
@@ -278,7 +303,7 @@ impl<In: Message, Out: Message> Control<In, Out> {
         Ok(())
     }
 
-    /// Queues a part of a large answer: it lets `send`'s messages go ahead of it.
+    /// Queues a part of a large answer: messages of `send` are sent before it.
     ///
     /// # Errors
     /// The message cannot be written as a frame.
@@ -292,13 +317,13 @@ impl<In: Message, Out: Message> Control<In, Out> {
         !self.bulk.is_empty()
     }
 
-    /// Reads the next message, if there is one. Pings are taken in here. Between two calls of `advance` only so much is
-    /// read: a peer that does not stop sending must not keep this process from its other work.
+    /// Reads the next message, if there is one. Pings are handled here. Only a limited amount is read between two calls
+    /// of `advance`: a peer that does not stop sending must not keep this process from its other work.
     ///
     /// # Errors
-    /// The connection has ended or broken off, or what came is no message. It is of no use afterwards.
+    /// The connection has ended or broken off, or the octets are no message. The connection is of no use afterwards.
     pub fn receive(&mut self) -> Result<Option<In>, ControlError> {
-        let mut chunk = Zeroizing::new([0; 16 * 1024]);
+        let mut chunk = [0; 16 * 1024];
         loop {
             while let Some(message) = self.splitter.take::<In>()? {
                 if !message.is_ping() {
@@ -306,15 +331,18 @@ impl<In: Message, Out: Message> Control<In, Out> {
                 }
                 self.owes_answer |= In::PING_IS_ANSWERED;
             }
-            if self.allowance == 0 {
+            self.has_more = self.allowance == 0;
+            if self.has_more {
                 return Ok(None);
             }
-            match self.conn.read(&mut *chunk) {
+            match self.conn.read(&mut chunk) {
                 Read::Octets(n) => {
                     self.allowance = self.allowance.saturating_sub(n);
-                    self.heard = Instant::now();
+                    self.last_received = Instant::now();
                     self.asked = None;
-                    self.splitter.feed(chunk.get(..n).unwrap_or_default());
+                    let came = chunk.get_mut(..n).unwrap_or_default();
+                    self.splitter.feed(came);
+                    came.zeroize();
                 }
                 Read::Blocked => return Ok(None),
                 Read::Clean => return Err(ControlError::Closed),
@@ -323,17 +351,18 @@ impl<In: Message, Out: Message> Control<In, Out> {
         }
     }
 
-    /// More may be there to read: `receive` has stopped early.
+    /// Whether more may be there to read although no event will say so: the last `receive` stopped early.
     pub fn has_more(&self) -> bool {
-        self.allowance == 0
+        self.has_more
     }
 
-    /// Octets that are queued and not sent yet, but for an answer in chunks.
+    /// Octets that are queued and not sent yet, not counting an answer in chunks.
     pub fn backlog(&self) -> usize {
         self.backlog
     }
 
-    /// Pings unless a ping is on its way already: whatever comes now is the answer. `advance` sends it.
+    /// Sends a ping, unless the last one is still unanswered. The next message counts as its answer. `advance` sends
+    /// it.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -348,12 +377,12 @@ impl<In: Message, Out: Message> Control<In, Out> {
         self.send(&Out::ping())
     }
 
-    /// When something came last.
-    pub fn heard(&self) -> Instant {
-        self.heard
+    /// When the last octets were received.
+    pub fn last_received(&self) -> Instant {
+        self.last_received
     }
 
-    /// When the other end has owed us an answer for too long; none: it owes none.
+    /// When the other end must have answered the ping; none: no ping is unanswered.
     pub fn answer_due(&self) -> Option<Instant> {
         self.asked.map(|asked| asked + ANSWER_WITHIN)
     }
@@ -365,7 +394,7 @@ impl<In: Message, Out: Message> Control<In, Out> {
     pub fn advance(&mut self) -> Result<(), ControlError> {
         self.allowance = ALLOWANCE;
         let now = Instant::now();
-        if now.duration_since(self.heard) > GONE_AFTER {
+        if now.duration_since(self.last_received) > GONE_AFTER {
             return Err(ControlError::Silent);
         }
         if self.owes_answer || now.duration_since(self.pinged) >= PING_EVERY {
@@ -376,17 +405,17 @@ impl<In: Message, Out: Message> Control<In, Out> {
         Ok(())
     }
 
-    /// Sends what is queued, for `patience` at most, and closes in the regular way, so that the other end need not wait
-    /// until it counts as gone.
+    /// Sends what is queued, for `patience` at most, and closes in the regular way. Then the other end knows at once
+    /// that this one is gone.
     pub fn close(&mut self, patience: Duration) {
         let until = Instant::now() + patience;
         while self.advance().is_ok() && !self.is_sent() && Instant::now() < until {
             let left = until.saturating_duration_since(Instant::now());
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
-            // Interrupted or not: the loop looks again.
+            // The loop checks again, whether poll() was interrupted or not.
             let _ = poll(&mut [PollFd::new(self.conn.wire().socket().as_fd(), PollFlags::POLLOUT)], timeout);
         }
-        // Best effort: this process ends, whatever comes of it.
+        // An error does not matter here: this process ends in any case.
         let _ = self.conn.finish();
     }
 
@@ -394,12 +423,12 @@ impl<In: Message, Out: Message> Control<In, Out> {
         self.urgent.is_empty() && self.sent == self.sending.len() && self.conn.wire().unsent() == 0
     }
 
-    /// When `advance` is due next, at the latest.
+    /// When `advance` must be called next, at the latest.
     pub fn due(&self) -> Instant {
-        (self.pinged + PING_EVERY).min(self.heard + GONE_AFTER)
+        (self.pinged + PING_EVERY).min(self.last_received + GONE_AFTER)
     }
 
-    /// Sends on the frame in hand, or the next one; true if it moved.
+    /// Goes on sending the current frame, or begins the next one; true if something was sent.
     fn send_next(&mut self) -> Result<bool, ControlError> {
         if self.sent == self.sending.len() {
             let next = if let Some(frame) = self.urgent.pop_front() {

@@ -1,5 +1,5 @@
-//! The join of a pair: TLS 1.3 with the ticket as pre-shared key on the data connection, then the few bounded
-//! frames that open a session on it. The side with work begins the handshake; the parked side waits for it.
+//! The join of a pair: TLS 1.3 on the data connection with the ticket as pre-shared key, then a few frames of limited
+//! size that open a session. The side that has a session begins the handshake; the parked side waits for it.
 
 use super::session_id::SessionId;
 use super::ticket::Ticket;
@@ -8,6 +8,7 @@ use crate::config::ProfileName;
 use crate::ipc::frame::{self, FrameError, Splitter};
 use crate::net::{Conn, Read};
 use crate::oftp::Deviations;
+use crate::partner_test::TestStep;
 use crate::text::host::with_port;
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
@@ -22,23 +23,23 @@ use std::time::Duration;
 
 /// Largest frame before the session's octets, octets of JSON.
 pub(super) const MAX_OPENING: usize = 16 * 1024;
-/// How long a join may take, the wait for the other half of the pair included.
+/// Time limit of a join, including the wait for the other half of the pair.
 pub const TIME_LIMIT: Duration = Duration::from_secs(10);
 const SUITE: &str = "TLS_AES_128_GCM_SHA256";
 
-/// The groups of the key exchange: one, which is the fastest. What was recorded stays secret even if it is broken one
-/// day: the ticket, 256 random bits, is part of every key.
+/// The group of the key exchange, the fastest one. A recording stays secret even if somebody breaks the group one day,
+/// because the ticket, 256 random bits, is part of every key.
 const GROUPS: &str = "X25519";
 
-/// The contexts of all joins of a process. They hold no secret: a connection has its own.
+/// The contexts for all joins of a process. They hold no secret: each connection has its own.
 struct Contexts {
     initiating: SslContext,
     accepting: SslContext,
-    /// Of a connection.
+    /// Index of the proof of a connection.
     proof: Index<Ssl, Proof>,
 }
 
-/// What one end of a pair proves to have, and wants to see.
+/// What one end of a pair proves to its peer, and requires from its peer.
 struct Proof {
     /// The pair's ID, as it is sent.
     identity: String,
@@ -48,7 +49,7 @@ struct Proof {
 static CONTEXTS: OnceLock<Contexts> = OnceLock::new();
 
 impl Contexts {
-    /// Those of this process: inherited, or made now.
+    /// The contexts of this process: inherited, or made now.
     fn of_process() -> Result<&'static Self, ErrorStack> {
         if let Some(made) = CONTEXTS.get() {
             return Ok(made);
@@ -70,7 +71,7 @@ impl Contexts {
         initiating.set_verify(SslVerifyMode::PEER);
         initiating.set_psk_client_callback(move |ssl, _, identity_out, key_out| {
             let Some(Proof { identity, ticket }) = ssl.ex_data(proof) else { return Ok(0) };
-            // The identity is a C string: its end must be marked.
+            // The identity is a C string: it needs a zero octet at its end.
             for (to, from) in identity_out.iter_mut().zip(identity.bytes().chain([0])) {
                 *to = from;
             }
@@ -78,7 +79,7 @@ impl Contexts {
         });
         let mut accepting = context()?;
         accepting.set_psk_server_callback(move |ssl, offered, key_out| {
-            // A length of 0 tells OpenSSL that this identity has no key; the handshake fails.
+            // A length of 0 tells OpenSSL that there is no key for this identity; the handshake fails.
             let proof = ssl.ex_data(proof).filter(|proof| offered == Some(proof.identity.as_bytes()));
             Ok(proof.map_or(0, |proof| put_key(&proof.ticket, key_out)))
         });
@@ -92,7 +93,7 @@ impl Contexts {
     }
 }
 
-/// Makes what all joins have in common, in a parent: its children inherit it.
+/// Makes the contexts. A parent calls this, so that its children inherit them.
 ///
 /// # Errors
 /// OpenSSL has no memory or lacks the suite.
@@ -100,7 +101,7 @@ pub fn prepare() -> Result<(), ErrorStack> {
     Contexts::of_process().map(drop)
 }
 
-/// The side that has work: begins the handshake.
+/// For the side that has a session: begins the handshake.
 ///
 /// # Errors
 /// As [`prepare`].
@@ -111,7 +112,7 @@ pub fn initiate(pair: SessionId, ticket: &Ticket) -> Result<Ssl, ErrorStack> {
     Ok(ssl)
 }
 
-/// The parked side: accepts its own pair's ticket and no other.
+/// For the parked side: accepts the ticket of its own pair and no other.
 ///
 /// # Errors
 /// As [`prepare`].
@@ -129,8 +130,8 @@ fn put_key(ticket: &Ticket, out: &mut [u8]) -> usize {
     key.len()
 }
 
-/// Who the partner of a session is, as the server's child tells the client's. In an incoming session it asks to open
-/// the way inward: no address, no port, the client knows its station.
+/// The partner of a session: the server's child sends it to the client's child. In an incoming session it asks the
+/// client to connect to its station. It has no address and no port, because the client knows its station.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Open {
     /// The partner's address and port, for the log.
@@ -139,9 +140,9 @@ pub struct Open {
     pub partner: String,
     /// The partner's SSIDCODE.
     pub ssid: String,
-    /// How strictly to judge.
+    /// How strictly to check its messages.
     pub profile: ProfileName,
-    /// What the profile `Strict` accepts nevertheless.
+    /// Deviations that are accepted although the profile is `Strict`.
     #[serde(default, skip_serializing_if = "Deviations::is_empty")]
     pub allow: Deviations,
 }
@@ -152,27 +153,30 @@ pub struct Open {
 pub enum Opened {
     /// The station is connected and has sent its SSRM; the session's octets follow.
     Ready,
-    /// It is not.
+    /// The station is not connected.
     Failed {
         /// A finished sentence.
         reason: String,
     },
 }
 
-/// Client's child to server's child: open the way to a partner.
+/// From the client's child to the server's child: connect to a partner.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Dial {
-    /// As the station said it; what it stands for is looked up in the partner table alone.
+    /// As the station said it; the server only looks it up in the partner table.
     pub target: Target,
+    /// The partner is tested, without a station. Only for a server that supports this act.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
 }
 
-/// The partner that a station wants to reach.
+/// The partner that a station wants to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
-    /// The partner with this short name (a listener that is tied to it).
+    /// The partner with this short name (from a listener that is tied to it).
     Partner(String),
-    /// What a proxy request named.
+    /// The destination of a proxy request.
     Host {
         /// Host name, IP address or short name.
         host: String,
@@ -194,25 +198,39 @@ impl fmt::Display for Target {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reached {
-    /// The partner is connected and verified, its first message is here; the session's octets follow.
-    Ready(Open),
-    /// It is not.
+    /// The partner is connected and verified, and its first message has arrived; the session's octets follow.
+    Ready(Answered),
+    /// The partner is not connected.
     Failed {
-        /// One word of `os4x_proxy-log.5`.
+        /// One of the words for reasons in `os4x_proxy-log.5`.
         word: String,
         /// A finished sentence.
         reason: String,
+        /// If this is a test: its steps; the failed step is the last one.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        steps: Vec<TestStep>,
     },
 }
 
-/// Why the few frames before the session failed.
+/// A partner that has answered a call.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Answered {
+    /// The partner.
+    #[serde(flatten)]
+    pub open: Open,
+    /// If this is a test: its steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<TestStep>,
+}
+
+/// Why the exchange of frames before the session failed.
 #[derive(Debug)]
 pub enum OpeningError {
     /// The other child ended it.
     Closed,
     /// The connection broke off.
     Broken(io::Error),
-    /// Not a frame that belongs here.
+    /// The octets are not the frame that is expected here.
     Frame(FrameError),
 }
 
@@ -228,7 +246,7 @@ impl fmt::Display for OpeningError {
 
 impl std::error::Error for OpeningError {}
 
-/// Reads one frame and not an octet more: what follows are the session's octets.
+/// Reads one frame and not an octet more, because the session's octets follow it.
 pub struct Opening {
     splitter: Splitter,
 }
@@ -261,7 +279,7 @@ impl Opening {
     }
 }
 
-/// Sends one frame. It is small, and nothing else is under way: it fits the connection's buffer.
+/// Sends one frame. It always fits into the connection's buffer, because it is small and nothing else is being sent.
 ///
 /// # Errors
 /// The other side has broken off, or does not take the frame.
@@ -269,7 +287,8 @@ pub fn send(conn: &mut Conn, message: &impl Serialize) -> Result<(), OpeningErro
     send_ahead(conn, message, &[])
 }
 
-/// The same, and behind the frame the first octets of the session, which need not wait for the answer: a small message.
+/// Sends one frame and the first octets of the session behind it, so that they need not wait for the answer. It must be
+/// small.
 ///
 /// # Errors
 /// As [`send`].

@@ -7,13 +7,15 @@
 //! * `ticket`: the secret of a pair.
 //! * `join`: TLS with the ticket on a data connection, and the few frames that open a session on it.
 //! * `tls`: the TLS contexts of the control connection.
-//! * `backoff`: when the next pair is tried after a failure.
+//! * `backoff`: the pause after a pair has failed.
+//! * `demand`: how many parked pairs the recent sessions need.
 
 pub mod backoff;
 pub mod control;
-#[cfg(test)]
-mod document;
+pub mod demand;
 pub mod join;
+#[cfg(test)]
+mod page_tests;
 pub mod session_id;
 pub mod ticket;
 pub mod tls;

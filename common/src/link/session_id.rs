@@ -1,5 +1,5 @@
-//! The ID of a session and of the pair that carries it: a server child and a client child that belong together. It
-//! travels in clear and only finds the child; the pair's `Ticket` proves the right to join.
+//! The ID of a session and of its pair: the server child and the client child that serve it. It is sent unencrypted and
+//! only finds the child; the pair's `Ticket` proves the right to join.
 
 use crate::text::hex;
 use openssl::error::ErrorStack;
@@ -8,9 +8,9 @@ use std::fmt;
 
 /// Length of the preamble that opens a data connection, octets.
 pub const PREAMBLE: usize = 24;
-/// What it begins with; a TLS record (the control connection) begins with 0x16.
+/// The first octets of a preamble; a TLS record (the control connection) begins with 0x16.
 const MAGIC: [u8; 8] = *b"OS4XPR/1";
-/// What the server answers, before it closes, when it knows no such pair.
+/// The server's answer when it does not know the pair; then it closes.
 pub const UNKNOWN_PAIR: u8 = b'N';
 
 /// 128 random bits that name a pair. Also the session's ID in logs and in the session list.
@@ -71,13 +71,13 @@ impl TryFrom<String> for SessionId {
     }
 }
 
-/// Which way a session goes, and with it the pair that carries it.
+/// The direction of a session and of its pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// A partner opens it.
+    /// The partner opens the session.
     Incoming,
-    /// The station opens it.
+    /// The station opens the session.
     Outgoing,
 }
 

@@ -57,7 +57,7 @@ mod tests {
     use super::Ticket;
 
     #[test]
-    fn json_round_trip_and_nothing_shown() {
+    fn json_round_trip_and_debug_shows_no_secret() {
         let ticket = Ticket::random().unwrap();
         let text = serde_json::to_string(&ticket).unwrap();
         assert_eq!(serde_json::from_str::<Ticket>(&text).unwrap(), ticket);

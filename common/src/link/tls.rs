@@ -1,4 +1,4 @@
-//! The TLS contexts of the link. TLS 1.3 and nothing else, both ends proven, no resumption of any kind.
+//! The TLS contexts of the link: TLS 1.3 only, both ends authenticated, no session resumption.
 
 use crate::identity::{CertificateKind, ProxyId};
 use openssl::error::ErrorStack;
@@ -16,8 +16,8 @@ use std::fmt;
 /// SSL_OP_CLEANSE_PLAINTEXT of OpenSSL 3.0, which the openssl crate does not name.
 const CLEANSE_PLAINTEXT: SslOptions = SslOptions::from_bits_retain(1 << 1);
 
-/// What every context of ours has in common: write modes for a relay, and no resumption, because a resumed session
-/// would skip the certificate and its CRL.
+/// The settings that all our contexts share: write modes for a relay, and no resumption, because a resumed session
+/// would skip the check of the certificate and its CRL.
 ///
 /// # Errors
 /// OpenSSL has no memory or does not know the version.
@@ -33,7 +33,7 @@ pub fn hardened(min: SslVersion) -> Result<SslContextBuilder, ErrorStack> {
     Ok(context)
 }
 
-/// The same for connections that keys and tokens travel on: what was read is wiped from OpenSSL's buffers, too.
+/// The same for connections that carry keys and tokens: octets that were read are also wiped from OpenSSL's buffers.
 ///
 /// # Errors
 /// As [`hardened`].
@@ -43,7 +43,7 @@ pub fn hardened_for_secrets(min: SslVersion) -> Result<SslContextBuilder, ErrorS
     Ok(context)
 }
 
-/// The server's end: shows its licence, wants a certificate that the licence's CA issued to a client.
+/// The server's context: presents its licence, requires a certificate that the licence's CA issued to a client.
 ///
 /// # Errors
 /// OpenSSL has no memory, or the key is not the certificate's.
@@ -59,7 +59,7 @@ pub fn server_context(
     Ok(context.build())
 }
 
-/// The client's end: shows the certificate of its enrolment, wants a licence of the same CA.
+/// The client's context: presents the certificate of its enrolment, requires a licence of the same CA.
 ///
 /// # Errors
 /// As [`server_context`].
@@ -80,14 +80,14 @@ fn mutual(ca: &X509Ref, purpose: X509PurposeId) -> Result<SslContextBuilder, Err
     let mut store = X509StoreBuilder::new()?;
     store.add_cert(ca.to_owned())?;
     store.set_purpose(purpose)?;
-    // The CA is all we trust: a chain may end at it, whatever is above.
+    // This CA is the only one that we trust: a chain may end at it even if another CA has issued it.
     store.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
     context.set_cert_store(store.build());
     context.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     Ok(context)
 }
 
-/// Why the other end of a control connection is not who it must be.
+/// Why the peer of a control connection is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub enum WrongPeer {
     /// It showed no certificate.
@@ -112,7 +112,7 @@ impl fmt::Display for WrongPeer {
 
 impl std::error::Error for WrongPeer {}
 
-/// The server's check of who joined: the common name of a client's certificate.
+/// The server's check of a client's certificate; gives its common name.
 ///
 /// # Errors
 /// The peer has shown no certificate, or one of another kind.
@@ -124,10 +124,10 @@ pub fn check_client(ssl: &SslRef) -> Result<String, WrongPeer> {
     }
 }
 
-/// The client's check of who it reached: a server that the backend lists.
+/// The client's check of a server: the backend must list it.
 ///
 /// # Errors
-/// The peer has shown no certificate, one of another kind, or one whose Proxy ID is not accepted.
+/// The peer has presented no certificate, one of another kind, or one with a Proxy ID that is not accepted.
 pub fn check_server(ssl: &SslRef, accepted: &[ProxyId]) -> Result<ProxyId, WrongPeer> {
     let certificate = ssl.peer_certificate().ok_or(WrongPeer::NoCertificate)?;
     match CertificateKind::of(&certificate) {

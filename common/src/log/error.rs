@@ -1,5 +1,5 @@
-//! Why logging could not be set up: always a place (file, line, element) and what to do about it.
-//! Shown by the starting command; a running daemon logs it and keeps what it had.
+//! Why logging could not be set up. Each error names the place (file, line, element) and what to do about it. The
+//! starting command shows it; a running daemon logs it and keeps its old log configuration.
 
 use std::fmt;
 use std::io;
@@ -22,7 +22,7 @@ pub enum LogError {
         /// Line and column, and what was expected there.
         source: roxmltree::Error,
     },
-    /// An element of the rc file says something that cannot be done.
+    /// An element of the rc file asks for something impossible.
     Element {
         /// The rc file.
         file: PathBuf,
@@ -44,7 +44,7 @@ pub enum LogError {
     },
     /// A logger is installed already.
     Installed(::log::SetLoggerError),
-    /// log4rs refused what we built; a fault of this program.
+    /// log4rs refused the configuration that we built: a fault of this program.
     Library(log4rs::config::runtime::ConfigErrors),
 }
 

@@ -1,14 +1,14 @@
 //! Builds the documented lines: an event's name, then `key=value` fields, values escaped.
-//! Used by every process. Name, level and keys come from the row of `events`.
+//! Used by every process. Name, level and keys come from the row of `catalogue`.
 
-use super::events::Row;
+use super::catalogue::Row;
 use super::priority::Priority;
-use super::threshold::enabled;
+use super::process_level::enabled;
 use super::writer::write_in;
 use crate::text::escape::escape;
 use std::fmt::{self, Display, Write};
 
-/// One line under construction: `Event::new(&events::SESSION_BEGIN).field("partner", &name).log()`.
+/// One line under construction: `Event::new(&catalogue::SESSION_BEGIN).field("partner", &name).log()`.
 #[derive(Debug)]
 #[must_use = "an event is written by `log` or `log_at`"]
 pub struct Event {
@@ -25,8 +25,8 @@ impl Event {
         Self { row, level: row.level(), text }
     }
 
-    /// Adds text or octets. They are escaped, so a peer may have chosen them. A key that is optional is left out if its
-    /// value is empty.
+    /// Adds text or octets. They are escaped, so they may come from a peer. An optional key is left out if its value is
+    /// empty.
     pub fn field(mut self, key: &'static str, value: impl AsRef<[u8]>) -> Self {
         if !(value.as_ref().is_empty() && self.row.is_optional(key)) {
             self.push(key, &escape(&value));
@@ -34,7 +34,7 @@ impl Event {
         self
     }
 
-    /// Adds what has a `Display`, such as an address; escaped as well.
+    /// Adds a value with a `Display`, such as an address; it is escaped, too.
     pub fn field_display(self, key: &'static str, value: impl Display) -> Self {
         self.field(key, value.to_string())
     }
@@ -46,7 +46,7 @@ impl Event {
         self
     }
 
-    /// Adds text or octets where there are any; without them the line has no such field.
+    /// Adds text or octets if there are any; without a value the line has no such field.
     pub fn field_opt(self, key: &'static str, value: Option<impl AsRef<[u8]>>) -> Self {
         match value {
             Some(value) => self.field(key, value),
@@ -54,7 +54,7 @@ impl Event {
         }
     }
 
-    /// Adds how many like lines a `Throttle` has kept back, if any.
+    /// Adds the number of similar lines that a `Throttle` has held back, if any.
     pub fn unlogged(self, lines: u64) -> Self {
         if lines > 0 { self.field_num("unlogged", lines) } else { self }
     }
@@ -70,23 +70,23 @@ impl Event {
         &self.text
     }
 
-    /// Another level of its row.
+    /// Chooses another level of its row.
     pub fn at(self, level: Priority) -> Self {
         debug_assert!(self.row.levels.contains(&level), "{} is never {level}", self.row.name);
         Self { level, ..self }
     }
 
-    /// Its level: that of its row, unless another one was chosen.
+    /// Its level: the first one of its row, unless another one was chosen.
     pub fn level(&self) -> Priority {
         self.level
     }
 
-    /// The part that it belongs to; none if it is below the level in force.
+    /// The category part of its lines; none if its level is not written at the moment.
     pub(super) fn place(&self) -> Option<&'static str> {
         enabled(self.level()).then_some(self.row.part)
     }
 
-    /// Writes it at its level; below the level in force, nothing.
+    /// Writes it at its level; does nothing if that level is not written at the moment.
     pub fn log(self) {
         if enabled(self.level) {
             write_in(self.level, self.row.part, format_args!("{}", self.text));
@@ -108,18 +108,18 @@ impl Display for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::events;
+    use crate::log::catalogue;
 
     #[test]
     fn an_optional_key_is_left_out_if_it_is_empty_and_a_required_one_is_not() {
         let event =
-            Event::new(&events::SESSION_BEGIN).field("partner", "").field("tls", "").field("ssid", "");
+            Event::new(&catalogue::SESSION_BEGIN).field("partner", "").field("tls", "").field("ssid", "");
         assert_eq!(event.text(), r#"session_begin partner="" ssid="""#);
     }
 
     #[test]
     fn a_peer_cannot_forge_a_field_or_a_line() {
-        let event = Event::new(&events::SESSION_BEGIN)
+        let event = Event::new(&catalogue::SESSION_BEGIN)
             .field("partner", "ACME")
             .field("subject", "CN=x\n20261122 INFO session_end")
             .field("ssid", &b"O0013 \xff"[..])

@@ -1,8 +1,8 @@
-//! What logging needs to know of its daemon.
+//! The settings that logging gets from its daemon.
 
 use std::path::PathBuf;
 
-/// What logging needs to know of its daemon.
+/// The settings that logging gets from its daemon.
 #[derive(Debug, Clone)]
 pub struct Init {
     /// `os4x_proxyserver` or `os4x_proxyclient`: the first part of file names, the base of categories, the name in

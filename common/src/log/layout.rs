@@ -1,6 +1,6 @@
 //! How a record becomes a line: `os4x_layout`, and log4c's `basic`, `dated` and `dated_local`.
-//! Run by every process for each line; pure but for the process ID, which is asked for anew each time, because a
-//! child is forked with everything its parent had.
+//! Every process uses it for each line. It depends on nothing but its arguments and the process ID. It asks for that
+//! each time, because a child is forked with all values of its parent.
 
 use super::priority::Priority;
 use super::record;

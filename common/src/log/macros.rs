@@ -1,8 +1,8 @@
 //! One macro for each priority: `common::info!("{} parked", count)`. Used by every process.
-//! A line below the level in force costs two loads and a comparison; its arguments are not evaluated.
-//! Free text begins with a word of ours, never with a value from outside: that could be the name of an event.
+//! A line below the current level costs two loads and a comparison; its arguments are not evaluated. Free text must
+//! begin with a word of ours, never with a value from outside, because that could be the name of an event.
 
-/// Writes a line of the given priority; the macros named after the priorities are its face.
+/// Writes a line of the given priority; use the macros that are named after the priorities.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! log_line {
@@ -17,23 +17,23 @@ macro_rules! log_line {
 #[macro_export]
 macro_rules! fatal { ($($argument:tt)+) => { $crate::log_line!(Fatal, $($argument)+) }; }
 
-/// An operation has failed, through our side or the environment.
+/// An operation has failed, by our fault or because of the environment.
 #[macro_export]
 macro_rules! error { ($($argument:tt)+) => { $crate::log_line!(Error, $($argument)+) }; }
 
-/// A peer's fault, or something that will become an error.
+/// A fault of a peer, or something that will become an error.
 #[macro_export]
 macro_rules! warn { ($($argument:tt)+) => { $crate::log_line!(Warn, $($argument)+) }; }
 
-/// Normal, but worth an eye.
+/// Normal, but important.
 #[macro_export]
 macro_rules! notice { ($($argument:tt)+) => { $crate::log_line!(Notice, $($argument)+) }; }
 
-/// Begins and ends.
+/// Something begins or ends.
 #[macro_export]
 macro_rules! info { ($($argument:tt)+) => { $crate::log_line!(Info, $($argument)+) }; }
 
-/// A session's story.
+/// The course of a session.
 #[macro_export]
 macro_rules! debug { ($($argument:tt)+) => { $crate::log_line!(Debug, $($argument)+) }; }
 

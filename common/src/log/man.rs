@@ -1,6 +1,6 @@
-//! For tests: parts of the man pages that are made from tables of the code, so that neither can change alone.
-//! Such a part stands between two comments, `NAME begin` and `NAME end`. With `UPDATE_MAN` in the environment the
-//! tests write it anew. The backend's tests include this file, so it uses nothing of its crate.
+//! For tests: parts of the man pages that are made from tables of the code, so that both always agree. Such a part
+//! stands between two comments, `NAME begin` and `NAME end`. With `UPDATE_MAN` in the environment the tests write it
+//! again. The backend's tests include this file, so it uses nothing of its crate.
 
 use std::fs;
 use std::sync::{Mutex, PoisonError};
@@ -25,9 +25,9 @@ pub(crate) fn split<'a>(text: &'a str, name: &str) -> (&'a str, &'a str, &'a str
     (&text[..start], &text[start..start + length], &text[start + length..])
 }
 
-/// Asserts that the part `name` of `page` is `expected`, or makes it so.
+/// Asserts that the part `name` of `page` is `expected`; with `UPDATE_MAN`, writes it.
 pub(crate) fn hold(page: &str, name: &str, expected: &str) {
-    // Tests run side by side, and two may write the same page.
+    // Tests run at the same time, and two of them may write the same page.
     static PAGES: Mutex<()> = Mutex::new(());
     let _one_at_a_time = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
     let text = read(page);
@@ -42,7 +42,7 @@ pub(crate) fn hold(page: &str, name: &str, expected: &str) {
     );
 }
 
-/// `sentence` in lines of fewer than 80 columns. None begins with what roff takes for the begin of a request.
+/// `sentence` in lines of fewer than 80 columns. No line begins with a character that roff takes for a request.
 pub(crate) fn filled(sentence: &str) -> String {
     let (mut lines, mut column) = (String::new(), 0);
     for word in sentence.split_whitespace() {
@@ -52,7 +52,7 @@ pub(crate) fn filled(sentence: &str) -> String {
             column = if fits { column + 1 } else { 0 };
         }
         if column == 0 && word.starts_with(['.', '\'']) {
-            // At the margin it would be a macro.
+            // At the start of a line it would be a macro.
             lines.push_str("\\&");
         }
         lines.push_str(word);

@@ -1,30 +1,33 @@
-//! The log of both daemons: macros and events in, lines out, configured by a log4c rc file beside the binary.
+//! The log of both daemons: macros and events write lines, a log4c rc file beside the binary configures them.
 //!
 //! Every process runs it: a parent sets it up, its children inherit it by fork, and each has its own level from then
 //! on. It never ends a session or a process: a line that cannot be written is counted and reported.
 //!
-//! Reading order: `priority`, `macros`, `event`, `events`, `threshold`, `router`, `wiring`, `rc`, `layout`, `appender`;
-//! `throttle` on its own.
+//! Reading order: `priority`, `macros`, `catalogue` (each documented line with its level and keys), `event`,
+//! `process_level`, `router`, `wiring`, `rc`, `layout`, `appender`; `partner_debug`, `throttle` and `last_fault` can be
+//! read alone.
 
 mod appender;
 mod bound;
+pub mod catalogue;
 mod error;
 mod event;
-pub mod events;
 mod init;
+mod last_fault;
+mod late_lines;
 mod layout;
 mod logger;
 mod macros;
 #[cfg(test)]
 mod man;
+mod partner_debug;
 mod priority;
+mod process_level;
 mod rc;
 mod record;
-mod remains;
 mod router;
 #[cfg(test)]
 mod tests;
-mod threshold;
 mod throttle;
 mod watch;
 mod wiring;
@@ -35,9 +38,12 @@ pub use bound::set_max_bytes;
 pub use error::LogError;
 pub use event::Event;
 pub use init::Init;
+pub use last_fault::last_fault;
+pub use late_lines::{LateLines, Unwritten, log_left_out};
+pub use logger::open_for_another;
+pub use partner_debug::{DebugTime, debug_until};
 pub use priority::Priority;
-pub use remains::{LateLines, Remains, log_left_out};
-pub use threshold::enabled;
+pub use process_level::{enabled, set_level};
 pub use throttle::Throttle;
 #[doc(hidden)]
 pub use writer::write;
@@ -47,13 +53,17 @@ use log4rs::config::{Appender, Config, Root};
 use logger::{LOGGER, Logger};
 use router::{Router, Threshold};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use watch::Watch;
 use wiring::Wiring;
+
+/// Shortest time between two checks of the rc file, in a loop that runs often.
+pub const RC_CHECKS: Duration = Duration::from_millis(100);
 
 /// Reads `<name>.logrc` in the daemon's directory and opens what it names; without that file, INFO and graver lines
 /// go to `<name>.log.<date>` there. Call it once, before any fork, with one thread.
 ///
-/// Gives what the rc file says to no effect, for the terminal; the log has it too.
+/// Returns settings of the rc file that have no effect, for the terminal; they are logged, too.
 ///
 /// # Errors
 /// The rc file cannot be read or is faulty, what it names cannot be opened, or a logger is there already.
@@ -72,16 +82,16 @@ pub fn init(settings: Init) -> Result<Vec<String>, LogError> {
     let config = Config::builder().appender(appender).build(root).map_err(LogError::Library)?;
     log4rs::config::init_config_with_err_handler(config, Box::new(router::report))
         .map_err(LogError::Installed)?;
-    // Taken only after log4rs has accepted us as the one logger, so this is the first time.
+    // log4rs has accepted this process's first logger, so this is the first call.
     let _ = LOGGER.set(Logger { init: settings, router, watch: Mutex::new(watch) });
     writer::set_name(name);
-    threshold::set_loudest(loudest);
+    process_level::set_loudest(loudest);
     let warnings = rc.map(|rc| rc.warnings).unwrap_or_default();
     log_warnings(&warnings);
     Ok(warnings)
 }
 
-/// Reads the rc file as [`init()`] does and opens nothing; gives what has no effect.
+/// Reads the rc file as [`init()`] does but opens nothing; returns settings that have no effect.
 ///
 /// # Errors
 /// The rc file cannot be read or is faulty, or a directory that it names is not there.
@@ -97,30 +107,25 @@ fn log_warnings(warnings: &[String]) {
     }
 }
 
-/// Chooses the level of this process, whatever the rc file says of its categories, until the process ends or another
-/// is chosen. Logs nothing itself. Two atomic stores: may be called in a signal handler.
-pub fn set_level(priority: Priority) {
-    threshold::choose(priority);
-}
-
-/// What a process does on a signal from 20 to 24: takes `level` over and logs that at the level itself, so that the
-/// line is seen whatever was chosen.
+/// Handles a signal from 20 to 24: sets the level and logs that at the new level, so that the line is written at every
+/// level.
 pub fn change_level(level: Priority) {
     set_level(level);
-    Event::new(&events::LEVEL).field("level", level.name()).log_at(level);
+    Event::new(&catalogue::LEVEL).field("level", level.name()).log_at(level);
 }
 
-/// The level of this process: the one chosen by `set_level`, else that of the daemon's category.
+/// The level of this process: the one chosen by `set_level`, otherwise that of the daemon's category.
 #[cfg(test)]
 fn level() -> Priority {
-    threshold::chosen()
+    process_level::chosen()
         .or_else(|| LOGGER.get().map(|logger| logger.router.wiring().priority(logger.init.name)))
         .unwrap_or(Priority::Info)
 }
 
-/// Puts a changed rc file in force for this process, unless it says `<reread>0</reread>`; a faulty one is reported
-/// and the old one stays. One system call while nothing has changed: whoever has a loop calls it there. True if another
-/// one is in force now: whatever was forked before has the old one.
+/// Uses a changed rc file from now on in this process, unless it says `<reread>0</reread>`. A faulty file is reported,
+/// and the old configuration stays. Without a change this costs one system call: call it in every loop, in a parent's
+/// at most every `RC_CHECKS`. True if another configuration is in force now: processes that were forked before have the
+/// old one.
 pub fn reread_if_changed() -> bool {
     let Some(logger) = LOGGER.get() else { return false };
     if !logger.router.wiring().reread {
@@ -135,13 +140,15 @@ pub fn reread_if_changed() -> bool {
         Ok((wiring, rc)) => {
             let loudest = wiring.loudest(logger.init.name);
             logger.router.replace(wiring);
-            threshold::set_loudest(loudest);
-            Event::new(&events::LOGRC_TAKEN).field("file", watch.file().as_os_str().as_encoded_bytes()).log();
+            process_level::set_loudest(loudest);
+            Event::new(&catalogue::LOGRC_TAKEN)
+                .field("file", watch.file().as_os_str().as_encoded_bytes())
+                .log();
             log_warnings(&rc.map(|rc| rc.warnings).unwrap_or_default());
             true
         }
         Err(error) => {
-            Event::new(&events::LOGRC_REFUSED).field_display("reason", error).log();
+            Event::new(&catalogue::LOGRC_REFUSED).field_display("reason", error).log();
             false
         }
     }

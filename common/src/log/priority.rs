@@ -1,10 +1,11 @@
-//! The nine priorities of log4c, their names, values, and what each is to `log`, to syslog and to a signal.
-//! Plain values, one table; knows nothing of files or processes.
+//! The nine priorities of log4c, which are our levels: their names and values, and what corresponds to them in `log`,
+//! in syslog and among the signals. `catalogue` has the level of each line. Plain values in one table; no files, no
+//! processes.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How grave a line is, with log4c's values: the smaller, the graver.
+/// How grave a line is, with log4c's values: a smaller value is graver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u16)]
 pub enum Priority {
@@ -14,15 +15,15 @@ pub enum Priority {
     Alert = 100,
     /// A part has failed.
     Crit = 200,
-    /// An operation has failed, through our side or the environment.
+    /// An operation has failed, by our fault or because of the environment.
     Error = 300,
-    /// A peer's fault, or something that will become an error.
+    /// A fault of a peer, or something that will become an error.
     Warn = 400,
-    /// Normal, but worth an eye.
+    /// Normal, but important.
     Notice = 500,
-    /// Begins and ends.
+    /// Something begins or ends.
     Info = 600,
-    /// A session's story, a line for each command.
+    /// The course of a session, a line for each command.
     Debug = 700,
     /// Every buffer.
     Trace = 800,
@@ -114,7 +115,7 @@ impl fmt::Display for Priority {
     }
 }
 
-/// Whether `text` begins with `name`, whatever the case.
+/// Whether `text` begins with `name`; upper and lower case count as the same.
 pub(super) fn begins_with(text: &str, name: &str) -> bool {
     text.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name))
 }

@@ -1,6 +1,7 @@
 //! The rc file (`os4x_proxyserver.logrc`): log4c XML read into plain definitions, each fault with its line and element.
-//! A fault counts where the daemon uses the element, so that a file may serve other programs too; elsewhere it is a
-//! warning. Opens nothing that the file names; `wiring` does that. Run at start and when the file has changed.
+//! A fault is an error only if the daemon uses the element; otherwise it is a warning, so that other programs can use
+//! the same file. This module opens nothing that the file names; `wiring` does. It runs at the start and when the file
+//! has changed.
 
 mod definition;
 mod fault;

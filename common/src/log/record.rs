@@ -1,5 +1,5 @@
-//! What a record carries beyond `log`'s own fields: our priority and its instant, as key-values.
-//! Layout, appender and filter all read them here, so the printed time and the day of the file never differ.
+//! The two values that our records have beside `log`'s own fields: our priority and the time. Layout, appender and
+//! filter all read the time here, so the printed time and the day of the file never differ.
 
 use super::priority::Priority;
 use ::log::Record;
@@ -9,7 +9,7 @@ use std::fmt;
 const PRIORITY: &str = "priority";
 const MILLIS: &str = "millis";
 
-/// Hands a record of `category` (dotted) at `millis` to `sink`.
+/// Passes a record of `category` (dotted) at `millis` to `sink`.
 pub(super) fn with_record<R>(
     priority: Priority,
     category: &str,
@@ -23,17 +23,17 @@ pub(super) fn with_record<R>(
     sink(&record.args(text).build())
 }
 
-/// The record's priority; none: it is a library's, not ours.
+/// The record's priority; none: the record comes from a library.
 pub(super) fn priority(record: &Record<'_>) -> Option<Priority> {
     number(record, PRIORITY).and_then(Priority::from_value)
 }
 
-/// The record's instant in milliseconds since the epoch.
+/// The record's time, milliseconds since the epoch.
 pub(super) fn millis(record: &Record<'_>) -> u64 {
     number(record, MILLIS).unwrap_or(0)
 }
 
-/// The record's instant in whole seconds since the epoch.
+/// The record's time, whole seconds since the epoch.
 pub(super) fn seconds(record: &Record<'_>) -> i64 {
     i64::try_from(millis(record) / 1000).unwrap_or(0)
 }

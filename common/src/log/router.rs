@@ -1,14 +1,14 @@
-//! What log4rs is given: one filter that decides by priority, one appender that passes records on by category.
-//! Installed once for each process and never replaced; a reread swaps the wiring behind it, so that log4rs's own
-//! `set_config` (which resets the level and the error handler) is not needed.
+//! The filter and the appender that log4rs gets: the filter decides by priority, the appender passes records on by
+//! category. They are installed once for each process and never replaced. A changed rc file replaces only the wiring
+//! behind them, so log4rs's `set_config` is not needed, which would reset the level and the error handler.
 
 use super::appender::syslog;
 use super::bound::LeftOut;
+use super::catalogue;
 use super::event::Event;
-use super::events;
 use super::priority::Priority;
 use super::wiring::{Sink, Wiring};
-use super::{record, threshold};
+use super::{process_level, record};
 use crate::text::clock;
 use ::log::Record;
 use log4rs::append::Append;
@@ -37,15 +37,16 @@ impl Router {
     }
 }
 
-/// Lets a record pass by the level a signal has chosen or else by its category's.
+/// Decides by the level that a signal has chosen, otherwise by the category's level, and by a level that is raised for
+/// a time.
 #[derive(Debug)]
 pub(super) struct Threshold(pub(super) Router);
 
 impl Filter for Threshold {
     fn filter(&self, record: &Record<'_>) -> Response {
-        // A record of a library: it is no documented line, and may hold a secret.
+        // The record of a library is dropped: it is no documented line, and may hold a secret.
         let Some(priority) = record::priority(record) else { return Response::Reject };
-        let limit = threshold::chosen().unwrap_or_else(|| self.0.wiring().priority(record.target()));
+        let limit = process_level::limit(self.0.wiring().priority(record.target()));
         if priority <= limit { Response::Neutral } else { Response::Reject }
     }
 }
@@ -65,25 +66,26 @@ impl Append for Router {
     fn flush(&self) {}
 }
 
-/// Appends to one sink. The first line lost is an error that names the sink; further ones are counted, and the
-/// count is written once lines arrive again.
+/// Appends to one sink. The first lost line is an error that names the sink. Further lost lines are counted, and the
+/// count is written when a line succeeds again.
 fn append_to(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
-    let Err(error) = try_to_append(sink, record) else { return tell_lost(sink, record) };
+    let Err(error) = try_to_append(sink, record) else { return log_lost(sink, record) };
     let first = sink.lost.fetch_add(1, Ordering::Relaxed) == 0;
     if first { Err(error.context(format!("the appender {} fails", sink.name))) } else { Ok(()) }
 }
 
-/// The same for a line that waits: it is not lost if it has to wait on. Whether it need not.
+/// The same for a line that waits: if it fails it goes on waiting and does not count as lost. True if it was written or
+/// left out.
 pub(super) fn append_late(sink: &Sink, record: &Record<'_>) -> bool {
     let is_appended = try_to_append(sink, record).is_ok();
     if is_appended {
-        // That the count cannot be told is not the line's fault.
-        let _ = tell_lost(sink, record);
+        // If only the count cannot be written, the line was still written.
+        let _ = log_lost(sink, record);
     }
     is_appended
 }
 
-/// Appends, or leaves the line out and counts it, since the file has grown too large.
+/// Appends the line; if the file is too large, leaves it out and counts it.
 fn try_to_append(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
     match sink.append.append(record) {
         Err(error) if error.is::<LeftOut>() => {
@@ -94,23 +96,23 @@ fn try_to_append(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
     }
 }
 
-/// After a line that was appended: how many were not.
-fn tell_lost(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
+/// After a line that was written: writes how many were not.
+fn log_lost(sink: &Sink, record: &Record<'_>) -> anyhow::Result<()> {
     let lost = sink.lost.swap(0, Ordering::Relaxed);
     if lost == 0 {
         return Ok(());
     }
-    let event = Event::new(&events::LOG_LOST).field("appender", &sink.name).field_num("lines", lost);
+    let event = Event::new(&catalogue::LOG_LOST).field("appender", &sink.name).field_num("lines", lost);
     let millis = record::millis(record);
     record::with_record(Priority::Error, record.target(), millis, format_args!("{event}"), |notice| {
         sink.append.append(notice)
     })
 }
 
-/// Where failures of the log itself go: standard error, which leads nowhere in a daemon, and the local syslog.
+/// Reports failures of the log itself: to standard error, which leads nowhere in a daemon, and to the local syslog.
 pub(super) fn report(error: &anyhow::Error) {
     let text = format!("Log lines are lost: {error:#}.");
-    // Nothing is left to tell it to if these fail too.
+    // If these fail, too, there is no other place for the report.
     let _ = writeln!(io::stderr(), "{text}");
     let _ = syslog::send_once("os4x_proxy", Priority::Error, clock::now_millis(), &text);
 }
@@ -118,6 +120,7 @@ pub(super) fn report(error: &anyhow::Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::appender::Appender;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicBool, AtomicU64};
 
@@ -129,6 +132,8 @@ mod tests {
 
     #[derive(Debug)]
     struct Fragile(Arc<Disk>);
+
+    impl Appender for Fragile {}
 
     impl Append for Fragile {
         fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::Instant;
 
 /// An rc file that sends the lines of the server from `priority` on to the day file.
 fn rc(priority: &str) -> String {
@@ -187,4 +188,61 @@ fn a_broken_rc_file_is_refused_at_start_and_nothing_is_written() {
     let scratch = Scratch::new("log-broken");
     finish(act("log::tests", "actor_refuses_a_broken_file", scratch.path()));
     assert_eq!(files(scratch.path(), "os4x_proxyserver.log.").len(), 0);
+}
+
+#[test]
+#[ignore = "an actor of the other tests"]
+fn actor_is_debugged_for_a_time() {
+    init(settings(&stage())).unwrap();
+    let now = Instant::now();
+    let told = |seconds: Option<u64>, at: u64| {
+        let left = seconds.map(Duration::from_secs);
+        DebugTime { partner: "acme".to_owned(), left }.apply(now + Duration::from_secs(at));
+    };
+    let at = |seconds: u64| now + Duration::from_secs(seconds);
+    crate::debug!("not yet");
+    assert_eq!(debug_until(now), None);
+    told(Some(60), 0);
+    crate::debug!("one");
+    crate::trace!("too fine");
+    // The same, from somebody else.
+    told(Some(59), 1);
+    assert_eq!(debug_until(at(59)), Some(at(60)));
+    crate::debug!("two");
+    assert_eq!(debug_until(at(60)), None);
+    crate::debug!("over");
+    // An administrator ends it, and what was not there needs no end.
+    told(Some(60), 70);
+    told(None, 71);
+    told(None, 72);
+    crate::debug!("over again");
+    // A level that a signal has chosen stays, and a signal ends a raised level.
+    set_level(Priority::Trace);
+    told(Some(60), 80);
+    crate::trace!("three");
+    assert_eq!(debug_until(at(140)), None);
+    crate::trace!("four");
+    set_level(Priority::Error);
+    told(Some(60), 150);
+    crate::debug!("five");
+    set_level(Priority::Error);
+    assert_eq!(debug_until(at(151)), None);
+    crate::info!("below what the signal chose");
+    told(Some(60), 160);
+    crate::debug!("six");
+}
+
+#[test]
+fn debug_for_a_partner_adds_and_ends_by_itself() {
+    let scratch = Scratch::new("log-debug");
+    finish(act("log::tests", "actor_is_debugged_for_a_time", scratch.path()));
+    let lines = lines(scratch.path());
+    let texts: Vec<&str> = lines.iter().map(|line| line.split_once("] ").unwrap().1).collect();
+    let begin = "debug_begin partner=acme seconds=60";
+    let end = "debug_end partner=acme reason=\"its time is over\"";
+    let ended = "debug_end partner=acme reason=\"an administrator has ended it\"";
+    assert_eq!(
+        texts,
+        [begin, "one", "two", end, begin, ended, begin, "three", end, "four", begin, "five", begin, "six"]
+    );
 }

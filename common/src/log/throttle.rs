@@ -1,5 +1,5 @@
-//! Limits the rate of lines of one kind: a flood of connections must not become a flood of lines. It only counts; the
-//! code that writes the line asks it first.
+//! Limits the rate of lines of one kind, so that a flood of connections does not become a flood of lines. It only
+//! counts; the code that writes the line asks it first.
 
 use crate::quota::Quota;
 use std::time::{Duration, Instant};

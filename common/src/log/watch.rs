@@ -1,5 +1,5 @@
-//! The rc file on disk: reads it, and tells whether it has changed since.
-//! Each process watches for itself, because each was forked with its parent's wiring. Never writes.
+//! The rc file on disk: reads it, and says whether it has changed since.
+//! Each process does this for itself, because each has its own copy of the wiring. Never writes.
 
 use super::error::LogError;
 use super::init::Init;
@@ -29,7 +29,7 @@ impl Watch {
 
     /// The file's content; none where there is no file.
     pub(super) fn read(&mut self) -> Result<Option<Rc>, LogError> {
-        // The state first: a change between the two calls is then seen next time.
+        // Take the state first: a change between the two calls is then found at the next check.
         self.seen = FileState::of(&self.file);
         match std::fs::read(&self.file) {
             Ok(octets) => rc::parse(&self.file, &octets, self.daemon).map(Some),
@@ -38,8 +38,8 @@ impl Watch {
         }
     }
 
-    /// Whether there is a file and it differs from the one read last. A missing one is no change: editors take the
-    /// file away for a moment, and a jailed process cannot see it.
+    /// Whether the file exists and differs from the one that was read last. A missing file counts as unchanged: editors
+    /// remove the file for a moment, and a jailed process cannot see it.
     pub(super) fn has_changed(&self) -> bool {
         FileState::of(&self.file).is_some_and(|now| self.seen != Some(now))
     }

@@ -1,6 +1,7 @@
-//! Categories tied to opened appenders: which lines pass, and where they go.
-//! Built whole at start and at a reread, then never changed; forked children inherit it.
+//! Connects categories with opened appenders: which lines are written, and to which appender. It is built completely at
+//! the start and when the rc file has changed, and never modified; forked children inherit it.
 
+use super::appender::Appender;
 use super::appender::daily::Daily;
 use super::appender::rolling::Rolling;
 use super::appender::stream::Stream;
@@ -11,7 +12,6 @@ use super::layout::{Layout, LayoutKind};
 use super::priority::Priority;
 use super::rc::{self, AppenderDef, AppenderKind, Place, ROOT, Rc};
 use crate::text::clock;
-use log4rs::append::Append;
 use std::collections::BTreeMap;
 use std::io;
 use std::iter;
@@ -24,11 +24,11 @@ use std::sync::atomic::AtomicU64;
 pub(super) struct Sink {
     /// Its name in the rc file.
     pub(super) name: String,
-    /// What takes the records.
-    pub(super) append: Box<dyn Append>,
-    /// Lines it could not take since the last one it took.
+    /// The appender itself.
+    pub(super) append: Box<dyn Appender>,
+    /// Lines lost since the last one that was written.
     pub(super) lost: AtomicU64,
-    /// Lines that were left out, since the file of the day has grown too large.
+    /// Lines that were left out because the file of the day is too large.
     pub(super) left_out: AtomicU64,
 }
 
@@ -39,20 +39,20 @@ struct Category {
     additive: bool,
 }
 
-/// Everything one rc file asks for.
+/// Everything that one rc file configures.
 #[derive(Debug)]
 pub(super) struct Wiring {
     categories: BTreeMap<String, Category>,
-    /// Takes the lines of categories that lead to no appender.
+    /// Takes the lines of categories that have no appender.
     fallback: Option<Arc<Sink>>,
-    /// Takes every line, in the foreground.
+    /// Takes every line when the daemon runs in the foreground.
     console: Option<Arc<Sink>>,
-    /// The rc file is watched.
+    /// Whether the rc file is checked for changes.
     pub(super) reread: bool,
 }
 
 impl Wiring {
-    /// Opens what `rc` names for the daemon of `init`; without an rc file, the dated file at INFO.
+    /// Opens the appenders that `rc` names for the daemon of `init`; without an rc file, the dated file at INFO.
     pub(super) fn open(init: &Init, rc: Option<&Rc>) -> Result<Self, LogError> {
         let mut opener = Opener { init, opened: BTreeMap::new() };
         let mut categories = BTreeMap::new();
@@ -90,12 +90,12 @@ impl Wiring {
         all
     }
 
-    /// The level of `category`: its own, or that of the nearest ancestor which has one, else INFO.
+    /// The level of `category`: its own, otherwise that of the nearest ancestor that has one, otherwise INFO.
     pub(super) fn priority(&self, category: &str) -> Priority {
         self.chain(category).find_map(|category| category.priority).unwrap_or(Priority::Info)
     }
 
-    /// The most talkative level of the daemon called `name` and of the categories below it.
+    /// The lowest level of the daemon called `name` and of the categories below it.
     pub(super) fn loudest(&self, name: &str) -> Priority {
         let below = self.categories.keys().filter(|category| *category != ROOT);
         below.map(|category| self.priority(category)).fold(self.priority(name), Priority::max)
@@ -129,7 +129,7 @@ impl Wiring {
     }
 }
 
-/// Whether the directories are there that `rc` names for the daemon of `init`. Opens and creates no file.
+/// Checks that the directories exist that `rc` names for the daemon of `init`. Opens and creates no file.
 pub(super) fn check(init: &Init, rc: &Rc) -> Result<(), LogError> {
     let opener = Opener { init, opened: BTreeMap::new() };
     for appender in rc.categories.values().filter_map(|category| category.appender.as_deref()) {
@@ -161,7 +161,7 @@ impl Opener<'_> {
         }
         let stock = rc::stock_appender(name);
         let Some(def) = rc.appenders.get(name).or(stock.as_ref()) else {
-            // The parser has made sure of it.
+            // The parser has checked this.
             let source = io::ErrorKind::NotFound.into();
             return Err(LogError::Open { appender: name.to_owned(), path: PathBuf::new(), source });
         };
@@ -177,19 +177,20 @@ impl Opener<'_> {
             AppenderKind::Syslog => PathBuf::from(syslog::SOCKET),
             AppenderKind::Stream => self.init.directory.clone(),
         };
-        let opened: io::Result<Box<dyn Append>> = match &def.kind {
+        let opened: io::Result<Box<dyn Appender>> = match &def.kind {
             AppenderKind::Daily(place) => {
                 let prefix = self.prefix(place, ".log");
-                Daily::open(&directory, prefix, layout, clock::now_millis()).map(|daily| Box::new(daily) as _)
+                Daily::open(name, &directory, prefix, layout, clock::now_millis())
+                    .map(|daily| Box::new(daily) as _)
             }
             AppenderKind::Stream => {
                 Stream::open(name, &directory, layout).map(|stream| Box::new(stream) as _)
             }
             AppenderKind::Syslog => {
-                Syslog::open(self.init.name, &directory, layout).map(|syslog| Box::new(syslog) as _)
+                Syslog::open(name, self.init.name, &directory, layout).map(|syslog| Box::new(syslog) as _)
             }
             AppenderKind::Rolling(place, window) => {
-                Rolling::open(&directory, self.prefix(place, ""), *window, layout)
+                Rolling::open(name, &directory, self.prefix(place, ""), *window, layout)
                     .map(|rolling| Box::new(rolling) as _)
             }
         };

@@ -1,5 +1,6 @@
-//! Hands lines over to the log, each in its category.
+//! Writes lines to the log, each in its category.
 
+use super::last_fault;
 use super::priority::Priority;
 use super::record;
 use crate::text::clock;
@@ -9,7 +10,7 @@ use std::sync::OnceLock;
 /// The daemon's name, the base of all categories; none before logging is set up, and then nothing is written.
 static NAME: OnceLock<&str> = OnceLock::new();
 
-/// Begins writing.
+/// Sets the daemon's name; from now on lines are written.
 pub(super) fn set_name(name: &'static str) {
     // The log is set up once, so this is the first time.
     let _ = NAME.set(name);
@@ -25,7 +26,9 @@ pub fn write(priority: Priority, module: &str, text: fmt::Arguments<'_>) {
 /// Writes one line in the category `part` of the daemon.
 pub(super) fn write_in(priority: Priority, part: &str, text: fmt::Arguments<'_>) {
     let Some(category) = category(part) else { return };
-    record::with_record(priority, &category, clock::now_millis(), text, |record| ::log::logger().log(record));
+    let millis = clock::now_millis();
+    last_fault::note(priority, millis, text);
+    record::with_record(priority, &category, millis, text, |record| ::log::logger().log(record));
 }
 
 /// The dotted category of a part of the daemon; none before logging is set up.

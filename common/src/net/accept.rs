@@ -1,5 +1,5 @@
-//! Accepts connections from a listener. A parent that is out of descriptors leaves them in the kernel's queue and tries
-//! again in a moment: it neither spins nor fills its log meanwhile.
+//! Accepts connections from a listener. When the process has no free descriptor, connections wait in the kernel's queue
+//! and accept is tried again after a pause: no busy loop, and no flood of log lines.
 
 use crate::log::Throttle;
 use mio::net::{TcpListener, TcpStream};
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 /// The pause after an accept that failed.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Whether the accepts of a listener work at the moment.
+/// Whether accept works for a listener at the moment.
 pub struct Accepting {
     retry_at: Option<Instant>,
-    /// The failure was reported, and no accept has worked since.
+    /// The failure was reported, and accept has not worked since.
     told: bool,
-    /// If every second accept fails, not every change is worth a line.
+    /// Limits the lines when accept fails and works alternately.
     lines: Throttle,
 }
 
@@ -26,16 +26,16 @@ impl Default for Accepting {
 }
 
 impl Accepting {
-    /// The next connection, if there is one. Log an error: it comes once, until an accept has worked again.
+    /// The next connection, if there is one. Log the error: it is returned only once, until accept has worked again.
     ///
     /// # Errors
     /// The process is short of descriptors or memory.
     pub fn next(&mut self, listener: &TcpListener) -> io::Result<Option<(TcpStream, SocketAddr)>> {
         loop {
             match listener.accept() {
-                // The connection was gone before it was accepted.
+                // The connection ended before it was accepted.
                 Err(e) if matches!(e.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
-                // A socket of both families gives IPv4 peers as IPv6 addresses.
+                // A socket for both families shows IPv4 peers as IPv6 addresses.
                 came => {
                     let came = came.map(|(socket, peer)| (socket, canonical(peer)));
                     return self.judge(came, Instant::now());
@@ -47,7 +47,7 @@ impl Accepting {
     fn judge<T>(&mut self, came: io::Result<T>, now: Instant) -> io::Result<Option<T>> {
         let came = match came {
             Ok(connection) => Some(connection),
-            // Without a free descriptor, accept fails even if no connection is there.
+            // Without a free descriptor, accept fails even if there is no connection.
             Err(e) if e.kind() == ErrorKind::WouldBlock => None,
             Err(e) => {
                 // The connections wait in the kernel, and mio does not report them again.
@@ -63,7 +63,7 @@ impl Accepting {
         Ok(came)
     }
 
-    /// After an accept that failed: when to try again.
+    /// When to try accept again after it has failed; none: it works.
     pub fn retry_at(&self) -> Option<Instant> {
         self.retry_at
     }
@@ -74,7 +74,7 @@ impl Accepting {
     }
 }
 
-/// The address as the peer knows it: `::ffff:192.0.2.1` is 192.0.2.1.
+/// The usual form of a peer's address: `::ffff:192.0.2.1` is 192.0.2.1.
 pub fn canonical(peer: SocketAddr) -> SocketAddr {
     SocketAddr::new(peer.ip().to_canonical(), peer.port())
 }

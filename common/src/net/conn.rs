@@ -1,5 +1,5 @@
-//! A connection of a session or of the link: plain TCP or TLS. Says how the peer ended it: cleanly (close_notify,
-//! or FIN on plain TCP) or broken off (reset, FIN without close_notify). Knows nothing of the protocol that it carries.
+//! A connection of a session or of the link, plain TCP or TLS. It tells how the peer ended it: cleanly (close_notify,
+//! or FIN on plain TCP) or broken off (reset, FIN without close_notify). It knows nothing of the protocol inside.
 
 use super::accept::canonical;
 use super::wire::Wire;
@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::task::Poll;
 
-/// What a read found.
+/// Result of a read.
 #[derive(Debug)]
 pub enum Read {
     /// This many octets, at least one.
@@ -27,21 +27,21 @@ pub enum Read {
     Broken(io::Error),
 }
 
-/// A TLS handshake that failed, with what OpenSSL says of it.
+/// A failed TLS handshake, with OpenSSL's reason.
 #[derive(Debug)]
 pub struct TlsFailure {
     /// Text of the first error in OpenSSL's queue, or of the socket's error.
     pub reason: String,
     /// The result of certificate verification.
     pub verify: X509VerifyResult,
-    /// OpenSSL's number of that reason (SSL_R_*), 0 if it was not OpenSSL's.
+    /// OpenSSL's number of that reason (SSL_R_*); 0 if the reason is not OpenSSL's.
     code: i32,
 }
 
-/// Reads of 16 KiB that a peer may still send after we have closed, before it is cut off.
-const DISCARD_ROUNDS: usize = 16 * 1024;
+/// Reads of 4 KiB after we have closed; a peer that still sends after these is cut off.
+const DISCARD_ROUNDS: usize = 64 * 1024;
 
-/// OpenSSL's reasons where the peer speaks another protocol, or a version or suites that are refused.
+/// OpenSSL's reasons for a peer with another protocol, or with a version or suites that we refuse.
 const WRONG_PROTOCOL: [i32; 8] = [
     codes::UNSUPPORTED_PROTOCOL,
     codes::WRONG_VERSION_NUMBER,
@@ -54,12 +54,12 @@ const WRONG_PROTOCOL: [i32; 8] = [
 ];
 
 impl TlsFailure {
-    /// The peer showed no certificate though it had to.
+    /// The peer showed no certificate although it had to.
     pub fn no_certificate(&self) -> bool {
         self.code == codes::PEER_DID_NOT_RETURN_A_CERTIFICATE
     }
 
-    /// The connection ended within the handshake; TLS itself found no fault.
+    /// The connection ended during the handshake; TLS itself found no fault.
     pub fn broke_off(&self) -> bool {
         matches!(self.code, 0 | codes::UNEXPECTED_EOF_WHILE_READING)
     }
@@ -74,12 +74,12 @@ impl TlsFailure {
         self.code == codes::UNSAFE_LEGACY_RENEGOTIATION_DISABLED
     }
 
-    /// The peer has sent the alert handshake_failure: of all that we offer, it can do nothing.
+    /// The peer has sent the alert handshake_failure: it supports none of our suites and parameters.
     pub fn refused_by_peer(&self) -> bool {
         self.code == codes::SSLV3_ALERT_HANDSHAKE_FAILURE
     }
 
-    /// The peer speaks another protocol, or a version or suites that are refused.
+    /// The peer speaks another protocol, or a version or suites that we refuse.
     pub fn wrong_protocol(&self) -> bool {
         WRONG_PROTOCOL.contains(&self.code)
     }
@@ -106,7 +106,7 @@ pub enum Conn {
 }
 
 impl Conn {
-    /// TLS over `wire`; `ssl` has its role (accept or connect) set. Drive `handshake` next.
+    /// TLS over `wire`; the role of `ssl` (accept or connect) must be set. Call `handshake` next.
     ///
     /// # Errors
     /// OpenSSL has no memory.
@@ -122,7 +122,7 @@ impl Conn {
         }
     }
 
-    /// The TLS state, for certificates and the version.
+    /// The TLS state, for certificates and the version; none on plain TCP.
     pub fn ssl(&self) -> Option<&SslRef> {
         match self {
             Self::Plain(_) => None,
@@ -138,8 +138,8 @@ impl Conn {
         self.wire().socket().peer_addr().map(canonical)
     }
 
-    /// Makes the first message of a handshake that we begin, and keeps it back: its key is there before anybody waits
-    /// for it. `handshake` sends it, and tells a fault.
+    /// Makes the first message of our handshake and keeps it, so that its key is computed before anybody waits for it.
+    /// `handshake` sends it, and reports a fault.
     pub fn prepare(&mut self) {
         if let Self::Tls(stream) = self {
             let _ = stream.do_handshake();
@@ -153,7 +153,7 @@ impl Conn {
     pub fn handshake(&mut self) -> Result<Poll<()>, TlsFailure> {
         let Self::Tls(stream) = self else { return Ok(Poll::Ready(())) };
         let step = stream.do_handshake();
-        // An alert of ours has to go out even when the handshake failed.
+        // Our alert must be sent even if the handshake has failed.
         let drained = stream.get_mut().drain();
         let failure = |reason: String, stream: &SslStream<Wire>| TlsFailure {
             reason,
@@ -162,8 +162,8 @@ impl Conn {
         };
         match step {
             Ok(()) => {
-                // A path of certificates that was tried in vain is still in OpenSSL's queue: the next call would be
-                // told to have failed.
+                // A certificate path that OpenSSL has tried without success leaves an error in its queue; the next call
+                // would report that error as its own.
                 drop(ErrorStack::get());
                 drained.map(|_| Poll::Ready(())).map_err(|e| failure(e.to_string(), stream))
             }
@@ -180,7 +180,7 @@ impl Conn {
         }
     }
 
-    /// Reads what is there.
+    /// Reads the octets that are there.
     pub fn read(&mut self, into: &mut [u8]) -> Read {
         match self {
             Self::Plain(wire) => match wire.read(into) {
@@ -193,8 +193,8 @@ impl Conn {
                 let before = stream.get_ref().unsent();
                 let read = stream.ssl_read(into);
                 if stream.get_ref().unsent() > before {
-                    // OpenSSL has written an alert, and no caller knows that there is something to send. If it cannot
-                    // be sent, the next step fails.
+                    // OpenSSL has written an alert, and no caller knows that it must be sent. If it cannot be sent, the
+                    // next step fails.
                     let _ = stream.get_mut().drain();
                 }
                 of_tls(read)
@@ -202,7 +202,7 @@ impl Conn {
         }
     }
 
-    /// Takes octets to send; 0 while the peer does not read. `drain` sends them.
+    /// Takes octets to send; takes 0 while the peer does not read. `drain` sends them.
     ///
     /// # Errors
     /// The peer has broken off, or TLS has found a fault.
@@ -223,7 +223,7 @@ impl Conn {
         }
     }
 
-    /// Sends what was taken; true once nothing is left.
+    /// Sends the octets that were taken; true once nothing is left.
     ///
     /// # Errors
     /// The peer has broken off.
@@ -231,34 +231,34 @@ impl Conn {
         self.wire().drain()
     }
 
-    /// Until `finish`, the end of this process resets the connection: a session that breaks off must not look like one
-    /// that has ended.
+    /// From now on until `finish`, the end of this process resets the connection: a session that breaks off must not
+    /// look like one that has ended.
     pub fn reset_if_killed(&mut self) {
-        // A socket that is gone already needs no reset.
+        // A socket that is gone needs no reset.
         let _ = sys::linger_reset(self.wire().socket().as_fd());
     }
 
-    /// Ends our direction in the regular way: close_notify under TLS, then FIN. Call it when all is drained.
+    /// Ends our direction in the regular way: close_notify with TLS, then FIN. Call it when everything is sent.
     ///
     /// # Errors
     /// The peer has broken off.
     pub fn finish(&mut self) -> io::Result<()> {
         if let Self::Tls(stream) = self {
             if !stream.get_shutdown().contains(ShutdownState::SENT) {
-                // Its result only tells whether the peer's close_notify has come as well.
+                // The result only says whether the peer's close_notify has arrived, too.
                 let _ = stream.shutdown();
             }
             stream.get_mut().drain()?;
         }
-        // On a socket that is gone there is nothing to deliver.
+        // On a socket that is gone nothing has to be delivered.
         let _ = sys::linger_default(self.wire().socket().as_fd());
         self.wire().finish()
     }
 
-    /// Reads and drops octets, under TLS as well: once we have closed, only the end of the peer matters. True once the
-    /// peer has ended its direction, or does not stop sending.
+    /// Reads and drops octets, with TLS, too: once we have closed, we only wait for the peer's end. True once the peer
+    /// has ended its direction, or has sent more than it may.
     pub fn discard(&mut self) -> bool {
-        let mut chunk = [0; 16 * 1024];
+        let mut chunk = [0; 4 * 1024];
         for _ in 0..DISCARD_ROUNDS {
             match self.wire().read(&mut chunk) {
                 Ok(0) => return true,
@@ -269,13 +269,13 @@ impl Conn {
         true
     }
 
-    /// Octets that the kernel holds because the peer has not taken them; a FIN counts as one. None of a socket that is
+    /// Octets that the kernel still holds because the peer has not taken them; a FIN counts as one. 0 if the socket is
     /// gone.
     pub fn unread(&mut self) -> usize {
         sys::unacknowledged(self.wire().socket().as_fd()).unwrap_or_default()
     }
 
-    /// Breaks off: the peer sees a reset, no close_notify.
+    /// Breaks the connection off: the peer sees a reset and no close_notify.
     pub fn reset(mut self) {
         self.reset_if_killed();
     }

@@ -1,5 +1,5 @@
-//! Connects to the first of several addresses that answers, under one deadline. [`Connecting`] does it step by step and
-//! never waits: a parent advances it from its own loop, [`connect`] waits between the steps for everybody else.
+//! Connects to the first of several addresses that answers, with one deadline. [`Connecting`] does it step by step and
+//! never waits: a parent advances it from its own loop. [`connect`] waits between the steps, for all other processes.
 
 use super::accept::canonical;
 use super::lookup::LookupError;
@@ -36,25 +36,25 @@ pub fn connect(
             return Ok(wire);
         }
         match waiter.wait(connecting.due()) {
-            // The time of this address is over: the next step goes on to the next one.
+            // The time for this address is over: the next step tries the next one.
             Ok(()) | Err(Interrupted::Late) => {}
             Err(e) => return Err(e.into()),
         }
     }
 }
 
-/// One address after the other, until one answers. Each of them gets an equal share of the time that is left when its
-/// turn comes: a dead address must not use up that of a live one.
+/// Tries one address after the other, until one answers. Each gets an equal share of the time that is left when it is
+/// tried: an address that does not answer must not use up the time of one that does.
 pub struct Connecting {
     left: VecDeque<SocketAddr>,
     source: Option<IpAddr>,
     deadline: Instant,
     attempt: Option<Attempt>,
-    /// Why no address before this one was of use.
+    /// Why none of the addresses tried so far was of use.
     failure: LookupError,
 }
 
-/// A socket on its way to one address.
+/// A connection attempt to one address.
 struct Attempt {
     socket: TcpStream,
     address: SocketAddr,
@@ -62,12 +62,12 @@ struct Attempt {
 }
 
 /// Why one address is of no use.
-enum Refusal {
+enum AddressFault {
     Unreachable(io::Error),
     Source(IpAddr, io::Error),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for AddressFault {
     fn from(e: io::Error) -> Self {
         Self::Unreachable(e)
     }
@@ -77,18 +77,19 @@ impl Connecting {
     /// Nothing happens before the first `advance`.
     pub fn new(addresses: &[SocketAddr], source: Option<IpAddr>, deadline: Instant) -> Self {
         let failure = LookupError::Unknown(String::new());
-        // `::ffff:192.0.2.1` is an IPv4 address: it is written so everywhere, and goes with a source of its family.
+        // `::ffff:192.0.2.1` is an IPv4 address: use it as one, so that it fits a source address of its family.
         let left = addresses.iter().copied().map(canonical).collect();
         let source = source.map(|ip| ip.to_canonical());
         Self { left, source, deadline, attempt: None, failure }
     }
 
-    /// Goes on as far as it can without waiting: call it when the socket has moved, and when it is `due`. Each new
-    /// socket is given to `watch`, which registers it for both directions.
+    /// Goes on as far as it can without waiting. Call it when the socket has an event, and when it is `due`. Each new
+    /// socket is passed to `watch`, which registers it for both directions.
     ///
     /// # Errors
     ///
-    /// The last address's: [`LookupError::Unreachable`], or [`LookupError::Source`] if no other address said more.
+    /// The error of the last address: [`LookupError::Unreachable`], or [`LookupError::Source`] if no address gave
+    /// another error.
     pub fn advance(
         &mut self,
         now: Instant,
@@ -117,12 +118,12 @@ impl Connecting {
         }
     }
 
-    /// When to advance it though its socket has not moved.
+    /// When to call `advance` although the socket has no event.
     pub fn due(&self) -> Option<Instant> {
         self.attempt.as_ref().map(|attempt| attempt.until)
     }
 
-    /// A socket for the next address; none if that one is of no use, an error if it was the last.
+    /// Begins with the next address; none if it is of no use, an error if it was the last one.
     fn next_attempt(
         &mut self,
         now: Instant,
@@ -139,10 +140,10 @@ impl Connecting {
         });
         match begun {
             Ok(socket) => return Ok(Some(Attempt { socket, address, until })),
-            Err(Refusal::Unreachable(e)) => self.failure = unreachable(address, e),
-            // What another address has answered says more: this one may only be of the other family.
-            Err(Refusal::Source(..)) if matches!(self.failure, LookupError::Unreachable(..)) => {}
-            Err(Refusal::Source(ip, e)) => self.failure = LookupError::Source(ip, e),
+            Err(AddressFault::Unreachable(e)) => self.failure = unreachable(address, e),
+            // The error of another address says more: this address may only be of the other family.
+            Err(AddressFault::Source(..)) if matches!(self.failure, LookupError::Unreachable(..)) => {}
+            Err(AddressFault::Source(ip, e)) => self.failure = LookupError::Source(ip, e),
         }
         Ok(None)
     }
@@ -163,20 +164,20 @@ fn is_connected(socket: &TcpStream) -> io::Result<bool> {
     }
 }
 
-fn begin_connect(to: SocketAddr, source: Option<IpAddr>) -> Result<TcpStream, Refusal> {
-    let failed = |e: Errno| Refusal::Unreachable(e.into());
+fn begin_connect(to: SocketAddr, source: Option<IpAddr>) -> Result<TcpStream, AddressFault> {
+    let failed = |e: Errno| AddressFault::Unreachable(e.into());
     let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(family, SockType::Stream, flags, None).map_err(failed)?;
     if let Some(source) = source {
-        // The port is chosen at connect, so that many sessions share one source address.
+        // The kernel chooses the port at connect, so that many sessions can share one source address.
         setsockopt(&fd, sockopt::IpBindAddressNoPort, &true).map_err(failed)?;
         bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(source, 0)))
-            .map_err(|e| Refusal::Source(source, e.into()))?;
+            .map_err(|e| AddressFault::Source(source, e.into()))?;
     }
     match (connect_to(fd.as_raw_fd(), &SockaddrStorage::from(to)), source) {
         (Ok(()) | Err(Errno::EINPROGRESS), _) => {}
-        (Err(e @ Errno::EADDRNOTAVAIL), Some(source)) => return Err(Refusal::Source(source, e.into())),
+        (Err(e @ Errno::EADDRNOTAVAIL), Some(source)) => return Err(AddressFault::Source(source, e.into())),
         (Err(e), _) => return Err(failed(e)),
     }
     Ok(TcpStream::from_std(std::net::TcpStream::from(fd)))
@@ -194,7 +195,7 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], 0))
     }
 
-    /// A listener whose queue is full, and what fills it: the kernel takes nobody else, and says nothing.
+    /// A listener with a full queue, and the connections in it: the kernel accepts nobody else and sends no answer.
     fn silent() -> (SocketAddr, Vec<OwnedFd>, Vec<TcpStream>) {
         let listener = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
         bind(listener.as_raw_fd(), &SockaddrStorage::from(loopback())).unwrap();
@@ -225,7 +226,7 @@ mod tests {
         let refused = { TcpListener::bind(loopback()).unwrap().local_addr().unwrap() };
         let (silent, _listener, _queued) = silent();
         let all = [refused, silent, good.local_addr().unwrap()];
-        // The silent one has half of what is left to it.
+        // The one that does not answer gets half of the time that is left.
         let deadline = Instant::now() + Duration::from_secs(4);
         let mut wire = connect(&mut waiter, &all, None, deadline).unwrap();
         assert_eq!(wire.socket().peer_addr().unwrap(), all[2]);
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_cannot_be_is_not_the_other_ends_fault() {
+    fn an_unusable_source_address_is_reported_as_such() {
         let mut waiter = Waiter::new().unwrap();
         let good = TcpListener::bind(loopback()).unwrap();
         let to = good.local_addr().unwrap();
@@ -263,7 +264,7 @@ mod tests {
                 Ok(_) => panic!("connected"),
             }
         }
-        // One address of the other family does not hide what the others say.
+        // An address of the other family does not hide the errors of the others.
         let refused = { TcpListener::bind(loopback()).unwrap().local_addr().unwrap() };
         let other = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 9));
         for all in [[refused, other], [other, refused]] {

@@ -1,4 +1,4 @@
-//! Listening sockets of ours. Where no address is configured they take connections of both families.
+//! Our listening sockets. Without a configured address they take connections of both families.
 
 use super::accept::canonical;
 use nix::errno::Errno;
@@ -12,11 +12,11 @@ use std::os::fd::AsRawFd;
 /// Connections that may wait to be accepted; the kernel takes the smaller of this and `net.core.somaxconn`.
 pub const BACKLOG: i32 = 4096;
 
-/// The address that stands for all of this host's, of both families.
+/// The address that means all addresses of this host, of both families.
 pub const ANY: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
-/// A socket that listens at `address`. [`ANY`] takes IPv4 connections as well; on a host without IPv6 it takes these
-/// alone.
+/// A socket that listens at `address`; its connections send without delay. [`ANY`] also takes IPv4 connections; on a
+/// host without IPv6 it takes only these.
 ///
 /// # Errors
 ///
@@ -35,12 +35,14 @@ pub fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
 fn listen_on_family(address: SocketAddr) -> Result<TcpListener, Errno> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let socket = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // A port of ours that has been closed lately may be used again.
+    // The port may be one of ours that was closed a short time ago.
     setsockopt(&socket, sockopt::ReuseAddr, &true)?;
     if address.is_ipv6() {
-        // Whatever net.ipv6.bindv6only says.
+        // Independent of net.ipv6.bindv6only.
         setsockopt(&socket, sockopt::Ipv6V6Only, &(address.ip() != ANY))?;
     }
+    // Accepted sockets inherit this option.
+    setsockopt(&socket, sockopt::TcpNoDelay, &true)?;
     bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
     listen(&socket, Backlog::new(BACKLOG)?)?;
     Ok(TcpListener::from(socket))

@@ -1,17 +1,21 @@
-//! Looks names up under a deadline, in a process of its own, because the C library's resolver cannot be interrupted. An
-//! address needs no look-up. The parents never call it: they do not wait.
+//! Looks up names with a deadline, in a separate process, because the C library's resolver cannot be interrupted. An
+//! address needs no lookup. The parents never call it, because they do not wait.
 
 use super::waiter::{Interrupted, Waiter};
+use crate::ipc::channel::{Channel, Received};
+use crate::ipc::errand::{self, Answer, Errand};
 use crate::sys::{self, Fork};
 use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::task::Poll;
 use std::time::Instant;
 
-/// Addresses of one name; more are left out.
+/// Addresses that are used of one name.
 const MOST: usize = 16;
 
 /// Why a host could not be reached.
@@ -21,10 +25,10 @@ pub enum LookupError {
     Unknown(String),
     /// No address answered; the last one's error.
     Unreachable(SocketAddr, io::Error),
-    /// Our own end is at fault: the source address is none of this host's, is of another family than all the addresses,
-    /// or has no port left.
+    /// The fault is on this host: the source address is not one of its addresses, is of another family than all the
+    /// addresses, or has no free port.
     Source(IpAddr, io::Error),
-    /// Interrupted: too late, or the process was told to end.
+    /// Interrupted: the deadline has passed, or the process was told to end.
     Interrupted(Interrupted),
 }
 
@@ -47,13 +51,13 @@ impl From<Interrupted> for LookupError {
     }
 }
 
-/// `host` as an address, if it is one, with or without brackets: it needs no look-up.
+/// `host` as an address, with or without brackets, if it is one: then it needs no lookup.
 pub fn literal_address(host: &str, port: u16) -> Option<SocketAddr> {
     let address: IpAddr = host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
     Some(SocketAddr::new(address, port))
 }
 
-/// The addresses of `host`, before `deadline`.
+/// Looks up the addresses of `host`; waits until `deadline` at most.
 ///
 /// # Errors
 ///
@@ -68,31 +72,66 @@ pub fn resolve(
         return Ok(vec![address]);
     }
     let failed = |e: io::Error| LookupError::Interrupted(Interrupted::Failed(e));
-    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC | nix::fcntl::OFlag::O_NONBLOCK)
-        .map_err(|e| failed(e.into()))?;
-    let helper = match sys::fork().map_err(|e| failed(e.into()))? {
-        Fork::Child => look_up_and_exit(host, port, write),
-        Fork::Parent(pid) => pid,
-    };
-    drop(write);
-    let answer = read_all(waiter, read, deadline);
-    if answer.is_err() {
-        // It hangs in the resolver, and cannot be asked to stop.
-        let _ = nix::sys::signal::kill(helper, nix::sys::signal::Signal::SIGKILL);
+    let (mut answer, helper) = ask(host, port).map_err(failed)?;
+    let received = read(waiter, &mut answer, deadline);
+    if let Some(pid) = helper {
+        if received.is_err() {
+            // It waits for the system's resolver and cannot be asked to stop.
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+        let _ = waitpid(pid, None);
     }
-    let _ = nix::sys::wait::waitpid(helper, None);
-    let addresses: Vec<SocketAddr> = answer?.lines().filter_map(|line| line.parse().ok()).collect();
-    if addresses.is_empty() { Err(LookupError::Unknown(host.to_owned())) } else { Ok(addresses) }
+    match received? {
+        Answer::Addresses(addresses) if !addresses.is_empty() => Ok(addresses),
+        Answer::Refused(reason) => Err(failed(io::Error::other(reason))),
+        _ => Err(LookupError::Unknown(host.to_owned())),
+    }
 }
 
-/// The addresses of `host`, however long it takes: for a process that has nothing else to do.
+/// Starts the lookup of `host`: gives the channel of the answer, and the process that works on it if it is a child of
+/// this one.
+fn ask(host: &str, port: u16) -> io::Result<(Channel, Option<Pid>)> {
+    if errand::is_asking() {
+        return Ok((errand::send(&Errand::LookUp { host: host.to_owned(), port })?, None));
+    }
+    let (ours, theirs) = Channel::pair()?;
+    Ok((ours, Some(answer_from_helper(host, port, &theirs)?)))
+}
+
+/// Starts a process that looks `host` up and answers; gives its ID.
+///
+/// # Errors
+/// The system allows no more processes.
+pub fn answer_from_helper(host: &str, port: u16, answer: &Channel) -> io::Result<Pid> {
+    match sys::fork()? {
+        Fork::Parent(pid) => Ok(pid),
+        Fork::Child => {
+            let sent = answer.send(&Answer::Addresses(look_up(host, port).collect()));
+            sys::exit_now(u8::from(sent.is_err()))
+        }
+    }
+}
+
+fn read(waiter: &mut Waiter, answer: &mut Channel, deadline: Instant) -> Result<Answer, Interrupted> {
+    waiter.watch(answer).map_err(Interrupted::Failed)?;
+    let outcome = waiter.drive(Some(deadline), || match answer.receive() {
+        Ok(Received::Message(answer, _)) => Ok(Poll::Ready(answer)),
+        Ok(Received::Blocked) => Ok(Poll::Pending),
+        Ok(Received::Gone) => Ok(Poll::Ready(Answer::Refused("the resolver process has ended".to_owned()))),
+        Err(e) => Err(Interrupted::Failed(io::Error::other(e))),
+    });
+    let _ = waiter.unwatch(answer);
+    outcome
+}
+
+/// The addresses of `host`, without a time limit: for a process that does nothing else.
 pub fn addresses_of(host: &str) -> Vec<IpAddr> {
     look_up(host, 0).map(|address| address.ip()).collect()
 }
 
-/// Asks the system's resolver, which waits as long as it wants.
+/// Asks the system's resolver, which may wait as long as it likes.
 fn look_up(host: &str, port: u16) -> impl Iterator<Item = SocketAddr> {
-    // DNS knows a name with the dot at its end, /etc/hosts the one without.
+    // DNS finds a name with a final dot, /etc/hosts the name without it.
     let found = (host, port).to_socket_addrs().or_else(|e| match host.strip_suffix('.') {
         Some(bare) => (bare, port).to_socket_addrs(),
         None => Err(e),
@@ -100,40 +139,7 @@ fn look_up(host: &str, port: u16) -> impl Iterator<Item = SocketAddr> {
     found.into_iter().flatten().take(MOST)
 }
 
-fn look_up_and_exit(host: &str, port: u16, write: OwnedFd) -> ! {
-    let mut text = String::new();
-    for address in look_up(host, port) {
-        text.push_str(&address.to_string());
-        text.push('\n');
-    }
-    // So few lines fit a pipe: one write does.
-    let done = std::fs::File::from(write).write_all(text.as_bytes());
-    sys::exit_now(u8::from(done.is_err()))
-}
-
-fn read_all(waiter: &mut Waiter, read: OwnedFd, deadline: Instant) -> Result<String, Interrupted> {
-    let fd = read.as_raw_fd();
-    let mut source = mio::unix::SourceFd(&fd);
-    waiter.watch(&mut source).map_err(Interrupted::Failed)?;
-    let mut file = std::fs::File::from(read);
-    let mut text = String::new();
-    let mut chunk = [0; 1024];
-    let outcome = waiter.drive(Some(deadline), || {
-        loop {
-            match file.read(&mut chunk) {
-                Ok(0) => return Ok(Poll::Ready(())),
-                Ok(n) => text.push_str(&String::from_utf8_lossy(chunk.get(..n).unwrap_or_default())),
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(Interrupted::Failed(e)),
-            }
-        }
-    });
-    let _ = waiter.unwatch(&mut mio::unix::SourceFd(&fd));
-    outcome.map(|()| text)
-}
-
-/// Whether `ip` is an address of this host: a socket can be bound to it. An error: it could not be found out.
+/// Whether `ip` is an address of this host, so that a socket can be bound to it.
 ///
 /// # Errors
 /// The system does not let the socket be bound for another reason.

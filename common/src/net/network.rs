@@ -1,6 +1,6 @@
-//! Addresses as backend and daemons compare them: one spelling for each host, and networks in CIDR notation. Used for
-//! the rows of clients, for who may use their listeners, and for trusted web servers. Opens no socket, resolves no
-//! name.
+//! Addresses as the backend and the daemons compare them: one spelling for each host, and networks in CIDR notation.
+//! Used for the rows of clients, for the networks that may use their listeners, and for trusted web servers. Opens no
+//! socket, resolves no name.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,7 +14,8 @@ pub fn normal(address: IpAddr) -> IpAddr {
     }
 }
 
-/// What is no public address: this host, its networks, and what no host may have (IANA's special-purpose registries).
+/// Non-public networks: this host, private networks, and addresses that no host may have (IANA's special-purpose
+/// registries).
 const NOT_PUBLIC: [&str; 20] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -38,18 +39,18 @@ const NOT_PUBLIC: [&str; 20] = [
     "8000::/1",
 ];
 
-/// Loopback (`::1` counts as 127.0.0.1), and what a site may give its own hosts (RFC 1918, RFC 4193).
+/// Loopback (`::1` counts as 127.0.0.1) and private networks (RFC 1918, RFC 4193).
 const PRIVATE: [&str; 5] = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
-/// Loopback and private networks: who may use a client's listener unless the backend's entry says so.
+/// Loopback and private networks: they may use a client's listener if the backend's entry lists no others.
 pub fn private_networks() -> Vec<Network> {
     PRIVATE.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
-/// Whether `address` is one of the public Internet.
+/// Whether `address` belongs to the public Internet.
 pub fn is_public(address: IpAddr) -> bool {
     let address = match normal(address) {
-        // NAT64 (RFC 6052): the last four octets are the host that is meant.
+        // NAT64 (RFC 6052): the last four octets are the IPv4 address of the host.
         IpAddr::V6(v6) if v6.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]) => {
             let [.., a, b, c, d] = v6.octets();
             IpAddr::from([a, b, c, d])
@@ -101,24 +102,24 @@ impl Network {
         Some(Self { address, prefix })
     }
 
-    /// Its bits: of the prefix, and of an address.
+    /// The number of bits of the prefix, and of an address.
     pub fn bits(&self) -> (u8, u8) {
         (self.prefix, bits(self.address))
     }
 
-    /// Whether some address is in both.
+    /// Whether the two networks have an address in common.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.contains(other.address) || other.contains(self.address)
     }
 
-    /// Whether `host` is in it, in any spelling.
+    /// Whether `host`, in any spelling, is in this network.
     pub fn contains(&self, host: IpAddr) -> bool {
         Self::around(host, self.prefix).as_ref() == Some(self)
     }
 }
 
 impl From<IpAddr> for Network {
-    /// That host alone.
+    /// The network with only this host.
     fn from(host: IpAddr) -> Self {
         let address = normal(host);
         Self { address, prefix: bits(address) }
@@ -142,7 +143,7 @@ impl FromStr for Network {
             None => bits(address),
             Some(prefix) => prefix.parse().map_err(|_| NetworkError)?,
         };
-        // Hosts are compared in their normal spelling, so a network has to stand in that of its hosts.
+        // Hosts are compared in their normal spelling, so the network must use the same one.
         let (address, prefix) = match address {
             _ if prefix == bits(address) => (normal(address), bits(normal(address))),
             IpAddr::V6(v6) if prefix >= MAPPED => match v6.to_ipv4_mapped() {
@@ -152,7 +153,7 @@ impl FromStr for Network {
             _ => (address, prefix),
         };
         let network = Self { address, prefix };
-        // Not if it has host bits, or more of the prefix than an address has.
+        // False if it has host bits, or a prefix longer than an address.
         if network.contains(address) { Ok(network) } else { Err(NetworkError) }
     }
 }
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn private_networks_are_those_of_the_neighbourhood() {
+    fn private_networks_are_those_of_a_site() {
         let all = private_networks();
         assert_eq!(all.len(), PRIVATE.len());
         let private = |text: &str| all.iter().any(|network| network.contains(ip(text)));
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_public_internet_is_known() {
+    fn addresses_outside_the_public_internet_are_recognised() {
         for text in NOT_PUBLIC {
             assert!(text.parse::<Network>().is_ok(), "{text}");
         }
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn a_text_that_is_no_network_is_refused() {
         for text in [
             "",
             "localhost",

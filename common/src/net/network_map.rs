@@ -1,15 +1,15 @@
-//! Which of many networks hold an address. A lookup costs as much as there are lengths of prefixes, however many
-//! networks there are: who is looked up is a stranger, and may come often. Opens no socket, resolves no name.
+//! Finds the networks that contain an address. The cost of a lookup depends on how many prefix lengths there are, not
+//! on the number of networks, because strangers may cause many lookups. Opens no socket, resolves no name.
 
 use super::network::Network;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-/// Networks, each with what is known of it.
+/// Networks, each with a value.
 #[derive(Debug, Clone)]
 pub struct NetworkMap<V> {
     values: HashMap<Network, V>,
-    /// The lengths that occur: bits of the prefix, and of an address.
+    /// The prefix lengths in use: bits of the prefix, and of an address.
     lengths: BTreeSet<(u8, u8)>,
 }
 
@@ -20,7 +20,7 @@ impl<V> Default for NetworkMap<V> {
 }
 
 impl<V> NetworkMap<V> {
-    /// What is known of the networks that hold `address`, the largest one first.
+    /// The values of the networks that contain `address`, the largest network first.
     pub fn holding(&self, address: IpAddr) -> impl Iterator<Item = &V> {
         self.lengths.iter().filter_map(move |(prefix, bits)| {
             let network = Network::around(address, *prefix)?;
@@ -28,7 +28,7 @@ impl<V> NetworkMap<V> {
         })
     }
 
-    /// Whether one of them holds `address`.
+    /// Whether one of the networks contains `address`.
     pub fn holds(&self, address: IpAddr) -> bool {
         self.holding(address).next().is_some()
     }

@@ -1,5 +1,5 @@
-//! How a session child waits: its own readiness loop and its own signals. A signal that changes the level is handled
-//! here and does not end the wait; a signal to end interrupts it.
+//! How a session child waits: with its own readiness loop and its own signals. It handles a signal that changes the
+//! level, and the end of DEBUG for a partner, without ending the wait. A signal to end interrupts the wait.
 
 use crate::process::signals::{End, Signal, Signals};
 use mio::event::Source;
@@ -43,18 +43,18 @@ impl std::error::Error for Interrupted {
     }
 }
 
-/// The readiness loop and the signals of one process. Make it after the fork: an inherited one would act on the loop of
-/// the parent.
+/// The readiness loop and the signals of one process. Create it after the fork: an inherited one would change the
+/// parent's loop.
 pub struct Waiter {
     poller: Poller,
     events: Events,
     signals: Signals,
-    /// The channel to the parent has moved since it was last asked.
+    /// Whether the channel to the parent has had an event since the last question.
     parent_moved: bool,
 }
 
 impl Waiter {
-    /// A loop that watches this process's signals and nothing else yet.
+    /// A loop that only watches this process's signals so far.
     ///
     /// # Errors
     /// The system has no more descriptors.
@@ -65,7 +65,7 @@ impl Waiter {
         Ok(Self { poller, events: Events::with_capacity(16), signals, parent_moved: true })
     }
 
-    /// Wakes for the channel to the parent, too.
+    /// Also wakes up for the channel to the parent.
     ///
     /// # Errors
     /// The source is watched already or is closed.
@@ -73,12 +73,12 @@ impl Waiter {
         self.poller.registry().register(channel, PARENT, Interest::READABLE)
     }
 
-    /// Whether something may have come from the parent since this was last asked: then all of it is to be read.
+    /// Whether there may be messages of the parent since the last call: if so, read all of them.
     pub fn take_parent_moved(&mut self) -> bool {
         std::mem::take(&mut self.parent_moved)
     }
 
-    /// Wakes for `source` from now on, whenever it becomes readable or writable.
+    /// Wakes up from now on whenever `source` becomes readable or writable.
     ///
     /// # Errors
     /// The source is watched already or is closed.
@@ -86,7 +86,7 @@ impl Waiter {
         self.poller.registry().register(source, OTHER, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// Does not wake for `source` any more.
+    /// Stops watching `source`.
     ///
     /// # Errors
     /// The source is not watched.
@@ -99,10 +99,12 @@ impl Waiter {
     /// # Errors
     /// The deadline has passed, a signal asks this process to end, or the system cannot wait.
     pub fn wait(&mut self, deadline: Option<Instant>) -> Result<(), Interrupted> {
-        // Callers try before they wait, so a caller that comes too late has tried without success. A peer that keeps
-        // the loop busy must not postpone a deadline.
-        let late = deadline.is_some_and(|at| at <= Instant::now());
-        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        // Callers try before they wait, so a caller whose deadline is over has tried without success. A peer that keeps
+        // the loop busy must not postpone the deadline.
+        let now = Instant::now();
+        let late = deadline.is_some_and(|at| at <= now);
+        let wakes = deadline.into_iter().chain(crate::log::debug_until(now)).min();
+        let timeout = wakes.map(|at| at.saturating_duration_since(now));
         match self.poller.poll(&mut self.events, timeout) {
             Ok(()) => {}
             Err(e) if e.kind() == ErrorKind::Interrupted => return Ok(()),
@@ -118,7 +120,7 @@ impl Waiter {
         Ok(())
     }
 
-    /// Tries `step` until it is ready, waiting between the tries.
+    /// Tries `step` until it is ready, and waits between the attempts.
     ///
     /// # Errors
     /// Those of `step`, and those of [`Waiter::wait`].

@@ -1,14 +1,14 @@
-//! A buffered non-blocking TCP socket: the transport under OpenSSL and under plain OFTP. Owned by the process that
-//! serves the connection. Large reads and writes, because system calls decide the speed of a relay; both buffers
-//! are bounded, so a slow peer presses back instead of filling memory.
+//! A buffered non-blocking TCP socket: the transport below OpenSSL and below plain OFTP. The process that serves the
+//! connection owns it. Reads and writes are large, because system calls limit the speed of a relay. Both buffers have a
+//! size limit, so a slow peer slows the sender down and does not fill memory.
 
 use mio::net::TcpStream;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 
-/// Octets asked of the kernel at a time: several TLS records.
+/// Octets of one read from the kernel: several TLS records.
 const READ_CHUNK: usize = 128 * 1024;
-/// Above this many unsent octets a write is refused with `WouldBlock`.
+/// With more unsent octets than this, a write is refused with `WouldBlock`.
 const WRITE_HIGH: usize = 128 * 1024;
 /// How far above `WRITE_HIGH` one TLS record may bring the buffer before the octets already sent are moved out of it.
 const RECORD_SLACK: usize = 17 * 1024;
@@ -26,7 +26,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Takes a non-blocking socket over.
+    /// Takes a non-blocking socket.
     pub fn new(socket: TcpStream) -> Self {
         Self { socket, input: Vec::new(), taken: 0, filled: 0, output: Vec::new(), sent: 0, first: None }
     }
@@ -36,7 +36,7 @@ impl Wire {
         &mut self.socket
     }
 
-    /// The first octet that the peer sent; none: it has sent nothing.
+    /// The first octet of the peer; none: the peer has sent nothing.
     pub fn first_octet(&self) -> Option<u8> {
         self.first
     }
@@ -78,7 +78,7 @@ impl Wire {
 
     fn refill(&mut self) -> io::Result<usize> {
         if self.input.is_empty() {
-            // Zero as it comes from the system: pages that are never read into are never there.
+            // Zeroed memory of the system: it has no pages where nothing is read into it.
             self.input = vec![0; READ_CHUNK];
         }
         let n = receive(&mut self.socket, &mut self.input)?;
@@ -118,7 +118,7 @@ impl Read for Wire {
 }
 
 impl Write for Wire {
-    /// Takes octets into the buffer: all of them, or none (`WouldBlock`) while the peer does not read.
+    /// Adds the octets to the buffer, all of them; or none (`WouldBlock`) while the peer does not read.
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
         if self.unsent() >= WRITE_HIGH && !self.drain()? && self.unsent() >= WRITE_HIGH {
             return Err(ErrorKind::WouldBlock.into());
@@ -133,7 +133,7 @@ impl Write for Wire {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // OpenSSL flushes after each record; sending is put off until the whole buffer is written (`drain`).
+        // OpenSSL flushes after each record; the octets are sent later, all at once, by `drain`.
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
-//! Which octets a text may hold: the set of RFC 5024 §5.2, what is known to stand beside it, and what is printable.
+//! Character sets: the alphanumeric set of RFC 5024 §5.2, the octets that are tolerated beside it, and printable text.
 //!
-//! Pure functions on octets without padding. What is not printable is refused in both profiles, so no name of a peer
-//! can steer a terminal or divide a line, whoever shows it.
+//! Pure functions on octets without padding. Unprintable text is refused in both profiles, so that no name of a peer
+//! can control a terminal or split a line, whatever program shows it.
 
 use crate::text::escape::is_hazardous;
 
@@ -10,19 +10,19 @@ pub(super) fn is_alphanumeric(octet: u8) -> bool {
     matches!(octet, b'0'..=b'9' | b'A'..=b'Z' | b'/' | b'-' | b'.' | b'&' | b'(' | b')')
 }
 
-/// What most stacks send beside it (C3).
+/// Octets that most stacks send beside that set (C3).
 pub(super) fn is_nearly_alphanumeric(octet: u8) -> bool {
     is_alphanumeric(octet) || matches!(octet, b' ' | b'_' | b'a'..=b'z')
 }
 
-/// What an SSIDCODE may hold beside its set (C13): ASCII that is read in one way only, and that needs no care where
-/// codes are quoted.
+/// Octets that an SSIDCODE may have beside its set (C13): ASCII characters that cannot be confused with others and need
+/// no care where codes are quoted.
 pub fn is_ssid_code_octet(octet: u8) -> bool {
     matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\'' | b'`' | b'\\')
 }
 
-/// Printable text in UTF-8 or in Latin-1 (C13). What is UTF-8 is judged as UTF-8; a last character that the width of
-/// the field has cut is none.
+/// Printable text in UTF-8 or in Latin-1 (C13). Valid UTF-8 is judged as UTF-8; a last character that was cut off at
+/// the width of the field is ignored.
 pub(super) fn is_printable(octets: &[u8]) -> bool {
     match whole_characters(octets) {
         Some(text) => text.chars().all(is_visible),
@@ -30,19 +30,19 @@ pub(super) fn is_printable(octets: &[u8]) -> bool {
     }
 }
 
-/// A text that should be UTF-8 and is not, and is readable nevertheless (C14): Latin-1, or UTF-8 that ends within a
-/// character. Tabs and line ends may stand in it, as they may in UTF-8.
+/// A readable text that should be UTF-8 and is not (C14): Latin-1, or UTF-8 that ends within a character. It may
+/// contain tabs and line ends, as UTF-8 text may.
 pub(super) fn is_readable(octets: &[u8]) -> bool {
     whole_characters(octets).is_some() || is_latin(octets, |octet| matches!(octet, b'\t' | b'\n' | b'\r'))
 }
 
-/// A name of a path that leads upwards over `\`: the set has no `\`, and no honest name needs this.
+/// A name with a path that leads upwards with `\`: the set has no `\`, and no honest name needs this.
 pub(super) fn climbs(octets: &[u8]) -> bool {
     octets.contains(&b'\\')
         && octets.split(|octet| matches!(octet, b'\\' | b'/')).any(|part| part.starts_with(b".."))
 }
 
-/// The characters of `octets` if they are UTF-8, without a last one that is cut.
+/// The characters of `octets` if they are UTF-8, without a last one that was cut off.
 fn whole_characters(octets: &[u8]) -> Option<&str> {
     match std::str::from_utf8(octets) {
         Ok(text) => Some(text),
@@ -53,13 +53,13 @@ fn whole_characters(octets: &[u8]) -> Option<&str> {
     }
 }
 
-/// No-break spaces come with names that people copy, and do no harm.
+/// No-break spaces are found in names that people copy, and do no harm.
 fn is_visible(character: char) -> bool {
     character == '\u{a0}' || !is_hazardous(character)
 }
 
-/// Latin-1 without control characters. 0xC0 and 0xC1 before an octet that could continue them are no letters: they
-/// write ASCII in a way that UTF-8 forbids, to get past who looks for it.
+/// Latin-1 without control characters. 0xC0 and 0xC1 before a continuation octet are not taken as letters: they can
+/// encode ASCII in a form that UTF-8 forbids, to get past a filter.
 fn is_latin(octets: &[u8], is_allowed: impl Fn(u8) -> bool) -> bool {
     let is_overlong = |pair: &[u8]| matches!(pair, [0xC0 | 0xC1, 0x80..=0xBF]);
     octets.iter().all(|&octet| is_allowed(octet) || is_visible(char::from(octet)))

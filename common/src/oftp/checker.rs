@@ -1,8 +1,8 @@
 //! The checker of one session: both directions, one verdict for each whole buffer.
 //!
-//! Owns where the session stands and what its sides agreed on. A session child asks `frame` how long the buffer at
-//! hand is, `judge` whether it may pass, and `esid` for what to say when it may not. It decides nothing about
-//! sockets or time.
+//! Knows the state of the session and what its sides have agreed on. A session child asks `frame` for the length of the
+//! next buffer, `judge` whether it may pass, and `esid` for the answer if it may not. The checker knows no sockets and
+//! no time.
 
 use super::buffer::STH;
 use super::command::CommandCode;
@@ -13,20 +13,20 @@ use super::message::{self, Finding, Findings};
 use super::note::{Label, Note};
 use super::order::{Event, Move, Next, State};
 use super::profile::Profile;
-use super::reason::EsidReason;
+use super::reason_codes::EsidReason;
 use super::side::Side;
 use super::ssid::{Ssid, Terms};
 use super::transfer::Transfer;
 use super::violation::{MessageFault, Violation};
 
-/// Tells apart the remarks already made; the list is short.
+/// Number of different remarks that are remembered, so that each is made once.
 const REMARKS: usize = 16;
 
-/// What a judged buffer was.
+/// A judged buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// The command; none for what follows an ESID of the other side and is no ESID: it was not judged and must not
-    /// be passed on.
+    /// The command; none if it follows an ESID of the other side and is not an ESID itself: then it was not judged and
+    /// must not be passed on.
     pub code: Option<CommandCode>,
     /// The reason, if it is an ESID.
     pub esid: Option<EsidReason>,
@@ -41,9 +41,9 @@ pub struct Checker {
     pub(super) initiator: Option<Ssid>,
     pub(super) responder: Option<Ssid>,
     pub(super) terms: Option<Terms>,
-    /// What the two SSIDs do not agree on.
+    /// The field in which the two SSIDs disagree.
     pub(super) conflict: Option<Violation>,
-    /// Longest DATA that both sides take, header included.
+    /// Longest DATA that both sides accept, header included.
     pub(super) longest_data: usize,
     pub(super) credit: u32,
     pub(super) transfer: Option<Transfer>,
@@ -51,15 +51,15 @@ pub struct Checker {
     pub(super) empty_octets: u64,
     pub(super) receipt: Option<Note>,
     ended: Option<(Side, EsidReason)>,
-    /// Who has sent an ESID: nothing may follow it.
+    /// Whether each side has sent an ESID: nothing may follow it.
     silent: [bool; 2],
     refused: bool,
     /// Commands allowed since the last accepted file or receipt, 0: any number.
     pub(super) idle_limit: u32,
     pub(super) idle: u32,
-    /// What has a note.
+    /// Deviations that have a note already.
     tolerated: Deviations,
-    /// What each side has shown.
+    /// Deviations of each side.
     shown: [Deviations; 2],
     remarked: Vec<&'static str>,
     pub(super) notes: Vec<Note>,
@@ -105,7 +105,7 @@ impl Checker {
         self.terms.map(|terms| terms.level)
     }
 
-    /// What `side` said at the start, once it passed.
+    /// The SSID of `side`, once it passed.
     pub fn ssid(&self, side: Side) -> Option<&Ssid> {
         match side {
             Side::Initiator => self.initiator.as_ref(),
@@ -114,24 +114,24 @@ impl Checker {
     }
 
     /// Why the negotiation has failed, once both SSIDs were judged. The Responder's SSID is legal, and so is the
-    /// session if nothing but an ESID follows; who stands between both need not pass it on.
+    /// session if only an ESID follows; a relay between both sides need not pass the SSID on.
     pub fn conflict(&self) -> Option<&Violation> {
         self.conflict.as_ref()
     }
 
-    /// The file on its way: who sends it, its name, and the octets that have come so far.
+    /// The file in transfer: its sender, its name, and the octets so far.
     pub fn file_under_way(&self) -> Option<(Side, Label, u64)> {
         self.transfer.as_ref().map(|file| (file.sender, file.name, file.progress.octets))
     }
 
-    /// The file that is offered and not answered yet: its name, and the size that it announces, in blocks of 1,024
-    /// octets.
+    /// The file that is offered and not answered yet: its name, and its announced size in blocks of 1,024 octets.
     pub fn file_offered(&self) -> Option<(Label, u64)> {
         let file = self.transfer.as_ref().filter(|_| self.state == State::Open)?;
         Some((file.name, file.announced))
     }
 
-    /// The first ESID that passed: who sent it and why. A close is due then; before, it is a break.
+    /// The first ESID that passed: its sender and its reason. After it a close is regular; before it, a close is a
+    /// break.
     pub fn ended(&self) -> Option<(Side, EsidReason)> {
         self.ended
     }
@@ -151,28 +151,28 @@ impl Checker {
         matches!(self.state, State::WaitSsrm | State::WaitInitiatorSsid | State::Closing)
     }
 
-    /// What has been found since the last call. Allocates nothing when there is nothing.
+    /// The findings since the last call. Allocates nothing if there are none.
     pub fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
     }
 
     /// Length, header included, of the buffer that begins at `available[0]`; none: more octets are needed. Refuses as
-    /// soon as the octets at hand suffice: the first for the header's version, the fourth for its length, the fifth
-    /// for the command, its state and its length. The verdict never depends on how the octets arrive.
+    /// early as possible: by the first octet for the header's version, by the fourth for its length, by the fifth for
+    /// the command, its state and its length. The verdict does not depend on how the octets are split.
     ///
     /// # Errors
     /// The rule that the octets break, and the ESID reason for it.
     pub fn frame(&self, from: Side, available: &[u8]) -> Result<Option<usize>, Violation> {
         if self.drains(from) {
-            // It is not read. Octets without a valid length are drained as they are.
+            // It is not interpreted. Octets without a valid length are dropped as they are.
             let length = message::header(available).unwrap_or(Some(available.len()));
             return Ok(length.filter(|&length| length > 0 && available.len() >= length));
         }
         Ok(self.begin(from, available)?.map(|(length, _)| length).filter(|&length| available.len() >= length))
     }
 
-    /// Judges one whole buffer, as `frame` measured it, and moves on. After an error nothing may pass any more, in
-    /// either direction.
+    /// Judges one whole buffer of the length that `frame` gave, and updates the state. After an error nothing may pass
+    /// any more, in either direction.
     ///
     /// # Errors
     /// The rule that the buffer breaks, and the ESID reason for it.
@@ -192,8 +192,8 @@ impl Checker {
         self.esid_to(Side::Responder, reason, text)
     }
 
-    /// The same for one side. After a failed negotiation the Initiator has not got the Responder's SSID, so to it the
-    /// level that it offered is in force.
+    /// The same for one side. After a failed negotiation the Initiator did not get the Responder's SSID, so for the
+    /// Initiator the level is the one that it offered.
     pub fn esid_to(&self, to: Side, reason: EsidReason, text: &str) -> Vec<u8> {
         let offered = self.initiator.as_ref().map(Ssid::level);
         let is_agreed = to == Side::Responder || self.conflict.is_none();
@@ -201,7 +201,7 @@ impl Checker {
         super::message::esid(level, reason, text)
     }
 
-    /// The whole SFNA that refuses the file on offer for good, in the layout of the level in force.
+    /// The whole SFNA that refuses the offered file for good, in the layout of the level in force.
     pub fn sfna(&self, reason: u8, text: &str) -> Vec<u8> {
         super::message::sfna(self.level().unwrap_or(Level::L5), reason, text)
     }
@@ -226,7 +226,7 @@ impl Checker {
         } = true;
     }
 
-    /// What was in flight when the other side's ESID passed: nothing of it counts but an ESID of its own.
+    /// A buffer that was sent before the other side's ESID arrived: it is dropped, unless it is an ESID.
     fn drain(&mut self, from: Side, stb: &[u8]) -> Command {
         let oeb = stb.get(STH..).unwrap_or_default();
         let whole = matches!(message::header(stb), Ok(Some(length)) if length == stb.len());
@@ -242,7 +242,7 @@ impl Checker {
         }
     }
 
-    /// Header, command, direction and length of the buffer that begins at `available`: all that five octets tell.
+    /// Length and command of the buffer that begins at `available`, checked as far as the first five octets allow.
     fn begin(&self, from: Side, available: &[u8]) -> Result<Option<(usize, CommandCode)>, Violation> {
         let Some(&first) = available.first() else { return Ok(None) };
         if self.refused || self.silenced(from) {
@@ -253,7 +253,7 @@ impl Checker {
             return Ok(None);
         };
         let Some(&octet) = available.get(STH) else { return Ok(None) };
-        // The most frequent case by far, and nothing of what follows can refuse it.
+        // The most frequent case by far; none of the checks below can refuse it.
         if octet == b'D'
             && self.state == State::Transfer
             && from == self.speaker
@@ -274,10 +274,10 @@ impl Checker {
     }
 
     fn grants(&self, step: Move) -> bool {
-        step.deviation.is_none_or(|deviation| self.profile.bears(deviation))
+        step.deviation.is_none_or(|deviation| self.profile.accepts(deviation))
     }
 
-    /// The refusal of what comes out of order, and how to let it pass if it is a deviation.
+    /// The refusal of a command that is out of order. If it is a known deviation, the refusal says how to allow it.
     fn out_of_order(&self, from: Side, found: String, is_meant: impl Fn(Event) -> bool) -> MessageFault {
         let mut moves = self.state.moves().iter().filter(|step| is_meant(step.event));
         let step = moves.find(|step| step.who.is(from, self.speaker));
@@ -301,8 +301,8 @@ impl Checker {
         ))
     }
 
-    /// The level whose layout a message has. After a failed negotiation ESID may have either form, as before the
-    /// second SSID: the sender may not have got so far as to know the level.
+    /// The level whose layout a message has. After a failed negotiation ESID may have either form, as before the second
+    /// SSID, because its sender may not know the level yet.
     fn layout_level(&self, code: CommandCode) -> Option<Level> {
         let unknown = code == CommandCode::Esid && self.state == State::NegotiationFailed;
         self.level().filter(|_| !unknown)
@@ -344,7 +344,7 @@ impl Checker {
         self.follow(from, layout, oeb).map_err(refuse)
     }
 
-    /// The order of commands: finds the move, minds its conditions, makes it.
+    /// The order of commands: finds the move, checks its conditions, and makes it.
     fn follow(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<Command, MessageFault> {
         let code = layout.code;
         let event = event_of(layout, oeb);

@@ -1,6 +1,6 @@
-//! The 18 commands: their first octet, name, section of RFC 5024 and the levels that know them.
+//! The 18 commands: first octet, name, section of RFC 5024, and the levels that have them.
 //!
-//! Owns nothing but this table; `layout` says what follows the first octet.
+//! Only this table is here; `layout` has the fields after the first octet.
 
 use super::level::Level;
 use super::level::{ALL, L4_UP, L5, Levels};
@@ -106,7 +106,7 @@ impl CommandCode {
         self.row().map_or("", |row| row.3)
     }
 
-    /// Whether sessions of `level` know the command.
+    /// Whether `level` has the command.
     pub fn exists_at(self, level: Level) -> bool {
         self.row().is_some_and(|row| row.4.has(level))
     }

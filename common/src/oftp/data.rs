@@ -1,18 +1,18 @@
-//! DATA: the subrecords of one buffer (RFC 5024 §7), and what they add to the file.
+//! DATA: the subrecords of one buffer (RFC 5024 §7), and what they add to the counts of the file.
 //!
-//! The tight loop of the checker: a full buffer has 1,563 subrecords. Looks at headers only, never copies, never
-//! allocates but for a fault.
+//! The inner loop of the checker: a full buffer has 1,563 subrecords. It reads only headers, copies nothing, and
+//! allocates only for a fault.
 
 use super::deviation::{Deviation, Deviations};
 use super::profile::Profile;
-use super::reason::EsidReason;
+use super::reason_codes::EsidReason;
 use super::violation::MessageFault;
 
-/// Section that rules subrecords.
+/// The section with the rules of subrecords.
 const RULE: &str = "RFC 5024 §7";
-/// Header of the subrecord that fills long files: 63 octets as they are, the record goes on.
+/// Header of the usual subrecord of a long file: 63 uncompressed octets, and the record continues.
 const FULL: u8 = 0x3F;
-/// Header of the longest compressed run: one octet stands for 63.
+/// Header of the longest compressed run: one octet that represents 63.
 const FULL_RUN: u8 = 0x7F;
 const END_OF_RECORD: u8 = 0x80;
 const COMPRESSED: u8 = 0x40;
@@ -21,9 +21,9 @@ const COUNT: u8 = 0x3F;
 /// How the file is divided into records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Records {
-    /// U, and everything that was signed, compressed or encrypted: one record.
+    /// U, and every file that was signed, compressed or encrypted: one record.
     Stream,
-    /// T: one record by the RFC's example; some stacks flag each line.
+    /// T: one record in the RFC's example; some stacks end a record with each line.
     Text,
     /// F, octets of each record; 0: not known.
     Fixed(u64),
@@ -39,7 +39,7 @@ pub(super) struct Rules {
     pub(super) profile: Profile,
 }
 
-/// How far the file has come, over all its buffers.
+/// How much of the file has arrived, over all its buffers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// Octets represented.
@@ -50,24 +50,24 @@ pub(super) struct Progress {
     pub(super) open: u64,
     /// Subrecords, empty ones included, since the last end of record.
     pub(super) pending: bool,
-    /// Octets of subrecords that brought nothing, neither an octet nor an end of record.
+    /// Octets of subrecords that carried nothing, neither data nor an end of record.
     pub(super) empty: u64,
-    /// What the profile had to bear.
+    /// The deviations that the profile had to tolerate.
     pub(super) tolerated: Deviations,
 }
 
 impl Progress {
-    /// Nothing may follow: the one record of the file has ended.
+    /// Whether nothing may follow, because the only record of the file has ended.
     fn over(&self, rules: Rules) -> bool {
         self.ended > 0
             && match rules.records {
                 Records::Stream => true,
-                Records::Text => !rules.profile.bears(Deviation::C10),
+                Records::Text => !rules.profile.accepts(Deviation::C10),
                 Records::Fixed(_) | Records::Variable(_) => false,
             }
     }
 
-    /// The file ends without the end of record that is due (C10).
+    /// The file ends without the end of record that is required (C10).
     pub(super) fn unfinished(&self, records: Records) -> bool {
         match records {
             Records::Stream | Records::Text => self.pending,
@@ -75,7 +75,7 @@ impl Progress {
         }
     }
 
-    /// Takes one Exchange Buffer (`D` and subrecords): ordinary subrecords as fast as can be, any other with care.
+    /// Takes one Exchange Buffer (`D` and subrecords): ordinary subrecords in a fast loop, all others one by one.
     pub(super) fn take(&mut self, oeb: &[u8], rules: Rules) -> Result<(), MessageFault> {
         let mut at = 1_usize;
         while let Some(rest) = oeb.get(at..).filter(|rest| !rest.is_empty()) {
@@ -88,10 +88,10 @@ impl Progress {
         Ok(())
     }
 
-    /// Takes the subrecords at the front that are plainly in order, up to the first one that needs a closer look. Gives
-    /// their octets. `take_one` judges the rest, so stopping early costs time only.
+    /// Takes the ordinary subrecords at the front, up to the first one that needs a closer check. Returns their octets.
+    /// `take_one` judges the rest, so it is only slower, never wrong, to stop early.
     ///
-    /// No sum can overflow: a buffer represents 3 MB at most, so 2^64 octets are never reached.
+    /// No sum can overflow: a buffer represents at most 3 MB, so 2^64 octets are never reached.
     fn take_ordinary(&mut self, rest: &[u8], rules: Rules) -> usize {
         let (least, most, ends) = match rules.records {
             Records::Stream | Records::Text => (0, u64::MAX, false),
@@ -150,7 +150,7 @@ impl Progress {
         at
     }
 
-    /// Takes one subrecord, `rest` begins with it; how many octets it has.
+    /// Takes the subrecord at the start of `rest`; returns its length in octets.
     fn take_one(&mut self, at: usize, rest: &[u8], rules: Rules) -> Result<usize, MessageFault> {
         let header = rest.first().copied().unwrap_or_default();
         let count = header & COUNT;
@@ -176,7 +176,7 @@ impl Progress {
     fn add(&mut self, at: usize, header: u8, octets: u64, rules: Rules) -> Result<(), MessageFault> {
         if self.ended > 0 && self.over(rules) {
             let is_filler = octets == 0 && header & END_OF_RECORD == 0;
-            if !(is_filler && rules.profile.bears(Deviation::C19)) {
+            if !(is_filler && rules.profile.accepts(Deviation::C19)) {
                 let found = format!("the subrecord header 0x{header:02x} after the end of record");
                 let is_text = rules.records == Records::Text;
                 let deviation = is_filler.then_some(Deviation::C19).or(is_text.then_some(Deviation::C10));
@@ -206,7 +206,7 @@ impl Progress {
             return Err(MessageFault { reason: EsidReason::ProtocolViolation, ..fault });
         }
         if header & COUNT == 0 {
-            if !rules.profile.bears(Deviation::C19) {
+            if !rules.profile.accepts(Deviation::C19) {
                 let found = format!("the compressed subrecord 0x{header:02x} of no octets");
                 let fault = data_fault(at, found, "a count of 1 to 63 where a subrecord is compressed");
                 return Err(fault.bearable(Some(Deviation::C19)));
@@ -221,7 +221,7 @@ impl Progress {
             && self.open < length
             && self.octets > 0
         {
-            if !rules.profile.bears(Deviation::C18) {
+            if !rules.profile.accepts(Deviation::C18) {
                 let found = format!("a record of {} octets", self.open);
                 let fault = data_fault(at, found, format!("records of SFIDLRECL {length} octets"));
                 return Err(fault.bearable(Some(Deviation::C18)));
@@ -235,9 +235,9 @@ impl Progress {
     }
 }
 
-/// How many subrecords of `STRIDE` octets with the first one's header stand at the front, each whole, and their octets.
-/// The stride is fixed, so the next header's address does not wait for this one's value: that keeps the loop far
-/// below the cost of decryption.
+/// Number and total octets of the whole subrecords of `STRIDE` octets at the front that have the same header. The
+/// stride is fixed, so the address of the next header does not depend on the value of this one: that keeps the cost of
+/// the loop far below the cost of decryption.
 fn run_of<const STRIDE: usize>(rest: &[u8]) -> (u64, usize) {
     let header = rest.first().copied().unwrap_or_default();
     let alike = |one: &[u8]| one.first() == Some(&header);
@@ -257,13 +257,13 @@ fn data_fault(
     MessageFault::content("DATABUF", offset, found, expected).by(RULE)
 }
 
-/// Judges a buffer alone, as an observer without its file can: subrecords end within it.
+/// Judges a single buffer without its file: its subrecords must end within it.
 pub(super) fn check_alone(oeb: &[u8], profile: Profile) -> Result<(), MessageFault> {
     let rules = Rules { records: Records::Variable(0), compression: true, profile };
     Progress::default().take(oeb, rules)
 }
 
-/// Calls `visit` for each whole subrecord: end of record, compressed, count, octets that stand for it.
+/// Calls `visit` for each whole subrecord: end of record, compressed, count, and the octets in the buffer.
 pub(super) fn subrecords<'a>(oeb: &'a [u8], mut visit: impl FnMut(bool, bool, u8, &'a [u8])) {
     let mut rest = oeb.get(1..).unwrap_or_default();
     while let Some((&header, tail)) = rest.split_first() {
@@ -279,7 +279,7 @@ pub(super) fn subrecords<'a>(oeb: &'a [u8], mut visit: impl FnMut(bool, bool, u8
 mod tests {
     use super::{MessageFault, Profile, Progress, Records, Rules};
 
-    /// The same judgement, subrecord by subrecord.
+    /// The same judgement, one subrecord after the other.
     fn carefully(progress: &mut Progress, oeb: &[u8], rules: Rules) -> Result<(), MessageFault> {
         let mut at = 1;
         while at < oeb.len() {

@@ -1,7 +1,7 @@
-//! A buffer in words: `SFID SFIDDSN="..." ...`, for the story that a session tells at DEBUG and for `oftp2check`.
+//! A buffer as text: `SFID SFIDDSN="..." ...`, for DEBUG lines of a session and for `oftp2check`.
 //!
-//! Values are escaped and bounded, the password is masked, DATA is summed up. Describes broken buffers too, as far
-//! as they can be read.
+//! Values are escaped and their length is limited, the password is masked, DATA is summed up. Broken buffers are
+//! described as far as they can be read.
 
 use super::buffer::STH;
 use super::command::CommandCode;
@@ -13,11 +13,11 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
-/// Where SSIDPSWD stands in an SSID, at every level (a test holds it against the table).
+/// The place of SSIDPSWD in an SSID, at every level (a test compares it with the table).
 const PASSWORD: Range<usize> = 27..35;
 
-/// `stb` as a log may hold it, octet for octet: the password of an SSID is overwritten with `X`, also where the SSID
-/// is broken. What is masked still decodes.
+/// `stb` as a log may show it: the password of an SSID is overwritten with `X`, also in a broken SSID. All other octets
+/// stay as they are, and the result still decodes.
 pub fn masked(stb: &[u8]) -> Cow<'_, [u8]> {
     if stb.get(STH) != Some(&CommandCode::Ssid.octet()) {
         return Cow::Borrowed(stb);
@@ -30,7 +30,7 @@ pub fn masked(stb: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(copy)
 }
 
-/// One line: the command and its fields. `level` none: before the second SSID; the layout that fits is taken.
+/// One line: the command and its fields. `level` none: before the second SSID; then the layout that fits is used.
 pub fn describe(stb: &[u8], level: Option<Level>) -> String {
     let oeb = stb.get(STH..).unwrap_or_default();
     let Some(code) = oeb.first().and_then(|&octet| CommandCode::from_octet(octet)) else {
@@ -48,14 +48,14 @@ pub fn describe(stb: &[u8], level: Option<Level>) -> String {
     line
 }
 
-/// Calls `visit` with name, offset in the Exchange Buffer and escaped value of each field that can be read; the
-/// command code and reserved spaces are left out.
+/// Calls `visit` with name, offset in the Exchange Buffer and escaped value of each readable field, without the command
+/// code and reserved spaces.
 pub fn describe_fields(stb: &[u8], level: Option<Level>, mut visit: impl FnMut(&'static str, usize, String)) {
     let oeb = stb.get(STH..).unwrap_or_default();
     let Some(code) = oeb.first().and_then(|&octet| CommandCode::from_octet(octet)) else { return };
     let level = if code == CommandCode::Ssid { Some(Layout::of_ssid(oeb).level) } else { level };
     let layout = readable(code, oeb, level);
-    // A fault ends the walk: what could be read is shown.
+    // A fault ends the walk: the fields before it are shown.
     let _ = walk(layout, oeb, |field, offset, octets| {
         let value = match field.format {
             Format::Code | Format::Cr => return Ok(()),

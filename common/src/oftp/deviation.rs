@@ -1,6 +1,7 @@
 //! The deviations from the RFC that the tolerant profile accepts, by number, and sets of them.
 //!
-//! `man/doc/deviations.md` says for each who shows it and why it is harmless; a test here holds it against the table.
+//! `man/doc/deviations.md` says for each which stacks show it and why it is harmless; a test compares it with this
+//! table.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -18,7 +19,7 @@ macro_rules! deviations {
             /// Each of them, in the order of the numbers.
             pub const ALL: [Self; [$($text),+].len()] = [$(Self::$number),+];
 
-            /// What it is, in a few words.
+            /// A short description.
             pub fn text(self) -> &'static str {
                 match self {
                     $(Self::$number => $text,)+
@@ -70,12 +71,12 @@ deviations! {
 }
 
 impl Deviation {
-    /// The one with this number, `C1` or `c1`.
+    /// The deviation with this number, `C1` or `c1`.
     pub fn numbered(number: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|deviation| deviation.to_string().eq_ignore_ascii_case(number))
     }
 
-    /// How an operator can let it pass where it was refused.
+    /// How an operator can allow it where it was refused.
     pub(super) fn remedy(self) -> String {
         format!("the profile tolerant accepts it as {self}, and --allow {self} alone")
     }
@@ -147,7 +148,7 @@ impl Serialize for Deviations {
     }
 }
 
-/// A number that this program does not know yet stands for nothing: it would not bear it, nor can it have met it.
+/// A number that this program does not know yet is ignored: this program can neither tolerate nor find that deviation.
 impl<'de> Deserialize<'de> for Deviations {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let numbers = Vec::<String>::deserialize(deserializer)?;

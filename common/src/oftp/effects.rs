@@ -1,7 +1,7 @@
-//! What commands mean beyond their place in the order: negotiation, credit, restart, files, receipts, idle turns.
+//! The meaning of commands beyond their order: negotiation, credit, restart, files, receipts, idle turns.
 //!
-//! The second half of `Checker`: called once a buffer's fields and its place are right, refuses by values that only
-//! the session knows.
+//! The second half of `Checker`. It is called when a buffer's fields and its place in the order are right, and refuses
+//! values that are wrong in this session.
 
 use super::buffer::STH;
 use super::checker::Checker;
@@ -12,23 +12,23 @@ use super::layout::Layout;
 use super::message;
 use super::note::{Label, Note};
 use super::order::State;
-use super::reason::EsidReason;
+use super::reason_codes::EsidReason;
 use super::side::Side;
 use super::ssid::{Features, Ssid, Terms};
 use super::transfer::Transfer;
 use super::violation::MessageFault;
 
-/// Short DATA in a row that carry nothing; one more is an attack or a loop.
+/// Short DATA in a row that carry nothing; one more is taken as an attack or an endless loop.
 const IDLE_BUFFERS: u32 = 1000;
-/// A DATA of fewer octets is short: less than the least that may be agreed on.
+/// A DATA with fewer octets is short: the smallest buffer size that may be agreed on.
 const SHORT: usize = 128;
-/// Octets of empty subrecords that nobody minds: as many as one subrecord has.
+/// Octets of empty subrecords that are tolerated: the size of one full subrecord.
 const FEW_EMPTY: u64 = 64;
-/// Octets of empty subrecords with which a session ends, 1 MiB.
+/// With this many octets of empty subrecords, 1 MiB, a session ends.
 const MOST_EMPTY: u64 = 1 << 20;
 
 impl Checker {
-    /// What a command means beyond its place: conditions on its values first, then what is remembered of it.
+    /// The meaning of a command: first the conditions on its values, then the changes to the state.
     pub(super) fn act(&mut self, from: Side, layout: Layout, oeb: &[u8]) -> Result<(), MessageFault> {
         match layout.code {
             CommandCode::Ssid => {
@@ -142,7 +142,7 @@ impl Checker {
         self.state = if self.credit > 0 { State::Transfer } else { State::TransferNoCredit };
     }
 
-    /// The hot path: `begin` has seen to place, credit (it is the state) and size.
+    /// The inner loop of a transfer: `begin` has checked order, credit (it is part of the state) and size.
     pub(super) fn take_data(&mut self, from: Side, oeb: &[u8]) -> Result<(), MessageFault> {
         let (Some(file), Some(terms)) = (&mut self.transfer, &self.terms) else {
             return Err(MessageFault::order("DATA".into(), "a file that was opened", "RFC 5024 §9"));
@@ -168,7 +168,7 @@ impl Checker {
         if records == data::Records::Text && after.ended > 1 {
             self.note_deviation(Deviation::C10, from, CommandCode::Data, Some("DATABUF"));
         }
-        // Nearly always there is none, and this is run for each buffer.
+        // Nearly always there is none, and this runs for each buffer.
         let tolerated = Some(after.tolerated).filter(|set| *set != Deviations::NONE);
         for deviation in tolerated.into_iter().flat_map(Deviations::iter) {
             self.note_deviation(deviation, from, CommandCode::Data, Some("DATABUF"));
@@ -179,8 +179,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Empty subrecords are legal and some stacks send many; without a bound they would keep a session up for ever.
-    /// What files have carried since is set against them, so that a long file may have its share.
+    /// Empty subrecords are legal and some stacks send many; without a limit they could keep a session open for ever.
+    /// Data of files reduce the count, so that a long file may have more of them.
     fn count_empty(&mut self, from: Side, before: Progress, after: Progress) -> Result<(), MessageFault> {
         let empty = after.empty.saturating_sub(before.empty);
         let carried = after.octets.saturating_sub(before.octets);
@@ -195,7 +195,7 @@ impl Checker {
         if self.empty_octets > MOST_EMPTY {
             return Err(fault(format!("at most {MOST_EMPTY}: the sender's compression may be at fault")));
         }
-        if !self.profile.bears(Deviation::C19) {
+        if !self.profile.accepts(Deviation::C19) {
             return Err(fault(format!("at most {FEW_EMPTY}")).bearable(Some(Deviation::C19)));
         }
         self.note_deviation(Deviation::C19, from, CommandCode::Data, Some("DATABUF"));
@@ -209,7 +209,7 @@ impl Checker {
         if !file.progress.unfinished(file.records) {
             return Ok(());
         }
-        if !self.profile.bears(Deviation::C10) {
+        if !self.profile.accepts(Deviation::C10) {
             let found = "a file whose last record has not ended".into();
             let fault = MessageFault::order(found, "an end of record in the last subrecord", "RFC 5024 §7");
             return Err(fault.bearable(Some(Deviation::C10)));
@@ -218,7 +218,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Legal commands without end that move nothing: an accepted file or receipt starts the count again.
+    /// Limits legal commands that move nothing; an accepted file or receipt resets the count.
     pub(super) fn count_idle(&mut self, code: CommandCode) -> Result<(), MessageFault> {
         match code {
             CommandCode::Efpa | CommandCode::Rtr => self.idle = 0,

@@ -1,11 +1,11 @@
-//! Octets of a peer as text for logs and people: printable ASCII as it is, the rest as `\xNN`, bounded.
+//! A peer's octets as text for logs and people: printable ASCII as it is, all else as `\xNN`, with limited length.
 //!
-//! Never lets a control character, a quote or a backslash of a peer through, so no value can forge a line.
+//! It never lets a control character, quote or backslash of a peer through, so no value can forge a log line.
 
 use crate::text::escape::is_hazardous;
 use std::fmt::{self, Write};
 
-/// Octets shown of one value; what is longer ends in `...`.
+/// Octets shown of one value; a longer value ends in `...`.
 const SHOWN: usize = 64;
 
 /// Writes `octets` escaped, without trailing spaces (the padding of X fields) and at most 64 of them.
@@ -13,7 +13,7 @@ pub(super) fn write(f: &mut impl Write, octets: &[u8]) -> fmt::Result {
     write_exact(f, trimmed(octets))
 }
 
-/// As `write`, padding included: a fault is often in it.
+/// The same with the padding: a fault is often there.
 pub(super) fn write_exact(f: &mut impl Write, octets: &[u8]) -> fmt::Result {
     for &octet in octets.iter().take(SHOWN) {
         match octet {
@@ -58,7 +58,7 @@ pub(super) fn quoted_text(octets: &[u8]) -> String {
     text
 }
 
-/// `octets` without the spaces at their end: they only pad X fields.
+/// `octets` without trailing spaces, which only pad X fields.
 pub(super) fn trimmed(octets: &[u8]) -> &[u8] {
     let end = octets.iter().rposition(|&octet| octet != b' ').map_or(0, |last| last.saturating_add(1));
     octets.get(..end).unwrap_or(octets)
@@ -69,7 +69,7 @@ mod tests {
     use super::{quoted, trimmed};
 
     #[test]
-    fn nothing_of_a_peer_can_leave_its_quotes() {
+    fn no_value_of_a_peer_can_leave_its_quotes() {
         assert_eq!(quoted(b"A\"B\\\n\x1b\xff "), r#""A\"B\\\x0a\x1b\xff ""#);
         assert_eq!(quoted(&[b'A'; 70]).len(), 2 + 64 + 3);
         assert_eq!(trimmed(b"AB  "), b"AB");

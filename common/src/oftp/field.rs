@@ -1,6 +1,6 @@
-//! One field: does its content fit its format (RFC 5024 §5.2, §5.4; stamps §5.3.3)?
+//! One field: whether its content fits its format (RFC 5024 §5.2, §5.4; time stamps §5.3.3).
 //!
-//! Works on octets of known length, knows neither the message around them nor the session.
+//! Works on octets of known length, and knows neither the message nor the session.
 
 use super::charset::{
     climbs, is_alphanumeric, is_nearly_alphanumeric, is_printable, is_readable, is_ssid_code_octet,
@@ -10,7 +10,7 @@ use super::escape::trimmed;
 use super::layout::Format;
 use super::level::Level;
 
-/// What a field's content is.
+/// The verdict on a field's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FieldVerdict {
     Fits,
@@ -19,7 +19,7 @@ pub(super) enum FieldVerdict {
     Refused,
 }
 
-/// Judges `octets` by `format`; with `level` none, what any level defines is defined.
+/// Judges `octets` by `format`. Without `level`, a value is valid if any level defines it.
 pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> FieldVerdict {
     let plain = |fits: bool| if fits { FieldVerdict::Fits } else { FieldVerdict::Refused };
     match format {
@@ -67,7 +67,7 @@ pub(super) fn judge(format: Format, octets: &[u8], level: Option<Level>) -> Fiel
     }
 }
 
-/// What the format asks for, for the log.
+/// The values that the format allows, for the log.
 pub(super) fn expectation(format: Format) -> String {
     match format {
         Format::Code | Format::Octets | Format::Subrecords => "any octets".into(),
@@ -104,7 +104,7 @@ pub(super) fn expectation(format: Format) -> String {
     }
 }
 
-/// The section that rules a format, where it is not the command's own.
+/// The section with the rules of a format, if it is not the command's section.
 pub(super) fn section(format: Format) -> Option<&'static str> {
     match format {
         Format::Text | Format::Password | Format::Name => Some("RFC 5024 §5.2"),
@@ -124,7 +124,7 @@ pub(super) fn number(octets: &[u8]) -> Option<u64> {
     })
 }
 
-/// As `number`, with spaces in place of leading zeros.
+/// The same, with spaces in place of leading zeros.
 pub(super) fn padded_number(octets: &[u8]) -> Option<u64> {
     number(octets.get(octets.iter().position(|&octet| octet != b' ')?..)?)
 }
@@ -151,10 +151,10 @@ fn text(octets: &[u8]) -> FieldVerdict {
     }
 }
 
-/// Five padded parts make one code, so inner spaces are right (SIOOID 1, SIOICD 4, SIOORG 14, SIOCSA 6). The set
-/// of SIOORG is the Odette scheme's, so it is asked of codes that begin with `O`; SIOICD is called both 9(4) and
-/// String(4) by the RFC and is judged as the latter. Who somebody is goes by SSIDCODE, so it has no octet that could
-/// be read in two ways.
+/// A code has five padded parts, so inner spaces are right (SIOOID 1, SIOICD 4, SIOORG 14, SIOCSA 6). The character set
+/// of SIOORG is a rule of the Odette scheme, so it is only checked in codes that begin with `O`. The RFC calls SIOICD
+/// both 9(4) and String(4); it is judged as String(4). SSIDCODE identifies a partner, so it may have no octet that
+/// could be read in two ways.
 fn ident(format: Format, octets: &[u8]) -> FieldVerdict {
     if blank(octets) {
         return FieldVerdict::Refused;
@@ -180,7 +180,7 @@ fn ident(format: Format, octets: &[u8]) -> FieldVerdict {
     }
 }
 
-/// A day that exists, YYMMDD if `short` (its year 00 is taken as a leap year, as 2000 was), else CCYYMMDD.
+/// Whether the day exists: YYMMDD if `short` (year 00 counts as a leap year, as 2000 was), else CCYYMMDD.
 fn date(short: bool, octets: &[u8]) -> bool {
     let width = if short { 2 } else { 4 };
     let Some((year, rest)) = octets.split_at_checked(width) else { return false };

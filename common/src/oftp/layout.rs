@@ -1,14 +1,14 @@
-//! What each message looks like: the one table of fields, sizes, formats and levels (RFC 5024 §5.3, RFC 2204 §5.3).
+//! The layout of each message: one table of fields, sizes, formats and levels (RFC 5024 §5.3, RFC 2204 §5.3).
 //!
-//! Lengths, field checks and descriptions all work from it. Level 4 has no public text: its layout is that of
-//! RFC 2204 with the long stamps and NERP, as RFC 5024 §1.2 tells it and open stacks implement it.
+//! Lengths, field checks and descriptions all use this table. Level 4 has no public specification: its layout is the
+//! one of RFC 2204 with the long time stamps and NERP, as RFC 5024 §1.2 describes it and open stacks implement it.
 
 use super::buffer::MAX_OEB;
 use super::command::CommandCode;
 use super::level::{ALL, L2_DOWN, L4_DOWN, L4_UP, L5, Level, Levels};
-use super::reason::{Codes, EFNA_CODES, ESID_CODES, NERP_CODES, SFNA_CODES};
+use super::reason_codes::{Codes, EFNA_CODES, ESID_CODES, NERP_CODES, SFNA_CODES};
 
-/// What a field may hold.
+/// The format of a field's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// The command's first octet, already recognised.
@@ -21,7 +21,8 @@ pub(super) enum Format {
     OneOf(&'static [u8]),
     /// Decimal digits, value from ..= to.
     Number(u64, u64),
-    /// Decimal digits that count something of a file, value up to ...; not what frames or is negotiated.
+    /// Decimal digits that count something of a file, value up to ...; not a length of a field and not a negotiated
+    /// value.
     Amount(u64),
     /// Two digits out of a list.
     Reason(Codes),
@@ -31,9 +32,9 @@ pub(super) enum Format {
     Name,
     /// Alphanumeric text that is never shown.
     Password,
-    /// Identification code of a file's ends (RFC 5024 §5.4).
+    /// Identification code of a file's originator or destination (RFC 5024 §5.4).
     Ident,
-    /// Identification code by which the sender of the message is known.
+    /// Identification code of the sender of the message.
     OwnIdent,
     /// Spaces.
     Reserved,
@@ -57,7 +58,7 @@ pub(super) enum Format {
     Subrecords,
 }
 
-/// How many octets a field takes.
+/// The length of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
     Fixed(usize),
@@ -88,14 +89,14 @@ const fn l5(name: &'static str, octets: usize, format: Format) -> Field {
     at(L5, name, octets, format)
 }
 
-/// A variable field of level 5; the length field stands before it.
+/// A variable field of level 5, with its length field before it.
 const fn counted(name: &'static str, format: Format) -> Field {
     Field { name, size: Size::Counted, format, levels: L5 }
 }
 
 use Format as F;
 
-/// An amount without a bound of its own.
+/// An amount without its own upper limit.
 const fn digits(width: u32) -> Format {
     F::Amount(10_u64.pow(width).saturating_sub(1))
 }
@@ -237,13 +238,14 @@ const NERP: &[Field] = &[
     counted("NERPSIG", F::Octets),
 ];
 
-/// A challenge is 300 to 900 octets in practice; 8 KiB is far above any and bounds what an unproved peer may send.
+/// A challenge has 300 to 900 octets in practice; 8 KiB is far above that and limits what an unauthenticated peer may
+/// send.
 const AUCH: &[Field] =
     &[all("AUCHCMD", 1, F::Code), all("AUCHCHLL", 2, F::Count2(1, 8192)), counted("AUCHCHAL", F::Octets)];
 
 const AURP: &[Field] = &[all("AURPCMD", 1, F::Code), all("AURPRSP", 20, F::Octets)];
 
-/// Every field of the command at any level, in the order of the wire.
+/// Every field of the command at any level, in the order on the wire.
 const fn fields(code: CommandCode) -> &'static [Field] {
     match code {
         CommandCode::Ssrm => SSRM,
@@ -267,12 +269,12 @@ const fn fields(code: CommandCode) -> &'static [Field] {
     }
 }
 
-/// One message at one level: which fields it has.
+/// One message at one level: the fields that it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) code: CommandCode,
     pub(super) level: Level,
-    /// How many fields of the command's list are left off at the end (tolerated cuts).
+    /// Fields of the command's list that are missing at the end (tolerated cuts).
     left_off: usize,
 }
 
@@ -281,24 +283,25 @@ impl Layout {
         Self { code, level, left_off: 0 }
     }
 
-    /// The layout of an SSID: its own SSIDLEV rules it, also before a level is agreed.
+    /// The layout of an SSID: its own SSIDLEV decides, also before a level is agreed on.
     pub(super) fn of_ssid(oeb: &[u8]) -> Self {
         let level = oeb.get(1).and_then(|&digit| Level::from_digit(digit)).unwrap_or(Level::L5);
         Self::new(CommandCode::Ssid, level)
     }
 
-    /// The same message as another level has it.
+    /// The same message at another level.
     pub(super) fn at(self, level: Level) -> Self {
         Self { level, ..self }
     }
 
-    /// The same without its last field, as stacks send that omit CR or reserved octets.
+    /// The same without its last field: some stacks omit CR or reserved octets.
     pub(super) fn cut(self) -> Self {
         Self { left_off: 1, ..self }
     }
 
-    /// The same without its last `pairs` of a length field and what it counts, the tail that level 5 has added; none
-    /// where it has no such tail. A challenge is no tail: without it AUCH would say nothing.
+    /// The same without the last `pairs` of a length field and its content, the fields that level 5 has added at the
+    /// end; none if it has no such fields. The challenge of AUCH cannot be left off: without it the command would be
+    /// empty.
     pub(super) fn without_tail(self, pairs: usize) -> Option<Self> {
         let left_off = pairs.checked_mul(2)?;
         let used = fields(self.code).len().checked_sub(left_off)?;
@@ -309,14 +312,14 @@ impl Layout {
         is_tail.then_some(Self { left_off, ..self })
     }
 
-    /// The fields in the order of the wire.
+    /// The fields in the order on the wire.
     pub(super) fn fields(self) -> impl Iterator<Item = &'static Field> {
         let all = fields(self.code);
         let used = all.len().saturating_sub(self.left_off);
         all.iter().take(used).filter(move |field| field.levels.has(self.level))
     }
 
-    /// Least and greatest length of the Exchange Buffer by its fields, octets.
+    /// Least and greatest length of the Exchange Buffer according to its fields, octets.
     pub(super) fn bounds(self) -> (usize, usize) {
         let (mut least, mut greatest, mut count) = (0_usize, 0_usize, 0_usize);
         for field in self.fields() {
@@ -343,7 +346,7 @@ mod tests {
     use super::Layout;
     use crate::oftp::{CommandCode, Level};
 
-    /// The lengths that the standard's tables print, levels 1, 2, 4 and 5.
+    /// The lengths in the standard's tables, levels 1, 2, 4 and 5.
     #[test]
     fn lengths_are_those_of_the_standard() {
         use CommandCode as C;
@@ -376,7 +379,7 @@ mod tests {
         assert_eq!(Layout::new(C::Aurp, Level::L5).bounds(), (21, 21));
     }
 
-    /// Which commands of level 5 end with what it has added, and how short they are without it.
+    /// Which commands of level 5 end with added fields, and how long they are without them.
     #[test]
     fn tails_of_level_5_are_pairs_of_a_length_and_what_it_counts() {
         use CommandCode as C;

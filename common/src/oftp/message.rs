@@ -1,6 +1,6 @@
-//! One message against the table: which layout a buffer has, whether its length fits, whether its fields do.
+//! One message checked against the table: the layout of a buffer, its length, and its fields.
 //!
-//! Knows the level and the profile, not the session. Findings that do not refuse go to the caller one by one.
+//! Knows the level and the profile, not the session. Findings that do not refuse are passed to the caller one by one.
 
 use super::buffer::MAX_STB;
 use super::buffer::STH;
@@ -12,7 +12,7 @@ use super::layout::{Field, Format, Layout, Size};
 use super::level::Level;
 use super::note::Note;
 use super::profile::Profile;
-use super::reason::EsidReason;
+use super::reason_codes::EsidReason;
 use super::side::Side;
 use super::violation::{MessageFault, Violation};
 
@@ -44,20 +44,20 @@ impl Findings {
     }
 }
 
-/// A layout, and the deviation that it takes to read the buffer so.
+/// A layout, and the deviation that is needed to read the buffer in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shape {
     layout: Layout,
     deviation: Option<Deviation>,
 }
 
-/// The layouts in which a command may come, the one that is due first. `level` none: before the second SSID, when ESID
-/// may have either form (RFC 5024 is silent; `man/doc/oftp2.md#esid-before-a-level-is-agreed`).
+/// The layouts that a command may have, the expected one first. `level` none: before the second SSID, when ESID may
+/// have either form (RFC 5024 says nothing about it; `man/doc/oftp2.md#esid-before-a-level-is-agreed`).
 fn shapes(code: CommandCode, level: Option<Level>, profile: Profile) -> impl Iterator<Item = Shape> {
     let native = Layout::new(code, level.unwrap_or(Level::L5));
     let low = (code == CommandCode::Esid && level.is_none()).then_some(native.at(Level::L4));
     let plain = [Some(native), low].into_iter().flatten().map(|layout| Shape { layout, deviation: None });
-    let others = tolerated(native).map(|other| other.filter(|(_, deviation)| profile.bears(*deviation)));
+    let others = tolerated(native).map(|other| other.filter(|(_, deviation)| profile.accepts(*deviation)));
     plain.chain(
         others.into_iter().flatten().map(|(layout, deviation)| Shape { layout, deviation: Some(deviation) }),
     )
@@ -70,7 +70,7 @@ impl Shape {
     }
 }
 
-/// Whether a command may have `length` octets: all that can be said before its length fields are here.
+/// Whether a command may have `length` octets, as far as that is known before its length fields have arrived.
 pub(super) fn check_length(
     code: CommandCode,
     level: Option<Level>,
@@ -85,7 +85,7 @@ pub(super) fn check_length(
     Err(size_fault(code, level, length).bearable(other.and_then(|shape| shape.deviation)))
 }
 
-/// Chooses the layout in which a whole buffer can be read: the first whose length fields say what is there.
+/// Chooses the layout in which a whole buffer can be read: the first one whose length fields agree with the buffer.
 fn shape(
     code: CommandCode,
     oeb: &[u8],
@@ -102,7 +102,7 @@ fn shape(
     Err(first.unwrap_or_else(|| size_fault(code, level, oeb.len())))
 }
 
-/// As `shape`; a refusal says which deviation it would take to read the buffer.
+/// As `shape`; a refusal names the deviation that would be needed to read the buffer.
 fn shape_by(
     code: CommandCode,
     oeb: &[u8],
@@ -115,7 +115,7 @@ fn shape_by(
     })
 }
 
-/// The layout in which a buffer is best shown, broken ones too.
+/// The layout in which a buffer, even a broken one, can be shown best.
 pub(super) fn readable(code: CommandCode, oeb: &[u8], level: Option<Level>) -> Layout {
     let native = Layout::new(code, level.unwrap_or(Level::L5));
     let mut long_enough =
@@ -150,7 +150,7 @@ fn tolerated(native: Layout) -> [Option<(Layout, Deviation)>; 3] {
     }
 }
 
-/// Calls `visit` for each field with its offset and octets; stops at the first that does not fit.
+/// Calls `visit` for each field with its offset and octets; stops at the first one that does not fit.
 pub(super) fn walk<'a>(
     layout: Layout,
     oeb: &'a [u8],
@@ -191,7 +191,7 @@ pub(super) fn walk<'a>(
 /// The octets of the field called `name`, if the layout has it.
 pub(super) fn value<'a>(layout: Layout, oeb: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut value = None;
-    // A fault ends the walk; what was found until then stands.
+    // A fault ends the walk; a value found before it counts.
     let _ = walk(layout, oeb, |field, _, octets| {
         if field.name == name {
             value = Some(octets);
@@ -206,8 +206,8 @@ pub(super) fn number(layout: Layout, oeb: &[u8], name: &str) -> u64 {
     value(layout, oeb, name).and_then(field::padded_number).unwrap_or(0)
 }
 
-/// Judges a whole Exchange Buffer but for DATA's subrecords: length fields first (ESID 07), then contents (06), then
-/// what fields say of each other (06). Calls `found` for what is accepted nevertheless.
+/// Judges a whole Exchange Buffer except DATA's subrecords: first length fields (ESID 07), then contents (06), then
+/// relations between fields (06). Calls `found` for each finding that is accepted.
 pub(super) fn check(
     code: CommandCode,
     oeb: &[u8],
@@ -215,10 +215,10 @@ pub(super) fn check(
     profile: Profile,
     mut found: impl FnMut(Finding),
 ) -> Result<Layout, MessageFault> {
-    // An SSID is ruled by its own SSIDLEV.
+    // The layout of an SSID depends on its own SSIDLEV.
     let level = if code == CommandCode::Ssid { Some(Layout::of_ssid(oeb).level) } else { level };
     let shape = shape_by(code, oeb, level, profile)?;
-    // Another length is tolerated if all the rest is right; else the length is the fault, as when strict.
+    // Another length is tolerated if all else is right; otherwise the length is the fault, as in the strict profile.
     let as_found = |fault| match shape.deviation {
         Some(_) => length_fault(code, oeb, level),
         None => fault,
@@ -231,12 +231,13 @@ pub(super) fn check(
     Ok(shape.layout)
 }
 
-/// What is wrong with the length of a buffer that is not in the layout due.
+/// The fault in the length of a buffer that does not have the expected layout.
 fn length_fault(code: CommandCode, oeb: &[u8], level: Option<Level>) -> MessageFault {
     shape(code, oeb, level, Profile::STRICT).err().unwrap_or_else(|| size_fault(code, level, oeb.len()))
 }
 
-/// Every length field says what is there. One that is no number is a matter of content, and is looked at first.
+/// Checks that every length field agrees with the buffer. One that is no number is a fault of content, which is
+/// reported first.
 fn lengths(layout: Layout, oeb: &[u8]) -> Result<(), MessageFault> {
     walk(layout, oeb, |field, offset, octets| match field.format {
         Format::Count9 if field::number(octets).is_none() => {
@@ -256,7 +257,7 @@ fn contents(
 ) -> Result<(), MessageFault> {
     walk(layout, oeb, |field, offset, octets| match field::judge(field.format, octets, level) {
         FieldVerdict::Fits => Ok(()),
-        FieldVerdict::Tolerated(deviation) if profile.bears(deviation) => {
+        FieldVerdict::Tolerated(deviation) if profile.accepts(deviation) => {
             found(Finding::Deviation(deviation, Some(field.name)));
             Ok(())
         }
@@ -267,7 +268,7 @@ fn contents(
     })
 }
 
-/// What is wrong in a field.
+/// The fault of a field.
 fn content_fault(field: &Field, offset: usize, octets: &[u8]) -> MessageFault {
     let shown = if field.format == Format::Password {
         "a value that is not shown".into()
@@ -281,7 +282,7 @@ fn content_fault(field: &Field, offset: usize, octets: &[u8]) -> MessageFault {
     }
 }
 
-/// What fields of one message say of each other.
+/// Relations between the fields of one message.
 fn relations(
     layout: Layout,
     oeb: &[u8],
@@ -310,7 +311,7 @@ fn sfid(
         Err(MessageFault::content(name, offset_of(layout, oeb, name), found, expected.to_owned()))
     };
     if matches!(format, b'U' | b'T') && records != 0 {
-        if !profile.bears(Deviation::C15) {
+        if !profile.accepts(Deviation::C15) {
             return content("SFIDLRECL", format!("\"{records:05}\""), "00000 for the formats U and T")
                 .map_err(|fault| fault.bearable(Some(Deviation::C15)));
         }
@@ -331,7 +332,7 @@ fn sfid(
     Ok(())
 }
 
-/// A hash belongs to a signature; its length is that of SHA-1, SHA-256 or SHA-512.
+/// A hash needs a signature; its length is that of SHA-1, SHA-256 or SHA-512.
 fn receipt(
     layout: Layout,
     oeb: &[u8],
@@ -357,8 +358,8 @@ fn receipt(
     Ok(())
 }
 
-/// A whole ESID in the form of `level`. The reasons of level 5 alone become 10 below it; the text is cut at 999
-/// octets, between characters.
+/// A whole ESID in the form of `level`. Below level 5, a reason that only level 5 has becomes 10. The text is cut at
+/// 999 octets, between characters.
 pub(super) fn esid(level: Level, reason: EsidReason, text: &str) -> Vec<u8> {
     let known = match reason {
         EsidReason::InvalidChallengeResponse | EsidReason::AuthenticationIncompatible
@@ -372,13 +373,13 @@ pub(super) fn esid(level: Level, reason: EsidReason, text: &str) -> Vec<u8> {
     buffer_of(&format!("F{}{text}\r", known.code()))
 }
 
-/// A whole SFNA in the form of `level`: not to be tried again.
+/// A whole SFNA in the form of `level`; it forbids another attempt.
 pub(super) fn sfna(level: Level, reason: u8, text: &str) -> Vec<u8> {
     let text = if level == Level::L5 { counted(text) } else { String::new() };
     buffer_of(&format!("3{:02}N{text}", reason.min(99)))
 }
 
-/// A text of level 5 behind its length, cut at 999 octets, between characters.
+/// A text of level 5 with its length field, cut at 999 octets, between characters.
 fn counted(text: &str) -> String {
     let end = (0..=text.len().min(999)).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     let text = text.get(..end).unwrap_or_default();
@@ -394,7 +395,7 @@ fn buffer_of(oeb: &str) -> Vec<u8> {
     stb
 }
 
-/// Where the field called `name` begins.
+/// The offset of the field called `name`.
 pub(super) fn offset_of(layout: Layout, oeb: &[u8], name: &str) -> usize {
     let mut place = 0;
     let _ = walk(layout, oeb, |field, offset, _| {
@@ -406,7 +407,7 @@ pub(super) fn offset_of(layout: Layout, oeb: &[u8], name: &str) -> usize {
     place
 }
 
-/// The length that a Stream Transmission Header gives, header included; none while it is not whole (RFC 5024 §8.2).
+/// The length in a Stream Transmission Header, header included; none while the header is incomplete (RFC 5024 §8.2).
 pub(super) fn header(available: &[u8]) -> Result<Option<usize>, MessageFault> {
     let rule = "RFC 5024 §8.2";
     let wrong = |reason, offset, found, expected: &'static str| {
@@ -432,7 +433,7 @@ pub(super) fn header(available: &[u8]) -> Result<Option<usize>, MessageFault> {
     Ok(Some(length))
 }
 
-/// Which command the first octet of an Exchange Buffer announces, if sessions of `level` know it.
+/// The command with this first octet, if `level` has it.
 pub(super) fn recognise(octet: u8, level: Option<Level>) -> Result<CommandCode, MessageFault> {
     let unknown = |found: String, expected: String| MessageFault {
         reason: EsidReason::CommandNotRecognised,

@@ -4,8 +4,8 @@
 //! both daemons runs one `Checker` beside its relay; `oftp2check` runs it on traces. It knows no sockets, no clock
 //! and no configuration, changes no octet, and allocates nothing for a buffer that it finds in order.
 //!
-//! Reading order: `level`, `side`, `deviation`, `profile`, `buffer`, `command`, `reason`, `layout` (the form of the
-//! messages), `charset`, `field`, `message` (one message), `order` (RFC 5024's state tables), `ssid`, `data`,
+//! Reading order: `level`, `side`, `deviation`, `profile`, `buffer`, `command`, `reason_codes`, `layout` (the form of
+//! the messages), `charset`, `field`, `message` (one message), `order` (RFC 5024's state tables), `ssid`, `data`,
 //! `transfer`, `checker`, `effects`; then `violation`, `note`, `describe`.
 
 #![deny(clippy::indexing_slicing)]
@@ -27,7 +27,7 @@ mod message;
 mod note;
 mod order;
 mod profile;
-mod reason;
+mod reason_codes;
 #[cfg(test)]
 mod session_tests;
 mod side;
@@ -48,7 +48,7 @@ pub use message::check_message;
 pub use note::{Label, Note};
 pub use order::{State, order_table};
 pub use profile::Profile;
-pub use reason::EsidReason;
+pub use reason_codes::EsidReason;
 pub use side::Side;
 pub use ssid::Ssid;
 pub use violation::Violation;

@@ -1,7 +1,7 @@
 //! Findings that do not end a session: tolerated deviations, files, receipts, counts that do not agree.
 //!
-//! The checker collects them, the daemons log them, each a line. They are rare beside buffers; making one is the
-//! only allocation a legal session can cause. A `Display` is one line with the peer's values escaped.
+//! The checker collects them, and the daemons log each in one line. They are rare compared with buffers, and they are
+//! the only allocations that a legal session can cause. `Display` is one line with the peer's values escaped.
 
 use super::command::CommandCode;
 use super::deviation::Deviation;
@@ -47,7 +47,7 @@ impl fmt::Debug for Label {
     }
 }
 
-/// A rare finding.
+/// A finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// A deviation that the tolerant profile accepts; once a session for each number.
@@ -94,7 +94,7 @@ pub enum Note {
         /// SFNAREAS or EFNAREAS, 0 to 99.
         reason: u8,
     },
-    /// The Listener accepted a file whose EFID does not agree with what passed (RFC 5024 §5.3.8).
+    /// The Listener accepted a file although its EFID does not agree with the transferred data (RFC 5024 §5.3.8).
     CountMismatch {
         /// Who sent the file.
         sender: Side,
@@ -119,7 +119,7 @@ pub enum Note {
 }
 
 impl Note {
-    /// Whose message it is about; of a file, its sender.
+    /// The sender of the message; for a file, the sender of the file.
     pub fn side(&self) -> Side {
         match *self {
             Self::Tolerated { side, .. } | Self::Remark { side, .. } => side,

@@ -1,14 +1,14 @@
-//! The order of commands as data: RFC 5024 §9's state tables, folded into what an observer between both sides sees.
+//! The order of commands as a table: RFC 5024 §9's state tables, merged into one for an observer between both sides.
 //!
-//! Each state lists who may send what, and where that leads; what is not listed is a violation. Conditions on values
-//! (credit, restart, negotiation) are the checker's. `order_table` prints it all.
+//! Each state lists who may send which command, and the next state; everything else is a violation. The checker has the
+//! conditions on values (credit, restart, negotiation). `order_table` prints the whole table.
 
 use super::command::CommandCode;
 use super::deviation::Deviation;
 use super::side::Side;
 use std::fmt;
 
-/// Where a session stands. `Display` gives RFC 5024 §9's names: Initiator/Responder during the start, then
+/// The state of a session. `Display` gives the names of RFC 5024 §9: Initiator/Responder at the start, then
 /// Speaker/Listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -34,13 +34,13 @@ pub enum State {
     WaitResponderAurp,
     /// The Speaker may begin something.
     Idle,
-    /// The same, just after a Change Direction that was not requested: the session may be ended.
+    /// The same, directly after a Change Direction that was not requested: the session may be ended.
     IdleFresh,
     /// A file is offered.
     Open,
-    /// A file is on its way, credit left.
+    /// A file is being transferred, credit left.
     Transfer,
-    /// A file is on its way, no credit left.
+    /// A file is being transferred, no credit left.
     TransferNoCredit,
     /// The file is sent, the answer is due.
     Close,
@@ -64,7 +64,7 @@ pub(super) enum Who {
     Either,
 }
 
-/// What is sent, as far as the order depends on it.
+/// The command, as far as the order depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     Command(CommandCode),
@@ -96,19 +96,19 @@ impl fmt::Display for Event {
     }
 }
 
-/// Where a command leads.
+/// The next state after a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     To(State),
     /// The Listener becomes the Speaker.
     Turn(State),
-    /// As both SSIDs agree.
+    /// Depends on what both SSIDs agree on.
     Negotiated,
-    /// As the credit that is left says.
+    /// Depends on the credit that is left.
     ByCredit,
 }
 
-/// One thing that a state allows.
+/// One command that a state allows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Move {
     pub(super) who: Who,
@@ -243,12 +243,12 @@ impl State {
         ORDER.get(self as usize).filter(|row| row.state == self)
     }
 
-    /// What the state allows.
+    /// The commands that the state allows.
     pub(super) fn moves(self) -> &'static [Move] {
         self.row().map_or(&[], |row| row.moves)
     }
 
-    /// What is due, for a message about what came instead.
+    /// The expected commands, for the message about an unexpected one.
     pub(super) fn due(self) -> String {
         let due: Vec<_> = self
             .moves()
@@ -270,7 +270,7 @@ impl fmt::Display for State {
 }
 
 impl Who {
-    /// Whether `side` is meant while `speaker` has the turn.
+    /// Whether `side` may send this while `speaker` is the Speaker.
     pub(super) fn is(self, side: Side, speaker: Side) -> bool {
         match self {
             Self::Initiator => side == Side::Initiator,
@@ -282,8 +282,8 @@ impl Who {
     }
 }
 
-/// The whole table as text, a line for each thing that a state allows: state, who, what, next state; the
-/// number of the deviation where only the tolerant profile allows it.
+/// The whole table as text, one line for each allowed command: state, sender, command, next state; and the number of
+/// the deviation if only the tolerant profile allows it.
 pub fn order_table() -> String {
     let mut table = String::new();
     for row in &ORDER {
@@ -315,11 +315,11 @@ mod tests {
         }
     }
 
-    /// Prints the table (`cargo test -p common order_table -- --nocapture`) and holds it against the one that was
-    /// read against RFC 5024 §9 line by line.
+    /// Prints the table (`cargo test -p common order_table -- --nocapture`) and compares it with the one that was
+    /// checked against RFC 5024 §9 line by line.
     #[test]
     fn the_order_table_is_the_reviewed_one() {
         println!("{}", order_table());
-        assert_eq!(order_table(), include_str!("order.txt"));
+        assert_eq!(order_table(), include_str!("order.expected.txt"));
     }
 }

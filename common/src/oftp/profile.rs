@@ -1,4 +1,4 @@
-//! How a partner is judged: which deviations are borne.
+//! How strictly a partner is judged: which deviations are accepted.
 
 use super::deviation::{Deviation, Deviations};
 use std::fmt;
@@ -11,16 +11,16 @@ pub struct Profile(Deviations);
 impl Profile {
     /// Accepts all deviations.
     pub const TOLERANT: Self = Self(Deviations::ALL);
-    /// Accepts what the RFC says, nothing else.
+    /// Accepts only what the RFC allows.
     pub const STRICT: Self = Self(Deviations::NONE);
 
-    /// Strict, but for these deviations.
-    pub fn strict_but(allowed: Deviations) -> Self {
+    /// Strict, except for these deviations.
+    pub fn strict_except(allowed: Deviations) -> Self {
         Self(allowed)
     }
 
     /// Whether it accepts this deviation.
-    pub fn bears(self, deviation: Deviation) -> bool {
+    pub fn accepts(self, deviation: Deviation) -> bool {
         self.0.has(deviation)
     }
 }

@@ -42,7 +42,7 @@ fn stb(text: &str) -> Vec<u8> {
     stb
 }
 
-/// Runs the steps; the last verdict if one is refused.
+/// Runs the steps; the verdict on the step that is refused, if one is.
 fn run(checker: &mut Checker, steps: &[&str]) -> Option<(usize, &'static str)> {
     for (index, step) in steps.iter().enumerate() {
         let side = if step.starts_with('I') { Side::Initiator } else { Side::Responder };
@@ -140,7 +140,7 @@ fn each_deviation_is_tolerated_and_noted_once() {
         (Deviation::C19, vec![READY, OFFER, ANSWER, &file, &open, &many], (5, "02")),
         (Deviation::C19, vec![READY, OFFER, ANSWER, &file, &open, r"I D\x40A\x81B"], (5, "06")),
         (Deviation::C19, vec![READY, OFFER, ANSWER, &file, &open, r"I D\x81B", r"I D\x00"], (6, "06")),
-        // SSIDAUTH in its place though level 1 has none: it is the first of five reserved octets there.
+        // Level 1 has no SSIDAUTH: its octet is the first of five reserved ones there.
         (Deviation::C17, vec![READY, &old, &old_answer, "I R"], (1, "06")),
         (Deviation::C17, vec![READY, OFFER, ANSWER, &reserved], (3, "06")),
         (
@@ -173,7 +173,7 @@ fn each_deviation_is_tolerated_and_noted_once() {
     assert_eq!(run(&mut started(Profile::STRICT), &steps), Some((3, "02")));
 }
 
-/// What level 5 added at the end of a command may be missing, from any of its length fields on.
+/// Fields that level 5 has added at the end of a command may be missing, from any of their length fields on.
 #[test]
 fn a_command_of_level_5_may_end_before_its_late_fields() {
     let file = sfid('U', 0, 0, 0);
@@ -182,7 +182,7 @@ fn a_command_of_level_5_may_end_before_its_late_fields() {
     let eerp = format!("I E{:26}   202402292359590001        {:25}{:25}", "FILE", "O0177B", "O0013A");
     let nerp =
         format!("I N{:26}      202402292359590001{:25}{:25}{:25}34", "FILE", "O0177B", "O0013A", "O0013A");
-    // Octets of the Exchange Buffer, what it is, what passed before it, what answers it.
+    // Number of octets of the Exchange Buffer, the buffer, the messages before it, the answer to it.
     let in_order = [(139, r"004text\x00\x00\x00\x00"), (135, r"000\x00\x00\x00\x00")];
     let short = [(137, r"004text\x00\x00"), (135, "004text"), (133, r"000\x00\x00"), (131, "000"), (128, "")];
     for (length, tail) in in_order {
@@ -213,7 +213,7 @@ fn a_command_of_level_5_may_end_before_its_late_fields() {
         assert_eq!(deviations(&mut checker), [Deviation::C5], "{cut}");
         assert_eq!(run(&mut started(Profile::STRICT), steps), Some((steps.len() - 1, "07")), "{cut}");
     }
-    // What is left must be right: the length is the fault then, as in the strict profile.
+    // The remaining octets must be valid: otherwise the length is the fault, as in the strict profile.
     let bad = [
         format!("{nerp}004text\\x00"),
         format!("{nerp}005text"),
@@ -282,7 +282,8 @@ fn credit_is_set_by_sfpa_and_cdt_and_spent_by_data() {
     assert_eq!(run(&mut checker, &["R C  ", r"I D\x01A", r"I D\x01A", r"I D\x01A"]), Some((3, "02")));
 }
 
-/// What files carry is set against empty subrecords: many are borne in a long file, and few files do not add up.
+/// Data of files reduce the count of empty subrecords: many are accepted in a long file, and the counts of small files
+/// do not add up.
 #[test]
 fn empty_subrecords_end_a_session_from_1_mib_on() {
     let (file, open) = (sfid('U', 0, 0, 0), sfpa(0));
@@ -300,7 +301,7 @@ fn empty_subrecords_end_a_session_from_1_mib_on() {
     assert_eq!(run(&mut checker, &[READY, &offer, &answer, &file, &open]), None);
     assert_eq!(sends(&mut checker, &empty, 16), None, "1 MiB");
     assert_eq!(deviations(&mut checker), [Deviation::C19]);
-    // One buffer of 1,032,192 octets makes room for as many.
+    // One buffer of 1,032,192 octets allows as many empty ones.
     assert_eq!(sends(&mut checker, &full, 1), None);
     assert_eq!(sends(&mut checker, &empty, 15), None);
     assert_eq!(deviations(&mut checker), [], "told once");
@@ -322,7 +323,7 @@ fn counts_are_followed_and_a_wrong_efid_that_is_accepted_is_noted() {
         (sfid('V', 9, 5, 0), sfpa(5), r"I D\x82AB\x80", efid(7, 77), None),
         (sfid('V', 9, 5, 0), sfpa(5), r"I D\x82AB\x80", efid(8, 77), Some((Some(7), None))),
         (sfid('F', 9, 0, 1), sfpa(0), r"I D\x82AB", efid(77, 2), None),
-        // A position that does not fit 64 bits when multiplied by 1,024 is no count.
+        // A position that does not fit into 64 bits when multiplied by 1,024 counts as unknown.
         (sfid('U', 0, 99_999_999_999_999_999, 0), sfpa(99_999_999_999_999_999), r"I D\x80", efid(0, 7), None),
     ];
     for (file, open, data, end, counted) in &cases {
@@ -385,7 +386,7 @@ fn an_esid_drains_the_other_side_and_silences_its_own() {
     assert_eq!(run(&mut checker, &[&file, &open, r"R F08000\x0d"]), None);
     assert_eq!(checker.ended(), Some((Side::Responder, EsidReason::ResourcesNotAvailable)));
     assert!(checker.may_close());
-    // In flight: not judged, and not to be passed on.
+    // Sent before the ESID arrived: not judged, and not to be passed on.
     let drained = checker.judge(Side::Initiator, b"\x10\x00\x00\x07Zzz").unwrap();
     assert_eq!((drained.code, drained.esid), (None, None));
     assert_eq!(checker.frame(Side::Initiator, b"garbage"), Ok(Some(7)));

@@ -1,6 +1,6 @@
-//! Start Session: what each side's SSID says, and what both together agree on (RFC 5024 §5.3.2, §3.2, §9.7).
+//! Start Session: what the SSID of each side says, and what both agree on (RFC 5024 §5.3.2, §3.2, §9.7).
 //!
-//! The password is checked with the other fields and then forgotten: it is in no type here.
+//! The password is checked like the other fields and then dropped: no type here has it.
 
 use super::command::CommandCode;
 use super::deviation::Deviation;
@@ -9,11 +9,11 @@ use super::layout::Layout;
 use super::level::Level;
 use super::message::{number, offset_of, value};
 use super::profile::Profile;
-use super::reason::EsidReason;
+use super::reason_codes::EsidReason;
 use super::side::Side;
 use super::violation::{MessageFault, Violation};
 
-/// What a side can do with files (SSIDSR).
+/// The direction of files that a side supports (SSIDSR).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Capability {
     /// Sends only.
@@ -39,7 +39,7 @@ impl Capability {
 pub struct Ssid {
     level: Level,
     code: String,
-    /// SSIDSDEB: largest DATA Exchange Buffer that this side takes, 128 to 99,999 octets.
+    /// SSIDSDEB: largest DATA Exchange Buffer that this side accepts, 128 to 99,999 octets.
     buffer_size: u32,
     /// SSIDCRED: DATA buffers that may be sent before a CDT, 1 to 999.
     credit: u16,
@@ -80,7 +80,7 @@ impl Ssid {
         &self.code
     }
 
-    /// The first field in which it goes beyond `offer`.
+    /// The first field in which it exceeds `offer`.
     fn beyond(&self, offer: &Self) -> Option<&'static str> {
         let more = [
             (self.level > offer.level, "SSIDLEV"),
@@ -104,7 +104,7 @@ impl Ssid {
     }
 }
 
-/// What a side answers with Y: a set.
+/// Features that a side accepts with Y: a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Features(u8);
 
@@ -127,30 +127,30 @@ impl Features {
         Self(self.0 & other.0)
     }
 
-    /// Does not add `feature` to `offer`.
+    /// Whether `feature` is in both or not in this one: it is not added to `offer`.
     fn within(self, offer: Self, feature: Self) -> bool {
         offer.has(feature) || !self.has(feature)
     }
 }
 
-/// A tolerated deviation of the negotiation: whose, in which field.
+/// A tolerated deviation of the negotiation: the side, and the field.
 type Tolerated = Option<(Deviation, Side, Option<&'static str>)>;
 
-/// What two SSIDs do not agree on.
+/// Why two SSIDs do not agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Conflict {
     /// SSIDAUTH differs; below level 5 it counts as N.
     Authentication,
     /// No side receives what the other one sends.
     Direction,
-    /// Special logic is for X.25: both want it, or in the strict profile one.
+    /// Special logic is for X.25: both sides want it; in the strict profile, one side is enough.
     SpecialLogic,
-    /// The answer goes beyond the offer in this field; in the strict profile alone.
+    /// The answer exceeds the offer in this field; only in the strict profile.
     BeyondOffer(&'static str),
 }
 
 impl Conflict {
-    /// The ESID reason that tells it (RFC 5024 §5.3.11).
+    /// The ESID reason that reports it (RFC 5024 §5.3.11).
     fn reason(self) -> EsidReason {
         match self {
             Self::Authentication => EsidReason::AuthenticationIncompatible,
@@ -158,7 +158,7 @@ impl Conflict {
         }
     }
 
-    /// The field of the answer in which it shows.
+    /// The field of the answer with the conflict.
     fn field(self) -> &'static str {
         match self {
             Self::Authentication => "SSIDAUTH",
@@ -168,7 +168,7 @@ impl Conflict {
         }
     }
 
-    /// In a few words, for a session that is only looked at.
+    /// A short description, for a session that is only analysed.
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::Authentication => "the two SSIDAUTH differ",
@@ -178,7 +178,7 @@ impl Conflict {
         }
     }
 
-    /// What would have been right, and who can see to it.
+    /// What would be right, and who can change it.
     fn expectation(self) -> String {
         match self {
             Self::Authentication => {
@@ -199,7 +199,7 @@ impl Conflict {
         }
     }
 
-    /// The Responder's SSID may not pass: its negotiation has failed.
+    /// Why the Responder's SSID may not pass: the negotiation has failed.
     pub(super) fn violation(self, layout: Layout, oeb: &[u8]) -> Violation {
         let field = self.field();
         let found = match value(layout, oeb, field) {
@@ -211,7 +211,7 @@ impl Conflict {
     }
 }
 
-/// What both SSIDs agree on.
+/// The result of the negotiation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Terms {
     pub(super) level: Level,
@@ -219,35 +219,35 @@ pub(super) struct Terms {
     pub(super) buffer_size: usize,
     /// DATA buffers of one credit.
     pub(super) window: u32,
-    /// What both have.
+    /// Features that both sides have.
     pub(super) agreed: Features,
     pub(super) initiator_sends: bool,
     pub(super) responder_sends: bool,
-    /// The first thing on which they do not agree: the only message due is an ESID.
+    /// The first conflict: only an ESID may follow.
     pub(super) conflict: Option<Conflict>,
     pub(super) deviations: [Tolerated; 2],
 }
 
 impl Terms {
-    /// Lower values and common abilities count (RFC 5024 §3.2.1, §5.3.2). The strict profile takes an answer that
-    /// goes beyond the offer as a conflict, the tolerant one takes the minimum (C8).
+    /// Lower values and common features count (RFC 5024 §3.2.1, §5.3.2). If the answer exceeds the offer, the strict
+    /// profile reports a conflict, and the tolerant profile takes the lower value (C8).
     pub(super) fn negotiate(offer: &Ssid, answer: &Ssid, profile: Profile) -> Self {
         let agreed = offer.features.and(answer.features);
         let exceeds = answer.beyond(offer);
         let initiator_sends = offer.capability.sends() && answer.capability.receives();
         let responder_sends = answer.capability.sends() && offer.capability.receives();
-        // Special logic is for X.25. Real stacks offer it on TCP all the same and take no for an answer (C12).
+        // Special logic is for X.25. Real stacks offer it on TCP nevertheless and accept a no (C12).
         let declined = offer.special_logic() && !answer.special_logic();
-        // Below level 5 there is no secure authentication, so such an answer to one who asks for it is a conflict:
-        // the downgrade that interoperability tests look for.
+        // Below level 5 there is no secure authentication. So such an answer to an offer with authentication is a
+        // conflict: interoperability tests check that this downgrade is refused.
         let conflict = if offer.authentication() != answer.authentication() {
             Some(Conflict::Authentication)
         } else if !initiator_sends && !responder_sends {
             Some(Conflict::Direction)
-        } else if agreed.has(Features::SPECIAL_LOGIC) || (declined && !profile.bears(Deviation::C12)) {
+        } else if agreed.has(Features::SPECIAL_LOGIC) || (declined && !profile.accepts(Deviation::C12)) {
             Some(Conflict::SpecialLogic)
         } else {
-            exceeds.filter(|_| !profile.bears(Deviation::C8)).map(Conflict::BeyondOffer)
+            exceeds.filter(|_| !profile.accepts(Deviation::C8)).map(Conflict::BeyondOffer)
         };
         Self {
             level: offer.level.min(answer.level),

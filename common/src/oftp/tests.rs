@@ -1,5 +1,5 @@
 //! The checker against the shared test data: messages, hand-made sessions, sessions recorded between real stacks.
-//! The data are in `t/vectors`, octet for octet as they came.
+//! The data are in `t/vectors`, octet for octet as they were recorded.
 
 use super::{Checker, CommandCode, Level, Profile, SSRM, Side, check_message, describe};
 use serde::Deserialize;
@@ -9,12 +9,12 @@ const INVALID: &str = include_str!("../../../t/vectors/messages_invalid.json");
 const SESSIONS: &str = include_str!("../../../t/vectors/sessions.json");
 const RECORDED: &str = include_str!("../../../t/vectors/recorded_sessions.json");
 
-/// Vectors whose verdict in the tolerant profile contradicts `man/doc/deviations.md`; the document is followed.
+/// Vectors whose verdict in the tolerant profile differs from `man/doc/deviations.md`; the document decides.
 const CONTRADICTED: [&str; 3] = [
     // `messages_invalid.json` says that the tolerant profile refuses it, deviation C6 that it accepts it. RFC 5024
     // §5.3.7 gives CDT two reserved octets that carry nothing: leaving them off does no harm.
     "CDT without reserved octets",
-    // Deviation C15: a file without records has no use for their length.
+    // Deviation C15: a file without records does not use their length.
     "SFID record length for U",
     // Deviation C14: the octets can be read as Latin-1, and the description is for people.
     "SFID description not UTF-8",
@@ -58,8 +58,8 @@ fn level(number: Option<u8>) -> Option<Level> {
     number.and_then(|number| Level::from_digit(b'0' + number))
 }
 
-/// Runs a session as a relay would, cutting each buffer in two at `cut` octets; the index and reason of the step that
-/// is refused.
+/// Runs a session as a relay does, with each buffer cut in two at `cut` octets. Returns index and reason of the refused
+/// step.
 fn run(session: &Session, profile: Profile, cut: usize) -> Option<(usize, String)> {
     let mut checker = Checker::new(profile, 1000);
     for (index, step) in session.steps.iter().enumerate() {

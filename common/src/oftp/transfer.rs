@@ -1,5 +1,5 @@
-//! The file on its way: what SFID announced, where it was taken up, how far it came, whether EFID tells the truth
-//! (RFC 5024 §5.3.3, §5.3.4, §5.3.8).
+//! The file in transfer: what SFID announced, the restart position, the octets so far, and whether EFID agrees with
+//! them (RFC 5024 §5.3.3, §5.3.4, §5.3.8).
 
 use super::command::CommandCode;
 use super::data::{Progress, Records};
@@ -25,7 +25,7 @@ pub(super) struct Transfer {
     /// SFPAACNT, the same unit.
     pub(super) restart: u64,
     pub(super) progress: Progress,
-    /// Short DATA in a row that brought nothing.
+    /// Short DATA in a row that carried nothing.
     pub(super) idle_buffers: u32,
     told: (u64, u64),
 }
@@ -64,8 +64,8 @@ impl Transfer {
         self.told = (number(layout, oeb, "EFIDRCNT"), number(layout, oeb, "EFIDUCNT"));
     }
 
-    /// Records and octets of the whole file as an observer can know them. Positions times 1,024 need more than 64
-    /// bits, so a sum that does not fit is no count.
+    /// Records and octets of the whole file, as far as an observer can know them. A position times 1,024 may need more
+    /// than 64 bits; a sum that does not fit counts as unknown.
     fn counted(&self) -> (Option<u64>, Option<u64>) {
         let seen = self.progress;
         let from =
@@ -79,7 +79,7 @@ impl Transfer {
         }
     }
 
-    /// EFID does not agree with what passed: the Listener owes an EFNA 10 or 11.
+    /// EFID does not agree with the transferred data: the Listener should answer with EFNA 10 or 11.
     fn miscounted(&self) -> Option<Note> {
         let counted = self.counted();
         let differs = |told: u64, counted: Option<u64>| counted.is_some_and(|counted| counted != told);
@@ -91,7 +91,7 @@ impl Transfer {
         })
     }
 
-    /// The notes of an accepted file: itself, and a wrong EFID that the Listener let pass.
+    /// The notes of an accepted file: the file itself, and a wrong EFID that the Listener accepted.
     pub(super) fn accepted(&self) -> impl Iterator<Item = Note> {
         let accepted = Note::FileAccepted {
             sender: self.sender,

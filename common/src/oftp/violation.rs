@@ -1,16 +1,16 @@
-//! Why a buffer was refused: the ESID reason, where the fault is, what was found and what the rule says.
+//! Why a buffer was refused: the ESID reason, the place of the fault, the value found, and the rule.
 //!
-//! Built by the checker, shown by the daemons (log, system log) and by `oftp2check`. Values are escaped and
-//! bounded when it is built; a password never gets into it.
+//! The checker makes it; the daemons (log, system log) and `oftp2check` show it. Its values are escaped and of limited
+//! length from the start, and it never contains a password.
 
 use super::command::CommandCode;
 use super::deviation::Deviation;
-use super::reason::EsidReason;
+use super::reason_codes::EsidReason;
 use super::side::Side;
 use std::borrow::Cow;
 use std::fmt;
 
-/// One refused buffer. `Display` is a finished sentence; the accessors serve lines of `key=value`.
+/// One refused buffer. `Display` is a complete sentence; the accessors are for `key=value` lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     pub(super) reason: EsidReason,
@@ -48,28 +48,28 @@ impl Violation {
         self.command
     }
 
-    /// The field in the RFC's name; `STH` for the header, none where the whole command is out of place.
+    /// The field by its name in the RFC; `STH` for the header; none if the whole command is out of place.
     pub fn field(&self) -> Option<&'static str> {
         self.field
     }
 
-    /// Where the fault begins: octets from the start of the Exchange Buffer, as the RFC's tables count (in the
-    /// Stream Transmission Header: from its first octet).
+    /// Offset of the fault in octets, from the start of the Exchange Buffer, as in the RFC's tables (in the Stream
+    /// Transmission Header: from its first octet).
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// What was there, escaped and at most 64 octets of it; a password is masked.
+    /// The value found, escaped, at most 64 octets of it; a password is masked.
     pub fn found(&self) -> &str {
         &self.found
     }
 
-    /// What the rule asks for.
+    /// What the rule requires.
     pub fn expected(&self) -> &str {
         &self.expected
     }
 
-    /// Where the rule stands, `RFC 5024 §5.3.2`.
+    /// The section with the rule, `RFC 5024 §5.3.2`.
     pub fn rule(&self) -> &'static str {
         self.rule
     }
@@ -91,7 +91,7 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// A fault inside one message; the checker adds who sent it and which command it is.
+/// A fault inside one message; the checker adds its sender and its command.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MessageFault {
     pub(super) reason: EsidReason,
@@ -99,7 +99,7 @@ pub(super) struct MessageFault {
     pub(super) offset: usize,
     pub(super) found: String,
     pub(super) expected: Cow<'static, str>,
-    /// Where the rule stands if it is not the command's own section.
+    /// The section with the rule, if it is not the command's own section.
     pub(super) rule: Option<&'static str>,
 }
 
@@ -115,7 +115,7 @@ impl MessageFault {
         Self { reason, field: Some(field), offset, found, expected: expected.into(), rule: None }
     }
 
-    /// A length that is not the one the command implies: ESID 07.
+    /// A length that does not fit the command: ESID 07.
     pub(super) fn size(
         field: Option<&'static str>,
         offset: usize,
@@ -139,7 +139,7 @@ impl MessageFault {
         self
     }
 
-    /// The same fault, which a more tolerant profile bears as this deviation.
+    /// The same fault, with the deviation as which a more tolerant profile accepts it.
     pub(super) fn bearable(mut self, deviation: Option<Deviation>) -> Self {
         if let Some(deviation) = deviation {
             self.expected = format!("{}; {}", self.expected, deviation.remedy()).into();
@@ -147,7 +147,7 @@ impl MessageFault {
         self
     }
 
-    /// The same fault, by this rule.
+    /// The same fault, with this section as its rule.
     pub(super) fn by(mut self, rule: &'static str) -> Self {
         self.rule = Some(rule);
         self

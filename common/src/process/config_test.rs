@@ -1,9 +1,9 @@
-//! What `-t` of both daemons does: looks at everything that a start needs, tells each part with its result, and begins
-//! nothing. Creates no file, so it may be run as root beside a running daemon.
+//! The option `-t` of both daemons: checks everything that a start needs, prints the result of each part, and starts
+//! nothing. Creates no file, so root may run it while the daemon runs.
 
+use super::end_reasons::Status;
 use super::pidfile::{Holder, PidFile, PidFileError};
 use super::site::Site;
-use super::status::Status;
 use crate::log;
 use std::fmt;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ pub struct ConfigTest<'a> {
 }
 
 impl<'a> ConfigTest<'a> {
-    /// Begins with what both daemons have: the log configuration.
+    /// Begins with the part that both daemons have: the log configuration.
     pub fn begin(site: &'a Site) -> Self {
         let mut test = Self { site, has_failed: false };
         let settings =
@@ -25,25 +25,25 @@ impl<'a> ConfigTest<'a> {
         for warning in checked.as_ref().into_iter().flatten() {
             let _ = writeln!(io::stderr(), "{}: {warning}", site.program());
         }
-        test.tell("log configuration", checked);
+        test.print_result("log configuration", checked);
         test
     }
 
-    /// Whether a daemon of this directory runs: then its port is taken. A PID file that would keep a start from
-    /// succeeding is a fault.
+    /// Whether a daemon of this directory runs: then its port is in use. A PID file that would prevent a start is a
+    /// fault.
     pub fn daemon_runs(&mut self) -> bool {
         match PidFile::check(&self.site.file("pid")) {
             Err(PidFileError::Exists { holder: Holder::Daemon(_), .. }) => true,
             checked => {
-                self.tell("PID file", checked);
+                self.print_result("PID file", checked);
                 false
             }
         }
     }
 
-    /// Tells the result of one part: on standard output if all is well, else on standard error.
-    pub fn tell<T>(&mut self, part: &str, result: Result<T, impl fmt::Display>) {
-        // Nobody to tell it to is no fault: the exit status says it too.
+    /// Prints the result of one part: on standard output if it is good, otherwise on standard error.
+    pub fn print_result<T>(&mut self, part: &str, result: Result<T, impl fmt::Display>) {
+        // A failed write is no fault of the test: the exit status gives the result, too.
         let _ = match result {
             Ok(_) => writeln!(io::stdout(), "{part}: ok"),
             Err(fault) => {
@@ -53,7 +53,7 @@ impl<'a> ConfigTest<'a> {
         };
     }
 
-    /// How the test went.
+    /// The result of the test.
     pub fn status(&self) -> Status {
         if self.has_failed { Status::Failed } else { Status::Normal }
     }

@@ -1,21 +1,25 @@
-//! A daemon as a Unix process: its place, its options, its start, its signals, its end.
+//! A daemon as a Unix process: its directory, options, start, signals and end.
 //!
 //! * `site`: the directory of the binary, the files in it, the user
 //! * `options`: what the command lines of both daemons share
 //! * `startup`: from `main` to the detached daemon
-//! * `config_test`: what a start needs, looked at without a start
+//! * `config_test`: checks everything that a start needs, without a start
 //! * `pidfile`: the file beside the binary
-//! * `nursery`: the process that session children are forked from
-//! * `signals`: by number, as documented
-//! * `stat`: what the system says of a process
-//! * `status`: exit statuses and their words
+//! * `forker`: the process that forks session children; `attendant`: the process that opens files and looks up names
+//!   for them
+//! * `running`: what a daemon reports about itself
+//! * `signals`: the signals, by number, as documented
+//! * `stat`: the system's data about a process
+//! * `end_reasons`: exit statuses and their words
 
+pub mod attendant;
 pub mod config_test;
-pub mod nursery;
+pub mod end_reasons;
+pub mod forker;
 pub mod options;
 pub mod pidfile;
+pub mod running;
 pub mod signals;
 pub mod site;
 pub mod startup;
 pub mod stat;
-pub mod status;

@@ -1,7 +1,7 @@
-//! What the options of both daemons have in common: addresses, the answer to a bad option, printing. Each daemon keeps
-//! its own list of options and its own help text.
+//! The common parts of both daemons' options: addresses, the answer to an invalid option, printing. Each daemon has its
+//! own list of options and its own help text.
 
-use crate::process::status::Status;
+use crate::process::end_reasons::Status;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::Ipv6Addr;
@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 /// Port of the internal connection, unless an option says otherwise.
 pub const INTERNAL_PORT: u16 = 2878;
 
-/// Options that are not valid. Values of the client's options are never repeated: they may be secrets.
+/// Invalid options. Values of the client's options are never repeated, because they may be secrets.
 #[derive(Debug)]
 pub enum UsageError {
     /// Unknown, repeated, or without its value.
@@ -85,14 +85,15 @@ pub fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-/// Prints the answer to an option on standard output. Write errors are ignored: the reader may have closed the pipe.
+/// Prints the text that an option asks for on standard output. Write errors are ignored: the reader may have closed the
+/// pipe.
 pub fn print(text: &str) -> Status {
     let mut output = io::stdout().lock();
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     Status::Normal
 }
 
-/// Prints why `program` does not do what it was asked to, one line on standard error, and gives `status` back.
+/// Prints on standard error, in one line, why `program` does not do what it was asked to do, and returns `status`.
 pub fn complain(program: &str, reason: &dyn fmt::Display, status: Status) -> Status {
     let _ = writeln!(io::stderr(), "{program}: {reason}");
     status

@@ -1,6 +1,6 @@
-//! The PID file beside the binary: at most one parent a site. It is never written over another one and removed only by
-//! the process that created it, and only while it is still that file. That process keeps it locked, so that a stale
-//! file is known from one in use whatever its number has become.
+//! The PID file beside the binary: it makes sure that at most one parent runs for each site. It never replaces another
+//! PID file. Only the process that created it removes it, and only while it is still the same file. That process keeps
+//! it locked, so that a stale file can be told from one in use even if its number belongs to another process now.
 
 mod holder;
 
@@ -19,12 +19,12 @@ pub struct PidFile {
     path: PathBuf,
     inode: Inode,
     creator: Pid,
-    /// Open as long as the creator lives, for its lock; none where the file system has no locks.
+    /// Open for as long as the creator lives, for its lock; none if the file system has no locks.
     _locked: Option<File>,
 }
 
 impl PidFile {
-    /// Looks before anything else is begun whether `path` exists.
+    /// Checks that `path` does not exist, before anything else is done.
     ///
     /// # Errors
     /// It exists, with what is known of the process in it, or it cannot be looked at.
@@ -43,7 +43,7 @@ impl PidFile {
     pub fn create(path: &Path) -> Result<Self, PidFileError> {
         let creator = Pid::this();
         match file::create_whole(path, 0o644, format!("{creator}\n").as_bytes()) {
-            // The lock is evidence for those who come later, not what keeps them out: that is the file itself.
+            // The lock is information for later starts. It is the file itself that keeps a second daemon from starting.
             Ok(inode) => Ok(Self { path: path.to_owned(), inode, creator, _locked: holder::lock(path).ok() }),
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Err(PidFileError::exists(path)),
             Err(cause) => Err(PidFileError::Io { path: path.to_owned(), doing: "create", cause }),
@@ -60,7 +60,7 @@ impl Drop for PidFile {
     }
 }
 
-/// There is a PID file, or none can be made.
+/// The PID file exists, or it cannot be created.
 #[derive(Debug)]
 pub enum PidFileError {
     /// The file exists already.
@@ -70,7 +70,7 @@ pub enum PidFileError {
         /// The process it names.
         holder: Holder,
     },
-    /// The file system says no.
+    /// The file system refuses.
     Io {
         /// The file.
         path: PathBuf,

@@ -1,10 +1,10 @@
-//! Signals: blocked from the first statement on, then read from one signalfd in each process. One that means nothing
-//! here is logged and has no effect, so that a slip (`kill -25` for 24) costs nothing.
+//! Signals: blocked from the first statement on, then read from one signalfd in each process. A signal without a
+//! meaning is logged and has no effect, so that a mistake (`kill -25` for 24) does no harm.
 //!
-//! Every process (parents, session children, API worker) makes its own [`Signals`] after it was forked; an inherited
-//! one is only dropped. No code of ours runs inside a handler, and no system call is interrupted.
+//! Every process (parents, session children, API worker) makes its own [`Signals`] after its fork; an inherited one is
+//! only dropped. None of our code runs in a handler, and no system call is interrupted.
 
-use crate::log::{Event, Priority, events};
+use crate::log::{Event, Priority, catalogue};
 use crate::sys;
 use mio::event::Source;
 use mio::unix::SourceFd;
@@ -16,7 +16,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// What a signal asks of the process that got it.
+/// The request that a signal makes to its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// 20 to 24: log at this level from now on.
@@ -51,8 +51,8 @@ impl fmt::Display for End {
     }
 }
 
-/// The signals that keep their usual effect. The first six tell that a program is broken; an ignored signal must not be
-/// blocked; the next two have no effect by default (a terminal that changes its size sends one); two cannot be blocked.
+/// The signals that keep their usual effect. The first six mean that a program is broken; an ignored signal must not be
+/// blocked; the next two have no effect by default (a terminal sends one when its size changes); two cannot be blocked.
 const NOT_OURS: [signal::Signal; 11] = [
     signal::SIGILL,
     signal::SIGTRAP,
@@ -67,8 +67,8 @@ const NOT_OURS: [signal::Signal; 11] = [
     signal::SIGSTOP,
 ];
 
-/// All others, also the real-time signals. Users know ours by number (`kill -20 PID`); most of the names mean something
-/// else here.
+/// All others, including the real-time signals. Users know ours by number (`kill -20 PID`); most of the names mean
+/// something else here.
 fn ours() -> SigSet {
     let mut set = SigSet::all();
     for signal in NOT_OURS {
@@ -99,11 +99,12 @@ fn name(number: i32) -> String {
 }
 
 fn log_ignored(number: i32) {
-    Event::new(&events::SIGNAL_IGNORED).field("signal", name(number)).field_num("number", number).log();
+    Event::new(&catalogue::SIGNAL_IGNORED).field("signal", name(number)).field_num("number", number).log();
 }
 
-/// Blocks our signals: the first statement of `main`, since by default 20 to 22 stop a process and most others kill
-/// it, which leaves a stale PID file. A closed connection is an error where it is written to, so SIGPIPE is ignored.
+/// Blocks our signals. This is the first statement of `main`, because by default 20 to 22 stop a process and most
+/// others kill it, which leaves a stale PID file. A write to a closed connection is handled as an error, so SIGPIPE is
+/// ignored.
 ///
 /// # Errors
 /// The system refuses the mask.
@@ -125,12 +126,12 @@ pub(crate) fn ignore_interrupt() -> nix::Result<()> {
     sys::ignore(signal::SIGINT)
 }
 
-/// This process's signals, one after the other. Non-blocking; readable when one is there.
+/// This process's signals, one after the other. Non-blocking; readable when there is one.
 #[derive(Debug)]
 pub struct Signals(SignalFd);
 
 impl Signals {
-    /// Begins to receive what [`block_all`] holds back.
+    /// Begins to receive the signals that [`block_all`] has blocked.
     ///
     /// # Errors
     /// The system has no more descriptors.
@@ -138,7 +139,8 @@ impl Signals {
         Ok(Self(SignalFd::with_flags(&ours(), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
     }
 
-    /// The next signal that means something; none if there is none now. Call it until then: mio reports readiness once.
+    /// The next signal with a meaning; none if there is none now. Call it until it returns none: mio reports readiness
+    /// once.
     ///
     /// # Errors
     /// The descriptor cannot be read.
@@ -153,13 +155,13 @@ impl Signals {
             // The kernel has no numbers beyond 64.
             let number = i32::try_from(received.ssi_signo).unwrap_or_default();
             match meaning(number) {
-                // The CPU time limit (setrlimit(2)) is reached: nobody has chosen a level.
+                // The CPU time limit (setrlimit(2)) is reached: do not take that for a request to change the level.
                 Some(_) if number == signal::SIGXCPU as i32 && received.ssi_code == nix::libc::SI_KERNEL => {
                     log_ignored(number);
                 }
                 Some(meaning) => return Ok(Some(meaning)),
-                // A file has reached the size limit (setrlimit(2)), and the write has failed. A line of it would too,
-                // and bring the next such signal.
+                // A file has reached the size limit (setrlimit(2)), and the write has failed. A log line about it would
+                // fail, too, and cause the next such signal.
                 None if number == signal::SIGXFSZ as i32 && received.ssi_pid == std::process::id() => {}
                 None => log_ignored(number),
             }

@@ -1,5 +1,6 @@
-//! Where a daemon lives: the directory of its binary, which holds its PID file, its `.logrc`, its key and its logs, and
-//! whose owner it runs as. Found through /proc/self/exe, so it does not matter from where or how it was started.
+//! The place of a daemon: the directory of its binary, with its PID file, its `.logrc`, its key and its logs. The
+//! daemon runs as the owner of this directory. The place is found through /proc/self/exe, so it does not matter from
+//! where or how the daemon was started.
 
 use nix::errno::Errno;
 use nix::unistd::{self, Gid, Uid, User};
@@ -40,7 +41,7 @@ impl Site {
         &self.program
     }
 
-    /// `os4x_proxyserver`, with which the names of its files begin.
+    /// `os4x_proxyserver`: the names of its files begin with this.
     pub fn stem(&self) -> &'static str {
         self.stem
     }
@@ -50,11 +51,11 @@ impl Site {
         self.directory.join(format!("{}.{extension}", self.stem))
     }
 
-    /// Started as root, becomes the owner of the binary's directory for good. Called once the port is bound, before the
-    /// first file is created.
+    /// If started as root, becomes the owner of the binary's directory permanently. Call it after the port is bound and
+    /// before the first file is created.
     ///
     /// # Errors
-    /// The directory's owner cannot be seen, or this process cannot become that user for good.
+    /// The directory's owner cannot be seen, or this process cannot become that user permanently.
     pub fn drop_root(&self) -> Result<Privileges, SiteError> {
         if !unistd::geteuid().is_root() {
             return Ok(Privileges::Unchanged);
@@ -75,8 +76,8 @@ impl Site {
     }
 }
 
-/// Takes the user's own groups, or just `group` if the user database does not know the user, and checks that there is
-/// no way back.
+/// Takes the user's groups, or only `group` if the user database does not have the user. Checks that the process cannot
+/// become root again.
 fn become_user(user: Uid, group: Gid) -> nix::Result<()> {
     let group = if let Some(entry) = User::from_uid(user)? {
         let name = CString::new(entry.name).map_err(|_| Errno::EINVAL)?;
@@ -93,19 +94,19 @@ fn become_user(user: Uid, group: Gid) -> nix::Result<()> {
     if all_dropped && unistd::setuid(Uid::from_raw(0)).is_err() { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-/// What became of root's rights.
+/// How the process changed its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Privileges {
-    /// Not started as root.
+    /// It was not started as root.
     Unchanged,
-    /// Runs as this user now.
+    /// It runs as this user now.
     Dropped(Uid),
-    /// The directory belongs to root, so the daemon goes on as root. Worth a warning.
+    /// The directory belongs to root, so the daemon goes on as root, with a warning.
     StillRoot(PathBuf),
 }
 
 impl Privileges {
-    /// The warning that a daemon gives that goes on as root.
+    /// The warning if the daemon goes on as root.
     pub fn warning(&self) -> Option<String> {
         let Self::StillRoot(directory) = self else { return None };
         let directory = directory.display();
@@ -115,12 +116,12 @@ impl Privileges {
     }
 }
 
-/// The site is unusable.
+/// Why the site cannot be used.
 #[derive(Debug)]
 pub enum SiteError {
-    /// /proc/self/exe does not tell.
+    /// /proc/self/exe cannot be read.
     NoBinary(io::Error),
-    /// The user to run as cannot be found or taken.
+    /// The user to run as cannot be determined, or the process cannot become that user.
     Owner {
         /// The binary's directory.
         directory: PathBuf,

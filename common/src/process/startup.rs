@@ -1,15 +1,15 @@
-//! The first and the last step of becoming a daemon; between them the parents look at licence and PID file, bind and
+//! The first and the last step of a start as a daemon. Between them, the parents check licence and PID file, bind, and
 //! drop root.
 //!
-//! The starting process stays until the daemon reports that it is ready, or why it is not, and exits 0 or 1
-//! accordingly. Of daemonize, `execute` alone is used, and only here. Creates no file.
+//! The starting process waits until the daemon reports that it is ready, or why it is not, and exits with 0 or 1. Only
+//! `execute` of the crate daemonize is used, and only here. Creates no file.
 
 use super::{options, signals};
-use crate::log::{self, Event, LogError, Priority, events};
+use crate::log::{self, Event, LogError, Priority, catalogue};
+use crate::process::end_reasons::Status;
 use crate::process::pidfile::{PidFile, PidFileError};
 use crate::process::signals::{End, Signals};
 use crate::process::site::{Site, SiteError};
-use crate::process::status::Status;
 use crate::sys;
 use daemonize::{Daemonize, Outcome};
 use nix::sys::stat::{Mode as FileMode, umask};
@@ -26,26 +26,26 @@ pub enum Mode {
     /// In the background, without a terminal.
     #[default]
     Detached,
-    /// `--foreground`: attached, the log goes to standard error too.
+    /// `--foreground`: attached to the terminal, the log goes to standard error, too.
     Foreground,
-    /// The client's `-d`: attached, nothing is shown.
+    /// The client's `-d`: attached to the terminal, nothing is printed.
     Quiet,
 }
 
 impl Mode {
-    /// Ctrl-C ends the daemon.
+    /// Whether Ctrl-C ends the daemon.
     pub fn attached(self) -> bool {
         self != Self::Detached
     }
 
-    /// The log goes to standard error too.
+    /// Whether the log goes to standard error, too.
     pub fn logs_to_stderr(self) -> bool {
         self == Self::Foreground
     }
 }
 
-/// The first statement of `main`: blocks signals, closes inherited descriptors, finds the site, takes the arguments and
-/// hides them, since the token may be among them. Gives the arguments after the program's name. `stem` as for
+/// The first statement of `main`: blocks signals, closes inherited descriptors, finds the site, and takes and hides the
+/// arguments, because the token may be among them. Returns the arguments after the program's name. `stem` as for
 /// [`Site::of_this_binary`].
 ///
 /// # Errors
@@ -60,28 +60,28 @@ pub fn begin(stem: &'static str) -> Result<(Site, Vec<OsString>), StartError> {
     Ok((site, arguments))
 }
 
-/// The umask: new files are for the user and its group alone.
+/// The umask: only the user and its group may read new files.
 const UMASK: u32 = 0o027;
 
-/// A daemon that has begun: what its parent process owns besides its work.
+/// A started daemon: what its parent process owns besides its work.
 #[derive(Debug)]
 pub struct Started {
     /// Its signals.
     pub signals: Signals,
-    /// The starting process waits for this.
+    /// The report that the starting process waits for.
     pub ready: Ready,
     /// Its PID file; [`stop`] removes it.
     pub pid_file: PidFile,
-    /// It runs as this user: a name, or the number of a user without one.
+    /// The user that it runs as: a name, or the number of a user without a name.
     pub user: String,
 }
 
-/// How a parent's work ended.
+/// Why a parent ends.
 #[derive(Debug)]
 pub enum Finish {
     /// A signal asked for it.
-    Told(End),
-    /// It cannot go on; a finished sentence says why.
+    Signal(End),
+    /// It cannot go on; a complete sentence says why.
     Failed(String),
 }
 
@@ -89,23 +89,23 @@ pub enum Finish {
 pub fn stop(pid_file: PidFile, finish: &Finish) -> Status {
     drop(pid_file);
     match finish {
-        Finish::Told(end) => {
-            Event::new(&events::DAEMON_STOP).field_display("signal", end).log();
+        Finish::Signal(end) => {
+            Event::new(&catalogue::DAEMON_STOP).field_display("signal", end).log();
             Status::Normal
         }
         Finish::Failed(reason) => {
-            Event::new(&events::DAEMON_STOP).field("reason", reason).log_at(Priority::Error);
+            Event::new(&catalogue::DAEMON_STOP).field("reason", reason).log_at(Priority::Error);
             Status::Failed
         }
     }
 }
 
-/// Everything between binding and the loop, in this order: drop root, detach, signals, log, PID file. Returns in the
-/// daemon only; an error is the status to end with, and its reason has been shown. The caller has looked at the PID
-/// file before it bound anything, and calls [`Ready::succeed`] or [`Ready::fail`] once it knows the result.
+/// Everything between binding and the loop, in this order: drop root, detach, signals, log, PID file. Returns only in
+/// the daemon. An error is the exit status; its reason was printed already. The caller has checked the PID file before
+/// it bound anything, and calls [`Ready::succeed`] or [`Ready::fail`] once it knows the result.
 ///
 /// # Errors
-/// The status to end with. The reason has been shown by then.
+/// The exit status. The reason was printed already.
 pub fn become_daemon(site: &Site, mode: Mode) -> Result<Started, Status> {
     let complain = |error: StartError| options::complain(site.program(), &error, Status::Failed);
     let privileges = site.drop_root().map_err(|error| complain(StartError::Site(error)))?;
@@ -131,7 +131,7 @@ fn user_name() -> String {
     entry.map_or_else(|| user.to_string(), |entry| entry.name)
 }
 
-/// The first steps of the daemon itself.
+/// The first steps of the daemon process itself.
 fn begin_daemon(site: &Site, mode: Mode, ready: &Ready) -> Result<(Signals, PidFile), StartError> {
     sys::harden().map_err(|cause| StartError::System(cause.into()))?;
     let signals = Signals::new().map_err(StartError::System)?;
@@ -144,13 +144,13 @@ fn begin_daemon(site: &Site, mode: Mode, ready: &Ready) -> Result<(Signals, PidF
     for warning in warnings {
         ready.warn(&format_args!("{}: {warning}", site.program()));
     }
-    // Standard error leads nowhere in a daemon; the layout escapes the line end in the text.
+    // Standard error leads nowhere in a daemon. The layout escapes the line end in the text.
     panic::set_hook(Box::new(|panic| crate::fatal!("{panic}")));
     let pid_file = PidFile::create(&site.file("pid")).map_err(StartError::PidFile)?;
     Ok((signals, pid_file))
 }
 
-/// Returns in the daemon only; the starting process waits here for [`Ready`] and exits.
+/// Returns only in the daemon. The starting process waits here for [`Ready`] and exits.
 fn detach_unless(mode: Mode) -> Result<Ready, StartError> {
     if mode.attached() {
         std::env::set_current_dir("/").map_err(StartError::System)?;
@@ -165,7 +165,7 @@ fn detach() -> Result<PipeWriter, StartError> {
     match Daemonize::new().working_directory("/").umask(UMASK).execute() {
         Outcome::Parent(Ok(_)) => {
             drop(writer);
-            // An operator must be able to give up. If this fails, kill -9 still works.
+            // An operator must be able to stop the wait. If this fails, kill -9 still works.
             let _ = signals::default_ends();
             process::exit(i32::from(wait(reader, &mut io::stderr()).number()))
         }
@@ -176,7 +176,7 @@ fn detach() -> Result<PipeWriter, StartError> {
             Ok(writer)
         }
         Outcome::Child(Err(cause)) => {
-            // A process between the two forks: it may only report.
+            // A process between the two forks: all that it may do is to report.
             Ready { starter: Some(writer) }.send(FAILED, &StartError::Detach(cause));
             sys::exit_now(Status::Failed.number())
         }
@@ -187,7 +187,7 @@ const READY: u8 = b'R';
 const WARNED: u8 = b'W';
 const FAILED: u8 = b'F';
 
-/// What the starting process does: passes the daemon's lines on to `shown` until it knows how the start ended.
+/// The starting process prints the daemon's lines to `shown` until it knows the result of the start.
 fn wait(daemon: impl io::Read, shown: &mut impl Write) -> Status {
     for line in BufReader::new(daemon).split(b'\n').map_while(Result::ok) {
         let Some((kind, text)) = line.split_first() else { break };
@@ -203,8 +203,8 @@ fn wait(daemon: impl io::Read, shown: &mut impl Write) -> Status {
     Status::Failed
 }
 
-/// A daemon that has not yet reported how its start went. If it is dropped without a report, the starting process says
-/// that the daemon died.
+/// The report of a daemon about its start. If it is dropped without a report, the starting process says that the daemon
+/// died.
 #[derive(Debug)]
 #[must_use]
 pub struct Ready {
@@ -212,23 +212,23 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// All is well: the starting process exits 0.
+    /// The start has succeeded: the starting process exits with 0.
     pub fn succeed(self) {
         self.send(READY, &"");
     }
 
-    /// Shows one line to the starting terminal; the start goes on.
+    /// Prints one line on the starting terminal; the start goes on.
     pub fn warn(&self, warning: &dyn fmt::Display) {
         self.send(WARNED, warning);
     }
 
-    /// The daemon cannot start: the starting process prints `reason` and exits 1. The caller ends with the status.
+    /// The daemon cannot start: the starting process prints `reason` and exits with 1. The caller ends with the status.
     pub fn fail(self, reason: &dyn fmt::Display) -> Status {
         self.send(FAILED, reason);
         Status::Failed
     }
 
-    /// The parent's work cannot begin: the starting process shows the reason, and the daemon ends.
+    /// The parent cannot begin its work: the starting process prints the reason, and the daemon ends.
     pub fn give_up(self, program: &str, reason: &dyn fmt::Display) -> Finish {
         self.fail(&format_args!("{program}: {reason}"));
         Finish::Failed(reason.to_string())
@@ -237,7 +237,7 @@ impl Ready {
     fn send(&self, kind: u8, text: &dyn fmt::Display) {
         let text = text.to_string().replace('\n', " ");
         let line = [&[kind], text.as_bytes(), b"\n"].concat();
-        // The starting process may be gone already; the daemon goes on without it.
+        // The starting process may be gone; the daemon goes on without it.
         let _ = match &self.starter {
             Some(pipe) => (&mut &*pipe).write_all(&line),
             None if kind == READY => Ok(()),
@@ -253,11 +253,11 @@ pub enum StartError {
     Site(SiteError),
     /// The arguments cannot be hidden from other users.
     Arguments(io::Error),
-    /// fork, setsid or /dev/null.
+    /// fork, setsid or /dev/null failed.
     Detach(daemonize::Error),
     /// The log cannot be set up.
     Log(LogError),
-    /// Another daemon was faster, or the directory is not ours.
+    /// Another daemon was faster, or the directory cannot be used.
     PidFile(PidFileError),
     /// Another system call.
     System(io::Error),
@@ -293,7 +293,7 @@ impl std::error::Error for StartError {
 #[cfg(test)]
 mod tests {
     use super::{Ready, wait};
-    use crate::process::status::Status;
+    use crate::process::end_reasons::Status;
     use std::io::pipe;
 
     fn outcome(start: impl FnOnce(Ready)) -> (Status, String) {

@@ -1,28 +1,34 @@
-//! What the system says of a process in `/proc/PID/stat` (proc(5)).
+//! The system's data about a process, from `/proc/PID/stat` (proc(5)).
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 
-/// When it was started, in clock ticks since the system's start (field 22): with its ID this names a process, since IDs
-/// are used again. None if there is no such process, or it has ended and was not collected yet.
+/// When it was started, in clock ticks since the system's start (field 22). Together with the process ID this
+/// identifies a process, since IDs are used again. None if there is no such process, or if it has ended and was not
+/// collected yet.
 pub fn started(pid: i32) -> Option<u64> {
     let stat = read(pid)?;
     if is_zombie(&stat) { None } else { fields(&stat).nth(19)?.parse().ok() }
 }
 
-/// It has ended, and its parent did not collect it (usual in containers): it still has an entry.
+/// Whether it has ended but its parent has not collected it (usual in containers): then it still has an entry.
 pub fn has_ended(pid: i32) -> bool {
     read(pid).is_some_and(|stat| is_zombie(&stat))
 }
 
 fn read(pid: i32) -> Option<String> {
-    fs::read_to_string(format!("/proc/{pid}/stat")).ok()
+    // One read returns the whole file. All 52 fields with the longest numbers need no more.
+    let mut octets = vec![0; 2048];
+    let length = File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut octets)).ok()?;
+    octets.truncate(length);
+    String::from_utf8(octets).ok()
 }
 
 fn is_zombie(stat: &str) -> bool {
     fields(stat).next() == Some("Z")
 }
 
-/// The fields from the third one on. The second is a name in parentheses, which may have spaces and parentheses itself.
+/// The fields from the third one on. The second one is a name in parentheses, which may contain spaces and parentheses.
 fn fields(stat: &str) -> impl Iterator<Item = &str> {
     stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace()
 }

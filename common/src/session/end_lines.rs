@@ -1,30 +1,30 @@
-//! The end lines of a daemon's sessions, one for each whatever happens: those that a full disk did not take are written
-//! later, and those that nobody was left to write are written by the daemon that starts next.
+//! The end lines of a daemon's sessions: each session gets exactly one. If the disk was full, the line is written
+//! later. If no process was left to write it, the daemon that starts next writes it.
 
-use super::ledger::{self, Begun, Ledger};
+use super::ledger::{Begun, EndNotes, Ledger};
 use crate::link::session_id::SessionId;
-use crate::log::{Event, LateLines, Remains};
-use std::path::{Path, PathBuf};
+use crate::log::{Event, LateLines, Unwritten};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How often it is looked whether sessions of an earlier parent still run.
+/// How often the parent checks whether sessions of an earlier parent still run.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The reason in the line of a session process that has died together with its parent.
 pub const DIED_WITH_PARENT: &str = "died-with-parent";
 
-/// What a session process does: writes its end line (none: this end has no line), and notes in the ledger at `path`
-/// that `session` has ended; none: none had begun. `send` gives its parent what the log could not take, and says
-/// whether the parent is there.
+/// For a session process: writes its end line (none: this end has no line), and notes in the ledger that `session` has
+/// ended; none: no session had begun. `send` passes what the log could not write to the parent, and returns whether the
+/// parent is there.
 pub fn write(
     line: Option<Event>,
-    path: &Path,
+    notes: &EndNotes,
     session: Option<SessionId>,
-    send: impl FnOnce(Remains) -> bool,
+    send: impl FnOnce(Unwritten) -> bool,
 ) {
-    let remains = line.map(Remains::after).unwrap_or_default();
+    let remains = line.map(Unwritten::after).unwrap_or_default();
     let note = || {
         if let Some(session) = session {
-            ledger::note_end(path, &session.to_string());
+            notes.note(&session.to_string());
         }
     };
     if remains.has_line() {
@@ -32,33 +32,33 @@ pub fn write(
             note();
         }
     } else {
-        // First: a parent that is ending takes the message, and does not read it.
+        // First: a parent that is ending receives the message but does not read it.
         note();
         send(remains);
     }
 }
 
-/// What a parent needs for it.
+/// The parent's part of it.
 #[derive(Debug)]
 pub struct EndLines {
     ledger: Ledger,
     late: LateLines,
-    /// Sessions of earlier parents.
+    /// Sessions of earlier parents that have no end line yet.
     inherited: Vec<Begun>,
     looked: Option<Instant>,
 }
 
 impl EndLines {
-    /// With what an earlier parent has left in the ledger at `path`.
+    /// Reads what an earlier parent has left in the ledger at `path`.
     pub fn new(path: PathBuf) -> Self {
         let ledger = Ledger::open(path);
         let inherited = ledger.unfinished();
         Self { ledger, late: LateLines::default(), inherited, looked: None }
     }
 
-    /// Where session processes say that they have ended.
-    pub fn ledger(&self) -> &Path {
-        self.ledger.path()
+    /// The part of the ledger in which session processes note their ends.
+    pub fn notes(&self) -> EndNotes {
+        EndNotes::open(self.ledger.path())
     }
 
     /// A session has begun.
@@ -66,16 +66,16 @@ impl EndLines {
         self.ledger.begin(begun);
     }
 
-    /// A session process has written its end line, or left it here.
-    pub fn end(&mut self, session: Option<&str>, remains: Remains) {
+    /// A session process has written its end line, or has passed it to this parent.
+    pub fn end(&mut self, session: Option<&str>, remains: Unwritten) {
         self.late.take(remains);
         if let Some(session) = session {
             self.ledger.end(session);
         }
     }
 
-    /// Writes lines that could not be written before, and gives the sessions of earlier parents that have ended without
-    /// an end line.
+    /// Writes lines that could not be written before, and returns the sessions of earlier parents that have ended
+    /// without an end line.
     pub fn run_timers(&mut self, now: Instant) -> Vec<Begun> {
         self.late.write(now);
         if self.inherited.is_empty() || self.next().is_some_and(|at| at > now) {
@@ -86,7 +86,7 @@ impl EndLines {
         if gone.is_empty() {
             return gone;
         }
-        // Some have written their end line when nobody was there to hear of it.
+        // Some processes write their end line after their parent has ended.
         self.ledger.refresh();
         let crashed: Vec<Begun> =
             gone.into_iter().filter(|begun| self.ledger.is_open(&begun.session)).collect();
@@ -96,13 +96,13 @@ impl EndLines {
         crashed
     }
 
-    /// When `run_timers` has something to do.
+    /// When `run_timers` is due.
     pub fn due(&self) -> Option<Instant> {
         let look = (!self.inherited.is_empty()).then(|| self.next().unwrap_or_else(Instant::now));
         [self.late.due(), look].into_iter().flatten().min()
     }
 
-    /// When it is to be looked for inherited sessions again; none: now.
+    /// When to check again for sessions of earlier parents; none: now.
     fn next(&self) -> Option<Instant> {
         self.looked.map(|looked| looked + LOOK_EVERY)
     }
@@ -118,14 +118,14 @@ mod tests {
     use super::{Begun, EndLines, LOOK_EVERY};
     use crate::file::tests::Scratch;
     use crate::link::session_id::Direction;
-    use crate::log::Remains;
+    use crate::log::Unwritten;
     use crate::process::stat;
-    use crate::session::ledger::note_end;
+    use crate::session::ledger::EndNotes;
     use std::process::Command;
     use std::time::Instant;
 
     #[test]
-    fn a_session_that_died_with_its_parent_is_told_once_and_one_that_still_runs_is_not() {
+    fn a_session_that_died_with_its_parent_gets_one_line_and_one_that_still_runs_gets_none() {
         let scratch = Scratch::new("end-lines");
         let path = scratch.path().join("x.sessions");
         let mut process = Command::new("sleep").arg("1000").spawn().unwrap();
@@ -146,9 +146,9 @@ mod tests {
         {
             first.begin(begun(session, started));
         }
-        first.end(Some("ended"), Remains::default());
+        first.end(Some("ended"), Unwritten::default());
         drop(first);
-        note_end(&path, "told");
+        EndNotes::open(&path).note("told");
         let mut next = EndLines::new(path.clone());
         let sessions =
             |crashed: Vec<Begun>| -> Vec<String> { crashed.into_iter().map(|begun| begun.session).collect() };
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(sessions(next.run_timers(now)), ["dead"]);
         process.kill().unwrap();
         process.wait().unwrap();
-        note_end(&path, "later");
+        EndNotes::open(&path).note("later");
         assert!(next.run_timers(now).is_empty(), "it is not time");
         assert_eq!(sessions(next.run_timers(now + LOOK_EVERY)), ["runs"]);
         assert_eq!(next.due(), None);

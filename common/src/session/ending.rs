@@ -1,21 +1,24 @@
 //! How a session ended, in the words of the end line and of the exit status. The same on both daemons.
 
 use crate::config::Limits;
-use crate::log::{Event, Priority, events};
+use crate::log::{Event, Priority, catalogue};
 use crate::oftp::{self, EsidReason, Violation};
-use crate::process::status::Status;
+use crate::process::end_reasons::Status;
 use crate::session::inspector::Inspector;
 use crate::session::relay::{Cause, Outcome, Side, Timeouts, Totals};
 use std::time::Duration;
 
+/// The ESID that ends a test. The normal reason 00 is not allowed in place of an SSID (RFC 5024 §9).
+pub const TEST_OVER: EsidReason = EsidReason::UnspecifiedAbort;
+
 /// A session's end.
 #[derive(Debug)]
 pub struct Ending {
-    /// In one word.
+    /// Why, in one word.
     pub status: Status,
     /// The ESID that ended it, if one did.
     pub esid: Option<EsidReason>,
-    /// A finished sentence, where there is more to say.
+    /// A complete sentence, if there is more to say.
     pub detail: String,
 }
 
@@ -29,10 +32,10 @@ pub fn timeouts(limits: &Limits) -> Timeouts {
 }
 
 impl Ending {
-    /// What the relay's outcome means. A violation is logged here.
+    /// Converts the relay's outcome. A violation is logged here.
     pub fn of(outcome: &Outcome<Violation>, inspector: &Inspector) -> Self {
         let plain = |status, detail: String| Self { status, esid: None, detail };
-        // Where an ESID had passed before, we had no last word.
+        // If an ESID had passed before, we sent none.
         let told = |reason| inspector.ended().is_none().then_some(reason);
         match outcome {
             Outcome::Closed(by) => match inspector.ended() {
@@ -94,18 +97,51 @@ impl Ending {
                 esid: told(EsidReason::TimeOut),
                 detail: format!("the {side} began an Exchange Buffer and did not finish it in time"),
             },
-            Outcome::Ended(Cause::Told) => Self {
+            Outcome::Ended(Cause::Signal) => Self {
                 status: Status::Terminated,
                 esid: told(EsidReason::EmergencyCloseDown),
                 detail: "the session process was told to end".to_owned(),
+            },
+            Outcome::Ended(Cause::Administrator(name)) => Self {
+                status: Status::Administrator,
+                esid: told(EsidReason::EmergencyCloseDown),
+                detail: by_administrator(name),
             },
             Outcome::Failed(e) => plain(Status::Internal, e.to_string()),
         }
     }
 
-    /// An operator should look at it.
+    /// The same, unless the other daemon ends the session for this administrator: then its ESID is no fault of a peer.
+    #[must_use]
+    pub fn ended_by(mut self, administrator: Option<&str>) -> Self {
+        if let (Some(name), Some(EsidReason::EmergencyCloseDown)) = (administrator, self.esid) {
+            self.status = Status::Administrator;
+            self.detail = by_administrator(name);
+        }
+        self
+    }
+
+    /// The same for a test: the station's side ends it by an ESID as soon as the partner has answered.
+    #[must_use]
+    pub fn of_test(self, inspector: &Inspector) -> Self {
+        match inspector.ended() {
+            Some((oftp::Side::Initiator, TEST_OVER)) if self.status == Status::ErrorEsid => {
+                Self { status: Status::Normal, detail: "the partner has answered".to_owned(), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether an operator should look at it.
     pub fn concerns_operator(&self) -> bool {
-        !matches!(self.status, Status::Normal | Status::ErrorEsid | Status::PartnerBroke | Status::Terminated)
+        !matches!(
+            self.status,
+            Status::Normal
+                | Status::ErrorEsid
+                | Status::PartnerBroke
+                | Status::Terminated
+                | Status::Administrator
+        )
     }
 
     /// The level of its end line.
@@ -113,7 +149,7 @@ impl Ending {
         if self.concerns_operator() { Priority::Warn } else { Priority::Info }
     }
 
-    /// Adds what every end line says.
+    /// Adds the fields of every end line.
     pub fn describe(&self, event: Event, totals: Totals, inspector: &Inspector, lasted: Duration) -> Event {
         let mut event = event
             .field("reason", self.status.word())
@@ -133,10 +169,15 @@ impl Ending {
     }
 }
 
-/// The line of a violation: command, field, offset, what was found and what the rule is.
+fn by_administrator(name: &str) -> String {
+    format!("{name} has ended the session")
+}
+
+/// Logs a violation: command, field, offset, the value found and the rule.
 pub fn log_violation(side: Side, violation: &Violation) {
-    let mut event =
-        Event::new(&events::VIOLATION).field_display("side", side).field("esid", violation.reason().code());
+    let mut event = Event::new(&catalogue::VIOLATION)
+        .field_display("side", side)
+        .field("esid", violation.reason().code());
     if let Some(command) = violation.command() {
         event = event.field_display("command", command);
     }

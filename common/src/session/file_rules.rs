@@ -1,19 +1,19 @@
-//! Whether a partner may send a file: its name and the size that it announces, held against the rules of the partner's
-//! row. Pure functions; the inspector asks them where a file is offered.
+//! Whether a partner may send a file: compares its name and its announced size with the rules of the partner's row.
+//! Pure functions; the inspector calls them when a file is offered.
 
 use crate::config::FileRules;
 
 /// Why a file may not be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileRefusal {
-    /// No pattern fits its name.
+    /// No pattern matches its name.
     Name,
     /// It is larger than this many blocks of 1,024 octets.
     Size(u64),
 }
 
 impl FileRefusal {
-    /// The first rule that a file of this name and of so many blocks breaks.
+    /// The first rule that a file with this name and this number of blocks breaks.
     pub fn of(rules: &FileRules, name: &[u8], blocks: u64) -> Option<Self> {
         if !rules.names.is_empty() && !rules.names.iter().any(|pattern| fits(pattern.as_bytes(), name)) {
             return Some(Self::Name);
@@ -29,7 +29,7 @@ impl FileRefusal {
         }
     }
 
-    /// SFNAREAST, for a person at the partner.
+    /// SFNAREAST, for a person at the partner's side.
     pub fn text(self) -> String {
         match self {
             Self::Name => "files of this name are not accepted from you".to_owned(),
@@ -46,8 +46,8 @@ impl FileRefusal {
     }
 }
 
-/// Whether `pattern` fits all of `name`: `*` stands for any octets, `?` for one. Each `*` is tried again only until the
-/// next one has its place, so the time is bounded by the product of both lengths.
+/// Whether `pattern` matches all of `name`: `*` stands for any octets, `?` for one. Each `*` is retried only until the
+/// next `*` has matched, so the time is limited by the product of both lengths.
 fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut retry = None;
@@ -77,7 +77,7 @@ mod tests {
     use crate::config::FileRules;
 
     #[test]
-    fn patterns_fit_whole_names() {
+    fn patterns_match_whole_names() {
         for (pattern, name) in [
             ("*", ""),
             ("ORDER*", "ORDER"),

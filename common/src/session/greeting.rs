@@ -1,34 +1,34 @@
-//! The first message of the other end, read and judged before the relay runs: SSRM of a Responder, SSID of an
-//! Initiator. The sender waits for an answer then, so no octet may follow it.
+//! The first message of a peer, read and judged before the relay runs: SSRM of a Responder, SSID of an Initiator. Its
+//! sender then waits for an answer, so no octet may follow it.
 
 use crate::net::{Conn, Read};
 use crate::oftp::{Side, Violation};
 use crate::session::inspector::Inspector;
 use std::io::ErrorKind;
 
-/// Nothing longer is legal before the second SSID (`man/doc/oftp2.md#limits`).
+/// No longer message is legal before the second SSID (`man/doc/oftp2.md#limits`).
 const ROOM: usize = 1010;
 
-/// Octets of it, as far as they have come.
+/// The octets of the message so far.
 pub struct Greeting {
     buffer: [u8; ROOM],
     filled: usize,
 }
 
-/// What came of one step.
+/// Result of one step.
 pub enum Progress {
-    /// Not whole yet.
+    /// The message is incomplete.
     Nothing,
     /// The message, judged.
     Message(Vec<u8>),
     /// The connection ended before it.
     Ended {
-        /// How, to be read after its subject.
+        /// How it ended, to be read after the name of the peer.
         how: String,
-        /// By an alert or other trouble of TLS, not of the network.
+        /// Whether TLS ended it, by an alert or another fault, and not the network.
         tls: bool,
     },
-    /// More came after it.
+    /// More octets followed the message.
     TooMuch,
 }
 
@@ -39,7 +39,7 @@ impl Default for Greeting {
 }
 
 impl Greeting {
-    /// Reads what is there, and judges the message once it is whole.
+    /// Reads the octets that are there, and judges the message once it is complete.
     ///
     /// # Errors
     /// The rule that the octets break, and the ESID reason for it.
@@ -71,7 +71,7 @@ impl Greeting {
         };
         let message = read.get(..length).unwrap_or_default();
         inspector.pass(from, message)?;
-        // What follows an ESID counts for nothing.
+        // Octets after an ESID are ignored.
         let eager = length < self.filled && inspector.ended().is_none();
         Ok(if eager { Progress::TooMuch } else { Progress::Message(message.to_vec()) })
     }

@@ -1,16 +1,17 @@
-//! The OFTP2 checker at work in a session: judges each buffer, logs the events of the session, and counts what the end
-//! line reports. Both daemons use it, so a DMZ host that was taken over cannot send rubbish inward.
+//! The OFTP2 checker of a session: it judges each buffer, logs the events of the session, and counts for the end line.
+//! Both daemons use it, so a DMZ host under an attacker's control cannot send invalid data inward.
 
 use crate::config::FileRules;
-use crate::log::{Event, Priority, enabled, events};
+use crate::log::{Event, Priority, catalogue, enabled};
 use crate::oftp::{self, Checker, CommandCode, EsidReason, Note, Profile, State, Violation};
 use crate::rpc::{MAX_TRANSFERS, ShownDeviations, Transfer, TransferResult};
 use crate::session::file_rules::FileRefusal;
 use crate::session::relay::{self, Cause, Judge, Verdict};
+use crate::state::CurrentFile;
 use crate::text::hex;
 use std::collections::VecDeque;
 
-/// What passed, for the end line and the session list.
+/// Counts for the end line and the session list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Files that their receiver accepted.
@@ -31,16 +32,16 @@ pub struct Inspector {
     responder: Option<String>,
     /// Which files the partner may send.
     file_rules: FileRules,
-    /// The partner was given the turn unasked, and has used it for files alone that were refused here: the station
-    /// knows of none.
+    /// The partner got the turn without a request, and has used it only for files that were refused here: the station
+    /// does not know of them.
     turn_unseen: bool,
-    /// What passed so far.
+    /// Counts so far.
     pub tally: Tally,
-    /// The last files that have ended.
+    /// The last files that were finished or refused.
     transfers: VecDeque<Transfer>,
 }
 
-/// DATA buffers in a row, summed up in one line of the story.
+/// DATA buffers in a row, summed up in one DEBUG line.
 #[derive(Default, Clone, Copy)]
 struct Run {
     buffers: u64,
@@ -48,7 +49,7 @@ struct Run {
 }
 
 impl Inspector {
-    /// For a session that the partner (`relay::Side::Outer`) or the station (`Inner`) began.
+    /// For a session that the partner (`relay::Side::Outer`) or the station (`Inner`) opened.
     pub fn new(profile: Profile, idle_commands: u32, initiator: relay::Side) -> Self {
         Self {
             checker: Checker::new(profile, idle_commands),
@@ -63,32 +64,32 @@ impl Inspector {
         }
     }
 
-    /// The partner is known: what it has sent so far is judged again by its own profile.
+    /// The partner is known: its SSID is judged again with its own profile.
     ///
     /// # Errors
-    /// What a stricter profile finds in the SSID.
+    /// What a stricter profile refuses in the SSID.
     pub fn set_profile(&mut self, profile: Profile, ssid: &[u8]) -> Result<(), Violation> {
         if profile != Profile::TOLERANT {
             self.checker = Checker::new(profile, self.idle_commands);
             self.checker.judge(oftp::Side::Responder, &oftp::SSRM)?;
             self.checker.judge(oftp::Side::Initiator, ssid)?;
-            // They are logged already.
+            // They were logged already.
             self.checker.take_notes();
         }
         Ok(())
     }
 
-    /// The Responder must have this SSIDCODE: an SSID with another one does not pass.
+    /// The Responder must have this SSIDCODE: an SSID with another one is refused.
     pub fn expect(&mut self, responder: &str) {
         self.responder = Some(responder.to_owned());
     }
 
-    /// The partner may send these files alone; others are refused here, in the station's place.
+    /// The partner may only send these files. Others are refused here, in the station's place.
     pub fn restrict(&mut self, rules: &FileRules) {
         self.file_rules.clone_from(rules);
     }
 
-    /// Length of the buffer at the start of `octets`, once it is whole.
+    /// Length of the buffer at the start of `octets`, once it is complete.
     ///
     /// # Errors
     /// The rule that the octets break, and the ESID reason for it.
@@ -96,7 +97,7 @@ impl Inspector {
         self.checker.frame(from, octets)
     }
 
-    /// Judges one whole buffer and logs it; false: it comes after the end and must not be passed on.
+    /// Judges and logs one whole buffer; false: it comes after the end and must not be passed on.
     ///
     /// # Errors
     /// The rule that the buffer breaks, and the ESID reason for it. Nothing may pass afterwards.
@@ -133,7 +134,7 @@ impl Inspector {
         Ok(command.code)
     }
 
-    /// What becomes of a command of the partner that is in order.
+    /// The verdict on a valid command of the partner according to the file rules.
     fn by_rules(&mut self, code: CommandCode, turn_is_fresh: bool) -> Result<Verdict, Violation> {
         match code {
             CommandCode::Sfid => {
@@ -149,8 +150,8 @@ impl Inspector {
         Ok(Verdict::Pass)
     }
 
-    /// The answer to a file that the partner may not send: SFNA, as the station would give it. For the other daemon and
-    /// the station the file was never offered: before it and after it the session stands at the same place.
+    /// The answer to a file that the partner may not send: SFNA, as the station would send it. The other daemon and the
+    /// station never see the offer: the state of the session is the same before and after it.
     fn refuse_file(&mut self, turn_is_fresh: bool) -> Result<Option<Verdict>, Violation> {
         if self.file_rules.is_empty() {
             return Ok(None);
@@ -160,7 +161,7 @@ impl Inspector {
         let sfna = self.checker.sfna(refusal.reason(), &refusal.text());
         self.inspect(self.side(relay::Side::Inner), &sfna)?;
         self.turn_unseen |= turn_is_fresh;
-        Event::new(&events::FILE_REFUSED)
+        Event::new(&catalogue::FILE_REFUSED)
             .field_display("side", relay::Side::Outer)
             .field("name", name.octets())
             .field_num("kib", blocks)
@@ -170,36 +171,42 @@ impl Inspector {
         Ok(Some(Verdict::Answer { onward: Vec::new(), back: sfna }))
     }
 
-    /// The partner gives a turn back that the station gave unasked and of which it has seen nothing. To the station
-    /// that would be a Change Direction in answer to its own, which is forbidden (RFC 5024 §3.3.4.2): who has nothing
-    /// to send then ends the session. Both have nothing more, so both are told that it has ended.
+    /// The partner returns a turn that the station gave without a request and of whose use the station has seen
+    /// nothing. If this were passed on, the station would see a Change Direction in answer to its own, which is
+    /// forbidden (RFC 5024 §3.3.4.2): a side that has nothing to send ends the session then. Neither side has anything
+    /// to send, so both are told that the session has ended.
     fn end_unseen_turn(&mut self) -> Result<Verdict, Violation> {
         let esid = self.checker.esid(EsidReason::NormalTermination, "");
         self.inspect(self.side(relay::Side::Inner), &esid)?;
         Ok(Verdict::Answer { onward: esid.clone(), back: esid })
     }
 
-    /// The SSIDCODE that `side` gave, without trailing spaces.
+    /// The SSIDCODE of `side`, without trailing spaces.
     pub fn ssid_code(&self, side: oftp::Side) -> Option<String> {
         self.checker.ssid(side).map(|ssid| ssid.code().to_string())
     }
 
-    /// Who ended the session with an ESID, and why.
+    /// The side that ended the session with an ESID, and its reason.
     pub fn ended(&self) -> Option<(oftp::Side, EsidReason)> {
         self.checker.ended()
     }
 
-    /// A whole ESID in the layout of the level in force. After it nothing is judged any more.
+    /// A whole ESID in the layout of the level in force. Nothing is judged after it.
     pub fn esid(&self, reason: EsidReason) -> Vec<u8> {
         self.checker.esid(reason, reason.name())
     }
 
-    /// Where the session stands, in RFC 5024's state names.
+    /// The same with our own words instead of the RFC's.
+    pub fn esid_saying(&self, reason: EsidReason, words: &str) -> Vec<u8> {
+        self.checker.esid(reason, words)
+    }
+
+    /// The state of the session, in RFC 5024's state names.
     pub fn state(&self) -> String {
         self.checker.state().to_string()
     }
 
-    /// The last files, `MAX_TRANSFERS` at most; the one that is under way is the last.
+    /// The last files, `MAX_TRANSFERS` at most; the file in transfer is the last one.
     pub fn transfers(&self) -> Vec<Transfer> {
         let under_way = self.checker.file_under_way().map(|(sender, name, octets)| {
             self.transfer(sender, name, octets, (TransferResult::Broken, None))
@@ -208,13 +215,19 @@ impl Inspector {
         all.into_iter().rev().take(MAX_TRANSFERS).rev().collect()
     }
 
-    /// What partner and station did beside the RFC.
+    /// The file in transfer.
+    pub fn current_file(&self) -> Option<CurrentFile> {
+        let (sender, name, octets) = self.checker.file_under_way()?;
+        Some(CurrentFile { sender: self.name(sender).to_string(), name: name.to_string(), octets })
+    }
+
+    /// Deviations from the RFC of partner and station.
     pub fn deviations(&self) -> ShownDeviations {
         let of = |side| self.checker.deviations(self.side(side));
         ShownDeviations { partner: of(relay::Side::Outer), station: of(relay::Side::Inner) }
     }
 
-    /// Which of ours this side of OFTP2 is: `partner` or `station`.
+    /// The name of this OFTP2 side: `partner` or `station`.
     pub fn name(&self, side: oftp::Side) -> relay::Side {
         if side == oftp::Side::Initiator { self.initiator } else { self.initiator.other() }
     }
@@ -228,7 +241,8 @@ impl Inspector {
         Err(Violation::stranger(oftp::Side::Responder, &found, expected))
     }
 
-    /// Two SSIDs that do not agree: the session is ended here, before the Initiator sees the answer and goes on by it.
+    /// Checks the two SSIDs. If they disagree the session is ended here, before the Initiator sees the answer and
+    /// continues.
     fn check_agreement(&self) -> Result<(), Violation> {
         self.checker.conflict().map_or(Ok(()), |violation| Err(violation.clone()))
     }
@@ -287,7 +301,7 @@ impl Inspector {
             }
             Note::Receipt { .. } => self.tally.receipts += 1,
             Note::Tolerated { deviation, side, command, field } => {
-                Event::new(&events::DEVIATION)
+                Event::new(&catalogue::DEVIATION)
                     .field_display("number", deviation)
                     .field_display("side", self.name(side))
                     .field_display("command", command)
@@ -331,13 +345,13 @@ impl Judge for Inspector {
 
     fn farewell(&mut self, to: relay::Side, cause: &Cause<Violation>) -> Vec<u8> {
         if self.over() {
-            // One of them has said the last word already.
+            // One side has ended the session already.
             return Vec::new();
         }
         let reason = match cause {
             Cause::Refused(_, violation) => violation.reason(),
             Cause::Silent | Cause::Unfinished(_) => EsidReason::TimeOut,
-            Cause::Told => EsidReason::EmergencyCloseDown,
+            Cause::Signal | Cause::Administrator(_) => EsidReason::EmergencyCloseDown,
         };
         self.checker.esid_to(self.side(to), reason, reason.name())
     }

@@ -1,9 +1,9 @@
-//! The sessions of a daemon that have begun and not ended, in a file beside the binary: if a session process and its
-//! parent die together, nobody is left to write the session's end line, and the daemon that starts next does it. The
-//! parent alone writes that a session has begun; that it has ended is written by the session process with its end line,
-//! and by the parent, which also knows of those that have crashed.
+//! The ledger: a file beside the binary with the sessions of a daemon that have begun and not ended. If a session
+//! process and its parent end together, no process is left to write the session's end line; the daemon that starts next
+//! writes it. Only the parent writes that a session has begun. That it has ended is written by the session process
+//! together with its end line, and by the parent, which also knows the sessions that have crashed.
 //!
-//! One line an act: `+` and the session in JSON, or `-` and its ID.
+//! One line for each entry: `+` and the session in JSON, or `-` and its ID.
 
 use crate::link::session_id::Direction;
 use crate::process::stat;
@@ -15,9 +15,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// From this size on the file is emptied when no session runs, octets.
+/// When no session runs and the file has this size, it is emptied; octets.
 const LARGE: u64 = 64 * 1024;
-/// No file of ours is larger, octets: as many sessions as a daemon may have.
+/// Largest file that is read, octets: as many sessions as a daemon may have.
 const LARGEST: u64 = 64 << 20;
 
 /// A session that has begun.
@@ -27,7 +27,7 @@ pub struct Begun {
     pub session: String,
     /// Its process.
     pub pid: i32,
-    /// When that was started, as `/proc/PID/stat` counts: tells it from another process with its ID.
+    /// Start time of that process, as `/proc/PID/stat` counts: distinguishes it from a later process with the same ID.
     pub started: u64,
     /// Which way it goes.
     pub direction: Direction,
@@ -38,32 +38,32 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Of a process that runs.
+    /// For a running process.
     pub fn new(pid: Pid, session: String, direction: Direction, address: String, partner: String) -> Self {
         let pid = pid.as_raw();
-        // One that has ended already is one that runs no more.
+        // Start time 0 for one that has ended already: it counts as one that does not run.
         Self { session, pid, started: stat::started(pid).unwrap_or_default(), direction, address, partner }
     }
 
-    /// Its process still runs.
+    /// Whether its process still runs.
     pub fn runs(&self) -> bool {
         stat::started(self.pid).is_some_and(|started| started == self.started)
     }
 }
 
-/// The file, and what of it is open.
+/// The file and its open sessions.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
     file: Option<File>,
     open: BTreeMap<String, Begun>,
-    /// The last line may lack its end.
+    /// Whether the last line may be incomplete.
     torn: bool,
 }
 
 impl Ledger {
-    /// Reads the file at `path`, or begins one, mode 0600. A file that cannot be used is told in the log, and sessions
-    /// run without.
+    /// Reads the file at `path`, or creates it with mode 0600. If it cannot be used, that is logged, and sessions run
+    /// without a ledger.
     pub fn open(path: PathBuf) -> Self {
         let mut ledger = Self { path, file: None, open: BTreeMap::new(), torn: true };
         if let Err(e) = ledger.read() {
@@ -97,12 +97,12 @@ impl Ledger {
         self.open.values().cloned().collect()
     }
 
-    /// This session has not ended, as far as this parent knows.
+    /// Whether this session has not ended, as far as this parent knows.
     pub fn is_open(&self, session: &str) -> bool {
         self.open.contains_key(session)
     }
 
-    /// Reads which sessions were ended by others meanwhile.
+    /// Reads which sessions other processes have ended meanwhile.
     pub fn refresh(&mut self) {
         if let Err(e) = self.read() {
             crate::debug!("{} cannot be read again: {e}", self.path.display());
@@ -127,7 +127,7 @@ impl Ledger {
             && let Some(file) = &self.file
             && file.metadata().is_ok_and(|data| data.len() > LARGE)
         {
-            // It only grows on, if it cannot be emptied.
+            // If it cannot be emptied, it goes on growing.
             let _ = file.set_len(0);
         }
     }
@@ -139,11 +139,28 @@ impl Ledger {
     }
 }
 
-/// A session process has written its end line. Its parent may be ending, and not hear of it.
-pub fn note_end(path: &Path, session: &str) {
-    let open = OpenOptions::new().append(true).custom_flags(nix::libc::O_NOFOLLOW).open(path);
-    if let Err(e) = open.and_then(|mut file| file.write_all(format!("\n-{session}\n").as_bytes())) {
-        crate::debug!("{} cannot be written: {e}", path.display());
+/// The part in which a session process notes its end; opened before its fork, because it may open nothing.
+#[derive(Debug)]
+pub struct EndNotes(io::Result<File>);
+
+impl EndNotes {
+    /// In the ledger at `path`.
+    pub fn open(path: &Path) -> Self {
+        Self(OpenOptions::new().append(true).custom_flags(nix::libc::O_NOFOLLOW).open(path))
+    }
+
+    /// A session process has written its end line. The parent may be ending and may not receive the message.
+    pub fn note(&self, session: &str) {
+        let written = match &self.0 {
+            Ok(file) => {
+                let mut file = file;
+                file.write_all(format!("\n-{session}\n").as_bytes()).map_err(|e| e.to_string())
+            }
+            Err(e) => Err(e.to_string()),
+        };
+        if let Err(e) = written {
+            crate::debug!("the ledger of sessions cannot be written: {e}");
+        }
     }
 }
 
@@ -152,7 +169,7 @@ fn open_of(text: &[u8]) -> BTreeMap<String, Begun> {
     for line in text.split(|octet| *octet == b'\n') {
         match line.split_first() {
             Some((b'+', json)) => {
-                // A line that a full disk has cut off says nothing.
+                // A line that a full disk has cut off is ignored.
                 if let Ok(begun) = serde_json::from_slice::<Begun>(json) {
                     open.insert(begun.session.clone(), begun);
                 }
@@ -168,7 +185,7 @@ fn open_of(text: &[u8]) -> BTreeMap<String, Begun> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Begun, LARGE, Ledger, note_end};
+    use super::{Begun, EndNotes, LARGE, Ledger};
     use crate::file::tests::Scratch;
     use crate::link::session_id::Direction;
     use crate::process::stat;
@@ -191,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_begun_and_not_ended_is_there_after_a_restart() {
+    fn open_sessions_are_there_after_a_restart() {
         let scratch = Scratch::new("ledger");
         let path = scratch.path().join("x.sessions");
         let mut ledger = Ledger::open(path.clone());
@@ -200,12 +217,12 @@ mod tests {
         }
         ledger.end("1");
         drop(ledger);
-        note_end(&path, "3");
+        EndNotes::open(&path).note("3");
         let mut next = Ledger::open(path.clone());
         assert_eq!(unfinished(&next), ["2"]);
         assert!(next.unfinished()[0].runs());
         assert!(!Begun { started: 1, ..begun("2") }.runs(), "another process has its ID");
-        note_end(&path, "2");
+        EndNotes::open(&path).note("2");
         assert_eq!(unfinished(&next), ["2"]);
         next.refresh();
         assert!(unfinished(&next).is_empty());

@@ -57,14 +57,17 @@ pub fn recv_fd(socket: impl AsFd, payload: &mut [u8]) -> io::Result<(usize, Opti
 }
 
 /// Takes a TCP socket out of LISTEN; it keeps its port (Linux), provided that it was bound to that number and not to
-/// port
-/// 0. Connections not yet accepted are reset.
+/// port 0. Connections not yet accepted are reset.
 ///
 /// # Errors
-/// The socket does not listen.
+/// It is no TCP socket.
 pub fn listen_off(listener: impl AsFd) -> nix::Result<()> {
-    shutdown(listener.as_fd().as_raw_fd(), Shutdown::Both)?;
-    // With it, another process that sets it too could take the port while nobody listens.
+    match shutdown(listener.as_fd().as_raw_fd(), Shutdown::Both) {
+        // It does not listen already.
+        Ok(()) | Err(Errno::ENOTCONN) => {}
+        Err(e) => return Err(e),
+    }
+    // With this option, another process that sets it too could take the port while nobody listens.
     setsockopt(&listener, sockopt::ReuseAddr, &false)
 }
 
@@ -74,18 +77,18 @@ pub fn listen_off(listener: impl AsFd) -> nix::Result<()> {
 /// The socket is not bound, or another one listens on its port.
 pub fn listen_on(listener: impl AsFd, backlog: i32) -> nix::Result<()> {
     let backlog = Backlog::new(backlog.clamp(1, i32::from(u16::MAX))).unwrap_or(Backlog::MAXCONN);
-    // Without it, connections accepted earlier would count as holders of the port.
+    // Without this option, connections accepted earlier would count as holders of the port.
     setsockopt(&listener, sockopt::ReuseAddr, &true)?;
     listen(&listener, backlog)
 }
 
-/// Closes the descriptors that this process was started with, besides standard input, output and error: a daemon that
-/// kept a starter's pipe would keep its reader waiting. What this process opened itself stays open. Without /proc
-/// nothing is closed.
+/// Closes the descriptors that this process was started with, except standard input, output and error: if a daemon kept
+/// the starter's pipe open, the reader of the pipe would wait. Descriptors that this process opened itself stay open.
+/// Without /proc nothing is closed.
 pub fn close_inherited() {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
     let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<RawFd>().ok());
-    // All of them first: the listing's own descriptor is among them, and is gone before any is closed.
+    // Read all numbers first: the descriptor of the directory is among them, and it is closed before the loop.
     let numbers: Vec<RawFd> = numbers.collect();
     for number in numbers.into_iter().filter(|number| *number > 2 && is_inherited(*number)) {
         // SAFETY: the descriptor was inherited, so no value of this process owns its number.
@@ -93,15 +96,15 @@ pub fn close_inherited() {
     }
 }
 
-/// Whether a descriptor came with the program: exec leaves only those open that lack close-on-exec, and Rust's library,
-/// mio and this module open everything with it.
+/// Whether a descriptor was inherited: exec leaves only those open that lack close-on-exec, and Rust's library, mio and
+/// this module set close-on-exec on everything that they open.
 fn is_inherited(number: RawFd) -> bool {
     // SAFETY: F_GETFD reads the flags of a number, which may be closed; it changes nothing.
     let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
     flags >= 0 && flags & libc::FD_CLOEXEC == 0
 }
 
-/// From now on closing this TCP socket resets the connection, so that the peer cannot take it for a clean end.
+/// From now on closing this TCP socket resets the connection, so that the peer cannot mistake it for a regular end.
 ///
 /// # Errors
 /// The socket is gone.
@@ -109,7 +112,7 @@ pub fn linger_reset(socket: impl AsFd) -> nix::Result<()> {
     setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })
 }
 
-/// Takes [`linger_reset`] back: closing ends the connection in the regular way, and delivers what was written.
+/// Reverts [`linger_reset`]: closing ends the connection in the regular way, and delivers what was written.
 ///
 /// # Errors
 /// The socket is gone.
@@ -181,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_listener_goes_off_and_on_with_its_port() {
-        // An address of this test alone: nobody else asks for ports there between the two lines.
+        // An address that only this test uses: nobody else asks for ports there between the two lines.
         let address = TcpListener::bind("127.0.0.77:0").unwrap().local_addr().unwrap();
         let listener = TcpListener::bind(address).unwrap();
         let _earlier = (TcpStream::connect(address).unwrap(), listener.accept().unwrap());

@@ -1,11 +1,11 @@
-//! fork() and the way out of a child. A child never returns into its parent's frames: their destructors would remove
-//! the parent's PID file and end its connections.
+//! fork(), and the end of a child. A child never returns into its parent's frames, because their destructors would
+//! remove the parent's PID file and end its connections.
 
 use nix::errno::Errno;
 use nix::unistd::{self, ForkResult, Pid};
 use std::os::unix::fs::MetadataExt;
 
-/// Which of the two processes goes on after [`fork`].
+/// The process in which [`fork`] returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fork {
     /// The process that called; the child has this process ID.
@@ -15,7 +15,7 @@ pub enum Fork {
 }
 
 /// Splits the process in two. Refused with `EDEADLK` while other threads run: a lock that one of them holds would stay
-/// locked in the child for good.
+/// locked in the child permanently.
 ///
 /// # Errors
 /// `EDEADLK` while other threads run; `EAGAIN` or `ENOMEM` if the system allows no more processes.
@@ -31,8 +31,8 @@ pub fn fork() -> nix::Result<Fork> {
     }
 }
 
-/// Makes a sibling: a process that has this one's memory and descriptors, and is a child of this one's parent, which
-/// collects it. Gives the sibling's process ID here.
+/// Makes a sibling: a process with a copy of this one's memory and descriptors that is a child of this one's parent.
+/// The parent collects it. Returns the sibling's process ID in this process.
 ///
 /// # Errors
 /// As [`fork`].
@@ -41,7 +41,7 @@ pub fn fork_sibling() -> nix::Result<Fork> {
         return Err(Errno::EDEADLK);
     }
     let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
-    // One machine takes the stack before the flags.
+    // On one architecture the stack comes before the flags.
     let none: libc::c_long = 0;
     let (first, second) = if cfg!(target_arch = "s390x") { (none, flags) } else { (flags, none) };
     // SAFETY: without CLONE_VM and with no stack of its own this is fork: the new process goes on here, on its copy of
@@ -62,8 +62,9 @@ pub fn exit_now(status: u8) -> ! {
     unsafe { libc::_exit(i32::from(status)) }
 }
 
-/// Whether this thread is alone in its process. Without /proc nobody can tell, so the answer is no. The folder has a
-/// link for each thread besides its own two: to look takes no descriptor, of which there may be none left.
+/// Whether this thread is the only one of its process. Without /proc nobody knows, so the answer is no. The folder has
+/// one link for each thread besides its own two. Reading the link count needs no descriptor, and there may be none
+/// left.
 pub(super) fn single_threaded() -> bool {
     std::fs::metadata("/proc/self/task").is_ok_and(|tasks| tasks.nlink() == 3)
 }

@@ -1,6 +1,6 @@
 //! Broken-down time of the C library: local time (zone rules read once, by `load_zone`) and UTC.
-//! Run by every process for each log line. Never reads the clock, and `local` never reads a file: a process that
-//! lost sight of /etc/localtime keeps the zone it started with.
+//! Every process uses it for each log line. It never reads the clock, and `local` never reads a file: a process that
+//! cannot see /etc/localtime any more keeps the zone of its start.
 
 use std::mem::MaybeUninit;
 

@@ -1,10 +1,10 @@
 //! Freed heap memory is wiped: all of Rust's, and OpenSSL's blocks up to 16 KiB. Otherwise the content of a freed block
-//! would stay in the memory of every process forked later, until it happens to be overwritten. Secrets pass through
-//! memory that no type of ours owns: a parser's scratch space, the old place of a vector that has grown, an option's
-//! text; OpenSSL's decoders free the DER of a private key as it is. Stacks and registers are not wiped.
+//! would stay in the memory of every process forked later, until something else overwrites it. Secrets are also in
+//! memory that none of our types owns: a parser's buffer, the old place of a vector that has grown, an option's text;
+//! OpenSSL's decoders free the DER of a private key without wiping it. Stacks and registers are not wiped.
 //!
-//! A large block is a mapping of its own and given back to the system, which is as good as wiped. To wipe it would cost
-//! a page fault for each page that was never used: a relay's buffers are as large as a session could need.
+//! A large block is a separate mapping and is returned to the system, which is as good as wiped. Wiping it would cost a
+//! page fault for each page that was never used: a relay's buffers are as large as a session could need.
 
 // Links the library that the function below is in.
 use openssl_sys as _;
@@ -13,20 +13,21 @@ use std::ffi::{c_char, c_int, c_void};
 use std::io;
 use std::ptr;
 
-/// The system's allocator; what is freed is overwritten first, or leaves the process. Memory that moves as it grows is
-/// freed, too.
+/// The system's allocator. A freed block is overwritten first, or its pages leave the process. A block that moves when
+/// it grows is freed at its old place.
 pub struct WipedHeap;
 
-/// From this size on a block is a mapping, octets: a relay's buffers and a connection's, which come and go once.
+/// From this size on a block is a mapping, octets: mostly the buffers of relays and connections, which are allocated
+/// once.
 const MAPPED: usize = 64 * 1024;
-/// What a mapping is aligned to at least, on every machine.
+/// Least alignment of a mapping, on every machine.
 const PAGE: usize = 4096;
 
 fn is_mapped(layout: Layout) -> bool {
     layout.size() >= MAPPED && layout.align() <= PAGE
 }
 
-/// A new mapping, all of it zero; no page of it is there before it is used.
+/// A new mapping of zeros; it has no page before it is used.
 fn map(size: usize) -> *mut u8 {
     // SAFETY: a new anonymous mapping at a place of the kernel's choice changes no memory that anybody uses.
     let place = unsafe {
@@ -81,12 +82,48 @@ unsafe impl GlobalAlloc for WipedHeap {
     }
 }
 
-/// Gives memory that is free back to the system, where the C library can.
-pub fn trim_heap() {
+/// Free memory at the end of the heap of a process that forks, octets: as much as a child usually needs.
+#[cfg(target_env = "gnu")]
+const ROOM: libc::c_int = 256 * 1024;
+/// Holes are looked for from this size on, octets. The C library makes separate mappings for larger blocks.
+#[cfg(target_env = "gnu")]
+const LARGE: usize = 64 * 1024;
+/// Step between the sizes of holes, octets.
+#[cfg(target_env = "gnu")]
+const HOLE: usize = 16;
+
+/// Prepares the heap of a process that forks: returns free memory at its end to the system, fills the holes in it, and
+/// reserves room at its end, which has no pages before it is used. A child then allocates its blocks there, side by
+/// side. If it used holes all over the heap, it would copy a page for each.
+pub fn settle_heap() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim(3) releases what no block is in; no reference of ours leads there.
+    // SAFETY: blocks of our own, which are not written to, and freed or left as they are; sbrk(0) changes nothing, the
+    // other calls change how the C library's allocator grows and shrinks.
     unsafe {
         libc::malloc_trim(0);
+        libc::mallopt(libc::M_TOP_PAD, ROOM);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 4 * ROOM);
+        // When the heap must grow for a block, that is its end: no hole is large enough.
+        let end = loop {
+            let before = libc::sbrk(0);
+            let block = libc::malloc(LARGE);
+            if block.is_null() || libc::sbrk(0) != before {
+                break block;
+            }
+        };
+        libc::free(end);
+        if end.is_null() {
+            return;
+        }
+        for size in (1..=LARGE / HOLE).rev().map(|units| units * HOLE) {
+            loop {
+                let block = libc::malloc(size);
+                if block.is_null() || block >= end {
+                    libc::free(block);
+                    break;
+                }
+            }
+        }
     }
 }
 
@@ -95,7 +132,7 @@ type Resize = unsafe extern "C" fn(*mut c_void, usize, *const c_char, c_int) -> 
 type Release = unsafe extern "C" fn(*mut c_void, *const c_char, c_int);
 
 unsafe extern "C" {
-    /// CRYPTO_set_mem_functions(3): how OpenSSL allocates (`None`: as before), resizes and frees.
+    /// CRYPTO_set_mem_functions(3): the functions with which OpenSSL allocates (`None`: unchanged), resizes and frees.
     fn CRYPTO_set_mem_functions(
         allocate: Option<Allocate>,
         resize: Option<Resize>,
@@ -103,8 +140,8 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Larger blocks are not wiped, octets: they are buffers of TLS records and the like, hold no key, and come and go all
-/// the time.
+/// Blocks above this size are not wiped, octets: they are buffers of TLS records and the like, contain no key, and are
+/// allocated and freed all the time.
 const LARGEST: usize = 16 * 1024;
 
 /// From now on OpenSSL's blocks of up to 16 KiB are wiped when they are freed, in this process and its children. Call
@@ -180,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_large_block_takes_pages_as_it_is_used_and_leaves_the_process() {
-        // So large that no other mapping is taken for it.
+        // Too large to fit into any other mapping.
         let layout = Layout::from_size_align(1 << 30, 16).unwrap();
         // SAFETY: a block of our own, written within its size, and not used once it is freed.
         let place = unsafe {

@@ -1,24 +1,30 @@
 //! System calls that the crates do not offer safely: the only unsafe code of the project, one folder for an auditor.
 //!
-//! Every process uses it. Each unsafe block says in its SAFETY line why it is sound; no function that it exports is
-//! unsafe, and none asks its caller to keep memory or descriptors in order. Knows nothing of the proxy: it imports none
-//! of its siblings and writes no log line.
+//! Every process uses it. Each unsafe block says in its SAFETY line why it is sound. No exported function is unsafe,
+//! and none needs a caller that keeps memory or descriptors in order. This module knows nothing of the proxy: it
+//! imports none of its siblings and writes no log line.
 #![allow(unsafe_code)]
 
+mod crl;
 mod descriptors;
 mod fork;
+mod kernel;
 pub mod localtime;
 mod memory;
+mod sealed;
 pub mod title;
 mod x509;
 
+pub use crl::{RevocationList, x509_crl_answered_by};
 pub use descriptors::{
     close_inherited, linger_default, linger_reset, listen_off, listen_on, recv_fd, send_fd, unacknowledged,
 };
 pub use fork::{Fork, exit_now, fork, fork_sibling};
-pub use memory::{WipedHeap, trim_heap, wipe_what_openssl_frees};
+pub use kernel::{has_seccomp, landlock_version};
+pub use memory::{WipedHeap, settle_heap, wipe_what_openssl_frees};
+pub use sealed::SealedOctets;
 pub use title::set as set_title;
-pub use x509::{ssl_forget_certificate, verify_result, x509_store_add_crl};
+pub use x509::{ssl_forget_certificate, verify_result, x509_store_add_crl, x509_verify};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -28,8 +34,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, setpgid};
 use std::iter;
 
-/// Keeps private keys in memory from other processes of this user (`PR_SET_DUMPABLE` 0, no core dump) and raises the
-/// number of descriptors to the hard limit. A change of user resets the former, so root is dropped first.
+/// Protects private keys in memory from other processes of this user (`PR_SET_DUMPABLE` 0, no core dump) and raises the
+/// number of descriptors to the hard limit. A change of the user would reset the protection, so call it after root was
+/// dropped.
 ///
 /// # Errors
 /// The system refuses one of the three.
@@ -61,13 +68,13 @@ pub fn reap() -> impl Iterator<Item = (Pid, WaitStatus)> {
     })
 }
 
-/// Throws `which` away from now on, here and in children: it neither ends a process nor reaches a signalfd.
+/// Discards the signal `which` from now on, here and in children: it neither ends a process nor reaches a signalfd.
 ///
 /// # Errors
 /// The signal cannot be ignored (SIGKILL, SIGSTOP).
 pub fn ignore(which: Signal) -> nix::Result<()> {
     // SAFETY: SIG_IGN installs no code of ours, so there is nothing that could break async-signal-safety.
     unsafe { signal(which, SigHandler::SigIgn) }?;
-    // A blocked signal is kept even if it is ignored.
+    // A blocked signal stays pending even if it is ignored.
     SigSet::from(which).thread_unblock()
 }

@@ -1,5 +1,5 @@
-//! What `ps` shows of a process. The arguments' and the environment's memory becomes one area for the title; with them
-//! go the token and the URL's password, which would otherwise stand in /proc/PID/cmdline for every user to read.
+//! The title of a process in `ps`. The memory of the arguments and the environment becomes the title's area. This
+//! removes the token and the URL's password, which every user could otherwise read in /proc/PID/cmdline.
 
 use super::fork::single_threaded;
 use std::ffi::{CString, OsString, c_char};
@@ -12,7 +12,7 @@ unsafe extern "C" {
     static mut environ: *mut *mut c_char;
 }
 
-/// The memory that /proc/self/cmdline shows, and what every title begins with.
+/// The memory that /proc/self/cmdline shows, and the begin of every title.
 struct Area {
     start: usize,
     length: usize,
@@ -21,8 +21,8 @@ struct Area {
 
 static AREA: OnceLock<Area> = OnceLock::new();
 
-/// Wipes arguments and environment from what other processes can see and shows `name: starting` instead. The
-/// environment itself is kept, elsewhere. `std::env::args` gives nothing useful afterwards.
+/// Removes arguments and environment from what other processes can see, and shows `name: starting` instead. The
+/// environment itself is kept in another place. `std::env::args` returns nothing useful afterwards.
 ///
 /// # Errors
 /// Other threads run already, or /proc does not say where the arguments are.
@@ -56,7 +56,7 @@ pub fn set(text: &str) {
     }
 }
 
-/// Start and length of arguments and, where it follows them, environment: fields 48 to 51 of proc_pid_stat(5).
+/// Start and length of the arguments, with the environment if it follows them: fields 48 to 51 of proc_pid_stat(5).
 fn area(stat: &str) -> Option<(usize, usize)> {
     let (_, fields) = stat.rsplit_once(')')?;
     // The first field after the name in brackets is number 3.
@@ -68,7 +68,7 @@ fn area(stat: &str) -> Option<(usize, usize)> {
     Some((arguments, length))
 }
 
-/// Copies the environment to the heap, for good.
+/// Copies the environment to the heap, where it stays.
 fn move_environment() {
     let entry = |(name, value): (OsString, OsString)| {
         let octets = [name.into_vec(), value.into_vec()].join(&b'=');

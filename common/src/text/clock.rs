@@ -1,5 +1,5 @@
-//! The wall clock, in seconds since 1970-01-01 UTC, and how people read it. No deadlines: those are monotonic
-//! (`Instant`).
+//! The wall clock, in seconds since 1970-01-01 UTC, and its formats. Deadlines are not here: they use the monotonic
+//! clock (`Instant`).
 
 use crate::sys::localtime;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ pub fn now() -> i64 {
     seconds(SystemTime::now())
 }
 
-/// The same as calls, reports and lists carry it.
+/// The same in the type of calls, reports and lists.
 pub fn unix_time() -> u64 {
     now().unsigned_abs()
 }

@@ -1,5 +1,5 @@
-//! Text from outside, made safe for a log line, a terminal and a table: it can neither end the line, nor begin a field,
-//! nor steer the terminal that shows it. The one list of hazardous characters is here. Pure functions.
+//! Makes text from outside safe for a log line, a terminal and a table: it can neither end the line, nor begin a field,
+//! nor control the terminal. The only list of hazardous characters is here. Pure functions.
 
 use std::fmt::{self, Display, Write};
 
@@ -10,7 +10,7 @@ pub fn escape(value: &(impl AsRef<[u8]> + ?Sized)) -> Escaped<'_> {
     Escaped(value.as_ref())
 }
 
-/// What [`escape`] gives; its `Display` is the escaped text.
+/// The result of [`escape`]; its `Display` is the escaped text.
 #[derive(Debug, Clone, Copy)]
 pub struct Escaped<'a>(&'a [u8]);
 
@@ -42,8 +42,8 @@ fn is_plain(character: char) -> bool {
     !matches!(character, ' ' | '=' | '"' | '\\') && !is_hazardous(character)
 }
 
-/// Control characters, characters that nobody sees, and those that change the direction or the division of the text
-/// around them: no text of a peer may bring one into a log or onto a terminal as it is.
+/// Control characters, invisible characters, and characters that change the direction or the line breaks of the text
+/// around them: they must not reach a log or a terminal unescaped.
 pub fn is_hazardous(character: char) -> bool {
     character.is_control()
         || (character.is_whitespace() && character != ' ')
@@ -52,7 +52,7 @@ pub fn is_hazardous(character: char) -> bool {
         || matches!(character, '\u{e0000}'..='\u{e007f}')
 }
 
-/// `text` with its hazardous characters escaped as [`escape`] does it, and nothing else changed: for a terminal.
+/// `text` with its hazardous characters escaped as in [`escape`], and all else unchanged: for a terminal.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     // Writing to a String cannot fail.
@@ -71,7 +71,7 @@ fn write_visible(f: &mut (impl Write + ?Sized), character: char) -> fmt::Result 
     }
 }
 
-/// Passes text on with its hazardous characters escaped: the last guard, for text that no field escaped.
+/// Passes text on with its hazardous characters escaped: the last protection, for text that no field has escaped.
 #[derive(Debug)]
 pub struct OneLine<W>(pub W);
 

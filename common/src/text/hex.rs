@@ -16,7 +16,7 @@ pub fn encode(octets: &[u8]) -> String {
     octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 0x0f)]).collect()
 }
 
-/// The octets that `text` writes; none unless it is pairs of hex digits and nothing else.
+/// The octets of `text`; none unless it consists of pairs of hex digits only.
 pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_ref().as_chunks::<2>();
     if !rest.is_empty() {
@@ -25,13 +25,13 @@ pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     pairs.iter().map(|pair| octet(*pair)).collect()
 }
 
-/// The `N` octets that `text` writes; none unless it is 2 * `N` hex digits.
+/// The `N` octets of `text`; none unless it consists of 2 * `N` hex digits.
 pub fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
     let (pairs, rest) = text.as_ref().as_chunks::<2>();
     if pairs.len() != N || !rest.is_empty() {
         return None;
     }
-    // Written straight into its place: the text may be a secret, and no copy of it must be left.
+    // Written directly into the result, because the text may be a secret and no copy of it must be left.
     let mut octets = [0; N];
     for (place, pair) in octets.iter_mut().zip(pairs) {
         *place = octet(*pair)?;

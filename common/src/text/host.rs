@@ -1,5 +1,5 @@
-//! Names of hosts, and the short names of partners, which a station may give in place of a host. One rule for options,
-//! settings, requests of stations and reports. Never resolves a name.
+//! Names of hosts, and the short names of partners, which a station may use in place of a host. Options, settings,
+//! requests of stations and reports all use these rules. Never resolves a name.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,11 +16,11 @@ pub fn is_host(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok() || is_host_name(text)
 }
 
-/// Whether `text` can be a host name (RFC 1123 section 2.1): labels of letters, digits, `-` and `_` between dots, a `-`
-/// never at the edge of a label, and a final dot if one likes. `_` is no letter of the RFC, but is used in practice.
+/// Whether `text` can be a host name (RFC 1123 section 2.1): labels of letters, digits, `-` and `_` with dots between
+/// them, no `-` at the start or end of a label, an optional final dot. The RFC has no `_`, but it is used in practice.
 pub fn is_host_name(text: &str) -> bool {
     let name = text.strip_suffix('.').unwrap_or(text);
-    // Digits and dots alone are a mistyped address.
+    // Only digits and dots: a mistyped address.
     name.len() <= MAX_NAME
         && name.split('.').all(is_label)
         && !name.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.')
@@ -33,8 +33,8 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// Whether `text` can be the short name of a partner: 1 to 32 letters, digits, `.`, `_` or `-`, the first one no `-`,
-/// so that no program takes it for an option.
+/// Whether `text` can be the short name of a partner: 1 to 32 letters, digits, `.`, `_` or `-`. The first character is
+/// no `-`, so that no program mistakes it for an option.
 pub fn is_short_name(text: &str) -> bool {
     (1..=MAX_SHORT_NAME).contains(&text.len())
         && !text.starts_with('-')

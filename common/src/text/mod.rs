@@ -1,6 +1,5 @@
-//! Text and time as every part writes and reads them: hex digits, names of hosts, URLs, escaped and shortened text, the
-//! wall clock.
-//! Pure functions, apart from the clock's `now`. Imports `sys` alone, so that `oftp` may use it.
+//! Text and time in the forms that all parts use: hex digits, names of hosts, URLs, escaped and shortened text, the
+//! wall clock. Pure functions, apart from the clock's `now`. Imports only `sys`, so that `oftp` may use it.
 
 pub mod clock;
 pub mod escape;
@@ -8,7 +7,7 @@ pub mod hex;
 pub mod host;
 pub mod url;
 
-/// `text`, or as much of it as fits into `most` octets with `...` at the end.
+/// `text`; if it is longer than `most` octets, its begin and `...` in at most `most` octets.
 pub fn shortened(mut text: String, most: usize) -> String {
     if text.len() > most {
         let mut cut = most.saturating_sub(3);

@@ -1,10 +1,10 @@
-//! URLs as people and CAs write them: with blanks around, and with characters in them that a URL has to escape. Gives
-//! the one spelling in which they are compared, kept and asked for (RFC 3986).
+//! URLs as people and CAs write them: with spaces around, and with characters that a URL has to escape. Converts them
+//! to one spelling, in which they are compared, stored and requested (RFC 3986).
 
 use std::fmt::Write;
 
-/// `text` without blanks around, and with the characters escaped that no URL has. What follows the host alone: a host
-/// with such characters stays as it is, and is none.
+/// `text` without spaces around, and with the characters escaped that no URL may contain. Only the part after the host
+/// is escaped: a host with such characters stays as it is, and is not valid.
 pub fn escaped(text: &str) -> String {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
     let host_end = text.find("://").map_or(0, |at| {
@@ -23,7 +23,7 @@ pub fn escaped(text: &str) -> String {
     })
 }
 
-/// Whether `url`, as `escaped` gives it, is http or https and names a host, without a user.
+/// Whether `url`, in the form of `escaped`, is http or https with a host and without a user.
 pub fn is_web(url: &str) -> bool {
     let starts =
         |scheme: &&str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -38,7 +38,7 @@ mod tests {
     use super::{escaped, is_web};
 
     #[test]
-    fn what_no_url_has_is_escaped_or_trimmed() {
+    fn characters_that_no_url_has_are_escaped_or_trimmed() {
         for (text, url) in [
             ("http://crl.example/ca.crl", "http://crl.example/ca.crl"),
             (" \thttp://crl.example/ca.crl\r\n", "http://crl.example/ca.crl"),

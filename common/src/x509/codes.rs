@@ -1,5 +1,5 @@
-//! OpenSSL's numbers by their names: results of certificate verification (X509_V_ERR_*) and reasons of TLS errors
-//! (SSL_R_*). They are part of OpenSSL's ABI: x509_vfy.h and sslerr.h. Only those that are used stand here.
+//! OpenSSL's numbers with their names: results of certificate verification (X509_V_ERR_*) and reasons of TLS errors
+//! (SSL_R_*). They are part of OpenSSL's ABI: x509_vfy.h and sslerr.h. Only those in use are listed.
 
 macro_rules! codes {
     ($prefix:literal $($name:ident $number:literal)+) => {

@@ -1,4 +1,4 @@
-//! Who issued a certificate, and what it is known by.
+//! The issuer of a certificate, and its fingerprint.
 
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -15,12 +15,12 @@ pub fn fingerprint(certificate: &X509Ref) -> Result<Vec<u8>, ErrorStack> {
 /// Whether the key of `upper` has signed `lower`.
 pub fn is_signed_by(lower: &X509Ref, upper: &X509Ref) -> bool {
     let signed = upper.public_key().and_then(|key| lower.verify(&key)).unwrap_or(false);
-    // A wrong signature leaves its error in OpenSSL's queue, where what comes next would find it.
+    // A wrong signature leaves an error in OpenSSL's queue, where the next call would find it.
     drop(ErrorStack::get());
     signed
 }
 
-/// Whether `upper` issued `lower`: by its name and by its signature, for anybody can write names.
+/// Whether `upper` issued `lower`: by its name and by its signature, because anybody can use any name.
 pub fn is_issued_by(lower: &X509Ref, upper: &X509Ref) -> bool {
     upper.issued(lower) == X509VerifyResult::OK && is_signed_by(lower, upper)
 }

@@ -1,5 +1,5 @@
-//! What certificates say, as every part reads it: times, names, issuers, and OpenSSL's codes by their names. Decides
-//! nothing.
+//! The contents of certificates as all parts read them: times, names, issuers, and OpenSSL's codes with their names.
+//! Decides nothing.
 
 pub mod codes;
 pub mod issuer;

@@ -7,8 +7,8 @@ use openssl::nid::Nid;
 use openssl::x509::X509NameRef;
 use std::cmp::Ordering;
 
-/// Whether two names are the same (RFC 5280 section 7.1): the type of a string, the case of ASCII letters and blanks
-/// that are doubled or at an edge make no difference. OpenSSL finds issuers and CRLs in the same way.
+/// Whether two names are the same (RFC 5280 section 7.1): the string type, the case of ASCII letters, and repeated,
+/// leading or trailing spaces make no difference. OpenSSL compares names in the same way to find issuers and CRLs.
 ///
 /// # Errors
 /// OpenSSL has no memory.
@@ -16,7 +16,8 @@ pub fn is_same(one: &X509NameRef, other: &X509NameRef) -> Result<bool, ErrorStac
     Ok(one.try_cmp(other)? == Ordering::Equal)
 }
 
-/// A name's `text` as all names have it that are the same. Others may share it: it finds candidates for [`is_same`].
+/// A form of a name's `text` that is equal for all equal names. Different names may have the same form: it finds
+/// candidates for [`is_same`].
 pub fn folded(text: &str) -> String {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let joined = words.join(" ").replace(" ,", ",").replace(", ", ",").replace("= ", "=");
@@ -34,7 +35,7 @@ pub fn text(name: &X509NameRef) -> String {
     attributes.collect::<Vec<_>>().join(", ")
 }
 
-/// The same, in at most `limit` octets.
+/// The same, limited to `limit` octets.
 pub fn bounded_text(name: &X509NameRef, limit: usize) -> String {
     shortened(text(name), limit)
 }

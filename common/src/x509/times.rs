@@ -5,7 +5,7 @@ use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
 use openssl::x509::X509Ref;
 
-/// So far may the clock of a CA be ahead of ours, seconds.
+/// The clock of a CA may be ahead of ours by so much, seconds.
 pub const CLOCK_SKEW: i64 = 300;
 
 /// The time of a certificate or CRL in seconds since 1970-01-01 UTC.

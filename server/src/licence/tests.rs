@@ -1,4 +1,4 @@
-//! Licences good and bad, issued by a CA of the test's own.
+//! Valid and invalid licences, issued by the test's CA.
 
 use super::Licence;
 use crate::identity::Identity;
@@ -12,7 +12,7 @@ use openssl::x509::{X509, X509Builder, X509NameBuilder};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The moment that the tests take for now.
+/// The current time in these tests.
 const NOW: i64 = 1_800_000_000;
 
 pub(crate) fn identity() -> Identity {
@@ -72,12 +72,12 @@ pub(crate) fn in_file(test: &str, certificates: &[&X509]) -> PathBuf {
     path
 }
 
-/// So many days after the tests' now.
+/// The time so many days after the tests' current time.
 pub(crate) fn moment(days: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs((NOW + days * clock::DAY).unsigned_abs())
 }
 
-/// The licence that a file with these certificates holds.
+/// The licence in a file with these certificates.
 fn licence(test: &str, certificates: &[&X509]) -> Result<Licence, String> {
     let path = in_file(test, certificates);
     let read = Licence::read(&path).map_err(|error| error.to_string());

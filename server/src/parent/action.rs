@@ -1,67 +1,70 @@
-//! What the state machines of the parent want done, and the processes that they want forked. `S` is a socket; tests
-//! have something simpler in its place.
+//! The steps that the parent's state machines ask for, and the processes that they need. `S` is a socket; tests use
+//! something simpler.
 
 use crate::messages::ToChild;
 use common::link::control::ToClient;
 use common::link::session_id::{Direction, SessionId};
-use common::log::Remains;
-use common::process::status::Status;
+use common::log::Unwritten;
+use common::process::end_reasons::Status;
 use common::rpc::{CrlUrl, SessionEvent, SystemLog};
+use common::state::Refused;
 use nix::unistd::Pid;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-/// Why a session child is wanted.
+/// The purpose of a new session child.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fork<S> {
-    /// To wait in the pool.
+    /// It waits in the pool.
     Spare,
-    /// To take over a pair whose first child met a partner that was not verified.
+    /// It takes over a pair whose first child had a partner that was not verified.
     Replacement(SessionId),
-    /// For a partner, because no child was parked.
+    /// It serves a partner that came while no child was parked.
     Partner {
         socket: S,
         peer: SocketAddr,
-        /// A refusal may have a line in the log.
+        /// The child may log a refusal.
         has_line: bool,
-        /// It waits since then.
+        /// Since when the partner has been waiting.
         since: Instant,
     },
-    /// The client wants one for its station.
+    /// It serves a station of the client.
     Outgoing,
 }
 
 impl<S> Fork<S> {
-    /// Of the session that the child will serve.
+    /// The direction of its session.
     pub(super) fn direction(&self) -> Direction {
         if matches!(self, Self::Outgoing) { Direction::Outgoing } else { Direction::Incoming }
     }
 }
 
-/// What is to be done, in the order in which it was asked for.
+/// A step that the parent does; the steps are done in the order in which they were requested.
 #[derive(Debug)]
 pub(super) enum Action<S> {
-    /// A message to the client.
+    /// Send a message to the client.
     SendToClient(ToClient),
-    /// A message to a child, with a socket or without. A failure is reported back.
+    /// Send a message to a child, with or without a socket. The parent reports a failure.
     SendToChild(Pid, ToChild, Option<S>),
-    /// Close the channel of a child that serves nobody: the child ends with it.
+    /// Close the channel of a child that serves no session: the child then ends.
     CloseChannel(Pid),
-    /// Turn this partner away; its socket is closed.
+    /// Refuse this partner and close its socket.
     RefusePartner(SocketAddr, Status, &'static str),
-    /// A data connection of a pair that was given up: its client's child is not to dial again.
+    /// Count this refusal for the backend.
+    CountRefusal(Box<Refused>),
+    /// Close a data connection of a pair that was given up, so that the client's child does not connect again.
     DeclineDial(S),
-    /// The same of a pair that nobody knows: worth a line in the log.
+    /// The same for an unknown pair, with a log line.
     RefuseDial(S),
-    /// A CRL distribution URL that a child has found.
+    /// Report a CRL distribution URL that a child has found.
     ReportCrlUrl(CrlUrl),
-    /// For the session list of the backend, from this child.
+    /// Report this event of a child's session for the session list of the backend.
     ReportSession(Pid, Direction, Box<SessionEvent>),
-    /// A session process has written its end line, or leaves it here.
-    NoteEnd(Option<SessionId>, Remains),
-    /// For the system log of the backend.
+    /// A session process has written its end line, or has passed it to this parent.
+    NoteEnd(Option<SessionId>, Unwritten),
+    /// Report an entry for the system log of the backend.
     ReportSystemLog(Box<SystemLog>),
-    /// A session process ended without an end line of its own.
+    /// Log that a session process ended without an end line.
     LogCrash(Crash),
 }
 
@@ -73,8 +76,8 @@ pub(super) struct Crash {
     pub(super) session: Option<SessionId>,
     pub(super) peer: Option<SocketAddr>,
     pub(super) partner: Option<String>,
-    /// The session stands in the backend's list.
+    /// Whether the backend's session list has the session.
     pub(super) listed: bool,
-    /// How it ended, as `common::process::status` words it.
+    /// How it ended, in the words of `common::process::end_reasons`.
     pub(super) ended: String,
 }

@@ -1,26 +1,26 @@
-//! Limits: whether partners are served at all, and who may have one more session. Who may come in before anything is
-//! known of a peer but its address is decided in `screening`. Pure: counts and limits in, a decision out.
+//! Limits: whether partners are served at all, and who may have one more session. `source_limits` decides about
+//! connections of which only the address is known. Pure: counts and limits in, a decision out.
 
 use crate::addresses::Addresses;
 use crate::messages::SessionLimit;
 use common::config::Limits;
 use common::link::session_id::Direction;
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 
-/// What is in force while a decision is made.
+/// The state on which a decision depends.
 #[derive(Clone, Copy)]
 pub(super) struct Conditions<'a> {
-    /// A client is joined.
+    /// Whether a client is joined.
     pub(super) joined: bool,
     /// The limits of the configuration in force; none: there is no configuration.
     pub(super) limits: Option<&'a Limits>,
-    /// Its generation.
+    /// The generation of the configuration in force.
     pub(super) generation: u64,
-    /// The licence has not expired.
+    /// Whether the licence is valid.
     pub(super) licensed: bool,
-    /// What the configuration says of addresses; none: there is none.
+    /// What the configuration says about addresses; none: there is no configuration.
     pub(super) addresses: Option<&'a Addresses>,
-    /// By the clock of this host, which bans end by: seconds since 1970-01-01 UTC.
+    /// This host's clock, which decides when a ban ends: seconds since 1970-01-01 UTC.
     pub(super) time: i64,
 }
 
@@ -31,26 +31,37 @@ impl<'a> Conditions<'a> {
     }
 }
 
-/// Why a connection is refused.
-pub(super) type Refusal = (Status, &'static str);
+/// Why a partner is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct EntryRefusal {
+    pub(super) status: Status,
+    /// A sentence for the log.
+    pub(super) reason: &'static str,
+}
+
+impl EntryRefusal {
+    pub(super) fn new(status: Status, reason: &'static str) -> Self {
+        Self { status, reason }
+    }
+}
 
 /// Whether partners are served at all, and by which limits.
-pub(super) fn connection<'a>(conditions: &Conditions<'a>) -> Result<&'a Limits, Refusal> {
+pub(super) fn connection<'a>(conditions: &Conditions<'a>) -> Result<&'a Limits, EntryRefusal> {
     match conditions.limits {
-        None => Err((Status::ClientDown, "there is no configuration")),
-        Some(_) if !conditions.licensed => Err((Status::Licence, "the licence has expired")),
+        None => Err(EntryRefusal::new(Status::ClientDown, "there is no configuration")),
+        Some(_) if !conditions.licensed => Err(EntryRefusal::new(Status::Licence, "the licence has expired")),
         Some(limits) => Ok(limits),
     }
 }
 
-/// Sessions that a partner has, and all have, in one direction.
+/// Number of sessions of one partner, and of all partners, in one direction.
 #[derive(Clone, Copy)]
 pub(super) struct Sessions {
     pub(super) of_partner: usize,
     pub(super) all: usize,
 }
 
-/// Whether a partner may have one more session; if not, which limit it is.
+/// Whether a partner may have one more session; if not, which limit is reached.
 pub(super) fn session(limits: &Limits, direction: Direction, sessions: Sessions) -> Result<(), SessionLimit> {
     let (all, limit) = match direction {
         Direction::Incoming if sessions.of_partner >= limits.sessions_per_partner as usize => {
@@ -62,10 +73,10 @@ pub(super) fn session(limits: &Limits, direction: Direction, sessions: Sessions)
     if sessions.all < all as usize { Ok(()) } else { Err(limit) }
 }
 
-/// Whether the client may have one more process for outgoing sessions, parked ones included. The configuration says how
-/// many there may be, whatever the client asks for.
+/// Whether the client may have one more process for outgoing sessions, including parked ones. The limit comes from the
+/// configuration, not from the client.
 pub(super) fn outgoing_process(limits: &Limits, processes: usize) -> bool {
-    processes < limits.outgoing_sessions as usize + limits.parked_pairs as usize
+    processes < limits.outgoing_sessions as usize + limits.most_parked_pairs()
 }
 
 #[cfg(test)]
@@ -78,6 +89,7 @@ mod tests {
             sessions_per_partner: 2,
             outgoing_sessions: 3,
             parked_pairs: 1,
+            max_parked_pairs: 0,
             ..Limits::default()
         }
     }
@@ -97,7 +109,7 @@ mod tests {
             (Conditions { limits: None, ..full }, Status::ClientDown),
             (Conditions { licensed: false, ..full }, Status::Licence),
         ] {
-            assert_eq!(connection(&conditions).unwrap_err().0, status);
+            assert_eq!(connection(&conditions).unwrap_err().status, status);
         }
     }
 
@@ -107,7 +119,7 @@ mod tests {
         assert_eq!(may(Direction::Incoming, 1, 3), Ok(()));
         assert_eq!(may(Direction::Incoming, 2, 2), Err(SessionLimit::OfPartner));
         assert_eq!(may(Direction::Incoming, 0, 4), Err(SessionLimit::Incoming));
-        // Outgoing sessions are limited in all: the station decides whom it calls.
+        // Outgoing sessions are only limited in all, because the station decides which partners it calls.
         assert_eq!(may(Direction::Outgoing, 2, 2), Ok(()));
         assert_eq!(may(Direction::Outgoing, 0, 3), Err(SessionLimit::Outgoing));
         assert!(outgoing_process(&limits(), 3) && !outgoing_process(&limits(), 4));

@@ -1,26 +1,28 @@
-//! The table of session processes: what each does, which pair it belongs to, whom it serves. Pure: it owns no channel
-//! and writes no line.
+//! The table of session processes: the stage of each, its pair, and its peer. Pure: it has no channels and writes no
+//! log lines.
 
 use super::action::Crash;
 use super::admission::Sessions;
-use super::places::Waiting;
-use super::screening::Peer;
+use super::source_limits::Peer;
+use super::unverified_places::Waiting;
+use common::ipc::frame;
 use common::link::session_id::{Direction, SessionId};
+use common::state::Progress;
 use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-/// What a child does.
+/// The stage of a child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
-    /// Forked ahead of need, its data connection not there yet.
+    /// Forked ahead of need, without a data connection so far.
     Waiting,
-    /// Parked with its data connection: may be handed a partner.
+    /// Parked with its data connection: can be given a partner.
     Parked,
     /// Serves a partner that is not verified yet.
     Unverified,
-    /// Was told to make way for others.
+    /// Was told to close a connection that is not verified, because another one needs the place.
     Leaving,
     /// Serves a partner whose certificate is verified, or a station.
     Verified,
@@ -31,41 +33,45 @@ enum Stage {
 pub(super) struct Child {
     direction: Direction,
     stage: Stage,
-    /// Its channel is open: it can be sent messages.
+    /// Whether its channel is open, so that it can be sent messages.
     reachable: bool,
-    /// Who came in.
+    /// The partner that it serves.
     peer: Option<Peer>,
     partner: Option<String>,
     session: Option<SessionId>,
     end_logged: bool,
     listed: bool,
+    /// Progress of its session that was not reported yet.
+    progress: Option<Progress>,
 }
 
 impl Child {
-    /// Serves nobody yet.
+    /// Whether it serves nobody yet.
     fn is_idle(&self) -> bool {
         matches!(self.stage, Stage::Waiting | Stage::Parked)
     }
 
-    /// May be handed a partner.
+    /// Whether it can be given a partner.
     fn is_free(&self) -> bool {
         self.stage == Stage::Parked && self.reachable && self.direction == Direction::Incoming
     }
 }
 
-/// All session processes by their process IDs. What each newcomer asks is kept beside: it must not cost more with many
-/// sessions than with few.
+/// All session processes by their process IDs. Some answers are kept beside the table, because each new connection asks
+/// for them and the cost must not grow with the number of sessions.
 #[derive(Debug, Default)]
 pub(super) struct Children {
     all: BTreeMap<Pid, Child>,
-    /// Those that may be handed a partner.
+    /// Children that can be given a partner.
     parked: BTreeSet<Pid>,
-    /// Of partners that were admitted, by direction and short name.
+    /// Number of admitted sessions, by direction and short name.
     admitted: [HashMap<String, usize>; 2],
-    /// For outgoing sessions, parked ones too.
+    /// Number of processes for outgoing sessions, including parked ones.
     outgoing: usize,
-    /// Those whose peer is not verified yet, and since when: they are looked through for each newcomer.
+    /// Children whose peer is not verified yet, and since when: each new connection needs this list.
     unverified: BTreeMap<Pid, (SocketAddr, Instant)>,
+    /// The child whose progress was taken last: the next call begins behind it.
+    taken: Option<Pid>,
 }
 
 impl Children {
@@ -80,12 +86,13 @@ impl Children {
             session: None,
             end_logged: false,
             listed: false,
+            progress: None,
         };
         self.outgoing += usize::from(direction == Direction::Outgoing);
         self.all.insert(pid, child);
     }
 
-    /// A child has ended; what it was, if it is known. `ended`: how, in words.
+    /// A child has ended; returns what is known of it. `ended`: how it ended, in words.
     pub(super) fn reap(&mut self, pid: Pid, ended: String) -> Option<Reaped> {
         let child = self.all.remove(&pid)?;
         self.unverified.remove(&pid);
@@ -105,7 +112,7 @@ impl Children {
         Some(Reaped { session: child.session, crash, refused })
     }
 
-    /// Incoming connections whose peer is not verified; `is_known`: whether its source is.
+    /// Incoming connections whose peer is not verified; `is_known` tells whether a source is known.
     pub(super) fn unverified(&self, is_known: impl Fn(IpAddr) -> bool) -> Vec<(Pid, Waiting)> {
         let waiting = |(pid, (peer, since)): (&Pid, &(SocketAddr, Instant))| {
             let address = peer.ip();
@@ -114,17 +121,64 @@ impl Children {
         self.unverified.iter().map(waiting).collect()
     }
 
+    /// The number of these connections.
+    pub(super) fn count_unverified(&self) -> usize {
+        self.unverified.len()
+    }
+
+    /// The number of children that can be given a partner.
+    pub(super) fn count_parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// Sets the progress of a child's session.
+    pub(super) fn set_progress(&mut self, pid: Pid, progress: Progress) {
+        self.update(pid, |child| child.progress = Some(progress));
+    }
+
+    /// Progress reports that were not taken yet, as many as fit into this many octets of JSON.
+    pub(super) fn take_progress(&mut self, octets: usize) -> Vec<Progress> {
+        let told = self.all.iter().filter(|(_, child)| child.progress.is_some());
+        let mut pids: Vec<Pid> = told.map(|(pid, _)| *pid).collect();
+        // Children behind the one that was taken last come first.
+        let taken = pids.partition_point(|pid| Some(*pid) <= self.taken);
+        pids.rotate_left(taken);
+        let (mut all, mut used) = (Vec::new(), 0);
+        for pid in pids {
+            let Some(told) = self.all.get_mut(&pid).map(|child| &mut child.progress) else { continue };
+            used += told.as_ref().map_or(0, |progress| 1 + frame::length(progress).unwrap_or(octets));
+            if used > octets {
+                break;
+            }
+            all.extend(told.take());
+            self.taken = Some(pid);
+        }
+        all
+    }
+
     /// A parked child for a partner.
     pub(super) fn parked(&self) -> Option<Pid> {
         self.parked.first().copied()
     }
 
-    /// Can be sent messages.
+    /// The child that serves this session and can be told to end it.
+    pub(super) fn serving(&self, session: SessionId) -> Option<Pid> {
+        let is_it = |child: &Child| child.session == Some(session) && child.reachable && !child.is_idle();
+        self.all.iter().find(|(_, child)| is_it(child)).map(|(pid, _)| *pid)
+    }
+
+    /// The children that serve this partner and can be sent a message.
+    pub(super) fn of_partner(&self, partner: &str) -> Vec<Pid> {
+        let is_one = |child: &Child| child.reachable && child.partner.as_deref() == Some(partner);
+        self.all.iter().filter(|(_, child)| is_one(child)).map(|(pid, _)| *pid).collect()
+    }
+
+    /// Whether it can be sent messages.
     pub(super) fn is_reachable(&self, pid: Pid) -> bool {
         self.all.get(&pid).is_some_and(|child| child.reachable)
     }
 
-    /// Serves nobody yet.
+    /// Whether it serves nobody yet.
     pub(super) fn is_idle(&self, pid: Pid) -> bool {
         self.all.get(&pid).is_some_and(Child::is_idle)
     }
@@ -133,7 +187,7 @@ impl Children {
         self.all.get(&pid).and_then(|child| child.session)
     }
 
-    /// Which pair the child belongs to from now on.
+    /// Sets the pair that the child belongs to.
     pub(super) fn set_session(&mut self, pid: Pid, session: Option<SessionId>) {
         self.update(pid, |child| child.session = session);
     }
@@ -147,7 +201,7 @@ impl Children {
         });
     }
 
-    /// The child is handed this partner.
+    /// The child gets this partner.
     pub(super) fn serve(&mut self, pid: Pid, peer: SocketAddr, has_line: bool, now: Instant) {
         self.update(pid, |child| {
             child.stage = Stage::Unverified;
@@ -156,13 +210,13 @@ impl Children {
         self.unverified.insert(pid, (peer, now));
     }
 
-    /// The child is told to make way for others.
+    /// The child was told to close its connection.
     pub(super) fn displace(&mut self, pid: Pid) {
         self.unverified.remove(&pid);
         self.update(pid, |child| child.stage = Stage::Leaving);
     }
 
-    /// The partner did not reach the child.
+    /// The partner could not be passed to the child.
     pub(super) fn take_back(&mut self, pid: Pid) {
         self.update(pid, |child| {
             child.stage = Stage::Waiting;
@@ -190,7 +244,7 @@ impl Children {
         });
     }
 
-    /// The partner may have this session; who it is that came in, if it came in.
+    /// The partner may have this session. Returns the peer if it was an incoming connection.
     pub(super) fn admit(&mut self, pid: Pid, partner: String) -> Option<Peer> {
         let direction = self.direction(pid)?;
         self.count(direction, Some(&partner), true);
@@ -200,7 +254,7 @@ impl Children {
         peer
     }
 
-    /// One session more or less of this partner.
+    /// Counts one session more or less of this partner.
     fn count(&mut self, direction: Direction, partner: Option<&str>, more: bool) {
         let (Some(partner), counts) = (partner, &mut self.admitted[index(direction)]) else { return };
         let count = counts.entry(partner.to_owned()).or_default();
@@ -210,7 +264,7 @@ impl Children {
         }
     }
 
-    /// The session stands in the backend's list, or does so no longer.
+    /// Sets whether the backend's session list has the session.
     pub(super) fn set_listed(&mut self, pid: Pid, listed: bool) {
         self.update(pid, |child| child.listed = listed);
     }
@@ -220,7 +274,7 @@ impl Children {
         self.update(pid, |child| child.end_logged = true);
     }
 
-    /// The child can be sent nothing: it could not be reached, or is let go.
+    /// The child can be sent nothing any more: it could not be reached, or was dismissed.
     pub(super) fn disconnect(&mut self, pid: Pid) {
         self.update(pid, |child| child.reachable = false);
     }
@@ -229,12 +283,12 @@ impl Children {
         self.all.get(&pid).map(|child| child.direction)
     }
 
-    /// Processes for outgoing sessions, parked ones too.
+    /// Number of processes for outgoing sessions, including parked ones.
     pub(super) fn outgoing(&self) -> usize {
         self.outgoing
     }
 
-    /// Sessions in this direction, of this partner and in all.
+    /// Number of sessions in this direction: of this partner, and of all.
     pub(super) fn sessions(&self, direction: Direction, partner: &str) -> Sessions {
         let counts = &self.admitted[index(direction)];
         Sessions { of_partner: counts.get(partner).copied().unwrap_or_default(), all: counts.values().sum() }
@@ -252,7 +306,7 @@ impl Children {
     }
 }
 
-/// Its place in arrays of both.
+/// Its index in arrays of both directions.
 fn index(direction: Direction) -> usize {
     match direction {
         Direction::Incoming => 0,
@@ -265,9 +319,9 @@ fn index(direction: Direction) -> usize {
 pub(super) struct Reaped {
     /// The pair that it belonged to.
     pub(super) session: Option<SessionId>,
-    /// It served somebody and wrote no end line.
+    /// Set if it served somebody and wrote no end line.
     pub(super) crash: Option<Crash>,
-    /// Whom it refused: it came in, and no partner was admitted.
+    /// The refused peer, if it had one and no partner was admitted.
     pub(super) refused: Option<Peer>,
 }
 
@@ -283,7 +337,7 @@ mod tests {
         SocketAddr::from(([192, 0, 2, last], 4000))
     }
 
-    /// How many are not verified, of this peer or in all.
+    /// Number of connections that are not verified, of this peer or of all.
     fn unverified(children: &Children, last: Option<u8>) -> usize {
         let all = children.unverified(|_| false);
         all.iter().filter(|(_, one)| last.is_none_or(|last| one.address == peer(last).ip())).count()
@@ -346,7 +400,7 @@ mod tests {
         assert_eq!(crash(&mut children, 3), None, "it wrote its line");
         let found = crash(&mut children, 2).unwrap();
         assert_eq!((found.pid, found.peer, found.ended.as_str()), (pid(2), Some(peer(2)), "signal 11"));
-        // Killed between two forks: the table knows it, nobody was served.
+        // Killed between two forks: the table has it, but it had served no session.
         assert_eq!(crash(&mut children, 4), None);
         assert!(children.reap(pid(2), String::new()).is_none(), "reaped once");
     }
@@ -369,5 +423,20 @@ mod tests {
         assert_eq!(of(Direction::Incoming, "other"), (0, 1));
         assert_eq!(of(Direction::Outgoing, "acme"), (1, 1));
         assert_eq!(children.outgoing(), 1);
+    }
+
+    #[test]
+    fn progress_is_taken_once_as_much_as_fits_and_each_session_has_its_turn() {
+        let mut children = Children::default();
+        let told = |number: i32| Progress { session: format!("{number:032}"), ..Progress::default() };
+        (1..=4).for_each(|number| children.register(pid(number), Direction::Incoming, true));
+        assert_eq!(children.take_progress(1_000), []);
+        (1..=4).for_each(|number| children.set_progress(pid(number), told(number)));
+        let room = 2 * (1 + frame::length(&told(1)).unwrap());
+        assert_eq!(children.take_progress(room), [told(1), told(2)]);
+        (1..=2).for_each(|number| children.set_progress(pid(number), told(number)));
+        assert_eq!(children.take_progress(room), [told(3), told(4)], "those that wait longer");
+        assert_eq!(children.take_progress(10 * room), [told(1), told(2)]);
+        assert_eq!(children.take_progress(room), []);
     }
 }

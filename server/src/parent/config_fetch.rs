@@ -1,12 +1,12 @@
-//! The configuration on its way from the backend: when it is asked for, the parts in which it comes, and which fault
-//! was told last. Whatever is wrong with an answer, its last part ends it: nothing of it becomes the beginning of the
-//! next. Pure; it parses nothing.
+//! The request for a configuration: when the backend is asked, the parts of the answer, and the fault that was reported
+//! last. Even a faulty answer ends with its last part, so that nothing of it becomes part of the next answer. Pure;
+//! this module parses nothing.
 
 use std::time::{Duration, Instant};
 
 /// How often the backend is asked for a newer generation while a client is joined, as documented.
 pub(super) const REFRESH: Duration = Duration::from_mins(1);
-/// An answer in parts may take so long before it is given up.
+/// An answer in parts that takes longer than this is given up.
 const ANSWER: Duration = Duration::from_mins(10);
 
 /// The request and its answer.
@@ -15,40 +15,40 @@ pub(super) struct ConfigFetch {
     requested: Option<Instant>,
     /// The answer's text so far.
     text: String,
-    /// The rest of the answer is ignored.
+    /// Whether the rest of the answer is ignored.
     given_up: bool,
-    /// The answer has not come yet.
+    /// Whether the answer is still missing.
     open: bool,
-    /// There was a change since that was asked: it is asked for again.
+    /// Whether the configuration has changed since the request: then another request follows.
     stale: bool,
     /// The last fault that was reported.
     fault: Option<String>,
 }
 
-/// What a part has led to.
+/// Result of a part.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// More is to come, or the part is ignored.
+    /// More parts follow, or the part is ignored.
     Nothing,
     /// The whole text.
     Whole(String),
-    /// The text is longer than it may be; told once.
+    /// The text is too long; returned once.
     TooLong,
 }
 
 impl ConfigFetch {
-    /// When the next request is due, once there was a first one.
+    /// When the next request is due; none before the first one.
     pub(super) fn due(&self) -> Option<Instant> {
         let wait = if self.text.is_empty() { REFRESH } else { ANSWER };
         self.requested.map(|requested| requested + wait)
     }
 
-    /// Whether it is time to ask.
+    /// Whether a request is due.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.due().is_none_or(|due| due <= now)
     }
 
-    /// The backend is asked. An answer that is still on its way is given up.
+    /// The backend is asked. An older answer that is incomplete is given up.
     pub(super) fn request(&mut self, now: Instant) {
         self.requested = Some(now);
         (self.open, self.stale) = (true, false);
@@ -56,8 +56,8 @@ impl ConfigFetch {
         self.text = String::new();
     }
 
-    /// There is something newer: it is asked for at once, or when the answer to the last request has come.
-    pub(super) fn hasten(&mut self) {
+    /// There is a newer generation: it is requested at once, or after the answer to the last request.
+    pub(super) fn request_soon(&mut self) {
         if self.open {
             self.stale = true;
         } else {
@@ -70,7 +70,7 @@ impl ConfigFetch {
         self.open = false;
     }
 
-    /// Another control connection has taken the place of the one by which the answer came: its rest will not come.
+    /// A new control connection has replaced the one with the answer: the rest of the answer will not come.
     pub(super) fn reconnect(&mut self) {
         self.text = String::new();
         self.given_up = false;
@@ -107,14 +107,14 @@ impl ConfigFetch {
         self.fault.as_deref() == Some(reason)
     }
 
-    /// A fault of the configuration: whether it is another one than the last.
+    /// Whether this fault differs from the last one; remembers it.
     pub(super) fn is_new_fault(&mut self, reason: &str) -> bool {
         let new = !self.has_fault(reason);
         self.fault = Some(reason.to_owned());
         new
     }
 
-    /// The configuration is well: whether it was not before.
+    /// The configuration is good again; whether there was a fault before.
     pub(super) fn recover(&mut self) -> bool {
         self.fault.take().is_some()
     }
@@ -131,15 +131,15 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_asked_for_at_once_or_after_the_answer_that_is_on_its_way() {
+    fn a_change_is_requested_at_once_or_after_the_open_answer() {
         let (mut fetch, start) = (ConfigFetch::default(), Instant::now());
         fetch.request(start);
         assert_eq!(fetch.take("a", true, LIMIT), whole("a"));
         assert!(!fetch.is_due(start));
-        fetch.hasten();
+        fetch.request_soon();
         assert!(fetch.is_due(start));
         fetch.request(start);
-        fetch.hasten();
+        fetch.request_soon();
         assert!(!fetch.is_due(start), "it may be in the answer that is on its way");
         assert_eq!(fetch.take("b", false, LIMIT), Progress::Nothing);
         assert_eq!(fetch.take("c", true, LIMIT), whole("bc"));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_too_long_is_one_fault_and_the_next_is_whole() {
+    fn an_answer_that_is_too_long_is_one_fault_and_the_next_is_whole() {
         let mut fetch = ConfigFetch::default();
         for (part, last, progress) in [
             ("abcd", false, Progress::Nothing),
@@ -171,13 +171,13 @@ mod tests {
             assert_eq!(fetch.take(part, last, LIMIT), progress, "{part}");
         }
         assert_eq!(fetch.take("next", true, LIMIT), whole("next"));
-        // Its last part may be the one that is too much.
+        // The last part may be the one that is too much.
         assert_eq!(fetch.take("abcdefg", true, LIMIT), Progress::TooLong);
         assert_eq!(fetch.take("next", true, LIMIT), whole("next"));
     }
 
     #[test]
-    fn the_rest_of_one_that_was_given_up_is_not_taken_for_another() {
+    fn the_rest_of_an_answer_that_was_given_up_is_not_part_of_the_next() {
         let (mut fetch, now) = (ConfigFetch::default(), Instant::now());
         fetch.request(now);
         assert_eq!(fetch.take("abc", false, LIMIT), Progress::Nothing);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_asked_for_each_minute_and_at_once_by_a_new_client() {
+    fn it_is_requested_each_minute_and_at_once_from_a_new_client() {
         let (mut fetch, now) = (ConfigFetch::default(), Instant::now());
         assert!(fetch.is_due(now));
         fetch.request(now);

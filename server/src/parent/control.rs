@@ -1,6 +1,6 @@
-//! The control connection of the client that is joined. What comes by it is the parent's to act on.
+//! The control connection of the joined client. The parent handles its messages.
 
-use super::renewal::Renewal;
+use super::announced_renewal::Renewal;
 use super::succession::Life;
 use common::link::control::{Control, ControlError, ToClient, ToServer};
 use common::link::ticket::Ticket;
@@ -8,27 +8,39 @@ use mio::{Interest, Registry, Token};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How long our end may wait for what is queued.
+/// How long this side waits at its end until the queue is sent.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// The client that is joined.
+/// Reports are queued for the client while fewer octets than this are unsent.
+const REPORT_BACKLOG: usize = 256 * 1024;
+
+/// The joined client.
 pub(super) struct Client {
     control: Control<ToServer, ToClient>,
     name: String,
     address: SocketAddr,
     renews: bool,
+    takes_states: bool,
     renewal: Renewal,
 }
 
 impl Client {
-    /// A client that has proven itself and said Hello; `renews`: in the place of its earlier connection.
+    /// A client that has authenticated and said Hello. `renews`: it replaces its earlier connection. `takes_states`: it
+    /// accepts `State` and `Refusals`.
     pub(super) fn new(
         control: Control<ToServer, ToClient>,
         name: String,
         address: SocketAddr,
         renews: bool,
+        takes_states: bool,
     ) -> Self {
-        Self { control, name, address, renews, renewal: Renewal::default() }
+        Self { control, name, address, renews, takes_states, renewal: Renewal::default() }
+    }
+
+    /// Whether it accepts `State` and `Refusals`; an older client would close the connection because of an unknown
+    /// message.
+    pub(super) fn takes_states(&self) -> bool {
+        self.takes_states
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -40,7 +52,7 @@ impl Client {
         &self.name
     }
 
-    /// It took the place of an earlier connection.
+    /// Whether it has replaced an earlier connection.
     pub(super) fn renews(&self) -> bool {
         self.renews
     }
@@ -56,37 +68,42 @@ impl Client {
 
     /// When a ping, the end of a renewal or an answer is due.
     pub(super) fn due(&self, now: Instant) -> Instant {
-        // An answer that is overdue already needs no wake-up: it leaves the port open.
+        // An answer that is overdue already needs no wake-up: the port stays open anyway.
         let answer = self.control.answer_due().filter(|due| *due > now);
         [self.renewal.due(), answer].into_iter().flatten().fold(self.control.due(), Instant::min)
     }
 
-    /// What is known of its life.
+    /// When its last octets arrived, and when it must have answered.
     pub(super) fn life(&self) -> Life {
-        Life { heard: self.control.heard(), answer_due: self.control.answer_due() }
+        Life { last_received: self.control.last_received(), answer_due: self.control.answer_due() }
     }
 
     pub(super) fn connection(&mut self) -> &mut Control<ToServer, ToClient> {
         &mut self.control
     }
 
-    /// More of its messages may be there than one turn takes.
+    /// Whether one more report may be queued for it.
+    pub(super) fn has_room(&self) -> bool {
+        self.control.backlog() < REPORT_BACKLOG
+    }
+
+    /// Whether more messages may be there than one turn of the loop reads.
     pub(super) fn has_more(&self) -> bool {
         self.control.has_more()
     }
 
-    /// Has the loop watch the connection, which was a newcomer's.
+    /// Registers the connection with the loop; it was registered as a newcomer before.
     pub(super) fn watch(&mut self, registry: &Registry, token: Token) -> std::io::Result<()> {
         let both = Interest::READABLE | Interest::WRITABLE;
         registry.reregister(self.control.conn().wire().socket(), token, both)
     }
 
     pub(super) fn unwatch(&mut self, registry: &Registry) {
-        // The socket closes anyway; this only keeps mio's books.
+        // The socket is closed anyway; this only updates mio's table.
         let _ = registry.deregister(self.control.conn().wire().socket());
     }
 
-    /// Gets out what is queued and closes, within two seconds.
+    /// Sends what is queued, for two seconds at most, and closes.
     pub(super) fn close(&mut self) {
         self.control.close(LAST_WORDS);
     }

@@ -1,26 +1,28 @@
-//! What runs out: the licence, our certificate towards partners, a configuration that the backend does not confirm any
-//! more. Looked at every minute; an operator is warned 60, 30 and 7 days ahead, once each.
+//! Things that expire: the licence, our certificate towards partners, a configuration without confirmation by the
+//! backend. Checked every minute; an operator is warned 60, 30 and 7 days before, once each.
 
 use crate::identity::Identity;
 use crate::licence::Licence;
 use common::file::FileState;
 use common::link::tls;
+use common::log::{Event, Priority, catalogue};
+use common::rpc::{Level, Origin, SystemLog};
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContext;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// Days ahead at which an operator is warned.
+/// Days before the end on which an operator is warned.
 const AHEAD: [i64; 3] = [7, 30, 60];
 
-/// Counts down to one end: each step of `AHEAD` is news once, and so is the end.
+/// Counts down to one end: each step of `AHEAD` is reported once, and so is the end.
 #[derive(Default)]
 pub(super) struct Countdown {
     reached: Option<i64>,
 }
 
 impl Countdown {
-    /// Whether `days` left is news.
+    /// Whether `days` left must be reported.
     pub(super) fn is_news(&mut self, days: i64) -> bool {
         let step = AHEAD.into_iter().find(|ahead| days <= *ahead);
         let reached = if days < 0 { Some(i64::MIN) } else { step };
@@ -29,21 +31,21 @@ impl Countdown {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        // A renewal starts over.
+        // After a renewal the steps begin again.
         self.reached = reached;
         news
     }
 }
 
-/// The licence in force, and what is needed to take a new one.
+/// The licence in force, and all that is needed to take a new one.
 pub(super) struct Licensing {
     identity: Identity,
     licence: Licence,
     path: PathBuf,
     countdown: Countdown,
-    /// The state of the file when it was read.
+    /// The state of the file when it was read last.
     read: Option<FileState>,
-    /// Why what was read is not in force.
+    /// Why the last content of the file is not in force.
     refused: Option<String>,
 }
 
@@ -58,14 +60,59 @@ impl Licensing {
         &self.licence
     }
 
-    /// Days left of it at `now`, if that is news.
-    pub(super) fn count_down(&mut self, now: SystemTime) -> Option<i64> {
+    /// Checks the licence file and the days that are left at `now`: logs what is new, and adds it to `entries` for the
+    /// backend's system log. Returns the TLS context for a new licence.
+    pub(super) fn check(&mut self, now: SystemTime, entries: &mut Vec<SystemLog>) -> Option<SslContext> {
+        let context = match self.reread(now) {
+            Some(Ok(licence)) => self.take(licence, now),
+            Some(Err(reason)) => {
+                let text = "the changed licence file cannot be used, the licence in force stays";
+                common::error!("{text}: {reason}");
+                entries.push(SystemLog::new(Origin::Server, Level::Error, text, &reason));
+                None
+            }
+            None => None,
+        };
+        entries.extend(self.count_down(now).map(|days| self.log_expiry(days)));
+        context
+    }
+
+    fn take(&mut self, licence: Licence, now: SystemTime) -> Option<SslContext> {
+        let replaced = self.replace(licence);
+        match &replaced {
+            Ok(_) => Event::new(&catalogue::LICENCE)
+                .field("holder", self.licence.holder())
+                .field_num("days", self.licence.days_left(now))
+                .log(),
+            Err(e) => common::error!("the changed licence cannot be used, the licence in force stays: {e}"),
+        }
+        replaced.ok()
+    }
+
+    fn log_expiry(&self, days: i64) -> SystemLog {
+        let (priority, level, text, reason) = if days < 0 {
+            let reason = "expired: new sessions are refused until a valid licence file appears";
+            (Priority::Error, Level::Error, "the licence has expired", reason)
+        } else {
+            (Priority::Warn, Level::Warn, "the licence expires soon", "it expires soon")
+        };
+        let event = Event::new(&catalogue::LICENCE)
+            .field("holder", self.licence.holder())
+            .field_num("days", days)
+            .field("reason", reason);
+        let entry = SystemLog::new(Origin::Server, level, text, event.text());
+        event.log_at(priority);
+        entry
+    }
+
+    /// Days left at `now`, if they must be reported.
+    fn count_down(&mut self, now: SystemTime) -> Option<i64> {
         let days = self.licence.days_left(now);
         self.countdown.is_news(days).then_some(days)
     }
 
-    /// Puts this licence in force, and gives the context with it. On an error the one in force stays.
-    pub(super) fn replace(&mut self, licence: Licence) -> Result<SslContext, ErrorStack> {
+    /// Puts this licence in force, and returns the TLS context for it. On an error the old one stays in force.
+    fn replace(&mut self, licence: Licence) -> Result<SslContext, ErrorStack> {
         let before = std::mem::replace(&mut self.licence, licence);
         self.context().inspect_err(|_| self.licence = before)
     }
@@ -75,9 +122,9 @@ impl Licensing {
         tls::server_context(&self.licence.certificate, &self.identity.key, &self.licence.ca)
     }
 
-    /// The licence that the file holds for us at `now`, unless it is the one in force; or why it holds none, if that is
-    /// news. A file that was refused is judged again: its time may have come.
-    pub(super) fn reread(&mut self, now: SystemTime) -> Option<Result<Licence, String>> {
+    /// Reads the licence file: a licence that is valid for this server at `now` and not in force yet, or a new reason
+    /// why it has none. A file that was refused is checked again, because its validity may have begun.
+    fn reread(&mut self, now: SystemTime) -> Option<Result<Licence, String>> {
         let file = FileState::of(&self.path);
         if file == self.read && self.refused.is_none() {
             return None;
@@ -145,7 +192,7 @@ mod tests {
         let times = fs::metadata(&path).unwrap().modified().unwrap();
         let licence = Licence::read(&path).unwrap();
         let mut licensing = Licensing::new(own, licence, path.clone());
-        // As `cp -p` does it: into the same file, and its time of modification set afterwards.
+        // As `cp -p` does: written to the same file, then its time of modification is set back.
         in_file("copied", &[&next, &authority.certificate]);
         fs::File::options().write(true).open(&path).unwrap().set_modified(times).unwrap();
         assert_eq!(licensing.reread(moment(0)).unwrap().ok().unwrap().days_left(moment(0)), 400);

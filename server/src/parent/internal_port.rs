@@ -1,15 +1,18 @@
-//! The internal port (2878): bound for good, but listening only while a connection is awaited. Newcomers prove what
-//! they are within 10 s: a client by TLS with its certificate, a data connection by the ID of a pair.
+//! The internal port (2878): always bound, but listening only while a connection is expected. New connections must
+//! authenticate within 10 s: a client by TLS with its certificate, a data connection by the ID of a pair.
+
+mod listening;
 
 use super::control::Client;
+use super::known_sources::Known;
 use super::newcomer::{Expected, Newcomer, Progress, Proof, step, turn_away};
-use super::places::{self, Place, Waiting};
-use super::sources::Known;
 use super::tokens;
+use super::unverified_places::{self, Place, Waiting};
 use common::link::session_id::UNKNOWN_PAIR;
-use common::log::{Event, Throttle, events};
+use common::log::{Event, Throttle, catalogue};
 use common::net::{self, Accepting};
 use common::sys;
+use listening::Listening;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 use openssl::ssl::SslContext;
@@ -17,29 +20,25 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-/// Newcomers at a time.
+/// Largest number of newcomers.
 const SLOTS: usize = 64;
-/// Of these, for hosts from which a client has joined lately: no stranger can take them.
+/// Places that are reserved for hosts from which a client has joined recently: strangers cannot take them.
 const RESERVED: usize = 16;
-/// Connections that are accepted in a turn of the loop: whoever dials without a pause must not keep it from its other
-/// work.
+/// Connections that are accepted in one turn of the loop: a peer that connects all the time must not keep the loop from
+/// its other work.
 const BURST: usize = SLOTS;
-/// How long a newcomer may take to prove itself.
+/// Longest time for a newcomer to authenticate.
 const PROOF: Duration = Duration::from_secs(10);
-/// Until the port is told again to listen, or to close.
-const RETRY: Duration = Duration::from_secs(1);
 
-/// The port, and the newcomers that have not proven themselves yet.
+/// The port, and the newcomers that have not authenticated yet.
 pub(super) struct InternalPort {
     listener: TcpListener,
     address: SocketAddr,
-    listening: bool,
-    /// The system has refused to let it listen, or to close it: when to try again.
-    change_at: Option<Instant>,
+    listening: Listening,
     context: SslContext,
     pending: [Option<Pending>; SLOTS],
     accepting: Accepting,
-    /// Hosts from which a client has joined lately.
+    /// Hosts from which a client has joined recently.
     known: Known,
     clients: Throttle,
     pairs: Throttle,
@@ -52,7 +51,7 @@ struct Pending {
 }
 
 impl Pending {
-    /// When it runs out of time; a successor does not: it waits for the client that is joined, and that one's time.
+    /// The end of its time. A successor has none: it waits for the answer of the joined client, which has its own.
     fn due(&self) -> Option<Instant> {
         (!matches!(self.proof, Proof::Successor(..))).then_some(self.since + PROOF)
     }
@@ -65,18 +64,18 @@ impl InternalPort {
         registry: &Registry,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
+        net::keepalive(&listener)?;
         let address = listener.local_addr()?;
         let mut listener = TcpListener::from_std(listener);
         registry.register(&mut listener, tokens::INTERNAL_PORT, Interest::READABLE)?;
-        Event::new(&events::LISTENER_OPEN)
+        Event::new(&catalogue::LISTENER_OPEN)
             .field("listener", "internal")
             .field_display("address", address)
             .log();
         Ok(Self {
             listener,
             address,
-            listening: true,
-            change_at: None,
+            listening: Listening::begun(),
             context,
             pending: [const { None }; SLOTS],
             accepting: Accepting::default(),
@@ -90,59 +89,67 @@ impl InternalPort {
         self.address
     }
 
-    /// The next newcomers see another licence.
+    /// Sets the context with a new licence for later newcomers.
     pub(super) fn set_context(&mut self, context: SslContext) {
         self.context = context;
     }
 
-    /// When the next newcomer runs out of time.
+    /// When the time of the next newcomer is over.
     pub(super) fn due(&self) -> Option<Instant> {
-        let accept = self.accepting.retry_at().filter(|_| self.listening);
-        self.pending.iter().flatten().filter_map(Pending::due).chain(accept).chain(self.change_at).min()
+        let accept = self.accepting.retry_at().filter(|_| self.listening.is_on());
+        let pending = self.pending.iter().flatten().filter_map(Pending::due);
+        pending.chain(accept).chain(self.listening.due()).min()
     }
 
-    /// Listens, or keeps the port bound without listening. What the system refuses is tried again in a second.
+    /// Listens if `wanted`. Otherwise stops listening after a short time without demand, and keeps the port bound.
     pub(super) fn set_listening(&mut self, wanted: bool, registry: &Registry, now: Instant) {
-        if wanted == self.listening || self.change_at.is_some_and(|at| now < at) {
-            return;
-        }
-        match self.change_listening(wanted, registry) {
-            Ok(()) => self.change_at = None,
-            Err(e) => {
-                if self.change_at.is_none() {
-                    let what = if wanted { "listen" } else { "be closed" };
-                    self.log_fault(&format!("it cannot {what}, which is tried again each second: {e}"));
-                }
-                self.change_at = Some(now + RETRY);
-            }
+        let Some(on) = self.listening.next(wanted, now) else { return };
+        let changed = self.change_listening(on, registry);
+        if self.listening.note(on, changed.is_ok(), now)
+            && let Err(e) = changed
+        {
+            let what = if on { "listen" } else { "be closed" };
+            self.log_fault(&format!("it cannot {what}, which is tried again each second: {e}"));
         }
     }
 
+    /// An earlier change may have failed halfway: a step that was done already is no fault.
     fn change_listening(&mut self, wanted: bool, registry: &Registry) -> io::Result<()> {
         if wanted {
             sys::listen_on(&self.listener, net::BACKLOG)?;
-            registry.register(&mut self.listener, tokens::INTERNAL_PORT, Interest::READABLE)?;
-        } else {
-            // Accept what is already queued: closing the port would reset those connections.
-            self.accept(registry);
-            sys::listen_off(&self.listener)?;
-            registry.deregister(&mut self.listener)?;
+            return self.watch(registry);
         }
-        self.listening = wanted;
-        Ok(())
+        // Accept what is already queued: closing the port would reset those connections.
+        self.accept(registry);
+        sys::listen_off(&self.listener)?;
+        match registry.deregister(&mut self.listener) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+
+    fn watch(&mut self, registry: &Registry) -> io::Result<()> {
+        match registry.register(&mut self.listener, tokens::INTERNAL_PORT, Interest::READABLE) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                // Not reregister: mio may know the listener though epoll does not, if epoll_ctl() failed before.
+                let _ = registry.deregister(&mut self.listener);
+                registry.register(&mut self.listener, tokens::INTERNAL_PORT, Interest::READABLE)
+            }
+            done => done,
+        }
     }
 
     fn log_fault(&self, reason: &str) {
-        Event::new(&events::LISTENER_ERROR)
+        Event::new(&catalogue::LISTENER_ERROR)
             .field("listener", "internal")
             .field_display("address", self.address)
             .field("reason", reason)
             .log();
     }
 
-    /// Takes in connections that wait.
+    /// Accepts the connections that wait.
     pub(super) fn accept(&mut self, registry: &Registry) {
-        if !self.listening {
+        if !self.listening.is_on() {
             return;
         }
         for _ in 0..BURST {
@@ -152,7 +159,7 @@ impl InternalPort {
                 Err(e) => return self.log_fault(&format!("it cannot accept: {e}")),
             }
         }
-        // Edge-triggered: without this no event tells of the connections that are left.
+        // mio is edge-triggered: without this no event reports the remaining connections.
         let _ = registry.reregister(&mut self.listener, tokens::INTERNAL_PORT, Interest::READABLE);
     }
 
@@ -164,14 +171,10 @@ impl InternalPort {
 
     fn register(&mut self, mut socket: TcpStream, peer: SocketAddr, registry: &Registry) {
         let Some(slot) = self.slot_for(peer, registry) else {
-            return self.refuse(peer, "all places are taken by connections that have proven themselves");
+            return self.refuse(peer, "all places are taken by connections that have authenticated");
         };
         let token = tokens::newcomer(slot);
-        let ready = socket
-            .set_nodelay(true)
-            .and_then(|()| net::keepalive(&socket))
-            .and_then(|()| registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE));
-        if let Err(e) = ready {
+        if let Err(e) = registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE) {
             return self.refuse(peer, &e.to_string());
         }
         if let Some(place) = self.pending.get_mut(slot) {
@@ -179,7 +182,7 @@ impl InternalPort {
         }
     }
 
-    /// A slot for a newcomer; another one may have to go for it.
+    /// A slot for a newcomer; another newcomer may lose its slot.
     fn slot_for(&mut self, peer: SocketAddr, registry: &Registry) -> Option<usize> {
         let now = Instant::now();
         let waiting = |(slot, pending): (usize, &Option<Pending>)| {
@@ -191,7 +194,7 @@ impl InternalPort {
         };
         let (taken, waiting): (Vec<usize>, Vec<Waiting>) =
             self.pending.iter().enumerate().filter_map(waiting).unzip();
-        match places::assign(&waiting, self.known.has(peer.ip(), now), SLOTS, RESERVED) {
+        match unverified_places::assign(&waiting, self.known.has(peer.ip(), now), SLOTS, RESERVED) {
             Place::Free => self.pending.iter().position(Option::is_none),
             Place::Instead(index) => {
                 let slot = *taken.get(index)?;
@@ -199,7 +202,7 @@ impl InternalPort {
                 pending.proof.deregister(registry);
                 self.refuse(
                     pending.peer,
-                    "too many connections have not proven themselves, most of this source",
+                    "too many connections have not authenticated yet, most of them from this source",
                 );
                 Some(slot)
             }
@@ -207,12 +210,12 @@ impl InternalPort {
         }
     }
 
-    /// A client has joined from here.
+    /// A client has joined from this address.
     pub(super) fn note_joined(&mut self, address: IpAddr) {
         self.known.note(address, Instant::now());
     }
 
-    /// Refuses newcomers that took too long.
+    /// Refuses newcomers whose time is over.
     pub(super) fn expire(&mut self, now: Instant, registry: &Registry) {
         for slot in 0..SLOTS {
             let Some(place) = self.pending.get_mut(slot) else { continue };
@@ -220,12 +223,12 @@ impl InternalPort {
                 && let Some(pending) = place.take()
             {
                 pending.proof.deregister(registry);
-                self.refuse(pending.peer, &format!("it did not prove itself within {} s", PROOF.as_secs()));
+                self.refuse(pending.peer, &format!("it did not authenticate within {} s", PROOF.as_secs()));
             }
         }
     }
 
-    /// A newcomer's socket has moved; gives it once it has proven itself.
+    /// A newcomer's socket has an event; returns the newcomer once it has authenticated.
     pub(super) fn advance(
         &mut self,
         slot: usize,
@@ -254,7 +257,7 @@ impl InternalPort {
         }
     }
 
-    /// The successor that has waited longest: where it is, and since when it has waited.
+    /// The successor that has waited longest: its slot, and since when it has waited.
     pub(super) fn successor(&self) -> Option<(usize, Instant)> {
         let since = |(slot, place): (usize, &Option<Pending>)| match place.as_ref()?.proof {
             Proof::Successor(_, since) => Some((slot, since)),
@@ -263,7 +266,7 @@ impl InternalPort {
         self.pending.iter().enumerate().filter_map(since).min_by_key(|(_, since)| *since)
     }
 
-    /// The successor in this slot: it is to be joined.
+    /// Takes the successor out of this slot, to be joined.
     pub(super) fn take_successor(&mut self, slot: usize) -> Option<Client> {
         match self.pending.get_mut(slot)?.take()?.proof {
             Proof::Successor(client, _) => Some(*client),
@@ -271,7 +274,7 @@ impl InternalPort {
         }
     }
 
-    /// Turns the successor in this slot away.
+    /// Refuses the successor in this slot.
     pub(super) fn refuse_successor(&mut self, slot: usize, reason: &str, registry: &Registry) {
         let Some(mut client) = self.take_successor(slot) else { return };
         turn_away(client.connection(), reason);
@@ -279,35 +282,36 @@ impl InternalPort {
         self.refuse(client.address(), reason);
     }
 
-    /// Logs why a connection came to nothing.
+    /// Logs why a connection was refused.
     fn refuse(&mut self, peer: SocketAddr, reason: &str) {
         if let Some(unlogged) = self.clients.admit(Instant::now()) {
-            log_refused(&events::CLIENT_REFUSED, peer, reason, unlogged);
+            log_refused(&catalogue::CLIENT_REFUSED, peer, reason, unlogged);
         }
     }
 
-    /// Tells a client's child that its pair is unknown, so that it does not dial again.
+    /// Tells a client's child that its pair is unknown, so that it does not connect again.
     pub(super) fn refuse_pair(&mut self, socket: TcpStream, reason: &str) {
         let peer = socket.peer_addr().map_or_else(|_| SocketAddr::from(([0; 4], 0)), net::canonical);
         if let Some(unlogged) = self.pairs.admit(Instant::now()) {
-            log_refused(&events::PAIR_REFUSED, peer, reason, unlogged);
+            log_refused(&catalogue::PAIR_REFUSED, peer, reason, unlogged);
         }
         decline_pair(socket);
     }
 }
 
-/// Tells a client's child that its pair is not wanted.
+/// Tells a client's child that its pair is not needed any more.
 pub(super) fn decline_pair(mut socket: TcpStream) {
-    // It may have gone already.
+    // The child may be gone already.
     let _ = socket.write(&[UNKNOWN_PAIR]);
 }
 
-fn log_refused(row: &'static events::Row, peer: SocketAddr, reason: &str, unlogged: u64) {
+fn log_refused(row: &'static catalogue::Row, peer: SocketAddr, reason: &str, unlogged: u64) {
     Event::new(row).field_display("address", peer).field("reason", reason).unlogged(unlogged).log();
 }
 
 #[cfg(test)]
 mod tests {
+    use super::listening::LINGER;
     use super::*;
     use common::link::session_id::{PREAMBLE, SessionId};
     use mio::{Events, Poll};
@@ -325,8 +329,8 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let poll = Poll::new().unwrap();
-            // A port that the kernel chose is lost when its socket stops listening: only one that was asked for is
-            // kept.
+            // The kernel releases a port that it chose itself when the socket stops listening; it keeps a port that was
+            // asked for.
             let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
             let listener = std::net::TcpListener::bind(free).unwrap();
             let context = SslContext::builder(SslMethod::tls()).unwrap().build();
@@ -344,7 +348,7 @@ mod tests {
             self.port.pending.iter().flatten().count()
         }
 
-        /// Takes events in until `end` gives something.
+        /// Handles events until `end` returns something.
         fn run<T>(&mut self, mut end: impl FnMut(&mut Self, Option<Newcomer>) -> Option<T>) -> T {
             let expected = Expected { joined: false, renewal: None };
             for _ in 0..100 {
@@ -361,10 +365,10 @@ mod tests {
         }
     }
 
-    /// What the port sends before it closes.
+    /// The octets that the port sends before it closes.
     fn answer(mut peer: Peer) -> Vec<u8> {
         let mut octets = Vec::new();
-        // A reset is an end as well.
+        // A reset is an end, too.
         let _ = peer.read_to_end(&mut octets);
         octets
     }
@@ -421,7 +425,7 @@ mod tests {
             assert_eq!(bench.pending(), STRANGERS);
             oldest.peek(&mut [0]).is_ok_and(|octets| octets == 0).then_some(())
         });
-        // A host from which a client has joined has places of its own.
+        // A host from which a client has joined has reserved places.
         bench.port.note_joined(IpAddr::from([127, 0, 0, 1]));
         let known = bench.connect();
         bench.run(|bench, _| (bench.pending() == STRANGERS + 1).then_some(()));
@@ -438,12 +442,53 @@ mod tests {
     fn a_port_that_does_not_listen_keeps_what_had_connected() {
         let mut bench = Bench::new();
         let early = bench.connect();
-        bench.port.set_listening(false, bench.poll.registry(), Instant::now());
-        assert_eq!(bench.pending(), 1, "it was in the queue");
+        let now = Instant::now();
+        bench.port.set_listening(false, bench.poll.registry(), now);
+        let late = bench.connect();
+        assert_eq!((bench.pending(), bench.port.due()), (0, Some(now + LINGER)), "not yet");
+        bench.port.set_listening(false, bench.poll.registry(), now + LINGER);
+        assert_eq!(
+            (bench.pending(), bench.port.due() > Some(now + LINGER)),
+            (2, true),
+            "they were in the queue"
+        );
         assert!(Peer::connect(bench.port.address()).is_err());
         bench.port.set_listening(true, bench.poll.registry(), Instant::now());
-        let late = bench.connect();
-        bench.run(|bench, _| (bench.pending() == 2).then_some(()));
-        drop((early, late));
+        let later = bench.connect();
+        bench.run(|bench, _| (bench.pending() == 3).then_some(()));
+        drop((early, late, later));
+    }
+
+    #[test]
+    fn a_change_that_came_halfway_leaves_a_port_that_can_be_opened_and_closed() {
+        let mut bench = Bench::new();
+        let now = Instant::now();
+        let mut peers = Vec::new();
+        let mut answers = |bench: &mut Bench| match Peer::connect(bench.port.address()) {
+            Ok(peer) => {
+                peers.push(peer);
+                bench.run(|bench, _| (bench.pending() == peers.len()).then_some(()));
+                true
+            }
+            Err(_) => false,
+        };
+        // Closed, but still registered.
+        sys::listen_off(&bench.port.listener).unwrap();
+        bench.port.listening.note(false, false, now);
+        bench.port.set_listening(true, bench.poll.registry(), now);
+        assert!(answers(&mut bench));
+        // Still open, but not registered any more.
+        bench.poll.registry().deregister(&mut bench.port.listener).unwrap();
+        bench.port.listening.note(false, false, now);
+        bench.port.set_listening(true, bench.poll.registry(), now);
+        assert!(answers(&mut bench));
+        // Closed, and it is to be closed.
+        sys::listen_off(&bench.port.listener).unwrap();
+        bench.port.listening.note(false, false, now);
+        let later = now + Duration::from_secs(2);
+        bench.port.set_listening(false, bench.poll.registry(), later);
+        assert_eq!((bench.port.listening.due(), answers(&mut bench)), (None, false));
+        bench.port.set_listening(true, bench.poll.registry(), later);
+        assert!(answers(&mut bench));
     }
 }

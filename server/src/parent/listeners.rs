@@ -1,8 +1,8 @@
-//! The TLS listener, open while a client is joined. Sockets only: who may come in is decided in `screening`. Nothing is
-//! read here.
+//! The TLS listener, open while a client is joined. It only handles sockets: `source_limits` decides who may come in.
+//! Nothing is read here.
 
 use super::tokens::LISTENER;
-use common::log::{Event, events};
+use common::log::{Event, catalogue};
 use common::net::{self, Accepting};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
@@ -10,12 +10,12 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-/// Connections taken in at a time, so that other work gets its turn.
+/// Connections that are accepted in one turn, so that other work is done, too.
 const BURST: usize = 64;
-/// Connections taken in before a listener closes: more than its queue can hold.
+/// Connections that are accepted before a listener closes: more than its queue can hold.
 const LAST_BURST: usize = 4096;
 
-/// A connection that was taken in.
+/// An accepted connection.
 pub(super) type Accepted = (TcpStream, SocketAddr);
 
 struct Listener {
@@ -31,23 +31,23 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Where it is open.
+    /// The address of the open listener.
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.tls.as_ref().map(|listener| listener.address)
     }
 
-    /// After an accept that failed: when to try again.
+    /// When to try accept again after it has failed.
     pub(super) fn retry_at(&self) -> Option<Instant> {
         self.tls.as_ref().and_then(|listener| listener.accepting.retry_at())
     }
 
-    /// It is time to try again.
+    /// Whether accept must be tried again now.
     pub(super) fn must_retry(&self) -> bool {
         self.tls.as_ref().is_some_and(|listener| listener.accepting.is_due())
     }
 
-    /// Opens the listener at `address`, or moves it there; the old one stays if that fails. What was in the queue of
-    /// the old one is put into `accepted`: closing would reset connections that are established already.
+    /// Opens the listener at `address`, or moves it there; if that fails, the old one stays. Connections in the queue
+    /// of the old one are put into `accepted`, because closing would reset established connections.
     pub(super) fn open(
         &mut self,
         address: SocketAddr,
@@ -60,13 +60,16 @@ impl Listeners {
         let socket = self.bind_beside(address, accepted, registry)?;
         self.drain(accepted);
         self.close("moved", registry);
-        Event::new(&events::LISTENER_OPEN).field("listener", "tls").field_display("address", address).log();
+        Event::new(&catalogue::LISTENER_OPEN)
+            .field("listener", "tls")
+            .field_display("address", address)
+            .log();
         self.tls = Some(Listener { socket, address, accepting: Accepting::default() });
         Ok(())
     }
 
-    /// Binds the new listener while the old one is open. A wildcard address with the same port is in its way: then the
-    /// old one steps aside, and is put back if that did not help.
+    /// Binds the new listener while the old one is open. If the same port at a wildcard address prevents this, the old
+    /// listener is closed first, and opened again if the new one still cannot be bound.
     fn bind_beside(
         &mut self,
         address: SocketAddr,
@@ -89,7 +92,10 @@ impl Listeners {
         bind(address, registry).inspect(|_| log_closed(before, "moved")).inspect_err(|_| {
             match bind(before, registry) {
                 Ok(socket) => self.tls = Some(Listener { socket, address: before, accepting }),
-                Err(e) => log_closed(before, &format!("it stepped aside and cannot be put back: {e}")),
+                Err(e) => log_closed(
+                    before,
+                    &format!("it was closed for the new one and cannot be opened again: {e}"),
+                ),
             }
         })
     }
@@ -101,11 +107,11 @@ impl Listeners {
         }
     }
 
-    /// Takes in connections that wait. An error: none can be taken now; it is tried again by itself.
+    /// Accepts the connections that wait. On an error accept does not work at the moment; it is tried again later.
     pub(super) fn accept(&mut self, accepted: &mut Vec<Accepted>, registry: &Registry) -> io::Result<()> {
         let Some(listener) = &mut self.tls else { return Ok(()) };
         if listener.accept_up_to(BURST, accepted)? {
-            // Edge-triggered: what is left is not told again.
+            // mio is edge-triggered: the remaining connections cause no further event.
             let _ = registry.reregister(&mut listener.socket, LISTENER, Interest::READABLE);
         }
         Ok(())
@@ -113,14 +119,14 @@ impl Listeners {
 
     fn drain(&mut self, accepted: &mut Vec<Accepted>) {
         if let Some(listener) = &mut self.tls {
-            // One that cannot accept has nobody to lose whom it could save.
+            // If accept fails, these connections cannot be saved in any case.
             let _ = listener.accept_up_to(LAST_BURST, accepted);
         }
     }
 }
 
 impl Listener {
-    /// True: more may wait.
+    /// True if more connections may wait.
     fn accept_up_to(&mut self, most: usize, accepted: &mut Vec<Accepted>) -> io::Result<bool> {
         for _ in 0..most {
             match self.accepting.next(&self.socket)? {
@@ -132,7 +138,7 @@ impl Listener {
     }
 }
 
-/// A listener that the loop watches.
+/// Binds a listener and registers it with the loop.
 fn bind(address: SocketAddr, registry: &Registry) -> io::Result<TcpListener> {
     let socket = net::listen_at(address)?;
     socket.set_nonblocking(true)?;
@@ -146,7 +152,7 @@ fn is_in_the_way(old: SocketAddr, new: SocketAddr) -> bool {
 }
 
 fn log_closed(address: SocketAddr, reason: &str) {
-    Event::new(&events::LISTENER_CLOSED)
+    Event::new(&catalogue::LISTENER_CLOSED)
         .field("listener", "tls")
         .field_display("address", address)
         .field("reason", reason)

@@ -1,85 +1,98 @@
-//! The server's parent: listeners, control connection, configuration, table of children. It waits and hands on; it
-//! never parses an octet that a partner sent, and never blocks.
+//! The server's parent: listeners, control connection, configuration, table of children. It waits and passes work on.
+//! It never parses an octet of a partner, and never blocks.
 //!
-//! * `execute`: what comes from the client and from children, and what is to be done for it
-//! * `configuration`: taking one over, refusing one, and what is checked every minute
+//! This file has the loop: it passes events to the state machines and does their actions.
+//!
+//! * `processes`: forks processes, passes sockets and messages to them, reaps them; nothing else forks
+//! * `link`: joins the client, handles its messages, takes over the configuration that it brings
 //! * `sessions`, `children`, `pool`, `admission`: state machines of session processes, without sockets and clock
-//! * `screening`, `sources`, `penalties`, `places`, `refusal_lines`: who may come in before it is verified, and what is
-//!   told of it
-//! * `internal_port`, `newcomer`: the internal port, and who proves what it is there
-//! * `control`, `renewal`, `config_fetch`: the client, once it is joined, and the configuration that comes by it
-//! * `succession`: whether another client takes its place
+//! * `source_limits`, `known_sources`, `penalties`, `unverified_places`, `refusal_lines`: which connections are
+//!   accepted before they are verified, and what is logged about them
+//! * `internal_port`, `newcomer`: the internal port, and how a connection there authenticates
+//! * `control`, `announced_renewal`: the joined client
+//! * `config_fetch`, `config_answer`: the request for a configuration, and the answer
+//! * `succession`: whether another client replaces the joined one
 //! * `listeners`: the TLS listener
-//! * `resolver`: the addresses of partners that are called by a name
-//! * `reports`, `crl_urls`: what goes to the backend
-//! * `expiry`, `outgoing_address`: what changes without an event
-//! * `action`, `tokens`: what they all speak of
-//!
-//! Only `run` forks, the nursery or the resolver: it gets what it needs by value, the rest of the parent is dropped
-//! there.
+//! * `resolver`: looks up the host names of partners
+//! * `reports`, `refusals`, `reported_crl_urls`, `reported_chains`: reports for the backend
+//! * `expiry`, `outgoing_address`: state that changes without an event
+//! * `action`, `tokens`: the actions of the state machines, and the sources of events
 
 mod action;
 mod admission;
+mod announced_renewal;
 mod children;
+mod config_answer;
 mod config_fetch;
-mod configuration;
 mod control;
-mod crl_urls;
-mod execute;
 mod expiry;
 mod internal_port;
+mod known_sources;
+mod link;
 mod listeners;
 mod newcomer;
 mod outgoing_address;
 mod penalties;
-mod places;
 mod pool;
+mod processes;
 mod refusal_lines;
-mod renewal;
+mod refusals;
+mod reported_chains;
+mod reported_crl_urls;
 mod reports;
 mod resolver;
-mod screening;
 mod sessions;
-mod sources;
+mod source_limits;
 mod succession;
 mod tokens;
+mod unverified_places;
 
 use crate::active_config::ActiveConfig;
 use crate::identity::Identity;
 use crate::licence::Licence;
-use crate::session::{self, ChildInit};
-use crate::untold::Untold;
-use action::Fork;
+use crate::unreported::Unreported;
+use action::Action;
+use admission::Conditions;
+use common::check_interval::CheckInterval;
 use common::ipc::channel::Channel;
 use common::link::join;
-use common::process::nursery::{self, Newborn, Nursery, NurseryError};
+use common::link::session_id::Direction;
+use common::log::{Event, RC_CHECKS, catalogue};
+use common::process::end_reasons::Status;
+use common::process::forker::Forker;
+use common::process::running::Running;
 use common::process::signals::{Signal, Signals};
 use common::process::startup::{Finish, Ready};
-use common::process::status::{self, Status};
+use common::report_interval::ReportInterval;
+use common::rpc::{Level, Origin, SessionBegin, SessionEvent, SystemLog};
 use common::session::end_lines::EndLines;
+use common::session::ledger::Begun;
+use common::state::{DaemonState, this_minute};
 use common::sys;
+use common::text::clock;
 use config_fetch::{ConfigFetch, REFRESH};
 use control::Client;
-use crl_urls::CrlUrls;
 use expiry::{Countdown, Licensing};
 use internal_port::InternalPort;
 use listeners::Listeners;
 use mio::net::TcpStream;
-use mio::unix::pipe;
 use mio::{Events, Interest, Poll, Token};
 use newcomer::{Expected, Newcomer};
 use nix::unistd::Pid;
+use refusals::Refusals;
+use reported_chains::ReportedChains;
+use reported_crl_urls::ReportedCrlUrls;
 use reports::Reports;
 use resolver::Resolver;
 use sessions::Sessions;
 use std::collections::HashMap;
-use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tokens::Source;
 
-/// All that the parent owns.
+/// Everything that the parent owns.
 pub(crate) struct Parent {
     poller: Poll,
     signals: Signals,
@@ -89,26 +102,33 @@ pub(crate) struct Parent {
     config: Option<ActiveConfig>,
     fetch: ConfigFetch,
     sessions: Sessions<TcpStream>,
-    /// Where children are forked; none until one is wanted, and when what they inherit has changed.
-    nursery: Option<Nursery>,
-    /// The channels of children that can be sent messages.
+    /// The process that forks session children.
+    forker: Forker,
+    /// Channels to children that can be sent messages.
     channels: HashMap<Pid, Channel>,
     reports: Reports,
+    refusals: Refusals,
+    running: Running,
+    /// When the state is sent to the client.
+    state_interval: ReportInterval<DaemonState>,
     resolver: Resolver,
     end_lines: EndLines,
+    /// Limits the checks of the rc file.
+    rc_checks: CheckInterval,
     licensing: Licensing,
-    /// Of our certificate towards partners.
+    /// The expiry of our certificate towards partners.
     certificate: Countdown,
-    crl_urls: CrlUrls,
-    /// Connections that were closed before their first octet, since `check_every_minute` wrote their number last.
+    crl_urls: ReportedCrlUrls,
+    chains: ReportedChains,
+    /// Connections that were closed before their first octet, since `check_every_minute` logged their number.
     probes: u64,
-    /// When `check_every_minute` did so last.
+    /// When `check_every_minute` ran last.
     checked: Instant,
     stop: Option<Finish>,
 }
 
 impl Parent {
-    /// Ready to loop; `listener` is bound already. Call it in the daemon, not before it has detached.
+    /// Ready for the loop; `listener` is bound already. Call it in the daemon, after it has detached.
     ///
     /// # Errors
     ///
@@ -119,7 +139,7 @@ impl Parent {
         identity: Identity,
         licence: Licence,
         licence_file: PathBuf,
-        untold: Untold,
+        unreported: Unreported,
         end_lines: EndLines,
     ) -> io::Result<Self> {
         let licensing = Licensing::new(identity, licence, licence_file);
@@ -137,21 +157,26 @@ impl Parent {
             config: None,
             fetch: ConfigFetch::default(),
             sessions: Sessions::default(),
-            nursery: None,
+            forker: Forker::default(),
             channels: HashMap::new(),
-            reports: Reports::new(untold),
+            reports: Reports::new(unreported),
+            refusals: Refusals::default(),
+            running: Running::start(env!("CARGO_PKG_VERSION"), env!("OS4X_BUILD")),
+            state_interval: ReportInterval::default(),
             resolver: Resolver::default(),
             end_lines,
+            rc_checks: CheckInterval::every(RC_CHECKS),
             licensing,
             certificate: Countdown::default(),
-            crl_urls: CrlUrls::default(),
+            crl_urls: ReportedCrlUrls::default(),
+            chains: ReportedChains::default(),
             probes: 0,
             checked: Instant::now(),
             stop: None,
         })
     }
 
-    /// Works until told to end, or until it cannot go on; says why. `ready`: the starting process waits for it.
+    /// Works until told to end, or until it cannot go on; returns why. `ready`: the starting process waits for it.
     pub(crate) fn run(mut self, ready: Ready) -> Finish {
         let mut events = Events::with_capacity(256);
         ready.succeed();
@@ -188,106 +213,6 @@ impl Parent {
         }
     }
 
-    /// Has a session child forked. A nursery that somebody has ended meanwhile is replaced once.
-    fn fork(mut self, mut fork: Fork<TcpStream>) -> Self {
-        if self.config.is_none() {
-            return self.refuse_fork(&fork, "there is no configuration");
-        }
-        let mut reason = String::new();
-        for _ in 0..2 {
-            if self.nursery.is_none() {
-                let started;
-                (self, fork, started) = self.start_nursery(fork);
-                if let Err(e) = started {
-                    return self.fork_failed(&fork, &e);
-                }
-            }
-            match self.nursery.as_ref().map(|nursery| nursery.fork(fork.direction())) {
-                Some(Ok((pid, channel))) => {
-                    self.register_child(pid, channel, fork);
-                    return self;
-                }
-                Some(Err(NurseryError::Refused(e))) => return self.fork_failed(&fork, &e),
-                Some(Err(NurseryError::Gone(why))) => reason = why,
-                None => {}
-            }
-            self.nursery = None;
-        }
-        self.fork_failed(&fork, &reason)
-    }
-
-    /// Forks the nursery for the configuration in force. There everything but what its children need is dropped:
-    /// identity key, control connection, other children's channels, tickets; and the socket of the child that is
-    /// wanted.
-    fn start_nursery(mut self, fork: Fork<TcpStream>) -> (Self, Fork<TcpStream>, nix::Result<()>) {
-        let (ours, theirs) = match Channel::pair() {
-            Ok(ends) => ends,
-            Err(e) => return (self, fork, Err(e)),
-        };
-        match sys::fork() {
-            Ok(sys::Fork::Parent(pid)) => {
-                self.nursery = Some(Nursery::new(pid, ours));
-                (self, fork, Ok(()))
-            }
-            Ok(sys::Fork::Child) => {
-                drop((ours, fork));
-                let active = self.config.take();
-                let untold = self.reports.untold().clone();
-                let ledger = self.end_lines.ledger().to_owned();
-                drop(self);
-                let Some(active) = active else { sys::exit_now(Status::Internal.number()) };
-                status::end_with(|| {
-                    let Newborn { channel, direction } = nursery::serve(theirs);
-                    session::run(ChildInit { channel, active, direction, untold, ledger })
-                })
-            }
-            Err(e) => (self, fork, Err(e)),
-        }
-    }
-
-    /// Forks the process that looks up names: it has those alone, and goes on however long the system's resolver
-    /// waits.
-    fn fork_resolver(mut self) -> Self {
-        let now = Instant::now();
-        let forked = pipe::new().and_then(|ends| Ok((ends, sys::fork()?)));
-        match forked {
-            Ok(((sender, receiver), sys::Fork::Parent(pid))) => {
-                drop(sender);
-                self.resolver.begin(pid, receiver, self.poller.registry(), now);
-            }
-            Ok(((sender, receiver), sys::Fork::Child)) => {
-                drop(receiver);
-                let names = self.resolver.names().clone();
-                drop(self);
-                status::end_with(|| {
-                    let done = resolver::run(names.iter().map(String::as_str), sender);
-                    if done.is_ok() { Status::Normal } else { Status::Failed }
-                })
-            }
-            Err(e) => {
-                common::warn!("the names of partners are looked up later: no process can be started: {e}");
-                self.resolver.put_off(now);
-            }
-        }
-        self
-    }
-
-    /// Nobody can be served any more.
-    fn refuse_fork(mut self, fork: &Fork<TcpStream>, reason: &'static str) -> Self {
-        self.feed(|sessions, _, now| {
-            sessions.drop_fork(fork, (Status::ClientDown, reason), reason, now);
-            sessions.drop_forks(reason, now);
-        });
-        self
-    }
-
-    /// Out of processes or descriptors: refuse this one and go on.
-    fn fork_failed(mut self, fork: &Fork<TcpStream>, e: &dyn fmt::Display) -> Self {
-        common::error!("no session process can be started: {e}");
-        self.feed(|sessions, _, now| sessions.fork_failed(fork, &format!("no session process: {e}"), now));
-        self
-    }
-
     fn dispatch(&mut self, token: Token) {
         match tokens::source(token) {
             Some(Source::Signals) => self.handle_signals(),
@@ -301,16 +226,61 @@ impl Parent {
         }
     }
 
-    /// What children inherit has changed, because of `why`: those that serve nobody have the old one, and so has the
-    /// nursery.
-    pub(super) fn renew_children(&mut self, why: &str) {
-        self.nursery = None;
+    /// Passes an event to the state machines of the sessions, and does the steps that they ask for.
+    fn feed(&mut self, event: impl FnOnce(&mut Sessions<TcpStream>, &Conditions<'_>, Instant)) {
+        let config = self.config.as_ref();
+        let conditions = Conditions {
+            joined: self.client.is_some(),
+            limits: config.map(|config| &config.limits),
+            generation: config.map_or(0, |config| config.generation),
+            licensed: !self.licensing.licence().expired(),
+            addresses: config.map(|config| &config.addresses),
+            time: clock::now(),
+        };
+        event(&mut self.sessions, &conditions, Instant::now());
+        while let Some(action) = self.sessions.next_action() {
+            self.execute(action);
+        }
+    }
+
+    fn execute(&mut self, action: Action<TcpStream>) {
+        match action {
+            Action::SendToClient(message) => self.send_to_client(&message),
+            Action::SendToChild(pid, message, socket) => self.send_to_child(pid, &message, socket),
+            Action::CloseChannel(pid) => self.close_channel(pid),
+            Action::RefusePartner(peer, status, reason) => log_refusal(peer, status, reason),
+            Action::CountRefusal(what) => self.refusals.count(*what, this_minute(), Instant::now()),
+            Action::DeclineDial(socket) => internal_port::decline_pair(socket),
+            Action::RefuseDial(socket) => {
+                self.internal_port
+                    .refuse_pair(socket, "there is no such pair, or it has its data connection already");
+            }
+            Action::ReportCrlUrl(url) => self.report_crl_url(url),
+            Action::ReportSession(pid, direction, mut event) => {
+                if let SessionEvent::Begin(begin) = &mut *event {
+                    self.end_lines.begin(begun(pid, direction, begin));
+                    self.chains.strip(begin);
+                }
+                self.reports.push_event(*event, Instant::now());
+            }
+            Action::NoteEnd(session, remains) => {
+                self.end_lines.end(session.map(|session| session.to_string()).as_deref(), remains);
+            }
+            Action::ReportSystemLog(entry) => self.reports.push_entry(*entry, Instant::now()),
+            Action::LogCrash(crash) => self.log_crash(&crash),
+        }
+    }
+
+    /// The data that children inherit has changed, because of `why`: ends the forker and the children that serve no
+    /// session, since they have the old data.
+    fn renew_children(&mut self, why: &str) {
+        self.forker.stop();
         self.feed(|sessions, _, now| sessions.retire_idle_children(why, now));
     }
 
-    /// What is due by time, or follows from what has just happened; `idle`: nothing has.
+    /// Does what is due by time or follows from the last events; `idle`: there were none.
     fn run_timers(&mut self, idle: bool) {
-        if common::log::reread_if_changed() {
+        if self.rc_checks.may_check(Instant::now()) && common::log::reread_if_changed() {
             self.renew_children("rc file changed");
         }
         self.internal_port.expire(Instant::now(), self.poller.registry());
@@ -318,8 +288,11 @@ impl Parent {
         if self.listeners.must_retry() {
             self.accept_partners();
         }
-        self.read_client();
-        // After all that the client has sent: an answer that is there counts, however late we read it.
+        // Before the succession is decided: an answer that has arrived counts, even if it is read late.
+        let must_read = |client: &Client| client.has_more() || client.life().answer_due.is_some();
+        if self.client.as_ref().is_some_and(must_read) {
+            self.read_client();
+        }
         self.settle_succession();
         self.maintain_client();
         self.write_end_lines();
@@ -330,12 +303,95 @@ impl Parent {
         self.feed(|sessions, conditions, now| sessions.maintain_pool(idle, conditions, now));
     }
 
-    /// The last step before the loop waits: the port listens if a connection is awaited, then the client is told. The
-    /// forks come before it, since a new child makes a pair.
+    /// Checks state that changes without an event: at the start, and then every minute.
+    fn check_every_minute(&mut self) {
+        self.log_counts();
+        self.checked = Instant::now();
+        let wanted = self.config.as_ref().and_then(|config| config.outgoing_ip);
+        if let Some(reason) = outgoing_address::fault(wanted) {
+            self.stop_without_address(reason);
+        }
+        self.check_licence(SystemTime::now());
+        self.check_certificate();
+        self.drop_stale_config();
+    }
+
+    fn check_licence(&mut self, now: SystemTime) {
+        let mut entries = Vec::new();
+        if let Some(context) = self.licensing.check(now, &mut entries) {
+            self.internal_port.set_context(context);
+        }
+        for entry in entries {
+            self.reports.push_entry(entry, Instant::now());
+        }
+    }
+
+    fn check_certificate(&mut self) {
+        let Some(config) = &self.config else { return };
+        let days = config.certificate_days();
+        if self.certificate.is_news(days) {
+            let text = if days < 0 { "our certificate has expired" } else { "our certificate expires soon" };
+            let left = format!("{days} days left of the certificate towards partners");
+            common::warn!("{text}: {left}");
+            self.report(Level::Warn, text, &left);
+        }
+    }
+
+    /// Drops a configuration that the backend has not confirmed for too long: no partner is admitted then.
+    fn drop_stale_config(&mut self) {
+        let Some(config) = self.config.as_ref().filter(|config| config.confirmed.elapsed() > config.max_age)
+        else {
+            return;
+        };
+        let seconds = config.max_age.as_secs();
+        let event = Event::new(&catalogue::CONFIG_EXPIRED)
+            .field_num("generation", config.generation)
+            .field_num("seconds", seconds);
+        let reason = format!("the backend has not confirmed the configuration for {seconds} s");
+        self.report(Level::Error, "the configuration is too old and not in force any more", event.text());
+        event.log();
+        self.listeners.close(&reason, self.poller.registry());
+        self.config = None;
+        self.renew_children("configuration too old");
+        self.update_title();
+    }
+
+    /// Logs how many probes there were since the last call, and what was done to strangers, if anything.
+    fn log_counts(&mut self) {
+        let seconds = self.checked.elapsed().as_secs();
+        common::log::log_left_out();
+        self.log_strangers(seconds);
+        let count = std::mem::take(&mut self.probes);
+        if count > 0 {
+            Event::new(&catalogue::PROBES).field_num("count", count).field_num("seconds", seconds).log();
+        }
+    }
+
+    /// Logs refusals and closed connections of strangers: one line a minute, however many there are.
+    fn log_strangers(&mut self, seconds: u64) {
+        let counts = self.sessions.take_stranger_counts();
+        if !counts.is_empty() {
+            Event::new(&catalogue::STRANGERS)
+                .field_num("displaced", counts.displaced)
+                .field_num("banned", counts.banned)
+                .field_num("penalized", counts.penalized)
+                .field_num("unlogged", counts.left_out)
+                .field_num("seconds", seconds)
+                .log();
+        }
+    }
+
+    /// Reports an entry of this parent for the backend's system log.
+    fn report(&mut self, level: Level, text: &str, detail: &str) {
+        self.reports.push_entry(SystemLog::new(Origin::Server, level, text, detail), Instant::now());
+    }
+
+    /// The last step before the loop waits: opens the port if a connection is expected, then sends messages to the
+    /// client. It comes after the forks, because a new child makes a pair.
     fn before_wait(&mut self) {
         self.listen_if_awaited();
         self.flush_control();
-        // The client may have been lost in sending.
+        // Sending may have shown that the client is gone.
         self.listen_if_awaited();
     }
 
@@ -346,23 +402,27 @@ impl Parent {
         self.internal_port.set_listening(awaited, self.poller.registry(), now);
     }
 
-    /// When the loop has something to do, whether an event comes or not.
+    /// When the loop must run again, even without an event.
     fn due(&self, now: Instant) -> Instant {
         if self.client.as_ref().is_some_and(Client::has_more) {
             return now;
         }
-        // Without a client these have to wait for one.
+        // Without a client these wait for one.
         let with_client =
             self.client.as_ref().map(|_| [self.fetch.due(), self.reports.due(), self.sessions.due()]);
+        let states = self.client.as_ref().filter(|client| client.takes_states() && client.has_room());
+        let states = states.map(|_| [self.state_interval.due(), self.refusals.due()]);
         [
             self.config.as_ref().and_then(|_| self.resolver.due()),
             self.listeners.retry_at(),
             self.internal_port.due(),
             self.end_lines.due(),
+            self.rc_checks.due(),
             self.client.as_ref().map(|client| client.due(now)),
         ]
         .into_iter()
         .chain(with_client.into_iter().flatten())
+        .chain(states.into_iter().flatten())
         .flatten()
         .fold(now + REFRESH, Instant::min)
     }
@@ -375,7 +435,7 @@ impl Parent {
                     self.renew_children("log level changed");
                 }
                 Ok(Some(Signal::End(end))) => {
-                    self.stop = Some(Finish::Told(end));
+                    self.stop = Some(Finish::Signal(end));
                     return;
                 }
                 Ok(Some(Signal::Child)) => self.reap_children(),
@@ -388,7 +448,7 @@ impl Parent {
         }
     }
 
-    /// A newcomer on the internal port has moved.
+    /// A newcomer on the internal port has an event.
     fn advance_newcomer(&mut self, slot: usize) {
         let expected = Expected {
             joined: self.client.is_some(),
@@ -397,7 +457,7 @@ impl Parent {
         match self.internal_port.advance(slot, &expected, self.poller.registry()) {
             Some(Newcomer::Client(client)) => self.join_client(*client),
             Some(Newcomer::Data(pair, socket)) => {
-                // The client's child may be faster to dial again than the signal of ours that has ended.
+                // The client's child may connect again before the signal about our ended child is handled.
                 self.reap_children();
                 self.feed(|sessions, _, _| sessions.connect_pair(pair, socket));
             }
@@ -405,7 +465,7 @@ impl Parent {
         }
     }
 
-    /// Sets what `ps` shows.
+    /// Sets the title for `ps`.
     fn update_title(&self) {
         sys::set_title(&match (&self.client, self.listeners.address()) {
             (None, _) => format!("waiting for the client on {}", self.internal_port.address()),
@@ -415,4 +475,18 @@ impl Parent {
             }
         });
     }
+}
+
+fn begun(pid: Pid, direction: Direction, begin: &SessionBegin) -> Begun {
+    Begun::new(pid, begin.session.clone(), direction, begin.address.clone(), begin.partner.clone())
+}
+
+/// Logs that a partner was refused before it had a child.
+fn log_refusal(peer: SocketAddr, status: Status, reason: &str) {
+    Event::new(&catalogue::SESSION_REFUSED)
+        .field("direction", "incoming")
+        .field("reason", status.word())
+        .field_display("address", peer)
+        .field("detail", reason)
+        .log();
 }

@@ -1,5 +1,5 @@
-//! A newcomer on the internal port, and how it proves what it is: a client by TLS with its certificate and Hello, a
-//! data connection by the ID of a pair in its preamble. Each step takes what is there and never waits.
+//! A newcomer on the internal port and its authentication: a client by TLS with its certificate and Hello, a data
+//! connection by the ID of a pair in its preamble. Each step handles the octets that are there and never waits.
 
 use super::control::Client;
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
@@ -18,37 +18,38 @@ use std::time::Instant;
 /// First octet of a TLS record that carries a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// What a client has to fit.
+/// What a client must match.
 pub(super) struct Expected {
-    /// A client is joined: another one has to wait for its answer unless it renews.
+    /// Whether a client is joined: another one, unless it renews, must wait until the joined one has or has not
+    /// answered.
     pub(super) joined: bool,
     /// The secret of the renewal that the client has announced.
     pub(super) renewal: Option<Ticket>,
 }
 
-/// How far a newcomer has come.
+/// The progress of a newcomer's authentication.
 pub(super) enum Proof {
     /// Nothing was read yet.
     New(TcpStream),
-    /// The preamble of a data connection, and how much of it is read.
+    /// The preamble of a data connection, and how much of it has arrived.
     Preamble(TcpStream, [u8; PREAMBLE], usize),
     /// TLS handshake of a control connection.
     Handshake(Box<Conn>),
     /// A certified client that has not said `Hello` yet.
     Certified(Box<Control<ToServer, ToClient>>, String),
-    /// A client that has proven itself at this time, while another one was joined.
+    /// A client that authenticated at this time while another one was joined.
     Successor(Box<Client>, Instant),
 }
 
-/// A newcomer that has proven itself.
+/// A newcomer that has authenticated.
 pub(super) enum Newcomer {
     /// The client, which has said Hello.
     Client(Box<Client>),
-    /// The data connection of a pair; whether we know it is the pool's business.
+    /// The data connection of a pair; the pool knows whether the pair exists.
     Data(SessionId, TcpStream),
 }
 
-/// What a step has led to.
+/// Result of a step.
 pub(super) enum Progress {
     Wait(Proof),
     Done(Newcomer),
@@ -56,9 +57,9 @@ pub(super) enum Progress {
 }
 
 impl Proof {
-    /// Takes its socket out of the loop.
+    /// Removes its socket from the loop.
     pub(super) fn deregister(self, registry: &Registry) {
-        // Closing the socket takes it out of the loop anyway; this only keeps mio's books.
+        // Closing the socket removes it anyway; this only updates mio's table.
         let _ = match self {
             Self::New(mut socket) | Self::Preamble(mut socket, ..) => registry.deregister(&mut socket),
             Self::Handshake(mut conn) => registry.deregister(conn.wire().socket()),
@@ -71,7 +72,7 @@ impl Proof {
     }
 }
 
-/// One step of a newcomer's proof.
+/// One step of a newcomer's authentication.
 pub(super) fn step(
     proof: Proof,
     peer: SocketAddr,
@@ -88,18 +89,18 @@ pub(super) fn step(
             Err(e) => Progress::Refused(format!("its TLS handshake failed: {e}")),
         },
         Proof::Certified(control, name) => hello(control, name, peer, expected),
-        // It has nothing to say but pings until it is welcome; what shows is its end.
+        // It sends nothing but pings before the welcome; only its end matters here.
         Proof::Successor(mut client, since) => match client.connection().receive() {
             Ok(None) => Progress::Wait(Proof::Successor(client, since)),
-            Ok(Some(_)) => Progress::Refused("it went on before it was welcome".to_owned()),
+            Ok(Some(_)) => Progress::Refused("it sent a message before it was accepted".to_owned()),
             Err(e) => Progress::Refused(e.to_string()),
         },
     }
 }
 
-/// Tells a client why it is not welcome, and closes.
+/// Tells a client why it is refused, and closes.
 pub(super) fn turn_away(control: &mut Control<ToServer, ToClient>, reason: &str) {
-    // Best effort: the reason is in our log as well.
+    // An error does not matter: the reason is in our log, too.
     let _: Result<(), ControlError> =
         control.send(&ToClient::Refused { reason: reason.to_owned() }).and_then(|()| control.advance());
     let _ = control.conn().finish();
@@ -145,7 +146,7 @@ fn preamble(
     let Some(pair) = SessionId::from_preamble(&buffer) else {
         return Progress::Refused("it speaks neither TLS nor the preamble of a data connection".to_owned());
     };
-    // From here on the socket is a child's.
+    // From now on the socket belongs to a child.
     match registry.deregister(&mut socket) {
         Ok(()) => Progress::Done(Newcomer::Data(pair, socket)),
         Err(e) => Progress::Refused(e.to_string()),
@@ -166,18 +167,18 @@ fn hello(
     peer: SocketAddr,
     expected: &Expected,
 ) -> Progress {
-    let (version, renews) = match control.receive() {
+    let (version, renews, states) = match control.receive() {
         Ok(None) => return Progress::Wait(Proof::Certified(control, name)),
-        Ok(Some(ToServer::Hello { version, renews })) => (version, renews),
+        Ok(Some(ToServer::Hello { version, renews, states })) => (version, renews, states),
         Ok(Some(_)) => return Progress::Refused("its first message was not Hello".to_owned()),
         Err(e) => return Progress::Refused(e.to_string()),
     };
     let reason = if version != VERSION {
         format!("it speaks version {version} of the link, this server speaks {VERSION}")
     } else if renews.is_some() && renews != expected.renewal {
-        "it renews a control connection that is not here".to_owned()
+        "it renews a control connection that this server does not have".to_owned()
     } else {
-        let client = Box::new(Client::new(*control, name, peer, renews.is_some()));
+        let client = Box::new(Client::new(*control, name, peer, renews.is_some(), states));
         return if expected.joined && renews.is_none() {
             Progress::Wait(Proof::Successor(client, Instant::now()))
         } else {

@@ -1,5 +1,6 @@
-//! Where outgoing sessions come from: the configured addresses must be this host's. Without the global one the server
-//! stops, as documented, whenever that is noticed; a partner's own concerns that partner alone.
+//! Source addresses of outgoing sessions: they must be addresses of this host. If the global one is missing, the server
+//! stops, as documented, as soon as this is noticed. If a partner's own address is missing, only that partner is
+//! affected.
 
 use crate::active_config::ActiveConfig;
 use common::net;
@@ -7,8 +8,8 @@ use common::rpc::MAX_ADDRESSES;
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use std::net::IpAddr;
 
-/// The addresses of this host, for the backend: it warns of an outgoing address that no server has. None where the
-/// system does not tell them.
+/// The addresses of this host, for the backend, which warns of an outgoing address that no server has. Empty if the
+/// system does not give them.
 pub(super) fn of_this_host() -> Vec<IpAddr> {
     let all = getifaddrs().into_iter().flatten();
     let mut addresses: Vec<IpAddr> = all.filter_map(|interface| address(&interface)).collect();
@@ -30,7 +31,7 @@ pub(super) fn fault(wanted: Option<IpAddr>) -> Option<String> {
     Some(format!("the outgoing IP address {ip} is not an address of this host"))
 }
 
-/// The same of each partner with an address of its own.
+/// The same for each partner that has its own address.
 pub(super) fn partner_faults(config: &ActiveConfig) -> Vec<String> {
     let missing = config.outgoing_ips().filter(|(_, ip)| is_missing(*ip));
     let fault = |(partner, ip)| {
@@ -42,7 +43,7 @@ pub(super) fn partner_faults(config: &ActiveConfig) -> Vec<String> {
     missing.map(fault).collect()
 }
 
-/// An address that could not be looked at, for want of a descriptor for example, does not count as missing.
+/// An address that cannot be checked, for want of a descriptor for example, does not count as missing.
 fn is_missing(ip: IpAddr) -> bool {
     net::is_own(ip).is_ok_and(|own| !own)
 }

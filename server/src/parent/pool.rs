@@ -1,42 +1,44 @@
-//! Pairs ahead of need. A pair is a server child and a client child with a data connection between them, parked until a
-//! partner comes, or a station. A pair outlives a peer that was not verified: only a join uses its ticket up. How many
-//! pairs there are for incoming sessions is decided here, for outgoing ones in the client. Pure: it knows of no
-//! process but its ID.
+//! Pairs that are made ahead of need. A pair is a server child and a client child with a data connection between them,
+//! parked until a partner or a station comes. A pair outlives a peer that was not verified, because only a join uses
+//! its ticket. This module decides how many pairs there are for incoming sessions; the client decides for outgoing
+//! ones. Pure: of a process it only knows the ID.
 
+use common::config::Limits;
 use common::link::backoff::BackOff;
+use common::link::demand::Demand;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
 use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// An unclaimed pair ID dies after this.
+/// A pair without a data connection is given up after this time.
 pub(super) const DIAL: Duration = Duration::from_secs(10);
-/// The pool is filled up again when the loop has been idle so long ...
+/// The pool is filled when the loop has been idle for this time ...
 const QUIET: Duration = Duration::from_millis(5);
-/// ... or this long after it ran low, however busy.
+/// ... or this long after pairs became too few, even in a busy loop.
 const BUSY: Duration = Duration::from_millis(250);
-/// A pair that is lost so soon was of no use.
+/// A pair that is lost within this time counts as a failure.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// A pair that is not joined yet.
+/// A pair that has not been joined yet.
 pub(super) struct Pair<S> {
     pub(super) ticket: Ticket,
     pub(super) child: Pid,
     pub(super) direction: Direction,
     created: Instant,
-    /// Of the configuration that its server child was forked with.
+    /// The generation of the configuration that its server child has.
     pub(super) generation: u64,
-    /// Until when the client's child must dial; none once it has.
+    /// Until when the client's child must connect; none once it has.
     dial_by: Option<Instant>,
-    /// It had a data connection once.
+    /// Whether it has had a data connection.
     pub(super) was_dialled: bool,
-    /// Its data connection, while its next server child is on its way.
+    /// Its data connection, while its next server child is being forked.
     socket: Option<S>,
 }
 
 impl<S> Pair<S> {
-    /// The client's child is on its way, for the first time or again.
+    /// Whether the client's child is expected to connect, for the first time or again.
     pub(super) fn awaits_dial(&self) -> bool {
         self.dial_by.is_some()
     }
@@ -46,34 +48,42 @@ impl<S> Pair<S> {
     }
 }
 
-/// What a data connection that names a pair is.
+/// Result for a data connection that names a pair.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Claim<S> {
     /// The pair waited for it and has it now.
     Taken,
-    /// Of a pair that was given up lately.
+    /// The pair was given up a short time ago.
     GivenUp(S),
-    /// Of no pair, or of one that has its data connection.
+    /// There is no such pair, or it has its data connection already.
     Unknown(S),
 }
 
-/// All pairs that are not joined yet.
+/// All pairs that have not been joined yet.
 pub(super) struct Pool<S> {
     pairs: HashMap<SessionId, Pair<S>>,
-    /// Pairs that we gave up lately: their client's children may dial once more before they read of it.
+    /// Pairs that were given up recently: the client's child may connect once more before it learns this.
     given_up: HashMap<SessionId, Instant>,
+    /// The sessions of partners in the last seconds.
+    demand: Demand,
     low_since: Option<Instant>,
     pause: BackOff,
 }
 
 impl<S> Default for Pool<S> {
     fn default() -> Self {
-        Self { pairs: HashMap::new(), given_up: HashMap::new(), low_since: None, pause: BackOff::default() }
+        Self {
+            pairs: HashMap::new(),
+            given_up: HashMap::new(),
+            demand: Demand::default(),
+            low_since: None,
+            pause: BackOff::default(),
+        }
     }
 }
 
 impl<S> Pool<S> {
-    /// A new pair; the client's child is to dial within `DIAL`.
+    /// Adds a new pair; the client's child must connect within `DIAL`.
     pub(super) fn insert(
         &mut self,
         id: SessionId,
@@ -101,24 +111,46 @@ impl<S> Pool<S> {
         self.pairs.get(&id)
     }
 
-    /// A data connection is awaited: the internal port must listen.
+    /// Whether a data connection is expected: then the internal port must listen.
     pub(super) fn awaits_dial(&self) -> bool {
         self.pairs.values().any(|pair| pair.dial_by.is_some())
     }
 
-    /// When there is something to do for the pool.
+    /// When the pool has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         let dial = self.pairs.values().filter_map(|pair| pair.dial_by).min();
         let refill = self.low_since.map(|since| self.pause.not_before(since) + QUIET);
-        [dial, refill].into_iter().flatten().min()
+        [dial, refill, self.demand.due()].into_iter().flatten().min()
     }
 
-    /// Pairs for incoming sessions.
+    /// A partner has been admitted. Only these count, so that strangers cannot make the pool grow: half of it is
+    /// inside.
+    pub(super) fn note_partner(&mut self, now: Instant) {
+        self.demand.note(now);
+    }
+
+    /// How many pairs for incoming sessions there should be.
+    pub(super) fn wanted(&mut self, limits: &Limits, now: Instant) -> usize {
+        self.demand.pairs(limits.parked_pairs as usize, limits.most_parked_pairs(), now)
+    }
+
+    /// Pairs for incoming sessions above `wanted` whose child is idle, the oldest first.
+    pub(super) fn surplus(&self, wanted: usize, is_idle: impl Fn(Pid) -> bool) -> Vec<SessionId> {
+        if self.pairs.len() <= wanted {
+            return Vec::new();
+        }
+        let mut idle = self.select(|pair| pair.direction == Direction::Incoming && is_idle(pair.child));
+        idle.sort_by_key(|id| self.pairs.get(id).map(|pair| pair.created));
+        idle.truncate(self.incoming().saturating_sub(wanted));
+        idle
+    }
+
+    /// Number of pairs for incoming sessions.
     pub(super) fn incoming(&self) -> usize {
         self.pairs.values().filter(|pair| pair.direction == Direction::Incoming).count()
     }
 
-    /// Pairs for which nobody has dialled in time.
+    /// Pairs whose client's child has not connected in time.
     pub(super) fn overdue(&self, now: Instant) -> Vec<SessionId> {
         self.select(|pair| pair.dial_by.is_some_and(|until| until <= now))
     }
@@ -137,8 +169,8 @@ impl<S> Pool<S> {
         self.pairs.iter().filter(|(_, pair)| wanted(pair)).map(|(id, _)| *id).collect()
     }
 
-    /// How many spare children are to be forked now: in the quiet, or when the pool has been low for long. `spares`:
-    /// those that are on their way.
+    /// How many spare children to fork now: when the loop is quiet, or when pairs have been too few for some time.
+    /// `spares`: children that are being forked already.
     pub(super) fn refill(&mut self, wanted: usize, spares: usize, idle: bool, now: Instant) -> usize {
         let missing = wanted.saturating_sub(self.incoming() + spares);
         if missing == 0 {
@@ -154,7 +186,7 @@ impl<S> Pool<S> {
         missing
     }
 
-    /// Nothing can be parked now.
+    /// No pair can be parked now.
     pub(super) fn suspend(&mut self) {
         self.low_since = None;
     }
@@ -174,24 +206,24 @@ impl<S> Pool<S> {
         }
     }
 
-    /// The pair's data connection, for its child.
+    /// Takes the pair's data connection, for its child.
     pub(super) fn take_socket(&mut self, id: SessionId) -> Option<S> {
         self.pairs.get_mut(&id).and_then(|pair| pair.socket.take())
     }
 
-    /// The pair is to have another server child: its client's child will dial again.
+    /// The pair will get another server child: its client's child will connect again.
     pub(super) fn await_replacement(&mut self, id: SessionId, now: Instant) {
         if let Some(pair) = self.pairs.get_mut(&id) {
             pair.dial_by = Some(now + DIAL);
         }
     }
 
-    /// This child belongs to the pair from now on; false: the pair is gone.
+    /// Makes this child the pair's child; false: the pair is gone.
     pub(super) fn replace_child(&mut self, id: SessionId, child: Pid) -> bool {
         self.pairs.get_mut(&id).map(|pair| pair.child = child).is_some()
     }
 
-    /// The pair is joined: the ticket is used.
+    /// The pair is joined, and its ticket is used.
     pub(super) fn join(&mut self, id: SessionId) {
         self.pairs.remove(&id);
     }
@@ -204,7 +236,7 @@ impl<S> Pool<S> {
         Some(pair)
     }
 
-    /// Gives all pairs up, since the client is gone. What went wrong before does not count any more.
+    /// Gives all pairs up, because the client is gone. Earlier failures do not count any more.
     pub(super) fn give_all_up(&mut self, now: Instant) -> Vec<Pair<S>> {
         let ids: Vec<SessionId> = self.pairs.keys().copied().collect();
         let pairs = ids.into_iter().filter_map(|id| self.give_up(id, now)).collect();
@@ -213,7 +245,7 @@ impl<S> Pool<S> {
         pairs
     }
 
-    /// The making of a pair went wrong: the next one waits.
+    /// A pair has failed: the next one waits.
     pub(super) fn failed(&mut self, now: Instant) {
         self.pause.failed(now);
     }
@@ -261,7 +293,7 @@ mod tests {
         assert!(pool.give_up(id, now).is_some());
         assert!(pool.give_up(id, now).is_none());
         assert_eq!(pool.claim(id, SOCKET), Claim::GivenUp(SOCKET));
-        // The next one that is given up clears what is too old.
+        // When the next pair is given up, old entries are dropped.
         let other = SessionId::random().unwrap();
         pool.insert(other, Ticket::random().unwrap(), Pid::from_raw(8), Direction::Incoming, 1, now);
         assert!(pool.give_up(other, now + DIAL).is_some());
@@ -270,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_who_dials_in_time_is_overdue() {
+    fn a_pair_that_is_dialled_in_time_is_not_overdue() {
         let now = Instant::now();
         let (mut pool, id) = pool_with(Direction::Incoming, now);
         assert_eq!(pool.due(), Some(now + DIAL));
@@ -278,13 +310,13 @@ mod tests {
         assert_eq!(pool.overdue(now + DIAL), [id]);
         pool.claim(id, SOCKET);
         assert_eq!(pool.overdue(now + DIAL), []);
-        // Its server child is replaced: the client's child has to dial again.
+        // Its server child is replaced: the client's child must connect again.
         pool.await_replacement(id, now + DIAL);
         assert_eq!(pool.overdue(now + DIAL + DIAL), [id]);
     }
 
     #[test]
-    fn the_pool_is_filled_in_the_quiet_or_when_it_has_been_low_for_long() {
+    fn the_pool_is_filled_in_a_quiet_loop_or_after_it_was_low_for_some_time() {
         let now = Instant::now();
         let mut pool = Pool::<u32>::default();
         assert_eq!(pool.refill(2, 0, true, now), 0, "low just now");
@@ -316,7 +348,7 @@ mod tests {
         let due = pool.due().unwrap();
         assert!(due > now + BUSY && due < now + DIAL);
         assert_eq!(pool.refill(2, 0, true, due), 1);
-        // One success, and the next failure is a first one.
+        // After one success, the next failure counts as the first one.
         pool.failed(now);
         pool.claim(id, SOCKET);
         pool.failed(now);

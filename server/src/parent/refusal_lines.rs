@@ -1,47 +1,59 @@
-//! How many lines about strangers the log of this daemon may get, over all its processes: who is refused causes a line
-//! and a system log entry, and could fill disks with them. The parent says with each connection whether its refusal
-//! may have a line; what is left out is counted. Pure: it reads no clock.
+//! How many log lines about strangers this daemon may write, in all its processes. Each refusal causes a line and a
+//! system log entry, so strangers could fill the disk. With each connection the parent tells the child whether its
+//! refusal may have a line; lines that are left out are counted. Pure: reads no clock.
 
-use super::sources::{Standing, source};
+use super::known_sources::{Standing, source};
+use common::check_interval::CheckInterval;
 use common::quota::Quota;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Lines about one source: 20 in 10 s, and 2,000 in an hour, some 1 MB.
+/// Lines about one source: 20 in 10 s, and 2,000 in an hour, about 1 MB.
 const OF_SOURCE: [Quota; 2] =
     [Quota::new(20, Duration::from_secs(10)), Quota::new(2_000, Duration::from_hours(1))];
-/// Lines about all strangers: 100 in a second, and 100,000 in a day, some 50 MB.
+/// Lines about all strangers: 100 in a second, and 100,000 in a day, about 50 MB.
 const OF_ALL: [Quota; 2] =
     [Quota::new(100, Duration::from_secs(1)), Quota::new(100_000, Duration::from_hours(24))];
-/// Sources that are counted by themselves; those beyond share one count.
+/// Most sources that are counted separately; all others share one count.
 const SOURCES: usize = 10_000;
+/// The pause between two searches for counts that are over while all places are taken: a search looks at each of them.
+const SEARCH_AGAIN: Duration = Duration::from_secs(1);
 
-/// The lines in a short span and in a long one.
+/// The quotas for a short and for a long period.
 type Lines = [Quota; 2];
 
 fn has_room(lines: &mut Lines, now: Instant) -> bool {
     lines.iter_mut().all(|quota| quota.has_room(1, now))
 }
 
-/// Who has had how many lines.
+/// The lines of each source.
 pub(super) struct RefusalLines {
     of_source: HashMap<IpAddr, Lines>,
     of_others: Lines,
     of_all: Lines,
     left_out: u64,
+    /// The searches for counts that are over.
+    searches: CheckInterval,
 }
 
 impl Default for RefusalLines {
     fn default() -> Self {
-        Self { of_source: HashMap::new(), of_others: OF_SOURCE, of_all: OF_ALL, left_out: 0 }
+        Self {
+            of_source: HashMap::new(),
+            of_others: OF_SOURCE,
+            of_all: OF_ALL,
+            left_out: 0,
+            searches: CheckInterval::every(SEARCH_AGAIN),
+        }
     }
 }
 
 impl RefusalLines {
     /// Whether a refusal of `address` may have a line; if so, it counts as written.
     pub(super) fn take(&mut self, address: IpAddr, standing: Standing, now: Instant) -> bool {
-        let of_source = Self::of(&mut self.of_source, &mut self.of_others, source(address), now);
+        self.make_room(source(address), now);
+        let of_source = Self::of(&mut self.of_source, &mut self.of_others, source(address));
         let may = (standing == Standing::Exempt || has_room(of_source, now))
             && (standing == Standing::Known || has_room(&mut self.of_all, now));
         if may {
@@ -50,7 +62,7 @@ impl RefusalLines {
         may
     }
 
-    /// The connection was not refused: its line was not needed.
+    /// The connection was not refused, so its line is free again.
     pub(super) fn give_back(&mut self, address: IpAddr) {
         let of_source = self.of_source.get_mut(&source(address)).unwrap_or(&mut self.of_others);
         of_source.iter_mut().chain(&mut self.of_all).for_each(Quota::give_back);
@@ -61,22 +73,27 @@ impl RefusalLines {
         self.left_out += 1;
     }
 
-    /// How many were left out since this was last asked.
+    /// Number of lines that were left out since the last call.
     pub(super) fn take_left_out(&mut self) -> u64 {
         std::mem::take(&mut self.left_out)
     }
 
+    /// Forgets counts that are over, if a new source finds no place.
+    fn make_room(&mut self, source: IpAddr, now: Instant) {
+        let is_full = self.of_source.len() >= SOURCES && !self.of_source.contains_key(&source);
+        if is_full && self.searches.may_check(now) {
+            self.of_source.retain(|_, lines| !lines.iter().all(|quota| quota.is_over(now)));
+        }
+    }
+
+    /// The count of this source; the common one of those that found no place.
     fn of<'a>(
         of_source: &'a mut HashMap<IpAddr, Lines>,
         of_others: &'a mut Lines,
         source: IpAddr,
-        now: Instant,
     ) -> &'a mut Lines {
         if of_source.len() >= SOURCES && !of_source.contains_key(&source) {
-            of_source.retain(|_, lines| !lines.iter().all(|quota| quota.is_over(now)));
-            if of_source.len() >= SOURCES {
-                return of_others;
-            }
+            return of_others;
         }
         of_source.entry(source).or_insert(OF_SOURCE)
     }
@@ -114,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_needed_comes_back_and_what_was_left_out_is_counted_once() {
+    fn an_unused_line_comes_back_and_a_line_left_out_is_counted_once() {
         let (mut lines, start) = (RefusalLines::default(), Instant::now());
         assert_eq!(taken(&mut lines, 1, Stranger, 21, start), 20);
         lines.give_back(address(1));
@@ -124,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn all_strangers_together_have_a_bound_and_known_sources_are_heard_all_the_same() {
+    fn lines_of_all_strangers_are_limited_and_known_sources_have_lines_of_their_own() {
         let (mut lines, start) = (RefusalLines::default(), Instant::now());
         let strangers =
             |lines: &mut RefusalLines, now| (100..200).map(|n| taken(lines, n, Stranger, 5, now)).sum();
@@ -143,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn many_sources_take_bounded_memory() {
+    fn the_memory_for_many_sources_is_limited() {
         let (mut lines, start) = (RefusalLines::default(), Instant::now());
         for number in 0..u32::try_from(2 * SOURCES).unwrap() {
             lines.take(address(number), Known, start);

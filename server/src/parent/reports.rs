@@ -1,7 +1,7 @@
-//! What goes to the backend by way of the client: system log entries at once, session events in batches. Bounded; what
-//! does not fit is dropped, counted and logged. Never holds up a session.
+//! Reports that the client passes to the backend: system log entries at once, session events in batches. Their number
+//! is limited; further ones are dropped, counted and logged. They never hold up a session.
 
-use crate::untold::Untold;
+use crate::unreported::Unreported;
 use common::ipc::frame;
 use common::link::control::{MAX_REPORT, ToClient};
 use common::rpc::{SessionEvent, SystemLog};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 
 const MAX_ENTRIES: usize = 500;
 const MAX_EVENTS: usize = 2000;
-/// Session events are gathered so long.
+/// How long session events are gathered.
 const BATCH: Duration = Duration::from_secs(1);
-/// Events and files in one message: the backend takes no more of them. `MAX_REPORT` holds besides.
+/// Most events and files in one message: the backend accepts no more. `MAX_REPORT` is a second limit.
 const BATCH_SIZE: usize = 500;
-/// Longest detail of an entry, octets: with every one of them escaped it stays below `MAX_REPORT`.
+/// Longest detail of an entry, octets: even with all of them escaped it is below `MAX_REPORT`.
 const MAX_DETAIL: usize = 16 * 1024;
 
-/// How often it is looked whether sessions of an earlier parent have ended.
+/// How often to check whether sessions of an earlier parent have ended.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct Reports {
@@ -26,33 +26,33 @@ pub(super) struct Reports {
     events: VecDeque<SessionEvent>,
     since: Option<Instant>,
     dropped: u64,
-    untold: Untold,
+    unreported: Unreported,
     looked: Option<Instant>,
 }
 
 impl Reports {
-    /// Nothing to report yet but what `untold` has.
-    pub(super) fn new(untold: Untold) -> Self {
+    /// No reports so far, except those in `unreported`.
+    pub(super) fn new(unreported: Unreported) -> Self {
         let (entries, events) = (VecDeque::new(), VecDeque::new());
-        Self { entries, events, since: None, dropped: 0, untold, looked: None }
+        Self { entries, events, since: None, dropped: 0, unreported, looked: None }
     }
 
-    /// Where session processes leave what this parent is not there to hear.
-    pub(super) fn untold(&self) -> &Untold {
-        &self.untold
+    /// The file in which session processes leave events when this parent has ended.
+    pub(super) fn unreported(&self) -> &Unreported {
+        &self.unreported
     }
 
-    /// Takes what an earlier parent and its session processes could not tell.
-    pub(super) fn take_untold(&mut self, now: Instant) {
+    /// Takes the events that an earlier parent and its session processes could not report.
+    pub(super) fn take_unreported(&mut self, now: Instant) {
         if self.looked.is_none_or(|looked| now.duration_since(looked) >= LOOK_EVERY) {
             self.looked = Some(now);
-            self.untold.take().into_iter().for_each(|event| self.push_event(event, now));
+            self.unreported.take().into_iter().for_each(|event| self.push_event(event, now));
         }
     }
 
-    /// This parent ends: the next one tells the events that are left.
-    pub(super) fn leave_untold(&mut self) {
-        self.untold.keep(&self.events);
+    /// This parent ends: the next one reports the remaining events.
+    pub(super) fn leave_unreported(&mut self) {
+        self.unreported.keep(&self.events);
         self.events.clear();
     }
 
@@ -80,7 +80,7 @@ impl Reports {
         self.since.map(|since| since + BATCH)
     }
 
-    /// The next message that is due. What is left of the batch is due at once.
+    /// The next message that is due. The rest of a batch is due at once.
     pub(super) fn next_due(&mut self, now: Instant) -> Option<ToClient> {
         if self.due().is_none_or(|due| due > now) {
             return None;
@@ -88,7 +88,7 @@ impl Reports {
         self.next()
     }
 
-    /// The next message, due or not.
+    /// The next message, whether due or not.
     pub(super) fn next(&mut self) -> Option<ToClient> {
         if let Some(entry) = self.entries.pop_front() {
             return Some(ToClient::SystemLog(Box::new(entry)));
@@ -99,7 +99,7 @@ impl Reports {
         self.since = None;
         if self.dropped > 0 {
             common::warn!(
-                "reports for the backend were dropped, since it was away for too long: {}",
+                "reports for the backend were dropped, because it could not be reached for too long: {}",
                 self.dropped
             );
             self.dropped = 0;
@@ -107,9 +107,9 @@ impl Reports {
         None
     }
 
-    /// As many of the oldest events as fit a message, one at least.
+    /// As many of the oldest events as fit into a message, at least one.
     fn batch(&mut self) -> Vec<SessionEvent> {
-        // The list's own brackets; each event comes with a comma.
+        // The brackets of the list; each event comes with a comma.
         let (mut size, mut octets) = (0, 2);
         let fits = |event: &&SessionEvent| {
             size += weight(event);
@@ -135,7 +135,7 @@ fn weight(event: &SessionEvent) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{BATCH_SIZE, MAX_EVENTS, Reports, Untold};
+    use super::{BATCH_SIZE, MAX_EVENTS, Reports, Unreported};
     use crate::messages::ToParent;
     use common::ipc::channel::Channel;
     use common::ipc::frame;
@@ -147,7 +147,7 @@ mod tests {
     };
     use std::time::Instant;
 
-    /// As large as an end can be.
+    /// The largest possible end of a session.
     fn end() -> SessionEvent {
         let transfer = Transfer {
             sender: "station".to_owned(),
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn every_batch_fits_a_message_and_nothing_is_lost_of_what_was_taken() {
-        let mut reports = Reports::new(Untold::at("/nonexistent/untold".into()));
+        let mut reports = Reports::new(Unreported::at("/nonexistent/unreported".into()));
         for _ in 0..MAX_EVENTS + 7 {
             reports.push_event(end(), Instant::now());
         }
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_longest_entry_fits_a_message() {
-        let mut reports = Reports::new(Untold::at("/nonexistent/untold".into()));
+        let mut reports = Reports::new(Unreported::at("/nonexistent/unreported".into()));
         let entry = SystemLog {
             level: Level::Error,
             text: "a certificate or CRL of the configuration cannot be used".to_owned(),

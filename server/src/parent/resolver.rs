@@ -1,10 +1,10 @@
-//! The resolver: a process of its own that looks up the names at which partners are called, in time slices, so that
-//! partners have their places at the TLS port before they come for the first time. The C library's resolver waits, and
-//! the parent must not. This file is the parent's end: when a round is due, and what it found.
+//! The resolver: a separate process that looks up the host names of partners at intervals, so that partners have
+//! reserved places at the TLS port before they connect for the first time. The C library's resolver blocks, and the
+//! parent must not. This file is the parent's end: when a round is due, and its results.
 
 use super::tokens;
 use common::net::addresses_of;
-use common::sys;
+use common::{sandbox, sys};
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry};
 use nix::sys::signal::{Signal, kill};
@@ -14,24 +14,24 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// From one round to the next.
+/// Interval between two rounds.
 const EVERY: Duration = Duration::from_mins(15);
-/// A round takes no longer; what was not answered comes first in the next one, after this time.
+/// Longest time of a round. Names that were not answered are the first ones of the next round, after this time.
 const ROUND: Duration = Duration::from_mins(1);
-/// Of one name, longer than any line.
+/// Longest line for one name.
 const MAX_LINE: usize = 4096;
 
 /// The names, their addresses, and the process that looks them up.
 #[derive(Default)]
 pub(super) struct Resolver {
-    /// Those that have waited longest come first.
+    /// The names that have waited longest come first.
     names: VecDeque<String>,
     found: HashMap<String, Vec<IpAddr>>,
     due: Option<Instant>,
     round: Option<Round>,
 }
 
-/// The process that runs now.
+/// The current process.
 struct Round {
     pid: Pid,
     pipe: Receiver,
@@ -40,7 +40,7 @@ struct Round {
 }
 
 impl Resolver {
-    /// The names of another configuration. What is known of those that stay is kept.
+    /// Sets the names of another configuration. The addresses of names that stay are kept.
     pub(super) fn set_names<'a>(&mut self, names: impl Iterator<Item = &'a str>, now: Instant) {
         let mut wanted: HashSet<&str> = names.collect();
         self.names.retain(|name| wanted.contains(name.as_str()));
@@ -58,7 +58,7 @@ impl Resolver {
         }
     }
 
-    /// When the next round begins, or the one that runs ends.
+    /// When the next round begins, or the current one ends.
     pub(super) fn due(&self) -> Option<Instant> {
         match &self.round {
             Some(round) => Some(round.end),
@@ -71,7 +71,7 @@ impl Resolver {
         self.round.is_none() && self.due().is_some_and(|due| due <= now)
     }
 
-    /// Another try in a while: no process could be had.
+    /// No process could be started: tries again later.
     pub(super) fn put_off(&mut self, now: Instant) {
         self.due = Some(now + ROUND);
     }
@@ -85,12 +85,12 @@ impl Resolver {
         self.round = Some(Round { pid, pipe, text: Vec::new(), end: now + ROUND });
     }
 
-    /// The names of the next round, for its process.
+    /// The names of the next round, for the process.
     pub(super) fn names(&self) -> &VecDeque<String> {
         &self.names
     }
 
-    /// Reads what has come. Whether it is news.
+    /// Reads the results so far. Returns whether there are new ones.
     pub(super) fn read(&mut self) -> bool {
         let Some(round) = &mut self.round else { return false };
         let mut chunk = [0; 4096];
@@ -112,7 +112,8 @@ impl Resolver {
         lines.lines().fold(false, |is_news, line| self.take(line) | is_news)
     }
 
-    /// A line: a name and its addresses. A name without any keeps those that it had: its name server may be away.
+    /// Takes one line: a name and its addresses. A name without addresses keeps its old ones, because its name server
+    /// may be down.
     fn take(&mut self, line: &str) -> bool {
         let mut words = line.split(' ');
         let Some(at) = words.next().and_then(|name| self.names.iter().position(|one| one == name)) else {
@@ -130,7 +131,7 @@ impl Resolver {
         true
     }
 
-    /// Ends a round that takes too long. It is reaped as if it had ended by itself.
+    /// Ends a round that takes too long. The process is then reaped as usual.
     pub(super) fn expire(&mut self, now: Instant) {
         if let Some(round) = self.round.as_mut().filter(|round| round.end <= now) {
             round.end = now + ROUND;
@@ -138,20 +139,20 @@ impl Resolver {
         }
     }
 
-    /// Ends the process, if one runs: it may hang in the system's resolver, and cannot be asked to stop.
+    /// Ends the process, if there is one: it may be blocked in the system's resolver, and cannot be asked to stop.
     pub(super) fn stop(&self) {
         if let Some(round) = &self.round {
             let _ = kill(round.pid, Signal::SIGKILL);
         }
     }
 
-    /// Whether `pid` was the process of this round, which is over then. Read what it wrote before.
+    /// Whether `pid` was the process of this round; then the round is over. Read its output before.
     pub(super) fn reap(&mut self, pid: Pid, is_success: bool, registry: &Registry, now: Instant) -> bool {
         let Some(mut round) = self.round.take_if(|round| round.pid == pid) else { return false };
         let _ = registry.deregister(&mut round.pipe);
         self.due.get_or_insert(now + if is_success { EVERY } else { ROUND });
         if !is_success && let Some(name) = self.names.pop_front() {
-            // Nobody answered for this one: the others come before it.
+            // This name got no answer: the other names come before it.
             self.names.push_back(name);
         }
         true
@@ -163,14 +164,15 @@ impl Resolver {
     }
 }
 
-/// The whole life of the process: a line for each name. `pipe` is the parent's once it is written to; a parent that has
-/// gone does not read it.
+/// The work of the process: writes a line for each name. `pipe` leads to the parent; a parent that is gone does not
+/// read it.
 ///
 /// # Errors
 /// The pipe cannot be written to.
 pub(super) fn run<'a>(names: impl Iterator<Item = &'a str>, mut pipe: Sender) -> io::Result<()> {
     let _ = sys::own_process_group();
     sys::set_title("looks up names of partners");
+    sandbox::enter_helper();
     pipe.set_nonblocking(false)?;
     for name in names {
         let addresses = addresses_of(name).into_iter().map(|address| format!(" {address}"));
@@ -189,7 +191,7 @@ mod tests {
     use std::net::IpAddr;
     use std::time::{Duration, Instant};
 
-    /// A process that nobody has: the kernel gives no such number.
+    /// A process ID that the kernel never assigns.
     const PID: Pid = Pid::from_raw(i32::MAX);
 
     fn set(resolver: &mut Resolver, names: &[&str], now: Instant) {
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_nobody_answers_for_keeps_what_it_had_and_holds_no_other_up() {
+    fn a_name_without_an_answer_keeps_its_addresses_and_delays_no_other() {
         let (poll, start) = (Poll::new().unwrap(), Instant::now());
         let mut resolver = Resolver::default();
         set(&mut resolver, &["a.example"], start);

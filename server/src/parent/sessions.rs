@@ -1,29 +1,33 @@
-//! Session processes and their pairs, and what follows from what happens to them: events in, actions out. Pure: the
-//! parent carries the actions out and forks; `S` is a socket.
+//! Session processes and their pairs: takes events and returns the resulting actions. Pure: the parent does the actions
+//! and forks; `S` is a socket.
 
 use super::action::{Action, Fork};
-use super::admission::{self, Conditions};
+use super::admission::{self, Conditions, EntryRefusal};
 use super::children::Children;
-use super::places::Waiting;
 use super::pool::{Claim, DIAL, Pair, Pool};
-use super::screening::{Counts, Entry, Screening};
+use super::source_limits::{Counts, Entry, SourceLimits};
+use super::unverified_places::Waiting;
 use crate::messages::{ToChild, ToParent};
+use common::config::{DebuggedPartner, Limits};
 use common::link::control::ToClient;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::process::status::{self, Status};
-use common::rpc::SessionEvent;
+use common::process::end_reasons::{self, Status};
+use common::rpc::{Act, ActKind, ActOutcome, SessionEvent};
+use common::session::debugged_partners::DebuggedPartners;
+use common::state::{DaemonState, Progress, Refused, Use};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// The children, the pairs, and what is to be done for them.
+/// The children, the pairs, and the actions and forks that are to be done for them.
 pub(super) struct Sessions<S> {
     children: Children,
     pool: Pool<S>,
-    screening: Screening,
+    source_limits: SourceLimits,
+    debugged: DebuggedPartners,
     forks: VecDeque<Fork<S>>,
     actions: VecDeque<Action<S>>,
 }
@@ -32,7 +36,7 @@ pub(super) struct Sessions<S> {
 #[derive(Clone, Copy)]
 enum Held {
     Child(Pid),
-    /// It waits for a child, at this place of `forks`.
+    /// It waits for a child, at this index of `forks`.
     Queue(usize),
 }
 
@@ -41,7 +45,8 @@ impl<S> Default for Sessions<S> {
         Self {
             children: Children::default(),
             pool: Pool::default(),
-            screening: Screening::default(),
+            source_limits: SourceLimits::default(),
+            debugged: DebuggedPartners::default(),
             forks: VecDeque::new(),
             actions: VecDeque::new(),
         }
@@ -49,30 +54,47 @@ impl<S> Default for Sessions<S> {
 }
 
 impl<S> Sessions<S> {
-    /// The next thing to do.
+    /// The next action.
     pub(super) fn next_action(&mut self) -> Option<Action<S>> {
         self.actions.pop_front()
     }
 
-    /// The next process to fork; actions come first.
+    /// The next process to fork; actions are done first.
     pub(super) fn next_fork(&mut self) -> Option<Fork<S>> {
         self.forks.pop_front()
     }
 
-    /// The internal port must listen.
+    /// Whether the internal port must listen.
     pub(super) fn awaits_dial(&self) -> bool {
         self.pool.awaits_dial()
     }
 
-    /// When `maintain_pool` has something to do.
+    /// When `maintain_pool` is due.
     pub(super) fn due(&self) -> Option<Instant> {
         self.pool.due()
     }
 
-    /// A partner has connected: to a parked child, if there is one, or to a new one.
+    /// Adds the number of sessions and their limits to `state`.
+    pub(super) fn describe(&self, state: &mut DaemonState, limits: Option<&Limits>) {
+        let running = |direction| self.children.sessions(direction, "").all;
+        let queued = self.forks.iter().filter(|fork| matches!(fork, Fork::Partner { .. })).count();
+        let used = |used: usize, limit: Option<u32>| Use { used, limit: limit.unwrap_or_default() as usize };
+        state.incoming = used(running(Direction::Incoming), limits.map(|limits| limits.sessions));
+        state.outgoing = used(running(Direction::Outgoing), limits.map(|limits| limits.outgoing_sessions));
+        let unverified = self.children.count_unverified() + queued;
+        state.unverified = used(unverified, limits.map(|limits| limits.unverified_hard));
+        state.parked = used(self.children.count_parked(), limits.map(|limits| limits.parked_pairs));
+    }
+
+    /// Progress of sessions, as many as fit into so many octets of JSON; each report is returned once.
+    pub(super) fn take_progress(&mut self, octets: usize) -> Vec<Progress> {
+        self.children.take_progress(octets)
+    }
+
+    /// A partner has connected: passes it to a parked child, if there is one, or to a new one.
     pub(super) fn accept(&mut self, socket: S, peer: SocketAddr, conditions: &Conditions<'_>, now: Instant) {
         let (places, waiting) = self.unverified(conditions, now);
-        match self.screening.enter(peer.ip(), &waiting, conditions, now) {
+        match self.source_limits.enter(peer.ip(), &waiting, conditions, now) {
             Ok(Entry { instead, has_line }) => {
                 if let Some(index) = instead {
                     self.displace(places.get(index).copied());
@@ -80,15 +102,15 @@ impl<S> Sessions<S> {
                 self.assign(socket, peer, has_line, now);
             }
             Err(refusal) => {
-                let has_line = self.screening.take_line(peer.ip(), conditions, now);
+                let has_line = self.source_limits.take_line(peer.ip(), conditions, now);
                 self.refuse(peer, has_line, refusal);
             }
         }
     }
 
-    /// Who is in and not verified, and where.
+    /// The connections that are not verified, and where each of them is.
     fn unverified(&self, conditions: &Conditions<'_>, now: Instant) -> (Vec<Held>, Vec<Waiting>) {
-        let is_known = |address| self.screening.is_known(address, conditions, now);
+        let is_known = |address| self.source_limits.is_known(address, conditions, now);
         let queued = self.forks.iter().enumerate().filter_map(|(index, fork)| match fork {
             Fork::Partner { peer, since, .. } => {
                 let address = peer.ip();
@@ -100,7 +122,7 @@ impl<S> Sessions<S> {
         children.map(|(pid, waiting)| (Held::Child(pid), waiting)).chain(queued).unzip()
     }
 
-    /// This one makes way for a newcomer.
+    /// Closes this connection, because a newcomer needs its place.
     fn displace(&mut self, held: Option<Held>) {
         match held {
             Some(Held::Child(child)) => {
@@ -109,25 +131,35 @@ impl<S> Sessions<S> {
             }
             Some(Held::Queue(index)) => {
                 if let Some(Fork::Partner { peer, has_line, .. }) = self.forks.remove(index) {
-                    self.refuse(peer, has_line, (Status::Capacity, "others needed its place"));
+                    self.refuse(
+                        peer,
+                        has_line,
+                        EntryRefusal::new(Status::Capacity, "others needed its place"),
+                    );
                 }
             }
             None => {}
         }
     }
 
-    /// Turns a partner away that no child serves.
-    fn refuse(&mut self, peer: SocketAddr, has_line: bool, (status, reason): admission::Refusal) {
+    /// Refuses a partner that has no child.
+    fn refuse(&mut self, peer: SocketAddr, has_line: bool, EntryRefusal { status, reason }: EntryRefusal) {
+        self.push(Action::CountRefusal(Box::new(Refused {
+            direction: Direction::Incoming.word().to_owned(),
+            reason: status.word().to_owned(),
+            address: Some(peer.ip()),
+            ..Refused::default()
+        })));
         if has_line {
             self.push(Action::RefusePartner(peer, status, reason));
         } else {
-            self.screening.leave_out();
+            self.source_limits.leave_out();
         }
     }
 
-    /// What was done to strangers since this was last asked.
-    pub(super) fn take_screening_counts(&mut self) -> Counts {
-        self.screening.take_counts()
+    /// The counts about strangers since the last call.
+    pub(super) fn take_stranger_counts(&mut self) -> Counts {
+        self.source_limits.take_counts()
     }
 
     fn assign(&mut self, socket: S, peer: SocketAddr, has_line: bool, now: Instant) {
@@ -142,7 +174,7 @@ impl<S> Sessions<S> {
         self.send_to_child(child, ToChild::Serve { peer, has_line }, Some(socket));
     }
 
-    /// A child was forked, as asked; its channel is open.
+    /// The requested child was forked; its channel is open.
     pub(super) fn register_child(
         &mut self,
         pid: Pid,
@@ -166,27 +198,26 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// No child could be had: this one is refused, the others go on.
+    /// No child could be forked: this request fails, the others go on.
     pub(super) fn fork_failed(&mut self, fork: &Fork<S>, reason: &str, now: Instant) {
         self.pool.failed(now);
-        self.drop_fork(fork, (Status::Capacity, "no session process can be started"), reason, now);
+        self.drop_fork(
+            fork,
+            EntryRefusal::new(Status::Capacity, "no session process can be started"),
+            reason,
+            now,
+        );
     }
 
-    /// What waits to be forked cannot be served any more.
+    /// Requests that wait for a fork cannot be served any more.
     pub(super) fn drop_forks(&mut self, reason: &'static str, now: Instant) {
         for fork in std::mem::take(&mut self.forks) {
-            self.drop_fork(&fork, (Status::ClientDown, reason), reason, now);
+            self.drop_fork(&fork, EntryRefusal::new(Status::ClientDown, reason), reason, now);
         }
     }
 
-    /// This one cannot be served any more; `partner`: what a partner is told.
-    pub(super) fn drop_fork(
-        &mut self,
-        fork: &Fork<S>,
-        partner: admission::Refusal,
-        reason: &str,
-        now: Instant,
-    ) {
+    /// This request cannot be served any more; `partner`: how a partner is refused.
+    pub(super) fn drop_fork(&mut self, fork: &Fork<S>, partner: EntryRefusal, reason: &str, now: Instant) {
         match fork {
             Fork::Spare => {}
             Fork::Outgoing => self.send_to_client(ToClient::NoOutgoing { reason: reason.to_owned() }),
@@ -195,18 +226,18 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// A child could not be sent a message: it is gone, or does not read.
+    /// A message could not be sent to a child: it is gone, or does not read.
     pub(super) fn send_failed(&mut self, child: Pid, message: &ToChild, socket: Option<S>, now: Instant) {
         match (message, socket) {
             (ToChild::Data { pair, .. }, _) => self.retire(*pair, now),
             (ToChild::Serve { peer, has_line }, Some(socket)) => {
-                // A child that never had a pair was forked for this partner: another one would do no better.
+                // A child that never had a pair was forked for this partner: another one would not help.
                 let fresh = self.children.session(child).is_none();
                 self.children.take_back(child);
                 self.close_channel(child);
                 if fresh {
                     let reason = "it could not be handed to a session process";
-                    self.refuse(*peer, *has_line, (Status::Capacity, reason));
+                    self.refuse(*peer, *has_line, EntryRefusal::new(Status::Capacity, reason));
                 } else {
                     self.assign(socket, *peer, *has_line, now);
                 }
@@ -230,7 +261,7 @@ impl<S> Sessions<S> {
             ToParent::Verified => {
                 self.children.verify(pid);
                 if self.children.session(pid).is_none() {
-                    // No child was parked when the partner came: the inside learns of it only now.
+                    // No child was parked when the partner came: the pair is made only now.
                     self.make_pair(pid, Direction::Incoming, conditions, now);
                 }
             }
@@ -261,12 +292,14 @@ impl<S> Sessions<S> {
                     if let (SessionEvent::Begin(begin), Direction::Outgoing) = (&*event, direction)
                         && let Ok(called) = begin.address.parse::<SocketAddr>()
                     {
-                        self.screening.note_called(called.ip(), now);
+                        self.source_limits.note_called(called.ip(), now);
                     }
                     self.push(Action::ReportSession(pid, direction, event));
                 }
             }
             ToParent::SystemLog(entry) => self.push(Action::ReportSystemLog(entry)),
+            ToParent::Progress(progress) => self.children.set_progress(pid, progress),
+            ToParent::Refused(what) => self.push(Action::CountRefusal(what)),
             ToParent::EndLogged(remains) => {
                 self.children.set_end_logged(pid);
                 self.push(Action::NoteEnd(self.children.session(pid), remains));
@@ -278,17 +311,23 @@ impl<S> Sessions<S> {
     fn admit(&mut self, pid: Pid, partner: String, conditions: &Conditions<'_>, now: Instant) {
         self.children.verify(pid);
         let answer = self.admission(pid, &partner, conditions);
+        let time = self.debugged.time_of(&partner, now);
+        // Before the answer: the child waits for it, and its next steps are to be logged.
+        if time.left.is_some() {
+            self.send_to_child(pid, ToChild::Debug(time), None);
+        }
         if matches!(answer, ToChild::Admitted)
             && let Some(peer) = self.children.admit(pid, partner)
         {
-            self.screening.note_partner(peer, now);
+            self.pool.note_partner(now);
+            self.source_limits.note_partner(peer, now);
         }
         self.send_to_child(pid, answer, None);
     }
 
     fn admission(&self, pid: Pid, partner: &str, conditions: &Conditions<'_>) -> ToChild {
         let direction = self.children.direction(pid).unwrap_or(Direction::Incoming);
-        // Without a configuration the client is gone, and a session that is admitted by then runs on.
+        // Without a configuration the client is gone; a session that is admitted then continues.
         let Some(limits) = conditions.limits else { return ToChild::Admitted };
         if direction == Direction::Outgoing && !conditions.licensed {
             return ToChild::Unlicensed;
@@ -297,12 +336,12 @@ impl<S> Sessions<S> {
         admission::session(limits, direction, sessions).map_or_else(ToChild::Full, |()| ToChild::Admitted)
     }
 
-    /// A child has ended. All that it sent has been read.
+    /// A child has ended. All its messages have been read.
     pub(super) fn reap(&mut self, pid: Pid, ended: WaitStatus, conditions: &Conditions<'_>, now: Instant) {
-        let Some(child) = self.children.reap(pid, status::word_of(ended)) else { return };
-        let ended = status::of(ended);
+        let Some(child) = self.children.reap(pid, end_reasons::word_of(ended)) else { return };
+        let ended = end_reasons::of(ended);
         if let Some(peer) = child.refused {
-            self.screening.note_refused(peer, ended, now);
+            self.source_limits.note_refused(peer, ended, now);
         }
         if let Some(crash) = child.crash {
             self.push(Action::LogCrash(crash));
@@ -312,12 +351,12 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// This pair's server child is gone without a join: another one takes its place, if the pair is worth it.
+    /// This pair's server child has ended without a join: another child gets the pair, if it is still of use.
     fn replace_child(&mut self, id: SessionId, conditions: &Conditions<'_>, now: Instant) {
         let Some(pair) = self.pool.get(id) else { return };
         let is_worth_it = |pair: &Pair<S>| {
             let Some(limits) = conditions.serving() else { return false };
-            // A parked child of an outgoing pair meets no strangers: if it is gone, something is wrong with it.
+            // A parked child of an outgoing pair serves no strangers: if it has ended, something is wrong with it.
             pair.direction == Direction::Incoming
                 && pair.generation == conditions.generation
                 && pair.is_younger_than(Duration::from_secs(u64::from(limits.parked_age)), now)
@@ -330,8 +369,8 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// The client wants one more pair for its station. Whether the licence holds is asked when a station has come: then
-    /// there is somebody to tell.
+    /// The client wants one more pair for its station. Whether the licence is valid is checked when a station has come,
+    /// because the station can then be told.
     pub(super) fn request_outgoing(&mut self, conditions: &Conditions<'_>) {
         let queued = self.forks.iter().filter(|fork| matches!(fork, Fork::Outgoing)).count();
         let reason = match conditions.limits {
@@ -339,17 +378,51 @@ impl<S> Sessions<S> {
             Some(limits) if admission::outgoing_process(limits, self.children.outgoing() + queued) => {
                 return self.forks.push_back(Fork::Outgoing);
             }
-            Some(_) => "the server has as many processes for outgoing sessions as it may",
+            Some(_) => "the server has reached its limit of processes for outgoing sessions",
         };
         self.send_to_client(ToClient::NoOutgoing { reason: reason.to_owned() });
     }
 
-    /// Gives up what nobody dialled, drops what is too old, and fills the pool; `idle`: the loop had nothing to do.
+    /// Does what an administrator requested, and answers.
+    pub(super) fn act(&mut self, act: Act) {
+        let Act { number, administrator, kind } = act;
+        let ActKind::EndSession { session } = kind else {
+            let text = "the client tests partners itself, by a session of its own".to_owned();
+            let outcome = ActOutcome { number, done: false, text, steps: Vec::new() };
+            return self.send_to_client(ToClient::ActOutcome(outcome));
+        };
+        let child = SessionId::try_from(session).ok().and_then(|id| self.children.serving(id));
+        let text = child.map_or_else(
+            || "the server has no such session: it has ended, or runs on another server".to_owned(),
+            |child| format!("the server's session process {child} ends it"),
+        );
+        if let Some(child) = child {
+            common::info!(
+                "an administrator, {}, ends session process {child}",
+                common::log::escape(&administrator)
+            );
+            self.send_to_child(child, ToChild::End { administrator }, None);
+        }
+        let outcome = ActOutcome { number, done: child.is_some(), text, steps: Vec::new() };
+        self.send_to_client(ToClient::ActOutcome(outcome));
+    }
+
+    /// Sets the partners whose sessions write DEBUG. Their running sessions are told about changes; others are told
+    /// when they ask for admission.
+    pub(super) fn debug_partners(&mut self, wanted: &[DebuggedPartner], now: Instant) {
+        for partner in self.debugged.replace(wanted, now) {
+            for child in self.children.of_partner(&partner) {
+                self.send_to_child(child, ToChild::Debug(self.debugged.time_of(&partner, now)), None);
+            }
+        }
+    }
+
+    /// Gives up pairs without a data connection, drops old ones, fills the pool; `idle`: the loop had nothing to do.
     pub(super) fn maintain_pool(&mut self, idle: bool, conditions: &Conditions<'_>, now: Instant) {
         for pair in self.pool.overdue(now) {
-            let reason = format!("nobody dialled in for it within {} s", DIAL.as_secs());
+            let reason = format!("no data connection came for it within {} s", DIAL.as_secs());
             let was_dialled = self.pool.get(pair).is_some_and(|pair| pair.was_dialled);
-            // The client's child was there once: it was let go, or the client has told what went wrong.
+            // It was connected once: the client has dismissed its child, or has reported the fault.
             if !(was_dialled && self.retire_idle_pair(pair, &reason, now)) {
                 self.fail_pair(pair, &reason, now);
             }
@@ -361,11 +434,15 @@ impl<S> Sessions<S> {
         }
         let spares =
             self.forks.iter().filter(|fork| matches!(fork, Fork::Spare | Fork::Replacement(_))).count();
-        let missing = self.pool.refill(limits.parked_pairs as usize, spares, idle, now);
+        let wanted = self.pool.wanted(limits, now);
+        for pair in self.pool.surplus(wanted, |child| self.children.is_idle(child)) {
+            self.retire(pair, now);
+        }
+        let missing = self.pool.refill(wanted, spares, idle, now);
         self.forks.extend((0..missing).map(|_| Fork::Spare));
     }
 
-    /// A new pair for this child; the client is asked to have one of its own dial in.
+    /// Makes a pair for this child and asks the client to have a child connect.
     fn make_pair(&mut self, child: Pid, direction: Direction, conditions: &Conditions<'_>, now: Instant) {
         if !conditions.joined {
             let reason = "the client is gone".to_owned();
@@ -388,8 +465,8 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// A data connection names its pair: its child gets it. Children that have ended were reaped before: the client's
-    /// child may be faster to dial again than that.
+    /// A data connection names its pair: passes it to the pair's child. Ended children must have been reaped before,
+    /// because the client's child may connect again before the parent handles that signal.
     pub(super) fn connect_pair(&mut self, id: SessionId, socket: S) {
         match self.pool.claim(id, socket) {
             Claim::Taken => self.send_socket(id),
@@ -401,7 +478,7 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// Hands a pair's data connection over to its child, if there is one by now.
+    /// Passes a pair's data connection to its child, if there is one.
     fn send_socket(&mut self, id: SessionId) {
         let Some(pair) = self.pool.get(id) else { return };
         let (child, ticket) = (pair.child, pair.ticket.clone());
@@ -413,7 +490,7 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// No data connection came of this pair: its child is told why.
+    /// This pair got no data connection: tells its child why.
     pub(super) fn fail_pair(&mut self, id: SessionId, reason: &str, now: Instant) {
         let Some(pair) = self.pool.give_up(id, now) else { return };
         common::warn!("pair {id} failed: {}", common::log::escape(reason));
@@ -425,7 +502,7 @@ impl<S> Sessions<S> {
         self.release(pair.child);
     }
 
-    /// This pair is not wanted any more. A child that serves somebody meanwhile is left alone.
+    /// Retires this pair. A child that serves somebody meanwhile is left alone.
     fn retire(&mut self, id: SessionId, now: Instant) {
         if let Some(pair) = self.pool.give_up(id, now) {
             self.send_to_client(ToClient::Retire { pair: id });
@@ -433,7 +510,7 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// Nobody will dial in for this pair, and nothing is wrong with that; false if its child serves somebody already.
+    /// Retires a pair whose client's child will not connect, which is no fault; false if its child serves a session.
     fn retire_idle_pair(&mut self, id: SessionId, reason: &str, now: Instant) -> bool {
         let is_idle = self.pool.get(id).is_some_and(|pair| self.children.is_idle(pair.child));
         if is_idle {
@@ -443,8 +520,8 @@ impl<S> Sessions<S> {
         is_idle
     }
 
-    /// The client has no process for this pair any more. Whoever waits for it to be dialled is told; who has its data
-    /// connection hears of it there.
+    /// The client has no process for this pair any more. A child that waits for the data connection gets a message; a
+    /// child that has the data connection sees its end there.
     pub(super) fn lose_pair(&mut self, id: SessionId, reason: &str, now: Instant) {
         let Some(pair) = self.pool.get(id) else { return };
         let (awaits_dial, was_dialled) = (pair.awaits_dial(), pair.was_dialled);
@@ -457,7 +534,7 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// Retires all pairs whose child serves nobody yet; `why` they are of no use any more.
+    /// Retires all pairs whose child serves nobody yet; `why`: the reason for the log.
     pub(super) fn retire_idle_children(&mut self, why: &str, now: Instant) {
         let idle = self.pool.idle(|child| self.children.is_idle(child));
         if !idle.is_empty() {
@@ -468,7 +545,7 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// The client is gone, and its children with it.
+    /// The client is gone, and so are its children.
     pub(super) fn drop_pairs(&mut self, now: Instant) {
         for pair in self.pool.give_all_up(now) {
             let reason = "the client is gone".to_owned();
@@ -477,7 +554,7 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// Lets a child go that serves nobody.
+    /// Dismisses a child that serves no session.
     fn release(&mut self, child: Pid) {
         if self.children.is_idle(child) {
             self.children.set_session(child, None);
@@ -485,7 +562,7 @@ impl<S> Sessions<S> {
         }
     }
 
-    /// The child can be sent nothing any more; one that is idle ends.
+    /// No more messages for this child; an idle one ends.
     fn close_channel(&mut self, child: Pid) {
         self.children.disconnect(child);
         self.push(Action::CloseChannel(child));

@@ -8,12 +8,12 @@ pub(super) const INTERNAL_PORT: Token = Token(1);
 pub(super) const LISTENER: Token = Token(2);
 pub(super) const CONTROL: Token = Token(3);
 pub(super) const RESOLVER: Token = Token(4);
-/// Newcomers on the internal port: this and the slots after it.
+/// Newcomers on the internal port: this number plus the slot.
 const NEWCOMERS: usize = 16;
-/// A child's channel: this plus its process ID.
+/// A child's channel: this number plus its process ID.
 const CHILDREN: usize = 1024;
 
-/// What has become ready.
+/// The source of an event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Signals,
@@ -36,7 +36,7 @@ pub(super) fn child(pid: Pid) -> Token {
     Token(usize::try_from(pid.as_raw()).map_or(CHILDREN, |pid| CHILDREN + pid))
 }
 
-/// Whose token it is; none for a number that nobody has.
+/// The source that has this token; none for a number that is not in use.
 pub(super) fn source(token: Token) -> Option<Source> {
     Some(match token {
         SIGNALS => Source::Signals,

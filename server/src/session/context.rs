@@ -1,57 +1,46 @@
-//! What a session child needs from its start to its end: its waiter, its channel, the configuration it was forked with,
-//! the data connection once it has one, and what is known of the session for its log lines.
+//! The data that a session child needs from its start to its end: its waiter, its channel, the configuration of its
+//! fork, the data connection once it has one, and the facts about the session for its log lines.
 
 use crate::active_config::ActiveConfig;
 use crate::messages::{SessionLimit, ToChild, ToParent};
-use crate::untold::Untold;
+use crate::session::child_init::ChildInit;
+use crate::unreported::Unreported;
 use common::ipc::channel::{Channel, Received};
 use common::link::join;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
 use common::log::{Event, Priority};
 use common::net::{Conn, Interrupted, Waiter, Wire};
-use common::process::status::Status;
+use common::partner_test::TestRecord;
+use common::process::end_reasons::Status;
 use common::rpc::{About, Origin, SessionEvent, SystemLog};
+use common::sandbox::Sandbox;
 use common::session::end_lines;
+use common::session::ledger::EndNotes;
+use common::state::{Progress, Refused};
 use mio::net::TcpStream;
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdStream};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::Instant;
 
-/// What a child is forked with. Everything else of the parent is gone before it runs.
-pub(crate) struct ChildInit {
-    /// Its end of the channel to the parent.
-    pub(crate) channel: Channel,
-    /// The configuration in force at the fork.
-    pub(crate) active: ActiveConfig,
-    /// Whom it waits for.
-    pub(crate) direction: Direction,
-    /// Where it leaves what the parent is not there to hear.
-    pub(crate) untold: Untold,
-    /// The file of sessions that have begun and not ended.
-    pub(crate) ledger: PathBuf,
-}
-
-/// Why a child stops on account of its parent.
+/// Why a child stops because of its parent.
 #[derive(Debug)]
 pub(super) enum Halt {
-    /// What the parent sent cannot be read, or lacks its descriptor.
+    /// A message of the parent cannot be read, or lacks its descriptor.
     Garbled(String),
-    /// Others need the place of a connection that is not verified.
+    /// The connection is not verified, and another one needs its place.
     MakeWay,
 }
 
-/// The data connection of the pair this child belongs to, before the join: all that the join needs is made, and nothing
-/// of it has been sent.
+/// The data connection of the child's pair, before the join: everything is prepared, and nothing has been sent.
 pub(super) struct Data {
     pub(super) pair: SessionId,
     pub(super) conn: Conn,
 }
 
 impl Data {
-    /// Whoever gets work begins the join: this side once a partner has come, the other one once a station has.
+    /// The side with work begins the join: this side once a partner has come, the client's side once a station has.
     fn new(direction: Direction, pair: SessionId, ticket: &Ticket, socket: TcpStream) -> io::Result<Self> {
         let ssl = match direction {
             Direction::Incoming => join::initiate(pair, ticket),
@@ -64,13 +53,14 @@ impl Data {
         Ok(Self { pair, conn })
     }
 
-    /// Whether something came, or the connection ended. Nothing is read: a parked connection costs no buffer.
+    /// Whether octets have arrived or the connection has ended. Nothing is read, so a parked connection needs no
+    /// buffer.
     pub(super) fn has_moved(&mut self) -> bool {
         !matches!(self.conn.wire().socket().peek(&mut [0]), Err(e) if e.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
-/// The parent's answer on whether the partner may have one more session.
+/// The parent's answer: whether the partner may have one more session.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     Open,
@@ -79,18 +69,22 @@ pub(super) enum Admission {
     Unlicensed,
 }
 
-/// What is known of the session.
+/// What is known about the session.
 pub(super) struct Facts {
     pub(super) direction: Direction,
-    /// Whom the station asked for (outgoing).
+    /// The destination that the station asked for (outgoing).
     pub(super) target: String,
     pub(super) peer: Option<SocketAddr>,
     pub(super) pair: Option<SessionId>,
     pub(super) tls: String,
     pub(super) subject: String,
     pub(super) serial: String,
+    /// The certificates that the partner has shown, PEM, its own first.
+    pub(super) chain: Vec<String>,
     pub(super) ssid: String,
     pub(super) partner: String,
+    /// An administrator tests the partner: there is no station.
+    pub(super) is_test: bool,
 }
 
 impl Facts {
@@ -104,12 +98,19 @@ impl Facts {
             tls: unknown(),
             subject: unknown(),
             serial: unknown(),
+            chain: Vec::new(),
             ssid: unknown(),
             partner: unknown(),
+            is_test: false,
         }
     }
 
-    /// The partner's address and port; before there is one, what the station called it.
+    /// The value of the field `test` in its lines.
+    pub(super) fn test(&self) -> &'static str {
+        if self.is_test { "yes" } else { "" }
+    }
+
+    /// The partner's address and port; before these are known, the destination that the station gave.
     pub(super) fn address(&self) -> String {
         self.peer.map_or_else(|| self.target.clone(), |peer| peer.to_string())
     }
@@ -119,29 +120,37 @@ pub(super) struct SessionContext {
     pub(super) waiter: Waiter,
     pub(super) active: ActiveConfig,
     pub(super) facts: Facts,
+    /// The steps of a test, once the call has begun.
+    pub(super) record: Option<TestRecord>,
     pub(super) data: Option<Data>,
     pub(super) admission: Admission,
     pub(super) no_pair: Option<String>,
     pub(super) partner: Option<(TcpStream, SocketAddr)>,
     pub(super) parent_gone: bool,
-    /// A refusal may have a line in the log.
+    /// Whether a refusal may have a log line.
     pub(super) has_line: bool,
-    /// The parent has said so.
+    /// The parent has asked this child to close its connection, because another one needs the place.
     makes_way: bool,
+    /// The administrator who ends the session.
+    ended_by: Option<String>,
     channel: Channel,
-    untold: Untold,
-    ledger: PathBuf,
+    unreported: Unreported,
+    end_notes: EndNotes,
+    sandbox: Sandbox,
 }
 
 impl SessionContext {
     pub(super) fn new(init: ChildInit) -> io::Result<Self> {
-        let ChildInit { mut channel, active, direction, untold, ledger } = init;
+        let ChildInit { mut channel, active, direction, unreported, end_notes, sandbox } = init;
+        // Only a child for a station connects to partners.
+        sandbox.enter_session(direction == Direction::Outgoing)?;
         let waiter = Waiter::new()?;
         waiter.watch_parent(&mut channel)?;
         Ok(Self {
             waiter,
             active,
             facts: Facts::new(direction),
+            record: None,
             data: None,
             admission: Admission::Open,
             no_pair: None,
@@ -149,13 +158,20 @@ impl SessionContext {
             parent_gone: false,
             has_line: true,
             makes_way: false,
+            ended_by: None,
             channel,
-            untold,
-            ledger,
+            unreported,
+            end_notes,
+            sandbox,
         })
     }
 
-    /// Reads all that the parent has sent.
+    /// Both connections exist: no other one is made.
+    pub(super) fn close_sandbox(&self) -> io::Result<()> {
+        Ok(self.sandbox.close()?)
+    }
+
+    /// Reads all messages of the parent.
     pub(super) fn read_parent(&mut self) -> Result<(), Halt> {
         let moved = self.waiter.take_parent_moved();
         while moved && !self.parent_gone {
@@ -185,6 +201,8 @@ impl SessionContext {
                 self.partner = Some((socket, peer));
             }
             ToChild::MakeWay => self.makes_way = true,
+            ToChild::End { administrator } => self.ended_by = Some(administrator),
+            ToChild::Debug(time) => time.apply(Instant::now()),
             ToChild::Admitted => self.admission = Admission::Admitted,
             ToChild::Full(limit) => self.admission = Admission::Full(limit),
             ToChild::Unlicensed => self.admission = Admission::Unlicensed,
@@ -193,41 +211,61 @@ impl SessionContext {
         Ok(())
     }
 
-    /// A socket from the parent, watched from now on.
+    /// A socket from the parent, registered with the waiter.
     fn watch_socket(&mut self, descriptor: Option<OwnedFd>) -> io::Result<TcpStream> {
         let descriptor =
             descriptor.ok_or_else(|| io::Error::other("a message came without its descriptor"))?;
-        let stream = StdStream::from(descriptor);
-        stream.set_nonblocking(true)?;
-        stream.set_nodelay(true)?;
-        let mut socket = TcpStream::from_std(stream);
+        // The parent has accepted it, so it is non-blocking and sends without delay.
+        let mut socket = TcpStream::from_std(StdStream::from(descriptor));
         self.waiter.watch(&mut socket)?;
         Ok(socket)
     }
 
-    /// Sends a message to the parent. That it is gone shows when we read.
+    /// Sends a message to the parent. If the parent is gone, this child notices it when it reads.
     pub(super) fn send_to_parent(&self, message: &ToParent) {
         self.channel.send_to_parent(message);
     }
 
     /// Writes the end line; none: this end has no line.
     pub(super) fn log_end(&self, line: Option<Event>) {
-        end_lines::write(line, &self.ledger, self.facts.pair, |remains| {
+        end_lines::write(line, &self.end_notes, self.facts.pair, |remains| {
             self.channel.send_to_parent(&ToParent::EndLogged(remains))
         });
     }
 
-    /// Begin or end of the session, for the backend. Without the parent, the next one tells it.
+    /// A step of the call has succeeded; `text` is only made for a test.
+    pub(super) fn pass_step(&mut self, text: impl FnOnce(&Self) -> String) {
+        if let Some(mut record) = self.record.take() {
+            record.pass(text(self), Instant::now());
+            self.record = Some(record);
+        }
+    }
+
+    /// Reports begin or end of the session to the backend. Without this parent, the next one reports it.
     pub(super) fn report(&self, event: SessionEvent) {
         let message = ToParent::Session(Box::new(event));
         if !self.channel.send_to_parent(&message)
             && let ToParent::Session(event) = message
         {
-            self.untold.keep([&*event]);
+            self.unreported.keep([&*event]);
         }
     }
 
-    /// An entry for the backend's system log: our words, and the line with the peer's values, at the line's level.
+    /// Asks the parent to count this refusal.
+    pub(super) fn count_refusal(&self, reason: Status) {
+        let facts = &self.facts;
+        self.send_to_parent(&ToParent::Refused(Box::new(Refused {
+            direction: facts.direction.word().to_owned(),
+            reason: reason.word().to_owned(),
+            address: facts.peer.map(|peer| peer.ip()),
+            ssid: facts.ssid.clone(),
+            partner: facts.partner.clone(),
+            subject: facts.subject.clone(),
+        })));
+    }
+
+    /// Sends an entry for the backend's system log: our words, and the line with the peer's values, at the line's
+    /// level.
     pub(super) fn send_system_log(&self, level: Priority, reason: Status, text: &str, line: &Event) {
         let entry = SystemLog::new(Origin::Server, level.into(), text, line.text());
         let facts = &self.facts;
@@ -245,7 +283,33 @@ impl SessionContext {
         })));
     }
 
-    /// Closes once everything is sent; at once if others need the place.
+    /// The three things that a relay needs: the waiter; a function that reports progress, which may fail while the
+    /// parent is busy; and a function that reads the parent's messages and names the administrator who ends the
+    /// session.
+    pub(super) fn for_relay(
+        &mut self,
+    ) -> (&mut Waiter, impl Fn(Progress) + use<'_>, impl FnMut() -> Option<String> + use<'_>) {
+        let Self { waiter, channel, ended_by, .. } = self;
+        let channel = &*channel;
+        let tell = move |progress| {
+            if let Err(e) = channel.send(&ToParent::Progress(progress)) {
+                common::debug!("the progress of the session cannot be reported to the parent: {e}");
+            }
+        };
+        let administrator = move || {
+            while let Ok(Received::Message(message, _)) = channel.receive::<ToChild>() {
+                match message {
+                    ToChild::End { administrator } => *ended_by = Some(administrator),
+                    ToChild::Debug(time) => time.apply(Instant::now()),
+                    _ => {}
+                }
+            }
+            ended_by.take()
+        };
+        (waiter, tell, administrator)
+    }
+
+    /// Closes once everything is sent; at once if another connection needs the place.
     pub(super) fn close(&mut self, conn: Conn) {
         let (channel, makes_way) = (&self.channel, &mut self.makes_way);
         common::net::goodbye_unless(&mut self.waiter, conn, || {
@@ -256,7 +320,7 @@ impl SessionContext {
         });
     }
 
-    /// Waits for anything to move.
+    /// Waits for the next event.
     pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Result<(), Interrupted> {
         self.waiter.wait(deadline)
     }

@@ -1,19 +1,19 @@
-//! TLS with a partner, whichever side opened the connection: one deadline, and no private key in this process
-//! afterwards. Why it fails is told by `tls_refusal`.
+//! TLS with a partner, in either direction: one deadline, and no private key in this process afterwards. `tls_refusal`
+//! finds the reason of a failure.
 
 use crate::messages::ToParent;
 use crate::session::context::SessionContext;
 use crate::session::refusal::{PendingRefusal, Refusal};
 use crate::session::tls_refusal;
 use common::net::{Conn, Interrupted, Wire};
-use common::process::status::Status;
-use common::rpc::CrlUrl;
+use common::process::end_reasons::Status;
+use common::rpc::{CrlUrl, MAX_CHAIN};
 use common::sys;
-use openssl::ssl::Ssl;
+use openssl::ssl::{Ssl, SslRef};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// The handshake, the partner's certificate included; `ssl` has its role set.
+/// Does the handshake, including the partner's certificate; the role of `ssl` is set.
 pub(super) fn run(context: &mut SessionContext, ssl: Ssl, wire: Wire) -> Result<Conn, PendingRefusal> {
     let limit = context.active.limits.handshake_seconds;
     let deadline = Instant::now() + Duration::from_secs(u64::from(limit));
@@ -49,7 +49,7 @@ pub(super) fn run(context: &mut SessionContext, ssl: Ssl, wire: Wire) -> Result<
     Ok(conn)
 }
 
-/// No process that reads a partner's octets keeps our private key.
+/// Drops our private key: no process that reads a partner's octets keeps it.
 pub(super) fn forget_key(conn: &mut Conn, context: &mut SessionContext) {
     if let Conn::Tls(stream) = conn {
         sys::ssl_forget_certificate(stream);
@@ -64,11 +64,29 @@ fn take_facts(context: &mut SessionContext, conn: &Conn) {
     if let Some(ssl) = conn.ssl() {
         let cipher = ssl.current_cipher().map_or("?", |cipher| cipher.name());
         context.facts.tls = format!("{} {cipher}", ssl.version_str());
+        context.facts.chain = shown_chain(ssl);
     }
 }
 
-/// URLs of CRLs that the backend does not know yet, and who issues the lists there, as far as the backend does not know
-/// them; also when the missing CRL is why the partner is refused.
+/// The certificates that the partner has shown, PEM, its own first, as many as fit into a report.
+fn shown_chain(ssl: &SslRef) -> Vec<String> {
+    let leaf = ssl.peer_certificate();
+    // Only on the connecting side, they include the partner's own certificate.
+    let others = ssl.peer_cert_chain().into_iter().flatten().skip(usize::from(!ssl.is_server()));
+    let mut octets = 0;
+    leaf.as_deref()
+        .into_iter()
+        .chain(others)
+        .map_while(|certificate| String::from_utf8(certificate.to_pem().ok()?).ok())
+        .take_while(|pem| {
+            octets += pem.len();
+            octets <= MAX_CHAIN
+        })
+        .collect()
+}
+
+/// Reports CRL URLs that the backend does not know yet, with the issuers that it does not know. This is also done if
+/// the partner is refused because the CRL is missing.
 fn report_urls(context: &SessionContext) {
     let active = &context.active;
     for found in active.seen.facts().crl_urls {

@@ -1,34 +1,16 @@
-//! Refusing a partner: the reason word, the ESID for the partner, and the one log line.
+//! Refusing a partner: the reason word, the ESID for the partner, and the one log line. The list of reasons is
+//! `common::process::end_reasons`.
 
 use crate::session::context::{Halt, SessionContext};
-use common::log::{Event, events};
+use common::log::{Event, catalogue};
 use common::net::{Conn, Interrupted};
 use common::oftp::{EsidReason, Violation};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
+use common::trust::Rejection;
 use std::fmt;
 
-/// Why a child stops before it relays.
-pub(super) enum Stop {
-    /// No partner was served: there is nothing to log.
-    Unused(Status),
-    /// A partner was refused.
-    Refused(Box<Refusal>),
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(refusal))
-    }
-}
-
-impl From<Halt> for Stop {
-    fn from(halt: Halt) -> Self {
-        Refusal::from(halt).into()
-    }
-}
-
-/// A refusal while a partner is still connected: an alert or an ESID is on its way to it. A station that
-/// waits for an answer is told first; then call `part`.
+/// A refusal while the partner is still connected, because an alert or an ESID is being sent. If a station waits for an
+/// answer, tell the station first; then call `part`.
 pub(super) struct PendingRefusal {
     pub(super) refusal: Refusal,
     pub(super) conn: Option<Box<Conn>>,
@@ -54,11 +36,11 @@ impl PendingRefusal {
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: Status,
-    /// The ESID that the partner was sent, if it got as far as OFTP2.
+    /// The ESID for the partner, if the session has reached OFTP2.
     pub(super) esid: Option<EsidReason>,
-    /// One finished sentence with what was found.
+    /// A complete sentence with the cause.
     pub(super) detail: String,
-    /// An operator should look at it.
+    /// Whether an operator should look at it.
     pub(super) notify_operator: bool,
 }
 
@@ -68,7 +50,7 @@ impl From<Halt> for Refusal {
             Halt::Garbled(what) => Self::internal(&what),
             Halt::MakeWay => Self::new(
                 Status::Capacity,
-                "it was not verified when others needed its place (proxy_unverified_hard); its source had the most",
+                "others needed its place before it was verified (proxy_unverified_hard): its source had the most",
             ),
         }
     }
@@ -80,12 +62,20 @@ impl From<Halt> for PendingRefusal {
     }
 }
 
+impl From<Rejection> for Refusal {
+    fn from(Rejection { status, detail }: Rejection) -> Self {
+        let refusal = Self::new(status, detail);
+        // The operator has disabled it.
+        if status == Status::Disabled { refusal } else { refusal.notify_operator() }
+    }
+}
+
 impl Refusal {
     pub(super) fn new(status: Status, detail: impl Into<String>) -> Self {
         Self { status, esid: None, detail: detail.into(), notify_operator: false }
     }
 
-    /// Our own fault.
+    /// A fault of this process.
     pub(super) fn internal(e: &dyn fmt::Display) -> Self {
         Self { notify_operator: true, ..Self::new(Status::Internal, e.to_string()) }
     }
@@ -96,7 +86,7 @@ impl Refusal {
         Self { esid, ..Self::new(Status::PartnerViolation, violation.to_string()).notify_operator() }
     }
 
-    /// Waiting was ended by a signal, or failed.
+    /// A signal has ended the wait, or the wait failed.
     pub(super) fn interrupted(e: Interrupted) -> Self {
         match e {
             Interrupted::Failed(e) => Self::internal(&e),
@@ -105,7 +95,7 @@ impl Refusal {
         }
     }
 
-    /// The same where a partner waits for our next message: it gets an ESID.
+    /// The same while a partner waits for our next message: it gets an ESID.
     pub(super) fn closing_down(e: Interrupted) -> Self {
         let esid = matches!(e, Interrupted::Ended(_)).then_some(EsidReason::EmergencyCloseDown);
         Self { esid, ..Self::interrupted(e) }
@@ -115,23 +105,30 @@ impl Refusal {
         Self { notify_operator: true, ..self }
     }
 
-    /// Writes the log line, and a system log entry if an operator should look at it, unless the parent counts this one
-    /// among those that are left out; gives the exit status.
+    /// Writes the log line, and a system log entry if an operator should look at it. Writes nothing if the parent
+    /// counts this refusal among those without a line. Returns the exit status.
     pub(super) fn report(&self, context: &SessionContext) -> Status {
         let facts = &context.facts;
         if self.status == Status::Probe {
-            context.log_end(Some(Event::new(&events::PROBE).field("address", facts.address())));
+            context.log_end(Some(Event::new(&catalogue::PROBE).field("address", facts.address())));
             return self.status;
         }
-        let mut event = Event::new(&events::SESSION_REFUSED)
+        // A test is not the partner's call, and its administrator gets the result directly.
+        if !facts.is_test {
+            context.count_refusal(self.status);
+        }
+        let mut event = Event::new(&catalogue::SESSION_REFUSED)
             .field("direction", facts.direction.word())
             .field("reason", self.status.word())
             .field("address", facts.address());
         if let Some(pair) = facts.pair {
             event = event.field_display("session", pair);
         }
-        event =
-            event.field("subject", &facts.subject).field("serial", &facts.serial).field("ssid", &facts.ssid);
+        event = event
+            .field("subject", &facts.subject)
+            .field("serial", &facts.serial)
+            .field("ssid", &facts.ssid)
+            .field("test", facts.test());
         if !facts.partner.is_empty() {
             event = event.field("partner", &facts.partner);
         }
@@ -139,7 +136,7 @@ impl Refusal {
             event = event.field("esid", esid.code());
         }
         event = event.field("detail", &self.detail);
-        if context.has_line && self.notify_operator {
+        if context.has_line && self.notify_operator && !facts.is_test {
             let text = format!("{} session refused: {}", facts.direction.word(), self.status.word());
             context.send_system_log(event.level(), self.status, &text, &event);
         }

@@ -1,17 +1,19 @@
-//! Partner and station are joined: the relay runs, every buffer judged, until the session is over. Then its one end
-//! line, and the exit status that says the same.
+//! Partner and station are connected: relays and judges every buffer until the session is over. Then writes the end
+//! line, and ends with the status that says the same.
 
 use crate::session::context::SessionContext;
-use common::log::{Event, events};
+use common::log::{Event, catalogue};
 use common::net::Conn;
-use common::process::status::Status;
+use common::oftp::Violation;
+use common::process::end_reasons::Status;
 use common::rpc::{SessionBegin, SessionEnd, SessionEvent};
 use common::session::ending::{self, Ending};
 use common::session::inspector::Inspector;
-use common::session::relay::{Relay, Side, Totals};
+use common::session::relay::{Outcome, Relay, Side, Totals};
+use common::state::Progress;
 use std::time::Instant;
 
-/// A session whose peers are all verified: no other type can relay.
+/// A session whose peers are all verified: only this type can relay.
 pub(super) struct Attached {
     pub(super) conn: Conn,
     pub(super) data: Conn,
@@ -19,11 +21,11 @@ pub(super) struct Attached {
     pub(super) first: First,
 }
 
-/// The message of the partner that came before the relay began, checked.
+/// The checked message of the partner from before the relay.
 pub(super) enum First {
-    /// It goes to the station first.
+    /// It must be sent to the station first.
     Waiting(Vec<u8>),
-    /// So many octets are on their way to the station already.
+    /// So many octets were sent to the station already.
     Sent(usize),
 }
 
@@ -32,30 +34,54 @@ impl Attached {
     pub(super) fn relay(mut self, context: &mut SessionContext) -> Status {
         let begun = Instant::now();
         begin(context);
-        let times = ending::timeouts(&context.active.limits);
-        let mut relay =
-            Relay::new(&mut context.waiter, &mut self.inspector, self.conn, self.data, Side::Inner, times);
-        match self.first {
-            First::Waiting(message) => relay.preload(Side::Outer, &message),
-            First::Sent(octets) => relay.count_passed(Side::Outer, octets),
-        }
-        let (outcome, totals) = relay.run();
+        let (outcome, totals) = run(self.conn, self.data, self.first, &mut self.inspector, context);
         let ending = Ending::of(&outcome, &self.inspector);
+        let ending = if context.facts.is_test { ending.of_test(&self.inspector) } else { ending };
         end(context, &ending, totals, &self.inspector, begun);
         ending.status
     }
 }
 
-fn begin(context: &SessionContext) {
+/// Relays to the end, and reports the progress to the parent meanwhile.
+fn run(
+    partner: Conn,
+    data: Conn,
+    first: First,
+    inspector: &mut Inspector,
+    context: &mut SessionContext,
+) -> (Outcome<Violation>, Totals) {
+    let times = ending::timeouts(&context.active.limits);
+    let session = context.facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
+    let (waiter, tell, ended_by) = context.for_relay();
+    let mut teller = |inspector: &Inspector, totals: Totals| {
+        tell(Progress {
+            session: session.clone(),
+            octets_in: totals.from(Side::Outer),
+            octets_out: totals.from(Side::Inner),
+            file: inspector.current_file(),
+        });
+    };
+    let mut relay = Relay::new(waiter, inspector, partner, data, Side::Inner, times);
+    match first {
+        First::Waiting(message) => relay.preload(Side::Outer, &message),
+        First::Sent(octets) => relay.count_passed(Side::Outer, octets),
+    }
+    relay.set_progress_report(&mut teller);
+    relay.run(ended_by)
+}
+
+fn begin(context: &mut SessionContext) {
+    let chain = std::mem::take(&mut context.facts.chain);
     let facts = &context.facts;
     let address = facts.address();
     let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
-    Event::new(&events::SESSION_BEGIN)
+    Event::new(&catalogue::SESSION_BEGIN)
         .field("direction", facts.direction.word())
         .field("session", &session)
         .field("address", &address)
         .field("partner", &facts.partner)
         .field("ssid", &facts.ssid)
+        .field("test", facts.test())
         .field("subject", &facts.subject)
         .field("serial", &facts.serial)
         .field("tls", &facts.tls)
@@ -72,21 +98,23 @@ fn begin(context: &SessionContext) {
         serial: facts.serial.clone(),
         tls: facts.tls.clone(),
         station: String::new(),
+        chain,
     }));
 }
 
 fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &Inspector, begun: Instant) {
     let facts = &context.facts;
     let session = facts.pair.map(|pair| pair.to_string()).unwrap_or_default();
-    let event = Event::new(&events::SESSION_END)
+    let event = Event::new(&catalogue::SESSION_END)
         .field("direction", facts.direction.word())
         .field("session", &session)
         .field("address", facts.address())
         .field("partner", &facts.partner)
-        .field("ssid", &facts.ssid);
+        .field("ssid", &facts.ssid)
+        .field("test", facts.test());
     let event = ending.describe(event, totals, inspector, begun.elapsed());
     let event = event.at(ending.level());
-    if ending.concerns_operator() {
+    if ending.concerns_operator() && !facts.is_test {
         let text = format!("{} session ended: {}", facts.direction.word(), ending.status.word());
         context.send_system_log(event.level(), ending.status, &text, &event);
     }

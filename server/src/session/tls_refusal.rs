@@ -1,21 +1,21 @@
-//! Why TLS with a partner does not come about, in a word, a reason and a remedy: handshakes that fail, and what some
-//! partners may and this one, once it is known, may not.
+//! Why TLS with a partner failed: a word, a reason and a remedy. Also for properties of TLS that are allowed for some
+//! partners but not for this one.
 
 use crate::session::context::SessionContext;
 use crate::session::refusal::Refusal;
 use crate::tls;
-use crate::trust::{self, Fault};
-use common::config::{Partner, UsageRule};
+use common::config::Partner;
 use common::link::session_id::Direction;
 use common::net::{Conn, TlsFailure};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::sys;
+use common::trust::{self, Fault};
 use openssl::ssl::SslRef;
 
 /// First octet of a Stream Transmission Header, version 1 (RFC 5024 §8.2).
 const OFTP: u8 = 0x10;
 
-/// How a partner with old TLS is let in.
+/// The remedy for a partner with old TLS.
 const ALLOW_LEGACY: &str = "'os4xapi partner set NAME --legacy-suites yes' allows ECDHE with CBC and SHA-2";
 
 /// Why the handshake failed, and what to do about it.
@@ -28,7 +28,7 @@ pub(super) fn of(context: &SessionContext, failure: &TlsFailure, conn: &mut Conn
         None if failure.broke_off() && first.is_none() && !is_outgoing => Status::Probe,
         None if failure.no_certificate() => Status::NoCertificate,
         None if failure.wrong_protocol() || failure.no_secure_renegotiation() => Status::Protocol,
-        // A partner that we call is no scanner.
+        // A partner that we call is no port scanner.
         None if failure.broke_off() && is_outgoing => Status::PartnerBroke,
         None => Status::Tls,
     };
@@ -48,29 +48,24 @@ pub(super) fn of(context: &SessionContext, failure: &TlsFailure, conn: &mut Conn
             Refusal::new(status, detail).notify_operator()
         }
         None if failure.refused_by_peer() => {
-            Refusal::new(status, format!("{failure}; it may know old suites only: {ALLOW_LEGACY}"))
+            Refusal::new(status, format!("{failure}; it may only have old suites: {ALLOW_LEGACY}"))
         }
         None if status == Status::Protocol => Refusal::new(status, format!("{failure}{}", hint(first))),
         None => Refusal::new(status, failure.to_string()),
     }
 }
 
-/// Whether the partner, now that it is known, may have the suite and the certificate that it came with.
-pub(super) fn check_partner(context: &SessionContext, conn: &Conn, partner: &Partner) -> Result<(), Refusal> {
-    if let (Some(what), UsageRule::Client) = (context.active.seen.facts().wrong_usage, partner.usage_rule()) {
-        let name = &partner.short_name;
-        let detail = format!("{what}; 'os4xapi partner set {name} --usage any' allows it");
-        return Err(Refusal::new(Status::WrongUsage, detail).notify_operator());
-    }
+/// Whether the partner, once it is known, may use the cipher suite of its connection.
+pub(super) fn check_suite(conn: &Conn, partner: &Partner) -> Result<(), Refusal> {
     let suite = conn.ssl().and_then(SslRef::current_cipher).map_or("", |cipher| cipher.name());
     if tls::is_legacy(suite) && partner.legacy_suites != Some(true) {
-        let detail = format!("it has the old suite {suite} only; {ALLOW_LEGACY}");
+        let detail = format!("it only has the old suite {suite}; {ALLOW_LEGACY}");
         return Err(Refusal::new(Status::Protocol, detail).notify_operator());
     }
     Ok(())
 }
 
-/// What a partner seems to speak instead of TLS, and what to do about it; empty where there is nothing to add.
+/// What a partner seems to speak instead of TLS, and what to do about it; empty if there is nothing to say.
 pub(super) fn hint(first: Option<u8>) -> &'static str {
     match first {
         None => "; it sent nothing: a partner that waits for SSRM is set up for OFTP without TLS",
@@ -80,7 +75,7 @@ pub(super) fn hint(first: Option<u8>) -> &'static str {
     }
 }
 
-/// What to do about a partner that offers these suites alone.
+/// What to do about a partner that only offers these suites.
 fn old_tls(offered: &[String]) -> &'static str {
     if offered.iter().any(|suite| tls::is_legacy(suite)) {
         ALLOW_LEGACY

@@ -1,5 +1,5 @@
-//! Setting a site up: folders, addresses, CA, backend, licence, and the three daemons in their order.
-//! All through the binaries' own command lines, as an administrator does it.
+//! Sets a site up: folders, addresses, CA, backend, licence, and the three daemons in their order. Everything is done
+//! with the command lines of the binaries, as an administrator does it.
 
 use super::{Role, Site, SiteError};
 use crate::binaries;
@@ -8,12 +8,16 @@ use oftp2peer::Station;
 use oftp2peer::ca::{Authority, Request};
 use oftp2peer::oftp::settings::Settings;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The file in the backend's folder with the URL of a database that is no SQLite file.
+const DATABASE_URL: &str = "db-url";
 
 /// A row of the partner table.
 #[derive(Debug, Clone)]
@@ -40,7 +44,7 @@ impl PartnerEntry {
     }
 }
 
-/// What a site is to be like.
+/// The properties of a site.
 pub struct Builder {
     name: String,
     settings: Vec<(String, String)>,
@@ -49,10 +53,11 @@ pub struct Builder {
     address: Option<IpAddr>,
     outgoing: bool,
     files: Vec<(Role, String, String)>,
+    database: Option<String>,
 }
 
 impl Builder {
-    /// One partner, `acme` with SSIDCODE `O0013ACME`, and a station `O0013STATION` that hashes what comes.
+    /// One partner, `acme` with SSIDCODE `O0013ACME`, and a station `O0013STATION` that hashes the files it receives.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -62,7 +67,14 @@ impl Builder {
             address: None,
             outgoing: false,
             files: Vec::new(),
+            database: None,
         }
+    }
+
+    /// With the backend's tables in this database (`postgres://...`), not in an SQLite file.
+    #[must_use]
+    pub fn database(self, url: &str) -> Self {
+        Self { database: Some(url.to_owned()), ..self }
     }
 
     /// With this setting of the backend.
@@ -86,7 +98,7 @@ impl Builder {
         self
     }
 
-    /// Listening on this address, such as `::1`; else on one of the site's own.
+    /// Listening on this address, such as `::1`; otherwise on an address of its own.
     #[must_use]
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);
@@ -114,25 +126,28 @@ impl Builder {
         Ok(site)
     }
 
-    /// Sets the site up without starting any daemon: what its database is still to hold comes before `Site::launch`.
+    /// Sets the site up without starting any daemon, so that a test can change its database before `Site::launch`.
     pub fn prepare(self) -> Result<Site, SiteError> {
         let directory = std::env::temp_dir().join(format!("os4x-site-{}-{}", std::process::id(), self.name));
         make_folder(&directory)?;
-        // From here on the site's Drop cleans up.
+        // From now on the site's Drop cleans up.
         let mut site = self.place(directory)?;
         let filled = self.fill(&mut site);
-        // Whoever gets the error has no site to end.
+        // The caller that gets the error has no site to end.
         site.is_over = filled.is_err();
         filled.map(|()| site)
     }
 
     fn fill(self, site: &mut Site) -> Result<(), SiteError> {
         if let Some(station) = self.station {
-            // A port chosen now might be one that another of the site's daemons is to have.
+            // A port chosen now might be one that another daemon of the site will use.
             let listen = site.station_address.to_string();
             let running = Station { listen, ..Station::new(station) }.spawn()?;
             site.station_address = running.address();
             site.station = Some(running);
+        }
+        if let Some(url) = &self.database {
+            fs::write(site.folder(Role::Api).join(DATABASE_URL), url)?;
         }
         configure(site, &self.settings, &self.partners)?;
         if self.outgoing {
@@ -174,22 +189,34 @@ impl Builder {
     }
 }
 
-/// Ports that are free together, and stay so until they are bound: nobody else uses the site's own address.
+/// Ports that are free at the same time, and stay free until they are bound, because nobody else uses the site's
+/// address.
 fn ports<const N: usize>(address: IpAddr) -> Result<[SocketAddr; N], SiteError> {
     let listeners: Vec<TcpListener> = (0..N).map(|_| listener_at(address)).collect::<Result<_, _>>()?;
     let ports: Vec<SocketAddr> = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
     ports.try_into().map_err(|_| "not as many ports as asked for".into())
 }
 
-/// Runs `os4xapi` on the site's database.
-pub(super) fn run_api(directory: &Path, arguments: &[&str]) -> Result<String, SiteError> {
-    let folder = directory.join(Role::Api.folder());
-    let mut command = Command::new(folder.join(Role::Api.binary()));
-    command.args(arguments).arg("--db").arg(folder.join("os4xapi.db"));
-    run(&mut command)
+/// The place of the backend's tables: the value of `--db`.
+pub(super) fn database(folder: &Path) -> OsString {
+    let url = folder.join(DATABASE_URL);
+    if url.exists() {
+        OsString::from(format!("@{}", url.display()))
+    } else {
+        folder.join("os4xapi.db").into()
+    }
 }
 
-fn run(command: &mut Command) -> Result<String, SiteError> {
+/// `os4xapi` on the site's database.
+pub(super) fn api_command(directory: &Path, arguments: &[&str]) -> Command {
+    let folder = directory.join(Role::Api.folder());
+    let mut command = Command::new(folder.join(Role::Api.binary()));
+    command.args(arguments).arg("--db").arg(database(&folder));
+    command
+}
+
+/// Runs a command that must succeed; returns its output.
+pub(super) fn run(command: &mut Command) -> Result<String, SiteError> {
     let output = command.current_dir("/").output()?;
     if !output.status.success() {
         return Err(
@@ -212,6 +239,8 @@ fn configure(
         ("tcp_port_tls", site.tls.port().to_string()),
         ("proxy_station_host", address.clone()),
         ("tcp_port", site.station_address.port().to_string()),
+        // Tests count parked pairs.
+        ("proxy_max_parked_pairs", "0".to_owned()),
     ];
     let given = settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
     for (name, value) in own.into_iter().chain(given) {

@@ -41,7 +41,7 @@ impl Role {
         }
     }
 
-    /// What its own files are named after.
+    /// The begin of its files' names.
     pub fn stem(self) -> &'static str {
         self.binary().trim_end_matches('2')
     }
@@ -56,7 +56,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `command`; all that it prints is added to the file `output` in its folder.
+    /// Starts `command`; its output is appended to the file `output` in its folder.
     pub(super) fn start(role: Role, mut command: Command, folder: &Path) -> io::Result<Self> {
         let output = OpenOptions::new().create(true).append(true).open(output_file(folder))?;
         command.current_dir("/").stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -81,7 +81,7 @@ impl Daemon {
     }
 
     pub(super) fn signal(&self, signal: Signal) {
-        // One that has ended meanwhile has nobody to tell.
+        // A daemon that has ended meanwhile gets no signal.
         let _ = kill(self.pid(), signal);
     }
 
@@ -94,13 +94,13 @@ fn output_file(folder: &Path) -> PathBuf {
     folder.join("output")
 }
 
-/// What a daemon has printed, over all its starts.
+/// The output of a daemon, over all its starts.
 pub(super) fn output(folder: &Path) -> String {
     let octets = fs::read(output_file(folder)).unwrap_or_default();
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// What a daemon has logged: its dated files, or what it printed where it has none.
+/// The log of a daemon: its dated files, or its output if it has none.
 pub(super) fn log(role: Role, folder: &Path) -> String {
     match role {
         Role::Api => output(folder),
@@ -108,7 +108,7 @@ pub(super) fn log(role: Role, folder: &Path) -> String {
     }
 }
 
-/// The first line with all the parts of `pattern` in their order; parts are parted by `*`.
+/// The first line with all parts of `pattern` in their order; the parts are separated by `*`.
 pub(super) fn matching<'a>(log: &'a str, pattern: &str) -> Option<&'a str> {
     log.lines().find(|line| {
         let mut rest = Some(*line);

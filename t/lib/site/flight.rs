@@ -1,5 +1,5 @@
-//! A file in flight: sent up to its middle, where the partner waits in its thread until it is let go on. So a test can
-//! do to a running session what it likes, for as long as that takes.
+//! A file in flight: it is sent up to its middle, where the partner's thread waits until the test lets it continue. So
+//! a test can do anything to a running session, for any time.
 
 use super::SiteError;
 use crate::wait::PATIENCE;
@@ -11,10 +11,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, spawn};
 
-/// The file's length, octets: more than all buffers on its way can hold.
+/// The file's length, octets: more than all buffers on the way can hold.
 const LENGTH: u32 = 4_000_000;
 
-/// A session that stands in the middle of a file.
+/// A session in the middle of a file.
 pub struct Flight {
     go_on: Sender<()>,
     session: JoinHandle<Report>,
@@ -35,7 +35,7 @@ impl Flight {
                 && progress.octets > u64::from(LENGTH) / 2
                 && let Some((half, gate)) = stop.lock().unwrap_or_else(PoisonError::into_inner).take()
             {
-                // A flight that was dropped lands by itself.
+                // A flight that was dropped continues by itself.
                 let _ = half.send(());
                 let _ = gate.recv();
             }
@@ -47,7 +47,7 @@ impl Flight {
         Ok(Self { go_on, session, sha256 })
     }
 
-    /// Lets the partner go on; what the session came to.
+    /// Lets the partner continue; returns the result of the session.
     pub fn land(self) -> Result<Report, SiteError> {
         // The session may be over already, if the test has broken it.
         let _ = self.go_on.send(());

@@ -1,6 +1,6 @@
-//! A whole site for black-box tests, in a folder of its own: backend, server, client as real processes in the
-//! foreground, a test CA with its CRL, a station and partners in threads of the test. Every address is one that no
-//! other site of this machine uses. `end` is part of each test: it finds what was left over.
+//! A whole site for black-box tests, in its own folder: backend, server and client as real processes in the foreground,
+//! a test CA with its CRL, a station and partners in threads of the test. Each address is used by no other site of this
+//! machine. Each test must call `end`, which finds processes and files that are left.
 
 mod build;
 mod daemon;
@@ -22,6 +22,7 @@ use oftp2peer::ca::{Authority, Issued, Request};
 use oftp2peer::oftp::settings::{OutFile, Settings};
 use oftp2peer::transport::dial::Dial;
 use oftp2peer::{Partner, Running};
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
@@ -30,36 +31,36 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-/// Anything that keeps a site from being set up.
+/// An error while a site is set up.
 pub type SiteError = Box<dyn Error>;
 
 /// A running site.
 pub struct Site {
     directory: PathBuf,
-    /// The address that all of the site listens on.
+    /// The address that the whole site listens on.
     pub address: IpAddr,
-    /// Where partners connect.
+    /// Address for partners.
     pub tls: SocketAddr,
-    /// Where the client connects to the server.
+    /// Address for the client.
     pub internal: SocketAddr,
-    /// Where the station's outgoing sessions go in, if the site was built for them.
+    /// Address for the station's outgoing sessions, if the site was built for them.
     pub outgoing: SocketAddr,
     /// The backend's URL.
     pub api_url: String,
-    /// Where the client looks for the backend: the same, unless something stands between.
+    /// The URL where the client looks for the backend: the same, unless a test puts a server in between.
     pub asked_url: String,
     /// The CA of partners and of the site's own certificate towards them.
     pub authority: Authority,
-    /// The station behind the client; none: nobody listens there.
+    /// The station behind the client; none: nobody listens.
     pub station: Option<Running>,
-    /// Where the client looks for the station.
+    /// The address where the client looks for the station.
     pub station_address: SocketAddr,
     daemons: BTreeMap<Role, Daemon>,
     is_over: bool,
 }
 
 impl Site {
-    /// A site for the test `name` with everything as usual.
+    /// A site for the test `name` with the usual properties.
     pub fn start(name: &str) -> Result<Self, SiteError> {
         Builder::new(name).start()
     }
@@ -69,14 +70,14 @@ impl Site {
         Role::ALL.into_iter().try_for_each(|role| self.bring_up(role))
     }
 
-    /// Starts a daemon that has ended, or was not started yet, and waits until it does its work: with the client's
-    /// start partners can connect.
+    /// Starts a daemon that has ended or was not started yet, and waits until it works: after the start of the client,
+    /// partners can connect.
     #[track_caller]
     pub fn bring_up(&mut self, role: Role) -> Result<(), SiteError> {
         self.bring_up_as(role, self.command(role))
     }
 
-    /// The same with a command of its own, which is made of `command`.
+    /// The same with another command, which is made of `command`.
     #[track_caller]
     pub fn bring_up_as(&mut self, role: Role, command: Command) -> Result<(), SiteError> {
         let (own, server) = (self.mark(role), self.mark(Role::Server));
@@ -104,7 +105,17 @@ impl Site {
 
     /// Runs `os4xapi` with `arguments` on the site's database; its standard output.
     pub fn api(&self, arguments: &[&str]) -> Result<String, SiteError> {
-        build::run_api(&self.directory, arguments)
+        build::run(&mut self.api_command(arguments))
+    }
+
+    /// The same as a command that the test starts.
+    pub fn api_command(&self, arguments: &[&str]) -> Command {
+        build::api_command(&self.directory, arguments)
+    }
+
+    /// The JSON list of a command of `os4xapi`.
+    pub fn listed<T: DeserializeOwned>(&self, arguments: &[&str]) -> Result<T, SiteError> {
+        Ok(serde_json::from_str(&self.api(&[arguments, &["--json"]].concat())?)?)
     }
 
     /// A certificate of the site's CA for a partner.
@@ -112,26 +123,26 @@ impl Site {
         Ok(self.authority.issue(&Request::new(name).ssid(ssid))?)
     }
 
-    /// Writes a CRL with all that the CA has revoked, and hands it to the backend.
+    /// Writes a CRL with all certificates that the CA has revoked, and gives it to the backend.
     pub fn publish_crl(&mut self) -> Result<(), SiteError> {
         let crl = self.authority.crl(30)?;
         self.api(&["crl", "add", &self.file("crl.pem", &crl)?]).map(|_| ())
     }
 
-    /// Keeps `octets` as a file of the site, such as a certificate that the backend is to read; its path.
+    /// Stores `octets` as a file of the site, such as a certificate for the backend; returns its path.
     pub fn file(&self, name: &str, octets: &[u8]) -> Result<String, SiteError> {
         let path = self.directory.join("ca").join(name);
         fs::write(&path, octets)?;
         Ok(path.to_string_lossy().into_owned())
     }
 
-    /// A partner with its own good certificate that dials the TLS port.
+    /// A partner with its own good certificate that connects to the TLS port.
     pub fn partner(&self, ssid: &str) -> Result<Partner, SiteError> {
         let identity = self.certificate("partner", ssid)?;
         self.partner_with(ssid, Some(&identity))
     }
 
-    /// A partner that shows this certificate, or none.
+    /// A partner that presents this certificate, or none.
     pub fn partner_with(&self, ssid: &str, identity: Option<&Issued>) -> Result<Partner, SiteError> {
         let identity = match identity {
             Some(issued) => Some((issued.certificate_pem()?, issued.key_pem()?)),
@@ -166,22 +177,29 @@ impl Site {
         pid.unwrap_or(Pid::this())
     }
 
-    /// Children of a daemon's parent process, now, but for its nursery and the API watcher: session processes and the
-    /// API worker.
+    /// Current children of a daemon's parent process, except its forker, the attendant and the API watcher: session
+    /// processes and the API worker.
     pub fn children(&self, role: Role) -> BTreeSet<Pid> {
         let mut all = self.family(role);
-        all.retain(|pid| !is_nursery(*pid) && !is_watcher(*pid));
+        all.retain(|pid| !is_forker(*pid) && !is_attendant(*pid) && !is_watcher(*pid));
         all
     }
 
-    /// The processes that a daemon's session processes are forked from: one, or more while one takes another's place.
-    pub fn nurseries(&self, role: Role) -> BTreeSet<Pid> {
+    /// The forkers of a daemon: one; more while one replaces another.
+    pub fn forkers(&self, role: Role) -> BTreeSet<Pid> {
         let mut all = self.family(role);
-        all.retain(|pid| is_nursery(*pid));
+        all.retain(|pid| is_forker(*pid));
         all
     }
 
-    /// The client's process that waits for changes of the configuration.
+    /// The attendants of a daemon: one for each forker whose processes still run.
+    pub fn attendants(&self, role: Role) -> BTreeSet<Pid> {
+        let mut all = self.family(role);
+        all.retain(|pid| is_attendant(*pid));
+        all
+    }
+
+    /// The API watcher of the client.
     pub fn watcher(&self) -> Option<Pid> {
         self.family(Role::Client).into_iter().find(|pid| is_watcher(*pid))
     }
@@ -191,7 +209,7 @@ impl Site {
         processes::of(Path::new("/nonexistent"), &own).into_iter().filter(|pid| !own.contains(pid)).collect()
     }
 
-    /// Waits until four pairs are parked, as many as the default wants, and nobody is awaited.
+    /// Waits until four pairs are parked, the default number, and no connection is expected.
     ///
     /// # Panics
     /// If that takes too long.
@@ -210,41 +228,41 @@ impl Site {
         processes::of(&self.directory, &self.daemons.values().map(Daemon::pid).collect())
     }
 
-    /// Waits until a daemon's pool is full, as many children as the default wants: gives them.
+    /// Waits until a daemon's pool is full, with the default number of children; returns them.
     #[track_caller]
     pub fn wait_parked(&self, role: Role) -> BTreeSet<Pid> {
         let full = || Some(self.titled(role, "parked")).filter(|parked| parked.len() == 4);
         wait_for("four parked children", full)
     }
 
-    /// Waits until nobody is served, and no process has ended that no daemon has collected: three daemons, the client's
-    /// API worker and watcher, two nurseries, and full pools.
+    /// Waits until no session is served, and all ended processes were collected: three daemons, the client's API worker
+    /// and watcher, two forkers, two attendants, and full pools.
     #[track_caller]
     pub fn wait_idle(&self) {
         let daemons = self.daemons.values().map(Daemon::pid).collect();
         wait_for(
-            "three daemons, the API worker, watcher, two nurseries, four pairs, and no other process",
+            "three daemons, the API worker, watcher, two forkers and attendants, four pairs, and no other process",
             || {
                 let pools = [Role::Server, Role::Client].map(|role| self.titled(role, "parked").len());
                 let is_idle = pools == [4, 4]
                     && self.titled(Role::Client, "API worker").len() == 1
-                    && self.processes().len() == 15
+                    && self.processes().len() == 17
                     && processes::zombies(&daemons).is_empty();
                 is_idle.then_some(())
             },
         );
     }
 
-    /// All processes of a daemon, the parent last: children that are stopped and lose their parent get SIGHUP.
+    /// All processes of a daemon, the parent last: stopped children that lose their parent get SIGHUP.
     pub fn all_of(&self, role: Role) -> Vec<Pid> {
         self.family(role).into_iter().chain([self.pid(role)]).collect()
     }
 
-    /// Stops processes, and waits until all have: so none sees another's end.
+    /// Stops processes, and waits until all are stopped, so that none sees the end of another.
     #[track_caller]
     pub fn stop(pids: &[Pid]) {
         for pid in pids {
-            // One may have ended meanwhile.
+            // A process may have ended meanwhile.
             let _ = kill(*pid, Signal::SIGSTOP);
         }
         wait_for("all processes to stop", || {
@@ -252,7 +270,7 @@ impl Site {
         });
     }
 
-    /// What `ps` shows of a process; empty once it is gone.
+    /// The title of a process in `ps`; empty once the process is gone.
     pub fn title(pid: Pid) -> String {
         let octets = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&octets).trim_end_matches('\0').to_owned()
@@ -265,12 +283,12 @@ impl Site {
         found
     }
 
-    /// What a daemon has logged so far.
+    /// The log of a daemon so far.
     pub fn log(&self, role: Role) -> String {
         daemon::log(role, &self.folder(role))
     }
 
-    /// Makes a daemon's log of today longer by at least so many octets, in lines as they may be there.
+    /// Makes a daemon's log of today longer by at least this many octets, with valid lines.
     pub fn fill_log(&self, role: Role, octets: usize) -> io::Result<()> {
         let day = day_files(&self.folder(role), role.stem()).pop().ok_or(io::ErrorKind::NotFound)?;
         let log = self.log(role);
@@ -279,17 +297,17 @@ impl Site {
         file.write_all(line.repeat(octets / line.len() + 1).as_bytes())
     }
 
-    /// What a daemon has printed so far.
+    /// The output of a daemon so far.
     pub fn output(&self, role: Role) -> String {
         daemon::output(&self.folder(role))
     }
 
-    /// Where a daemon's log ends now, for `wait_log_after`.
+    /// The current end of a daemon's log, for `wait_log_after`.
     pub fn mark(&self, role: Role) -> usize {
         self.log(role).len()
     }
 
-    /// Waits for a line with `pattern` (`*` parts words in their order) anywhere in a daemon's log.
+    /// Waits for a line with `pattern` (`*` separates words in their order) anywhere in a daemon's log.
     ///
     /// # Panics
     /// If none comes in time, or if the daemon ends without it.
@@ -307,10 +325,12 @@ impl Site {
         let folder = self.folder(role);
         let mut daemon = self.daemons.get_mut(&role);
         wait_for(&format!("'{pattern}' in the log of {}", role.binary()), || {
-            // Looked at first: what it wrote before its end counts.
+            // The end is checked first: lines before the end count.
             let end = daemon.as_mut().and_then(|daemon| daemon.ended());
             let log = daemon::log(role, &folder);
-            let line = daemon::matching(log.get(mark..).unwrap_or_default(), pattern).map(str::to_owned);
+            // A line without its end is still being written.
+            let (whole, _) = log.get(mark..).unwrap_or_default().rsplit_once('\n').unwrap_or_default();
+            let line = daemon::matching(whole, pattern).map(str::to_owned);
             assert!(line.is_some() || end.is_none(), "{} ended ({end:?}) without '{pattern}'", role.binary());
             line
         })
@@ -323,7 +343,7 @@ impl Site {
         }
     }
 
-    /// Sets how many descriptors a daemon's parent process may have (its hard limit stays).
+    /// Sets the number of descriptors of a daemon's parent process (the hard limit stays).
     ///
     /// # Panics
     /// If prlimit(1) cannot do it.
@@ -334,7 +354,7 @@ impl Site {
         assert!(done.is_ok_and(|status| status.success()), "prlimit --pid {pid} {limit}");
     }
 
-    /// Sets the size to which all processes of a daemon may make files grow, octets; none: any.
+    /// Sets the largest file size for all processes of a daemon, octets; none: no limit.
     ///
     /// # Panics
     /// If it cannot be set.
@@ -344,13 +364,13 @@ impl Site {
         let limit = format!("--fsize={limit}:");
         for pid in self.all_of(role) {
             let done = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status();
-            // A session's process may have ended meanwhile.
+            // A session process may have ended meanwhile.
             let is_gone = || !crate::installation::runs(pid);
             assert!(done.is_ok_and(|status| status.success()) || is_gone(), "prlimit --pid {pid} {limit}");
         }
     }
 
-    /// Waits until a daemon's parent process has had nothing to do, and was woken again, so many times.
+    /// Waits until a daemon's parent process has slept and was woken again this many times.
     ///
     /// # Panics
     /// If that takes too long: it never rests.
@@ -383,7 +403,7 @@ impl Site {
         self.start_as(role, self.command(role))
     }
 
-    /// The same with a command of its own, which is made of `command`.
+    /// The same with another command, which is made of `command`.
     pub fn start_as(&mut self, role: Role, command: Command) -> Result<(), SiteError> {
         let daemon = Daemon::start(role, command, &self.folder(role))?;
         self.daemons.insert(role, daemon);
@@ -405,7 +425,7 @@ impl Site {
         match role {
             Role::Api => {
                 let at = self.api_url.trim_start_matches("https://").split('/').next().unwrap_or_default();
-                command.args(["serve", "--listen", at, "--db"]).arg(folder.join("os4xapi.db"));
+                command.args(["serve", "--listen", at, "--db"]).arg(build::database(&folder));
             }
             Role::Server => {
                 command.args(["--foreground", "-i", &self.internal.to_string(), "-l"]);
@@ -428,7 +448,7 @@ impl Site {
         self.wait_log(Role::Server, "listener_open*tls");
     }
 
-    /// Ends all and looks what is left.
+    /// Ends all daemons and checks what is left.
     ///
     /// # Panics
     /// If a daemon does not end on SIGTERM, has panicked, has logged at FATAL or what os4x_proxy-log(5) does not cover,
@@ -440,7 +460,7 @@ impl Site {
         let all = processes::of(&self.directory, &roots);
         self.station = None;
         for role in Role::ALL.into_iter().rev() {
-            // The client ends by itself when the server does, so it goes first.
+            // The client ends by itself when the server does, so it is ended first.
             self.signal(role, Signal::SIGTERM);
             let _ = self.wait_end_and_keep(role);
         }
@@ -506,6 +526,10 @@ fn is_watcher(pid: Pid) -> bool {
     Site::title(pid).ends_with(": API watcher")
 }
 
-fn is_nursery(pid: Pid) -> bool {
-    Site::title(pid).ends_with(": nursery")
+fn is_attendant(pid: Pid) -> bool {
+    Site::title(pid).ends_with(": attendant")
+}
+
+fn is_forker(pid: Pid) -> bool {
+    Site::title(pid).ends_with(": forker")
 }

@@ -1,4 +1,4 @@
-//! The processes of a site, found in /proc: nothing that a daemon left behind escapes.
+//! The processes of a site, found in /proc, so that no process that a daemon left is missed.
 
 use crate::installation::runs;
 use nix::sys::signal::{Signal, kill};
@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Processes that run a binary below `directory`, and all that descend from `roots`: of a process that hides its memory
-/// only root sees which binary it runs.
+/// Processes that run a binary below `directory`, and all descendants of `roots`: if a process hides its memory, only
+/// root sees which binary it runs.
 pub(super) fn of(directory: &Path, roots: &BTreeSet<Pid>) -> BTreeSet<Pid> {
     let all = all();
     let runs_here = |pid: &&Pid| {
@@ -30,7 +30,7 @@ pub(super) fn of(directory: &Path, roots: &BTreeSet<Pid>) -> BTreeSet<Pid> {
     found
 }
 
-/// Children of `parents` that have ended, and that nobody has collected.
+/// Children of `parents` that have ended and were not collected.
 pub(super) fn zombies(parents: &BTreeSet<Pid>) -> Vec<Pid> {
     let is_one =
         |pid: &Pid| state(*pid) == Some('Z') && parent(*pid).is_some_and(|one| parents.contains(&one));
@@ -50,16 +50,16 @@ fn all() -> Vec<Pid> {
 /// The parent of a process.
 pub(super) fn parent(pid: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // PID (name) state parent ...; the name may hold anything.
+    // PID (name) state parent ...; the name may contain anything.
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok().map(Pid::from_raw)
 }
 
-/// Ends a process at once; one that is gone already is none of ours any more.
+/// Ends a process at once; a process that is gone already is not ours any more.
 pub(super) fn kill_now(pid: Pid) {
     let _ = kill(pid, Signal::SIGKILL);
 }
 
-/// How often a process has waited of its own accord.
+/// How often a process has waited voluntarily.
 pub(super) fn rests(pid: Pid) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;

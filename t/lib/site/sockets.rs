@@ -32,8 +32,8 @@ pub fn of(pid: Pid) -> io::Result<Vec<Socket>> {
     Ok(sockets)
 }
 
-/// The sockets of this machine that listen at `address` or were accepted there. Unlike an attempt to connect, a look
-/// leaves no trace with whoever listens.
+/// The sockets of this machine that listen at `address` or were accepted there. Unlike an attempt to connect, this
+/// leaves no trace at the listener.
 pub fn at(address: SocketAddr) -> io::Result<Vec<Socket>> {
     let is_there = |socket: &Socket| match socket {
         Socket::Listening(local) | Socket::Established(local, _) => *local == address,
@@ -41,12 +41,12 @@ pub fn at(address: SocketAddr) -> io::Result<Vec<Socket>> {
     Ok(all()?.into_iter().map(|(socket, _)| socket).filter(is_there).collect())
 }
 
-/// Which end of a connection has an address.
+/// Which end of a connection has the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// This one: a connection that was accepted there.
+    /// The local end: the connection was accepted there.
     Local,
-    /// The other one: a connection that was made to it.
+    /// The remote end: the connection was made to it.
     Remote,
 }
 
@@ -73,23 +73,24 @@ fn all() -> io::Result<Vec<(Socket, String)>> {
     Ok(lines()?.lines().filter_map(read).collect())
 }
 
-/// The lines of both families; the headings are of another form.
+/// The lines of both families; the headings have another form.
 fn lines() -> io::Result<String> {
     // A host without IPv6 has no such file.
     let six = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
     Ok(fs::read_to_string("/proc/net/tcp")? + &six)
 }
 
-/// A line of /proc/net/tcp: number, local and remote address, state, ..., inode as the tenth word.
+/// A line of /proc/net/tcp: number, local and remote address, state, ..., inode as the tenth word. Most lines, after a
+/// test of load, are of connections that are over: no more of those is read than their state.
 fn read(line: &str) -> Option<(Socket, String)> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let inode = (*words.get(9)?).to_owned();
-    let (local, remote) = (address(words.get(1)?)?, address(words.get(2)?)?);
-    match *words.get(3)? {
-        "0A" => Some((Socket::Listening(local), inode)),
-        "01" => Some((Socket::Established(local, remote), inode)),
-        _ => None,
-    }
+    let mut words = line.split_ascii_whitespace().skip(1);
+    let (local, remote, state) = (words.next()?, words.next()?, words.next()?);
+    let socket = match state {
+        "0A" => Socket::Listening(address(local)?),
+        "01" => Socket::Established(address(local)?, address(remote)?),
+        _ => return None,
+    };
+    Some((socket, words.nth(5)?.to_owned()))
 }
 
 /// `0100007F:0CEA`: the address as numbers of this machine, 32 bits each, the port as one.
@@ -122,7 +123,7 @@ mod tests {
         assert!(found.contains(&Socket::Established(here, there)), "{found:?}");
         assert!(is_open(address));
         drop(listener);
-        // It was never accepted, so it went with the listener.
+        // It was never accepted, so it ended together with the listener.
         assert_eq!(at(address).unwrap(), []);
     }
 }

@@ -1,7 +1,8 @@
-//! A partner and a station that speak OFTP2, for trials and tests: what the program `oftp2peer` is made of, and what
-//! the tests of `t` put on both sides of the proxy. [`Partner`] opens sessions, [`Station`] serves them on threads;
-//! both have equal rights, and either can be on either side.
-//! Reading order: `transport`, `oftp`, `partner`, `station`; `ca` (a test CA); `cli` (the command line).
+//! A partner and a station that speak OFTP2, for trials and tests: the code of the program `oftp2peer`, which the tests
+//! of
+//! `t` use on both sides of the proxy. [`Partner`] opens sessions, [`Station`] serves them on threads; both have the
+//! same functions, and either can be on either side. Reading order: `transport`, `oftp`, `partner`, `station`; `ca` (a
+//! test CA); `cli` (the command line).
 #![forbid(unsafe_code)]
 
 pub mod ca;

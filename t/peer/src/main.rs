@@ -1,4 +1,4 @@
-//! `oftp2peer`: an OFTP2 partner or station on the command line. All of it is in `oftp2peer::cli`.
+//! `oftp2peer`: an OFTP2 partner or station on the command line. All code is in `oftp2peer::cli`.
 
 use std::process::ExitCode;
 

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 /// Pause between two sessions while a receipt is waited for.
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// Opens sessions to one address; what it owes and has queued outlives each of them.
+/// Opens sessions to one address; its queue outlives each of them.
 #[derive(Clone)]
 pub struct Partner {
-    /// Where, and how.
+    /// The address, and the way to it.
     pub dial: Dial,
-    /// Who it is, and what it offers.
+    /// Its identity, and its offer.
     pub settings: Settings,
     /// Its queue.
     pub queue: Arc<Queue>,
@@ -28,7 +28,7 @@ impl Partner {
         Self { dial, settings, queue: Arc::default() }
     }
 
-    /// One session: sends what is queued, takes what comes, ends in order.
+    /// One session: sends the queue, receives files and receipts, ends in order.
     pub fn call(&self) -> Report {
         let number = self.queue.next_session();
         match self.dial.open() {
@@ -44,7 +44,7 @@ impl Partner {
     }
 
     /// Opens further sessions until each file sent in `first` has its receipt, or until `patience` is over.
-    /// What they bring is added to `first`.
+    /// Their files and receipts are added to `first`.
     pub fn await_receipts(&self, first: &mut Report, patience: Duration) {
         let until = Instant::now() + patience;
         let is_open = |report: &Report| {

@@ -1,5 +1,5 @@
 //! An OFTP2 system that serves sessions: one thread accepts, one more for each session.
-//! It tells over a channel what happened, and ends all it has when it is dropped.
+//! It reports events over a channel, and ends all sessions when it is dropped.
 
 use crate::oftp::queue::Queue;
 use crate::oftp::report::{Ending, Report};
@@ -33,17 +33,17 @@ impl std::error::Error for StationError {
     }
 }
 
-/// What a station tells.
+/// An event of a station.
 #[derive(Debug)]
 pub enum Event {
     /// A connection was accepted; nothing was exchanged yet.
     Connected {
         /// Its number, from 1.
         session: u64,
-        /// Where it comes from.
+        /// The address from which it comes.
         from: SocketAddr,
     },
-    /// It is over.
+    /// The session has ended.
     Ended(Box<Report>),
 }
 
@@ -52,11 +52,11 @@ pub enum Event {
 pub struct Station {
     /// `ADDR:PORT`; port 0 takes a free one.
     pub listen: String,
-    /// Who it is, and how it answers.
+    /// Its identity, and its answers.
     pub settings: Settings,
     /// TLS, or plain OFTP.
     pub tls: Option<SslContext>,
-    /// Its queue, for whoever calls.
+    /// Its queue, for all callers.
     pub queue: Arc<Queue>,
 }
 
@@ -107,7 +107,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -143,7 +143,7 @@ impl Running {
         }
     }
 
-    /// Breaks all running sessions off, as a station does that is killed.
+    /// Breaks off all running sessions, as if the station was killed.
     pub fn break_all(&self) {
         for tcp in self.shared.open().values() {
             let _ = tcp.shutdown(Shutdown::Both);
@@ -176,7 +176,7 @@ fn accept_all(listener: &TcpListener, shared: &Arc<Shared>, tell: &Sender<Event>
         if shared.is_over.load(Ordering::SeqCst) {
             return;
         }
-        // A connection that is gone before it was accepted harms nobody.
+        // A connection that has ended before it was accepted does no harm.
         let Ok((tcp, from)) = accepted else { continue };
         let session = shared.station.queue.next_session();
         if let Ok(handle) = tcp.try_clone() {

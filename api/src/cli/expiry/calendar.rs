@@ -1,5 +1,5 @@
-//! What ends as a calendar (RFC 5545): one event of a whole day for each, with a reminder. An event keeps its identity
-//! over the years only while what it stands for has the same end, so that a renewed one is a new event.
+//! Everything that expires as a calendar (RFC 5545): one event of a whole day for each item, with a reminder. An event
+//! keeps its identity only while its item has the same end, so that a renewed item is a new event.
 
 use crate::expiry::End;
 use common::text::{clock, hex};
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// Octets of a line (RFC 5545 section 3.1).
 const LINE: usize = 75;
 
-/// The calendar of all that a person has to renew; `now` stamps it.
+/// The calendar of all items that a person has to renew; `now` stamps it.
 pub(super) fn of(all: &[End], now: i64) -> String {
     let mut text = String::new();
     let mut line = |line: &str| fold(&mut text, line);

@@ -1,16 +1,12 @@
-//! `os4xapi expiry`: everything that ends, as a table, as JSON, or as a calendar (`calendar`).
+//! `os4xapi expiry`: everything that expires, as a table, as JSON, or as a calendar (`calendar`).
 
 mod calendar;
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::expiry::{self, End};
+use crate::expiry::{self, Listed};
 use common::text::clock::{self, DAY};
-use serde::Serialize;
-
-/// Fewer days than these left are worth a word.
-const SOON: i64 = 30;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "expiry",
@@ -24,23 +20,14 @@ pub(super) static COMMANDS: &[Command] = &[Command {
 const HELP: &str = "\
 usage: os4xapi expiry [--days N] [--json|--ics] [-o FILE] [--db DB]
 
-Lists everything that ends, the next end first, with what to do about it: our certificates and their issuers, pins,
+Lists everything that expires, the earliest date first, with what to do: our certificates and their issuers, pins,
 trusted certificates, CRLs, licences that were issued, bans, ignored texts, and an old token that still works.
 
---days N: only what ends within so many days, or has ended
+--days N: only items that expire within N days, or have expired
 --json: as JSON
---ics: as a calendar (iCalendar) with a reminder 30 days before; what needs nobody is not in it
+--ics: as a calendar (iCalendar) with a reminder 30 days before; without items for which there is nothing to do
 -o FILE: write it to FILE
 ";
-
-/// A row of the list in JSON.
-#[derive(Serialize)]
-struct Listed {
-    #[serde(flatten)]
-    end: End,
-    days: Option<i64>,
-    state: &'static str,
-}
 
 async fn expiry(invocation: Invocation) -> Result<(), CliError> {
     if invocation.flag("json") && invocation.flag("ics") {
@@ -73,17 +60,4 @@ async fn expiry(invocation: Invocation) -> Result<(), CliError> {
         ]);
     }
     output::write_to(&table.text_or("Nothing ends."), file.as_deref())
-}
-
-impl Listed {
-    fn of(end: End, now: i64) -> Self {
-        let days = end.ends.map(|ends| (ends - now).div_euclid(DAY));
-        let state = match days {
-            None => "unreadable",
-            Some(days) if days < 0 => "ended",
-            Some(days) if days < SOON => "soon",
-            Some(_) => "good",
-        };
-        Self { end, days, state }
-    }
 }

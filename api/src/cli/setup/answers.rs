@@ -1,9 +1,9 @@
-//! What a site is to be like: from the options, and on a terminal from questions. An answer that cannot be is asked for
-//! again. Without a terminal an option that is missing takes its default, or is an error. Changes nothing.
+//! The properties of a new site: from the options, and on a terminal from questions. If an answer is not valid, the
+//! question is asked again. Without a terminal a missing option has its default, or is an error. Changes nothing.
 
-use crate::causes::sentence;
 use crate::cli::args::{Invocation, wrong};
 use crate::cli::error::CliError;
+use crate::error_text::sentence;
 use common::process::options::{INTERNAL_PORT, host_and_port};
 use common::text::host::{is_host, is_short_name, with_port};
 use std::fmt;
@@ -48,7 +48,7 @@ pub(super) struct NewPartner {
     pub(super) pin: Option<String>,
 }
 
-/// What was said before: the defaults of a further run.
+/// The answers of an earlier run, which are the defaults of this one.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) url: Option<String>,
@@ -61,7 +61,7 @@ pub(super) struct Known {
 pub(super) struct Answers {
     /// This host, as the client calls it.
     pub(super) host: String,
-    /// Where the backend listens.
+    /// The address on which the backend listens.
     pub(super) listen: SocketAddr,
     /// The server's host and its internal port.
     pub(super) server: Place,
@@ -71,7 +71,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// From options and terminal.
+    /// Reads options and terminal.
     pub(super) fn collect(invocation: &Invocation, known: &Known) -> Result<Self, CliError> {
         let server = answer(
             invocation,
@@ -132,7 +132,7 @@ impl Known {
     }
 }
 
-/// A name or address that leads to this host alone.
+/// A name or address that only this host can use for itself.
 pub(super) fn is_local(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
@@ -142,11 +142,11 @@ fn default_listen(host: &str) -> SocketAddr {
     SocketAddr::new(address, API_PORT)
 }
 
-/// Where the backend listens; there the client must find it.
+/// The address on which the backend listens; the client must be able to reach it.
 fn listener(text: &str, host: &str) -> Result<SocketAddr, CliError> {
     let found: Option<SocketAddr> = text.parse().ok().filter(|at: &SocketAddr| at.port() != 0);
     let listen =
-        found.ok_or_else(|| wrong("listen", text, "ADDRESS:PORT, as 127.0.0.1:8443 or [::]:8443"))?;
+        found.ok_or_else(|| wrong("listen", text, "ADDRESS:PORT, such as 127.0.0.1:8443 or [::]:8443"))?;
     if listen.ip().is_loopback() && !is_local(host) {
         return Err(CliError::Usage(format!(
             "the client calls {host}, but only this host reaches the backend at {listen}: use \
@@ -174,7 +174,7 @@ fn partner(invocation: &Invocation) -> Result<Option<NewPartner>, CliError> {
     let Some(name) = name else {
         return match ["ssid", "pin"].iter().find(|option| invocation.value(option).is_some()) {
             Some(option) => {
-                Err(CliError::Usage(format!("--{option} is of a partner, and --partner is missing")))
+                Err(CliError::Usage(format!("--{option} belongs to a partner, and --partner is missing")))
             }
             None => Ok(None),
         };
@@ -195,7 +195,7 @@ fn partner(invocation: &Invocation) -> Result<Option<NewPartner>, CliError> {
     Ok(Some(NewPartner { name, ssid, pin }))
 }
 
-/// What an option says, or else a person.
+/// The value of an option, or the answer of a person.
 struct Question {
     option: &'static str,
     text: &'static str,
@@ -214,7 +214,7 @@ fn answer<T>(
         let default = question.default.as_ref();
         return read(default.ok_or_else(|| {
             CliError::Usage(format!(
-                "--{} is missing ({}): 'os4xapi setup -h' tells more",
+                "--{} is missing ({}): 'os4xapi setup -h' explains it",
                 question.option, question.text
             ))
         })?);

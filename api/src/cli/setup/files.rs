@@ -1,5 +1,6 @@
 //! The files beside the database that the systemd units read (scripts/units): os4xapi.env, client.env and token. They
-//! are written whole or not at all, never over another one. If root writes them, they belong to the folder's owner.
+//! are written whole or not at all, and never replace another file. If root writes them, they belong to the owner of
+//! the folder.
 
 use super::answers::Place;
 use crate::cli::error::CliError;
@@ -22,12 +23,12 @@ pub(super) struct EnvFile {
 }
 
 impl EnvFile {
-    /// For os4xapi.service.
+    /// The file for os4xapi.service.
     pub(super) fn backend(listen: SocketAddr) -> Self {
         Self { name: "os4xapi.env", values: vec![("OS4X_API_LISTEN", listen.to_string())] }
     }
 
-    /// For os4x_proxyclient2.service.
+    /// The file for os4x_proxyclient2.service.
     pub(super) fn client(url: &str, server: &Place) -> Self {
         let server = if server.port == INTERNAL_PORT { server.host.clone() } else { server.to_string() };
         Self {
@@ -59,14 +60,14 @@ impl Folder {
         &self.0
     }
 
-    /// What a file of `NAME=VALUE` lines says.
+    /// The values in a file of `NAME=VALUE` lines.
     pub(super) fn value(&self, file: &str, name: &str) -> Option<String> {
         let text = fs::read_to_string(self.0.join(file)).ok()?;
         let mut values = text.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
         values.next_back().map(|value| value.trim_matches('"').to_owned())
     }
 
-    /// Writes it, or says that it is there.
+    /// Writes the file, or says that it exists.
     pub(super) fn write_env(&self, file: &EnvFile) -> Result<(), CliError> {
         let same = |_: &str| {
             file.values.iter().all(|(name, value)| self.value(file.name, name).as_ref() == Some(value))
@@ -74,7 +75,7 @@ impl Folder {
         self.write(file.name, 0o640, &file.text(), same)
     }
 
-    /// Writes the token for `os4x_proxyclient2 -T @FILE`, or says that it is there.
+    /// Writes the token for `os4x_proxyclient2 -T @FILE`, or says that the file exists.
     pub(super) fn write_token(&self, token: &str) -> Result<(), CliError> {
         self.write("token", 0o600, token, |there| there.trim() == token.trim())
     }
@@ -87,10 +88,10 @@ impl Folder {
             Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
                 let there = fs::read_to_string(&path).unwrap_or_default();
                 if same(&there) {
-                    return output::say(&format!("File {shown}: it is there already, and right."));
+                    return output::say(&format!("File {shown}: it exists already, and is correct."));
                 }
                 output::warn(&format!(
-                    "{shown} stays as it is, but says something else: edit it, or delete it and run setup again."
+                    "{shown} is not changed, but has other values: edit it, or delete it and run setup again."
                 ));
                 Ok(())
             }

@@ -1,6 +1,6 @@
-//! `os4xapi setup`: all that an inside host needs, in one command: database, settings, first partner, and the files
-//! that the systemd units read. Options or questions on the terminal say what it is to be (`answers`). What is there
-//! already is never changed, only told. Installs and starts nothing.
+//! `os4xapi setup`: everything that an inside host needs, in one command: database, settings, first partner, and the
+//! files that the systemd units read. Options or questions on the terminal give the values (`answers`). Things that
+//! exist already are never changed, only reported. Installs and starts nothing.
 
 mod answers;
 mod files;
@@ -8,8 +8,8 @@ mod next_steps;
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::{Command, init, output, partner, token};
-use crate::change::{self, Act, State};
+use super::{Command, init, output, partner};
+use crate::change::{self, Act, State, token};
 use crate::db::{Change, Creation, Db, DbError, Location};
 use crate::pki::ca::hosts_of;
 use crate::settings::find;
@@ -41,8 +41,9 @@ const HELP: &str = "\
 usage: os4xapi setup [--server HOST[:PORT]] [OPTIONS] [--db DB]
 
 Sets up an inside host: database, settings, first partner, and the files that the systemd units of backend and client
-read: os4xapi.env, client.env and token, beside the database. Then it shows what the firewalls must let through, and
-what is left to do. On a terminal it asks for what no option says. What is there already is left as it is.
+read: os4xapi.env, client.env and token, beside the database. Then it shows which connections the firewalls must allow,
+and which commands to run next. On a terminal it asks for values that no option sets. It does not change things that
+exist already.
 
 --server HOST[:PORT]: the DMZ host, on which os4x_proxyserver2 runs, and its internal port (default port: 2878)
 --host NAME|IP: this host, as the client calls it (default: localhost, for a client on this host)
@@ -61,7 +62,7 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     let mut said = Vec::new();
     let db = match existing {
         Some(db) => {
-            said.push(format!("Database: {location}: it is there already, and stays as it is."));
+            said.push(format!("Database: {location}: it exists already, and is not changed."));
             check_https(&db, &answers.host).await?;
             let mut change = Act::begin(&db, invocation.order()?).await?;
             fill(&mut change, &answers, &mut said).await?;
@@ -72,10 +73,10 @@ async fn run(invocation: Invocation) -> Result<(), CliError> {
     };
     said.iter().try_for_each(|line| output::say(line))?;
     folder.write_env(&EnvFile::backend(answers.listen))?;
-    let values = configuration::values(&mut *db.connection().await?).await?;
+    let values = configuration::values(&mut *db.snapshot().await?).await?;
     let path = values.text("api_path").split(',').next().unwrap_or_default();
     folder.write_env(&EnvFile::client(&url(&answers, path), &answers.server))?;
-    folder.write_token(&token::text(&mut *db.connection().await?).await?)?;
+    folder.write_token(&token::text(&mut *db.snapshot().await?).await?)?;
     let state = next_steps::State::of(&db).await?;
     db.close().await;
     next_steps::print(&answers, &state, folder.path())
@@ -90,7 +91,7 @@ async fn existing(location: &Location) -> Result<Option<Db>, CliError> {
     }
 }
 
-/// What an earlier run, or a person, has said already.
+/// The values that an earlier run, or a person, has set already.
 async fn known(folder: &Folder, db: Option<&Db>) -> Result<Known, CliError> {
     let mut known = Known {
         url: folder.value("client.env", "OS4X_API_URL"),
@@ -99,7 +100,7 @@ async fn known(folder: &Folder, db: Option<&Db>) -> Result<Known, CliError> {
         station: None,
     };
     if let Some(db) = db {
-        let values = configuration::values(&mut *db.connection().await?).await?;
+        let values = configuration::values(&mut *db.snapshot().await?).await?;
         let host = values.text("proxy_station_host").to_owned();
         let port = values.text("tcp_port").parse().unwrap_or(answers::STATION_PORT);
         known.station = Some(Place { host, port }.to_string());
@@ -107,7 +108,7 @@ async fn known(folder: &Folder, db: Option<&Db>) -> Result<Known, CliError> {
     Ok(known)
 }
 
-/// Makes the database with all that was answered.
+/// Makes the database with all answers.
 async fn create(
     invocation: &Invocation,
     location: &Location,
@@ -128,7 +129,7 @@ async fn create(
     Ok(Db::open(location).await?)
 }
 
-/// Writes what was answered into the database.
+/// Writes the answers into the database.
 async fn fill(change: &mut Change, answers: &Answers, said: &mut Vec<String>) -> Result<(), CliError> {
     said.extend(set(change, "proxy_station_host", &answers.station.host).await?);
     said.extend(set(change, "tcp_port", &answers.station.port.to_string()).await?);
@@ -138,9 +139,9 @@ async fn fill(change: &mut Change, answers: &Answers, said: &mut Vec<String>) ->
     Ok(())
 }
 
-/// Warns of a certificate under which the client would not find the backend.
+/// Warns if the client would not accept the https certificate.
 async fn check_https(db: &Db, host: &str) -> Result<(), CliError> {
-    let https = certificates::need(&mut *db.connection().await?, Usage::Https).await?;
+    let https = certificates::need(&mut *db.snapshot().await?, Usage::Https).await?;
     let names =
         X509::from_pem(https.certificate.as_bytes()).map(|found| hosts_of(&found)).unwrap_or_default();
     if !names.iter().any(|name| name.eq_ignore_ascii_case(host)) {
@@ -152,7 +153,7 @@ async fn check_https(db: &Db, host: &str) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Gives a setting its value, unless it has another one than its default; gives what is to be said.
+/// Gives a setting its value, unless it was changed already; gives the message for the user.
 async fn set(change: &mut Change, name: &str, value: &str) -> Result<Option<String>, CliError> {
     let setting = find(name)?;
     let value = setting.check(value)?;
@@ -169,12 +170,12 @@ async fn set(change: &mut Change, name: &str, value: &str) -> Result<Option<Stri
     Ok(Some(format!("Setting {name}: {value}")))
 }
 
-/// Adds the partner as `os4xapi partner add` does, with all its checks; gives what is to be said.
+/// Adds the partner like `os4xapi partner add`, with all its checks; gives the message for the user.
 async fn add_partner(change: &mut Change, partner: &NewPartner) -> Result<String, CliError> {
     let NewPartner { name, ssid, pin } = partner;
     match partners::all(change).await?.iter().find(|other| other.short_name == *name) {
         Some(there) => {
-            Ok(format!("Partner {name}: it is there already (SSIDCODE {}), and stays as it is.", there.ssid))
+            Ok(format!("Partner {name}: it exists already (SSIDCODE {}), and is not changed.", there.ssid))
         }
         None => partner::add_plain(change, name, ssid, pin.as_deref()).await,
     }

@@ -1,5 +1,5 @@
-//! What `os4xapi setup` shows at its end: what the firewalls must let through, and the commands that are left to run,
-//! here and on the DMZ host, in their order. Changes nothing.
+//! The end of `os4xapi setup`: which connections the firewalls must allow, and which commands to run next, here and on
+//! the DMZ host, in their order. Changes nothing.
 
 use super::answers::{Answers, is_local};
 use crate::cli::error::CliError;
@@ -9,7 +9,7 @@ use crate::store::certificates::{self, Usage};
 use crate::store::configuration;
 use std::path::Path;
 
-/// What the database says about it.
+/// The state of the database.
 pub(super) struct State {
     /// The server's port for partners.
     tls_port: String,
@@ -21,7 +21,7 @@ pub(super) struct State {
 
 impl State {
     pub(super) async fn of(db: &Db) -> Result<Self, DbError> {
-        let mut connection = db.connection().await?;
+        let mut connection = db.snapshot().await?;
         Ok(Self {
             tls_port: configuration::values(&mut connection).await?.text("tcp_port_tls").to_owned(),
             certificate: certificates::get(&mut connection, Usage::Own).await?.is_some(),
@@ -32,10 +32,10 @@ impl State {
 
 pub(super) fn print(answers: &Answers, state: &State, folder: &Path) -> Result<(), CliError> {
     output::print(
-        "\nWhat the firewalls must let through (TCP); the DMZ host opens no connection to the inside:\n\n",
+        "\nConnections that the firewalls must allow (TCP); the DMZ host opens no connection to the inside:\n\n",
     )?;
     firewall(answers, state).print("nothing")?;
-    output::print("\nWhat is left to do:\n\n")?;
+    output::print("\nCommands to run next:\n\n")?;
     steps(answers, state, folder).print("nothing")
 }
 

@@ -1,4 +1,4 @@
-//! An archive of texts in the format of tar (POSIX.1-1988 ustar), which everybody can open. Pure.
+//! An archive of texts in the format of tar (POSIX.1-1988 ustar), which every system can open. Pure.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ pub(super) fn finish(archive: &mut String) {
     archive.push_str(&"\0".repeat(2 * BLOCK));
 }
 
-/// A header with this checksum, which is blank while it is made.
+/// A header with this checksum; while the checksum is computed, the field is blank.
 fn header(name: &str, size: usize, time: i64, sum: &str) -> String {
     let mut header = String::with_capacity(BLOCK);
     // name, mode, owner, group, size, time, checksum, kind, link, magic and version.

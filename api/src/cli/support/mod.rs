@@ -1,17 +1,18 @@
-//! `os4xapi support`: what somebody needs who looks into a fault of this site, in one file without secrets, and a list
-//! of what is in it, so that its owner can judge before it is sent.
+//! `os4xapi support`: the information that somebody needs to find a fault of this site, in one file without secrets,
+//! and a list of its contents, so that its owner can check it before it is sent.
 
 mod archive;
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::{Command, audit as audit_commands, output};
-use crate::change::document;
+use super::{Command, output};
+use crate::change::{document, recorded_as_json};
 use crate::db::generation;
 use crate::expiry;
 use crate::settings::{SETTINGS, Values};
+use crate::status;
 use crate::store::audit::{self, Filter};
-use crate::store::{configuration, crl_urls, journal, proxies, sessions};
+use crate::store::{configuration, crl_urls, journal, proxies, refusals, sessions};
 use common::text::clock;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -36,9 +37,9 @@ pub(super) static COMMANDS: &[Command] = &[Command {
 const HELP: &str = "\
 usage: os4xapi support -o FILE [--db DB]
 
-Writes what helps to find a fault of this site into FILE, an archive (tar) with mode 0600, and lists what is in it:
-versions, settings, tables, what ends, the newest acts, entries of the system log and sessions, the end of the API's
-log. No key, token or password is in it. Names and addresses of partners are.
+Writes information that helps to find a fault of this installation into FILE, an archive (tar) with mode 0600, and lists
+its contents: versions, settings, tables, the status, expiry dates, refusals, the newest acts, entries of the system log
+and sessions, and the end of the API's log. It has no key, token or password, but names and addresses of partners.
 
 -o FILE: the archive
 ";
@@ -68,16 +69,16 @@ async fn support(invocation: Invocation) -> Result<(), CliError> {
     }
     table.print("")?;
     output::say(&format!(
-        "Written to {path}, without keys, tokens and passwords: look into it before you send it."
+        "Written to {path}, without keys, tokens and passwords: read it before you send it."
     ))
 }
 
 async fn files(connection: &mut AnyConnection, place: &str) -> Result<Vec<File>, CliError> {
     let values = configuration::values(connection).await?;
     let (document, left_out) = document::export(connection, None).await?;
-    let filter = Filter { since: i64::MIN, ..Filter::default() };
+    let filter = Filter::default();
     let acts = audit::list(connection, &filter, NEWEST).await?;
-    let acts: Vec<Value> = acts.iter().map(audit_commands::as_json).collect::<Result<_, _>>()?;
+    let acts: Vec<Value> = acts.iter().map(recorded_as_json).collect::<Result<_, _>>()?;
     let mut files = vec![
         file(
             "about.json",
@@ -85,9 +86,19 @@ async fn files(connection: &mut AnyConnection, place: &str) -> Result<Vec<File>,
             &about(connection, place, &left_out).await?,
         )?,
         file("settings.json", "all settings", &settings(&values))?,
-        file("site.json", "what 'os4xapi export' writes", &document)?,
+        file("site.json", "the output of 'os4xapi export'", &document)?,
         file("expiry.json", "what ends", &expiry::ends(connection).await?)?,
-        file("downloads.json", "URLs of CRLs, and how the downloads went", &downloads(connection).await?)?,
+        file("status.json", "the output of 'os4xapi status'", &status::read(connection).await?)?,
+        file(
+            "refused.json",
+            "refusals of the servers since yesterday",
+            &refusals::grouped(connection, clock::now() - clock::DAY, NEWEST).await?,
+        )?,
+        file(
+            "downloads.json",
+            "URLs of CRLs, and the results of the downloads",
+            &downloads(connection).await?,
+        )?,
         file("audit.json", "the newest acts", &acts)?,
         file(
             "log.json",
@@ -141,7 +152,7 @@ async fn downloads(connection: &mut AnyConnection) -> Result<Vec<Value>, CliErro
         .collect())
 }
 
-/// The end of a log, from a whole line on.
+/// The end of a log, beginning with a whole line.
 fn end_of(path: &Path) -> Option<String> {
     let mut file = std::fs::File::open(path).ok().filter(|_| !path.as_os_str().is_empty())?;
     let from = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len().saturating_sub(LOG);

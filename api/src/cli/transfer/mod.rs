@@ -1,4 +1,4 @@
-//! `os4xapi export|import`: settings and tables as one document, and back, or partners from a table that people keep
+//! `os4xapi export|import`: settings and tables as one document, and back, or partners from a table that people edit
 //! (`table`). An import shows what it would change, and is one act.
 
 mod table;
@@ -41,10 +41,10 @@ pub(super) static COMMANDS: &[Command] = &[
 const EXPORT: &str = "\
 usage: os4xapi export [--passphrase-file FILE] [-o FILE] [--db DB]
 
-Writes settings, partners, servers, clients' listeners, trusted certificates, CRLs that were brought by hand, URLs of
-the others, bans and ignored texts as one document in JSON. Tokens and passwords are never in it.
+Writes settings, partners, servers, clients' listeners, trusted certificates, CRLs that were added by hand, URLs of the
+other CRLs, bans and ignored texts as one document in JSON. It never has tokens or passwords.
 
---passphrase-file FILE: with our certificates and their keys, encrypted with the first line of FILE, at least 12
+--passphrase-file FILE: include our certificates and their keys, encrypted with the first line of FILE, at least 12
       characters; /dev/stdin to type it
 -o FILE: write it to FILE
 ";
@@ -52,15 +52,16 @@ the others, bans and ignored texts as one document in JSON. Tokens and passwords
 const IMPORT: &str = "\
 usage: os4xapi import FILE [--replace] [--passphrase-file FILE] [--yes] [--db DB]
 
-Takes what 'os4xapi export' has written, or partners from a table. It shows what it would change, and makes all of it
-in one act, or nothing.
+Reads a document of 'os4xapi export', or a table of partners. It shows what would be changed, and makes all changes in
+one act, or none.
 
-A table is a text file (CSV) with a line of headings: name, ssid, and if you like host, port, tls, outgoing_ip. A comma,
-a semicolon or a tabulator is between the cells. An empty cell leaves what is there, or the default.
+A table is a text file (CSV) with a line of headings: name and ssid are required, host, port, tls and outgoing_ip are
+optional. Cells are separated by a comma, a semicolon or a tab. An empty cell keeps the present value, or the default
+for a new partner.
 
---replace: what is not in the document is removed, too
---passphrase-file FILE: a file whose first line opens the keys in the document; /dev/stdin to type it
---yes: do not ask; without a terminal nobody is asked
+--replace: also remove objects that are not in the document
+--passphrase-file FILE: a file whose first line decrypts the keys in the document; /dev/stdin to type it
+--yes: do not ask; without a terminal the command never asks
 ";
 
 async fn export(invocation: Invocation) -> Result<(), CliError> {
@@ -73,7 +74,7 @@ async fn export(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let (document, left_out) = document::export(&mut *db.snapshot().await?, passphrase.as_ref()).await?;
     if !left_out.is_empty() {
-        output::note(&format!("not in the document, since they hold secrets: {}", left_out.join(", ")));
+        output::note(&format!("not in the document, because they have secrets: {}", left_out.join(", ")));
     }
     if passphrase.is_some() {
         change::record_reading(&db, "export", "keys").await?;
@@ -94,18 +95,20 @@ fn passphrase(invocation: &Invocation) -> Result<Option<Secret>, CliError> {
 async fn import(invocation: Invocation) -> Result<(), CliError> {
     let import = Import::read(&invocation)?;
     let db = invocation.open().await?;
-    let seen = audit::head(&mut *db.connection().await?).await?;
+    let seen = audit::head(&mut *db.snapshot().await?).await?;
     let lines = match import.make(&invocation, &db, true).await {
         Err(CliError::Change(ChangeError::DryRun(lines))) if !invocation.flag("dry-run") => lines,
         other => return other,
     };
     let file = invocation.argument(0);
     if lines.is_empty() {
-        return output::say(&format!("Everything in {file} is so already: nothing was changed."));
+        return output::say(&format!(
+            "Everything in {file} is in the database already: nothing was changed."
+        ));
     }
     lines.iter().try_for_each(|line| output::say(line))?;
     invocation.confirm("import that?")?;
-    if audit::head(&mut *db.connection().await?).await? != seen {
+    if audit::head(&mut *db.snapshot().await?).await? != seen {
         return Err(CliError::Refused(
             "somebody has changed something meanwhile, and nothing was imported: import it again".into(),
         ));
@@ -114,7 +117,7 @@ async fn import(invocation: Invocation) -> Result<(), CliError> {
     output::say(&format!("Imported from {file}."))
 }
 
-/// What is to be imported.
+/// The content that is to be imported.
 struct Import {
     text: String,
     is_document: bool,
@@ -132,7 +135,7 @@ impl Import {
         Ok(Self { text, is_document, replaces, passphrase: passphrase(invocation)? })
     }
 
-    /// Imports it; with `asks` it only tells what that would change.
+    /// Imports it; with `asks` it only shows what would be changed.
     async fn make(&self, invocation: &Invocation, db: &Db, asks: bool) -> Result<(), CliError> {
         let mut order = invocation.order()?;
         order.dry_run |= asks;
@@ -148,12 +151,12 @@ impl Import {
     }
 }
 
-/// A file as text; spreadsheets put a mark at its beginning.
+/// A file as text; spreadsheets put a byte order mark at its beginning.
 fn text_of(path: &Path) -> Result<String, CliError> {
     let refused = |why: &str| CliError::Refused(format!("the file {} {why}", path.display()));
     let found = path.metadata().map_err(|cause| refused(&format!("cannot be read: {cause}")))?;
     if found.len() > LARGEST {
-        return Err(refused("is larger than 64 MiB, and so no document of this program"));
+        return Err(refused("is larger than 64 MiB, so it is not a document of this program"));
     }
     let octets = std::fs::read(path).map_err(|cause| refused(&format!("cannot be read: {cause}")))?;
     let text = String::from_utf8(octets).map_err(|_| refused("is not UTF-8: save it as 'CSV UTF-8'"))?;

@@ -1,4 +1,4 @@
-//! Partners in a table (CSV, RFC 4180), as people keep them in a spreadsheet: a line of headings, then one partner in a
+//! Partners in a table (CSV, RFC 4180), as people edit them in a spreadsheet: a line of headings, then one partner in a
 //! line. Pure.
 
 use crate::change::{ChangeError, State};
@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// The columns that are known; a partner needs the first two.
 const COLUMNS: [&str; 6] = ["name", "ssid", "host", "port", "tls", "outgoing_ip"];
 
-/// The partners of a table: new ones, and those of `present` with what their line says.
+/// The partners of a table: new ones, and partners of `present` with the changes of their line.
 pub(super) fn partners(text: &str, present: &State) -> Result<State, ChangeError> {
     let mut rows = rows(text).into_iter().enumerate();
     let (_, headings) = rows.next().ok_or_else(|| refused(1, "the table is empty"))?;
@@ -28,7 +28,7 @@ pub(super) fn partners(text: &str, present: &State) -> Result<State, ChangeError
     Ok(all)
 }
 
-/// Which column is where.
+/// The place of each column.
 fn columns(headings: &[String]) -> Result<Vec<&'static str>, ChangeError> {
     let mut columns = Vec::new();
     for heading in headings {
@@ -57,7 +57,7 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The cell of a column; none where it is empty.
+    /// The cell of a column; none if it is empty.
     fn cell(&self, column: &str) -> Option<&str> {
         let at = self.columns.iter().position(|known| *known == column)?;
         self.cells.get(at).map(|cell| cell.trim()).filter(|cell| !cell.is_empty())
@@ -109,8 +109,8 @@ fn refused(number: usize, why: &str) -> ChangeError {
     ChangeError::Refused(format!("row {number} of the table: {why}"))
 }
 
-/// The rows and their cells: the separator is the one of the first line; a cell in quotes may hold it, and `""` for a
-/// quote.
+/// The rows and their cells: the separator is the one of the first line; a cell in quotes may contain it, and `""` for
+/// a quote.
 fn rows(text: &str) -> Vec<Vec<String>> {
     let first = text.lines().next().unwrap_or_default();
     let separator = [';', '\t'].into_iter().find(|separator| first.contains(*separator)).unwrap_or(',');

@@ -1,46 +1,54 @@
-//! The tables, and their version. Made by `init` inside its transaction. A newer os4xapi brings the tables of an older
-//! one up to its version when it opens them, one step after the other: each step only adds, so that an older `serve`
-//! that still runs goes on. A step is a file; one that has landed is never changed again. Columns are BIGINT (seconds
-//! since 1970-01-01 UTC, counts, 0 and 1 for no and yes) and TEXT: both databases and sqlx's `Any` have these types.
+//! The tables, and their version. `init` makes them inside its transaction. A newer os4xapi upgrades the tables of an
+//! older one when it opens them, one step after the other: each step only adds, so that an older `serve` that still
+//! runs can go on. A step is a file; a released step is never changed. Columns are BIGINT (seconds since 1970-01-01
+//! UTC, counts, 0 and 1 for no and yes) and TEXT: both databases and sqlx's `Any` have these types.
 
 use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// The steps, each with the version that it makes from the one before. The first makes the tables of version 1.
-const STEPS: [(i64, &str); 4] = [
+const STEPS: [(i64, &str); 12] = [
     (1, include_str!("1.sql")),
     (2, include_str!("2.sql")),
     (3, include_str!("3.sql")),
     (4, include_str!("4.sql")),
+    (5, include_str!("5.sql")),
+    (6, include_str!("6.sql")),
+    (7, include_str!("7.sql")),
+    (8, include_str!("8.sql")),
+    (9, include_str!("9.sql")),
+    (10, include_str!("10.sql")),
+    (11, include_str!("11.sql")),
+    (12, include_str!("12.sql")),
 ];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS[STEPS.len() - 1].0;
 
-/// Creates all tables and notes their version.
+/// Creates all tables and stores their version.
 pub(super) async fn create(connection: &mut AnyConnection, postgres: bool) -> Result<(), DbError> {
     for (_, statements) in STEPS {
         run(connection, statements, postgres).await?;
     }
-    sqlx::query("INSERT INTO os4x_schema (version) VALUES ($1)").bind(VERSION).execute(connection).await?;
+    super::query("INSERT INTO os4x_schema (version) VALUES ($1)").bind(VERSION).execute(connection).await?;
     Ok(())
 }
 
-/// Brings the tables to the next version, inside the caller's transaction; gives that version, or none where they have
-/// this program's version, or a newer one, already.
+/// Upgrades the tables to the next version, inside the caller's transaction; gives that version, or none if they
+/// already have this program's version, or a newer one.
 pub(super) async fn step(connection: &mut AnyConnection, postgres: bool) -> Result<Option<i64>, DbError> {
-    // The first statement writes: of two programs at a time the second one waits here, and finds nothing to do.
-    sqlx::query("UPDATE os4x_schema SET version = version").execute(&mut *connection).await?;
+    // The first statement writes: if two programs do this at the same time, the second waits here, and finds it done.
+    super::query("UPDATE os4x_schema SET version = version").execute(&mut *connection).await?;
     let found = noted(connection).await?;
     let Some((next, statements)) = STEPS.into_iter().find(|(version, _)| *version > found) else {
         return Ok(None);
     };
     run(connection, statements, postgres).await?;
-    sqlx::query("UPDATE os4x_schema SET version = $1").bind(next).execute(connection).await?;
+    super::query("UPDATE os4x_schema SET version = $1").bind(next).execute(connection).await?;
     Ok(Some(next))
 }
 
-/// Runs the statements of a step; `{identity}` is what differs between the databases.
+/// Runs the statements of a step; `{identity}` is the part that differs between the databases.
 async fn run(
     connection: &mut AnyConnection,
     statements: &'static str,
@@ -56,7 +64,7 @@ async fn run(
     Ok(())
 }
 
-/// The version of the tables; none where there are none.
+/// The version of the tables; none if there are none.
 pub(super) async fn version(connection: &mut AnyConnection, postgres: bool) -> Result<Option<i64>, DbError> {
     let list = if postgres {
         "SELECT CAST(COUNT(*) AS BIGINT) FROM information_schema.tables \
@@ -64,10 +72,10 @@ pub(super) async fn version(connection: &mut AnyConnection, postgres: bool) -> R
     } else {
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'os4x_schema'"
     };
-    let tables: i64 = sqlx::query(list).fetch_one(&mut *connection).await?.try_get(0)?;
+    let tables: i64 = super::query(list).fetch_one(&mut *connection).await?.try_get(0)?;
     if tables == 0 { Ok(None) } else { noted(connection).await.map(Some) }
 }
 
 async fn noted(connection: &mut AnyConnection) -> Result<i64, DbError> {
-    Ok(sqlx::query("SELECT version FROM os4x_schema").fetch_one(connection).await?.try_get(0)?)
+    Ok(super::query("SELECT version FROM os4x_schema").fetch_one(connection).await?.try_get(0)?)
 }

@@ -1,4 +1,4 @@
-//! Calls of a backend on loopback, sound and otherwise.
+//! Calls of good and faulty backends on loopback.
 
 mod site;
 
@@ -25,7 +25,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// Generous: a loaded machine must not fail a test.
+/// Long limits, so that a busy machine does not make a test fail.
 const LIMITS: Limits = Limits {
     connect: Duration::from_mins(1),
     call: Duration::from_mins(1),
@@ -33,7 +33,7 @@ const LIMITS: Limits = Limits {
     answer: 1000,
 };
 
-/// Every name leads here.
+/// Resolves every name to this address.
 #[derive(Debug)]
 struct Everywhere(SocketAddr);
 
@@ -54,7 +54,7 @@ fn call(access: Access, limits: Limits) -> Result<String, Fault> {
     agent.call(&Call::ProxyClientConfig {})
 }
 
-/// A call of a backend whose token names the right CA: what became of it, and what it was sent.
+/// A call of a backend whose token names the right CA: the result, and the octets that the backend received.
 fn called(leaf: Leaf, conduct: Conduct) -> (Result<String, Fault>, String) {
     let ca = authority();
     let server = Server::start(&ca, leaf, conduct);
@@ -70,10 +70,10 @@ fn refusal(leaf: Leaf) -> String {
     fault.to_string()
 }
 
-/// What becomes of a call that the backend hears.
+/// The fault of a call that the backend receives.
 fn fault(conduct: Conduct) -> String {
     let fault = called(SOUND, conduct).0.unwrap_err();
-    // What it says it could not do can be repeated.
+    // A call that the backend says it has not carried out can be repeated.
     let text = fault.to_string();
     let has_failed =
         ["answers 500 ", "with status 500", "with status 502"].iter().any(|words| text.contains(words));
@@ -156,7 +156,7 @@ fn a_certificate_that_is_not_the_backends_gets_neither_token_nor_password() {
 #[test]
 fn only_the_tokens_ca_counts() {
     let (ca, other) = (authority(), authority());
-    // A plain token leaves it to the system's store, which does not hold a CA of this test.
+    // With a plain token the system's store decides, which has no CA of this test.
     for (token, words) in
         [(token(&other), "SHA-256 the token carries"), (TOKEN.to_owned(), "the token names none")]
     {
@@ -180,18 +180,18 @@ fn a_forged_chain_below_the_right_ca_is_refused() {
 }
 
 #[test]
-fn what_the_backend_refuses_is_told_in_its_words() {
+fn a_refusal_has_the_words_of_the_backend() {
     let text = fault(json(401, r#"{"ok":false,"error":{"code":"bad-token","message":"No."}}"#));
     assert!(text.starts_with("refuses the token (bad-token: No.); -T must be"), "{text}");
     let text = fault(json(500, r#"{"ok":false,"error":{"code":"internal","message":"Disk full."}}"#));
     assert_eq!(text, "answers 500 internal: Disk full.");
-    // An error is one whatever the status says, and the other way round.
+    // An error counts whatever the status is, and so does an error status.
     assert!(fault(json(200, r#"{"ok":false,"error":{"code":"x","message":"y"}}"#)).ends_with("200 x: y"));
     assert!(fault(json(500, r#"{"ok":true}"#)).starts_with("answers with status 500: "));
 }
 
 #[test]
-fn what_is_not_the_backends_answer_is_told_apart() {
+fn answers_that_are_not_the_backends_are_recognised() {
     for (status, body, words) in [
         (200, "<html>", "an answer that is not os4xapi's"),
         (200, "[]", "an answer that is not of the protocol"),
@@ -209,7 +209,7 @@ fn what_is_not_the_backends_answer_is_told_apart() {
 }
 
 #[test]
-fn a_cut_or_oversized_answer_is_none() {
+fn a_cut_or_oversized_answer_is_refused() {
     for head in ["Content-Length: 99\r\n", ""] {
         let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n{{\"ok\":true}}").into_bytes();
         let text = fault(Conduct::Break(answer));
@@ -228,7 +228,7 @@ fn a_silent_backend_costs_the_time_limit_and_no_more() {
     assert_eq!(fault.to_string(), "did not answer within 2s; look at its load and its log");
     assert!(server.received().contains(TOKEN));
 
-    // Nobody accepts, so the handshake gets no answer.
+    // Nobody accepts the connection, so the handshake gets no answer.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", silent.local_addr().unwrap());
     let limits = Limits { connect: Duration::from_millis(100), ..LIMITS };
@@ -237,8 +237,8 @@ fn a_silent_backend_costs_the_time_limit_and_no_more() {
 }
 
 #[test]
-fn a_closed_port_is_told_with_its_address() {
-    // Bound and not listening: refused, and nobody else gets the port.
+fn the_fault_of_a_closed_port_names_its_address() {
+    // Bound but not listening: connections are refused, and nobody else gets the port.
     let held = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
     bind(held.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
     let port = getsockname::<SockaddrIn>(held.as_raw_fd()).unwrap().port();
@@ -252,13 +252,13 @@ fn a_closed_port_is_told_with_its_address() {
 }
 
 #[test]
-fn a_port_without_tls_is_told() {
+fn a_port_without_tls_is_recognised() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());
     let plain = thread::spawn(move || {
         let (mut socket, _) = listener.accept().unwrap();
         socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
-        // Until the client is gone: it sees the answer before the end.
+        // Read until the client is gone: it must see the answer before the end.
         let mut sent = Vec::new();
         let _ = socket.read_to_end(&mut sent);
         sent
@@ -269,21 +269,21 @@ fn a_port_without_tls_is_told() {
 }
 
 #[test]
-fn no_text_holds_a_secret() {
+fn no_text_has_a_secret() {
     let access = access("https://user:p4ss@127.0.0.1/", "t0ken");
     let (secret, _) = trust::halves(&access.token);
     let shown = format!("{access:?} {secret:?}");
     assert!(!["user", "p4ss", "t0ken"].iter().any(|secret| shown.contains(secret)), "{shown}");
 }
 
-/// The next task that is done: its number, and its answer or why there is none.
+/// The next finished task: its number, and its answer or the reason of the failure.
 fn done(parent: &mut UnixStream, splitter: &mut Splitter) -> (u64, Result<String, (String, bool)>) {
     let mut chunk = [0; 4096];
     loop {
         if let Some(Done { number, reply }) = splitter.take().unwrap() {
             return match reply {
                 Reply::Answer { text } => (number, Ok(text.expose().to_owned())),
-                Reply::Failed { reason, untaken } => (number, Err((reason, untaken))),
+                Reply::Failed { reason, untaken, .. } => (number, Err((reason, untaken))),
                 Reply::Addresses(addresses) => (number, Ok(format!("{addresses:?}"))),
             };
         }
@@ -305,7 +305,7 @@ fn the_worker_answers_questions_first_and_ends_with_its_parent() {
     let access = server.access(&token(&ca));
     let (mut parent, link) = UnixStream::pair().unwrap();
     let report = || Call::ProxySession { events: Vec::new() };
-    // All at once, and all but the first call find the server gone.
+    // All tasks at once; all calls but the first one find that the server is gone.
     parent.write_all(&tasks([report(), report(), Call::ProxyClientConfig {}])).unwrap();
     let worker = thread::spawn(move || serve(link, access, LIMITS));
     let mut splitter = Splitter::new(4096);

@@ -1,5 +1,5 @@
-//! A backend for tests: a CA, its certificates, and an https server in a thread that takes one connection, answers
-//! what it is told to, and hands back every octet it was sent. Ends with the test that began it.
+//! A backend for tests: a CA, its certificates, and an https server in a thread that accepts one connection, sends the
+//! given answer, and returns all octets that it received. It ends with the test that started it.
 
 use crate::backend::Access;
 use crate::backend_url::BackendUrl;
@@ -26,7 +26,7 @@ pub(super) struct Pair {
     pub(super) key: PKey<Private>,
 }
 
-/// What a certificate of the tests says.
+/// The properties of a test certificate.
 #[derive(Clone, Copy)]
 pub(super) struct Leaf {
     pub(super) name: &'static str,
@@ -35,7 +35,7 @@ pub(super) struct Leaf {
     pub(super) days: (i64, i64),
 }
 
-/// The certificate of a sound backend.
+/// The certificate of a good backend.
 pub(super) const SOUND: Leaf =
     Leaf { name: "IP:127.0.0.1", kind: Some(CertificateKind::Https), days: (-1, 1) };
 
@@ -58,7 +58,7 @@ fn unsigned(name: &str, issuer: Option<&Pair>, days: (i64, i64)) -> (X509Builder
     (builder, key)
 }
 
-/// A CA of its own.
+/// A new CA.
 pub(super) fn authority() -> Pair {
     let (mut builder, key) = unsigned("Test CA", None, (-2, 2));
     builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
@@ -66,7 +66,7 @@ pub(super) fn authority() -> Pair {
     Pair { certificate: builder.build(), key }
 }
 
-/// A server's certificate by `ca`. Its common name is a host name that must not count.
+/// A server certificate of `ca`. Its common name is a host name, which must be ignored.
 pub(super) fn issue(ca: &Pair, leaf: Leaf) -> Pair {
     let (mut builder, key) = unsigned("127.0.0.1", Some(ca), leaf.days);
     builder.append_extension(ExtendedKeyUsage::new().server_auth().build().unwrap()).unwrap();
@@ -90,7 +90,7 @@ pub(super) fn token(ca: &Pair) -> String {
     format!("{TOKEN}.{}", hex::encode(&pin))
 }
 
-/// How a server treats the connection once it has a request.
+/// The behaviour of a server after it has a request.
 pub(super) enum Conduct {
     /// Sends these octets and closes with close_notify.
     Answer(Vec<u8>),
@@ -113,7 +113,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves one connection with `leaf`, by the chain that ends at `ca`.
+    /// Serves one connection with the certificate `leaf`, whose chain ends at `ca`.
     pub(super) fn start(ca: &Pair, leaf: Leaf, conduct: Conduct) -> Self {
         let pair = issue(ca, leaf);
         let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
@@ -131,7 +131,7 @@ impl Server {
         Self { address, thread }
     }
 
-    /// What the client sent, once it is gone.
+    /// The octets that the client sent, once it is gone.
     pub(super) fn received(self) -> String {
         self.thread.join().unwrap()
     }
@@ -152,7 +152,7 @@ fn serve(mut stream: SslStream<TcpStream>, conduct: &Conduct) -> String {
     let received = request(&mut stream);
     match conduct {
         Conduct::Answer(octets) => {
-            // A client that has had enough closes early.
+            // A client may close early.
             let _ = stream.write_all(octets).and_then(|()| stream.shutdown().map_err(std::io::Error::other));
         }
         Conduct::Break(octets) => stream.write_all(octets).unwrap(),
@@ -161,7 +161,7 @@ fn serve(mut stream: SslStream<TcpStream>, conduct: &Conduct) -> String {
     received
 }
 
-/// Head and body, as far as they come.
+/// Head and body, as much as arrives.
 fn request(stream: &mut SslStream<TcpStream>) -> String {
     let mut octets = Vec::new();
     let mut chunk = [0; 4096];

@@ -1,11 +1,13 @@
-//! Calls, answers and failures, with the API worker there and gone.
+//! Calls, answers and failures, with and without the API worker.
 
-use super::{BackendLink, WORKER_PAUSE};
+use super::{BackendLink, Failure, WORKER_PAUSE};
 use crate::backend::Job;
 use crate::parent::action::{Action, Actions, Fork};
 use crate::parent::backend_call::BackendCall;
+use common::identity::ProxyId;
 use common::link::control::{MAX_REPORT, ToServer};
 use common::rpc::{Call, CrlUrl};
+use common::state::{RefusalCount, SiteState};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
@@ -55,18 +57,21 @@ impl Link {
         self.backend.report(url(), self.now, &mut self.actions);
     }
 
-    /// The number and the function of each task that has gone to the worker.
+    /// The number and the function of each task that was sent to the worker.
     fn sent(&mut self) -> Vec<(u64, &'static str)> {
         let mut sent = Vec::new();
         while let Some(action) = self.actions.pop() {
-            let Action::SendToWorker { task, is_report } = action else { panic!("another action") };
+            let Action::SendToWorker(task) = action else { panic!("another action") };
+            let is_report = task.job.is_report();
             let function = match task.job {
                 Job::LookUp { .. } => "look-up",
                 Job::Call(Call::ProxyCrlUrl { .. }) => "url",
                 Job::Call(Call::ProxySystemLog(_)) => "log",
+                Job::Call(Call::ProxyState(_)) => "state",
+                Job::Call(Call::ProxyRefusals { .. }) => "refusals",
                 Job::Call(_) => "question",
             };
-            assert_eq!(is_report, ["url", "log"].contains(&function));
+            assert_eq!(is_report, ["url", "log", "state", "refusals"].contains(&function));
             sent.push((task.number, function));
         }
         sent
@@ -74,13 +79,13 @@ impl Link {
 
     fn fails(&mut self, number: u64, unsent: bool, is_joined: bool) {
         let call = self.backend.take_call(number).unwrap();
-        let failure = ("why".to_owned(), unsent);
+        let failure = Failure { reason: "why".to_owned(), untaken: unsent, is_older: false };
         self.backend.failed((number, call), failure, is_joined, self.now, &mut self.actions);
     }
 
     fn succeeds(&mut self, number: u64) {
-        let function = self.backend.take_call(number).unwrap().function();
-        self.backend.succeeded(function, self.now, &mut self.actions);
+        let call = self.backend.take_call(number).unwrap();
+        self.backend.succeeded(&call, self.now, &mut self.actions);
     }
 }
 
@@ -121,8 +126,8 @@ fn each_failure_of_a_question_has_its_consequence() {
                 Action::SendToServer(ToServer::ConfigFailed { reason }) if reason == "why" => {
                     consequences.push("server told".to_owned());
                 }
-                // The fault itself.
-                Action::SendToWorker { is_report: true, .. } => {}
+                // The report of the fault itself.
+                Action::SendToWorker(task) if task.job.is_report() => {}
                 _ => panic!("another action"),
             }
         }
@@ -152,14 +157,14 @@ fn a_fault_is_reported_once_and_so_is_its_end() {
 }
 
 #[test]
-fn reports_that_the_backend_has_not_heard_are_sent_again_in_their_order() {
+fn reports_that_the_backend_has_not_received_are_sent_again_in_their_order() {
     let mut link = Link::new();
     link.report();
     link.report();
     assert_eq!(link.sent(), [(1, "url"), (2, "url")]);
     link.fails(1, true, true);
     link.fails(2, true, true);
-    // A new one waits behind them, and the line about the fault as well.
+    // A new report waits behind them, and so does the entry about the fault.
     link.report();
     assert_eq!(link.sent(), []);
     link.now = link.backend.due().unwrap();
@@ -172,18 +177,18 @@ fn reports_that_the_backend_has_not_heard_are_sent_again_in_their_order() {
 }
 
 #[test]
-fn a_report_that_the_backend_may_have_heard_is_not_repeated() {
+fn a_report_that_the_backend_may_have_received_is_not_repeated() {
     let mut link = Link::new();
     link.report();
     assert_eq!(link.sent(), [(1, "url")]);
     link.fails(1, false, true);
-    // Only the fault goes out.
+    // Only the entry about the fault is sent.
     assert_eq!(link.sent().iter().map(|(_, function)| *function).collect::<Vec<_>>(), ["log"]);
     assert_eq!(link.backend.due(), None);
 }
 
 #[test]
-fn a_lost_worker_is_replaced_after_a_while_and_the_server_hears_of_its_question() {
+fn a_lost_worker_is_replaced_after_a_pause_and_the_server_is_told_about_its_question() {
     let mut link = Link::new();
     link.ask(server_config());
     link.report();
@@ -222,7 +227,7 @@ fn a_worker_that_ends_during_the_start_ends_it() {
 
 impl Link {
     fn sent_then_failed(&mut self) -> String {
-        assert!(matches!(self.actions.pop(), Some(Action::SendToWorker { .. })));
+        assert!(matches!(self.actions.pop(), Some(Action::SendToWorker(_))));
         match self.actions.pop() {
             Some(Action::Fail(reason)) => reason,
             _ => panic!("it goes on"),
@@ -242,11 +247,35 @@ fn what_is_added_to_a_report_of_the_server_does_not_make_it_too_large() {
 }
 
 #[test]
-fn a_report_of_the_server_that_is_too_large_goes_no_further() {
+fn a_report_of_the_server_that_is_too_large_is_dropped() {
     let mut link = Link::new();
     for (octets, passed) in [(MAX_REPORT - 2, 1), (MAX_REPORT - 1, 0)] {
         let report = BackendCall::CrlUrl(CrlUrl { url: "u".repeat(octets - 8), issuers: Vec::new() });
         link.backend.pass_report(report, link.now, &mut link.actions);
         assert_eq!(link.sent().len(), passed);
     }
+}
+
+#[test]
+fn an_older_backend_is_told_neither_states_nor_refusals_and_nothing_is_lost_or_held() {
+    let mut link = Link::new();
+    let server: ProxyId = format!("{}px", "0".repeat(64)).parse().unwrap();
+    let tell = |link: &mut Link| {
+        let state = SiteState { client: Box::default(), server: None, ended: None };
+        link.backend.report_state(Box::new(state), &mut link.actions);
+        let refusals = vec![RefusalCount::default()];
+        link.backend.pass_refusals(server.clone(), refusals, link.now, &mut link.actions);
+        link.sent()
+    };
+    assert_eq!(tell(&mut link), [(1, "state"), (2, "refusals")]);
+    for number in [1, 2] {
+        let call = link.backend.take_call(number).unwrap();
+        let failure = Failure { reason: "why".to_owned(), untaken: false, is_older: true };
+        link.backend.failed((number, call), failure, true, link.now, &mut link.actions);
+    }
+    assert!(!link.backend.feed.is_taken(link.now));
+    assert_eq!(tell(&mut link), [(3, "state")], "the call itself is the feed's to leave out");
+    link.succeeds(3);
+    assert_eq!(link.sent(), [], "no entry of the system log tells of it");
+    assert_eq!(tell(&mut link), [(4, "state"), (5, "refusals")]);
 }

@@ -1,14 +1,15 @@
-//! Every way that a session process of the client can go.
+//! Every way in which a session process of the client can end.
 
 use super::{Children, Crash, Ended, MOST_LEFT};
-use crate::messages::{ToChild, ToParent};
+use crate::messages::{Test, ToChild, ToParent};
 use crate::parent::action::{Action, Actions, Work};
+use crate::parent::backend_call::BackendCall;
 use crate::session::Station;
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::log::Remains;
-use common::rpc::{SessionBegin, SessionEvent};
+use common::log::Unwritten;
+use common::rpc::{ActOutcome, SessionBegin, SessionEvent};
 use mio::net::TcpStream;
 use nix::unistd::Pid;
 
@@ -27,7 +28,7 @@ fn joined(partner: &str) -> ToParent {
     ToParent::Joined { partner: partner.to_owned(), station: format!("station of {partner}") }
 }
 
-/// A station whose socket leads nowhere.
+/// A station with a socket that is connected to nothing.
 fn station() -> Station {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -68,17 +69,17 @@ impl Table {
 
 /// It wrote no end line and needed none; `unjoined`: the number of its pair.
 fn quiet(was_idle: bool, unjoined: Option<u32>) -> Ended {
-    Ended { was_idle, unjoined: unjoined.map(id), crash: None }
+    Ended { was_idle, unjoined: unjoined.map(id), crash: None, test: None }
 }
 
 #[test]
-fn parked_children_end_quietly_and_one_for_stations_tells_that_its_pair_was_of_no_use() {
+fn parked_children_end_without_a_line_and_one_for_stations_means_that_its_pair_was_of_no_use() {
     let mut table = Table::new();
-    assert_eq!((table.children.incoming(), table.children.idle_outgoing()), (1, 1));
+    assert_eq!((table.children.incoming(), table.children.idle(Direction::Outgoing)), (1, 1));
     assert_eq!(table.children.reap(ONE), Some(quiet(false, Some(1))));
     assert_eq!(table.children.reap(TWO), Some(quiet(true, Some(2))));
     assert_eq!(table.children.reap(TWO), None);
-    assert_eq!((table.children.incoming(), table.children.idle_outgoing()), (0, 0));
+    assert_eq!((table.children.incoming(), table.children.idle(Direction::Outgoing)), (0, 0));
 }
 
 #[test]
@@ -87,31 +88,56 @@ fn a_session_without_an_end_line_is_a_crash() {
         let mut table = Table::new();
         table.says(ONE, joined("acme"));
         if end_logged {
-            table.says(ONE, ToParent::EndLogged(Remains::default()));
+            table.says(ONE, ToParent::EndLogged(Unwritten::default()));
         }
         let crash =
             Crash { direction: Direction::Incoming, pair: Some(id(1)), partner: Some("acme".to_owned()) };
         let crash = Some(crash).filter(|_| !end_logged);
-        assert_eq!(table.children.reap(ONE), Some(Ended { was_idle: false, unjoined: None, crash }));
+        assert_eq!(
+            table.children.reap(ONE),
+            Some(Ended { was_idle: false, unjoined: None, crash, test: None })
+        );
     }
 }
 
 #[test]
-fn a_child_that_dies_with_its_station_before_it_has_said_a_word_is_a_crash() {
+fn a_child_that_dies_with_its_station_before_its_first_message_is_a_crash() {
     let mut table = Table::new();
     assert_eq!(table.children.assign_station(), Some(TWO));
     let crash = Crash { direction: Direction::Outgoing, pair: Some(id(2)), partner: None };
     assert_eq!(
         table.children.reap(TWO),
-        Some(Ended { was_idle: false, unjoined: Some(id(2)), crash: Some(crash) })
+        Some(Ended { was_idle: false, unjoined: Some(id(2)), crash: Some(crash), test: None })
     );
+}
+
+#[test]
+fn a_child_that_tests_a_partner_reports_one_outcome_and_a_missing_one_is_noticed() {
+    let outcome = |number| ActOutcome { number, done: true, text: String::new(), steps: Vec::new() };
+    let three = Pid::from_raw(3);
+    for tells in [true, false] {
+        let mut table = Table::new();
+        let work = Work::Test(Test { number: 7, partner: "acme".to_owned() });
+        table.children.register(three, &work);
+        assert_eq!(table.children.stations(), 1, "it counts as one with a station");
+        // The outcome of another act, and one from a child that tests nothing.
+        table.says(TWO, ToParent::Tested(outcome(7)));
+        assert!(table.actions.pop().is_none());
+        if tells {
+            table.says(three, ToParent::Tested(outcome(7)));
+            let told = table.actions.pop();
+            assert!(matches!(told, Some(Action::Report(BackendCall::ActDone(told))) if told.number == 7));
+        }
+        table.says(three, ToParent::EndLogged(Unwritten::default()));
+        assert_eq!(table.children.reap(three).unwrap().test, Some(7).filter(|_| !tells));
+    }
 }
 
 #[test]
 fn a_parked_child_is_given_one_station_and_never_one_for_partners() {
     let mut table = Table::new();
     assert_eq!(table.children.assign_station(), Some(TWO));
-    assert_eq!((table.children.stations(), table.children.idle_outgoing()), (1, 0));
+    assert_eq!((table.children.stations(), table.children.idle(Direction::Outgoing)), (1, 0));
     assert_eq!(table.children.assign_station(), None);
     table.children.register(Pid::from_raw(3), &Work::Station(station()));
     assert_eq!((table.children.stations(), table.children.assign_station()), (2, None));
@@ -122,7 +148,7 @@ fn retired_children_are_closed_once_and_count_no_more() {
     let mut table = Table::new();
     table.children.retire(id(2), &mut table.actions);
     assert_eq!(table.closed(), [TWO]);
-    assert_eq!((table.children.idle_outgoing(), table.children.assign_station()), (0, None));
+    assert_eq!((table.children.idle(Direction::Outgoing), table.children.assign_station()), (0, None));
     table.children.retire_idle_children("why", &mut table.actions);
     assert!(matches!(table.actions.pop(), Some(Action::CloseChannel(ONE))));
     let told = table.actions.pop();
@@ -144,14 +170,14 @@ fn a_session_survives_when_the_parked_ones_are_retired() {
     // The partner's session is joined: its pair cannot be given up any more.
     table.children.retire(id(1), &mut table.actions);
     assert_eq!(table.closed(), []);
-    // The station may still be before the join.
+    // The station's pair may not be joined yet.
     table.children.retire(id(2), &mut table.actions);
     let told = table.actions.pop();
     assert!(matches!(told, Some(Action::SendToChild(TWO, ToChild::Retired { pair })) if pair == id(2)));
 }
 
 #[test]
-fn what_a_child_asks_is_done() {
+fn requests_of_a_child_are_carried_out() {
     let mut table = Table::new();
     table.says(TWO, ToParent::WantPair);
     assert!(matches!(table.actions.pop(), Some(Action::RequestPair(TWO))));
@@ -159,7 +185,7 @@ fn what_a_child_asks_is_done() {
     assert!(
         matches!(table.actions.pop(), Some(Action::FailPair(pair, why)) if pair == id(2) && why == "why")
     );
-    // One that was forked for a station has no pair to fail, and one that is reaped says nothing any more.
+    // One that was forked for a station has no pair that can fail, and a message of one that was reaped is ignored.
     let late = Pid::from_raw(3);
     table.children.register(late, &Work::Station(station()));
     table.says(late, ToParent::Failed { reason: "why".to_owned() });
@@ -174,7 +200,7 @@ fn a_pair_that_does_not_reach_its_child_fails() {
     table.children.assign_station();
     table.children.assign_pair(TWO, id(7), ticket(), &mut table.actions);
     let Some(Action::SendToChild(TWO, message)) = table.actions.pop() else { panic!("it is not sent") };
-    // As long as it is on its way it is the one that counts.
+    // While it is being sent it is the pair that counts.
     for (pair, is_its) in [(id(2), false), (id(7), true)] {
         table.children.retire(pair, &mut table.actions);
         let told = matches!(table.actions.pop(), Some(Action::SendToChild(TWO, ToChild::Retired { .. })));
@@ -203,11 +229,11 @@ fn stations_are_named_also_a_while_after_the_end() {
     assert_eq!(named(&mut table, 1), "station of acme");
     table.children.reap(ONE);
     assert_eq!(named(&mut table, 1), "station of acme");
-    // Once named it is forgotten, and a parked one never had any.
+    // Its name is given once and then forgotten; a parked one never had any.
     assert_eq!(named(&mut table, 1), "");
     table.children.reap(TWO);
     assert_eq!(named(&mut table, 2), "");
-    // Only so many are remembered.
+    // Only a limited number is remembered.
     for number in 10..=10 + u32::try_from(MOST_LEFT).unwrap() {
         table.children.register(ONE, &Work::Partner(id(number), ticket()));
         table.says(ONE, joined("acme"));

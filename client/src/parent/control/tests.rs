@@ -24,10 +24,20 @@ fn connection() -> (ServerConnection, Peer) {
     };
     let proxy_id = ProxyId::of_key(&PKey::generate_ed25519().unwrap()).unwrap().unwrap();
     let control = Control::new(conn(ours));
-    (ServerConnection { control, address, proxy_id, hears_changes: false }, Control::new(conn(theirs)))
+    (
+        ServerConnection {
+            control,
+            address,
+            proxy_id,
+            takes_changes: false,
+            sends_states: false,
+            acts: Vec::new(),
+        },
+        Control::new(conn(theirs)),
+    )
 }
 
-/// Tries until there is something: the octets are on their way.
+/// Repeats until there is a result, because octets need some time to arrive.
 fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
@@ -60,7 +70,7 @@ fn renewing(message: &ToServer) -> bool {
 }
 
 #[test]
-fn what_is_sent_within_a_renewal_goes_to_the_new_connection() {
+fn messages_sent_during_a_renewal_go_to_the_new_connection() {
     let (ours, mut old) = connection();
     let mut link = Server::new(ours);
     link.send(ToServer::WantOutgoing).unwrap();
@@ -142,7 +152,7 @@ fn a_server_that_is_lost_before_hello_is_lost() {
     assert!(until(|| link.receive(Instant::now()).err()).to_string().contains("control connection"));
 }
 
-/// A renewal in which the server has closed the old connection after Hello.
+/// A renewal in which the server closed the old connection after Hello.
 fn closed_before_welcome() -> Server {
     let (ours, mut old) = connection();
     let mut link = Server::new(ours);
@@ -157,7 +167,7 @@ fn closed_before_welcome() -> Server {
         link.flush().unwrap();
         link.ended.is_some().then_some(())
     });
-    // The loop has nothing to wake for.
+    // The loop has no reason to wake up.
     assert!(link.due().is_none() && !link.has_more());
     link
 }
@@ -195,7 +205,7 @@ fn messages_are_held_in_their_order() {
 
 #[test]
 fn a_configuration_is_whole_again_however_it_was_cut() {
-    // Two octets each: no cut may go through one.
+    // Characters of two octets: no cut may go through one.
     for length in [0, 1, CHUNK / 2 - 1, CHUNK / 2, CHUNK / 2 + 1, CHUNK + 7] {
         let text = format!("{}x", "ü".repeat(length));
         let parts = config_parts(&text);

@@ -1,4 +1,4 @@
-//! Joins that hang or fail, with a clock of the test's own.
+//! Joins that hang or fail, with the test's own clock.
 
 use super::{DIAL_AGAIN, Join, Joining, REFUSED_FOR, START_AGAIN, TIME_LIMIT};
 use crate::parent::enrolment::Enrolment;
@@ -27,7 +27,7 @@ impl Client {
         Join::new(vec![to], None, enrolment.credentials().unwrap(), renews, self.start)
     }
 
-    /// The join so long after the start, if it is still under way; else why not.
+    /// The join at this time after the start, if it is still in progress; otherwise why it ended.
     fn advance(&self, join: Join, after: Duration) -> Result<Join, String> {
         match join.advance(self.start + after, self.poller.registry()) {
             Ok(Joining::UnderWay(join)) => Ok(*join),

@@ -1,4 +1,4 @@
-//! Pairs asked for, granted, refused and lost.
+//! Pairs that are requested, granted, refused and lost.
 
 use super::{Pool, QUIET};
 use crate::messages::ToChild;
@@ -52,7 +52,7 @@ impl Client {
         self.now += time;
     }
 
-    /// The pool runs low and is filled up by this many.
+    /// Pairs become too few; returns how many are requested.
     fn fill(&mut self, wanted: usize, here: usize) -> usize {
         assert_eq!(self.maintain(wanted, here), 0);
         self.sleep(QUIET);
@@ -69,33 +69,33 @@ impl Client {
 }
 
 #[test]
-fn the_pool_is_filled_in_the_quiet_and_not_beyond() {
+fn the_pool_is_filled_after_a_quiet_time_and_not_beyond_the_wanted_number() {
     let mut client = Client::new();
     assert_eq!(client.pool.due(), None);
     assert_eq!(client.maintain(4, 1), 0);
     assert_eq!(client.pool.due(), Some(client.now + QUIET));
     client.sleep(QUIET);
     assert_eq!(client.maintain(4, 1), 3);
-    // They are on their way.
+    // The requests are open.
     client.sleep(QUIET);
     assert_eq!(client.maintain(4, 1), 0);
     assert_eq!(client.pool.due(), None);
     client.pair(1);
     assert_eq!(client.actions.pair_forks(Direction::Outgoing), 1);
-    // A smaller pool is asked for; no listener at all: none is.
+    // A smaller pool is wanted; without a listener, none.
     assert_eq!(client.fill(2, 2), 0);
     assert_eq!(client.fill(0, 0), 0);
     assert_eq!(client.pool.due(), None);
 }
 
 #[test]
-fn one_that_was_not_asked_for_is_not_taken() {
+fn a_pair_without_a_request_is_not_taken() {
     let mut client = Client::new();
     client.pair(1);
     assert!(matches!(client.actions.pop(), Some(Action::FailPair(pair, _)) if pair == id(1)));
     client.no_pair();
     assert!(client.actions.pop().is_none() && client.actions.pop_fork().is_none());
-    // Nor is one that was granted twice.
+    // A pair that was granted twice is not taken either.
     client.pool.request_for(CHILD, &mut client.actions);
     client.actions.pop();
     client.pair(2);
@@ -140,11 +140,11 @@ fn a_pool_that_cannot_be_filled_waits_longer_and_longer() {
         client.now = due.checked_sub(QUIET + Duration::from_millis(1)).unwrap();
         assert_eq!(client.maintain(1, 0), 0, "too early");
         client.now = due.checked_sub(QUIET).unwrap();
-        // The clock of the quiet ran meanwhile.
+        // The quiet time has passed meanwhile.
         client.pool.low_since = None;
     }
     assert!(pauses.windows(2).all(|two| two[1] > two[0]), "{pauses:?}");
-    // A pair of no use counts as well, one that comes ends it.
+    // A pair that could not be used counts as well; one that arrives ends the pause.
     client.pool.failed(client.now);
     assert!(client.pool.due().is_none());
     assert_eq!(client.maintain(1, 0), 0);
@@ -158,7 +158,7 @@ fn a_child_for_a_station_gets_a_pair_or_the_reason() {
     assert!(matches!(client.actions.pop(), Some(Action::SendToServer(ToServer::WantOutgoing))));
     client.pool.station_forked(OTHER, true, &mut client.actions);
     assert!(matches!(client.actions.pop(), Some(Action::SendToChild(OTHER, ToChild::NoPair { .. }))));
-    // The pair comes though its child is gone: the executor says so, and the server is told.
+    // The pair arrives although its child is gone: sending fails, and the server is told.
     client.pair(1);
     let Some(Action::SendToChild(CHILD, message)) = client.actions.pop() else { panic!("not sent") };
     client.children.send_failed(CHILD, &message, &mut client.actions);

@@ -1,15 +1,16 @@
 //! Stations, pairs and limits together.
 
 use super::Sessions;
-use crate::messages::ToChild;
+use crate::messages::{ToChild, ToParent};
 use crate::parent::action::{Action, Actions, Fork, Work};
 use crate::parent::children::Ended;
 use crate::session::Station;
-use common::config::{ClientConfig, Limits};
+use common::config::{ClientConfig, Confinement, DebuggedPartner, Limits};
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
 use common::link::ticket::Ticket;
-use common::process::status::Status;
+use common::process::end_reasons::Status;
+use common::state::{DaemonState, Use};
 use mio::net::TcpStream;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -37,6 +38,8 @@ fn config(generation: u64, limits: Limits) -> ClientConfig {
         listen_port: Some(3306),
         networks: Vec::new(),
         tied: Vec::new(),
+        debug: Vec::new(),
+        sandbox: Confinement::Sandbox,
         limits,
     }
 }
@@ -50,7 +53,7 @@ struct Client {
 impl Client {
     fn new(limits: Limits) -> Self {
         let (mut sessions, mut actions) = (Sessions::default(), Actions::default());
-        sessions.accept_config(config(1, limits), &mut actions);
+        sessions.accept_config(config(1, limits), Instant::now(), &mut actions);
         Self { sessions, actions, now: Instant::now() }
     }
 
@@ -58,8 +61,22 @@ impl Client {
         self.sessions.register(Pid::from_raw(pid), work, &mut self.actions);
     }
 
+    fn joined(&mut self, pid: i32, partner: &str) {
+        let message = ToParent::Joined { partner: partner.to_owned(), station: String::new() };
+        self.sessions.on_child_message(Pid::from_raw(pid), message, self.now, &mut self.actions);
+    }
+
+    /// The next child that is told how long to write DEBUG, and the seconds.
+    fn debugged(&mut self) -> Option<(i32, Option<u64>)> {
+        loop {
+            if let Action::SendToChild(pid, ToChild::Debug(time)) = self.actions.pop()? {
+                return Some((pid.as_raw(), time.left.map(|left| left.as_secs())));
+            }
+        }
+    }
+
     fn admit(&mut self) {
-        self.sessions.admit_station(station(), true, &mut self.actions);
+        self.sessions.admit_station(station(), true, self.now, &mut self.actions);
     }
 
     fn pair(&mut self, number: u32, direction: Direction) {
@@ -68,7 +85,7 @@ impl Client {
 
     fn failed_pair(&mut self) -> Option<String> {
         match self.actions.pop() {
-            Some(Action::FailPair(_, reason) | Action::LosePair(_, reason)) => Some(reason),
+            Some(Action::FailPair(_, reason) | Action::FailRetiredPair(_, reason)) => Some(reason),
             None => None,
             Some(_) => panic!("another action"),
         }
@@ -86,7 +103,7 @@ fn stations_of_one_burst_count_before_their_children_are_forked() {
     client.admit();
     let refused = client.actions.pop();
     assert!(matches!(refused, Some(Action::RefuseStation { status: Status::Capacity, .. })));
-    // The last of them is served; as long as others are queued there are too many.
+    // The last of them is served; while others are queued there are too many.
     let mut answers = Vec::new();
     for pid in 1..=21 {
         let Some(Fork::Session(work)) = client.actions.pop_fork() else { panic!("no fork") };
@@ -108,7 +125,7 @@ fn at_the_limit_a_new_child_says_so_though_one_is_parked() {
     client.fork(3, &work);
     let told = client.actions.pop();
     assert!(matches!(told, Some(Action::SendToChild(pid, ToChild::NoPair { .. })) if pid.as_raw() == 3));
-    assert_eq!(client.sessions.children.idle_outgoing(), 1);
+    assert_eq!(client.sessions.children.idle(Direction::Outgoing), 1);
 }
 
 #[test]
@@ -129,14 +146,15 @@ fn a_station_whose_parked_child_is_gone_goes_to_the_next_and_then_to_a_new_one()
 
 #[test]
 fn the_server_has_no_more_processes_than_there_may_be() {
-    let mut client = Client::new(Limits { sessions: 1, parked_pairs: 1, ..Limits::default() });
+    let limits = Limits { sessions: 1, parked_pairs: 1, max_parked_pairs: 0, ..Limits::default() };
+    let mut client = Client::new(limits);
     for number in 1..=3 {
         client.pair(number, Direction::Incoming);
     }
     assert_eq!(client.failed_pair(), None);
     client.pair(4, Direction::Incoming);
-    assert!(client.failed_pair().unwrap().contains("as many session processes"));
-    // They count all the same once they are forked, and no more once they have ended.
+    assert!(client.failed_pair().unwrap().contains("its limit of session processes"));
+    // They also count when they are forked, and not any more when they have ended.
     for pid in 1..=3 {
         let Some(Fork::Session(work)) = client.actions.pop_fork() else { panic!("no fork") };
         client.fork(pid, &work);
@@ -146,9 +164,9 @@ fn the_server_has_no_more_processes_than_there_may_be() {
     client.sessions.reap(Pid::from_raw(2), None, client.now, &mut client.actions);
     client.pair(4, Direction::Incoming);
     assert_eq!(client.failed_pair(), None);
-    // Nobody has asked for this one.
+    // There was no request for this one.
     client.pair(5, Direction::Outgoing);
-    assert!(client.failed_pair().unwrap().contains("nobody"));
+    assert!(client.failed_pair().unwrap().contains("not requested"));
 }
 
 #[test]
@@ -178,17 +196,49 @@ fn a_parked_child_that_ends_by_itself_puts_the_next_pair_off() {
     client.fork(1, &work);
     assert!(!asked(&mut client), "it is parked");
     let ended = client.sessions.reap(Pid::from_raw(1), None, client.now, &mut client.actions);
-    assert_eq!(ended, Some(Ended { was_idle: true, unjoined: Some(id(1)), crash: None }));
+    assert_eq!(ended, Some(Ended { was_idle: true, unjoined: Some(id(1)), crash: None, test: None }));
     assert!(!asked(&mut client), "not at once");
     client.now += Duration::from_secs(1);
     assert!(asked(&mut client));
-    // Without a listener nobody needs one.
+    // Without a listener no pair is needed.
     client.sessions.maintain_pool(false, client.now, &mut client.actions);
     assert_eq!(client.sessions.pool.due(), None);
 }
 
 #[test]
-fn the_server_hears_of_a_process_that_could_not_even_dial() {
+fn the_pool_grows_with_the_stations_of_a_second_and_shrinks_again() {
+    let mut client = Client::new(Limits { parked_pairs: 1, max_parked_pairs: 3, ..Limits::default() });
+    let asked = |client: &mut Client| {
+        client.sessions.maintain_pool(true, client.now, &mut client.actions);
+        client.now += Duration::from_millis(5);
+        client.sessions.maintain_pool(true, client.now, &mut client.actions);
+        let asked = std::iter::from_fn(|| client.actions.pop());
+        asked.filter(|action| matches!(action, Action::SendToServer(ToServer::WantOutgoing))).count()
+    };
+    for _ in 0..2 {
+        client.admit();
+    }
+    assert_eq!(asked(&mut client), 2);
+    for _ in 0..8 {
+        client.admit();
+    }
+    assert_eq!(asked(&mut client), 1, "as many as there may be at most");
+    while client.actions.pop_fork().is_some() {}
+    for number in 1..=3 {
+        client.fork(number, &Work::Parked(id(number.unsigned_abs()), ticket()));
+    }
+    // Half a minute later, one pair more is not needed any more.
+    client.now = client.sessions.pool.due().unwrap();
+    client.sessions.maintain_pool(true, client.now, &mut client.actions);
+    assert_eq!(client.sessions.children.idle(Direction::Outgoing), 1);
+    assert!(matches!(client.actions.pop(), Some(Action::CloseChannel(_))));
+    let told = client.actions.pop();
+    assert!(matches!(told, Some(Action::SendToServer(ToServer::PairFailed { retired: true, .. }))));
+    assert_eq!(client.sessions.pool.due(), None);
+}
+
+#[test]
+fn the_server_is_told_about_a_process_that_could_not_even_connect() {
     let mut client = Client::new(Limits::default());
     for (number, work) in [(1, Work::Partner(id(1), ticket())), (2, Work::Parked(id(2), ticket()))] {
         for (fault, told) in
@@ -209,9 +259,51 @@ fn the_server_hears_of_a_process_that_could_not_even_dial() {
 fn a_new_configuration_retires_the_parked_children_of_the_old_one() {
     let mut client = Client::new(Limits::default());
     client.fork(1, &Work::Parked(id(1), ticket()));
-    client.sessions.accept_config(config(1, Limits::default()), &mut client.actions);
+    client.sessions.accept_config(config(1, Limits::default()), client.now, &mut client.actions);
     assert!(client.actions.pop().is_none(), "it is the same");
-    client.sessions.accept_config(config(2, Limits::default()), &mut client.actions);
+    client.sessions.accept_config(config(2, Limits::default()), client.now, &mut client.actions);
     assert!(matches!(client.actions.pop(), Some(Action::CloseChannel(pid)) if pid.as_raw() == 1));
     assert_eq!(client.sessions.config().map(|config| config.generation), Some(2));
+}
+
+#[test]
+fn a_state_has_the_generation_and_the_sessions_against_their_limits() {
+    let mut client =
+        Client::new(Limits { sessions: 9, outgoing_sessions: 8, parked_pairs: 2, ..Limits::default() });
+    client.fork(1, &Work::Partner(id(1), ticket()));
+    client.fork(2, &Work::Parked(id(2), ticket()));
+    let (partner, station) = ("acme".to_owned(), "station".to_owned());
+    let joined = ToParent::Joined { partner, station };
+    client.sessions.children.on_message(Pid::from_raw(1), joined, &mut client.actions);
+    let mut state = DaemonState::default();
+    client.sessions.describe(true, &mut state);
+    assert_eq!(state.generation, Some(1));
+    assert_eq!((state.incoming, state.outgoing), (Use { used: 1, limit: 9 }, Use { used: 0, limit: 8 }));
+    assert_eq!(state.parked, Use { used: 1, limit: 2 });
+    client.sessions.describe(false, &mut state);
+    assert_eq!(state.parked.limit, 0, "without a listener none is wanted");
+}
+
+#[test]
+fn sessions_of_a_partner_that_is_to_be_debugged_are_told_and_no_others() {
+    let mut client = Client::new(Limits::default());
+    for (number, partner) in [(1, "acme"), (2, "other")] {
+        client.fork(number, &Work::Partner(id(number.unsigned_abs()), ticket()));
+        client.joined(number, partner);
+        assert_eq!(client.debugged(), Some((number, None)));
+    }
+    let wanted = DebuggedPartner { partner: "acme".to_owned(), until: 1_000, seconds: 60 };
+    let config = |generation, debug| ClientConfig { debug, ..config(generation, Limits::default()) };
+    client.sessions.accept_config(config(2, vec![wanted]), client.now, &mut client.actions);
+    assert_eq!(client.debugged(), Some((1, Some(60))));
+    assert_eq!(client.debugged(), None, "the other one");
+    // One that was forked before, and joins now.
+    client.now += Duration::from_secs(20);
+    client.fork(3, &Work::Partner(id(3), ticket()));
+    client.joined(3, "acme");
+    assert_eq!(client.debugged(), Some((3, Some(40))));
+    client.sessions.accept_config(config(3, Vec::new()), client.now, &mut client.actions);
+    let mut ended = [client.debugged(), client.debugged()];
+    ended.sort_unstable();
+    assert_eq!(ended, [Some((1, None)), Some((3, None))]);
 }

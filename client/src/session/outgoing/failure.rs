@@ -1,22 +1,25 @@
-//! Why an outgoing session did not come about.
+//! Why an outgoing session failed before it began.
 
 use crate::session::stop::Stop;
 use common::net::Interrupted;
-use common::process::status::Status;
+use common::partner_test::TestStep;
+use common::process::end_reasons::Status;
 
-/// Why an outgoing session did not come about.
+/// Why an outgoing session failed before it began.
 pub(super) struct Failure {
     pub(super) status: Status,
     /// A sentence.
     pub(super) detail: String,
-    /// The server's child knows it, and has reported it.
+    /// Whether the server's child knows it and has reported it.
     pub(super) is_reported: bool,
+    /// If it was a test: its steps so far.
+    pub(super) steps: Vec<TestStep>,
 }
 
 impl Failure {
     /// A failure that this side has found.
     pub(super) fn new(status: Status, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), is_reported: false }
+        Self { status, detail: detail.into(), is_reported: false, steps: Vec::new() }
     }
 }
 

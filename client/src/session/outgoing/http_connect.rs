@@ -1,9 +1,9 @@
-//! CONNECT (RFC 9110 §9.3.6, RFC 9112): reads the request's head, answers with a status line. Headers are read and
-//! ignored: there is nothing to negotiate.
+//! CONNECT (RFC 9110 §9.3.6, RFC 9112): reads the head of the request, and answers with a status line. Headers are read
+//! and ignored, because there is nothing to negotiate.
 
 use super::request_reader::{RequestError, RequestReader, is_destination};
 use common::link::join::Target;
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use std::net::Ipv6Addr;
 
 /// Largest head of a request, octets.
@@ -11,7 +11,7 @@ const MAX_HEAD: usize = 8 * 1024;
 /// Longest reason phrase, octets.
 const MAX_REASON: usize = 300;
 
-/// The partner is there.
+/// The partner is connected.
 pub(super) const READY: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// Reads the rest of the head, whose first octet is `first`.
@@ -72,7 +72,7 @@ fn parse_authority(text: &str) -> Option<(String, Option<u16>)> {
     is_destination(host).then(|| (host.to_owned(), port))
 }
 
-/// A whole answer that refuses: the reason's word and sentence in the status line.
+/// A complete answer that refuses, with the word of the reason and the sentence in the status line.
 pub(super) fn answer(code: u16, status: Status, detail: &str) -> Vec<u8> {
     let phrase: String = format!("{status}: {detail}")
         .chars()
@@ -87,7 +87,7 @@ pub(super) fn answer(code: u16, status: Status, detail: &str) -> Vec<u8> {
 mod tests {
     use super::{answer, parse};
     use common::link::join::Target;
-    use common::process::status::Status;
+    use common::process::end_reasons::Status;
 
     fn target(authority: &str) -> Option<(String, Option<u16>)> {
         let head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn other_requests_are_told_why_not() {
+    fn other_requests_are_refused_with_the_reason() {
         for (head, code) in [
             ("GET http://a/ HTTP/1.1\r\n\r\n", "405"),
             ("CONNECT a:1 HTTP/2\r\n\r\n", "505"),

@@ -1,18 +1,22 @@
 //! An outgoing session: a station has connected to a local listener and names its target; the pair is joined, and the
-//! server's child calls the partner. The station is answered once the partner is there, or why it is not. The DMZ
-//! decides where the name leads.
+//! server's child calls the partner. The station is answered once the partner is connected, or with the reason of a
+//! failure. The server decides which partner the name means.
 //!
-//! * `request` with `request_reader`, `http_connect`, `socks5`: what the station says before OFTP2
+//! * `request` with `request_reader`, `http_connect`, `socks5`: the station's request before OFTP2
 //! * `pair`: the pair, and its join; `call`: the call of the partner
-//! * `failure`: why no session came about
+//! * `failure`: why a session failed before it began
+//! * `partner_test`: the same without a station, for an administrator who wants to know whether the partner answers
 
 mod call;
 mod failure;
 mod http_connect;
 mod pair;
+mod partner_test;
 mod request;
 mod request_reader;
 mod socks5;
+
+pub(super) use partner_test::serve_test;
 
 use crate::messages::ToParent;
 use crate::session::child_init::Station;
@@ -23,9 +27,9 @@ use crate::session::stop::Stop;
 use common::link::join::{Open, Target};
 use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
-use common::log::events;
+use common::log::catalogue;
 use common::net::{self, Conn, Wire};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::session::inspector::Inspector;
 use common::session::relay::Side;
 use common::sys;
@@ -37,13 +41,13 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Dials in for its pair and waits for a station.
+/// Connects for its pair and waits for a station.
 pub(super) fn park(context: &mut SessionContext, pair: SessionId, ticket: Ticket) -> Result<Status, Stop> {
     let mut redial = Redial::default();
     loop {
         let mut wire = match dial(context, pair) {
             Ok(wire) => wire,
-            // A station is here already: another pair is asked for.
+            // A station is here already: this child requests another pair.
             Err(_) if context.station.is_some() => break,
             Err(stop) => return Err(stop),
         };
@@ -62,7 +66,7 @@ pub(super) fn park(context: &mut SessionContext, pair: SessionId, ticket: Ticket
     })
 }
 
-/// True when a station has come, false when the data connection has ended: the server was too busy to take it.
+/// True when a station has come; false when the data connection has ended because the server was too busy to accept it.
 fn wait_for_station(context: &mut SessionContext, wire: &mut Wire) -> Result<bool, Stop> {
     loop {
         context.read_parent();
@@ -83,19 +87,16 @@ fn wait_for_station(context: &mut SessionContext, wire: &mut Wire) -> Result<boo
     }
 }
 
-/// Serves a station for which no pair is parked; gives the exit status.
+/// Serves a station without a parked pair; returns the exit status.
 pub(super) fn serve_unpaired(context: &mut SessionContext, station: Station) -> Status {
     serve(context, station, None)
 }
 
-/// The whole of a session; gives the exit status.
+/// Serves a whole session; returns the exit status.
 fn serve(context: &mut SessionContext, station: Station, parked: Option<Parked>) -> Status {
     sys::set_title(&format!("outgoing, station {}", station.peer));
     let Station { mut socket, peer, tied } = station;
-    let ready = socket
-        .set_nodelay(true)
-        .and_then(|()| net::keepalive(&socket))
-        .and_then(|()| context.waiter.watch(&mut socket));
+    let ready = net::keepalive(&socket).and_then(|()| context.waiter.watch(&mut socket));
     if let Err(e) = ready {
         return refuse(context, peer, None, &Failure::new(Status::Internal, e.to_string()));
     }
@@ -110,8 +111,8 @@ fn serve(context: &mut SessionContext, station: Station, parked: Option<Parked>)
         }
     };
     sys::set_title(&format!("outgoing {target}"));
-    match call::reach(context, &mut conn, &target, parked) {
-        Ok((data, open)) => attach(context, (conn, peer), data, open, protocol, &target),
+    match call::reach(context, Some(&mut conn), &target, parked) {
+        Ok((data, answered)) => attach(context, (conn, peer), data, answered.open, protocol, &target),
         Err(failure) => {
             answer_and_close(context, conn, &protocol.refusal(failure.status, &failure.detail));
             refuse(context, peer, Some(&target), &failure)
@@ -119,7 +120,7 @@ fn serve(context: &mut SessionContext, station: Station, parked: Option<Parked>)
     }
 }
 
-/// The station is through: from here on it speaks OFTP2.
+/// The station gets its answer; from now on it speaks OFTP2.
 fn attach(
     context: &mut SessionContext,
     (mut station, peer): (Conn, SocketAddr),
@@ -135,11 +136,11 @@ fn attach(
     }
     sys::set_title(&format!("outgoing {target} {}", open.ssid));
     let inspector =
-        Inspector::new(open.profile.but_for(open.allow), context.config.limits.idle_commands, Side::Inner);
+        Inspector::new(open.profile.allowing(open.allow), context.config.limits.idle_commands, Side::Inner);
     Attached { data, station, inspector, open }.relay(context)
 }
 
-/// Says to the station why not, in its protocol; where that has no words the connection breaks off.
+/// Sends the station the refusal in its protocol; a protocol without refusals has its connection broken.
 fn answer_and_close(context: &mut SessionContext, mut conn: Conn, answer: &[u8]) {
     if answer.is_empty() {
         conn.reset();
@@ -148,7 +149,7 @@ fn answer_and_close(context: &mut SessionContext, mut conn: Conn, answer: &[u8])
     }
 }
 
-/// The one line of a session that did not come about: which station, and its target if it named one.
+/// Writes the line of a session that failed before it began: the station, and its target if it named one.
 fn refuse(
     context: &mut SessionContext,
     station: SocketAddr,
@@ -157,7 +158,7 @@ fn refuse(
 ) -> Status {
     let address = target.map_or_else(|| station.to_string(), Target::to_string);
     let event = context
-        .event(&events::SESSION_REFUSED, &Open { address, ..Open::default() })
+        .event(&catalogue::SESSION_REFUSED, &Open { address, ..Open::default() })
         .field_display("station", station)
         .field("reason", failure.status.word())
         .field("detail", &failure.detail);

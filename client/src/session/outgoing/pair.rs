@@ -1,4 +1,4 @@
-//! The pair of an outgoing session: the one that is parked, or one that is asked for, until its join.
+//! The pair of an outgoing session, parked or requested, until its join.
 
 use super::failure::Failure;
 use crate::messages::ToParent;
@@ -9,24 +9,25 @@ use common::link;
 use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
 use common::net::{Conn, Interrupted, Wire};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use std::task::Poll;
 use std::time::Instant;
 
-/// Pairs that are asked for for one station: a change of the configuration retires all that are not joined yet.
+/// Pairs that are requested for one station at most: a change of the configuration retires all pairs that are not
+/// joined.
 const PAIRS: u32 = 3;
 
-/// A data connection that was dialled and is not joined yet.
+/// A data connection that is connected but not joined yet.
 pub(super) struct Parked {
     pub(super) wire: Wire,
     pub(super) pair: SessionId,
     pub(super) ticket: Ticket,
 }
 
-/// Joins the parked pair. If that is of no use, or if there is none: one that is asked for.
+/// Joins the parked pair. If that fails, or if there is none, requests one.
 pub(super) fn join(context: &mut SessionContext, parked: Option<Parked>) -> Result<Conn, Failure> {
     let useless = |context: &mut SessionContext, detail: &str| {
-        common::debug!("another pair is asked for: {}", common::log::escape(detail));
+        common::debug!("another pair is requested: {}", common::log::escape(detail));
         context.send_to_parent(&ToParent::WantPair);
     };
     if let Some(parked) = parked {
@@ -49,7 +50,7 @@ pub(super) fn join(context: &mut SessionContext, parked: Option<Parked>) -> Resu
     }
 }
 
-/// Waits for the pair that was asked for, dials in for it and joins it.
+/// Waits for the requested pair, connects for it and joins it.
 fn join_granted(context: &mut SessionContext, deadline: Instant) -> Result<Outcome, Failure> {
     let (pair, ticket) = loop {
         context.read_parent();
@@ -74,7 +75,7 @@ fn join_granted(context: &mut SessionContext, deadline: Instant) -> Result<Outco
         };
         if send_preamble(&mut wire, pair) {
             match join_pair(context, Parked { wire, pair, ticket: ticket.clone() })? {
-                // The server was too busy to take the connection.
+                // The server was too busy to accept the connection.
                 Outcome::CutOff(_) if Instant::now() < deadline => {}
                 outcome => return Ok(outcome),
             }
@@ -83,12 +84,12 @@ fn join_granted(context: &mut SessionContext, deadline: Instant) -> Result<Outco
     }
 }
 
-/// How a join went.
+/// Result of a join.
 enum Outcome {
     Joined(Conn),
-    /// The data connection has ended within the join.
+    /// The data connection has ended during the join.
     CutOff(String),
-    /// The other end does not hold the ticket, or is too slow.
+    /// The other end does not have the ticket, or is too slow.
     Refused(String),
 }
 

@@ -1,21 +1,21 @@
-//! The request of a station before OFTP2 begins: whom it wants to reach. Its first octet tells in which protocol; on
-//! a tied listener nothing is read.
+//! The request of a station before OFTP2 begins: the partner that it wants to reach. Its first octet shows the
+//! protocol; on a tied listener nothing is read.
 
 use super::request_reader::{RequestError, RequestReader};
 use super::{http_connect as connect, socks5 as socks};
 use crate::session::context::SessionContext;
 use common::link::join::Target;
 use common::net::Conn;
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use std::time::Instant;
 
 /// First octet of a SOCKS5 greeting.
 const SOCKS5: u8 = 5;
 
-/// How the station is answered.
+/// How the station gets its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProxyProtocol {
-    /// It knows no proxies: it sees the partner, or a break.
+    /// It uses no proxy protocol: it sees the partner, or a break.
     Silent,
     /// RFC 9110 §9.3.6
     Connect,
@@ -24,7 +24,7 @@ pub(super) enum ProxyProtocol {
 }
 
 impl ProxyProtocol {
-    /// The answer that the partner is there.
+    /// The answer that the partner is connected.
     pub(super) fn ready(self) -> &'static [u8] {
         match self {
             Self::Silent => &[],
@@ -33,7 +33,7 @@ impl ProxyProtocol {
         }
     }
 
-    /// The answer that it is not; empty: the break says it.
+    /// The answer that it is not; empty: the break is the answer.
     pub(super) fn refusal(self, status: Status, detail: &str) -> Vec<u8> {
         let (http, socks5) = codes(status);
         match self {
@@ -44,14 +44,14 @@ impl ProxyProtocol {
     }
 }
 
-/// Why no session came about, as status code (RFC 9110 §15) and as reply code (RFC 1928 §6).
+/// The reason of a failure as status code (RFC 9110 §15) and as reply code (RFC 1928 §6).
 fn codes(status: Status) -> (u16, u8) {
     match status {
         Status::Destination | Status::Disabled => (403, socks::NOT_ALLOWED),
         Status::PartnerDown => (502, socks::HOST_UNREACHABLE),
         Status::BadRequest => (502, socks::FAILURE),
         Status::Timeout => (504, socks::EXPIRED),
-        // This side's fault.
+        // A fault on this side.
         Status::Capacity
         | Status::Licence
         | Status::OutgoingIp
@@ -59,12 +59,12 @@ fn codes(status: Status) -> (u16, u8) {
         | Status::Retired
         | Status::Terminated
         | Status::Internal => (503, socks::FAILURE),
-        // The partner's fault.
+        // A fault of the partner.
         _ => (502, socks::REFUSED),
     }
 }
 
-/// Reads the request. The protocol is given back also if there is no target.
+/// Reads the request. The protocol is also returned if there is no target.
 pub(super) fn read(
     context: &mut SessionContext,
     conn: &mut Conn,

@@ -1,8 +1,9 @@
-//! Reads a station's request octet by octet, under a deadline: what follows it is OFTP2's, which the relay reads.
+//! Reads a station's request octet by octet, with a deadline. The octets after it belong to OFTP2, and the relay reads
+//! them.
 
 use crate::session::context::SessionContext;
 use common::net::{Conn, Interrupted, Read};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::text::host::{is_host, is_short_name};
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ impl RequestError {
     }
 }
 
-/// Reads a station's request, and not an octet more than belongs to it.
+/// Reads a station's request, and not one octet more.
 pub(super) struct RequestReader<'a> {
     context: &'a mut SessionContext,
     conn: &'a mut Conn,
@@ -41,7 +42,7 @@ impl<'a> RequestReader<'a> {
         Ok(octet[0])
     }
 
-    /// So many octets.
+    /// Reads this number of octets.
     pub(super) fn octets(&mut self, count: u8) -> Result<Vec<u8>, RequestError> {
         let mut octets = vec![0; usize::from(count)];
         self.fill(&mut octets)?;
@@ -55,7 +56,7 @@ impl<'a> RequestReader<'a> {
                 Read::Octets(n) => filled += n,
                 Read::Blocked => self.wait()?,
                 Read::Clean | Read::Broken(_) => {
-                    let detail = "the station went before it had said where to".to_owned();
+                    let detail = "the station closed before it had named its destination".to_owned();
                     return Err(RequestError { status: Status::StationBroke, detail, answer: Vec::new() });
                 }
             }
@@ -68,7 +69,7 @@ impl<'a> RequestReader<'a> {
         let sent = self.conn.write(octets).and_then(|_| self.conn.drain());
         sent.map(drop).map_err(|e| RequestError {
             status: Status::StationBroke,
-            detail: format!("the station went before it had said where to: {e}"),
+            detail: format!("the station closed before it had named its destination: {e}"),
             answer: Vec::new(),
         })
     }
@@ -76,7 +77,9 @@ impl<'a> RequestReader<'a> {
     fn wait(&mut self) -> Result<(), RequestError> {
         self.context.waiter.wait(Some(self.deadline)).map_err(|e| {
             let (status, detail) = match e {
-                Interrupted::Late => (Status::Timeout, "the station did not say in time where to".to_owned()),
+                Interrupted::Late => {
+                    (Status::Timeout, "the station did not name its destination in time".to_owned())
+                }
                 Interrupted::Ended(_) => {
                     (Status::Terminated, "the session process was told to end".to_owned())
                 }
@@ -87,7 +90,7 @@ impl<'a> RequestReader<'a> {
     }
 }
 
-/// A host name, an address, or the short name of a partner.
+/// Whether it can be a host name, an address, or the short name of a partner.
 pub(super) fn is_destination(name: &str) -> bool {
     is_host(name) || is_short_name(name)
 }

@@ -1,5 +1,5 @@
-//! SOCKS5 (RFC 1928): no authentication, or a user name and password (RFC 1929), which are read and ignored: the
-//! networks that may use the listener decide. CONNECT alone.
+//! SOCKS5 (RFC 1928), only CONNECT. No authentication, or a user name and password (RFC 1929), which are read and
+//! ignored: the networks that may use the listener are the access control.
 
 use super::request_reader::{RequestError, RequestReader, is_destination};
 use common::link::join::Target;
@@ -11,7 +11,7 @@ const USER_NAME: u8 = 2;
 const NO_METHOD: u8 = 0xff;
 const CONNECT: u8 = 1;
 
-/// The partner is there.
+/// The partner is connected.
 pub(super) const READY: [u8; 10] = reply(0);
 
 pub(super) const FAILURE: u8 = 1;
@@ -22,7 +22,7 @@ pub(super) const EXPIRED: u8 = 6;
 const NO_SUCH_COMMAND: u8 = 7;
 const NO_SUCH_ADDRESS: u8 = 8;
 
-/// A reply; the address in it stands for nothing.
+/// A reply; the address in it has no meaning.
 pub(super) const fn reply(code: u8) -> [u8; 10] {
     [VERSION, code, 0, 1, 0, 0, 0, 0, 0, 0]
 }
@@ -75,7 +75,7 @@ fn request(reader: &mut RequestReader<'_>) -> Result<Target, RequestError> {
     };
     let port = reader.octets(2)?.iter().fold(0, |port, octet| port << 8 | u16::from(*octet));
     match host {
-        // A station that knows a partner by its short name need not know its port.
+        // A station that uses a partner's short name need not know its port.
         Some(host) => Ok(Target::Host { host, port: Some(port).filter(|port| *port > 0) }),
         None => refused(FAILURE, "the SOCKS5 request names no host"),
     }

@@ -1,11 +1,11 @@
-//! From a file to traces: reads it whole, finds out its format, names what is wrong with it.
+//! Turns a file into traces: reads it whole, detects its format, and names what is wrong with it.
 
 use crate::{json, trace_log};
 use common::oftp::{Level, Side};
 use std::fmt;
 use std::io::{self, Read};
 
-/// How a file says what passed.
+/// The format of a file of traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// Traces `{name, steps: [{dir, hex}]}`, or single messages `{name, level, hex}`.
@@ -33,7 +33,7 @@ pub(crate) enum TraceKind {
     Message(Option<Level>),
 }
 
-/// What is judged as one.
+/// One sequence of buffers that is judged together.
 #[derive(Debug)]
 pub(crate) struct Trace {
     pub(crate) name: String,

@@ -1,4 +1,4 @@
-//! Asks the checker: a whole trace, one message, or the messages of a fragment each alone.
+//! Runs the checker over a whole trace, over one message, or over each message of a fragment alone.
 
 use crate::input::{Buffer, Trace, TraceKind};
 use common::oftp::{Checker, Level, Note, Profile, Violation, check_message};
@@ -9,11 +9,11 @@ const IDLE_COMMANDS: u32 = 1000;
 /// Levels in the order in which an unknown one is guessed.
 const LEVELS: [Level; 4] = [Level::L5, Level::L4, Level::L2, Level::L1];
 
-/// What the checker says of a trace.
+/// The checker's verdict on a trace.
 pub(crate) struct TraceVerdict {
     /// The first buffer that is refused, and why.
     pub(crate) refused: Option<(usize, Violation)>,
-    /// What was found and let pass.
+    /// Findings that do not refuse a buffer.
     pub(crate) notes: Vec<Note>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn judge(trace: &Trace, profile: Profile) -> TraceVerdict {
     }
 }
 
-/// Judges buffer by buffer up to the first that is refused; notes each deviation once, as in a session.
+/// Judges buffer by buffer up to the first refused one, and notes each deviation once, as a session does.
 fn each_alone(trace: &Trace, judge: impl Fn(&Buffer) -> Result<Vec<Note>, Violation>) -> TraceVerdict {
     let number =
         |note: &Note| if let Note::Tolerated { deviation, .. } = note { Some(*deviation) } else { None };
@@ -71,7 +71,7 @@ pub(crate) fn levels(trace: &Trace) -> Vec<Option<Level>> {
             .find(|&level| check_message(buffer.side, &buffer.stb, Some(level), Profile::TOLERANT).is_ok()),
         TraceKind::Session => {
             let level = checker.level();
-            // A refusal leaves the level as it was: the rest is shown by it.
+            // A refused buffer leaves the level unchanged: the buffers after it are shown at that level.
             let _ = checker.judge(buffer.side, &buffer.stb);
             level
         }

@@ -1,8 +1,8 @@
 //! `oftp2check`: the operators' decoder. Reads traces and TRACE logs, prints what each buffer is and what the checker
 //! of the daemons says of it.
 //!
-//! Run by hand; needs no daemon, no network and no privilege, writes nothing but its output. `options` says what is
-//! wanted, `input` finds traces in a file, `judge` asks the checker, `show` prints.
+//! An operator runs it by hand. It needs no daemon, no network and no privilege, and writes nothing but its output.
+//! `options` reads the command line, `input` finds the traces in a file, `judge` runs the checker, `show` prints.
 
 mod input;
 mod json;
@@ -46,7 +46,8 @@ fn print_help(out: &mut impl Write) -> io::Result<u8> {
     out.write_all(options::HELP.as_bytes()).map(|()| 0)
 }
 
-/// Checks file after file; an unreadable one does not keep the others from being checked, and decides the status.
+/// Checks one file after the other. A file that cannot be read does not stop the check of the others, but it decides
+/// the exit status.
 fn check(options: &Options, out: &mut impl Write) -> io::Result<u8> {
     let mut status = 0;
     for file in &options.files {

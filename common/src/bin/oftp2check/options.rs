@@ -20,7 +20,7 @@ FILE - is the standard input.
 Exit status: 0 all legal, 1 not all, 2 a file is unreadable, 64 a wrong option.
 ";
 
-/// What is asked for.
+/// The action that the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
     Help,
@@ -31,13 +31,13 @@ pub(crate) enum Wish {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) files: Vec<String>,
-    /// None: found out.
+    /// None: detect it from the file.
     pub(crate) format: Option<Format>,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) json: bool,
 }
 
-/// A command line that cannot be followed.
+/// A command line that is not valid.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
     Option(String),

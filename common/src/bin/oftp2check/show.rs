@@ -6,7 +6,7 @@ use crate::options::Options;
 use common::oftp::{Profile, describe, describe_fields};
 use std::io::{self, Write};
 
-/// Prints `trace` with a verdict for each profile asked for; whether all of them find it legal.
+/// Prints `trace` with a verdict for each profile asked for. Returns whether all of them accept it.
 pub(crate) fn trace(trace: &Trace, options: &Options, out: &mut impl Write) -> io::Result<bool> {
     if !options.json {
         messages(trace, out)?;

@@ -1,8 +1,8 @@
 //! The buffers of a TRACE log of the daemons: lines `... TRACE NAME[PID] buffer side=partner role=Initiator
 //! octets=23 hex=1000...`.
 //!
-//! A process carries one session, so its PID gathers a trace. Both daemons relay every buffer; in one log file a
-//! session appears once for each process that wrote there.
+//! A process serves one session, so the lines of one PID form a trace. Both daemons log every buffer that they relay:
+//! in one log file, a session appears once for each process that wrote there.
 
 use crate::input::{Buffer, Problem, Trace, TraceKind};
 use common::oftp::{SSRM, Side};
@@ -23,14 +23,14 @@ pub(crate) fn traces(file: &str, content: &[u8]) -> Result<Vec<Trace>, Problem> 
     let mut traces: Vec<Trace> = Vec::new();
     let mut running: HashMap<&str, usize> = HashMap::new();
     for (index, line) in content.split(|&octet| octet == b'\n').enumerate() {
-        // A log is UTF-8, values escaped: what is not cannot be a line of ours.
+        // A log is UTF-8 with escaped values: a line that is not UTF-8 is not one of ours.
         let Some(line) = std::str::from_utf8(line).ok().and_then(Fields::find) else { continue };
         let line = line.parse().map_err(|what| Problem::Line {
             file: file.to_owned(),
             line: index.saturating_add(1),
             what,
         })?;
-        // A PID comes again after days, and with it a session that begins with SSRM.
+        // A PID is used again after days. The buffers of its next session begin with SSRM.
         let begins = begins_session(&line.buffer);
         let known = running.get(line.process).copied().filter(|_| !begins);
         let place = known.unwrap_or(traces.len());
@@ -47,12 +47,12 @@ pub(crate) fn traces(file: &str, content: &[u8]) -> Result<Vec<Trace>, Problem> 
     Ok(traces)
 }
 
-/// Nothing but SSRM, or what its place is taken by before any session, begins with the Responder's `I`.
+/// A session begins with SSRM, or with what replaces it before any session: only these begin with the Responder's `I`.
 fn begins_session(buffer: &Buffer) -> bool {
     buffer.side == Side::Responder && buffer.stb.get(4) == SSRM.get(4)
 }
 
-/// The parts of a line that tells of a buffer, not yet understood.
+/// The parts of a line about a buffer, not yet decoded.
 struct Fields<'a> {
     time: &'a str,
     process: &'a str,
@@ -60,7 +60,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// None: the line tells of something else.
+    /// None: the line is about something else.
     fn find(line: &'a str) -> Option<Self> {
         let (head, rest) = line.split_once("] buffer ")?;
         let at = head.rfind(' ')?.checked_add(1)?;

@@ -1,7 +1,8 @@
 //! `os4x_appender`: one file for all processes, its name ending in the local date of the line's own time stamp.
-//! Every process of a daemon appends to it and changes to the next day's file by itself. Never renames or deletes.
+//! Every process of a daemon appends to it, and opens the next day's file by itself. This module never renames or
+//! deletes a file.
 
-use super::{open_append, write_line};
+use super::{Appender, open_append, opened_by_another, write_line};
 use crate::log::layout::{Layout, write_day};
 use crate::log::{bound, record};
 use crate::sys::localtime;
@@ -9,13 +10,16 @@ use ::log::Record;
 use log4rs::append::Append;
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// The appender; its directory stays open, so that a day file can be reached from a jail too.
+/// The appender. Its directory stays open, so that the next day's file can also be opened from a jail.
 #[derive(Debug)]
 pub(in crate::log) struct Daily {
+    /// Its name in the rc file.
+    name: String,
     layout: Layout,
     directory: File,
     prefix: String,
@@ -29,15 +33,18 @@ struct DayFile {
 }
 
 impl Daily {
-    /// Lines go to `<prefix>.<date>` in `directory`; the file of `millis` is opened now, so that a fault shows early.
+    /// Lines go to `<prefix>.<date>` in `directory`. The file for `millis` is opened now, so that an error is found at
+    /// the start.
     pub(in crate::log) fn open(
+        name: &str,
         directory: &Path,
         prefix: String,
         layout: Layout,
         millis: u64,
     ) -> io::Result<Self> {
         let directory = File::open(directory)?;
-        let appender = Self { layout, directory, prefix, today: Mutex::new(None) };
+        let (name, today) = (name.to_owned(), Mutex::new(None));
+        let appender = Self { name, layout, directory, prefix, today };
         let name = appender.name_at(i64::try_from(millis / 1000).unwrap_or(0));
         let file = open_append(&appender.directory, &name)?;
         *appender.today.lock().unwrap_or_else(PoisonError::into_inner) = Some(DayFile { name, file });
@@ -51,13 +58,16 @@ impl Daily {
         name.into()
     }
 
-    /// Makes `today` the file called `name`, and gives its size, octets. If that cannot be had (no descriptor left at
-    /// midnight), the old file keeps taking the lines: a line in yesterday's file is better than none.
-    fn turn(&self, today: &mut Option<DayFile>, name: PathBuf) -> io::Result<u64> {
+    /// Makes the file of this second the current one, and gives its size, octets. If it cannot be opened (no descriptor
+    /// left at midnight), the old file takes the lines: a line in yesterday's file is better than none.
+    fn turn(&self, today: &mut Option<DayFile>, seconds: i64) -> io::Result<u64> {
+        let name = self.name_at(seconds);
         if let Some(size) = today.as_ref().filter(|day| day.name == name).and_then(|day| size(&day.file)) {
             return Ok(size);
         }
-        match open_append(&self.directory, &name) {
+        let opened = opened_by_another(&self.name, seconds, 0)
+            .map_or_else(|| open_append(&self.directory, &name), |opened| opened.map(File::from));
+        match opened {
             Ok(file) => {
                 let size = size(&file).unwrap_or_default();
                 *today = Some(DayFile { name, file });
@@ -73,7 +83,7 @@ impl Append for Daily {
     fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
         let line = self.layout.line(record)?;
         let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = self.turn(&mut today, self.name_at(record::seconds(record)))?;
+        let size = self.turn(&mut today, record::seconds(record))?;
         if bound::leaves_out(record::priority(record), size) {
             return Err(bound::LeftOut.into());
         }
@@ -86,7 +96,18 @@ impl Append for Daily {
     fn flush(&self) {}
 }
 
-/// Its size, octets; none if an operator has removed the file: going on in it would lose the rest of the day.
+impl Appender for Daily {
+    fn open_for_another(&self, seconds: i64, _: u64) -> io::Result<OwnedFd> {
+        let mut today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+        self.turn(&mut today, seconds)?;
+        match today.as_ref() {
+            Some(day) => day.file.as_fd().try_clone_to_owned(),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+/// The file's size, octets; none if an operator has removed the file: lines written to it would be lost.
 fn size(file: &File) -> Option<u64> {
     match file.metadata() {
         Ok(metadata) => (metadata.nlink() > 0).then_some(metadata.len()),
@@ -109,7 +130,7 @@ mod tests {
 
     fn open(directory: &Path, millis: u64) -> io::Result<Daily> {
         let layout = Layout { kind: layout::LayoutKind::Os4x, name: "os4x_proxyserver" };
-        Daily::open(directory, "day".to_owned(), layout, millis)
+        Daily::open("day", directory, "day".to_owned(), layout, millis)
     }
 
     fn say(daily: &Daily, millis: u64, text: &str) {

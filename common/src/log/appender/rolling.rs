@@ -1,9 +1,10 @@
 //! log4c's `rollingfile` with its `sizewin` policy: `<prefix>.0` takes the lines; when the next one would make it
 //! larger than `maxsize`, each file moves up by one number and the oldest goes.
-//! Every process may be the one that rolls, under a lock on the directory; the others notice by the file's inode.
+//! Any process may roll the files, under a lock on the directory; the others notice it by the file's inode.
 
-use super::{open_append, write_line};
+use super::{Appender, open_append, opened_by_another, write_line};
 use crate::log::layout::Layout;
+use crate::log::record;
 use ::log::Record;
 use log4rs::append::Append;
 use nix::errno::Errno;
@@ -12,7 +13,7 @@ use nix::sys::stat::fstatat;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -20,7 +21,7 @@ use std::sync::{Mutex, PoisonError};
 /// The `sizewin` policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::log) struct SizeWindow {
-    /// Octets a file may hold; 0: any number.
+    /// Octets that a file may hold; 0: no limit.
     pub(in crate::log) maxsize: u64,
     /// Files in all, at least 1.
     pub(in crate::log) maxnum: u32,
@@ -36,6 +37,8 @@ impl Default for SizeWindow {
 /// The appender.
 #[derive(Debug)]
 pub(in crate::log) struct Rolling {
+    /// Its name in the rc file.
+    name: String,
     layout: Layout,
     path: PathBuf,
     directory: File,
@@ -47,6 +50,7 @@ pub(in crate::log) struct Rolling {
 impl Rolling {
     /// Lines go to `<prefix>.0` in `directory`.
     pub(in crate::log) fn open(
+        name: &str,
         path: &Path,
         prefix: String,
         window: SizeWindow,
@@ -54,15 +58,20 @@ impl Rolling {
     ) -> io::Result<Self> {
         let directory = File::open(path)?;
         let newest = Mutex::new(open_append(&directory, &numbered(&prefix, 0))?);
-        Ok(Self { layout, path: path.to_owned(), directory, prefix, window, newest })
+        let (name, path) = (name.to_owned(), path.to_owned());
+        Ok(Self { name, layout, path, directory, prefix, window, newest })
     }
 
-    /// Makes `newest` the file that is `<prefix>.0` now, and one with room for `length` more octets.
-    fn make_room(&self, newest: &mut File, length: u64) -> io::Result<()> {
+    /// Makes `newest` the current file `<prefix>.0`, and makes sure that it has room for `length` more octets.
+    fn make_room(&self, newest: &mut File, seconds: i64, length: u64) -> io::Result<()> {
         if self.has_room(newest, length)? {
             return Ok(());
         }
-        // A lock belongs to an open file description, and forked processes share those: open the directory anew.
+        if let Some(opened) = opened_by_another(&self.name, seconds, length) {
+            *newest = opened?.into();
+            return Ok(());
+        }
+        // A lock belongs to an open file description, which forked processes share: open the directory again.
         let lock = Flock::lock(File::open(&self.path)?, FlockArg::LockExclusive)
             .map_err(|(_, errno)| io::Error::from(errno))?;
         *newest = open_append(&self.directory, &numbered(&self.prefix, 0))?;
@@ -74,7 +83,7 @@ impl Rolling {
         Ok(())
     }
 
-    /// Whether `newest` is still in its place, and small enough. An empty file takes any line.
+    /// Whether `newest` is still the current file, and small enough. An empty file takes any line.
     fn has_room(&self, newest: &File, length: u64) -> io::Result<bool> {
         let held = newest.metadata()?;
         let named =
@@ -108,12 +117,20 @@ impl Append for Rolling {
     fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
         let line = self.layout.line(record)?;
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        self.make_room(&mut newest, line.len() as u64)?;
+        self.make_room(&mut newest, record::seconds(record), line.len() as u64)?;
         write_line(&*newest, &line)?;
         Ok(())
     }
 
     fn flush(&self) {}
+}
+
+impl Appender for Rolling {
+    fn open_for_another(&self, seconds: i64, length: u64) -> io::Result<OwnedFd> {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_room(&mut newest, seconds, length)?;
+        newest.as_fd().try_clone_to_owned()
+    }
 }
 
 fn numbered(prefix: &str, number: u32) -> PathBuf {
@@ -125,14 +142,14 @@ mod tests {
     use super::*;
     use crate::file::tests::Scratch;
     use crate::log::tests::{act, files, stage};
-    use crate::log::{Priority, layout, record};
+    use crate::log::{Priority, layout};
 
     const ACTORS: usize = 4;
     const LINES: usize = 500;
 
     fn open(directory: &Path, maxsize: u64, maxnum: u32) -> Rolling {
         let layout = Layout { kind: layout::LayoutKind::Basic, name: "os4x_proxyserver" };
-        Rolling::open(directory, "log".to_owned(), SizeWindow { maxsize, maxnum }, layout).unwrap()
+        Rolling::open("log", directory, "log".to_owned(), SizeWindow { maxsize, maxnum }, layout).unwrap()
     }
 
     fn say(rolling: &Rolling, text: &str) {

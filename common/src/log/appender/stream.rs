@@ -1,7 +1,7 @@
 //! log4c's `stream` and `stream2`: standard output, standard error, or one plain file.
 //! Every process appends; unlike log4c, a plain file is never truncated.
 
-use super::{open_append, write_line};
+use super::{Appender, open_append, write_line};
 use crate::log::layout::Layout;
 use ::log::Record;
 use log4rs::append::Append;
@@ -34,6 +34,8 @@ impl Stream {
         Ok(Self { layout, target })
     }
 }
+
+impl Appender for Stream {}
 
 impl Append for Stream {
     fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {

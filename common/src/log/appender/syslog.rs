@@ -1,6 +1,7 @@
 //! log4c's `syslog`: one datagram to the local syslog daemon for each line (RFC 3164, facility user, as log4c).
 //! The socket is connected at start and never blocks: a syslog daemon that hangs costs lines, not sessions.
 
+use super::{Appender, opened_by_another};
 use crate::log::layout::Layout;
 use crate::log::priority::Priority;
 use crate::log::record;
@@ -8,13 +9,15 @@ use crate::sys::localtime;
 use ::log::Record;
 use log4rs::append::Append;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Where the C library's syslog(3) sends to.
 pub(in crate::log) const SOCKET: &str = "/dev/log";
 
-/// Facility `user` in the place the priority value wants it.
+/// Facility `user`, shifted to its place in the priority value.
 const USER: u16 = 1 << 3;
 
 const MONTHS: [&str; 12] =
@@ -26,28 +29,52 @@ pub(in crate::log) struct Syslog {
     layout: Layout,
     ident: String,
     path: PathBuf,
-    socket: UnixDatagram,
+    /// Its name in the rc file.
+    name: String,
+    socket: Mutex<UnixDatagram>,
 }
 
 impl Syslog {
-    /// Lines go to the socket `path` under the name `ident`. A syslog daemon that is down is no error: its socket
-    /// is looked for again with each line.
-    pub(in crate::log) fn open(ident: &str, path: &Path, layout: Layout) -> io::Result<Self> {
-        let socket = UnixDatagram::unbound()?;
-        socket.set_nonblocking(true)?;
-        let syslog = Self { layout, ident: ident.to_owned(), path: path.to_owned(), socket };
-        let _ = syslog.socket.connect(&syslog.path);
-        Ok(syslog)
+    /// Lines go to the socket `path` under the name `ident`. It is no error if the syslog daemon is down: each line
+    /// tries its socket again.
+    pub(in crate::log) fn open(name: &str, ident: &str, path: &Path, layout: Layout) -> io::Result<Self> {
+        let socket = unconnected()?;
+        let _ = socket.connect(path);
+        let (name, ident, path) = (name.to_owned(), ident.to_owned(), path.to_owned());
+        Ok(Self { layout, ident, path, name, socket: Mutex::new(socket) })
     }
 
-    fn send(&self, datagram: &[u8]) -> io::Result<()> {
+    fn send(&self, datagram: &[u8], seconds: i64) -> io::Result<()> {
+        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         // A restarted syslog daemon has a new socket under the old name.
-        if self.socket.send(datagram).is_err() {
-            self.socket.connect(&self.path)?;
-            self.socket.send(datagram)?;
+        if socket.send(datagram).is_err() {
+            match opened_by_another(&self.name, seconds, 0) {
+                Some(opened) => *socket = opened?.into(),
+                None => socket.connect(&self.path)?,
+            }
+            socket.send(datagram)?;
         }
         Ok(())
     }
+}
+
+impl Appender for Syslog {
+    fn open_for_another(&self, _: i64, _: u64) -> io::Result<OwnedFd> {
+        connected(&self.path)
+    }
+}
+
+fn unconnected() -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// A socket that is connected to the syslog daemon at `path`, for another process.
+pub(in crate::log) fn connected(path: &Path) -> io::Result<OwnedFd> {
+    let socket = unconnected()?;
+    socket.connect(path)?;
+    Ok(socket.into())
 }
 
 impl Append for Syslog {
@@ -56,19 +83,19 @@ impl Append for Syslog {
         let mut datagram = header(priority, record::seconds(record), &self.ident).into_bytes();
         let line = self.layout.line(record)?;
         datagram.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(&line));
-        self.send(&datagram)?;
+        self.send(&datagram, record::seconds(record))?;
         Ok(())
     }
 
     fn flush(&self) {}
 }
 
-/// Sends one line from a socket of its own: for the day when an appender fails.
+/// Sends one line from its own socket: for the case that an appender fails.
 pub(in crate::log) fn send_once(ident: &str, priority: Priority, millis: u64, text: &str) -> io::Result<()> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
     let seconds = i64::try_from(millis / 1000).unwrap_or(0);
-    socket.send_to(format!("{}{text}", header(priority, seconds, ident)).as_bytes(), SOCKET).map(|_| ())
+    let opened = opened_by_another("", seconds, 0).unwrap_or_else(|| connected(Path::new(SOCKET)));
+    UnixDatagram::from(opened?).send(format!("{}{text}", header(priority, seconds, ident)).as_bytes())?;
+    Ok(())
 }
 
 /// `<14>Nov 22 09:21:10 ident[4711]: `.
@@ -104,7 +131,7 @@ mod tests {
         let scratch = Scratch::new("log-syslog");
         let path = scratch.path().join("log");
         let layout = Layout { kind: layout::LayoutKind::Basic, name: "os4x_proxyserver" };
-        let syslog = Syslog::open("os4x_proxyserver", &path, layout).unwrap();
+        let syslog = Syslog::open("syslog", "os4x_proxyserver", &path, layout).unwrap();
         let say = |text: &str| {
             record::with_record(Priority::Error, "x", 1_709_251_199_007, format_args!("{text}"), |record| {
                 syslog.append(record)

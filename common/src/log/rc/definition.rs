@@ -1,41 +1,41 @@
-//! What an rc file says, as plain values.
+//! The content of an rc file, as plain values.
 
 use crate::log::appender::rolling::SizeWindow;
 use crate::log::layout::LayoutKind;
 use crate::log::priority::Priority;
 use std::collections::BTreeMap;
 
-/// log4c's name for the category above all.
+/// log4c's name for the category above all others.
 pub(in crate::log) const ROOT: &str = "root";
 
-/// What an rc file says.
+/// The content of an rc file.
 #[derive(Debug, PartialEq)]
 pub(in crate::log) struct Rc {
-    /// Changes take effect while the daemon runs; log4c's default.
+    /// Whether changes take effect while the daemon runs; yes by default, as in log4c.
     pub(in crate::log) reread: bool,
     /// The daemon's categories by dotted name, and the root.
     pub(in crate::log) categories: BTreeMap<String, CategoryDef>,
-    /// Sound appenders by name.
+    /// The appenders without a fault, by name.
     pub(in crate::log) appenders: BTreeMap<String, AppenderDef>,
-    /// What has no effect and may be a mistake, each a sentence without its full stop.
+    /// Settings that have no effect and may be mistakes; each is a sentence without its full stop.
     pub(in crate::log) warnings: Vec<String>,
 }
 
 /// One `<category>`.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::log) struct CategoryDef {
-    /// None: that of the nearest ancestor which has one.
+    /// None: the priority of the nearest ancestor that has one.
     pub(in crate::log) priority: Option<Priority>,
     /// Name of its appender.
     pub(in crate::log) appender: Option<String>,
-    /// Lines also go to the appenders of its ancestors.
+    /// Whether lines also go to the appenders of its ancestors.
     pub(in crate::log) additive: bool,
 }
 
 /// One `<appender>` with its layout and policy looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::log) struct AppenderDef {
-    /// Its type and what that needs.
+    /// Its type, and the values that this type needs.
     pub(in crate::log) kind: AppenderKind,
     /// Its layout.
     pub(in crate::log) layout: LayoutKind,
@@ -54,16 +54,16 @@ pub(in crate::log) enum AppenderKind {
     Rolling(Place, SizeWindow),
 }
 
-/// Where an appender's files are; what is not given is the daemon's directory and name.
+/// Where an appender's files are. The defaults are the daemon's directory and name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::log) struct Place {
-    /// Directory; a relative one is meant from the binary's.
+    /// Directory; a relative path starts at the directory of the binary.
     pub(in crate::log) logdir: Option<String>,
     /// First part of the file names.
     pub(in crate::log) prefix: Option<String>,
 }
 
-/// Appenders that need no element, as in log4c; `os4x_appender` is ours.
+/// Appenders that exist without an element, as in log4c; `os4x_appender` is ours.
 pub(in crate::log) fn stock_appender(name: &str) -> Option<AppenderDef> {
     let kind = match name {
         "os4x_appender" => AppenderKind::Daily(Place::default()),

@@ -1,4 +1,4 @@
-//! What is wrong with one element of an rc file: fatal where the daemon needs the element, else a warning.
+//! A fault in one element of an rc file: an error if the daemon uses the element, otherwise a warning.
 
 use crate::log::error::LogError;
 use std::fmt;
@@ -24,7 +24,7 @@ impl Fault {
 
     /// The fault as a warning about `file`.
     pub(super) fn warning(&self, file: &Path) -> String {
-        format!("{}:{self}; nothing of this daemon uses it", file.display())
+        format!("{}:{self}; this daemon does not use it", file.display())
     }
 }
 

@@ -13,13 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const DEFINED_TWICE: &str = "this name is defined twice; remove one of the two";
 
-/// Whether a category of the rc file is the daemon's, one below it, or the root.
+/// Whether a category of the rc file is the daemon's category, one below it, or the root.
 fn concerns(category: &str, daemon: &str) -> bool {
     category == ROOT
         || category.strip_prefix(daemon).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Elements of one kind by name. A faulty one is a fault only if something of the daemon uses it.
+/// Elements of one kind by name. A faulty element is an error only if the daemon uses it.
 type ByName<T> = BTreeMap<String, Result<T, Fault>>;
 
 /// Reads one file.
@@ -31,7 +31,7 @@ pub(super) struct Reader<'a, 'input> {
 }
 
 impl<'a, 'input> Reader<'a, 'input> {
-    /// What the file says to the daemon; then `unused` has what it says to nobody.
+    /// Reads the settings for the daemon. Afterwards `unused` has the faults of elements that the daemon does not use.
     pub(super) fn read(&mut self) -> Result<Rc, Fault> {
         let root = self.document.root_element();
         if root.tag_name().name() != "log4c" {
@@ -55,13 +55,13 @@ impl<'a, 'input> Reader<'a, 'input> {
                 }
             }
         }
-        // In this order, because names may be used before the element that defines them.
+        // In this order, because an element may use a name that is defined after it.
         let layouts = self.by_name(&layouts, Self::layout);
         let policies = self.by_name(&policies, Self::policy);
         let found = self.by_name(&appenders, |reader, node| reader.appender(node, &layouts, &policies));
         let warnings = Vec::from_iter(self.stranger(&categories));
         let categories = self.categories(&categories, &found)?;
-        // Each that a category uses is sound: its fault would have ended this.
+        // No appender that a category uses is faulty: its fault would have been returned before.
         let mut appenders = BTreeMap::new();
         for (name, appender) in found {
             match appender {
@@ -74,7 +74,7 @@ impl<'a, 'input> Reader<'a, 'input> {
         Ok(Rc { reread, categories, appenders, warnings })
     }
 
-    /// A warning, where the file speaks of others alone: its levels and appenders have no effect on the daemon.
+    /// A warning if the file has only other programs' categories: then it has no effect on this daemon.
     fn stranger(&self, categories: &[Node<'a, 'input>]) -> Option<String> {
         let daemon = self.daemon;
         let names: Vec<&str> = categories.iter().filter_map(|node| node.attribute("name")).collect();
@@ -92,7 +92,7 @@ impl<'a, 'input> Reader<'a, 'input> {
         })
     }
 
-    /// The categories of the daemon; those of other programs are none of our business.
+    /// The categories of the daemon; categories of other programs are ignored.
     fn categories(
         &self,
         nodes: &[Node<'a, 'input>],
@@ -130,14 +130,14 @@ impl<'a, 'input> Reader<'a, 'input> {
                         map.insert(name.to_owned(), Err(self.fault(*node, DEFINED_TWICE)));
                     }
                 }
-                // Nothing can use it.
+                // It has no name, so nothing can use it.
                 Err(fault) => drop(self.unused.insert(fault)),
             }
         }
         map
     }
 
-    /// `<reread>`; the other settings of log4c's own memory and diagnosis mean nothing here.
+    /// `<reread>`; log4c's other settings, for its memory and its diagnosis, have no meaning here.
     fn config(&self, config: Node<'a, 'input>) -> Result<bool, Fault> {
         self.check_attributes(config, &[])?;
         let mut reread = true;
@@ -263,7 +263,7 @@ impl<'a, 'input> Reader<'a, 'input> {
         }
     }
 
-    /// A misspelt attribute would otherwise be a setting that quietly does nothing.
+    /// A misspelt attribute would otherwise have no effect and be noticed by nobody.
     fn check_attributes(&self, node: Node<'a, 'input>, known: &[&str]) -> Result<(), Fault> {
         match node.attributes().find(|attribute| !known.contains(&attribute.name())) {
             None => Ok(()),
@@ -271,13 +271,14 @@ impl<'a, 'input> Reader<'a, 'input> {
         }
     }
 
-    /// An element that cannot hold another one: what stands in it would quietly do nothing.
+    /// For an element that cannot contain others: an element in it would have no effect and be noticed by nobody.
     fn check_leaf(&self, node: Node<'a, 'input>, attributes: &[&str]) -> Result<(), Fault> {
         self.check_attributes(node, attributes)?;
         match node.children().find(Node::is_element) {
             None => Ok(()),
             Some(child) => {
-                let what = format!("it cannot stand in <{}>; put it beside", node.tag_name().name());
+                let what =
+                    format!("it is not allowed inside <{}>; put it next to it", node.tag_name().name());
                 Err(self.fault(child, what))
             }
         }

@@ -121,7 +121,7 @@ fn each_fault_names_line_element_and_what_is_wrong() {
         ),
         (
             "<log4c><category name='a'>\n<appender name='b'/></category></log4c>",
-            "x.logrc:2: <appender name=\"b\">: it cannot stand in <category>; put it beside.",
+            "x.logrc:2: <appender name=\"b\">: it is not allowed inside <category>; put it next to it.",
         ),
         ("<log4c><config><reread>maybe</reread></config></log4c>", "<reread>: maybe is neither 1 nor 0."),
         ("<log4c><config><reload/></config></log4c>", "<reload>: unknown element in <config>"),
@@ -166,7 +166,10 @@ const FAULTY: [(&str, &str); 11] = [
         "<appender name='b' type='rollingfile' rollingpolicy='p'/><rollingpolicy name='p' maxnum='0'/>",
         "maxnum=0 is not a number from 1 to 1000",
     ),
-    ("<appender name='b' type='stream'><layout name='c'/></appender>", "it cannot stand in <appender>;"),
+    (
+        "<appender name='b' type='stream'><layout name='c'/></appender>",
+        "it is not allowed inside <appender>;",
+    ),
 ];
 
 #[test]
@@ -180,7 +183,7 @@ fn a_fault_counts_where_the_daemon_uses_the_element_and_is_a_warning_elsewhere()
         let warnings = read(&unused).unwrap().warnings;
         let [warning] = &warnings[..] else { panic!("{elements}: {warnings:?}") };
         assert!(warning.starts_with("x.logrc:1: ") && warning.contains(expected), "{elements}: {warning}");
-        assert!(warning.ends_with("; nothing of this daemon uses it"), "{warning}");
+        assert!(warning.ends_with("; this daemon does not use it"), "{warning}");
     }
     let nameless = read("<log4c><category name='a'/><layout type='basic'/></log4c>").unwrap().warnings;
     assert!(nameless[0].contains("<layout>: the attribute name is missing"), "{nameless:?}");

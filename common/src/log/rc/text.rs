@@ -1,7 +1,7 @@
-//! The octets of an rc file as text, whatever editor wrote it: UTF-8, ISO-8859-1 or, by its byte order mark, UTF-16.
+//! Converts an rc file to text, whatever editor wrote it: UTF-8, ISO-8859-1 or, with a byte order mark, UTF-16.
 
-/// As ISO-8859-1 when the file declares it or is not UTF-8: log4c's own samples declare it. A byte order mark outdoes
-/// the declaration.
+/// Reads it as ISO-8859-1 if the file declares that or is not UTF-8; log4c's own samples declare it. A byte order mark
+/// counts more than the declaration.
 pub(super) fn decode(octets: &[u8]) -> String {
     match octets {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),

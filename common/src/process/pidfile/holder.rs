@@ -1,6 +1,6 @@
-//! Whom a PID file belongs to. Its number alone proves nothing: in a container each start gets the same numbers, and
-//! after a power cut the number may be any program's. A lock that the daemon holds proves it; without one (a legacy
-//! daemon, a file system without locks) the process is looked at.
+//! The process that a PID file belongs to. The number in the file alone proves nothing: in a container each start gets
+//! the same numbers, and after a power cut the number may belong to any program. A lock that the daemon holds proves
+//! it. Without a lock (a legacy daemon, a file system without locks) the process itself is examined.
 
 use crate::process::stat;
 use nix::errno::Errno;
@@ -15,16 +15,16 @@ use std::path::{Path, PathBuf};
 /// The process that a PID file belongs to or names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
-    /// A daemon of this directory that runs.
+    /// A running daemon of this directory.
     Daemon(Pid),
-    /// A daemon that locks the file and that has no number here: in another container, or on another host.
+    /// A daemon that locks the file and has no process ID here: it runs in another container or on another host.
     Elsewhere,
-    /// The process that looks, or its parent.
+    /// The process that checks, or its parent.
     Own(Pid),
-    /// It runs, but it is another program: the number was given out again.
+    /// The process runs, but is another program: the number was used again.
     Other(Pid, String),
-    /// It runs, has this program's name and no lock, and cannot be looked at: a daemon of another directory, or a
-    /// legacy one of this directory.
+    /// The process runs, has this program's name and no lock, and cannot be examined: a daemon of another directory, or
+    /// a legacy daemon of this directory.
     Namesake(Pid),
     /// It does not run.
     Dead(Pid),
@@ -58,7 +58,7 @@ impl Holder {
         }
     }
 
-    /// What a process that runs and locks nothing is, compared with this one.
+    /// Compares a running process that holds no lock with this one.
     fn running(pid: Pid, theirs: &Program, ours: &Program) -> Self {
         match theirs {
             Program { name: Some(name), .. } if theirs.name != ours.name => Self::Other(pid, name.clone()),
@@ -74,8 +74,8 @@ impl Holder {
     pub(super) fn remedy(&self, path: &Path) -> String {
         let delete = format!("delete it with 'rm {}' and start again", path.display());
         match self {
-            // Signal 1 to the first process of a container is no harm, but to that of a host; and who is inside may not
-            // know which of them it is.
+            // Signal 1 to the first process of a container is harmless, but not to the first process of a host; and
+            // somebody inside a container may not know which of the two it is.
             Self::Daemon(pid) if pid.as_raw() == 1 => "to end it, stop its container".into(),
             Self::Daemon(pid) => format!("end it with 'kill -1 {pid}' before starting another one"),
             Self::Elsewhere => "end that one first".into(),
@@ -97,9 +97,9 @@ impl fmt::Display for Holder {
             Self::Daemon(pid) => write!(f, "belongs to process {pid}, which runs"),
             Self::Elsewhere => f.write_str("is locked by a daemon in another container or on another host"),
             Self::Own(pid) if *pid == Pid::this() => {
-                write!(f, "names process {pid}, which is this very start")
+                write!(f, "names process {pid}, which is this start itself")
             }
-            Self::Own(pid) => write!(f, "names process {pid}, which is the parent of this very start"),
+            Self::Own(pid) => write!(f, "names process {pid}, which is the parent of this start"),
             Self::Other(pid, name) => {
                 write!(f, "names process {pid}, which runs but is another program ({name})")
             }
@@ -116,8 +116,8 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Locks the file `path` for this process until the file given back is closed. A child that is forked does not inherit
-/// the lock, unlike one of flock(2): a session must not pass for its parent.
+/// Locks the file `path` for this process until the returned file is closed. Unlike a lock of flock(2), a forked child
+/// does not inherit it, so that a session process is never taken for its parent.
 ///
 /// # Errors
 /// It cannot be opened for writing, or its file system has no locks.
@@ -127,7 +127,7 @@ pub(super) fn lock(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The process that locks the file `path`; a number of 0 or less if it is not one of this container and host.
+/// The process that locks the file `path`; its number is 0 or less if it runs in another container or on another host.
 fn lock_holder(path: &Path) -> io::Result<Option<Pid>> {
     let file = File::open(path)?;
     let mut found = whole_file()?;
@@ -135,21 +135,21 @@ fn lock_holder(path: &Path) -> io::Result<Option<Pid>> {
     Ok((i32::from(found.l_type) != libc::F_UNLCK).then(|| Pid::from_raw(found.l_pid)))
 }
 
-/// A lock for writing, from the first octet to the last.
+/// A lock for writing on the whole file.
 fn whole_file() -> io::Result<libc::flock> {
     let number = |number: libc::c_int| number.try_into().map_err(io::Error::other);
     let (l_type, l_whence) = (number(libc::F_WRLCK)?, number(libc::SEEK_SET)?);
     Ok(libc::flock { l_type, l_whence, l_start: 0, l_len: 0, l_pid: 0 })
 }
 
-/// A program as the system shows it to us.
+/// A program as the system shows it to this process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Program {
-    /// Its binary's name as the kernel keeps it (15 octets), whatever title it has. Unseen only where processes of
-    /// others are hidden (hidepid).
+    /// Its binary's name as the kernel keeps it (15 octets), whatever its title is. None only if the processes of other
+    /// users are hidden (hidepid).
     name: Option<String>,
-    /// Its binary's directory. That stays when the binary is replaced: then the name alone gets " (deleted)". Unseen if
-    /// the process keeps others from looking into it, as our daemons do, and we are not root.
+    /// Its binary's directory. It stays the same when the binary is replaced; only the name then ends in " (deleted)".
+    /// None if other processes may not examine it, as our daemons ask for, and we are not root.
     directory: Option<PathBuf>,
 }
 
@@ -179,7 +179,7 @@ mod tests {
     fn a_process_that_locks_nothing_is_judged_by_its_name_and_directory() {
         let ours = program("os4x_proxyserve", "/opt/os4x/proxy");
         for (name, directory, holder) in [
-            // Its binary may have been replaced or moved aside meanwhile.
+            // Its binary may have been replaced or renamed meanwhile.
             ("os4x_proxyserve", "/opt/os4x/proxy", Holder::Daemon(Pid::from_raw(7))),
             ("", "/opt/os4x/proxy", Holder::Daemon(Pid::from_raw(7))),
             ("os4x_proxyserve", "/srv/b", Holder::Other(Pid::from_raw(7), "of /srv/b".into())),

@@ -1,15 +1,15 @@
-//! What a relay asks of the protocol that it carries.
+//! The interface between the relay and the protocol that it carries.
 
 use super::side::Side;
 
-/// What becomes of a legal unit.
+/// The verdict on a legal unit.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It passes.
+    /// It is passed on.
     Pass,
-    /// It does not, because the session is over.
+    /// It is dropped, because the session is over.
     Drop,
-    /// It does not: these octets go on in its place, and those back to who sent it. Either may be empty.
+    /// It is not passed on: `onward` is sent in its place, and `back` to its sender. Either may be empty.
     Answer {
         /// To the other side.
         onward: Vec<u8>,
@@ -18,29 +18,29 @@ pub enum Verdict {
     },
 }
 
-/// Decides what passes.
+/// Decides which units are passed on.
 pub trait Judge {
-    /// What is wrong with a unit.
+    /// The fault of a unit.
     type Fault;
-    /// Length of the unit at the start of `octets`, once it is whole; refuses as early as it can.
+    /// Length of the unit at the start of `octets`, once it is complete; refuses as early as it can.
     ///
     /// # Errors
-    /// What is wrong with the octets: the session ends.
+    /// The fault of the octets: the session ends.
     fn frame(&self, from: Side, octets: &[u8]) -> Result<Option<usize>, Self::Fault>;
     /// Judges one whole unit.
     ///
     /// # Errors
-    /// What is wrong with the unit: the session ends.
+    /// The fault of the unit: the session ends.
     fn judge(&mut self, from: Side, unit: &[u8]) -> Result<Verdict, Self::Fault>;
-    /// A close here ends the session in the regular way; elsewhere it breaks off.
+    /// Whether a close at this point ends the session in the regular way; otherwise it is a break.
     fn may_close(&self) -> bool;
-    /// A unit that ends the session has passed; what still comes is drained.
+    /// Whether a unit that ends the session has passed; later octets are only drained.
     fn over(&self) -> bool;
-    /// What to tell a side when the session is ended here, for `cause`.
+    /// The last octets for a side when this process ends the session for `cause`.
     fn farewell(&mut self, to: Side, cause: &Cause<Self::Fault>) -> Vec<u8>;
 }
 
-/// Why a session is ended here, not by a peer.
+/// Why this process, not a peer, ends a session.
 #[derive(Debug)]
 pub enum Cause<F> {
     /// A unit from this side was refused.
@@ -50,5 +50,7 @@ pub enum Cause<F> {
     /// This side began a unit and did not finish it in time.
     Unfinished(Side),
     /// A signal asks the process to end.
-    Told,
+    Signal,
+    /// This administrator ends the session.
+    Administrator(String),
 }

@@ -1,8 +1,9 @@
-//! The relay: passes a session's octets between its two connections, and nothing that has not been judged whole.
-//! Knows no protocol: a `Judge` says where a unit ends, whether it may pass, how it is answered here if it may not, and
-//! what to say at the end.
+//! The relay: passes a session's octets between its two connections, but only units that were judged as a whole. It
+//! knows no protocol: a `Judge` says where a unit ends, whether it may pass, how it is answered here if it may not, and
+//! which octets end the session.
 //!
-//! Bounded: one buffer of two units a direction. A slow reader presses back through the kernel to the sender.
+//! Memory is limited to one buffer of two units for each direction. A slow reader slows the sender down through the
+//! kernel.
 
 mod judge;
 mod one_way;
@@ -16,38 +17,41 @@ use one_way::OneWay;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long the end of a session may take: to send the last octets, and to see the peer close.
+/// Longest time for the end of a session: to send the last octets, and to see the peer close.
 const GOODBYE: Duration = Duration::from_secs(10);
-/// Octets that the kernel may still hold for a peer when its connection is ended: the last message, not a file.
+/// When a connection is ended, the kernel may still hold so many octets for a peer: the last message, not a file.
 const UNREAD: usize = 16 * 1024;
-/// How often it is looked whether a peer has read what the kernel holds for it, at a session's end alone.
+/// At a session's end: how often the relay checks whether a peer has read the octets that the kernel holds for it.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// After this many rounds without a wait the loop looks at signals and limits.
+/// When progress of the session is reported: the delay after its begin, and the interval.
+const REPORT_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+
+/// After this many rounds without a wait the loop checks signals and limits.
 const ROUNDS: u32 = 64;
 
 /// How a session ended.
 #[derive(Debug)]
 pub enum Outcome<F> {
-    /// This side closed in the regular way; none: neither did, though all was said.
+    /// This side closed in the regular way; none: neither did, although both had ended the session.
     Closed(Option<Side>),
-    /// This side broke off, or closed where it may not; the other side saw a break as well.
+    /// This side broke off, or closed where it must not; the other side saw a break, too.
     Broken(Side, io::Error),
-    /// The data connection between the daemons ended without a word of the other daemon's child; both sides saw a
-    /// break.
+    /// The data connection between the daemons ended without an ESID or a close by the other daemon's child; both sides
+    /// saw a break.
     LinkBroken(io::Error),
-    /// Ended here.
+    /// This process ended it.
     Ended(Cause<F>),
-    /// Waiting failed: our own fault.
+    /// Waiting failed: a fault of this process.
     Failed(io::Error),
 }
 
 /// Time limits of a running session.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// Nothing moved in either direction.
+    /// Longest time in which nothing moves in either direction.
     pub silence: Duration,
-    /// One unit, once begun.
+    /// Longest time for one unit, once begun.
     pub unit: Duration,
     /// Largest unit, octets.
     pub largest_unit: usize,
@@ -60,11 +64,19 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// Counts of a session without a relay.
+    pub fn new(outer: usize, inner: usize) -> Self {
+        Self { octets: [outer as u64, inner as u64] }
+    }
+
     /// Octets passed on from `side`.
     pub fn from(&self, side: Side) -> u64 {
         self.octets[side.index()]
     }
 }
+
+/// Receives the progress of the session at intervals.
+pub type ProgressReport<'a, J> = &'a mut dyn FnMut(&J, Totals);
 
 /// A session's two connections, both watched by the process's waiter.
 pub struct Relay<'a, J: Judge> {
@@ -76,10 +88,14 @@ pub struct Relay<'a, J: Judge> {
     moved: Instant,
     /// The side of the data connection to the other daemon's child.
     link: Side,
+    progress_report: Option<ProgressReport<'a, J>>,
+    /// When the next progress report is due, if octets have been moved by then.
+    report_at: Instant,
+    is_unreported: bool,
 }
 
 impl<'a, J: Judge> Relay<'a, J> {
-    /// Nothing moves before `run`. `link`: the side of the data connection to the other daemon's child.
+    /// Nothing moves before `run`. `link`: the side with the data connection to the other daemon's child.
     pub fn new(
         waiter: &'a mut Waiter,
         judge: &'a mut J,
@@ -91,23 +107,42 @@ impl<'a, J: Judge> Relay<'a, J> {
         // If this process is killed, neither side may see a regular end.
         outer.reset_if_killed();
         inner.reset_if_killed();
-        let halves = [OneWay::new(times.largest_unit), OneWay::new(times.largest_unit)];
-        Self { waiter, judge, conns: [Some(outer), Some(inner)], halves, times, moved: Instant::now(), link }
+        let (halves, moved) =
+            ([OneWay::new(times.largest_unit), OneWay::new(times.largest_unit)], Instant::now());
+        let (conns, report_at) = ([Some(outer), Some(inner)], moved + REPORT_AFTER[0]);
+        Self {
+            waiter,
+            judge,
+            conns,
+            halves,
+            times,
+            moved,
+            link,
+            progress_report: None,
+            report_at,
+            is_unreported: false,
+        }
     }
 
-    /// Octets that came from `side` before the relay began and were judged already: they go first.
+    /// Makes `progress_report` report the progress of the session.
+    pub fn set_progress_report(&mut self, progress_report: ProgressReport<'a, J>) {
+        self.progress_report = Some(progress_report);
+    }
+
+    /// Octets that came from `side` before the relay began and were judged already: they are sent first.
     pub fn preload(&mut self, side: Side, judged: &[u8]) {
         self.halves[side.index()].preload(judged);
     }
 
-    /// So many octets of `side` were passed on before the relay began.
+    /// Adds octets of `side` that were passed on before the relay began.
     pub fn count_passed(&mut self, side: Side, octets: usize) {
         self.halves[side.index()].passed += octets as u64;
     }
 
-    /// Passes octets on until the session is over.
-    pub fn run(mut self) -> (Outcome<J::Fault>, Totals) {
-        let outcome = match self.pass_on() {
+    /// Passes octets on until the session is over, or until `ended_by` names an administrator who ends it: it is asked
+    /// at the start, and whenever the parent has sent something.
+    pub fn run(mut self, mut ended_by: impl FnMut() -> Option<String>) -> (Outcome<J::Fault>, Totals) {
+        let outcome = match self.pass_on(&mut ended_by) {
             Step::Closed(side) => {
                 self.close(side.unwrap_or(Side::Inner));
                 Outcome::Closed(side)
@@ -121,7 +156,7 @@ impl<'a, J: Judge> Relay<'a, J> {
                 Outcome::Broken(side, e)
             }
             Step::End(cause) => {
-                self.take_leave(&cause);
+                self.end_both_sides(&cause);
                 Outcome::Ended(cause)
             }
             Step::Failed(e) => {
@@ -129,17 +164,36 @@ impl<'a, J: Judge> Relay<'a, J> {
                 Outcome::Failed(e)
             }
         };
-        let totals = Totals { octets: [self.halves[0].passed, self.halves[1].passed] };
-        // All is said on those that are still here: the process ends next, and they with it. To take them apart before
-        // costs more than the close.
+        let totals = self.totals();
+        // Everything is sent on the connections that are still here. The process ends next and closes them; freeing
+        // them first would cost more than the close.
         self.conns.into_iter().for_each(std::mem::forget);
         (outcome, totals)
     }
 
-    fn pass_on(&mut self) -> Step<J::Fault> {
+    fn totals(&self) -> Totals {
+        Totals { octets: [self.halves[0].passed, self.halves[1].passed] }
+    }
+
+    /// Octets have been moved at `now` or before: reports the progress if it is due.
+    fn report_progress(&mut self, now: Instant) {
+        let totals = self.totals();
+        if let Some(progress_report) =
+            self.progress_report.as_mut().filter(|_| self.is_unreported && self.report_at <= now)
+        {
+            progress_report(self.judge, totals);
+            (self.report_at, self.is_unreported) = (now + REPORT_AFTER[1], false);
+        }
+    }
+
+    fn pass_on(&mut self, ended_by: &mut impl FnMut() -> Option<String>) -> Step<J::Fault> {
         let mut over_since = None;
         let mut rounds = 1_u32;
+        let mut ask_parent = true;
         loop {
+            if ask_parent && let Some(administrator) = ended_by() {
+                return ended_here(over_since, Cause::Administrator(administrator));
+            }
             let mut moved = false;
             for side in [Side::Outer, Side::Inner] {
                 match self.move_from(side) {
@@ -152,34 +206,35 @@ impl<'a, J: Judge> Relay<'a, J> {
             }
             if moved {
                 self.moved = Instant::now();
-                // Also when both sides never rest, signals and limits have their turn.
+                self.is_unreported = true;
+                self.report_progress(self.moved);
+                // Even if both sides never pause, signals and limits are checked.
                 if rounds.is_multiple_of(ROUNDS)
-                    && let Some(step) = self.look_up(over_since)
+                    && let Some(step) = self.check_limits(over_since)
                 {
                     return step;
                 }
                 rounds = rounds.wrapping_add(1);
-                continue;
-            }
-            if let Some(step) = self.wait(over_since) {
+            } else if let Some(step) = self.wait(over_since) {
                 return step;
             }
+            ask_parent = self.waiter.take_parent_moved();
         }
     }
 
-    /// Looks at signals and at the limit for closing, without waiting.
-    fn look_up(&mut self, over_since: Option<Instant>) -> Option<Step<J::Fault>> {
+    /// Checks signals and the time limit of the end, without waiting.
+    fn check_limits(&mut self, over_since: Option<Instant>) -> Option<Step<J::Fault>> {
         if over_since.is_some_and(|since| since.elapsed() > GOODBYE) {
             return Some(Step::Closed(None));
         }
         match self.waiter.wait(Some(Instant::now())) {
             Ok(()) | Err(Interrupted::Late) => None,
-            Err(Interrupted::Ended(_)) => Some(told(over_since)),
+            Err(Interrupted::Ended(_)) => Some(ended_here(over_since, Cause::Signal)),
             Err(Interrupted::Failed(e)) => Some(Step::Failed(e)),
         }
     }
 
-    /// Waits for either side; a step if the session ends meanwhile.
+    /// Waits for either side; returns a step if the session ends meanwhile.
     fn wait(&mut self, over_since: Option<Instant>) -> Option<Step<J::Fault>> {
         let unfinished = [Side::Outer, Side::Inner]
             .into_iter()
@@ -187,26 +242,30 @@ impl<'a, J: Judge> Relay<'a, J> {
             .min_by_key(|(at, _)| *at);
         let silent = self.moved + self.times.silence;
         let goodbye = over_since.map(|since| since + GOODBYE);
-        let deadline = [Some(silent), goodbye, unfinished.map(|(at, _)| at)].into_iter().flatten().min();
+        let report_at = Some(self.report_at).filter(|_| self.is_unreported && self.progress_report.is_some());
+        let deadlines = [Some(silent), goodbye, unfinished.map(|(at, _)| at), report_at];
+        let deadline = deadlines.into_iter().flatten().min();
         match self.waiter.wait(deadline) {
             Ok(()) => None,
-            Err(Interrupted::Ended(_)) => Some(told(over_since)),
+            Err(Interrupted::Ended(_)) => Some(ended_here(over_since, Cause::Signal)),
             Err(Interrupted::Failed(e)) => Some(Step::Failed(e)),
             Err(Interrupted::Late) => {
                 let now = Instant::now();
+                self.report_progress(now);
                 if goodbye.is_some_and(|at| at <= now) {
-                    // Both sides have ended the session, and neither closes the connection: we do.
+                    // Both sides have ended the session, and neither closes the connection: this process does.
                     return Some(Step::Closed(None));
                 }
                 match unfinished {
                     Some((at, side)) if at <= now => Some(Step::End(Cause::Unfinished(side))),
-                    _ => Some(Step::End(Cause::Silent)),
+                    _ if silent <= now => Some(Step::End(Cause::Silent)),
+                    _ => None,
                 }
             }
         }
     }
 
-    /// One round from `side` to the other: write what is judged, read, judge. True if anything moved.
+    /// One round from `side` to the other: write the judged octets, read, judge. True if anything moved.
     fn move_from(&mut self, side: Side) -> Result<bool, Step<J::Fault>> {
         let [from_outer, from_inner] = &mut self.halves;
         let [Some(outer), Some(inner)] = &mut self.conns else { return Ok(false) };
@@ -246,9 +305,9 @@ impl<'a, J: Judge> Relay<'a, J> {
         }
         moved |= half.moved();
         match ending {
-            // What came behind a unit that was answered is judged first; the end shows again.
+            // Octets behind a unit that was answered here are judged first; the end will be seen again.
             Some(_) if back.is_answering() => Ok(true),
-            // All that was judged is delivered before the end is passed on.
+            // All judged octets are delivered before the end is passed on.
             Some(_) if !half.is_written(sink) && self.judge.may_close() => Ok(moved),
             Some(_) if self.judge.may_close() => Err(Step::Closed(Some(side))),
             Some((how, e)) => Err(Step::Broken(side, how, e)),
@@ -256,8 +315,7 @@ impl<'a, J: Judge> Relay<'a, J> {
         }
     }
 
-    /// `side` does not take octets any more. What it said last may be its ESID: that is read before this is called a
-    /// break.
+    /// `side` does not take octets any more. Its last unit may be an ESID: that is read before this counts as a break.
     fn lost(&mut self, side: Side, e: io::Error) -> Step<J::Fault> {
         let half = &mut self.halves[side.index()];
         let mut how = End::Cut;
@@ -273,7 +331,7 @@ impl<'a, J: Judge> Relay<'a, J> {
                 }
             }
         }
-        // Nobody reads an answer any more.
+        // The peer does not read an answer any more.
         let is_right = loop {
             match half.judge(self.judge, side) {
                 Ok(Some(_)) => {}
@@ -283,19 +341,19 @@ impl<'a, J: Judge> Relay<'a, J> {
         if is_right && self.judge.may_close() { Step::Closed(Some(side)) } else { Step::Broken(side, how, e) }
     }
 
-    /// `by` closed: what is judged goes out to the other side, which then sees a regular close.
+    /// `by` closed: the judged octets are sent to the other side, which then sees a regular close.
     fn close(&mut self, by: Side) {
         self.flush_and_close(&[by.other(), by].map(|side| (side, Vec::new())));
     }
 
-    /// Both sides get the farewell at a unit's boundary, then a regular close.
-    fn take_leave(&mut self, cause: &Cause<J::Fault>) {
+    /// Both sides get the last octets at a unit's boundary, then a regular close.
+    fn end_both_sides(&mut self, cause: &Cause<J::Fault>) {
         let last = [Side::Outer, Side::Inner].map(|side| (side, self.judge.farewell(side, cause)));
         self.flush_and_close(&last);
     }
 
-    /// Finishes what is judged towards each side, adds its last words, closes, and drains until the peer has closed: a
-    /// socket closed with octets unread would send a reset that can overtake the octets just sent.
+    /// Sends each side its judged octets and its last octets, closes, and drains until the peer has closed: a socket
+    /// that is closed with unread octets would send a reset, which can overtake the octets sent before.
     fn flush_and_close(&mut self, last: &[(Side, Vec<u8>)]) {
         let deadline = Instant::now() + GOODBYE;
         for (side, words) in last {
@@ -311,7 +369,8 @@ impl<'a, J: Judge> Relay<'a, J> {
                 let half = &mut self.halves[side.other().index()];
                 gone[i] |= half.write_to(conn).is_err();
                 if !gone[i] && !closed[i] && half.is_written(conn) {
-                    // The end is queued behind little alone: a peer that reads no more must not find it there later.
+                    // The close is queued only behind few octets: a peer that has stopped reading must not find it
+                    // there later.
                     waits_for_peer |= conn.unread() > UNREAD;
                     closed[i] = conn.unread() <= UNREAD;
                     gone[i] |= closed[i] && conn.finish().is_err();
@@ -323,7 +382,7 @@ impl<'a, J: Judge> Relay<'a, J> {
             if last.iter().all(|(side, _)| gone[side.index()]) {
                 return;
             }
-            // Nothing tells that the peer has read what the kernel holds.
+            // There is no event when the peer has read the octets in the kernel's buffer.
             let until = if waits_for_peer { deadline.min(Instant::now() + LOOK_AGAIN) } else { deadline };
             match self.waiter.wait(Some(until)) {
                 Ok(()) | Err(Interrupted::Ended(_)) => {}
@@ -331,7 +390,7 @@ impl<'a, J: Judge> Relay<'a, J> {
                 Err(_) => break,
             }
         }
-        // A side that did not take all of it must not see a regular end behind what the kernel still holds.
+        // A side that did not take everything must not see a regular end behind the octets in the kernel.
         for i in last.iter().map(|(side, _)| side.index()) {
             if let Some(mut conn) = self.conns[i].take()
                 && (!closed[i] || (!gone[i] && conn.unread() > 1))
@@ -342,8 +401,7 @@ impl<'a, J: Judge> Relay<'a, J> {
     }
 
     /// `broken` broke off. The other side sees a reset. The data connection gets a close_notify in the middle of the
-    /// session, so that the other daemon's child knows that it is neither the data connection nor this process that is
-    /// at fault.
+    /// session: that tells the other daemon's child that neither the data connection nor this process is at fault.
     fn pass_break_on(&mut self, broken: Side) {
         let link = if broken == self.link { None } else { self.conns[self.link.index()].take() };
         self.break_off();
@@ -366,9 +424,9 @@ enum Step<F> {
     Failed(io::Error),
 }
 
-/// The process is told to end. Where all was said, that takes nothing away from the session.
-fn told<F>(over_since: Option<Instant>) -> Step<F> {
-    if over_since.is_some() { Step::Closed(None) } else { Step::End(Cause::Told) }
+/// The session is to end here. If both sides have ended it already, the outcome stays a regular end.
+fn ended_here<F>(over_since: Option<Instant>, cause: Cause<F>) -> Step<F> {
+    if over_since.is_some() { Step::Closed(None) } else { Step::End(cause) }
 }
 
 /// How a connection ended.
@@ -376,7 +434,7 @@ fn told<F>(over_since: Option<Instant>) -> Step<F> {
 enum End {
     /// With a close_notify, or with FIN where there is no TLS.
     Close,
-    /// Without.
+    /// Without close_notify or FIN.
     Cut,
 }
 

@@ -11,7 +11,7 @@ use crate::net::Conn;
 use std::io;
 use std::time::Instant;
 
-/// Reads of less than this are not worth a system call while more room can be had by moving octets.
+/// A read of less than this is not worth a system call if moving octets makes more room.
 const WORTHWHILE: usize = 32 * 1024;
 
 pub(super) struct OneWay {
@@ -19,14 +19,14 @@ pub(super) struct OneWay {
     written: usize,
     judged: usize,
     read: usize,
-    /// Nothing is read any more: these are the last octets of the session.
+    /// Nothing is read any more: the buffer has the last octets of the session.
     last: bool,
     moved: bool,
-    /// Octets of our own are among those to be written.
+    /// Octets of this process are among those to be written.
     answering: bool,
-    /// Octets of the buffer, but for what our own octets add.
+    /// Size of the buffer, octets, without those that this process adds.
     size: usize,
-    /// Since when an unfinished unit has been waiting for its sender.
+    /// Since when an incomplete unit has been waiting for its sender.
     pub(super) begun: Option<Instant>,
     /// Octets passed on.
     pub(super) passed: u64,
@@ -57,7 +57,7 @@ impl OneWay {
         }
     }
 
-    /// Drops what is not judged and puts `words` behind what is.
+    /// Drops the octets that are not judged, and adds `words` behind the judged ones.
     pub(super) fn add_last(&mut self, words: &[u8]) {
         self.buffer.truncate(self.judged);
         self.buffer.extend_from_slice(words);
@@ -67,7 +67,7 @@ impl OneWay {
         self.begun = None;
     }
 
-    /// Where to read into; none while the buffer is full, because its reader is slow.
+    /// The free space for a read; none while the buffer is full because its reader is slow.
     pub(super) fn room(&mut self) -> Option<&mut [u8]> {
         if self.last {
             return None;
@@ -88,8 +88,8 @@ impl OneWay {
         self.read += n;
     }
 
-    /// Judges every unit that is whole; what must not pass is cut out. Stops at a unit that is answered here, and gives
-    /// the answer for its sender: the rest waits for the next call.
+    /// Judges every complete unit and removes those that must not pass. Stops at a unit that is answered here, and
+    /// returns the answer for its sender: the next call goes on behind it.
     pub(super) fn judge<J: Judge>(&mut self, judge: &mut J, from: Side) -> Result<Option<Vec<u8>>, J::Fault> {
         let before = self.judged;
         let mut answer = None;
@@ -106,7 +106,7 @@ impl OneWay {
             }
         }
         if self.judged == self.read || self.read == self.buffer.len() {
-            // Nothing is unfinished, or it is we who do not read on.
+            // No unit is incomplete, or this process does not read at the moment.
             self.begun = None;
         } else if self.begun.is_none() || self.judged > before {
             self.begun = Some(Instant::now());
@@ -114,25 +114,25 @@ impl OneWay {
         Ok(answer)
     }
 
-    /// Puts `words` of our own behind what is judged, before what is not.
+    /// Adds octets of this process behind the judged ones and before the others.
     pub(super) fn insert(&mut self, words: &[u8]) {
         self.replace(0, words);
         self.answering = self.written < self.judged;
     }
 
-    /// Octets of our own still wait for their reader: whoever is answered without reading is not listened to, so no
-    /// more than one answer is ever kept.
+    /// Whether octets of this process still wait for their reader. While a peer has not read an answer, nothing is read
+    /// from it, so there is at most one answer.
     pub(super) fn is_answering(&self) -> bool {
         self.answering
     }
 
-    /// Puts `words` in the place of the next `length` octets, as judged.
+    /// Replaces the next `length` octets by `words`, as judged.
     fn replace(&mut self, length: usize, words: &[u8]) {
         let (from, to) = (self.judged, self.read.min(self.judged + length));
         self.buffer.splice(from..to, words.iter().copied());
         self.judged = from + words.len();
         self.read = self.read - (to - from) + words.len();
-        // The room is as large as before, if not all of it is taken.
+        // The room is as large as before, unless all of it is in use.
         self.buffer.resize(self.size.max(self.read), 0);
     }
 
@@ -157,7 +157,7 @@ impl OneWay {
         sink.drain().map(drop)
     }
 
-    /// Everything that may pass has left this process.
+    /// Whether all judged octets have left this process.
     pub(super) fn is_written(&self, sink: &mut Conn) -> bool {
         self.written == self.judged && sink.wire().unsent() == 0
     }

@@ -5,9 +5,9 @@ use std::fmt;
 /// One of the two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The one nearer to the partner.
+    /// The connection nearer to the partner.
     Outer,
-    /// The one nearer to the station.
+    /// The connection nearer to the station.
     Inner,
 }
 
@@ -21,7 +21,7 @@ impl Side {
         }
     }
 
-    /// Its place in arrays of both.
+    /// Its index in arrays of both.
     pub(super) fn index(self) -> usize {
         match self {
             Self::Outer => 0,

@@ -1,5 +1,5 @@
-//! First steps of a session child: parked until the parent hands over a partner's connection, then the TLS handshake
-//! under its deadline. Nothing of OFTP2 is read here.
+//! The first steps of a session child: it is parked until the parent passes it a partner's connection, then it does the
+//! TLS handshake with a deadline. Nothing of OFTP2 is read here.
 
 use super::encrypted::Encrypted;
 use crate::active_config::ActiveConfig;
@@ -7,9 +7,9 @@ use crate::messages::ToParent;
 use crate::session::context::{Data, SessionContext};
 use crate::session::handshake;
 use crate::session::refusal::Refusal;
-use crate::session::refusal::Stop;
+use crate::session::stop::Stop;
 use common::net::{Interrupted, Wire};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::sys;
 use mio::net::TcpStream;
 use openssl::error::ErrorStack;
@@ -33,7 +33,7 @@ pub(in crate::session) fn wait_for_work(context: &mut SessionContext) -> Result<
         }
         if context.data.as_mut().is_some_and(Data::has_moved) {
             // The other child is gone, or has sent something too early: this pair cannot be used. The parent decides
-            // what becomes of this child, since a partner may be on the way to it.
+            // about this child, because it may have sent it a partner meanwhile.
             context.data = None;
             context.send_to_parent(&ToParent::DataLost);
         }
@@ -46,7 +46,8 @@ pub(in crate::session) fn wait_for_work(context: &mut SessionContext) -> Result<
 }
 
 impl Accepted {
-    /// TLS, the partner's certificate included. The partner-facing private key is gone afterwards.
+    /// Does the TLS handshake, including the partner's certificate. Afterwards the private key towards partners is
+    /// gone.
     pub(in crate::session) fn handshake(self, context: &mut SessionContext) -> Result<Encrypted, Stop> {
         let ssl = accept_state(&context.active).map_err(|e| Refusal::internal(&e))?;
         let conn =

@@ -1,34 +1,29 @@
-//! The child answers for the station: it sends SSRM, reads the partner's SSID, and decides whether this certificate
-//! may speak for that SSIDCODE. Meanwhile the pair joins, so the join costs the partner no time.
+//! The child acts for the station: it sends SSRM, reads the partner's SSID, and checks whether the certificate may be
+//! used for that SSIDCODE. Meanwhile the pair joins, so the join takes no extra time.
 
 use super::greeted::Greeted;
-use crate::addresses::may_come_from;
 use crate::messages::ToParent;
 use crate::session::context::{Admission, Data, SessionContext};
-use crate::session::refusal::{Refusal, Stop};
+use crate::session::refusal::Refusal;
+use crate::session::stop::Stop;
 use crate::session::tls_refusal;
-use common::config::Partner;
 use common::link::join;
 use common::link::session_id::SessionId;
 use common::net::{Conn, Interrupted};
 use common::oftp::{self, EsidReason, Profile, Side};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::session::greeting::{Greeting, Progress};
 use common::session::inspector::Inspector;
 use common::session::relay;
 use openssl::x509::X509;
-use std::net::IpAddr;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// Networks that a line repeats, octets.
-const LONGEST_REMEDY: usize = 200;
-
-/// A partner under TLS, its certificate verified if one is wanted.
+/// A partner with TLS; its certificate is verified if one is required.
 pub(in crate::session) struct Encrypted {
     pub(in crate::session) conn: Conn,
     pub(in crate::session) certificate: Option<X509>,
-    /// Some partner may come with this certificate.
+    /// Whether some partner may have this certificate.
     pub(in crate::session) candidate: bool,
 }
 
@@ -51,7 +46,7 @@ impl Encrypted {
         }
     }
 
-    /// Sends SSRM; gives the octets of the SSID, checked.
+    /// Sends SSRM; returns the octets of the SSID, checked.
     fn exchange(
         &mut self,
         context: &mut SessionContext,
@@ -74,7 +69,7 @@ impl Encrypted {
                     return Err(Refusal::new(Status::ErrorEsid, "the partner sent ESID instead of SSID"));
                 }
                 Progress::Message(ssid) => return Ok(ssid),
-                // Half duplex: the Initiator sends nothing before it has our SSID.
+                // Half duplex: the Initiator may send nothing until it has our SSID.
                 Progress::TooMuch => return Err(eager()),
                 Progress::Ended { how, .. } => {
                     return Err(Refusal::new(Status::NoSsid, format!("the partner {how} before its SSID")));
@@ -93,7 +88,7 @@ impl Encrypted {
         }
     }
 
-    /// Matches the SSIDCODE against the partner table and the certificate, by the partner's `CertificateRule`.
+    /// Looks up the SSIDCODE in the partner table and checks the certificate by the partner's `CertificateRule`.
     fn identify(
         &mut self,
         context: &mut SessionContext,
@@ -102,32 +97,24 @@ impl Encrypted {
     ) -> Result<(), Refusal> {
         let code = inspector.ssid_code(Side::Initiator).unwrap_or_default();
         context.facts.ssid.clone_from(&code);
-        let unknown = |status, detail: &str| {
-            Err(Refusal {
-                esid: Some(EsidReason::UserCodeNotKnown),
-                ..Refusal::new(status, detail).notify_operator()
-            })
-        };
         let Some(partner) = context.active.partner(&code).cloned() else {
-            return unknown(Status::UnknownPartner, "this SSIDCODE is not in the partner table");
+            let refusal = Refusal::new(Status::UnknownPartner, "this SSIDCODE is not in the partner table");
+            return Err(Refusal { esid: Some(EsidReason::UserCodeNotKnown), ..refusal.notify_operator() });
         };
         context.facts.partner.clone_from(&partner.short_name);
         inspector.restrict(&partner.files);
-        if !context.active.may_speak(self.certificate.as_deref(), &code) {
-            return unknown(Status::NotThisPartner, "this certificate may not speak for this SSIDCODE");
+        let address = context.facts.peer.map(|peer| peer.ip());
+        let (required, seen) = (context.active.client_certificate, &context.active.seen);
+        let admitted = partner.admit(self.certificate.as_deref(), required, address, seen);
+        let checked = admitted.map_err(Refusal::from);
+        if let Err(refusal) = checked.and_then(|()| tls_refusal::check_suite(&self.conn, &partner)) {
+            let esid = match refusal.status {
+                Status::Disabled => EsidReason::UnspecifiedAbort,
+                _ => EsidReason::UserCodeNotKnown,
+            };
+            return Err(Refusal { esid: Some(esid), ..refusal });
         }
-        // Asked only once the certificate fits: who has none that does learns nothing of the partner's networks.
-        if let Some(why) = wrong_network(&partner, context.facts.peer.map(|peer| peer.ip())) {
-            return unknown(Status::WrongNetwork, &why);
-        }
-        if let Err(refusal) = tls_refusal::check_partner(context, &self.conn, &partner) {
-            return Err(Refusal { esid: Some(EsidReason::UserCodeNotKnown), ..refusal });
-        }
-        if !partner.enabled {
-            let refusal = Refusal::new(Status::Disabled, "the partner is disabled");
-            return Err(Refusal { esid: Some(EsidReason::UnspecifiedAbort), ..refusal });
-        }
-        let profile = partner.profile.but_for(partner.allow);
+        let profile = partner.profile.allowing(partner.allow);
         inspector.set_profile(profile, ssid).map_err(|v| Refusal::violation(&v))?;
         common::sys::set_title(&format!(
             "incoming {} {code}",
@@ -136,7 +123,7 @@ impl Encrypted {
         if self.certificate.is_none() {
             context.send_to_parent(&ToParent::Verified);
         }
-        context.send_to_parent(&ToParent::Partner { name: partner.short_name });
+        context.send_to_parent(&ToParent::Partner { name: partner.short_name.clone() });
         Ok(())
     }
 
@@ -153,7 +140,7 @@ impl Encrypted {
 
 /// Joins the pair, and asks the parent whether this partner may have one more session.
 fn finish_join(context: &mut SessionContext, mut join: Join) -> Result<Conn, Refusal> {
-    // Time for a second attempt as well.
+    // Enough time for a second attempt.
     let deadline = Instant::now() + 2 * join::TIME_LIMIT;
     loop {
         context.read_parent()?;
@@ -181,7 +168,7 @@ fn finish_join(context: &mut SessionContext, mut join: Join) -> Result<Conn, Ref
     }
 }
 
-/// How far the pair has come.
+/// The progress of the join.
 struct Join {
     stage: Stage,
     /// The first data connection could not be used; there is one more attempt.
@@ -202,7 +189,7 @@ impl Join {
         Self { stage: Stage::Waiting, tried: false }
     }
 
-    /// One step, if the partner is trusted by now.
+    /// One step, if the partner is trusted already.
     fn advance(&mut self, context: &mut SessionContext, trusted: bool) -> Result<(), Refusal> {
         if let (Stage::Waiting, true) = (&self.stage, trusted) {
             if let Some(Data { pair, conn }) = context.data.take() {
@@ -229,13 +216,13 @@ impl Join {
         Ok(())
     }
 
-    /// A parked connection may have died unnoticed: one more is tried on demand.
+    /// A parked connection may have broken unnoticed: asks for another pair, once.
     fn again(&mut self, context: &SessionContext, reason: &str) -> Result<(), Refusal> {
         if self.tried {
             return Err(no_client(reason));
         }
         self.tried = true;
-        common::debug!("a pair is of no use, another one is asked for: {}", common::log::escape(reason));
+        common::debug!("the pair cannot be used, another one is requested: {}", common::log::escape(reason));
         context.send_to_parent(&ToParent::NeedPair);
         Ok(())
     }
@@ -246,26 +233,10 @@ fn no_client(detail: &str) -> Refusal {
     Refusal { esid: Some(EsidReason::ResourcesNotAvailable), ..refusal }
 }
 
-/// Why this partner may not come from there, and what to do about it; none if it may.
-fn wrong_network(partner: &Partner, address: Option<IpAddr>) -> Option<String> {
-    if address.is_some_and(|address| may_come_from(partner, address)) || partner.networks.is_empty() {
-        return None;
-    }
-    let (name, networks) = (&partner.short_name, partner.networks.join(","));
-    let address = address.map(|address| address.to_string()).unwrap_or_default();
-    // The option replaces all networks, so the remedy names them, unless that makes no line any more.
-    let remedy = if networks.len() <= LONGEST_REMEDY {
-        format!("'os4xapi partner set {name} --network {networks},{address}' allows that")
-    } else {
-        format!("'os4xapi partner set {name} --network' with all of them and {address} allows that")
-    };
-    Some(format!("it comes from {address}, which is in none of its networks; {remedy}"))
-}
-
 fn eager() -> Refusal {
     let refusal = Refusal::new(
         Status::PartnerViolation,
-        "the partner sent more before it had our SSID (RFC 5024 §9.3)",
+        "the partner sent more data before it had our SSID (RFC 5024 §9.3)",
     );
     Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal.notify_operator() }
 }

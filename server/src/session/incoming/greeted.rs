@@ -1,13 +1,14 @@
-//! The partner is known and the pair is joined: only now is the inside involved. The client's child is asked to
-//! connect the station; the request carries no address of it.
+//! The partner is known and the pair is joined: only now the inside is involved. The client's child is asked to connect
+//! to the station; the request has no address of the station.
 
 use crate::session::context::SessionContext;
-use crate::session::refusal::{Refusal, Stop};
+use crate::session::refusal::Refusal;
 use crate::session::relay::{Attached, First};
+use crate::session::stop::Stop;
 use common::link::join::{self, Open, Opened, Opening, OpeningError};
 use common::net::{Conn, Interrupted, Read};
 use common::oftp::EsidReason;
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::session::inspector::Inspector;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -17,15 +18,15 @@ pub(in crate::session) struct Greeted {
     pub(in crate::session) conn: Conn,
     pub(in crate::session) data: Conn,
     pub(in crate::session) inspector: Inspector,
-    /// The partner's SSID as it came; it is the first message for the station.
+    /// The partner's SSID as it was received; it is the first message for the station.
     pub(in crate::session) ssid: Vec<u8>,
 }
 
-/// What the client's child may need in addition to its own limit for connecting the station.
+/// Time that the client's child may need in addition to its own limit for the connection to the station.
 const MARGIN: Duration = Duration::from_secs(5);
 
 impl Greeted {
-    /// Asks for the station; ready to relay once it has answered with its SSRM.
+    /// Asks for the station; ready to relay once the station has answered with its SSRM.
     pub(in crate::session) fn attach(mut self, context: &mut SessionContext) -> Result<Attached, Stop> {
         match self.ask(context) {
             Ok(()) => {
@@ -54,7 +55,7 @@ impl Greeted {
             profile: partner.map(|partner| partner.profile).unwrap_or_default(),
             allow: partner.map(|partner| partner.allow).unwrap_or_default(),
         };
-        // The SSID does not wait for the answer: if there is no station, nobody reads it.
+        // The SSID is sent without waiting for the answer: if there is no station, nobody reads it.
         join::send_ahead(&mut self.data, &question, &self.ssid).map_err(|e| lost(&e))?;
         let mut opening = Opening::default();
         loop {
@@ -74,13 +75,13 @@ impl Greeted {
         }
     }
 
-    /// The partner has to wait: an octet is a violation now, and an end is an end.
+    /// The partner must wait: an octet from it is a violation, and a close ends the session.
     fn partner_waits(&mut self, context: &mut SessionContext) -> Result<(), Refusal> {
         context.read_parent()?;
         match self.conn.read(&mut [0]) {
             Read::Blocked => Ok(()),
             Read::Octets(_) => {
-                let detail = "the partner sent more before it had our SSID (RFC 5024 §9.3)";
+                let detail = "the partner sent more data before it had our SSID (RFC 5024 §9.3)";
                 let refusal = Refusal::new(Status::PartnerViolation, detail).notify_operator();
                 Err(Refusal { esid: Some(EsidReason::ProtocolViolation), ..refusal })
             }

@@ -1,4 +1,4 @@
-//! An incoming session, step by step: a partner has come.
+//! An incoming session, step by step: a partner has connected.
 
 pub(super) mod accepted;
 mod encrypted;

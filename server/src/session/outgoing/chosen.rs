@@ -1,30 +1,31 @@
-//! Whom an outgoing session may reach: a partner of the table at its listed host and port, nobody else, and no address
-//! that would lead back into this host or its neighbourhood. The address that is checked is the address connected.
+//! The destination of an outgoing session: only a partner of the table at its listed host and port, and no address on
+//! this host or in its local network. The address that is checked is the one that is connected.
 
 use super::requested::Requested;
 use crate::messages::ToParent;
 use crate::session::context::{Admission, SessionContext};
 use crate::session::refusal::PendingRefusal;
 use crate::session::refusal::Refusal;
-use crate::session::refusal::Stop;
-use common::config::Partner;
+use crate::session::stop::Stop;
 use common::link::join::{self, Reached};
 use common::net::{self, Conn, LookupError};
-use common::process::status::Status;
+use common::partner_test::{TestRecord, TestStep};
+use common::process::end_reasons::Status;
 use common::sys;
+use common::trust::partner_row::PartnerRow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
-/// A partner that may be reached, and the joined data connection.
+/// A partner that may be called, and the joined data connection.
 pub(in crate::session) struct Chosen {
     pub(in crate::session) data: Conn,
-    pub(in crate::session) partner: Partner,
+    pub(in crate::session) partner: PartnerRow,
     /// Its host.
     pub(in crate::session) host: String,
 }
 
 impl Requested {
-    /// Looks the target up, and asks the parent whether there may be one more session.
+    /// Looks up the destination, and asks the parent whether there may be one more session.
     pub(in crate::session) fn choose(mut self, context: &mut SessionContext) -> Result<Chosen, Stop> {
         match self.look_up(context) {
             Ok((partner, host)) => Ok(Chosen { data: self.data, partner, host }),
@@ -32,7 +33,7 @@ impl Requested {
         }
     }
 
-    fn look_up(&mut self, context: &mut SessionContext) -> Result<(Partner, String), Refusal> {
+    fn look_up(&mut self, context: &mut SessionContext) -> Result<(PartnerRow, String), Refusal> {
         let partner = context
             .active
             .destination(&self.target)
@@ -43,9 +44,7 @@ impl Requested {
         context.facts.partner.clone_from(&partner.short_name);
         context.facts.ssid.clone_from(&partner.ssid);
         sys::set_title(&format!("outgoing {} {}", self.target, partner.ssid));
-        if !partner.enabled {
-            return Err(Refusal::new(Status::Disabled, "the partner is disabled"));
-        }
+        partner.check_enabled()?;
         let Some(host) = partner.host.clone() else {
             let detail = format!("the partner {} has no host to connect to", partner.short_name);
             return Err(Refusal::new(Status::Destination, detail).notify_operator());
@@ -56,7 +55,7 @@ impl Requested {
 }
 
 /// Asks the parent whether there may be one more outgoing session.
-fn admission(context: &mut SessionContext, partner: &Partner) -> Result<(), Refusal> {
+fn admission(context: &mut SessionContext, partner: &PartnerRow) -> Result<(), Refusal> {
     context.send_to_parent(&ToParent::Partner { name: partner.short_name.clone() });
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
     loop {
@@ -72,7 +71,7 @@ fn admission(context: &mut SessionContext, partner: &Partner) -> Result<(), Refu
                 );
             }
             Admission::Open if context.parent_gone => {
-                // The parent has retired this pair just when it came to be used, or is gone.
+                // The parent has retired this pair at the moment when it was needed, or is gone.
                 return Err(Refusal::new(Status::Retired, "the pair was retired before its station came"));
             }
             Admission::Open => context.wait(deadline).map_err(Refusal::interrupted)?,
@@ -80,7 +79,7 @@ fn admission(context: &mut SessionContext, partner: &Partner) -> Result<(), Refu
     }
 }
 
-/// The addresses of the partner's host that may be connected, looked up once.
+/// The addresses of the partner's host that may be called, looked up once.
 pub(in crate::session) fn addresses(
     context: &mut SessionContext,
     host: &str,
@@ -93,7 +92,7 @@ pub(in crate::session) fn addresses(
     match bad.first() {
         Some(address) if good.is_empty() => {
             let detail = format!(
-                "{host} is {}, a local address: partners have none unless proxy_outgoing_allow_local is set",
+                "{host} is {}, a local address: partners may only have one if proxy_outgoing_allow_local is set",
                 address.ip()
             );
             Err(Refusal::new(Status::Destination, detail).notify_operator())
@@ -102,7 +101,7 @@ pub(in crate::session) fn addresses(
     }
 }
 
-/// Why the host was not reached.
+/// Why the host could not be reached.
 pub(in crate::session) fn unreached(host: &str, e: LookupError) -> Refusal {
     match e {
         LookupError::Interrupted(net::Interrupted::Late) => {
@@ -112,13 +111,13 @@ pub(in crate::session) fn unreached(host: &str, e: LookupError) -> Refusal {
         LookupError::Unreachable(_, ref cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
             Refusal::new(Status::Timeout, e.to_string()).notify_operator()
         }
-        // Our own fault, not the partner's.
+        // The fault is on our side, not on the partner's.
         e @ LookupError::Source(..) => Refusal::new(Status::OutgoingIp, e.to_string()).notify_operator(),
         e => Refusal::new(Status::PartnerDown, e.to_string()).notify_operator(),
     }
 }
 
-/// Tells the client's child, and through it the station, the reason; then closes the partner's connection, which may
+/// Tells the client's child, and through it the station, the reason. Then closes the partner's connection, which may
 /// take some seconds.
 pub(in crate::session) fn refuse_station(
     context: &mut SessionContext,
@@ -126,16 +125,29 @@ pub(in crate::session) fn refuse_station(
     pending: PendingRefusal,
 ) -> Stop {
     let Refusal { status, ref detail, .. } = pending.refusal;
-    let answer = Reached::Failed { word: status.word().to_owned(), reason: detail.clone() };
+    let steps = failed_step(context, status, detail);
+    let answer = Reached::Failed { word: status.word().to_owned(), reason: detail.clone(), steps };
     if join::send(&mut data, &answer).is_ok() {
         context.close(data);
     }
     let refusal = pending.part(context);
-    // The station is served by another pair: this one has nothing to report.
+    // Another pair serves the station: this one has nothing to report.
     if refusal.status == Status::Retired { Stop::Unused(Status::Retired) } else { refusal.into() }
 }
 
-/// Whether this is an address outside of this host and its link, and no multicast group.
+/// The steps of a test, the failed one last; none if this is no test.
+fn failed_step(context: &mut SessionContext, status: Status, detail: &str) -> Vec<TestStep> {
+    if context.record.as_ref().is_some_and(TestRecord::is_before_certificate)
+        && context.active.seen.facts().fault.is_some()
+    {
+        // The handshake had reached the check of the partner's certificate.
+        context.pass_step(|context| context.facts.tls.clone());
+    }
+    let record = context.record.take();
+    record.map(|mut record| record.fail(status, detail.to_owned(), Instant::now())).unwrap_or_default()
+}
+
+/// Whether this address is outside of this host and its link, and no multicast group.
 fn is_outside(address: IpAddr) -> bool {
     let local = match address.to_canonical() {
         IpAddr::V4(v4) => {
@@ -149,7 +161,7 @@ fn is_outside(address: IpAddr) -> bool {
             v6.is_loopback() || v6.is_unspecified() || v6.is_unicast_link_local() || v6.is_multicast()
         }
     };
-    // If it cannot be determined, the address counts as one of this host.
+    // If this cannot be checked, the address counts as one of this host.
     !local && net::is_own(address).is_ok_and(|own| !own)
 }
 

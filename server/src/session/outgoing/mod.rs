@@ -1,4 +1,4 @@
-//! An outgoing session, step by step: a station has come.
+//! An outgoing session, step by step: a station has connected.
 
 mod called;
 mod chosen;

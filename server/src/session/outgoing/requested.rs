@@ -1,19 +1,20 @@
-//! First steps of an outgoing session: parked on the data connection until the client's child has a station and
-//! begins the join, then the one request: which partner it wants to reach.
+//! The first steps of an outgoing session: the child is parked on the data connection until the client's child has a
+//! station and begins the join. Then it reads the one request: which partner to call.
 
 use crate::messages::ToParent;
 use crate::session::context::{Data, SessionContext};
-use crate::session::refusal::{Refusal, Stop};
+use crate::session::refusal::Refusal;
+use crate::session::stop::Stop;
 use common::link::join::{self, Dial, Opening, Target};
-use common::log::{Event, events};
+use common::log::{Event, catalogue};
 use common::net::{Conn, Interrupted};
-use common::process::status::Status;
+use common::process::end_reasons::Status;
 use common::sys;
 use std::io::ErrorKind;
 use std::task::Poll;
 use std::time::Instant;
 
-/// Joined with a client's child whose station wants to reach this.
+/// Joined with a client's child whose station wants to reach a partner.
 pub(in crate::session) struct Requested {
     pub(in crate::session) data: Conn,
     pub(in crate::session) target: Target,
@@ -44,7 +45,8 @@ pub(in crate::session) fn wait_for_station(context: &mut SessionContext) -> Resu
     context.facts.pair = Some(data.pair);
     let mut data = join(context, data)?;
     context.send_to_parent(&ToParent::Joined);
-    let target = question(context, &mut data)?;
+    let Dial { target, test } = question(context, &mut data)?;
+    context.facts.is_test = test;
     context.facts.target = target.to_string();
     sys::set_title(&format!("outgoing {target}"));
     Ok(Requested { data, target })
@@ -57,7 +59,7 @@ fn join(context: &mut SessionContext, data: Data) -> Result<Conn, Stop> {
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
     let failed = |conn: &mut Conn, reason: String| {
         let address = conn.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-        Event::new(&events::PAIR_REFUSED).field("address", address).field("reason", reason).log();
+        Event::new(&catalogue::PAIR_REFUSED).field("address", address).field("reason", reason).log();
         Stop::Unused(Status::Retired)
     };
     loop {
@@ -74,19 +76,19 @@ fn join(context: &mut SessionContext, data: Data) -> Result<Conn, Stop> {
     }
 }
 
-fn question(context: &mut SessionContext, data: &mut Conn) -> Result<Target, Stop> {
+fn question(context: &mut SessionContext, data: &mut Conn) -> Result<Dial, Stop> {
     let deadline = Some(Instant::now() + join::TIME_LIMIT);
     let mut opening = Opening::default();
     loop {
         match opening.receive::<Dial>(data) {
-            Ok(Poll::Ready(Dial { target })) => return Ok(target),
+            Ok(Poll::Ready(dial)) => return Ok(dial),
             Ok(Poll::Pending) => {}
             Err(e) => return Err(Refusal::new(Status::LinkBroke, e.to_string()).into()),
         }
         match context.wait(deadline) {
             Ok(()) => {}
             Err(Interrupted::Late) => {
-                let detail = "the client's session process did not say whom to reach";
+                let detail = "the client's session process did not name the partner to call";
                 return Err(Refusal::new(Status::Timeout, detail).into());
             }
             Err(e) => return Err(Refusal::interrupted(e).into()),

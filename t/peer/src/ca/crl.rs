@@ -1,4 +1,5 @@
-//! Certificate revocation lists (RFC 5280 §5), version 2. The openssl crate reads them only, so they are written here.
+//! Certificate revocation lists (RFC 5280 §5), version 2. The openssl crate can only read them, so they are written
+//! here.
 
 use super::{Issued, date_and_time, der};
 use openssl::error::ErrorStack;
@@ -25,9 +26,9 @@ const ISSUING_DISTRIBUTION_POINT: &[u8] = &[0x06, 3, 0x55, 0x1d, 28];
 pub struct Scope {
     /// Those that name this URL as their distribution point.
     pub url: Option<String>,
-    /// Those of CAs alone, or those of all others alone.
+    /// Only certificates of CAs, or only all others.
     pub authorities: Option<bool>,
-    /// Whoever does not understand the extension must not use the list.
+    /// A reader that does not understand the extension must not use the list.
     pub critical: bool,
 }
 
@@ -66,7 +67,7 @@ pub(super) fn issue(
         .iter()
         .flat_map(|(serial, when)| der::sequence(&[&der::integer(serial), &time(*when)]))
         .collect();
-    // An empty list is left out whole (RFC 5280 §5.1.2.6).
+    // An empty list is left out (RFC 5280 §5.1.2.6).
     let entries = if entries.is_empty() { entries } else { der::tlv(0x30, &entries) };
     let number = der::sequence(&[CRL_NUMBER, &der::tlv(0x04, &der::integer(&number.to_be_bytes()))]);
     let key_identifier = match issuer.certificate.subject_key_id() {

@@ -1,4 +1,4 @@
-//! A writer of DER, as much as CRLs and two extensions need.
+//! A writer of DER, as far as CRLs and two extensions need it.
 
 /// Tag and length in front of `content`.
 pub(super) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {

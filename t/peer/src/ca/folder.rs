@@ -1,5 +1,5 @@
-//! An authority kept in a folder: `ca.pem`, `ca.key`, `crl.pem`, `revoked`, and for each name `NAME.pem`, `NAME.key`.
-//! Keys are created with mode 0600; nothing is overwritten but the CRL and the list behind it.
+//! An authority in a folder: `ca.pem`, `ca.key`, `crl.pem`, `revoked`, and for each name `NAME.pem`, `NAME.key`.
+//! Keys are created with mode 0600; only the CRL and the list of revoked certificates are overwritten.
 
 use super::{Authority, Issued, Request};
 use crate::oftp::codec::hex;
@@ -13,14 +13,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Why a folder is of no use.
+/// Why a folder cannot be used.
 #[derive(Debug)]
 pub enum FolderError {
     /// A file cannot be read or written.
     File(PathBuf, io::Error),
-    /// OpenSSL refuses what a file holds, or what is asked for.
+    /// OpenSSL refuses the content of a file, or the request.
     Refused(PathBuf, ErrorStack),
-    /// The list of revoked certificates has a line that is none.
+    /// A line in the list of revoked certificates is not valid.
     List(PathBuf, usize),
 }
 
@@ -59,7 +59,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The authority that is in `path`.
+    /// The authority in `path`.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         let (certificate, key) = read_pair(path, "ca")?;
         let list = path.join("revoked");
@@ -121,7 +121,7 @@ impl Folder {
     }
 }
 
-/// Whole or not at all: written beside the old one, then renamed.
+/// Whole or not at all: written to a new file, which is then renamed.
 fn replace(path: &Path, octets: &[u8]) -> Result<(), FolderError> {
     let new = path.with_extension("new");
     std::fs::write(&new, octets)

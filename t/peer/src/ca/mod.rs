@@ -1,5 +1,5 @@
 //! A certificate authority for tests and trials: certificates good and bad, CRLs. Never for production: its key is
-//! not protected. Lives in memory; `folder` keeps one on disk.
+//! not protected. It is in memory; `folder` stores one on disk.
 
 mod crl;
 mod der;
@@ -47,18 +47,18 @@ impl Key {
     }
 }
 
-/// What a certificate may have in place of what all have today.
+/// Unusual properties of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Oddity {
     /// X.509 version 1: no extensions.
     FirstVersion,
-    /// Its key usage forbids what it is for: a CA may issue nothing, anybody else may not sign.
+    /// Its key usage forbids its purpose: a CA may issue nothing, any other certificate may not sign.
     KeyUsage,
     /// Its signature is over a SHA-1 hash.
     Sha1,
 }
 
-/// What a certificate is to be.
+/// The properties of a new certificate.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Common name.
@@ -77,20 +77,20 @@ pub struct Request {
     pub from_day: i64,
     /// Valid to, days from today.
     pub to_day: i64,
-    /// Its last second, in place of `to_day`.
+    /// Its last second, instead of `to_day`.
     pub until: Option<SystemTime>,
     /// Further extensions: number, critical, contents in DER.
     pub extensions: Vec<(&'static str, bool, Vec<u8>)>,
     /// Its key.
     pub key: Key,
-    /// Where its issuer's CRL is published.
+    /// URL of its issuer's CRL.
     pub crl_url: Option<String>,
-    /// What else is to be unusual.
+    /// Its unusual properties.
     pub oddity: Option<Oddity>,
 }
 
 impl Request {
-    /// For TLS server and client, from yesterday for a year, P-256.
+    /// A certificate for TLS server and client, from yesterday for a year, P-256.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -109,7 +109,7 @@ impl Request {
         }
     }
 
-    /// For a CA, from yesterday for ten years.
+    /// A certificate for a CA, from yesterday for ten years.
     pub fn authority(name: &str) -> Self {
         Self { authority: true, server: false, client: false, to_day: 3650, ..Self::new(name) }
     }
@@ -184,7 +184,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// One that issues with this certificate and key, whether it may or not.
+    /// An authority that issues with this certificate and key, even if it is not allowed to.
     pub fn of(own: Issued) -> Self {
         Self { own, revoked: Vec::new(), crl_number: 0 }
     }
@@ -199,23 +199,23 @@ impl Authority {
         Self::root(&Request { key, ..Request::authority(name) })
     }
 
-    /// A new root as asked for.
+    /// A new root with these properties.
     pub fn root(request: &Request) -> Result<Self, ErrorStack> {
         Ok(Self::of(build(request, None)?))
     }
 
-    /// An authority beneath this one.
+    /// An authority below this one.
     pub fn beneath(&self, name: &str) -> Result<Self, ErrorStack> {
         self.beneath_as(&Request { to_day: 3000, ..Request::authority(name) })
     }
 
-    /// An authority beneath this one as asked for.
+    /// An authority below this one with these properties.
     pub fn beneath_as(&self, request: &Request) -> Result<Self, ErrorStack> {
         Ok(Self::of(self.issue(request)?))
     }
 
-    /// Certifies the key of another authority under its own name, which is `request`'s: what that one has issued then
-    /// leads here too.
+    /// Certifies the key of another authority under its own name, which is `request`'s: certificates of that authority
+    /// then lead to this one, too.
     pub fn certify(&self, other: &Self, request: &Request) -> Result<X509, ErrorStack> {
         Ok(build_for(other.own.key.clone(), request, Some(&self.own))?.certificate)
     }
@@ -235,14 +235,14 @@ impl Authority {
         self.own.certificate_pem()
     }
 
-    /// Puts a certificate on the list; the next CRL has it.
+    /// Adds a certificate to the list; the next CRL has it.
     pub fn revoke(&mut self, certificate: &X509) -> Result<(), ErrorStack> {
         let serial = certificate.serial_number().to_bn()?.to_vec();
         self.revoked.push((serial, SystemTime::now()));
         Ok(())
     }
 
-    /// Puts `count` certificates on the list that never were: some 35 octets each.
+    /// Adds `count` certificates to the list that do not exist: some 35 octets each.
     pub fn revoke_strangers(&mut self, count: u32) {
         let serial = |number: u32| [&[0x5a; 12], &number.to_be_bytes()[..]].concat();
         self.revoked.extend((0..count).map(|number| (serial(number), SystemTime::now())));
@@ -273,7 +273,7 @@ impl Authority {
     }
 }
 
-/// A certificate signed by itself (a pinned partner's, or a root).
+/// A self-signed certificate (a pinned partner's, or a root).
 pub fn self_signed(request: &Request) -> Result<Issued, ErrorStack> {
     build(request, None)
 }
@@ -392,7 +392,7 @@ fn extend(builder: &mut X509Builder, request: &Request, issuer: Option<&Issued>)
     Ok(())
 }
 
-/// Any extension, whatever its contents are.
+/// Any extension with any contents.
 fn extension(number: &str, critical: bool, contents: &[u8]) -> Result<X509Extension, ErrorStack> {
     let contents = Asn1OctetString::new_from_bytes(contents)?;
     X509Extension::new_from_der(Asn1Object::from_str(number)?.as_ref(), critical, &contents)

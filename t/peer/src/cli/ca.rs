@@ -12,7 +12,7 @@ oftp2peer ca: a CA for trials, in a folder; its key is not protected, so never t
   oftp2peer ca init DIR [--name NAME]          make a CA: ca.pem, ca.key, crl.pem (an empty CRL)
   oftp2peer ca issue DIR NAME [options]        make NAME.pem and NAME.key
   oftp2peer ca revoke DIR NAME                 revoke NAME.pem; takes effect with the next CRL
-  oftp2peer ca crl DIR                         write crl.pem anew
+  oftp2peer ca crl DIR                         write a new crl.pem
 
   --name NAME       name of a new CA
   --ssid CODE       SSIDCODE in the certificate (the subject's serialNumber, as Odette's policy has it)

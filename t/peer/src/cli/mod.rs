@@ -20,7 +20,7 @@ oftp2peer: an OFTP2 (RFC 5024) partner or station for trials and tests
   oftp2peer receive ...    serve sessions, store files, send receipts
   oftp2peer ca ...         make a test CA, certificates, CRLs
 
-'oftp2peer COMMAND -h' tells the options of a command.
+'oftp2peer COMMAND -h' lists the options of a command.
 Exit status: 0 done, 1 failed, 64 wrong usage.
 ";
 
@@ -31,7 +31,7 @@ enum Fault {
     Usage(String),
     /// It did not work: exit 1.
     Failed(String),
-    /// Nobody reads the output any more, as after `| head -1`: exit 0, without a word.
+    /// The reader has closed the pipe, as `| head -1` does: exit 0, without a message.
     Unread,
 }
 
@@ -78,7 +78,7 @@ fn parse(options: &mut Options, args: &[String], help: &str) -> Result<Option<Ma
     Ok(Some(matches))
 }
 
-/// The value of an option that must be there.
+/// The value of a required option.
 fn required(matches: &Matches, name: &str) -> Result<String, Fault> {
     matches.opt_str(name).ok_or_else(|| Fault::Usage(format!("--{name} is missing; try -h")))
 }

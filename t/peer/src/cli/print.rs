@@ -1,4 +1,4 @@
-//! What people and scripts read: sizes with units, progress lines, results as text and as JSON.
+//! Output for people and scripts: sizes with units, progress lines, results as text and as JSON.
 
 use super::Fault;
 use crate::oftp::command::Receipt;
@@ -61,12 +61,12 @@ pub(super) fn progress(asked: bool) -> Option<Watch> {
             size(now.total),
             speed(now.octets, last.0.elapsed()),
         );
-        // Nobody to show it to is no fault.
+        // It is not a fault if nobody can see it.
         let _ = std::io::stderr().write_all(line.as_bytes());
     }))
 }
 
-/// One word for what became of a file.
+/// One word for the result of a file.
 pub(super) fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Accepted => "accepted".to_owned(),

@@ -8,12 +8,12 @@ use getopts::{Matches, Options};
 use std::path::{Path, PathBuf};
 
 const HELP: &str = "\
-oftp2peer receive: serve sessions, store files, send receipts; runs until it is ended (SIGTERM)
+oftp2peer receive: serve sessions, store files, send receipts; runs until SIGTERM ends it
 
   oftp2peer receive --listen ADDR:PORT --ssid CODE --password PW --into DIR [options]
 
-  --listen ADDR:PORT     where to listen; port 0 takes a free one. First line printed: 'listening on ADDR:PORT'
-  --into DIR             folder for the files; made if it is missing, nothing in it is overwritten
+  --listen ADDR:PORT     address to listen on; port 0 takes a free one. First line printed: 'listening on ADDR:PORT'
+  --into DIR             folder for the files; it is made if it is missing, and nothing in it is overwritten
   --discard              store nothing, only count and hash (instead of --into)
   --sessions N           end after N sessions
   --once                 the same as --sessions 1
@@ -21,9 +21,9 @@ oftp2peer receive: serve sessions, store files, send receipts; runs until it is 
   --nerp REASON          answer each file with a NERP of this reason instead
   --refuse-file REASON   refuse each file at its start (SFNA)
   --refuse-end REASON    refuse each file at its end (EFNA)
-  --send FILE            send this file to the first who calls (may be repeated)
+  --send FILE            send this file in the first session that comes (may be repeated)
   --json                 one line of JSON for each session
-  --progress             progress on standard error though it is no terminal
+  --progress             show progress on standard error even if it is not a terminal
 ";
 
 pub(super) fn run(args: &[String]) -> Result<(), Fault> {

@@ -12,14 +12,14 @@ use std::path::Path;
 use std::time::Duration;
 
 const HELP: &str = "\
-oftp2peer send: open a session, send each FILE, take what the other side has, end with ESID 00
+oftp2peer send: open a session, send each FILE, receive files and receipts of the other side, end with ESID 00
 
   oftp2peer send --connect HOST:PORT --ssid CODE --password PW [options] FILE...
 
 Connection:
   --connect HOST:PORT    the other side (IPv6 in brackets)
   --bind ADDR            source address
-  --server-name NAME     name that the other side's certificate must carry (default: the host of --connect)
+  --server-name NAME     name that the other side's certificate must have (default: the host of --connect)
   --any-name             accept any name in it
   --proxy-connect HOST:PORT   go through this CONNECT proxy
   --socks5 HOST:PORT     go through this SOCKS5 proxy
@@ -30,11 +30,11 @@ Files:
   --format U|F|V|T       record format (default U); records of V end after each line feed
   --lrecl N              record length for F and V
   --stamp CCYYMMDDHHMMSScccc   date and time of the file (default: now); the same for each attempt
-  --restart              offer to go on where an earlier attempt with the same name and --stamp ended
+  --restart              offer to continue where an earlier attempt with the same name and --stamp ended
   --wait-eerp SECONDS    open further sessions until each file has its receipt
 Output:
   --json                 one line of JSON with the result
-  --progress             progress on standard error though it is no terminal
+  --progress             show progress on standard error even if it is not a terminal
 ";
 
 pub(super) fn run(args: &[String]) -> Result<(), Fault> {
@@ -63,7 +63,7 @@ pub(super) fn run(args: &[String]) -> Result<(), Fault> {
     } else {
         tell(&report)
     };
-    // The status tells of the session, also to a script that reads no further.
+    // The status is that of the session, also for a script that does not read the output.
     judge(&report, !patience.is_zero())?;
     told
 }
@@ -139,7 +139,7 @@ fn stamp(text: &str) -> Result<Stamp, Fault> {
     }
 }
 
-/// A name within SFIDDSN's 26 characters and its character set (RFC 5024 §5.3): upper case, `-` for what is not in it.
+/// A name within SFIDDSN's 26 characters and its character set (RFC 5024 §5.3): upper case, `-` for other characters.
 pub(super) fn virtual_name(path: &str) -> String {
     let name =
         Path::new(path).file_name().map_or_else(String::new, |name| name.to_string_lossy().to_uppercase());

@@ -1,4 +1,4 @@
-//! The options that `send` and `receive` share: TLS, identity, what is offered.
+//! The options of both `send` and `receive`: TLS, identity, the offer.
 
 use super::{Fault, number, required};
 use crate::oftp::codec::Level;
@@ -13,18 +13,18 @@ pub(super) const HELP: &str = "\
 Session:
   --ssid CODE            own identification code (SSIDCODE), such as 'O0013000001TEST'
   --password PW          own password (SSIDPSWD), at most 8 characters
-  --peer-ssid CODE       refuse another code than this (ESID 03)
-  --peer-password PW     refuse another password than this (ESID 04)
+  --peer-ssid CODE       refuse any other code (ESID 03)
+  --peer-password PW     refuse any other password (ESID 04)
   --level N              highest level offered: 1, 2, 4 or 5 (default 5)
   --sdeb N               DATA buffer offered, 128 to 99999 octets (default 99999)
   --credit N             credit offered, 1 to 999 buffers (default 999)
   --compress             offer buffer compression
-  --timeout SECONDS      longest silence borne (default 60)
+  --timeout SECONDS      longest silence of the other side (default 60)
 TLS:
   --tls                  use TLS (implied by the others)
   --cert FILE            own certificate, PEM, leaf first
   --key FILE             its key, PEM
-  --ca FILE              certificates that vouch for the other side, PEM; without it anybody is let in
+  --ca FILE              trusted certificates for the other side, PEM; without it any certificate is accepted
   --tls-version 1.2|1.3  speak this version only
 ";
 

@@ -1,6 +1,6 @@
 //! Octets of ODETTE-FTP commands: the fields of RFC 5024 §5.3 (level 5) and RFC 2204 §5.3 (levels 1, 2), 1.4 between.
 //! Owns the field formats; the commands themselves are in `command`. Written from the RFCs and `man/doc/oftp2.md`
-//! alone: it shares no line and no constant with the checker, which is tested with it.
+//! only: it shares no line and no constant with the checker, which is tested with it.
 
 use std::fmt::{self, Write as _};
 
@@ -62,7 +62,7 @@ pub(super) fn reserved(level: Level) -> usize {
     if level < Level::Four { 9 } else { 3 }
 }
 
-/// Why octets are no command, or a value fits no field.
+/// Why octets are not a command, or a value does not fit into a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodecError {
     /// The Stream Transmission Header is not `10` and a length of 5 to 100003.
@@ -71,7 +71,7 @@ pub enum CodecError {
     Unknown(u8),
     /// The Exchange Buffer is too short or too long for its command.
     Length(&'static str, usize),
-    /// A field holds what it must not: command, field, what was found.
+    /// A field has a forbidden value: command, field, value.
     Field(&'static str, &'static str, String),
 }
 
@@ -102,7 +102,7 @@ impl fmt::Display for CodecError {
 
 impl std::error::Error for CodecError {}
 
-/// Writes one command, field by field; the first value that does not fit is kept and returned at the end.
+/// Writes one command, field by field; the first value that does not fit is stored and returned at the end.
 pub(super) struct Put {
     command: &'static str,
     octets: Vec<u8>,
@@ -151,7 +151,7 @@ impl Put {
         self
     }
 
-    /// T(n) behind its 9(3) octet count.
+    /// T(n) after its 9(3) octet count.
     pub(super) fn counted_text(mut self, field: &'static str, text: &str) -> Self {
         if text.len() > 999 {
             self.refuse(field, text.to_owned());
@@ -160,7 +160,7 @@ impl Put {
         self.number(field, 3, text.len() as u64).raw(text.as_bytes())
     }
 
-    /// U(n) behind its two-octet count.
+    /// U(n) after its two-octet count.
     pub(super) fn counted_octets(mut self, field: &'static str, octets: &[u8]) -> Self {
         if let Ok(count) = u16::try_from(octets.len()) {
             return self.raw(&count.to_be_bytes()).raw(octets);
@@ -200,7 +200,7 @@ impl<'a> Get<'a> {
         CodecError::Field(self.command, field, String::from_utf8_lossy(found).into_owned())
     }
 
-    /// X(width), without its padding. Octets above 7F are kept one to one, so that a text goes back as it came.
+    /// X(width), without its padding. Octets above 7F are kept one to one, so that a text can be written unchanged.
     pub(super) fn text(&mut self, width: usize) -> Result<String, CodecError> {
         let field = self.raw(width)?;
         Ok(field.iter().map(|&octet| char::from(octet)).collect::<String>().trim_end_matches(' ').to_owned())

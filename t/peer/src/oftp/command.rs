@@ -16,7 +16,7 @@ pub struct Ssid {
     pub buffer: u32,
     /// `S`, `R` or `B`.
     pub mode: char,
-    /// What else it offers.
+    /// Its other offers.
     pub features: Features,
     /// Credit window, DATA buffers.
     pub credit: u16,
@@ -66,7 +66,7 @@ impl Format {
     }
 }
 
-/// What names a file from end to end.
+/// The identity of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileId {
     /// Virtual file name (SFIDDSN).
@@ -80,7 +80,7 @@ pub struct FileId {
 }
 
 impl FileId {
-    /// The same file as `level` tells it.
+    /// The same file as `level` writes it.
     #[must_use]
     pub fn at(&self, level: Level) -> Self {
         Self { stamp: self.stamp.at(level), ..self.clone() }
@@ -143,8 +143,8 @@ pub struct Receipt {
     pub id: FileId,
     /// User data (EERP only).
     pub user: String,
-    /// What makes it a NERP.
-    pub refusal: Option<Refusal>,
+    /// The part that makes it a NERP.
+    pub refusal: Option<NerpReason>,
     /// File hash, level 5.
     pub hash: Vec<u8>,
     /// CMS signature, level 5.
@@ -153,7 +153,7 @@ pub struct Receipt {
 
 /// The part that only a NERP has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct NerpReason {
     /// Who made the NERP.
     pub creator: String,
     /// NERPREAS.
@@ -171,7 +171,7 @@ pub enum Command {
     Ssid(Ssid),
     /// Start File.
     Sfid(Sfid),
-    /// Start File Positive Answer: the position to go on from.
+    /// Start File Positive Answer: the position at which to continue.
     Sfpa(u64),
     /// Start File Negative Answer.
     Sfna {

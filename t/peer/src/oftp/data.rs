@@ -6,11 +6,11 @@ use super::codec::{CodecError, HEADER};
 const END_OF_RECORD: u8 = 0x80;
 const COMPRESSED: u8 = 0x40;
 const LARGEST_COUNT: usize = 63;
-/// A run shorter than this costs no more when it is copied.
+/// A shorter run costs no more if it is copied.
 const SHORTEST_RUN: usize = 4;
 
-/// Fills DATA buffers of a given size. The Stream Transmission Header is kept in front, so that a buffer goes out as
-/// is.
+/// Fills DATA buffers of a given size. The Stream Transmission Header is kept in front, so that a buffer can be sent as
+/// it is.
 #[derive(Debug)]
 pub struct Packer {
     buffer: Vec<u8>,
@@ -27,7 +27,7 @@ impl Packer {
         packer
     }
 
-    /// Takes as much of `octets` as fits and tells how many that were. `end` closes the record when all were taken.
+    /// Takes as much of `octets` as fits, and gives that number. `end` closes the record when all were taken.
     /// The second value is false when the buffer is full before the record could be closed.
     pub fn put(&mut self, octets: &[u8], end: bool) -> (usize, bool) {
         if octets.is_empty() {
@@ -58,7 +58,7 @@ impl Packer {
         (taken, true)
     }
 
-    /// Nothing was put in since the last `clear`.
+    /// Whether nothing was put in since the last `clear`.
     pub fn is_empty(&self) -> bool {
         self.buffer.len() == HEADER + 1
     }
@@ -88,7 +88,7 @@ fn plain(octets: &[u8], wanted: usize) -> usize {
     (1..wanted).find(begins_run).unwrap_or(wanted)
 }
 
-/// Unpacks DATA buffers and counts what they stand for.
+/// Unpacks DATA buffers and counts their octets and records.
 #[derive(Debug, Default, Clone)]
 pub struct Unpacker {
     /// Octets so far, before compression.
@@ -100,7 +100,7 @@ pub struct Unpacker {
 }
 
 impl Unpacker {
-    /// Appends to `out` what the subrecords stand for. `compression` as negotiated.
+    /// Appends the unpacked octets of the subrecords to `out`. `compression` as negotiated.
     pub fn unpack(
         &mut self,
         mut subrecords: &[u8],

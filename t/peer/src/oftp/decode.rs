@@ -1,8 +1,8 @@
 //! Octets to commands: the layouts of RFC 5024 §5.3 (level 5), RFC 2204 §5.3 (levels 1 and 2), and of 1.4 between.
-//! Accepts what a lenient peer accepts (short CDT and ESID, missing tails); what it must refuse is refused by name.
+//! Accepts what a lenient peer accepts (short CDT and ESID, missing tails); an error names what must be refused.
 
 use super::codec::{CodecError, Get, Level, reserved};
-use super::command::{Command, Features, FileId, Format, Receipt, Refusal, Sfid, Ssid};
+use super::command::{Command, Features, FileId, Format, NerpReason, Receipt, Sfid, Ssid};
 use super::stamp::Stamp;
 
 impl Command {
@@ -190,7 +190,7 @@ fn decode_nerp(octets: &[u8], level: Level) -> Result<Receipt, CodecError> {
         }
     }
     let id = FileId { name, stamp, destination, originator };
-    let refusal = Some(Refusal { creator, reason, text });
+    let refusal = Some(NerpReason { creator, reason, text });
     get.done(Receipt { id, user: String::new(), refusal, hash, signature })
 }
 

@@ -1,7 +1,7 @@
 //! Commands to octets: the layouts of RFC 5024 §5.3 (level 5), RFC 2204 §5.3 (levels 1 and 2), and of 1.4 between.
 
 use super::codec::{CodecError, Level, Put, reserved};
-use super::command::{Command, Receipt, Refusal, Sfid, Ssid};
+use super::command::{Command, NerpReason, Receipt, Sfid, Ssid};
 use super::stamp::Stamp;
 
 impl Command {
@@ -106,7 +106,7 @@ fn encode_eerp(receipt: &Receipt, level: Level) -> Result<Vec<u8>, CodecError> {
     put.counted_octets("EERPHSH", &receipt.hash).counted_octets("EERPSIG", &receipt.signature).done()
 }
 
-fn encode_nerp(receipt: &Receipt, refusal: &Refusal, level: Level) -> Result<Vec<u8>, CodecError> {
+fn encode_nerp(receipt: &Receipt, refusal: &NerpReason, level: Level) -> Result<Vec<u8>, CodecError> {
     let put = Put::new("NERP", b'N').text("NERPDSN", 26, &receipt.id.name).text("NERPRSV1", 6, "");
     let put = put_stamp(put, &receipt.id.stamp, level.max(Level::Four))
         .text("NERPDEST", 25, &receipt.id.destination)

@@ -1,4 +1,4 @@
-//! What outlives a session: files and receipts waiting to be sent, and files that broke off.
+//! State that outlives a session: files and receipts waiting to be sent, and files that broke off.
 //! One queue serves all sessions of a station or partner, on any thread.
 
 use super::codec::Level;
@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A file that broke off: what is on disk, and how far it goes in whole records or octets.
+/// A file that broke off: the part on disk, and its length in whole records or octets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partial {
-    /// Where its octets are.
+    /// The path of the part.
     pub path: PathBuf,
     /// Octets stored.
     pub octets: u64,
@@ -36,7 +36,7 @@ struct Contents {
     partials: HashMap<FileId, Partial>,
 }
 
-/// What is waiting. No lock is held while anything is sent.
+/// The waiting files and receipts. No lock is held while anything is sent.
 #[derive(Debug, Default)]
 pub struct Queue {
     contents: Mutex<Contents>,

@@ -1,7 +1,7 @@
 //! The Listener's part: one file, answered, and the receipt for it queued.
 
 use super::codec::hex;
-use super::command::{Command, FileId, Receipt, Refusal, Sfid};
+use super::command::{Command, FileId, NerpReason, Receipt, Sfid};
 use super::data::Unpacker;
 use super::queue::Partial;
 use super::report::{FileReport, Outcome};
@@ -69,7 +69,7 @@ impl Session<'_> {
         }
     }
 
-    /// Opens the store at the best restart position that both sides know.
+    /// Opens the store at the latest restart position that both sides know.
     fn open(&self, sfid: &Sfid) -> io::Result<(Incoming, Unpacker, u64)> {
         let folder = self.settings.intake.folder.as_deref();
         let partial =
@@ -90,7 +90,7 @@ impl Session<'_> {
         Ok((Incoming::create(folder)?, Unpacker::default(), 0))
     }
 
-    /// DATA up to EFID, giving credit; the totals that EFID tells.
+    /// DATA up to EFID, giving credit; the totals in EFID.
     fn take_octets(
         &mut self,
         sfid: &Sfid,
@@ -136,10 +136,10 @@ impl Session<'_> {
             Answer::EerpLater => (None, Some(self.report.session)),
             Answer::Nerp(reason) => {
                 let creator = self.settings.code.clone();
-                (Some(Refusal { creator, reason, text: "refused by setting".to_owned() }), None)
+                (Some(NerpReason { creator, reason, text: "refused by setting".to_owned() }), None)
             }
         };
-        // The receipt travels back: destination and originator change places.
+        // The receipt goes back: destination and originator change places.
         let id = FileId {
             destination: sfid.id.originator.clone(),
             originator: sfid.id.destination.clone(),

@@ -1,4 +1,4 @@
-//! What a session came to, for tests and for people. Plain values; made by the session, changed by nobody.
+//! The result of a session, for tests and for people. Plain values; made by the session, changed by nobody.
 
 use super::codec::Level;
 use super::command::{FileId, Receipt, Ssid};
@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What both SSIDs agreed on.
+/// The agreement of both SSIDs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreed {
     /// Level.
@@ -21,7 +21,7 @@ pub struct Agreed {
     pub compression: bool,
     /// Restart.
     pub restart: bool,
-    /// This side may send files, or else only receipts.
+    /// Whether this side may send files, or only receipts.
     pub may_send: bool,
 }
 
@@ -52,7 +52,7 @@ pub enum Ending {
     Broken(Break),
     /// We broke off on purpose.
     Misbehaviour,
-    /// No connection, or a fault of this side's own.
+    /// No connection, or a fault of this side.
     Failed(String),
 }
 
@@ -88,7 +88,7 @@ impl fmt::Display for Ending {
     }
 }
 
-/// What became of a file that we sent or received.
+/// The result of a file that we sent or received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// EFPA.
@@ -110,29 +110,29 @@ pub enum Outcome {
     Local(String),
 }
 
-/// One file that passed, or should have.
+/// One file that was transmitted, or should have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileReport {
     /// Name, stamp, destination, originator.
     pub id: FileId,
-    /// Octets of the whole file, as far as it came.
+    /// Octets of the whole file, as far as they came.
     pub octets: u64,
     /// Records of the whole file (F and V).
     pub records: u64,
-    /// Where this session began in it, octets.
+    /// The position at which this session began in it, octets.
     pub resumed_at: u64,
-    /// SHA-256 of the whole file, hex; empty where it did not pass whole.
+    /// SHA-256 of the whole file, hex; empty if it was not transmitted completely.
     pub sha256: String,
-    /// Where it is stored.
+    /// The path at which it is stored.
     pub path: Option<PathBuf>,
-    /// What became of it.
+    /// Its result.
     pub outcome: Outcome,
-    /// From SFID to its answer.
+    /// The time from SFID to its answer.
     pub took: Duration,
 }
 
 impl FileReport {
-    /// Of a file of which nothing has passed yet.
+    /// The report of a file before its first octet.
     pub(super) fn new(id: FileId) -> Self {
         Self {
             id,
@@ -150,7 +150,7 @@ impl FileReport {
 /// One session.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Counts the sessions of one station or partner from 1.
+    /// Number of the session of one station or partner, from 1.
     pub session: u64,
     /// Address of the other side.
     pub address: Option<SocketAddr>,
@@ -158,7 +158,7 @@ pub struct Report {
     pub tls: Option<TlsFacts>,
     /// The other side's SSID.
     pub peer: Option<Ssid>,
-    /// What was agreed.
+    /// The agreement.
     pub agreed: Option<Agreed>,
     /// Files sent.
     pub sent: Vec<FileReport>,
@@ -170,18 +170,18 @@ pub struct Report {
     pub receipts_sent: Vec<Receipt>,
     /// How it ended.
     pub ending: Ending,
-    /// How the other side closed the connection, if it was seen.
+    /// How the other side closed the connection, if that was seen.
     pub close: Option<Break>,
     /// Octets received, TLS not counted.
     pub octets_in: u64,
     /// Octets sent, TLS not counted.
     pub octets_out: u64,
-    /// From the connection to its end.
+    /// The time from the connection to its end.
     pub took: Duration,
 }
 
 impl Report {
-    /// Of a session of which nothing is known yet.
+    /// The report of a session before its beginning.
     pub fn new(session: u64) -> Self {
         Self {
             session,
@@ -201,7 +201,7 @@ impl Report {
         }
     }
 
-    /// ESID 00, and each file accepted.
+    /// Whether it ended with ESID 00, and each file was accepted.
     pub fn is_good(&self) -> bool {
         self.ending.is_normal()
             && self.sent.iter().chain(&self.received).all(|file| file.outcome == Outcome::Accepted)

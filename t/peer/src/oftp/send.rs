@@ -101,7 +101,7 @@ impl Session<'_> {
         }
     }
 
-    /// All octets from where the source stands, within the credit.
+    /// All octets from the source's position on, within the credit.
     fn send_octets(&mut self, source: &mut Source, entry: &FileReport) -> Result<(), Stop> {
         let total = source.size();
         let mut packer = Packer::new(self.agreed.buffer, self.agreed.compression);
@@ -127,7 +127,7 @@ impl Session<'_> {
         if !packer.is_empty() {
             self.send_buffer(&mut packer, &mut credit)?;
         }
-        // EFID needs credit too (RFC 5024 §9.11 note 1): where the last buffer took the last of it, CDT comes first.
+        // EFID needs credit, too (RFC 5024 §9.11 note 1): if the last buffer used the last credit, CDT comes first.
         if credit == 0 {
             self.await_credit()?;
         }
@@ -140,7 +140,7 @@ impl Session<'_> {
             self.await_credit()?;
             *credit = self.agreed.credit;
         } else if self.conn.has_input() {
-            // Nothing but an ESID may come while credit is left.
+            // While credit is left, only an ESID may come.
             let other = self.receive()?;
             return Err(out_of_order(&other, "nothing"));
         }

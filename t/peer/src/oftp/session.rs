@@ -1,5 +1,5 @@
-//! One session from the connection to its end: turns, commands, and what came of it.
-//! Half duplex (RFC 5024 §9.3), so it is straight-line code: whoever has the turn writes, the other reads.
+//! One session from the connection to its end: turns, commands, and the result.
+//! Half duplex (RFC 5024 §9.3), so it is straight-line code: the side with the turn writes, the other side reads.
 
 use super::codec::{CodecError, HEADER, LARGEST_BUFFER, Level};
 use super::command::Command;
@@ -21,16 +21,16 @@ pub enum Role {
     Responder,
 }
 
-/// Why the session does not go on.
+/// Why the session does not continue.
 #[derive(Debug)]
 pub(super) enum Stop {
     /// The peer's ESID.
     Ended(u8, String),
-    /// The peer did what it must not, or we end for another reason: our ESID is still to be sent.
+    /// The peer broke a rule, or we end for another reason: our ESID still has to be sent.
     End(u8, String),
-    /// The connection is gone.
+    /// The connection has ended.
     Broken(Break),
-    /// We have misbehaved; how the peer took it.
+    /// We have misbehaved; the reaction of the peer.
     Misbehaviour(Option<Break>),
 }
 
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
         Self { conn, role, settings, queue, report, agreed, peer_code, buffer, has_misbehaved: false }
     }
 
-    /// Carries it to its end.
+    /// Runs it to its end.
     pub fn run(mut self) -> Report {
         let began = Instant::now();
         let result = match self.conn.set_timeout(Some(self.settings.timeout)) {
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Our turn: receipts, then files, then CD, or ESID(00) where it is due (RFC 5024 §3.4.1). True if it ended.
+    /// Our turn: receipts, then files, then CD, or ESID(00) if it is due (RFC 5024 §3.4.1). True if it ended.
     fn speak(&mut self, mut may_end: bool) -> Result<bool, Stop> {
         loop {
             if let Some(receipt) = self.queue.take_receipt(&self.peer_code, self.report.session) {
@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Their turn, until they give it up; tells whether we may end the session with ESID(00).
+    /// Their turn, until they give it up; says whether we may end the session with ESID(00).
     fn listen(&mut self) -> Result<bool, Stop> {
         let mut cd_is_due = false;
         loop {
@@ -202,7 +202,7 @@ impl<'a> Session<'a> {
         self.conn.write(whole).map_err(|end| self.last_words(end))
     }
 
-    /// A peer that no longer takes what we write may have said why: its ESID, or its alert, is still to be read.
+    /// If a peer no longer reads what we write, it may have said why: its ESID, or its alert, can still be read.
     fn last_words(&mut self, end: Break) -> Stop {
         let _ = self.conn.set_timeout(Some(Duration::from_secs(1)));
         for _ in 0..16 {
@@ -284,7 +284,7 @@ impl<'a> Session<'a> {
         Err(Stop::Misbehaviour(close))
     }
 
-    /// Reads whatever comes until an ESID or the end.
+    /// Reads everything until an ESID or the end.
     fn read_to_end(&mut self) -> Stop {
         loop {
             let octets = match self.receive_octets() {
@@ -299,7 +299,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The peer's command is not one of those due.
+/// The peer's command is not an expected one.
 pub(super) fn out_of_order(found: &Command, due: &str) -> Stop {
     Stop::End(2, format!("{} came where {due} was due", found.name()))
 }

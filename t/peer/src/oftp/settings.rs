@@ -1,4 +1,4 @@
-//! What is set for a station or partner before a session: who it is, what it offers, how it answers, how it misbehaves.
+//! The settings of a station or partner before a session: its identity, its offer, its answers, its faults.
 //! Plain values, cloned into each session.
 
 use super::codec::Level;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything one side of a session needs to know.
+/// The settings of one side of a session.
 #[derive(Clone)]
 pub struct Settings {
     /// Own identification code (SSIDCODE).
@@ -35,22 +35,22 @@ pub struct Settings {
     pub compression: bool,
     /// Offers restart.
     pub restart: bool,
-    /// Secure authentication (level 5): asked for where present.
+    /// Secure authentication (level 5): requested if present.
     pub authentication: Option<Arc<Authentication>>,
-    /// Longest silence that is borne.
+    /// Longest accepted silence of the other side.
     pub timeout: Duration,
     /// How incoming files are treated.
     pub intake: Intake,
-    /// Where its receipts of level 5 end.
+    /// The end of its receipts of level 5.
     pub receipt_end: ReceiptEnd,
     /// Deliberate fault.
     pub misbehaviour: Option<Misbehaviour>,
-    /// Told after each DATA buffer.
+    /// Called after each DATA buffer.
     pub watch: Option<Watch>,
 }
 
 impl Settings {
-    /// Level 5, buffers of 99999 octets, credit 999, both directions, restart, no compression; 60 s of patience.
+    /// Level 5, buffers of 99999 octets, credit 999, both directions, restart, no compression; a timeout of 60 s.
     pub fn new(code: &str, password: &str) -> Self {
         Self {
             code: code.to_owned(),
@@ -100,7 +100,7 @@ pub struct Intake {
 /// Which receipt a file gets, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// EERP in this session: the turn is asked for (EFPA with CD).
+    /// EERP in this session: this side asks for the turn (EFPA with CD).
     Eerp,
     /// EERP in the partner's next session.
     EerpLater,
@@ -110,30 +110,30 @@ pub enum Answer {
     Nothing,
 }
 
-/// Where a receipt of level 5 ends that is not signed.
+/// The end of an unsigned receipt of level 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptEnd {
-    /// Behind its empty hash and signature, as RFC 5024 §5.3.13 and §5.3.14 ask.
+    /// After its empty hash and signature, as RFC 5024 §5.3.13 and §5.3.14 require.
     Whole,
     /// Before them, as some stacks send it.
     BeforeHash,
-    /// Where one of level 4 ends: a NERP without its text, too.
+    /// As at level 4: a NERP also without its text.
     AsLevel4,
 }
 
 /// One deliberate fault.
 #[derive(Debug, Clone)]
 pub struct Misbehaviour {
-    /// When.
+    /// Its moment.
     pub at: Point,
-    /// What.
+    /// Its kind.
     pub act: Act,
 }
 
 /// A moment in a session, of either role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// The connection stands; no octet was exchanged above TLS.
+    /// The connection is open; no octet was exchanged above TLS.
     Connected,
     /// SSRM has passed, no SSID yet.
     Ready,
@@ -145,7 +145,7 @@ pub enum Point {
     EndOfFile,
 }
 
-/// What is done then. All but `Delay` end the session as far as this side is concerned.
+/// The kind of a fault. All except `Delay` end the session for this side.
 #[derive(Debug, Clone)]
 pub enum Act {
     /// Close in order (close_notify, FIN) though the session is not over.
@@ -154,22 +154,22 @@ pub enum Act {
     Cut,
     /// RST.
     Reset,
-    /// Say nothing more, read on until the other side ends.
+    /// Send nothing more, read on until the other side ends.
     Silence,
     /// Neither read nor write until the other side is gone.
     Stall,
     /// Send these octets as they are, then read until the other side ends.
     Send(Vec<u8>),
-    /// Pause, then go on in order.
+    /// Pause, then continue in order.
     Delay(Duration),
 }
 
-/// How far a file has come.
+/// The progress of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     /// Virtual file name.
     pub name: &'a str,
-    /// We send it.
+    /// Whether we send it.
     pub sending: bool,
     /// Octets so far.
     pub octets: u64,
@@ -180,7 +180,7 @@ pub struct Progress<'a> {
 /// Takes progress; called often, so it must be quick.
 pub type Watch = Arc<dyn Fn(Progress<'_>) + Send + Sync>;
 
-/// Where the octets of a file come from.
+/// The source of the octets of a file.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// A file on disk, read as it is sent.
@@ -204,7 +204,7 @@ pub struct OutFile {
     pub format: Format,
     /// Date and time; the same for every attempt.
     pub stamp: Stamp,
-    /// Offers to go on where the last attempt ended.
+    /// Offers to continue where the last attempt ended.
     pub restart: bool,
     /// SFIDDESC.
     pub description: String,

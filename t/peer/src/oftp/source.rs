@@ -1,4 +1,4 @@
-//! A file as it is sent: pieces in order, each with whether it closes a record; counted and hashed on the way.
+//! A file that is sent: pieces in order, each with whether it closes a record; counted and hashed while it is read.
 
 use super::command::Format;
 use super::settings::{Content, OutFile};
@@ -73,8 +73,8 @@ impl Source {
         }
     }
 
-    /// Goes to restart position `position`, reading what comes before it: the hash is that of the whole file.
-    /// Tells the octets passed over.
+    /// Goes to restart position `position`, and reads everything before it: the hash is that of the whole file.
+    /// Gives the number of skipped octets.
     pub fn go_to(&mut self, position: u64) -> io::Result<u64> {
         if self.format.has_records() {
             for _ in 0..position {

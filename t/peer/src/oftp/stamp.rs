@@ -32,7 +32,7 @@ impl Stamp {
         }
     }
 
-    /// As `level` carries it: the century and the counter are cut off, or made up where they never came.
+    /// In the form of `level`: the century and the counter are cut off, or added if they never came.
     #[must_use]
     pub fn at(&self, level: Level) -> Self {
         let (date, time) = (self.date.as_str(), self.time.as_str());

@@ -1,4 +1,4 @@
-//! The start of a session: SSRM, both SSIDs, what they agree on, secure authentication (RFC 5024 §4.2).
+//! The start of a session: SSRM, both SSIDs, their agreement, secure authentication (RFC 5024 §4.2).
 
 use super::codec::Level;
 use super::command::{Command, Features, Ssid};
@@ -12,7 +12,7 @@ use openssl::symm::Cipher;
 use std::sync::Arc;
 
 impl Session<'_> {
-    /// From SSRM to the first turn.
+    /// Runs the session from SSRM to the first turn.
     pub(super) fn start(&mut self) -> Result<(), Stop> {
         let peer = match self.role {
             Role::Initiator => self.start_as_initiator()?,
@@ -98,7 +98,7 @@ impl Session<'_> {
         if differs(&settings.peer_password, &peer.password) {
             return Err(Stop::End(4, "the password is wrong".to_owned()));
         }
-        // An answer below level 5 has no such flag: the requirement is not met (RFC 5024 §4.2.3).
+        // An answer below level 5 has no such flag: the requirement is not satisfied (RFC 5024 §4.2.3).
         if settings.authentication.is_some() != (peer.level == Level::Five && peer.authentication) {
             return Err(Stop::End(12, "secure authentication is wanted by one side only".to_owned()));
         }
@@ -176,7 +176,7 @@ fn agree(initiator: &Ssid, responder: &Ssid, role: Role) -> Agreed {
     }
 }
 
-/// Two sides that only send, or only receive, have nothing to say to each other.
+/// If both sides only send, or both only receive, the session is useless.
 fn check_modes(initiator: &Ssid, responder: &Ssid) -> Result<(), Stop> {
     match (initiator.mode, responder.mode) {
         ('S', 'S') | ('R', 'R') => Err(Stop::End(10, "the two modes do not fit".to_owned())),

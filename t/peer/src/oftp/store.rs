@@ -1,4 +1,4 @@
-//! A file as it is received: to disk piece by piece, hashed on the way, under its final name only when it is whole.
+//! A file that is received: written to disk piece by piece, hashed, and renamed to its final name when it is complete.
 
 use super::queue::Partial;
 use openssl::sha::Sha256;
@@ -33,7 +33,7 @@ impl Incoming {
         Ok(Self { part, hash: Sha256::new(), fresh: Vec::with_capacity(2 * CHUNK) })
     }
 
-    /// Goes on with a file that broke off, from octet `at`; what lies beyond is cut off.
+    /// Continues a file that broke off, from octet `at`; octets after that are cut off.
     pub fn resume(partial: &Partial, at: u64) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).write(true).open(&partial.path)?;
         file.set_len(at)?;
@@ -50,7 +50,7 @@ impl Incoming {
         Ok(Self { part, hash, fresh: Vec::with_capacity(2 * CHUNK) })
     }
 
-    /// Writes what has gathered, if it is much.
+    /// Writes the gathered octets, if there are many.
     pub fn pass(&mut self) -> io::Result<()> {
         if self.fresh.len() < CHUNK { Ok(()) } else { self.pass_all() }
     }
@@ -64,7 +64,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// The file is whole: gives it its name and tells its SHA-256.
+    /// The file is complete: gives it its name, and gives its SHA-256.
     pub fn keep(mut self, name: &str) -> io::Result<([u8; 32], Option<PathBuf>)> {
         self.pass_all()?;
         let path = match &self.part {
@@ -78,7 +78,7 @@ impl Incoming {
         Ok((self.hash.finish(), path))
     }
 
-    /// The file broke off: what is on disk stays there, for a restart.
+    /// The file broke off: the part on disk stays there, for a restart.
     pub fn leave(mut self) -> Option<PathBuf> {
         self.pass_all().ok()?;
         self.part.map(|(_, path)| path)
@@ -87,7 +87,7 @@ impl Incoming {
     /// The file is not wanted.
     pub fn drop_it(self) {
         if let Some((_, path)) = self.part {
-            // It may be gone with its folder.
+            // It may have been removed with its folder.
             let _ = std::fs::remove_file(path);
         }
     }

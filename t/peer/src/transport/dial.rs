@@ -1,4 +1,4 @@
-//! Opening a connection: from a chosen source address, straight or through CONNECT (RFC 9110 §9.3.6) or SOCKS5
+//! Opening a connection: from a chosen source address, directly or through CONNECT (RFC 9110 §9.3.6) or SOCKS5
 //! (RFC 1928), then TLS or not. Names are resolved here; through a proxy the proxy resolves them.
 
 use super::{Break, Conn, tls};
@@ -12,14 +12,14 @@ use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-/// Why no connection came about.
+/// Why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialError {
-    /// The name stands for no address.
+    /// The name has no address.
     Name(String),
     /// TCP to this address failed.
     Tcp(String, String),
-    /// The proxy said no: its own words or code.
+    /// The proxy refused: its own words or code.
     Proxy(String),
     /// TLS failed.
     Tls(Break),
@@ -38,7 +38,7 @@ impl fmt::Display for DialError {
 
 impl std::error::Error for DialError {}
 
-/// A proxy on the way.
+/// A proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Via {
     /// HTTP CONNECT at this `HOST:PORT`.
@@ -47,7 +47,7 @@ pub enum Via {
     Socks5(String),
 }
 
-/// Where to connect, and how.
+/// The target, and the way to it.
 #[derive(Clone)]
 pub struct Dial {
     /// `HOST:PORT` of the Responder (IPv6 in brackets).
@@ -58,12 +58,12 @@ pub struct Dial {
     pub via: Option<Via>,
     /// TLS, and the name the server must have.
     pub tls: Option<(SslContext, Option<String>)>,
-    /// Bounds connecting, and each wait of the handshake.
+    /// Limit of connecting, and of each wait of the handshake.
     pub timeout: Duration,
 }
 
 impl Dial {
-    /// Plain OFTP to `to`, straight, within 30 seconds.
+    /// Plain OFTP to `to`, directly, within 30 seconds.
     pub fn to(to: &impl ToString) -> Self {
         Self { to: to.to_string(), from: None, via: None, tls: None, timeout: Duration::from_secs(30) }
     }
@@ -79,7 +79,7 @@ impl Dial {
         }
     }
 
-    /// Opens it up to where OFTP2 or TLS begins.
+    /// Opens it up to the point where OFTP2 or TLS begins.
     pub fn open_tcp(&self) -> Result<TcpStream, DialError> {
         let next = match &self.via {
             None => &self.to,
@@ -128,7 +128,7 @@ impl Dial {
     }
 }
 
-/// Reads the answer up to its empty line, and not an octet further.
+/// Reads the answer up to its empty line, and not one octet more.
 fn connect_answer(tcp: &mut TcpStream) -> io::Result<Result<(), DialError>> {
     let mut head = Vec::new();
     let mut octet = [0];

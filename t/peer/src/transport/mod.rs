@@ -1,4 +1,4 @@
-//! A connection under OFTP2: TCP or TLS, blocking, buffered, and exact about how it ended.
+//! A connection below OFTP2: TCP or TLS, blocking, buffered, with an exact report of its end.
 //! `dial` opens one (source address, CONNECT, SOCKS5), `tls` holds keys and trust. Nothing here knows OFTP2.
 
 pub mod dial;
@@ -105,9 +105,9 @@ pub struct Buffered {
     ahead: Vec<u8>,
     taken: usize,
     held: Vec<u8>,
-    /// A write has found the connection reset. The system tells that once: a read would find a regular end.
+    /// A write has found the connection reset. The system reports this only once: a read would find a regular end.
     is_reset: bool,
-    /// Nothing is read yet, whatever has come.
+    /// Nothing is read yet, even if octets have come.
     is_deaf: bool,
 }
 
@@ -169,7 +169,7 @@ impl Write for Buffered {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // What could not be written is lost either way: the session ends on the first error.
+        // Octets that could not be written are lost anyway: the session ends on the first error.
         let result = self.tcp.write_all(&self.held);
         self.held.clear();
         self.note(result)
@@ -202,7 +202,7 @@ enum Inner {
     Tls(SslStream<Buffered>),
 }
 
-/// What is known of the other end of a TLS connection.
+/// The known facts about the other end of a TLS connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFacts {
     /// `TLSv1.2` or `TLSv1.3`.
@@ -257,7 +257,7 @@ impl Conn {
         })
     }
 
-    /// Longest wait of one read or write; none waits for ever.
+    /// Longest wait of one read or write; none: no limit.
     pub fn set_timeout(&self, timeout: Option<Duration>) -> Result<(), Break> {
         let tcp = &self.buffered().tcp;
         tcp.set_read_timeout(timeout)
@@ -265,7 +265,7 @@ impl Conn {
             .map_err(|error| Break::of_io(&error))
     }
 
-    /// Reads what is there, at least one octet; an end is an error that tells how it ended.
+    /// Reads available octets, at least one; an end is an error that says how it ended.
     pub fn read(&mut self, into: &mut [u8]) -> Result<usize, Break> {
         let count = match &mut self.inner {
             Inner::Plain(buffered) => buffered.read(into).map_err(|error| Break::of_io(&error))?,
@@ -310,7 +310,7 @@ impl Conn {
     /// Closes our direction in order: close_notify, then FIN. Reading goes on.
     pub fn close(&mut self) {
         if let Inner::Tls(stream) = &mut self.inner {
-            // The peer may be gone; then there is nobody left to tell.
+            // The peer may have ended; then nobody is left to read it.
             let _ = stream.shutdown();
         }
         self.cut();
@@ -329,7 +329,7 @@ impl Conn {
         let _ = setsockopt(&self.buffered().tcp, sockopt::Linger, &at_once);
     }
 
-    /// Reads and drops what comes until the peer ends, and tells how. `limit` bounds each single wait.
+    /// Reads and discards everything until the peer ends, and gives how. `limit` limits each single wait.
     pub fn drain(&mut self, limit: Duration) -> Break {
         let _ = self.set_timeout(Some(limit));
         let mut waste = vec![0; BUFFER];
@@ -340,7 +340,7 @@ impl Conn {
         }
     }
 
-    /// Something has come that was not read yet.
+    /// Whether octets have come that were not read yet.
     pub fn has_input(&self) -> bool {
         let buffered = self.buffered();
         let is_held = match &self.inner {
@@ -352,7 +352,7 @@ impl Conn {
             || has_event(&buffered.tcp, PollFlags::POLLIN, PollTimeout::ZERO)
     }
 
-    /// Reads nothing and waits until the peer is gone, or for `limit`; true if it went.
+    /// Reads nothing and waits until the peer ends, or for `limit`; true if the peer ended.
     pub fn wait_gone(&self, limit: Duration) -> bool {
         let limit = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
         has_event(&self.buffered().tcp, PollFlags::from_bits_retain(POLLRDHUP), limit)

@@ -1,5 +1,5 @@
 //! TLS for partner and station: certificate, key, trust, version. Owns no files: it reads them once.
-//! Unlike the daemons it is lenient where a test needs a partner that is.
+//! Unlike the daemons it is lenient if a test needs a lenient partner.
 
 use super::{Break, Buffered, Conn};
 use openssl::error::ErrorStack;
@@ -20,7 +20,7 @@ use std::time::Duration;
 pub enum TlsError {
     /// A file cannot be read.
     File(PathBuf, std::io::Error),
-    /// What the named thing holds is refused by OpenSSL.
+    /// OpenSSL refuses the content of this object.
     Refused(&'static str, ErrorStack),
 }
 
@@ -44,18 +44,18 @@ impl std::error::Error for TlsError {
     }
 }
 
-/// What a TLS end needs, all PEM.
+/// The data of a TLS end, all PEM.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
     /// Own certificate, leaf first, and its key.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
-    /// Certificates that may vouch for the other end; none: anybody is let in.
+    /// Trusted certificates for the other end; none: any certificate is accepted.
     pub trust: Option<Vec<u8>>,
     /// The only version spoken; none: 1.2 and 1.3.
     pub version: Option<SslVersion>,
     /// The only suites of TLS 1.2 that it has, in OpenSSL's words; none: OpenSSL's default.
     pub suites: Option<String>,
-    /// Name or address that the server's certificate must carry; none: any name.
+    /// Name or address that the server's certificate must have; none: any name.
     pub server_name: Option<String>,
 }
 
@@ -84,11 +84,11 @@ impl Tls {
         self
     }
 
-    /// OpenSSL's context for it: to be built once and used for many connections.
+    /// OpenSSL's context for it: it is built once and used for many connections.
     pub fn context(&self) -> Result<SslContext, TlsError> {
         let refused = |what| move |error| TlsError::Refused(what, error);
         let mut context = SslContext::builder(SslMethod::tls()).map_err(refused("TLS library"))?;
-        // Weak keys and old versions are shown to others: it is for them to refuse.
+        // Weak keys and old versions are offered on purpose: the other end has to refuse them.
         context.set_security_level(0);
         context.set_mode(SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::ENABLE_PARTIAL_WRITE);
         context
@@ -98,7 +98,7 @@ impl Tls {
         if let Some(suites) = &self.suites {
             context.set_cipher_list(suites).map_err(refused("list of suites"))?;
         }
-        // No tickets: nothing but OFTP2 may come once the handshake is done.
+        // No tickets: after the handshake only OFTP2 may come.
         context.set_session_cache_mode(SslSessionCacheMode::OFF);
         context.set_num_tickets(0).map_err(refused("TLS library"))?;
         context.set_session_id_context(b"oftp2peer").map_err(refused("TLS library"))?;
@@ -166,12 +166,12 @@ fn named(mut ssl: Ssl, server_name: Option<&str>) -> Result<Ssl, ErrorStack> {
     Ok(ssl)
 }
 
-/// A handshake of a client whose first message is out, and no other.
+/// The handshake of a client that has sent only its first message.
 #[derive(Debug)]
 pub struct Begun(MidHandshakeSslStream<Buffered>);
 
 impl Begun {
-    /// Says the first word; `timeout` bounds each wait.
+    /// Sends the first message; `timeout` limits each wait.
     pub fn new(
         tcp: TcpStream,
         context: &SslContext,
@@ -187,7 +187,7 @@ impl Begun {
         }
     }
 
-    /// Carries it to its end.
+    /// Completes it.
     pub fn finish(mut self) -> Result<Conn, Break> {
         self.0.get_mut().is_deaf = false;
         done(self.0.handshake())
@@ -221,7 +221,7 @@ fn done(result: Result<SslStream<Buffered>, HandshakeError<Buffered>>) -> Result
             Ok(conn)
         }
         Err(HandshakeError::SetupFailure(error)) => Err(Break::Tls(error.to_string())),
-        // The alert that names the reason is still held back.
+        // The alert with the reason is still held back.
         Err(HandshakeError::Failure(mut middle)) => {
             let _ = std::io::Write::flush(middle.get_mut());
             Err(verify_words(&middle).unwrap_or_else(|| Break::of_ssl(middle.error())))

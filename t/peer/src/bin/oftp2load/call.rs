@@ -1,4 +1,4 @@
-//! One session of the load: no more than what every partner does, so that it costs little beside what is measured.
+//! One session of the load: only the commands that every partner sends, so that its own cost is small.
 
 use oftp2peer::Partner;
 use oftp2peer::oftp::codec::{HEADER, Level};
@@ -12,10 +12,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Source addresses among which sessions take turns.
+/// Source addresses that sessions use in turn.
 const ADDRESSES: u64 = 500;
 
-/// Who calls.
+/// The caller.
 pub(crate) struct Caller {
     /// TLS with its certificate.
     pub(crate) context: SslContext,
@@ -23,16 +23,16 @@ pub(crate) struct Caller {
     pub(crate) settings: Settings,
     /// How long one measure lasts.
     pub(crate) time: Duration,
-    /// After so many sessions it ends all the same.
+    /// Number of sessions after which it ends in any case.
     pub(crate) sessions: u64,
 }
 
-/// How far a session had come after which time.
+/// The time of each stage of a session.
 #[derive(Clone, Copy)]
 pub(crate) struct Stages {
-    /// TCP and TLS were there.
+    /// The connection and TLS were ready.
     pub(crate) tls: Duration,
-    /// The station's SSRM had come: the way to it stands.
+    /// The station's SSRM had come: the way to the station is open.
     pub(crate) ready: Duration,
     /// Its SSID had come.
     pub(crate) started: Duration,
@@ -48,7 +48,7 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    /// So many receipts, each answered with RTR before the next one; the time of one.
+    /// This number of receipts, each answered with RTR before the next one; the time of one.
     pub(crate) fn exchange(&mut self, count: u32) -> Result<Duration, String> {
         let began = Instant::now();
         for _ in 0..count {
@@ -89,7 +89,7 @@ impl Caller {
         Ok(Open { conn, began, stages: Stages { tls, ready, started, ended: started } })
     }
 
-    /// One session with a file of so many octets.
+    /// One session with a file of this size.
     pub(crate) fn send_file(&self, address: &str, number: u64, octets: &Arc<[u8]>) -> Result<(), String> {
         let partner = Partner::new(self.dial(address, number), self.settings.clone());
         let report = partner.send([OutFile::octets(&format!("LOAD{number}"), Arc::clone(octets))]);
@@ -121,7 +121,7 @@ impl Caller {
     }
 }
 
-/// One of about 128 octets.
+/// A receipt of about 128 octets.
 fn receipt() -> Receipt {
     let stamp = Stamp { date: "20260101".to_owned(), time: "1200000000".to_owned() };
     let code = "O0013009000STATION".to_owned();

@@ -1,6 +1,6 @@
 //! `oftp2load`: the load of `scripts/bench chain`. Opens valid OFTP2 sessions through several chains of proxies in
 //! turn, measures each from outside, and prints one table of medians with the ratios of our own chain to the others.
-//! Reading order: `chain` (what is measured), `call` (one session), `measure` (many), `table`.
+//! Reading order: `chain` (the measured object), `call` (one session), `measure` (many), `table`.
 #![forbid(unsafe_code)]
 
 mod call;
@@ -25,11 +25,11 @@ oftp2load: measures chains of proxies with OFTP2 sessions, see scripts/bench
   oftp2load --chain NAME=HOST:PORT,PID... --cert FILE --key FILE --ca FILE --ssid CODE --password PW [options]
             MEASURE...
 
-  --chain NAME=HOST:PORT,PID,...   a chain: where partners connect, and the processes that it is made of (repeated; the
-                                   last one is held against the others)
-  --rounds N     rounds, of which the medians are shown (default 5)
-  --seconds N    how long one measure lasts in one round (default 2)
-  --sessions N   end each measure after so many sessions
+  --chain NAME=HOST:PORT,PID,...   a chain: the address for partners, and its processes (repeated; the last chain is
+                                   compared with the others)
+  --rounds N     number of rounds, of which the medians are shown (default 5)
+  --seconds N    duration of one measure in one round (default 2)
+  --sessions N   end each measure after N sessions
 ";
 
 fn main() -> ExitCode {

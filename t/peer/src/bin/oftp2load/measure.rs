@@ -1,7 +1,7 @@
-//! What is measured, by name, and how: many sessions, and what the chain's processes have used meanwhile.
+//! The measures by name: many sessions, and the resources that the chain's processes use meanwhile.
 
 use crate::call::{Caller, Open, Stages};
-use crate::chain::Chain;
+use crate::chain::{self, Chain};
 use crate::table::{Better, Row};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,18 +15,16 @@ pub(crate) type Values = Vec<(Row, f64)>;
 
 /// One measure.
 pub(crate) struct Measure {
-    /// By which it is asked for.
+    /// Its name on the command line.
     pub(crate) name: &'static str,
-    /// For the usage.
+    /// Its description in the usage.
     pub(crate) what: &'static str,
     take: fn(&Caller, &Chain) -> Result<Values, String>,
 }
 
-/// Sessions that are held while others are set up, or for their memory.
-const HELD: u64 = 300;
-/// Of a burst, within one second.
+/// Sessions of a burst, within one second.
 const BURST: u64 = 500;
-/// Of small files.
+/// Number of small files.
 const FILES: u64 = 200;
 /// Octets of a small file and of a large one.
 const SMALL: usize = 4 * 1024;
@@ -35,7 +33,7 @@ const LARGE: usize = 64 * 1024 * 1024;
 const ROUND_TRIPS: u32 = 2_000;
 
 /// All of them.
-pub(crate) const MEASURES: [Measure; 9] = [
+pub(crate) const MEASURES: [Measure; 11] = [
     Measure {
         name: "setup-1",
         what: "set-ups one at a time",
@@ -50,12 +48,26 @@ pub(crate) const MEASURES: [Measure; 9] = [
     Measure { name: "files", what: "200 sessions of one small file, 16 at a time", take: files },
     Measure { name: "burst", what: "500 sessions that come within one second", take: burst },
     Measure { name: "round-trip", what: "a receipt of 128 octets and its answer", take: round_trip },
-    Measure { name: "held", what: "memory of idle sessions, and set-ups beside 300 of them", take: held },
+    Measure {
+        name: "held",
+        what: "memory of idle sessions, and set-ups beside 300 of them",
+        take: |caller, chain| held(caller, chain, 300),
+    },
+    Measure {
+        name: "held-1000",
+        what: "the same with 1,000",
+        take: |caller, chain| held(caller, chain, 1_000),
+    },
     Measure { name: "bulk-1", what: "one large file", take: |caller, chain| bulk(caller, chain, 1) },
     Measure {
         name: "bulk-4",
         what: "four large files at a time",
         take: |caller, chain| bulk(caller, chain, 4),
+    },
+    Measure {
+        name: "bulk-16",
+        what: "16 large files at a time",
+        take: |caller, chain| bulk(caller, chain, 16),
     },
 ];
 
@@ -68,13 +80,13 @@ impl Measure {
             .ok_or_else(|| format!("there is no measure '{name}'"))
     }
 
-    /// Takes it once.
+    /// Measures once.
     pub(crate) fn take(&self, caller: &Caller, chain: &Chain) -> Result<Values, String> {
         (self.take)(caller, chain).map_err(|words| format!("{}, {}: {words}", chain.name, self.name))
     }
 }
 
-/// Sessions one after the other on each of some threads; how long it took, and their stages.
+/// Sessions one after the other on each of some threads; their duration, and their stages.
 fn sessions(caller: &Caller, chain: &Chain, threads: u64) -> Result<(f64, Vec<Stages>), String> {
     let began = Instant::now();
     let is_over = |number| number >= caller.sessions || began.elapsed() >= caller.time;
@@ -113,7 +125,7 @@ fn stages(caller: &Caller, chain: &Chain) -> Result<Values, String> {
     ])
 }
 
-/// Numbered calls, so many at a time, until `is_over` at the next number; how long it took, and what came of each.
+/// Numbered calls, this many at the same time, until `is_over` at the next number; their duration and results.
 fn at_a_time<T: Send>(
     threads: u64,
     is_over: impl Fn(u64) -> bool + Sync,
@@ -147,7 +159,7 @@ fn files(caller: &Caller, chain: &Chain) -> Result<Values, String> {
     Ok(vec![(Row::new("s for 200 small files".to_owned(), Better::Less), took)])
 }
 
-/// Each comes at its own moment from its own address, whatever becomes of the others.
+/// Each session begins at its own moment from its own address, independent of the others.
 fn burst(caller: &Caller, chain: &Chain) -> Result<Values, String> {
     let began = Instant::now();
     let one = |number: u64| {
@@ -173,12 +185,13 @@ fn round_trip(caller: &Caller, chain: &Chain) -> Result<Values, String> {
     Ok(vec![(Row::new("us of a 128-octet round trip".to_owned(), Better::Less), time.as_secs_f64() * 1e6)])
 }
 
-fn held(caller: &Caller, chain: &Chain) -> Result<Values, String> {
-    let before = chain.memory();
+fn held(caller: &Caller, chain: &Chain, sessions_held: u64) -> Result<Values, String> {
+    let (before, kernel) = (chain.memory(), chain::kernel_memory());
     let held: Vec<Open> =
-        (0..HELD).map(|number| caller.open(&chain.address, number)).collect::<Result<_, _>>()?;
+        (0..sessions_held).map(|number| caller.open(&chain.address, number)).collect::<Result<_, _>>()?;
     chain.wait_rest();
     let memory = (chain.memory() - before) / count(held.len());
+    let kernel = (chain::kernel_memory() - kernel) / count(held.len());
     let used = chain.usage();
     let (_, all) = sessions(caller, chain, 1)?;
     chain.wait_rest();
@@ -186,8 +199,9 @@ fn held(caller: &Caller, chain: &Chain) -> Result<Values, String> {
     held.into_iter().try_for_each(|open| open.end(caller.settings.timeout).map(drop))?;
     chain.wait_rest();
     Ok(vec![
-        (Row::new("KiB an idle session (PSS)".to_owned(), Better::Less), memory),
-        (Row::new("CPU ms a session beside 300 idle".to_owned(), Better::Less), used),
+        (Row::new(format!("KiB an idle session (PSS), {sessions_held}"), Better::Less), memory),
+        (Row::new(format!("KiB of the kernel for it, {sessions_held}"), Better::Less), kernel),
+        (Row::new(format!("CPU ms a session beside {sessions_held} idle"), Better::Less), used),
     ])
 }
 

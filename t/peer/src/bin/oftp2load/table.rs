@@ -1,13 +1,13 @@
-//! Medians of what was measured, a row a quantity and a column a chain, with the last column held against the others.
+//! Medians of the measures, a row for each quantity and a column for each chain, with the ratios of the last column.
 
 use std::fmt;
 
-/// Which way a quantity is good.
+/// Which values of a quantity are better.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Better {
-    /// The larger.
+    /// Larger ones.
     More,
-    /// The smaller.
+    /// Smaller ones.
     Less,
 }
 
@@ -59,7 +59,7 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// Three digits are as many as the machine's noise leaves.
+/// More than three digits would only show the noise of the machine.
 fn shown(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),

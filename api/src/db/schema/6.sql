@@ -1,0 +1,1 @@
+CREATE TABLE os4x_claims (name TEXT PRIMARY KEY, until BIGINT NOT NULL);

@@ -1,0 +1,1 @@
+ALTER TABLE os4x_acts ADD COLUMN steps TEXT;

@@ -1,0 +1,156 @@
+//! The first page: what is wrong and what to do about it, the daemons, who was refused lately, and what ends soon. It
+//! is what `os4xapi status` tells.
+
+use super::Panel;
+use super::expiry::{END_COLUMNS, end_row};
+use super::fields::Fields;
+use super::gate::SignedIn;
+use super::page::{self, Fault, Frame, Notice, logins_before};
+use super::parts::{Part, PartsPage};
+use super::refused::reasons;
+use super::setting_pages::{PAGES, Risk, SettingPage, risk};
+use super::setting_words;
+use super::table::{Cell, Column, Table};
+use super::words::Words;
+use crate::expiry::Listed;
+use crate::settings::{Setting, Values};
+use crate::status::{self, Daemon, Finding, Severity, SiteStatus};
+use axum::extract::State;
+use axum::response::Response;
+use common::state::{DaemonState, Use};
+use common::text::clock;
+use std::sync::Arc;
+
+/// A session that is younger, seconds, is told of the logins before it.
+const NEW: i64 = 120;
+
+/// The page.
+pub(super) async fn show(
+    State(panel): State<Arc<Panel>>,
+    SignedIn(visitor, known): SignedIn,
+    fields: Fields,
+) -> Result<Response, Fault> {
+    let w = visitor.words;
+    let status = status::read(&mut *panel.app.db.snapshot().await?).await?;
+    let mut f = Frame::for_user(&visitor, &known, w.overview);
+    f.is_live = true;
+    f.notices.extend(page::done(w, &fields));
+    if known.session.created > clock::now() - NEW {
+        f.notices.push(logins_before(&visitor, &known));
+    }
+    if status.findings.is_empty() {
+        f.notices.push(Notice::good(w.all_well));
+    }
+    f.notices.extend(weaker(w, &visitor.values));
+    page::html(&PartsPage { f, parts: parts(w, status) })
+}
+
+/// The settings that protect less than they could, for as long as they do.
+fn weaker(w: &'static Words, values: &Values) -> Vec<Notice> {
+    let sections = PAGES.iter().flat_map(|page| page.sections.iter().map(move |section| (page, section)));
+    let settings =
+        sections.flat_map(|(page, section)| section.settings().into_iter().map(move |one| (page, one)));
+    let weak = settings.filter(|(_, setting)| risk(setting.name, values.text(setting.name)) == Risk::Weaker);
+    let notice = |(page, setting): (&SettingPage, &Setting)| {
+        let label = setting_words::of(setting.name).map_or(setting.name, |words| words.label(w));
+        Notice::warn(&format!("{} '{label}'", w.protects_less), page.path.to_owned())
+    };
+    weak.map(notice).collect()
+}
+
+fn parts(w: &'static Words, status: SiteStatus) -> Vec<Part> {
+    let SiteStatus { time, generation, findings, daemons, refusals, ends } = status;
+    let listed = ends.into_iter().map(|end| Listed::of(end, time));
+    let facts = vec![(w.generation, Cell::text(generation)), (w.as_of, Cell::text(page::time(time)))];
+    let wrong = (!findings.is_empty()).then(|| Part::table(w.checks, checks(w, &findings)));
+    let ends = Table {
+        part: "ends",
+        caption: w.ends_soon.to_owned(),
+        columns: END_COLUMNS.map(|column| column(w)).into(),
+        rows: listed.map(|one| end_row(w, &one)).collect(),
+        empty: w.nothing_ends,
+    };
+    let others = [
+        Part::table(w.daemons, of_daemons(w, &daemons, time)),
+        Part::facts("configuration", w.configuration_now, facts),
+        Part::table(w.refused_lately, reasons(w, &refusals)),
+        Part::table(w.ends_soon, ends),
+    ];
+    wrong.into_iter().chain(others).collect()
+}
+
+fn checks(w: &'static Words, findings: &[Finding]) -> Table {
+    let row = |finding: &Finding| {
+        let Finding { severity, what, remedy } = finding;
+        let (word, state) = match severity {
+            Severity::Bad => (w.wrong, "bad"),
+            Severity::Warning => (w.warning, "warn"),
+        };
+        vec![Cell::state(word, state), Cell::english(what), Cell::english(remedy)]
+    };
+    Table {
+        part: "checks",
+        caption: w.checks.to_owned(),
+        columns: vec![Column::text(w.state), Column::wide(w.what), Column::wide(w.what_to_do)],
+        rows: findings.iter().map(row).collect(),
+        empty: w.all_well,
+    }
+}
+
+fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
+    let unknown = DaemonState::default();
+    let row = |daemon: &Daemon| {
+        let state = daemon.state.as_ref().unwrap_or(&unknown);
+        let told = |text: String| Cell::maybe(daemon.state.as_ref().map(|_| text));
+        let kind = if daemon.kind == "client" { w.client } else { w.server };
+        let heard = daemon.heard.map(|heard| format!("{} s", (now - heard).max(0)));
+        let started = daemon.state.as_ref().map(|state| page::time(state.started)).unwrap_or_default();
+        let listeners: Vec<String> =
+            state.listeners.iter().map(|one| format!("{} {}", one.purpose, one.address)).collect();
+        vec![
+            Cell::text(kind),
+            Cell::text(&daemon.title).with(daemon.address.as_deref().unwrap_or_default()),
+            Cell { is_english: true, ..Cell::state(daemon.condition.word(), state_of(daemon)) },
+            Cell::maybe(heard),
+            told(format!("{} ({})", state.version, state.build)),
+            told(format!("{} [{}]", state.host, state.pid)).with(started),
+            Cell::maybe(state.generation),
+            told(used(state.incoming)),
+            told(used(state.outgoing)),
+            told(used(state.unverified)),
+            told(listeners.join(", ")),
+        ]
+    };
+    Table {
+        part: "daemons",
+        caption: w.daemons.to_owned(),
+        columns: vec![
+            Column::text(w.daemon),
+            Column::text(w.name),
+            Column::text(w.state),
+            Column::number(w.heard_ago),
+            Column::text(w.version),
+            Column::text(w.host_and_start),
+            Column::number(w.in_force),
+            Column::number(w.incoming),
+            Column::number(w.outgoing),
+            Column::number(w.unverified),
+            Column::text(w.listeners),
+        ],
+        rows: daemons.iter().map(row).collect(),
+        empty: w.no_daemons,
+    }
+}
+
+fn state_of(daemon: &Daemon) -> &'static str {
+    match daemon.condition.word() {
+        "running" | "joined" => "good",
+        "older" => "warn",
+        _ => "bad",
+    }
+}
+
+/// So much of so much; nothing where a daemon has none of it.
+fn used(all: Use) -> String {
+    if all == Use::default() { "-".to_owned() } else { format!("{}/{}", all.used, all.limit) }
+}

@@ -1,0 +1,712 @@
+//! The table of the words: a name, the English text and the German text. Without its German text, a word does not
+//! compile. A table and nothing else.
+
+macro_rules! words {
+    ($($name:ident: $english:literal, $german:literal;)*) => {
+        /// All words of a language.
+        pub(in crate::panel) struct Words { $(pub(in crate::panel) $name: &'static str,)* }
+        pub(super) static ENGLISH: Words = Words { $($name: $english,)* };
+        pub(super) static GERMAN: Words = Words { $($name: $german,)* };
+        #[cfg(test)]
+        pub(super) static ALL: &[(&str, &str, &str)] = &[$((stringify!($name), $english, $german),)*];
+    };
+}
+
+words! {
+    language: "en", "de";
+    product: "OS4X SmartProxy", "OS4X SmartProxy";
+    panel: "Administrative panel", "Administrationsoberfläche";
+    skip: "Skip to the content", "Zum Inhalt springen";
+    main_menu: "Main menu", "Hauptmenü";
+    monitor: "Monitoring", "Überwachung";
+    partners_and_trust: "Partners and certificates", "Partner und Zertifikate";
+    administration: "Administration", "Verwaltung";
+    overview: "Overview", "Übersicht";
+    sessions: "Sessions", "Sitzungen";
+    refused: "Refusals", "Abweisungen";
+    system_log: "System log", "Systemprotokoll";
+    expiry: "Expiry", "Ablaufdaten";
+    partners: "Partners", "Partner";
+    audit: "Audit log", "Änderungsprotokoll";
+    version: "Version", "Version";
+    stale: "No connection since", "Keine Verbindung seit";
+    save: "Save", "Speichern";
+    yes: "yes", "ja";
+    no: "no", "nein";
+    all: "All", "Alle";
+    show: "Show", "Anzeigen";
+    show_all: "Show all", "Alle anzeigen";
+    newest: "Newest", "Neueste";
+    older: "Older", "Ältere";
+    as_file: "Download:", "Herunterladen:";
+    thousands: ",", ".";
+    home: "Back to the overview", "Zurück zur Übersicht";
+
+    all_well: "Everything is in order.", "Alles ist in Ordnung.";
+    checks: "Problems and remedies", "Probleme und Abhilfe";
+    wrong: "error", "Fehler";
+    warning: "warning", "Warnung";
+    state: "State", "Zustand";
+    what: "Description", "Beschreibung";
+    what_to_do: "Action", "Maßnahme";
+    daemons: "Daemons", "Dienste";
+    daemon: "Daemon", "Dienst";
+    client: "client", "Client";
+    server: "server", "Server";
+    name: "Name", "Name";
+    heard_ago: "Last contact", "Letzter Kontakt";
+    host_and_start: "Host, PID, start", "Host, PID, Start";
+    in_force: "Configuration in force", "Wirksame Konfiguration";
+    incoming: "Incoming", "Eingehend";
+    outgoing: "Outgoing", "Ausgehend";
+    unverified: "Unverified", "Ungeprüft";
+    listeners: "Listeners", "Listener";
+    no_daemons: "No daemon has reported yet.", "Bisher hat sich kein Dienst gemeldet.";
+    configuration_now: "Configuration", "Konfiguration";
+    generation: "Generation", "Generation";
+    as_of: "As of", "Stand";
+    refused_lately: "Refusals in the last hour", "Abweisungen in der letzten Stunde";
+    ends_soon: "Expiry within 30 days", "Ablauf innerhalb von 30 Tagen";
+    nothing_ends: "Nothing expires.", "Es läuft nichts ab.";
+    nobody_refused: "No refusals were found.", "Es wurden keine Abweisungen gefunden.";
+
+    session: "Session", "Sitzung";
+    no_sessions: "No sessions were found.", "Es wurden keine Sitzungen gefunden.";
+    running: "running", "läuft";
+    ended: "ended", "beendet";
+    running_ones: "Running", "Laufende";
+    ended_ones: "Ended", "Beendete";
+    ended_at: "End", "Ende";
+    orphaned: "orphaned", "verwaist";
+    partner: "Partner", "Partner";
+    direction: "Direction", "Richtung";
+    reason: "Reason", "Grund";
+    file_name: "File", "Datei";
+    since_day: "From date", "Ab Datum";
+    until_day: "To date", "Bis Datum";
+    duration: "Duration", "Dauer";
+    files: "Files", "Dateien";
+    refused_of_them: "refused", "abgelehnt";
+    octets: "Octets", "Bytes";
+    octets_in: "Octets in", "Bytes eingehend";
+    octets_out: "Octets out", "Bytes ausgehend";
+    sender: "Sender", "Absender";
+    result: "Result", "Ergebnis";
+    no_files: "The session has transferred no file, or it has not ended yet.",
+        "Die Sitzung hat keine Datei übertragen oder ist noch nicht beendet.";
+    facts: "Details", "Details";
+    last_files: "Last files", "Letzte Dateien";
+    more_about_it: "Commands for further information", "Befehle für weitere Informationen";
+    identifier: "ID", "ID";
+    detail: "Detail", "Detail";
+    ssid: "SSIDCODE", "SSIDCODE";
+    station: "Station", "Station";
+    certificate: "Certificate", "Zertifikat";
+    serial: "Serial number", "Seriennummer";
+    files_refused: "Refused files", "Abgelehnte Dateien";
+    receipts: "Receipts", "Empfangsbestätigungen";
+    process: "Process ID", "Prozess-ID";
+
+    refused_intro: "Equal entries are grouped. An IPv6 address stands for its /64 network.",
+        "Gleiche Einträge sind zusammengefasst. Eine IPv6-Adresse steht für ihr /64-Netz.";
+    refused_cut: "Equal entries are grouped. The list does not show all entries: filter it, or download it as a file.",
+        "Gleiche Einträge sind zusammengefasst. Die Liste zeigt nicht alle Einträge: Filtern Sie sie, oder laden Sie \
+         sie als Datei herunter.";
+    last_hours: "Period in hours", "Zeitraum in Stunden";
+    partner_or_ssid: "Partner or SSIDCODE", "Partner oder SSIDCODE";
+    times: "Count", "Anzahl";
+    last: "Last time", "Zuletzt";
+    last_and_first: "Last and first time", "Letztes und erstes Mal";
+
+    level: "Level", "Stufe";
+    origin: "Source", "Quelle";
+    text: "Text", "Text";
+    time: "Time", "Zeit";
+    log_empty: "No entries were found.", "Es wurden keine Einträge gefunden.";
+
+    expiry_intro: "The list shows everything that expires, in the order of the expiry dates.",
+        "Die Liste zeigt alles, was abläuft, in der Reihenfolge der Ablaufdaten.";
+    timeline: "Expiry dates within the next twelve months; the table below contains the same dates",
+        "Ablaufdaten der nächsten zwölf Monate; die Tabelle darunter enthält dieselben Daten";
+    ends: "Expiry date", "Ablaufdatum";
+    days_left: "Days left", "Verbleibende Tage";
+    good: "OK", "OK";
+    soon: "expires soon", "läuft bald ab";
+    over: "expired", "abgelaufen";
+    unreadable: "unreadable", "nicht lesbar";
+
+    name_ssid_host: "Name, SSIDCODE or host", "Name, SSIDCODE oder Host";
+    short_name: "Short name", "Kurzname";
+    enabled: "enabled", "aktiviert";
+    disabled: "disabled", "deaktiviert";
+    certificate_rule: "Certificate rule", "Zertifikatsregel";
+    host_and_port: "Host and port", "Host und Port";
+    profile: "Profile", "Profil";
+    no_partners: "No partners were found.", "Es wurden keine Partner gefunden.";
+
+    audit_intro: "The list shows all changes, the newest first. The command 'os4xapi audit verify' detects entries \
+                  that were altered.",
+        "Die Liste zeigt alle Änderungen, die neuesten zuerst. Der Befehl 'os4xapi audit verify' erkennt nachträglich \
+         veränderte Einträge.";
+    number: "Number", "Nummer";
+    actor: "Performed by", "Ausgeführt von";
+    role: "Role", "Rolle";
+    way: "Interface", "Schnittstelle";
+    act: "Operation", "Vorgang";
+    object: "Object", "Objekt";
+    changes: "Changes", "Änderungen";
+    previous_hash: "Hash of the previous entry", "Prüfsumme des vorherigen Eintrags";
+    hash: "Hash", "Prüfsumme";
+    nothing_changed: "No entries were found.", "Es wurden keine Einträge gefunden.";
+
+    administrator: "Administrator", "Administrator";
+    operator: "Operator", "Bediener";
+    auditor: "Auditor", "Prüfer";
+
+    log_in: "Log in", "Anmelden";
+    log_out: "Log out", "Abmelden";
+    user_name: "User name", "Benutzername";
+    password: "Password", "Kennwort";
+    code: "Code of the authenticator app", "Code der Authenticator-App";
+    code_hint: "Enter the six digits that the app shows, which are valid once, or one of your recovery codes.",
+        "Geben Sie die sechs Ziffern ein, die die App zeigt und die nur einmal gelten, oder einen Ihrer \
+         Wiederherstellungscodes.";
+    login_failed: "The user name, the password or the code is wrong. After several failed logins in a row, a user has \
+                   to wait. An administrator can help with 'os4xapi user unlock' or 'os4xapi user reset'.",
+        "Benutzername, Kennwort oder Code ist falsch. Nach mehreren Fehlversuchen in Folge muss ein Benutzer warten. \
+         Ein Administrator kann mit 'os4xapi user unlock' oder 'os4xapi user reset' helfen.";
+    no_default_account: "There is no default account. The command 'os4xapi user add' on the backend's host creates \
+                         users.",
+        "Es gibt kein Standardkonto. Der Befehl 'os4xapi user add' auf dem Host des Backends legt Benutzer an.";
+    last_login: "Your previous login:", "Ihre vorherige Anmeldung:";
+    first_login: "This is your first login.", "Dies ist Ihre erste Anmeldung.";
+    failed_since: "Failed logins since then:", "Fehlgeschlagene Anmeldungen seitdem:";
+    from_address: "from", "von";
+
+    set_up: "Account setup", "Konto einrichten";
+    set_up_intro: "This link works only once. Afterwards, you log in with your user name, your password and a code of \
+                   your authenticator app.",
+        "Dieser Link funktioniert nur einmal. Danach melden Sie sich mit Benutzername, Kennwort und einem Code Ihrer \
+         Authenticator-App an.";
+    step_password: "1. Choose a password", "1. Kennwort wählen";
+    password_hint: "The password must have at least 12 characters. A longer password is safer. It does not expire.",
+        "Das Kennwort muss mindestens 12 Zeichen haben. Ein längeres Kennwort ist sicherer. Es läuft nicht ab.";
+    password_again: "Repeat password", "Kennwort wiederholen";
+    step_app: "2. Scan the QR code with your app", "2. QR-Code mit der App scannen";
+    app_hint: "You can use any app for time-based codes (TOTP). If you cannot scan the QR code, enter this key in the \
+               app:",
+        "Sie können jede App für zeitbasierte Codes (TOTP) verwenden. Wenn Sie den QR-Code nicht scannen können, geben \
+         Sie diesen Schlüssel in der App ein:";
+    qr_name: "QR code with the key for your app", "QR-Code mit dem Schlüssel für Ihre App";
+    step_code: "3. Enter the code that the app shows", "3. Angezeigten Code eingeben";
+    finish: "Finish", "Fertigstellen";
+    link_over: "This link is not valid: it was used already, it has expired, or it is incomplete. An administrator can \
+                create a new link with 'os4xapi user reset'.",
+        "Dieser Link ist ungültig: Er wurde bereits verwendet, ist abgelaufen oder unvollständig. Ein Administrator \
+         kann mit 'os4xapi user reset' einen neuen Link erstellen.";
+    codes: "Your recovery codes", "Ihre Wiederherstellungscodes";
+    codes_intro: "With each of these codes you can log in once without your app. The codes are shown only now. Print \
+                  them, or store them in a safe place.",
+        "Mit jedem dieser Codes können Sie sich einmal ohne Ihre App anmelden. Die Codes werden nur jetzt angezeigt. \
+         Drucken Sie sie aus, oder bewahren Sie sie an einem sicheren Ort auf.";
+    codes_kept: "I have stored the codes: continue to the login", "Ich habe die Codes aufbewahrt: weiter zur Anmeldung";
+
+    account: "Your account", "Ihr Konto";
+    preferences: "Language and colours", "Sprache und Farben";
+    language_label: "Language", "Sprache";
+    as_browser: "As in the browser", "Wie im Browser";
+    theme: "Colour scheme", "Farbschema";
+    as_system: "As in the operating system", "Wie im Betriebssystem";
+    light: "Light", "Hell";
+    dark: "Dark", "Dunkel";
+    change_password: "Change password", "Kennwort ändern";
+    present_password: "Current password", "Aktuelles Kennwort";
+    new_password: "New password", "Neues Kennwort";
+    others_end: "Your other sessions end when you change the password.",
+        "Ihre anderen Sitzungen werden beendet, wenn Sie das Kennwort ändern.";
+    own_sessions: "Your sessions in the panel", "Ihre Sitzungen in der Administrationsoberfläche";
+    this_session: "this session", "diese Sitzung";
+    end: "End", "Beenden";
+    began: "Start", "Beginn";
+    last_used: "Last activity", "Letzte Aktivität";
+    address: "Address", "Adresse";
+    browser: "Browser", "Browser";
+    codes_left: "Remaining recovery codes", "Verbleibende Wiederherstellungscodes";
+    saved: "Saved.", "Gespeichert.";
+    password_changed: "Your password was changed, and your other sessions were ended.",
+        "Ihr Kennwort wurde geändert, und Ihre anderen Sitzungen wurden beendet.";
+
+    weak_length: "The password has fewer than 12 characters or more than 256.",
+        "Das Kennwort hat weniger als 12 oder mehr als 256 Zeichen.";
+    weak_name: "The password contains your name or the name of this site. Such a password is easy to guess.",
+        "Das Kennwort enthält Ihren Namen oder den Namen dieser Installation. Ein solches Kennwort ist leicht zu \
+         erraten.";
+    weak_common: "The password is too common. Such a password is easy to guess.",
+        "Das Kennwort ist zu verbreitet. Ein solches Kennwort ist leicht zu erraten.";
+    not_the_same: "The two passwords are not the same.", "Die beiden Kennwörter stimmen nicht überein.";
+    wrong_code: "The code is wrong. Enter the code that the app shows now. If that fails, check the clocks of your \
+                 phone and of this host.",
+        "Der Code ist falsch. Geben Sie den Code ein, den die App jetzt zeigt. Wenn das nicht hilft, prüfen Sie die \
+         Uhren Ihres Telefons und dieses Hosts.";
+    wrong_proof: "The current password or the code is wrong.", "Das aktuelle Kennwort oder der Code ist falsch.";
+
+    configuration: "Configuration", "Konfiguration";
+    settings: "Settings", "Einstellungen";
+    page_tcp_ip: "TCP/IP", "TCP/IP";
+    page_ssl_tls: "SSL/TLS", "SSL/TLS";
+    page_proxy: "Proxy", "Proxy";
+    page_logging: "Logging", "Protokollierung";
+    page_events: "Events", "Ereignisse";
+    section_addresses: "Ports and addresses", "Ports und Adressen";
+    section_partners: "Partners", "Partner";
+    section_http_proxies: "HTTP proxies of this backend", "HTTP-Proxys dieses Backends";
+    section_api: "API and panel", "API und Administrationsoberfläche";
+    section_crls: "Certificate revocation lists", "Sperrlisten (CRLs)";
+    section_parameters: "Configuration parameters", "Konfigurationsparameter";
+    section_limits: "Limits of the daemons", "Grenzen der Dienste";
+    section_logs: "Logs", "Protokolle";
+    section_events: "Event script", "Ereignisskript";
+    unit_seconds: "seconds", "Sekunden";
+    unit_minutes: "minutes", "Minuten";
+    unit_hours: "hours", "Stunden";
+    unit_days: "days", "Tage";
+    unit_octets: "octets", "Bytes";
+    unit_slices: "timeslices", "Zeitscheiben";
+    default_value: "Default", "Standardwert";
+    nothing: "empty", "leer";
+    it_takes: "Allowed:", "Erlaubt:";
+    takes_only: "The value must be", "Erlaubt ist nur";
+    takes_number: "a whole number from", "eine ganze Zahl von";
+    to: "to", "bis";
+    takes_yes_no: "yes or no", "ja oder nein";
+    takes_address: "an IPv4 or IPv6 address, or empty", "eine IPv4- oder IPv6-Adresse oder ein leerer Wert";
+    takes_host: "a host name or an IP address", "ein Hostname oder eine IP-Adresse";
+    takes_networks: "a list of addresses or networks (10.0.0.0/8), separated by commas, or empty",
+        "eine durch Kommas getrennte Liste von Adressen oder Netzen (10.0.0.0/8) oder ein leerer Wert";
+    takes_paths: "a list of paths, separated by commas; each path begins with '/' and has only letters, digits and . _ \
+                  - /",
+        "eine durch Kommas getrennte Liste von Pfaden; jeder Pfad beginnt mit '/' und enthält nur Buchstaben, Ziffern \
+         und . _ - /";
+    takes_file: "an absolute path, or empty", "ein absoluter Pfad oder ein leerer Wert";
+    takes_proxy: "http://[USER:PASSWORD@]HOST[:PORT], or empty",
+        "http://[USER:PASSWORT@]HOST[:PORT] oder ein leerer Wert";
+    takes_hosts: "a list of names (including their subdomains), addresses or networks, separated by commas, '*' for \
+                  all hosts, or empty",
+        "eine durch Kommas getrennte Liste von Namen (einschließlich ihrer Subdomains), Adressen oder Netzen, '*' für \
+         alle Hosts oder ein leerer Wert";
+    takes_url: "an https URL without a path, such as https://panel.example:8444",
+        "eine https-URL ohne Pfad, zum Beispiel https://panel.example:8444";
+    takes_event: "an absolute path, an http or https URL without a user, or empty",
+        "ein absoluter Pfad, eine http- oder https-URL ohne Benutzer oder ein leerer Wert";
+    takes_level: "one of these levels", "eine dieser Stufen";
+    not_greater_than: "The value must not be greater than", "Der Wert darf nicht größer sein als";
+    not_taken: "Nothing was changed. Correct the following errors:",
+        "Es wurde nichts geändert. Korrigieren Sie die folgenden Fehler:";
+    not_done: "Nothing was changed", "Es wurde nichts geändert";
+    stale_form: "The entry was changed in the meantime. Check its current state, and repeat your change.",
+        "Der Eintrag wurde in der Zwischenzeit geändert. Prüfen Sie den aktuellen Stand, und wiederholen Sie Ihre \
+         Änderung.";
+    changed_meanwhile: "The value was changed in the meantime. The current value is",
+        "Der Wert wurde in der Zwischenzeit geändert. Der aktuelle Wert ist";
+    look_again: "Confirm change", "Änderung bestätigen";
+    would_change: "The change has these effects, including those on the servers:",
+        "Die Änderung hat diese Auswirkungen, auch auf die Server:";
+    type_to_confirm: "To confirm, enter:", "Geben Sie zur Bestätigung ein:";
+    wrong_word: "The text does not match.", "Der Text stimmt nicht überein.";
+    prove_again: "This action requires your password and a code. You do not have to enter them again for ten minutes.",
+        "Diese Aktion erfordert Ihr Kennwort und einen Code. Danach müssen Sie beides zehn Minuten lang nicht erneut \
+         eingeben.";
+    do_it: "Confirm", "Bestätigen";
+    cancel: "Cancel", "Abbrechen";
+    partners_of_a_day: "Partners that connected within the last 24 hours:",
+        "Partner mit Verbindungen in den letzten 24 Stunden:";
+    reach_meaning: "Running sessions continue. From then on, partners or browsers have to use the new address. A \
+                    server stops if an outgoing address is not one of its own.",
+        "Laufende Sitzungen werden fortgesetzt. Partner oder Browser müssen ab dann die neue Adresse verwenden. Ein \
+         Server beendet sich, wenn eine ausgehende Adresse nicht ihm gehört.";
+    reach_comes_back: "If nobody presses 'Keep change' within ten minutes, the change is reverted automatically.",
+        "Wenn niemand innerhalb von zehn Minuten auf 'Änderung behalten' drückt, wird die Änderung automatisch \
+         rückgängig gemacht.";
+    weaker_meaning: "This change reduces the protection: connections that were refused before may be accepted. \
+                     SECURITY.md explains the purpose of the setting.",
+        "Diese Änderung verringert den Schutz: Bisher abgewiesene Verbindungen können angenommen werden. SECURITY.md \
+         erklärt den Zweck der Einstellung.";
+    goes_back_in: "A change is reverted automatically unless somebody keeps it. Time left:",
+        "Eine Änderung wird automatisch rückgängig gemacht, wenn niemand sie behält. Verbleibende Zeit:";
+    goes_back_at: "Automatic reversal", "Automatische Rücknahme";
+    stays_or_goes: "Unconfirmed change", "Unbestätigte Änderung";
+    keep: "Keep change", "Änderung behalten";
+    take_back_now: "Revert now", "Jetzt rückgängig machen";
+    in_force_everywhere: "in force on each known server, ports open", "auf jedem bekannten Server wirksam, Ports offen";
+    not_in_force_yet: "not in force yet", "noch nicht wirksam";
+    done_added: "Added.", "Hinzugefügt.";
+    done_removed: "Removed.", "Entfernt.";
+    done_reverted: "The change was reverted.", "Die Änderung wurde rückgängig gemacht.";
+    done_kept: "The change was kept.", "Die Änderung wurde behalten.";
+    done_ordered: "The action was requested. A client performs it within seconds.",
+        "Die Aktion wurde angefordert. Ein Client führt sie innerhalb von Sekunden aus.";
+    block_clients: "Proxy client configuration", "Proxy-Client-Konfiguration (Proxy client configuration)";
+    no_clients: "No client has a listener. Without a listener, a client carries only incoming sessions.",
+        "Kein Client hat einen Listener. Ohne Listener überträgt ein Client nur eingehende Sitzungen.";
+    add_client: "Add or change a client's listener", "Listener eines Clients hinzufügen oder ändern";
+    client_address: "IP address of the client", "IP-Adresse des Clients";
+    client_address_hint: "The client connects to this backend from this address. ::1 is treated as 127.0.0.1.",
+        "Von dieser Adresse verbindet sich der Client mit diesem Backend. ::1 wird wie 127.0.0.1 behandelt.";
+    port: "Port", "Port";
+    tied_to: "Tied to partner", "An Partner gebunden";
+    tied_to_hint: "Enter the short name of a partner to which all connections of the listener lead. If the field is \
+                   empty, the listener accepts proxy requests.",
+        "Geben Sie den Kurznamen eines Partners ein, zu dem alle Verbindungen des Listeners führen. Wenn das Feld leer \
+         ist, nimmt der Listener Proxy-Anfragen an.";
+    listen_ip: "Listener address", "Adresse des Listeners";
+    listen_ip_hint: "If the field is empty, the listener uses all IPv4 and IPv6 addresses.",
+        "Wenn das Feld leer ist, verwendet der Listener alle IPv4- und IPv6-Adressen.";
+    networks: "Allowed networks", "Erlaubte Netze";
+    networks_hint: "Enter the addresses or networks (10.0.0.0/8) that may use the listener, separated by commas. If \
+                    the field is empty, loopback addresses and private networks may use it.",
+        "Geben Sie die Adressen oder Netze (10.0.0.0/8) an, die den Listener verwenden dürfen, durch Kommas getrennt. \
+         Wenn das Feld leer ist, dürfen Loopback-Adressen und private Netze ihn verwenden.";
+    name_hint: "The name appears only in lists. It has at most 64 characters.",
+        "Der Name erscheint nur in Listen. Er hat höchstens 64 Zeichen.";
+    what_can_be_done: "Actions", "Aktionen";
+    remove: "Remove", "Entfernen";
+    add: "Add", "Hinzufügen";
+    needs_address: "The value must be an IPv4 or IPv6 address.", "Erlaubt ist nur eine IPv4- oder IPv6-Adresse.";
+    client_remove_meaning: "The station cannot reach partners through this listener any more. Running sessions \
+                            continue.",
+        "Die Station kann über diesen Listener keine Partner mehr erreichen. Laufende Sitzungen werden fortgesetzt.";
+    block_servers: "Proxy servers", "Proxy-Server";
+    proxy_id: "OS4X Proxy ID", "OS4X-Proxy-ID";
+    proxy_id_hint: "The ID has 64 hexadecimal digits followed by 'px'. The command 'os4x_proxyserver2 -L' prints it.",
+        "Die ID besteht aus 64 hexadezimalen Ziffern und 'px'. Der Befehl 'os4x_proxyserver2 -L' gibt sie aus.";
+    added: "Date added", "Hinzugefügt am";
+    its_addresses: "Addresses", "Adressen";
+    no_servers: "No server is listed. A server that is not listed gets no configuration.",
+        "Kein Server ist eingetragen. Ein Server, der nicht eingetragen ist, erhält keine Konfiguration.";
+    add_server: "Add or rename a server", "Server hinzufügen oder umbenennen";
+    server_remove_meaning: "The server gets no configuration any more and closes its port for partners.",
+        "Der Server erhält keine Konfiguration mehr und schließt seinen Port für Partner.";
+    block_ignores: "Log message ignore configuration",
+        "Ignorierte Protokollmeldungen (Log message ignore configuration)";
+    no_ignores: "No log messages are ignored.", "Es werden keine Protokollmeldungen ignoriert.";
+    add_ignore: "Add log message to ignore", "Zu ignorierende Protokollmeldung hinzufügen";
+    description: "Description", "Beschreibung";
+    description_hint: "Enter the reason for this entry.", "Geben Sie den Grund für diesen Eintrag an.";
+    ignore_text_hint: "Enter 3 to 200 characters that the message contains. Upper and lower case do not matter. The \
+                       field may be empty if a partner, an address or a reason is given.",
+        "Geben Sie 3 bis 200 Zeichen ein, die in der Meldung vorkommen. Groß- und Kleinschreibung spielen keine Rolle. \
+         Das Feld darf leer sein, wenn Partner, Adresse oder Grund angegeben sind.";
+    ignore_partner_hint: "Enter a short name to ignore only messages about this partner.",
+        "Geben Sie einen Kurznamen ein, um nur Meldungen über diesen Partner zu ignorieren.";
+    ignore_address_hint: "Enter an address or a network, such as 203.0.113.0/24, to ignore only messages about it.",
+        "Geben Sie eine Adresse oder ein Netz ein, zum Beispiel 203.0.113.0/24, um nur Meldungen darüber zu \
+         ignorieren.";
+    valid_until: "Valid until", "Gültig bis";
+    until_hint: "The entry is valid until the end of this day (UTC). Then it is removed automatically.",
+        "Der Eintrag gilt bis zum Ende dieses Tages (UTC). Danach wird er automatisch entfernt.";
+    needs_day_to_come: "The date must be in the future.", "Das Datum muss in der Zukunft liegen.";
+    token: "OS4X Proxy client security token", "Sicherheitstoken der Clients (OS4X Proxy client security token)";
+    token_is_set: "set (never shown)", "gesetzt (wird nie angezeigt)";
+    last_set: "Last change", "Letzte Änderung";
+    set_by_init: "when the database was created", "beim Anlegen der Datenbank";
+    rotate_token: "Replace the security token", "Sicherheitstoken ersetzen";
+    new_token: "New security token", "Neues Sicherheitstoken";
+    overlap: "Validity of the old token", "Gültigkeit des alten Tokens";
+    overlap_hint: "During this time you can install the new token on each client.",
+        "In dieser Zeit können Sie das neue Token auf jedem Client installieren.";
+    token_meaning: "When the old token expires, clients that still use it are refused. Clients that connected within \
+                    the last day:",
+        "Sobald das alte Token abläuft, werden Clients abgewiesen, die es noch verwenden. Clients mit Verbindungen am \
+         letzten Tag:";
+    token_shown_once: "The token is shown only now.", "Das Token wird nur jetzt angezeigt.";
+    old_token_until: "Old token valid until", "Altes Token gültig bis";
+    clients_to_start: "Clients to restart", "Neu zu startende Clients";
+    for_clients: "Commands for the host of each client", "Befehle für den Host jedes Clients";
+    file: "File", "Datei";
+    file_hint: "The file must be PEM, DER, PKCS#7 or PKCS#12 and have at most 1 MiB.",
+        "Die Datei muss PEM, DER, PKCS#7 oder PKCS#12 sein und darf höchstens 1 MiB groß sein.";
+    pasted: "Text instead of a file", "Text statt einer Datei";
+    pasted_hint: "Paste the PEM text, beginning with '-----BEGIN CERTIFICATE-----'.",
+        "Fügen Sie den PEM-Text ein, beginnend mit '-----BEGIN CERTIFICATE-----'.";
+    file_password: "Password of the file", "Kennwort der Datei";
+    file_password_hint: "Only a PKCS#12 file needs a password. The password is not stored.",
+        "Nur eine PKCS#12-Datei benötigt ein Kennwort. Das Kennwort wird nicht gespeichert.";
+    no_file: "No file was received. Choose a file, or paste its text.",
+        "Es wurde keine Datei empfangen. Wählen Sie eine Datei, oder fügen Sie ihren Text ein.";
+    too_many_certificates: "The file contains too many certificates. Upload only those that are required.",
+        "Die Datei enthält zu viele Zertifikate. Laden Sie nur die erforderlichen hoch.";
+    look_at_it: "Upload and check", "Hochladen und prüfen";
+    add_partner: "Add partner", "Partner hinzufügen";
+    add_partner_intro: "Upload the certificate of the partner. The next page shows its content and fills in the form. \
+                        Nothing is stored before you confirm it. You can also add a partner without a certificate.",
+        "Laden Sie das Zertifikat des Partners hoch. Die nächste Seite zeigt seinen Inhalt und füllt das Formular aus. \
+         Nichts wird gespeichert, bevor Sie es bestätigen. Sie können einen Partner auch ohne Zertifikat hinzufügen.";
+    its_certificate: "Certificate of the partner", "Zertifikat des Partners";
+    found_certificate: "Certificate in the file", "Zertifikat in der Datei";
+    partner_is_there: "A partner with this short name exists already.",
+        "Ein Partner mit diesem Kurznamen ist bereits vorhanden.";
+    short_name_hint: "The short name has 1 to 32 letters, digits, '.', '_' or '-'. It does not begin with '-'.",
+        "Der Kurzname besteht aus 1 bis 32 Buchstaben, Ziffern, '.', '_' oder '-'. Er beginnt nicht mit '-'.";
+    change_partner: "Change partner", "Partner ändern";
+    not_allowed: "This value is not allowed.", "Dieser Wert ist nicht erlaubt.";
+    by_default: "default", "Standard";
+    section_identity: "Identity", "Identität";
+    section_calling: "Outgoing sessions", "Ausgehende Sitzungen";
+    section_partner_limits: "Limits and profile", "Grenzen und Profil";
+    ssid_hint: "The SSIDCODE has 1 to 25 printable ASCII characters without quotes and backslashes, such as O0013ACME. \
+                Each partner has its own SSIDCODE.",
+        "Der SSIDCODE besteht aus 1 bis 25 druckbaren ASCII-Zeichen ohne Anführungszeichen und Backslashes, zum \
+         Beispiel O0013ACME. Jeder Partner hat einen eigenen SSIDCODE.";
+    certificate_rule_hint: "The rule says which certificates the partner may use. odette-id: a certificate that \
+                            contains its SSIDCODE as serialNumber. pinned: one of its pinned certificates. any: any \
+                            trusted certificate.",
+        "Die Regel bestimmt, welche Zertifikate der Partner verwenden darf. odette-id: ein Zertifikat, das seinen \
+         SSIDCODE als serialNumber enthält. pinned: eines seiner hinterlegten Zertifikate. any: jedes \
+         vertrauenswürdige Zertifikat.";
+    rule_any_meaning: "With the rule 'any', every holder of a trusted certificate can identify itself as this partner.",
+        "Mit der Regel 'any' kann sich jeder Inhaber eines vertrauenswürdigen Zertifikats als dieser Partner ausgeben.";
+    usage_rule: "Required certificate usage", "Erforderliche Verwendung des Zertifikats";
+    usage_rule_hint: "client: the certificate must allow the role of the partner in TLS. any: the certificate may have \
+                      any usage. The default is any for pinned certificates and client for all others.",
+        "client: Das Zertifikat muss die Rolle des Partners in TLS erlauben. any: Das Zertifikat darf jede Verwendung \
+         haben. Der Standardwert ist any für hinterlegte Zertifikate und client für alle anderen.";
+    host: "Host", "Host";
+    host_hint: "Enter the host name or IP address for outgoing sessions. If the field is empty, there are no outgoing \
+                sessions.",
+        "Geben Sie den Hostnamen oder die IP-Adresse für ausgehende Sitzungen ein. Wenn das Feld leer ist, gibt es \
+         keine ausgehenden Sitzungen.";
+    partner_port_hint: "Enter a whole number from 1 to 65535. If the field is empty, port 6619 is used with TLS and \
+                        port 3305 without TLS.",
+        "Geben Sie eine ganze Zahl von 1 bis 65535 ein. Wenn das Feld leer ist, wird mit TLS der Port 6619 und ohne \
+         TLS der Port 3305 verwendet.";
+    tls_hint: "Outgoing sessions use TLS.", "Ausgehende Sitzungen verwenden TLS.";
+    outgoing_ip: "IP address of outgoing sessions", "IP-Adresse ausgehender Sitzungen";
+    outgoing_ip_hint: "Enter an IPv4 or IPv6 address of the servers. If the field is empty, the address for all \
+                       partners is used.",
+        "Geben Sie eine IPv4- oder IPv6-Adresse der Server ein. Wenn das Feld leer ist, wird die Adresse für alle \
+         Partner verwendet.";
+    check_ssid: "Check of the answering SSIDCODE", "Prüfung des antwortenden SSIDCODE";
+    check_ssid_hint: "In outgoing sessions, the partner must answer with its own SSIDCODE.",
+        "In ausgehenden Sitzungen muss der Partner mit seinem eigenen SSIDCODE antworten.";
+    profile_hint: "The profile says how strictly the OFTP2 messages of the partner are checked.",
+        "Das Profil bestimmt, wie streng die OFTP2-Nachrichten des Partners geprüft werden.";
+    allow: "Allowed deviations", "Erlaubte Abweichungen";
+    allow_hint: "Enter the numbers of allowed deviations from RFC 5024, such as C1, C2. They apply to the profile \
+                 strict.",
+        "Geben Sie die Nummern erlaubter Abweichungen von RFC 5024 ein, zum Beispiel C1, C2. Sie gelten für das Profil \
+         strict.";
+    legacy_suites: "Legacy TLS", "Veraltetes TLS";
+    legacy_suites_hint: "The default is the setting for all partners.",
+        "Der Standardwert ist die Einstellung für alle Partner.";
+    max_file_size: "Maximum file size", "Maximale Dateigröße";
+    max_file_size_hint: "Enter a number of KiB, or a number followed by M, G or T. If the field is empty, there is no \
+                         limit.",
+        "Geben Sie eine Zahl in KiB oder eine Zahl mit M, G oder T ein. Wenn das Feld leer ist, gibt es keine Grenze.";
+    file_names: "Allowed file names", "Erlaubte Dateinamen";
+    file_names_hint: "Enter one pattern per line, at most 64. A pattern has 1 to 52 characters and may contain * and \
+                      ?. If the field is empty, all names are allowed.",
+        "Geben Sie ein Muster pro Zeile ein, höchstens 64. Ein Muster hat 1 bis 52 Zeichen und darf * und ? enthalten. \
+         Wenn das Feld leer ist, sind alle Namen erlaubt.";
+    partner_networks_hint: "Enter the addresses or networks from which incoming sessions of the partner are allowed, \
+                            at most 64. A network must not contain all addresses. If the field is empty, sessions are \
+                            allowed from all addresses.",
+        "Geben Sie die Adressen oder Netze ein, aus denen eingehende Sitzungen des Partners erlaubt sind, höchstens \
+         64. Ein Netz darf nicht alle Adressen enthalten. Wenn das Feld leer ist, sind Sitzungen von allen Adressen \
+         erlaubt.";
+    enable: "Enable", "Aktivieren";
+    disable: "Disable", "Deaktivieren";
+    disable_meaning: "New sessions of the partner are refused. Running sessions continue.",
+        "Neue Sitzungen des Partners werden abgewiesen. Laufende Sitzungen werden fortgesetzt.";
+    remove_partner_meaning: "New sessions of the partner are refused, and the listeners that are tied to it are \
+                             removed. Running sessions continue.",
+        "Neue Sitzungen des Partners werden abgewiesen, und die an ihn gebundenen Listener werden entfernt. Laufende \
+         Sitzungen werden fortgesetzt.";
+    test_call: "Connection test", "Verbindungstest";
+    act_waits: "waiting for a client", "wartet auf einen Client";
+    act_taken: "running on a client", "läuft auf einem Client";
+    act_done: "successful", "erfolgreich";
+    act_failed: "failed", "fehlgeschlagen";
+    step: "Step", "Schritt";
+    steps: "Steps", "Schritte";
+    what_was_found: "Details", "Details";
+    no_steps_yet: "No steps have been reported yet.", "Bisher wurden keine Schritte gemeldet.";
+    end_session: "End session", "Sitzung beenden";
+    end_session_meaning: "The partner and the station are notified that the session ends. A file in transfer remains \
+                          incomplete.",
+        "Der Partner und die Station werden über das Ende der Sitzung benachrichtigt. Eine Datei in Übertragung bleibt \
+         unvollständig.";
+    would_be_accepted: "Certificate check", "Zertifikatsprüfung";
+    known_from: "Source", "Quelle";
+    a_session: "session", "Sitzung";
+    a_pin: "pinned certificate", "hinterlegtes Zertifikat";
+    accepted: "accepted", "akzeptiert";
+    no_verdicts: "No certificate of the partner is known yet. No certificate is pinned, and no session has shown one.",
+        "Bisher ist kein Zertifikat des Partners bekannt. Kein Zertifikat ist hinterlegt, und in keiner Sitzung wurde \
+         eines gezeigt.";
+    pins: "Pinned certificates", "Hinterlegte Zertifikate";
+    no_pins: "No certificate is pinned.", "Es ist kein Zertifikat hinterlegt.";
+    pin_certificate: "Pin certificate", "Zertifikat hinterlegen";
+    pin_it: "Pin certificate", "Zertifikat hinterlegen";
+    pin_how: "Existing pinned certificates", "Bereits hinterlegte Zertifikate";
+    pin_how_hint: "Before the partner changes its certificate, pin the next certificate and keep the current one. \
+                   Remove the old certificate when it has expired.",
+        "Hinterlegen Sie vor einem Zertifikatswechsel des Partners das nächste Zertifikat, und behalten Sie das \
+         aktuelle. Entfernen Sie das alte Zertifikat, wenn es abgelaufen ist.";
+    pin_beside: "keep", "behalten";
+    pin_instead: "remove", "entfernen";
+    subject: "Subject", "Antragsteller";
+    issuer: "Issuer", "Aussteller";
+    serial_number_of_subject: "serialNumber (Odette ID)", "serialNumber (Odette-ID)";
+    not_its_ssid: "This is not the SSIDCODE of the partner.", "Dies ist nicht der SSIDCODE des Partners.";
+    names_in_it: "Host names and IP addresses", "Hostnamen und IP-Adressen";
+    validity: "Validity", "Gültigkeit";
+    key: "Key", "Schlüssel";
+    may_call: "Client authentication (clientAuth)", "Client-Authentifizierung (clientAuth)";
+    may_be_called: "Server authentication (serverAuth)", "Server-Authentifizierung (serverAuth)";
+    done_fetching: "The downloads begin within one timeslice. This page shows their progress.",
+        "Die Downloads beginnen innerhalb einer Zeitscheibe. Diese Seite zeigt ihren Fortschritt.";
+    trusted: "Trusted certificates", "Vertrauenswürdige Zertifikate";
+    none_trusted: "There are no trusted certificates.", "Es gibt keine vertrauenswürdigen Zertifikate.";
+    trust_more: "Add trusted certificate", "Vertrauenswürdiges Zertifikat hinzufügen";
+    trust_it: "Trust certificate", "Dem Zertifikat vertrauen";
+    trust_name_hint: "The name appears in lists and log lines. If the field is empty, the common name is used.",
+        "Der Name erscheint in Listen und Protokollzeilen. Wenn das Feld leer ist, wird der Common Name verwendet.";
+    needs_crl: "CRL required", "CRL erforderlich";
+    needs_crl_hint: "The value says whether certificates of this issuer require a CRL.",
+        "Der Wert bestimmt, ob Zertifikate dieses Ausstellers eine CRL erfordern.";
+    need_crl: "Require CRL", "CRL verlangen";
+    need_no_crl: "Do not require CRL", "CRL nicht verlangen";
+    no_crl_meaning: "Certificates of this issuer are then accepted without a CRL. Without a CRL, revoked certificates \
+                     are accepted too.",
+        "Zertifikate dieses Ausstellers werden dann ohne CRL akzeptiert. Ohne CRL werden auch gesperrte Zertifikate \
+         akzeptiert.";
+    distrust_meaning: "Partners are refused if no other trusted certificate validates their certificates.",
+        "Partner werden abgewiesen, wenn kein anderes vertrauenswürdiges Zertifikat ihre Zertifikate bestätigt.";
+    crls: "CRLs", "Sperrlisten";
+    no_crls: "There is no CRL.", "Es gibt keine Sperrliste.";
+    crl_of: "Issued on", "Ausgestellt am";
+    crl_next: "Next update", "Nächste Aktualisierung";
+    crl_source: "Source", "Quelle";
+    crl_current: "current", "aktuell";
+    crl_to_come: "not yet valid", "noch nicht gültig";
+    crl_sources: "Download URLs", "Download-Adressen";
+    no_crl_sources: "There are no download URLs yet. They are taken from the certificates of partners.",
+        "Es gibt noch keine Download-Adressen. Sie werden aus den Zertifikaten der Partner übernommen.";
+    last_tried: "Last attempt", "Letzter Versuch";
+    last_fetched: "Last download", "Letzter Download";
+    fetch_all: "Download all now", "Alle jetzt herunterladen";
+    bring_crl: "Upload CRL", "Sperrliste hochladen";
+    users: "Users", "Benutzer";
+    add_user: "Add user", "Benutzer hinzufügen";
+    user_name_hint: "The user name has 1 to 32 letters, digits, '.', '_' or '-'.",
+        "Der Benutzername besteht aus 1 bis 32 Buchstaben, Ziffern, '.', '_' oder '-'.";
+    role_hint: "An administrator can do everything. An operator does daily work and cannot change keys, trusted \
+                certificates, users or settings. An auditor can see everything and change nothing.",
+        "Ein Administrator darf alles. Ein Bediener erledigt die tägliche Arbeit und kann Schlüssel, vertrauenswürdige \
+         Zertifikate, Benutzer und Einstellungen nicht ändern. Ein Prüfer sieht alles und ändert nichts.";
+    locked: "locked", "gesperrt";
+    invited: "invited", "eingeladen";
+    not_set_up: "not set up", "nicht eingerichtet";
+    last_login_at: "Last login", "Letzte Anmeldung";
+    failed_logins: "Failed logins", "Fehlgeschlagene Anmeldungen";
+    new_link: "New link", "Neuer Link";
+    unlock: "Unlock", "Entsperren";
+    change_role: "Change role of a user", "Rolle eines Benutzers ändern";
+    link_made: "One-time link", "Einmal-Link";
+    link_intro: "The link is shown only now. Keep it secret: whoever has the link can take over the account.",
+        "Der Link wird nur jetzt angezeigt. Halten Sie ihn geheim: Wer den Link hat, kann das Konto übernehmen.";
+    reset_meaning: "The password, the app and the recovery codes of the user become invalid, and the sessions of the \
+                    user end.",
+        "Kennwort, App und Wiederherstellungscodes des Benutzers werden ungültig, und seine Sitzungen werden beendet.";
+    remove_user_meaning: "The sessions of the user end. The changes of the user remain in the audit log.",
+        "Die Sitzungen des Benutzers werden beendet. Seine Änderungen bleiben im Änderungsprotokoll.";
+    own_certificates: "Own certificates", "Eigene Zertifikate";
+    certificate_for: "Usage", "Verwendung";
+    usage_own: "partners", "Partner";
+    usage_next: "partners (next certificate)", "Partner (nächstes Zertifikat)";
+    usage_request: "certificate request", "Zertifikatsanforderung";
+    usage_ca: "own CA", "eigene CA";
+    usage_https: "HTTPS of this backend", "HTTPS dieses Backends";
+    used_from: "Date of first use", "Verwendung ab";
+    used_from_hint: "Only the next certificate has this date. It is used from the beginning of that day (UTC).",
+        "Nur das nächste Zertifikat hat dieses Datum. Es wird ab dem Beginn dieses Tages (UTC) verwendet.";
+    bring_certificate: "Upload certificate", "Zertifikat hochladen";
+    key_file: "Private key (if it is in a separate file)", "Privater Schlüssel (falls in eigener Datei)";
+    key_file_hint: "The file must be PEM, DER or PKCS#12. A certificate for a request that was created here needs no \
+                    key file.",
+        "Die Datei muss PEM, DER oder PKCS#12 sein. Ein Zertifikat zu einer hier erstellten Anforderung benötigt keine \
+         Schlüsseldatei.";
+    key_fits: "The private key matches the certificate.", "Der private Schlüssel passt zum Zertifikat.";
+    use_it: "Use certificate", "Zertifikat verwenden";
+    staged_is_over: "The upload is kept for ten minutes only. Upload the certificate again.",
+        "Das hochgeladene Zertifikat wird nur zehn Minuten aufbewahrt. Laden Sie es erneut hoch.";
+    make_request: "Create certificate request", "Zertifikatsanforderung erstellen";
+    request_subject_hint: "Enter a subject, such as C=DE, O=Example GmbH, CN=we.example, serialNumber=O0013WE. If the \
+                           field is empty, the subject of the current certificate is used.",
+        "Geben Sie einen Antragsteller ein, zum Beispiel C=DE, O=Beispiel GmbH, CN=wir.example, serialNumber=O0013WIR. \
+         Wenn das Feld leer ist, wird der Antragsteller des aktuellen Zertifikats verwendet.";
+    request_hosts_hint: "Enter host names or IP addresses, separated by commas. If the field is empty, those of the \
+                         current certificate are used.",
+        "Geben Sie Hostnamen oder IP-Adressen ein, durch Kommas getrennt. Wenn das Feld leer ist, werden die des \
+         aktuellen Zertifikats verwendet.";
+    replace_request: "Replace existing request", "Vorhandene Anforderung ersetzen";
+    replace_request_hint: "A certificate for the existing request can then not be used any more. The private key is \
+                           kept, and the request remains available as a file in the list above.",
+        "Ein Zertifikat für die vorhandene Anforderung kann dann nicht mehr verwendet werden. Der private Schlüssel \
+         bleibt erhalten, und die Anforderung bleibt in der Liste oben als Datei verfügbar.";
+    forget_next: "Discard next certificate", "Nächstes Zertifikat verwerfen";
+    renew_https: "New certificate of our own CA", "Neues Zertifikat der eigenen CA";
+    mended_at: "Remedy", "Abhilfe";
+    protects_less: "This setting provides less protection than possible:",
+        "Diese Einstellung schützt weniger als möglich:";
+    revert: "Revert", "Rückgängig machen";
+
+    port_of_partner: "This port is used by the listener for the partner", "Diesen Port nutzt bereits der Listener für";
+    port_of_proxy: "This port is used by the listener for proxy requests.",
+        "Diesen Port nutzt bereits der Listener für Proxy-Anfragen.";
+    needs_place: "Choose another port, or give each listener its own address.",
+        "Wählen Sie einen anderen Port, oder geben Sie jedem Listener eine eigene Adresse.";
+    has_host_bits: "has host bits. The network is:", "hat Hostbits. Das Netz ist:";
+    only_this_host: "This host alone is:", "Nur dieser Rechner ist:";
+    needs_pin: "The rule is 'pinned', but no certificate is pinned: pin one, or choose another rule.",
+        "Die Regel ist 'pinned', aber kein Zertifikat ist hinterlegt: Hinterlegen Sie eines, oder wählen Sie eine \
+         andere Regel.";
+    needs_key: "The private key is missing: the file contains none, and there is no certificate request with a key.",
+        "Der private Schlüssel fehlt: Die Datei enthält keinen, und es gibt keine Zertifikatsanforderung mit einem \
+         Schlüssel.";
+    needs_key_of_other: "The private key is missing: the file contains none, and its certificate does not match the \
+                         certificate request.",
+        "Der private Schlüssel fehlt: Die Datei enthält keinen, und ihr Zertifikat passt nicht zur \
+         Zertifikatsanforderung.";
+    needs_subject: "The subject is missing: there is no certificate for partners yet from which it can be taken.",
+        "Der Antragsteller fehlt: Es gibt noch kein Zertifikat für Partner, aus dem er übernommen werden kann.";
+    request_is_there: "A certificate request exists already, for", "Es gibt bereits eine Zertifikatsanforderung, für";
+    needs_replacement: "Choose below whether it is replaced.", "Wählen Sie unten, ob sie ersetzt wird.";
+
+    fault: "Error", "Fehler";
+    fault_none: "This page does not exist.", "Diese Seite ist nicht vorhanden.";
+    fault_role: "Your role does not allow access to this page.", "Ihre Rolle erlaubt keinen Zugriff auf diese Seite.";
+    fault_form: "The form was rejected because it is too old, too large, or not from this panel. Open the page again.",
+        "Das Formular wurde abgelehnt, weil es zu alt oder zu groß ist oder nicht von dieser Oberfläche stammt. Öffnen \
+         Sie die Seite erneut.";
+    fault_large: "The form was rejected. A file must have at most 1 MiB and arrive within 25 seconds.",
+        "Das Formular wurde abgelehnt. Eine Datei darf höchstens 1 MiB groß sein und muss innerhalb von 25 Sekunden \
+         ankommen.";
+    fault_host: "The panel is not available under this name. Use a name of its certificate, or change the setting \
+                 'panel_url'.",
+        "Die Administrationsoberfläche ist unter diesem Namen nicht erreichbar. Verwenden Sie einen Namen aus ihrem \
+         Zertifikat, oder ändern Sie die Einstellung 'panel_url'.";
+    fault_network: "The panel is not available from your address. The setting 'panel_networks' contains the allowed \
+                    networks.",
+        "Die Administrationsoberfläche ist von Ihrer Adresse aus nicht erreichbar. Die Einstellung 'panel_networks' \
+         enthält die erlaubten Netze.";
+    fault_many: "There were too many failed logins from your address. Wait a minute.",
+        "Von Ihrer Adresse gab es zu viele fehlgeschlagene Anmeldungen. Warten Sie eine Minute.";
+    fault_busy: "Too many users are logging in. Try again in a few seconds.",
+        "Zu viele Benutzer melden sich gerade an. Versuchen Sie es in einigen Sekunden erneut.";
+    fault_late: "The database does not respond. The log of os4xapi contains the reason.",
+        "Die Datenbank antwortet nicht. Das Protokoll von os4xapi enthält den Grund.";
+    fault_inner: "An internal error has occurred. The log of os4xapi contains the reason.",
+        "Ein interner Fehler ist aufgetreten. Das Protokoll von os4xapi enthält den Grund.";
+    fault_signed_out: "You are logged out.", "Sie sind abgemeldet.";
+}
