@@ -308,7 +308,7 @@ fn clients_servers_and_ignored_texts_are_blocks_of_the_page_proxy() {
     site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME"]);
     let taken = [("address", "127.0.0.1"), ("port", "65433"), ("partner", "ACME")];
     let refused = browser.post_signed(add, &taken);
-    assert!(refused.status == 422 && refused.body.contains("give each of them an address"), "{refused:?}");
+    assert!(refused.status == 422 && refused.body.contains("This port is used"), "{refused:?}");
     let tied = [("address", "127.0.0.1"), ("port", "65433"), ("partner", "NOBODY")];
     let refused = browser.post_signed(add, &tied);
     assert!(refused.status == 422 && refused.body.contains("there is no partner"), "{refused:?}");
