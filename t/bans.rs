@@ -32,8 +32,8 @@ fn connected(site: &Site, address: [u8; 4]) -> TcpStream {
     tcp
 }
 
-/// The server's line about a refusal for this reason after `mark`.
-fn refusal(site: &mut Site, mark: usize, reason: &str) -> impl Fn(&str) -> String + use<> {
+/// The fields of the server's first line about a refusal for this reason after `mark`.
+pub(crate) fn refusal(site: &mut Site, mark: usize, reason: &str) -> impl Fn(&str) -> String + use<> {
     let line = site.wait_log_after(Role::Server, mark, &format!(" session_refused *reason={reason} "));
     move |key| Line::read(&line).unwrap().field(key).unwrap_or_default()
 }

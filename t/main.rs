@@ -6,6 +6,8 @@ mod acts;
 #[cfg(test)]
 mod backend;
 #[cfg(test)]
+mod balancer;
+#[cfg(test)]
 mod bans;
 #[cfg(test)]
 mod chains;

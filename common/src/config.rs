@@ -267,6 +267,10 @@ pub struct ProxyConfig {
     /// (`proxy_penalty_exempt`).
     #[serde(default)]
     pub penalty_exempt: Vec<String>,
+    /// Networks in CIDR notation of balancers: each of their connections begins with a PROXY header, and no other one
+    /// does (`tcp_proxy_protocol_from`).
+    #[serde(default)]
+    pub proxy_protocol_from: Vec<String>,
     /// Networks that are refused, even if another setting lists them as known.
     #[serde(default)]
     pub bans: Vec<Ban>,
@@ -316,6 +320,7 @@ impl ProxyConfig {
         check_port("tcp_port_tls", self.tcp_port_tls)?;
         check("proxy_max_config_age", self.proxy_max_config_age, &(1..=u32::MAX))?;
         check_networks("penalty_exempt", self.penalty_exempt.iter())?;
+        check_networks("proxy_protocol_from", self.proxy_protocol_from.iter())?;
         check_networks("bans", self.bans.iter().map(|ban| &ban.network))?;
         check_networks("a partner's networks", self.partners.iter().flat_map(|partner| &partner.networks))?;
         self.limits.check()
@@ -331,6 +336,9 @@ pub struct ClientConfig {
     pub station_host: String,
     /// Its port, 1 to 65535 (`tcp_port`).
     pub station_port: u16,
+    /// The station gets a PROXY header with the partner's address before each session (`proxy_station_proxy_protocol`).
+    #[serde(default)]
+    pub station_proxy_protocol: bool,
     /// Address of the local listener for the station's outgoing sessions; none: all.
     pub listen_ip: Option<IpAddr>,
     /// Its port, 1 to 65535; none: this client has no listener.
@@ -398,6 +406,7 @@ mod tests {
             generation: 1,
             station_host: "station".to_owned(),
             station_port: 3305,
+            station_proxy_protocol: false,
             listen_ip: None,
             listen_port: None,
             networks: vec!["10.0.0.0/8".to_owned()],

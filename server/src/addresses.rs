@@ -17,18 +17,21 @@ pub(crate) struct Addresses {
     /// The addresses of these names.
     resolved: HashSet<IpAddr>,
     exempt: Vec<Network>,
+    balancers: Vec<Network>,
 }
 
 impl Addresses {
     pub(crate) fn of(config: &ProxyConfig) -> Self {
         let bans = config.bans.iter().filter_map(|ban| Some((ban.network.parse().ok()?, ban.until)));
         let partners = || config.partners.iter().filter(|partner| partner.enabled);
+        let networks = |texts: &[String]| texts.iter().filter_map(|text| text.parse().ok()).collect();
         Self {
             bans: bans.collect(),
             partners: partners().flat_map(Partner::places).map(|network| (network, ())).collect(),
             names: partners().filter_map(Partner::name_to_call).map(str::to_owned).collect(),
             resolved: HashSet::new(),
-            exempt: config.penalty_exempt.iter().filter_map(|text| text.parse().ok()).collect(),
+            exempt: networks(&config.penalty_exempt),
+            balancers: networks(&config.proxy_protocol_from),
         }
     }
 
@@ -61,6 +64,17 @@ impl Addresses {
     /// Whether a partner is listed with it: by a network, or by its host.
     pub(crate) fn is_listed(&self, address: IpAddr) -> bool {
         self.partners.holds(address) || self.resolved.contains(&address.to_canonical())
+    }
+
+    /// The same with a network of balancers.
+    #[cfg(test)]
+    pub(crate) fn with_balancers(self, network: &str) -> Self {
+        Self { balancers: vec![network.parse().unwrap()], ..self }
+    }
+
+    /// Whether `address` is a balancer's (`tcp_proxy_protocol_from`): its connections begin with a PROXY header.
+    pub(crate) fn is_balancer(&self, address: IpAddr) -> bool {
+        self.balancers.iter().any(|network| network.contains(address))
     }
 
     /// Whether `address` gets no penalties (`proxy_penalty_exempt`).

@@ -8,6 +8,16 @@ use common::state::{Progress, Refused};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
+/// The peer of a connection that was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// If the partner is refused, the child may write a log line and a system log entry.
+    pub(crate) has_line: bool,
+    /// It is a balancer: a PROXY header comes first, and names the partner's address.
+    pub(crate) is_balancer: bool,
+}
+
 /// From the parent to a child.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToChild {
@@ -19,11 +29,13 @@ pub(crate) enum ToChild {
         ticket: Ticket,
     },
     /// A partner's connection; its descriptor comes with the message.
-    Serve {
-        /// The partner's address and port.
-        peer: SocketAddr,
-        /// If the partner is refused, the child may write a log line and a system log entry.
+    Serve(Peer),
+    /// The answer to `Source`: the partner may come in, or the reason why not.
+    Entry {
+        /// As in `Peer`.
         has_line: bool,
+        /// The number of a `Status`, and a finished sentence.
+        refusal: Option<(u8, String)>,
     },
     /// The connection is not verified yet, and another one needs its place: close it.
     MakeWay,
@@ -72,6 +84,8 @@ impl SessionLimit {
 /// From a child to the parent.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum ToParent {
+    /// A balancer's PROXY header names this address as the partner's: may it come in?
+    Source(SocketAddr),
     /// The partner's certificate is verified: from now on the parent may make a pair for it.
     Verified,
     /// The SSID is known and fits the certificate: may this partner have one more session?

@@ -42,8 +42,18 @@ pub(crate) async fn warning(
 ) -> Result<Option<String>, DbError> {
     match (name, value.parse()) {
         ("tcp_incoming_ip" | "tcp_outgoing_ip", Ok(address)) => foreign(connection, address).await,
+        ("tcp_proxy_protocol_from", _) => Ok(of_balancers(value)),
         _ => Ok(of_file(name, value)),
     }
+}
+
+/// A warning about a network that everybody belongs to: whoever may send a PROXY header can claim any address.
+fn of_balancers(value: &str) -> Option<String> {
+    value.split(',').any(|network| network.ends_with("/0")).then(|| {
+        "with /0 whoever reaches the TLS port may claim any address, so that bans, penalties and the partners' \
+         networks protect nothing: name the balancers' own addresses, unless a firewall lets nobody else in."
+            .to_owned()
+    })
 }
 
 /// The problem with a file that a setting names, as far as this host can tell.

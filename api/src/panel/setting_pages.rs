@@ -44,7 +44,10 @@ pub(super) static PAGES: [SettingPage; 5] = [
                 |w| w.section_addresses,
                 &["tcp_port_tls", "tcp_incoming_ip", "tcp_outgoing_ip", "tcp_port"],
             ),
-            section(|w| w.section_partners, &["proxy_outgoing_allow_local", "proxy_penalty_exempt"]),
+            section(
+                |w| w.section_partners,
+                &["tcp_proxy_protocol_from", "proxy_outgoing_allow_local", "proxy_penalty_exempt"],
+            ),
             section(|w| w.section_http_proxies, &["http_proxy", "https_proxy", "no_proxy"]),
             section(
                 |w| w.section_api,
@@ -88,6 +91,7 @@ pub(super) static PAGES: [SettingPage; 5] = [
                 |w| w.section_parameters,
                 &[
                     "proxy_station_host",
+                    "proxy_station_proxy_protocol",
                     "tcp_outgoing_ip",
                     "proxy_max_config_age",
                     "proxy_enrol_seconds",

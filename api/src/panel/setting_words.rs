@@ -138,6 +138,22 @@ static ALL: &[SettingWords] = &[
          ungeprüfte Verbindungen haben. Das ist für einen Lastverteiler oder einen eigenen Scanner gedacht.",
     ),
     row(
+        "tcp_proxy_protocol_from",
+        Unit::None,
+        "Load balancers with the PROXY protocol",
+        "Lastverteiler mit PROXY-Protokoll",
+        "Verbindungen von diesen Adressen und Netzen müssen mit einem PROXY-Header (Version 1 oder 2) beginnen, der \
+         die Adresse des Partners nennt; alle anderen Verbindungen dürfen keinen haben.",
+    ),
+    row(
+        "proxy_station_proxy_protocol",
+        Unit::None,
+        "Send the station a PROXY header",
+        "PROXY-Header an die Station senden",
+        "Vor jeder eingehenden Sitzung erhält die Station einen PROXY-Header (Version 2) mit der Adresse des Partners; \
+         sie muss ihn erwarten.",
+    ),
+    row(
         "proxy_station_host",
         Unit::None,
         "Hostname or IP address of host running OS4X receive daemon (mandatory for incoming connections)",

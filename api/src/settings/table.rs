@@ -81,6 +81,21 @@ fn daemons() -> impl Iterator<Item = Setting> {
             "Networks whose addresses get no penalties for connections that fail, and may have any number of \
              unverified connections: a load balancer, a scanner of your own.",
         ),
+        setting(
+            "tcp_proxy_protocol_from",
+            "",
+            Kind::Networks,
+            "Load balancers that pass partners on: addresses and networks, separated by commas; each of their \
+             connections must begin with a PROXY header (version 1 or 2), which names the partner's address; no other \
+             connection may.",
+        ),
+        setting(
+            "proxy_station_proxy_protocol",
+            "no",
+            Kind::YesNo,
+            "Send the station a PROXY header (version 2) with the partner's address before each incoming session; the \
+             station must expect it.",
+        ),
         setting("proxy_station_host", "localhost", Kind::Host, "Host of the station's receive daemon."),
         setting(TOKEN, "", Kind::Secret("os4xapi token"), "Security token of the clients."),
         setting(

@@ -246,6 +246,7 @@ mod tests {
             generation: 1,
             station_host: "localhost".to_owned(),
             station_port: 3305,
+            station_proxy_protocol: false,
             listen_ip: None,
             listen_port: Some(65_433),
             networks: vec!["192.0.2.0/24".to_owned()],

@@ -11,7 +11,7 @@ use common::link::join::{self, Open, Opened, Opening};
 use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
 use common::log::{Priority, catalogue};
-use common::net::{self, Conn, Interrupted, LookupError};
+use common::net::{self, Conn, Interrupted, LookupError, proxy_header};
 use common::oftp::{self, EsidReason};
 use common::process::end_reasons::Status;
 use common::session::greeting::{Greeting, Progress};
@@ -119,6 +119,10 @@ fn connect(context: &mut SessionContext, open: &Open) -> Result<(Conn, Inspector
         Err(e) => return Err(down(format!("the station {station} was not reached: {e}"))),
     };
     context.close_sandbox().map_err(|e| Failure::new(Status::Internal, e.to_string()))?;
+    if context.config.station_proxy_protocol {
+        let header = proxy_header::version_2(open.address.parse().ok(), open.reached.parse().ok());
+        conn.write(&header).map_err(|e| down(format!("the station {station} took no PROXY header: {e}")))?;
+    }
     // The partner has opened the session.
     let mut inspector =
         Inspector::new(open.profile.allowing(open.allow), context.config.limits.idle_commands, Side::Outer);
@@ -155,6 +159,8 @@ fn greeting(
     let wrong = |v: oftp::Violation| GreetingError::Wrong(v.reason(), format!("sent no SSRM: {v}"));
     let mut greeting = Greeting::default();
     loop {
+        // A PROXY header may wait to be sent.
+        conn.drain().map_err(|e| GreetingError::Gone(format!("broke off before its SSRM: {e}")))?;
         match greeting.step(conn, inspector, oftp::Side::Responder).map_err(wrong)? {
             Progress::Message(_) => {
                 let Some((_, reason)) = inspector.ended() else { return Ok(()) };

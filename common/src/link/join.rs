@@ -134,8 +134,11 @@ fn put_key(ticket: &Ticket, out: &mut [u8]) -> usize {
 /// client to connect to its station. It has no address and no port, because the client knows its station.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Open {
-    /// The partner's address and port, for the log.
+    /// The partner's address and port, for the log, and for a station that wants them.
     pub address: String,
+    /// The address and port of the DMZ to which the partner has connected; empty: the server does not say.
+    #[serde(default)]
+    pub reached: String,
     /// The partner's short name.
     pub partner: String,
     /// The partner's SSIDCODE.

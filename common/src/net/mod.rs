@@ -11,6 +11,7 @@ mod listen;
 mod lookup;
 mod network;
 mod network_map;
+pub mod proxy_header;
 mod waiter;
 mod wire;
 

@@ -76,6 +76,37 @@ impl Wire {
         }
     }
 
+    /// Reads what has arrived, and leaves it for the next reader. Returns all octets that wait, and whether the peer
+    /// has ended its direction.
+    ///
+    /// # Errors
+    /// The peer has broken off.
+    pub fn read_ahead(&mut self) -> io::Result<(&[u8], bool)> {
+        if self.input.is_empty() {
+            self.input = vec![0; READ_CHUNK];
+        }
+        let mut ended = false;
+        while let Some(room) = self.input.get_mut(self.filled..).filter(|room| !room.is_empty()) {
+            match receive(&mut self.socket, room) {
+                Ok(0) => {
+                    ended = true;
+                    break;
+                }
+                Ok(n) => self.filled += n,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) => return Err(e),
+            }
+        }
+        self.first = self.input.get(self.taken).copied().filter(|_| self.taken < self.filled);
+        Ok((self.input.get(self.taken..self.filled).unwrap_or_default(), ended))
+    }
+
+    /// Drops so many octets that wait, because they belong to the layer below.
+    pub fn skip(&mut self, octets: usize) {
+        self.taken = self.filled.min(self.taken + octets);
+        self.first = self.input.get(self.taken).copied().filter(|_| self.taken < self.filled);
+    }
+
     fn refill(&mut self) -> io::Result<usize> {
         if self.input.is_empty() {
             // Zeroed memory of the system: it has no pages where nothing is read into it.

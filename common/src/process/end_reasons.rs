@@ -142,6 +142,9 @@ statuses! {
     WrongNetwork = 47 "wrong-network",
     /// An administrator ended the session; the detail says who, and 'os4xapi audit list' says when.
     Administrator = 48 "administrator",
+    /// A balancer sent no valid PROXY header: make it send one ('send-proxy-v2' in HAProxy), or take its address out of
+    /// tcp_proxy_protocol_from.
+    ProxyHeader = 49 "proxy-header",
     /// A bad option, address or port (sysexits EX_USAGE).
     Usage = 64 "usage",
     /// A fault of this program: the process panicked (sysexits EX_SOFTWARE).

@@ -1,7 +1,7 @@
 //! The steps that the parent's state machines ask for, and the processes that they need. `S` is a socket; tests use
 //! something simpler.
 
-use crate::messages::ToChild;
+use crate::messages::{Peer, ToChild};
 use common::link::control::ToClient;
 use common::link::session_id::{Direction, SessionId};
 use common::log::Unwritten;
@@ -22,9 +22,7 @@ pub(super) enum Fork<S> {
     /// It serves a partner that came while no child was parked.
     Partner {
         socket: S,
-        peer: SocketAddr,
-        /// The child may log a refusal.
-        has_line: bool,
+        peer: Peer,
         /// Since when the partner has been waiting.
         since: Instant,
     },

@@ -3,8 +3,8 @@
 
 use super::action::Crash;
 use super::admission::Sessions;
-use super::source_limits::Peer;
 use super::unverified_places::Waiting;
+use crate::messages::Peer;
 use common::ipc::frame;
 use common::link::session_id::{Direction, SessionId};
 use common::state::Progress;
@@ -202,12 +202,26 @@ impl Children {
     }
 
     /// The child gets this partner.
-    pub(super) fn serve(&mut self, pid: Pid, peer: SocketAddr, has_line: bool, now: Instant) {
+    pub(super) fn serve(&mut self, pid: Pid, peer: Peer, now: Instant) {
         self.update(pid, |child| {
             child.stage = Stage::Unverified;
-            child.peer = Some(Peer { address: peer, has_line });
+            child.peer = Some(peer);
         });
-        self.unverified.insert(pid, (peer, now));
+        self.unverified.insert(pid, (peer.address, now));
+    }
+
+    /// The balancer whose connection this child serves, while it is not known whose the connection is.
+    pub(super) fn balancer(&self, pid: Pid) -> Option<Peer> {
+        let child = self.all.get(&pid).filter(|child| child.stage == Stage::Unverified)?;
+        child.peer.filter(|peer| peer.is_balancer)
+    }
+
+    /// The balancer has named the partner.
+    pub(super) fn set_peer(&mut self, pid: Pid, peer: Peer) {
+        self.update(pid, |child| child.peer = Some(peer));
+        if let Some((address, _)) = self.unverified.get_mut(&pid) {
+            *address = peer.address;
+        }
     }
 
     /// The child was told to close its connection.
@@ -333,14 +347,15 @@ mod tests {
         Pid::from_raw(number)
     }
 
-    fn peer(last: u8) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, last], 4000))
+    fn peer(last: u8) -> Peer {
+        let address = SocketAddr::from(([192, 0, 2, last], 4000));
+        Peer { address, has_line: false, is_balancer: false }
     }
 
     /// Number of connections that are not verified, of this peer or of all.
     fn unverified(children: &Children, last: Option<u8>) -> usize {
         let all = children.unverified(|_| false);
-        all.iter().filter(|(_, one)| last.is_none_or(|last| one.address == peer(last).ip())).count()
+        all.iter().filter(|(_, one)| last.is_none_or(|last| one.address == peer(last).address.ip())).count()
     }
 
     fn crash(children: &mut Children, number: i32) -> Option<Crash> {
@@ -365,7 +380,7 @@ mod tests {
     fn a_data_connection_does_not_park_a_child_that_serves_a_partner() {
         let mut children = Children::default();
         children.register(pid(7), Direction::Incoming, true);
-        children.serve(pid(7), peer(1), false, Instant::now());
+        children.serve(pid(7), peer(1), Instant::now());
         children.park(pid(7));
         assert!(!children.is_idle(pid(7)));
         assert_eq!(children.parked(), None);
@@ -376,7 +391,7 @@ mod tests {
         let mut children = Children::default();
         for number in [1, 2, 3] {
             children.register(pid(number), Direction::Incoming, true);
-            children.serve(pid(number), peer(u8::from(number == 3)), false, Instant::now());
+            children.serve(pid(number), peer(u8::from(number == 3)), Instant::now());
         }
         assert_eq!(unverified(&children, None), 3);
         assert_eq!(unverified(&children, Some(0)), 2);
@@ -393,13 +408,16 @@ mod tests {
             children.register(pid(number), Direction::Incoming, true);
         }
         children.park(pid(1));
-        children.serve(pid(2), peer(2), false, Instant::now());
-        children.serve(pid(3), peer(3), false, Instant::now());
+        children.serve(pid(2), peer(2), Instant::now());
+        children.serve(pid(3), peer(3), Instant::now());
         children.set_end_logged(pid(3));
         assert_eq!(crash(&mut children, 1), None, "it served nobody");
         assert_eq!(crash(&mut children, 3), None, "it wrote its line");
         let found = crash(&mut children, 2).unwrap();
-        assert_eq!((found.pid, found.peer, found.ended.as_str()), (pid(2), Some(peer(2)), "signal 11"));
+        assert_eq!(
+            (found.pid, found.peer, found.ended.as_str()),
+            (pid(2), Some(peer(2).address), "signal 11")
+        );
         // Killed between two forks: the table has it, but it had served no session.
         assert_eq!(crash(&mut children, 4), None);
         assert!(children.reap(pid(2), String::new()).is_none(), "reaped once");

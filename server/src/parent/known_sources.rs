@@ -45,6 +45,8 @@ pub(super) enum Standing {
     Listed,
     /// It is in one of the networks of `proxy_penalty_exempt`, and many hosts may share it.
     Exempt,
+    /// It is a balancer, and its connections belong to others: who they are is known once their PROXY header is read.
+    Balancer,
 }
 
 impl Standing {
@@ -52,7 +54,7 @@ impl Standing {
     pub(super) fn is_known(self) -> bool {
         match self {
             Self::Banned | Self::Stranger => false,
-            Self::Known | Self::Listed | Self::Exempt => true,
+            Self::Known | Self::Listed | Self::Exempt | Self::Balancer => true,
         }
     }
 }

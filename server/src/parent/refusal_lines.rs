@@ -54,7 +54,7 @@ impl RefusalLines {
     pub(super) fn take(&mut self, address: IpAddr, standing: Standing, now: Instant) -> bool {
         self.make_room(source(address), now);
         let of_source = Self::of(&mut self.of_source, &mut self.of_others, source(address));
-        let may = (standing == Standing::Exempt || has_room(of_source, now))
+        let may = (matches!(standing, Standing::Exempt | Standing::Balancer) || has_room(of_source, now))
             && (standing == Standing::Known || has_room(&mut self.of_all, now));
         if may {
             of_source.iter_mut().chain(&mut self.of_all).for_each(|quota| quota.add(1, now));

@@ -7,7 +7,7 @@ use super::children::Children;
 use super::pool::{Claim, DIAL, Pair, Pool};
 use super::source_limits::{Counts, Entry, SourceLimits};
 use super::unverified_places::Waiting;
-use crate::messages::{ToChild, ToParent};
+use crate::messages::{Peer, ToChild, ToParent};
 use common::config::{DebuggedPartner, Limits};
 use common::link::control::ToClient;
 use common::link::session_id::{Direction, SessionId};
@@ -99,7 +99,9 @@ impl<S> Sessions<S> {
                 if let Some(index) = instead {
                     self.displace(places.get(index).copied());
                 }
-                self.assign(socket, peer, has_line, now);
+                let is_balancer =
+                    conditions.addresses.is_some_and(|addresses| addresses.is_balancer(peer.ip()));
+                self.assign(socket, Peer { address: peer, has_line, is_balancer }, now);
             }
             Err(refusal) => {
                 let has_line = self.source_limits.take_line(peer.ip(), conditions, now);
@@ -113,7 +115,7 @@ impl<S> Sessions<S> {
         let is_known = |address| self.source_limits.is_known(address, conditions, now);
         let queued = self.forks.iter().enumerate().filter_map(|(index, fork)| match fork {
             Fork::Partner { peer, since, .. } => {
-                let address = peer.ip();
+                let address = peer.address.ip();
                 Some((Held::Queue(index), Waiting { address, since: *since, known: is_known(address) }))
             }
             _ => None,
@@ -130,10 +132,10 @@ impl<S> Sessions<S> {
                 self.send_to_child(child, ToChild::MakeWay, None);
             }
             Some(Held::Queue(index)) => {
-                if let Some(Fork::Partner { peer, has_line, .. }) = self.forks.remove(index) {
+                if let Some(Fork::Partner { peer, .. }) = self.forks.remove(index) {
                     self.refuse(
-                        peer,
-                        has_line,
+                        peer.address,
+                        peer.has_line,
                         EntryRefusal::new(Status::Capacity, "others needed its place"),
                     );
                 }
@@ -162,16 +164,41 @@ impl<S> Sessions<S> {
         self.source_limits.take_counts()
     }
 
-    fn assign(&mut self, socket: S, peer: SocketAddr, has_line: bool, now: Instant) {
+    fn assign(&mut self, socket: S, peer: Peer, now: Instant) {
         match self.children.parked() {
-            Some(child) => self.serve(child, socket, peer, has_line, now),
-            None => self.forks.push_back(Fork::Partner { socket, peer, has_line, since: now }),
+            Some(child) => self.serve(child, socket, peer, now),
+            None => self.forks.push_back(Fork::Partner { socket, peer, since: now }),
         }
     }
 
-    fn serve(&mut self, child: Pid, socket: S, peer: SocketAddr, has_line: bool, now: Instant) {
-        self.children.serve(child, peer, has_line, now);
-        self.send_to_child(child, ToChild::Serve { peer, has_line }, Some(socket));
+    fn serve(&mut self, child: Pid, socket: S, peer: Peer, now: Instant) {
+        self.children.serve(child, peer, now);
+        self.send_to_child(child, ToChild::Serve(peer), Some(socket));
+    }
+
+    /// A balancer has told this child whose connection it serves: decides as if the partner had connected itself.
+    fn enter(&mut self, pid: Pid, source: SocketAddr, conditions: &Conditions<'_>, now: Instant) {
+        let Some(balancer) = self.children.balancer(pid) else { return };
+        self.source_limits.give_back_line(balancer);
+        let (places, waiting) = self.unverified(conditions, now);
+        let is_other = |held: &Held| !matches!(held, Held::Child(child) if *child == pid);
+        let (places, waiting): (Vec<_>, Vec<_>) =
+            places.into_iter().zip(waiting).filter(|(held, _)| is_other(held)).unzip();
+        let entry = self.source_limits.enter(source.ip(), &waiting, conditions, now);
+        let (has_line, refusal) = match entry {
+            Ok(Entry { instead, has_line }) => {
+                if let Some(index) = instead {
+                    self.displace(places.get(index).copied());
+                }
+                (has_line, None)
+            }
+            Err(EntryRefusal { status, reason }) => {
+                let has_line = self.source_limits.take_line(source.ip(), conditions, now);
+                (has_line, Some((status.number(), reason.to_owned())))
+            }
+        };
+        self.children.set_peer(pid, Peer { address: source, has_line, is_balancer: false });
+        self.send_to_child(pid, ToChild::Entry { has_line, refusal }, None);
     }
 
     /// The requested child was forked; its channel is open.
@@ -186,7 +213,7 @@ impl<S> Sessions<S> {
         match fork {
             Fork::Spare => self.make_pair(pid, Direction::Incoming, conditions, now),
             Fork::Outgoing => self.make_pair(pid, Direction::Outgoing, conditions, now),
-            Fork::Partner { socket, peer, has_line, .. } => self.serve(pid, socket, peer, has_line, now),
+            Fork::Partner { socket, peer, .. } => self.serve(pid, socket, peer, now),
             Fork::Replacement(id) => {
                 if self.pool.replace_child(id, pid) {
                     self.children.set_session(pid, Some(id));
@@ -222,7 +249,7 @@ impl<S> Sessions<S> {
             Fork::Spare => {}
             Fork::Outgoing => self.send_to_client(ToClient::NoOutgoing { reason: reason.to_owned() }),
             Fork::Replacement(pair) => self.retire(*pair, now),
-            Fork::Partner { peer, has_line, .. } => self.refuse(*peer, *has_line, partner),
+            Fork::Partner { peer, .. } => self.refuse(peer.address, peer.has_line, partner),
         }
     }
 
@@ -230,16 +257,17 @@ impl<S> Sessions<S> {
     pub(super) fn send_failed(&mut self, child: Pid, message: &ToChild, socket: Option<S>, now: Instant) {
         match (message, socket) {
             (ToChild::Data { pair, .. }, _) => self.retire(*pair, now),
-            (ToChild::Serve { peer, has_line }, Some(socket)) => {
+            (ToChild::Serve(peer), Some(socket)) => {
                 // A child that never had a pair was forked for this partner: another one would not help.
                 let fresh = self.children.session(child).is_none();
                 self.children.take_back(child);
                 self.close_channel(child);
                 if fresh {
                     let reason = "it could not be handed to a session process";
-                    self.refuse(*peer, *has_line, EntryRefusal::new(Status::Capacity, reason));
+                    let refusal = EntryRefusal::new(Status::Capacity, reason);
+                    self.refuse(peer.address, peer.has_line, refusal);
                 } else {
-                    self.assign(socket, *peer, *has_line, now);
+                    self.assign(socket, *peer, now);
                 }
             }
             _ => {}
@@ -258,6 +286,7 @@ impl<S> Sessions<S> {
             return;
         }
         match message {
+            ToParent::Source(source) => self.enter(pid, source, conditions, now),
             ToParent::Verified => {
                 self.children.verify(pid);
                 if self.children.session(pid).is_none() {

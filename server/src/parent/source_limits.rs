@@ -8,9 +8,10 @@ use super::penalties::Penalties;
 use super::refusal_lines::RefusalLines;
 use super::unverified_places::{self, Place, Waiting};
 use crate::addresses::Addresses;
+use crate::messages::Peer;
 use common::config::Limits;
 use common::process::end_reasons::Status;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Above the soft limit, a connection that has not been verified within this time is closed for a newcomer.
@@ -53,14 +54,6 @@ pub(super) struct Entry {
     pub(super) has_line: bool,
 }
 
-/// The peer of a connection that was let in.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-    /// Whether a refusal may have a log line.
-    pub(super) has_line: bool,
-}
-
 impl SourceLimits {
     /// Whether `address` may come in; `waiting`: the connections that are not verified.
     pub(super) fn enter(
@@ -91,7 +84,11 @@ impl SourceLimits {
                     (proxy_unverified_per_address)";
                 return Err(EntryRefusal::new(Status::Capacity, reason));
             }
-            Standing::Stranger | Standing::Known | Standing::Listed | Standing::Exempt => {}
+            Standing::Stranger
+            | Standing::Known
+            | Standing::Listed
+            | Standing::Exempt
+            | Standing::Balancer => {}
         }
         let instead = place(waiting, standing.is_known(), limits, now)?;
         self.counts.displaced += u64::from(instead.is_some());
@@ -109,12 +106,17 @@ impl SourceLimits {
         self.lines.leave_out();
     }
 
-    /// A partner's session has been admitted: the line for a refusal, if it had one, is free again.
-    pub(super) fn note_partner(&mut self, peer: Peer, now: Instant) {
-        self.known.note(peer.address.ip(), now);
+    /// A balancer's connection has told whose it is: the line that its refusal had is free again.
+    pub(super) fn give_back_line(&mut self, peer: Peer) {
         if peer.has_line {
             self.lines.give_back(peer.address.ip());
         }
+    }
+
+    /// A partner's session has been admitted: the line for a refusal, if it had one, is free again.
+    pub(super) fn note_partner(&mut self, peer: Peer, now: Instant) {
+        self.known.note(peer.address.ip(), now);
+        self.give_back_line(peer);
     }
 
     /// A session with a partner at this address has begun: the partner is known when it connects from there.
@@ -150,6 +152,8 @@ impl SourceLimits {
         // A ban is the operator's decision: it counts more than anything else that is known of a source.
         if says(&|addresses| addresses.is_banned(address, conditions.time)) {
             Standing::Banned
+        } else if says(&|addresses| addresses.is_balancer(address)) {
+            Standing::Balancer
         } else if says(&|addresses| addresses.is_exempt(address)) {
             Standing::Exempt
         } else if self.known.has(address, now) {
@@ -200,7 +204,7 @@ mod tests {
     }
 
     fn peer(number: u32) -> Peer {
-        Peer { address: SocketAddr::new(address(number), 4000), has_line: true }
+        Peer { address: SocketAddr::new(address(number), 4000), has_line: true, is_balancer: false }
     }
 
     fn limits() -> Limits {

@@ -2,7 +2,7 @@
 //! fork, the data connection once it has one, and the facts about the session for its log lines.
 
 use crate::active_config::ActiveConfig;
-use crate::messages::{SessionLimit, ToChild, ToParent};
+use crate::messages::{Peer, SessionLimit, ToChild, ToParent};
 use crate::session::child_init::ChildInit;
 use crate::unreported::Unreported;
 use common::ipc::channel::{Channel, Received};
@@ -75,6 +75,8 @@ pub(super) struct Facts {
     /// The destination that the station asked for (outgoing).
     pub(super) target: String,
     pub(super) peer: Option<SocketAddr>,
+    /// The address to which the partner has connected: ours, or its balancer's (incoming).
+    pub(super) reached: Option<SocketAddr>,
     pub(super) pair: Option<SessionId>,
     pub(super) tls: String,
     pub(super) subject: String,
@@ -94,6 +96,7 @@ impl Facts {
             direction,
             target: unknown(),
             peer: None,
+            reached: None,
             pair: None,
             tls: unknown(),
             subject: unknown(),
@@ -103,6 +106,12 @@ impl Facts {
             partner: unknown(),
             is_test: false,
         }
+    }
+
+    /// Sets the partner that has connected.
+    pub(super) fn set_peer(&mut self, peer: SocketAddr) {
+        common::sys::set_title(&format!("incoming {}", peer.ip()));
+        self.peer = Some(peer);
     }
 
     /// The value of the field `test` in its lines.
@@ -125,7 +134,9 @@ pub(super) struct SessionContext {
     pub(super) data: Option<Data>,
     pub(super) admission: Admission,
     pub(super) no_pair: Option<String>,
-    pub(super) partner: Option<(TcpStream, SocketAddr)>,
+    pub(super) partner: Option<(TcpStream, Peer)>,
+    /// The parent's answer whether the partner that a balancer has named may come in.
+    pub(super) entry: Option<Result<(), (Status, String)>>,
     pub(super) parent_gone: bool,
     /// Whether a refusal may have a log line.
     pub(super) has_line: bool,
@@ -155,6 +166,7 @@ impl SessionContext {
             admission: Admission::Open,
             no_pair: None,
             partner: None,
+            entry: None,
             parent_gone: false,
             has_line: true,
             makes_way: false,
@@ -194,11 +206,15 @@ impl SessionContext {
                 self.no_pair = None;
                 self.data = Some(Data::new(self.facts.direction, pair, &ticket, socket)?);
             }
-            ToChild::Serve { peer, has_line } => {
+            ToChild::Serve(peer) => {
                 let socket = self.watch_socket(descriptor)?;
-                self.facts.peer = Some(peer);
-                self.has_line = has_line;
+                self.has_line = peer.has_line;
                 self.partner = Some((socket, peer));
+            }
+            ToChild::Entry { has_line, refusal } => {
+                self.has_line = has_line;
+                let status = |number| Status::from_number(number).unwrap_or(Status::Internal);
+                self.entry = Some(refusal.map_or(Ok(()), |(number, reason)| Err((status(number), reason))));
             }
             ToChild::MakeWay => self.makes_way = true,
             ToChild::End { administrator } => self.ended_by = Some(administrator),

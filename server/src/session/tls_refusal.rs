@@ -70,6 +70,9 @@ pub(super) fn hint(first: Option<u8>) -> &'static str {
     match first {
         None => "; it sent nothing: a partner that waits for SSRM is set up for OFTP without TLS",
         Some(OFTP) => "; it speaks OFTP without TLS: its connection to this port has to be set up for TLS",
+        Some(b'P' | b'\r') => {
+            "; it may be a balancer with a PROXY header (only those of tcp_proxy_protocol_from may send one), or HTTP"
+        }
         Some(b'A'..=b'Z') => "; it speaks HTTP or another protocol of text: this port is for OFTP2 over TLS",
         Some(_) => "",
     }

@@ -34,6 +34,7 @@ fn config(generation: u64, limits: Limits) -> ClientConfig {
         generation,
         station_host: "station".to_owned(),
         station_port: 3305,
+        station_proxy_protocol: false,
         listen_ip: None,
         listen_port: Some(3306),
         networks: Vec::new(),

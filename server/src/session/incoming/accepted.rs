@@ -1,5 +1,5 @@
-//! The first steps of a session child: it is parked until the parent passes it a partner's connection, then it does the
-//! TLS handshake with a deadline. Nothing of OFTP2 is read here.
+//! The first steps of a session child: it is parked until the parent passes it a partner's connection, reads a
+//! balancer's header if there must be one, then does the TLS handshake with a deadline. Nothing of OFTP2 is read here.
 
 use super::encrypted::Encrypted;
 use crate::active_config::ActiveConfig;
@@ -10,14 +10,14 @@ use crate::session::refusal::Refusal;
 use crate::session::stop::Stop;
 use common::net::{Interrupted, Wire};
 use common::process::end_reasons::Status;
-use common::sys;
-use mio::net::TcpStream;
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslRef};
 
 /// A partner's TCP connection.
 pub(in crate::session) struct Accepted {
-    socket: TcpStream,
+    pub(super) wire: Wire,
+    /// A balancer's own connection: if it shows no certificate that is accepted, it was a health check.
+    pub(super) is_probe: bool,
 }
 
 /// Parked until there is work.
@@ -25,8 +25,13 @@ pub(in crate::session) fn wait_for_work(context: &mut SessionContext) -> Result<
     loop {
         context.read_parent()?;
         if let Some((socket, peer)) = context.partner.take() {
-            sys::set_title(&format!("incoming {}", peer.ip()));
-            return Ok(Accepted { socket });
+            context.facts.set_peer(peer.address);
+            context.facts.reached = socket.local_addr().ok();
+            let mut accepted = Accepted { wire: Wire::new(socket), is_probe: false };
+            if peer.is_balancer {
+                accepted.read_header(context)?;
+            }
+            return Ok(accepted);
         }
         if context.parent_gone {
             return Err(Stop::Unused(Status::Retired));
@@ -50,8 +55,10 @@ impl Accepted {
     /// gone.
     pub(in crate::session) fn handshake(self, context: &mut SessionContext) -> Result<Encrypted, Stop> {
         let ssl = accept_state(&context.active).map_err(|e| Refusal::internal(&e))?;
-        let conn =
-            handshake::run(context, ssl, Wire::new(self.socket)).map_err(|pending| pending.part(context))?;
+        let conn = handshake::run(context, ssl, self.wire).map_err(|pending| {
+            let refusal = pending.part(context);
+            if self.is_probe { Refusal { status: Status::Probe, ..refusal } } else { refusal }
+        })?;
         let certificate = conn.ssl().and_then(SslRef::peer_certificate);
         let candidate = context.active.has_candidate(certificate.as_deref());
         if candidate && certificate.is_some() {

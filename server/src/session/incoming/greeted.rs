@@ -50,6 +50,7 @@ impl Greeted {
         let partner = context.active.partner(&context.facts.ssid);
         let question = Open {
             address: context.facts.peer.map(|peer| peer.to_string()).unwrap_or_default(),
+            reached: context.facts.reached.map(|reached| reached.to_string()).unwrap_or_default(),
             partner: context.facts.partner.clone(),
             ssid: context.facts.ssid.clone(),
             profile: partner.map(|partner| partner.profile).unwrap_or_default(),

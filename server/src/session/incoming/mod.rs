@@ -3,3 +3,4 @@
 pub(super) mod accepted;
 mod encrypted;
 mod greeted;
+mod proxied;

@@ -42,6 +42,7 @@ impl Chosen {
             ssid: self.partner.ssid.clone(),
             profile: self.partner.profile,
             allow: self.partner.allow,
+            ..Open::default()
         };
         let answer = Reached::Ready(Answered { open, steps });
         if let Err(e) = join::send(&mut self.data, &answer) {

@@ -35,6 +35,7 @@ enum Done {
     NoOutgoing,
     Data(Pid, Socket),
     Serve(Pid, Socket),
+    Entry(Pid, Option<Status>),
     MakeWay(Pid),
     NoPair(Pid),
     Answer(Pid, &'static str),
@@ -88,8 +89,12 @@ impl Bench {
                 Action::SendToChild(pid, ToChild::Data { .. }, socket) => {
                     Some(Done::Data(pid, socket.unwrap()))
                 }
-                Action::SendToChild(pid, ToChild::Serve { .. }, socket) => {
+                Action::SendToChild(pid, ToChild::Serve(_), socket) => {
                     Some(Done::Serve(pid, socket.unwrap()))
+                }
+                Action::SendToChild(pid, ToChild::Entry { refusal, .. }, _) => {
+                    let status = refusal.and_then(|(number, _)| Status::from_number(number));
+                    Some(Done::Entry(pid, status))
                 }
                 Action::SendToChild(pid, ToChild::MakeWay, _) => Some(Done::MakeWay(pid)),
                 Action::SendToChild(pid, ToChild::Debug(time), _) => {

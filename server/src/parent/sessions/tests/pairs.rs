@@ -31,9 +31,10 @@ fn a_parked_child_that_is_gone_passes_its_partner_on() {
     let (child, id) = bench.parked();
     bench.accept(2, 2);
     assert_eq!(bench.done(), [Done::Serve(child, 2)]);
-    let peer = SocketAddr::from(([192, 0, 2, 2], 4000));
+    let address = SocketAddr::from(([192, 0, 2, 2], 4000));
+    let peer = Peer { address, has_line: true, is_balancer: false };
     let now = bench.now;
-    bench.sessions.send_failed(child, &ToChild::Serve { peer, has_line: true }, Some(2), now);
+    bench.sessions.send_failed(child, &ToChild::Serve(peer), Some(2), now);
     assert_eq!(bench.done(), [Done::Close(child)]);
     // It dies: no crash, because it served nobody; its pair gets another child, the partner a new one.
     bench.reap(child);
@@ -51,9 +52,10 @@ fn a_new_child_that_cannot_be_reached_means_a_refused_partner_and_no_endless_loo
     bench.accept(2, 2);
     let child = bench.fork();
     bench.done();
-    let peer = SocketAddr::from(([192, 0, 2, 2], 4000));
+    let address = SocketAddr::from(([192, 0, 2, 2], 4000));
+    let peer = Peer { address, has_line: true, is_balancer: false };
     let now = bench.now;
-    bench.sessions.send_failed(child, &ToChild::Serve { peer, has_line: true }, Some(2), now);
+    bench.sessions.send_failed(child, &ToChild::Serve(peer), Some(2), now);
     assert_eq!(bench.done(), [Done::Close(child), Done::Refuse(Status::Capacity)]);
     assert!(bench.sessions.next_fork().is_none());
 }

@@ -156,3 +156,36 @@ fn sessions_of_a_partner_that_is_to_be_debugged_are_told_and_no_others() {
     bench.message(other, ask("other"));
     assert!(bench.done().iter().all(|done| !matches!(done, Done::Debug(..))));
 }
+
+/// The balancer is 192.0.2.9; `Source` names 192.0.2.1.
+#[test]
+fn a_balancers_connection_counts_for_the_partner_that_its_header_names() {
+    let mut bench = Bench::new();
+    bench.limits = Limits { unverified_per_address: 2, ..bench.limits.clone() };
+    bench.addresses = Addresses::for_tests(&[("192.0.2.3", None)], &[], &[]).with_balancers("192.0.2.9");
+    let serve = |bench: &mut Bench, number| {
+        bench.accept(number, 9);
+        let child = bench.fork();
+        assert_eq!(bench.done(), [Done::Serve(child, number)]);
+        child
+    };
+    let source = |last| ToParent::Source(SocketAddr::from(([192, 0, 2, last], 5000)));
+    // Any number of connections may be the balancer's, and two may be one partner's.
+    let children: Vec<Pid> = (1..=4).map(|number| serve(&mut bench, number)).collect();
+    for child in &children[..2] {
+        bench.message(*child, source(1));
+        assert_eq!(bench.done(), [Done::Entry(*child, None)]);
+    }
+    bench.message(children[2], source(1));
+    assert_eq!(bench.done(), [Done::Entry(children[2], Some(Status::Capacity))]);
+    bench.message(children[3], source(3));
+    assert_eq!(bench.done(), [Done::Entry(children[3], Some(Status::Banned))]);
+    // It says so once, and only a balancer's child may.
+    bench.message(children[3], source(2));
+    assert_eq!(bench.done(), []);
+    bench.accept(5, 8);
+    let stranger = bench.fork();
+    bench.done();
+    bench.message(stranger, source(2));
+    assert_eq!(bench.done(), []);
+}
