@@ -11,6 +11,7 @@ pub(crate) mod document;
 mod error;
 pub(crate) mod ignores;
 pub(crate) mod judgement;
+pub(crate) mod licences;
 pub(crate) mod listeners;
 pub(crate) mod network;
 pub(crate) mod partner_members;

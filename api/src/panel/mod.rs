@@ -7,6 +7,7 @@
 mod account;
 mod act;
 mod assets;
+mod assistant;
 mod audit;
 mod certificate_facts;
 mod certificates;
@@ -20,6 +21,7 @@ mod gate;
 mod host;
 mod ignores;
 mod journal;
+mod licences;
 mod list;
 mod login;
 mod overview;
@@ -44,6 +46,8 @@ mod setting_pages;
 mod setting_words;
 mod setup;
 mod staged;
+mod start_commands;
+mod step_parts;
 mod table;
 mod timeline;
 mod token;
@@ -101,6 +105,8 @@ pub(crate) fn router(app: Arc<App>, acceptor: watch::Receiver<SslAcceptor>) -> R
         .merge(trust_pages())
         .merge(user_pages())
         .merge(configuration_pages())
+        .route(assistant::PATH, routing::get(assistant::show))
+        .route(assistant::STATION, routing::post(assistant::set_station))
         .route("/rollback/{number}", routing::get(rollback::show).post(rollback::decide))
         .route(account::PATH, routing::get(account::show))
         .route("/account/preferences", routing::post(account::prefer))
@@ -166,6 +172,8 @@ fn configuration_pages() -> Router<Arc<Panel>> {
         .route(ignores::REMOVE, routing::post(ignores::remove))
         .route(servers::ADD, routing::post(servers::add))
         .route(servers::REMOVE, routing::post(servers::remove))
+        .route(licences::ISSUE, routing::post(licences::issue))
+        .route(&licences::path("{name}").replace(".lic", ""), routing::get(licences::download))
         .route(token::ROTATE, routing::post(token::rotate));
     setting_pages::PAGES.iter().fold(blocks, |router, page| {
         router.route(page.path, routing::get(configuration::show).post(configuration::save))
@@ -189,6 +197,9 @@ fn menu(words: &'static Words, role: Role, path: &str) -> Vec<Group> {
     if audit::is_for(role) {
         administration.push(item(words.audit, audit::PATH));
         administration.push(item(words.users, users::PATH));
+    }
+    if role == Role::Administrator {
+        administration.push(item(words.assistant, assistant::PATH));
     }
     vec![
         Group {

@@ -27,7 +27,7 @@ pub(crate) struct App {
     /// True as soon as the service ends.
     pub(super) stop: watch::Sender<bool>,
     /// The address on which it listens.
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Trusted certificates that cannot be read, as they were logged last.
     unreadable: Mutex<Vec<String>>,
     /// For each server that had a newer generation than the database: the generation of the database, and its own.

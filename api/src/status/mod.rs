@@ -1,8 +1,10 @@
 //! The present state of a site: which daemons are joined, which generation is in force in each, refusals, expiry dates,
-//! and the faults with their remedies (`findings`). Reads the database, which has the daemons' reports.
+//! the faults with their remedies (`findings`), and the steps of its set-up (`steps`). Reads the database, which has
+//! the daemons' reports.
 
 mod daemons;
 mod findings;
+pub(crate) mod steps;
 
 use crate::db::{self, DbError};
 use crate::expiry::{self, End};

@@ -20,6 +20,8 @@ mod chromium;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod daemons;
+#[cfg(test)]
 mod database_faults;
 #[cfg(test)]
 mod downloads;
@@ -43,6 +45,8 @@ mod operation;
 mod owners;
 #[cfg(test)]
 mod panel;
+#[cfg(test)]
+mod panel_assistant;
 #[cfg(test)]
 mod panel_browser;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::users::added;
 use serde_json::{Value, json};
 
 /// Each page of the menu.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 18] = [
     "/",
     "/sessions",
     "/refused",
@@ -30,7 +30,10 @@ const PAGES: [&str; 17] = [
     "/account",
     "/audit",
     "/users",
+    "/assistant",
 ];
+/// Those that not every role sees.
+const OF_SOME: [&str; 3] = ["/audit", "/users", "/assistant"];
 /// Those with a list.
 const LISTS: [&str; 6] = ["/sessions", "/refused", "/log", "/expiry", "/partners", "/audit"];
 
@@ -201,7 +204,7 @@ fn a_role_sees_its_pages_alone() {
         for path in ["/audit", "/audit.csv", "/audit.json", "/audit/1", "/users"] {
             assert_eq!(browser.get(path).status, status, "{role}: {path}");
         }
-        for path in PAGES.into_iter().filter(|path| !["/audit", "/users"].contains(path)) {
+        for path in PAGES.into_iter().filter(|path| !OF_SOME.contains(path)) {
             assert_eq!(browser.get(path).status, 200, "{role}: {path}");
         }
     }
