@@ -88,7 +88,7 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
     let ca = certificates::get(connection, Usage::Ca).await?;
     let ca = ca.and_then(|ca| Facts::of_pem(&ca.certificate).ok()).map(|ca| ca.subject);
     let has_next = certificates::get(connection, Usage::Next).await?.is_some();
-    for usage in [Usage::Own, Usage::Next, Usage::Ca, Usage::Https] {
+    for usage in [Usage::Own, Usage::Next, Usage::Ca, Usage::Https, Usage::Panel] {
         let Some(issued) = certificates::get(connection, usage).await? else { continue };
         let chain = X509::stack_from_pem(issued.certificate.as_bytes()).unwrap_or_default();
         if chain.is_empty() {
@@ -109,6 +109,12 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
                 Usage::Https => {
                     renewed("https certificate", name, ends, "os4xapi cert set https --chain FILE --key FILE")
                 }
+                Usage::Panel => renewed(
+                    if position == 0 { "panel certificate" } else { "issuer of the panel certificate" },
+                    name,
+                    ends,
+                    "os4xapi cert set panel --chain FILE --key FILE",
+                ),
                 Usage::Ca => renewed(
                     "own CA",
                     name,

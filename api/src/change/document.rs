@@ -23,7 +23,7 @@ const FORMAT: u32 = 1;
 const KINDS: [&str; 8] = ["ban", "config", "crl", "ignore", "partner", "proxy", "proxyclient", "trust"];
 
 /// Our certificates that are exported with their keys.
-const CERTIFICATES: [Usage; 3] = [Usage::Own, Usage::Ca, Usage::Https];
+const CERTIFICATES: [Usage; 4] = [Usage::Own, Usage::Ca, Usage::Https, Usage::Panel];
 
 /// A site as a document.
 #[derive(Debug, Serialize, Deserialize)]

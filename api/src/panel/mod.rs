@@ -57,10 +57,10 @@ mod users;
 mod words;
 
 use crate::serve::app::App;
+use crate::serve::tls::Side;
 use crate::store::users::Role;
 use axum::routing::MethodRouter;
 use axum::{Router, middleware, routing};
-use openssl::ssl::SslAcceptor;
 use page::{Group, Item};
 use proof::Turns;
 use std::sync::Arc;
@@ -71,17 +71,17 @@ use words::Words;
 pub(crate) struct Panel {
     app: Arc<App>,
     /// Has the certificate whose names the panel answers to.
-    acceptor: watch::Receiver<SslAcceptor>,
+    side: watch::Receiver<Side>,
     turns: Turns,
     refused: gate::Refused,
     staged: staged::Staged,
 }
 
 /// All pages.
-pub(crate) fn router(app: Arc<App>, acceptor: watch::Receiver<SslAcceptor>) -> Router {
+pub(crate) fn router(app: Arc<App>, side: watch::Receiver<Side>) -> Router {
     let panel = Arc::new(Panel {
         app,
-        acceptor,
+        side,
         turns: Turns::default(),
         refused: gate::Refused::default(),
         staged: staged::Staged::default(),
@@ -147,6 +147,7 @@ fn trust_pages() -> Router<Arc<Panel>> {
         .route(&below(certificates::PATH, "/request"), routing::post(certificates::request))
         .route(&below(certificates::PATH, "/cancel"), routing::post(certificates::cancel))
         .route(&below(certificates::PATH, "/https"), routing::post(certificates::https))
+        .route(&below(certificates::PATH, "/panel"), routing::post(certificates::unset_panel))
         .route(&below(certificates::PATH, "/{name}"), routing::get(certificates::download))
         .route(crls::PATH, routing::get(crls::show).post(crls::add))
         .route(&below(crls::PATH, "/fetch"), routing::post(crls::fetch))

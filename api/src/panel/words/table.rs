@@ -730,6 +730,8 @@ words! {
     usage_request: "certificate request", "Zertifikatsanforderung";
     usage_ca: "own CA", "eigene CA";
     usage_https: "HTTPS of this backend", "HTTPS dieses Backends";
+    usage_panel: "HTTPS of this panel", "HTTPS dieser Oberfläche";
+    unset_panel: "Remove certificate of the panel", "Zertifikat der Oberfläche entfernen";
     used_from: "Date of first use", "Verwendung ab";
     used_from_hint: "Only the next certificate has this date. It is used from the beginning of that day (UTC).",
         "Nur das nächste Zertifikat hat dieses Datum. Es wird ab dem Beginn dieses Tages (UTC) verwendet.";
