@@ -20,6 +20,7 @@ mod form;
 mod gate;
 mod host;
 mod ignores;
+mod import_preview;
 mod journal;
 mod licences;
 mod list;
@@ -51,6 +52,7 @@ mod step_parts;
 mod table;
 mod timeline;
 mod token;
+mod transfer;
 mod trust;
 mod upload;
 mod users;
@@ -63,9 +65,14 @@ use axum::routing::MethodRouter;
 use axum::{Router, middleware, routing};
 use page::{Group, Item};
 use proof::Turns;
+use staged::Staged;
 use std::sync::Arc;
 use tokio::sync::watch;
 use words::Words;
+
+/// Most uploaded certificates, and most imports, that wait for their confirmation.
+const CERTIFICATES: usize = 8;
+const IMPORTS: usize = 2;
 
 /// What the handlers share.
 pub(crate) struct Panel {
@@ -74,7 +81,8 @@ pub(crate) struct Panel {
     side: watch::Receiver<Side>,
     turns: Turns,
     refused: gate::Refused,
-    staged: staged::Staged,
+    staged: Staged<staged::Held>,
+    imports: Staged<transfer::HeldImport>,
 }
 
 /// All pages.
@@ -84,7 +92,8 @@ pub(crate) fn router(app: Arc<App>, side: watch::Receiver<Side>) -> Router {
         side,
         turns: Turns::default(),
         refused: gate::Refused::default(),
-        staged: staged::Staged::default(),
+        staged: Staged::new(CERTIFICATES),
+        imports: Staged::new(IMPORTS),
     });
     Router::new()
         .route(login::PATH, routing::get(login::show).post(login::log_in))
@@ -105,6 +114,11 @@ pub(crate) fn router(app: Arc<App>, side: watch::Receiver<Side>) -> Router {
         .merge(trust_pages())
         .merge(user_pages())
         .merge(configuration_pages())
+        .route(transfer::PATH, routing::get(transfer::show))
+        .route(transfer::EXPORT, routing::get(transfer::export))
+        .route(transfer::KEYS, routing::post(transfer::export_keys))
+        .route(transfer::IMPORT, routing::post(transfer::look_at))
+        .route(transfer::KEEP, routing::post(transfer::keep))
         .route(assistant::PATH, routing::get(assistant::show))
         .route(assistant::STATION, routing::post(assistant::set_station))
         .route("/rollback/{number}", routing::get(rollback::show).post(rollback::decide))
@@ -200,6 +214,7 @@ fn menu(words: &'static Words, role: Role, path: &str) -> Vec<Group> {
         administration.push(item(words.users, users::PATH));
     }
     if role == Role::Administrator {
+        administration.push(item(words.transfer, transfer::PATH));
         administration.push(item(words.assistant, assistant::PATH));
     }
     vec![

@@ -68,9 +68,14 @@ fn weaker(w: &'static Words, values: &Values) -> Vec<Notice> {
 }
 
 fn parts(w: &'static Words, status: SiteStatus) -> Vec<Part> {
-    let SiteStatus { time, generation, findings, daemons, refusals, ends } = status;
+    let SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends } = status;
     let listed = ends.into_iter().map(|end| Listed::of(end, time));
-    let facts = vec![(w.generation, Cell::text(generation)), (w.as_of, Cell::text(page::time(time)))];
+    let backup = last_backup.map_or_else(|| w.never.to_owned(), page::time);
+    let facts = vec![
+        (w.generation, Cell::text(generation)),
+        (w.as_of, Cell::text(page::time(time))),
+        (w.last_backup, Cell::text(backup)),
+    ];
     let wrong = (!findings.is_empty()).then(|| Part::table(w.checks, checks(w, &findings)));
     let ends = Table {
         part: "ends",

@@ -58,6 +58,8 @@ mod panel_pages;
 #[cfg(test)]
 mod panel_partners;
 #[cfg(test)]
+mod panel_transfer;
+#[cfg(test)]
 mod panel_trust;
 #[cfg(test)]
 mod panel_users;

@@ -12,7 +12,7 @@ use crate::users::added;
 use serde_json::{Value, json};
 
 /// Each page of the menu.
-const PAGES: [&str; 18] = [
+const PAGES: [&str; 19] = [
     "/",
     "/sessions",
     "/refused",
@@ -30,10 +30,11 @@ const PAGES: [&str; 18] = [
     "/account",
     "/audit",
     "/users",
+    "/transfer",
     "/assistant",
 ];
 /// Those that not every role sees.
-const OF_SOME: [&str; 3] = ["/audit", "/users", "/assistant"];
+const OF_SOME: [&str; 4] = ["/audit", "/users", "/transfer", "/assistant"];
 /// Those with a list.
 const LISTS: [&str; 6] = ["/sessions", "/refused", "/log", "/expiry", "/partners", "/audit"];
 

@@ -386,6 +386,51 @@ words! {
     add_server: "Add or rename a server", "Server hinzufügen oder umbenennen";
     server_remove_meaning: "The server gets no configuration any more and closes its port for partners.",
         "Der Server erhält keine Konfiguration mehr und schließt seinen Port für Partner.";
+    // Backup and transfer.
+    transfer: "Backup and transfer", "Sicherung und Übertragung";
+    backup: "Backup", "Sicherung";
+    last_backup: "Last backup", "Letzte Sicherung";
+    never: "never", "nie";
+    command_for_backups: "Command for regular backups", "Befehl für regelmäßige Sicherungen";
+    export: "Export", "Export";
+    document: "Document", "Dokument";
+    export_meaning: "The document contains settings, partners, servers, listeners, trusted certificates, CRLs, bans \
+                     and ignored messages, but no keys, tokens and passwords.",
+        "Das Dokument enthält Einstellungen, Partner, Server, Listener, vertrauenswürdige Zertifikate, Sperrlisten, \
+         gesperrte Netze und ignorierte Meldungen, aber keine Schlüssel, Token und Kennwörter.";
+    export_with_keys: "Export with keys", "Export mit Schlüsseln";
+    passphrase: "Passphrase", "Passphrase";
+    passphrase_again: "Passphrase again", "Passphrase wiederholen";
+    passphrase_hint: "The passphrase has at least 12 characters. It encrypts the private keys in the document and is \
+                      stored nowhere.",
+        "Die Passphrase hat mindestens 12 Zeichen. Sie verschlüsselt die privaten Schlüssel im Dokument und wird \
+         nirgends gespeichert.";
+    passphrases_differ: "The passphrases are not the same.", "Die Passphrasen stimmen nicht überein.";
+    import: "Import", "Import";
+    import_file_hint: "The file must be a document of an export, or a table of partners (CSV with the headings name \
+                       and ssid, and optionally host, port, tls and outgoing_ip). It may have 16 MiB.",
+        "Die Datei muss ein Dokument eines Exports sein, oder eine Tabelle von Partnern (CSV mit den Überschriften \
+         name und ssid, und wahlweise host, port, tls und outgoing_ip). Sie darf 16 MiB groß sein.";
+    other_objects: "Objects that are not in the document", "Objekte, die nicht im Dokument stehen";
+    import_merges: "keep", "behalten";
+    import_replaces: "remove", "entfernen";
+    import_passphrase_hint: "It is required only if the document contains keys.",
+        "Sie ist nur erforderlich, wenn das Dokument Schlüssel enthält.";
+    needs_file: "Choose a file.", "Wählen Sie eine Datei.";
+    needs_passphrase: "The document contains keys: enter its passphrase.",
+        "Das Dokument enthält Schlüssel: Geben Sie seine Passphrase ein.";
+    table_replaces_nothing: "A table of partners contains no settings, so it cannot replace the other objects.",
+        "Eine Tabelle von Partnern enthält keine Einstellungen und kann die anderen Objekte nicht ersetzen.";
+    import_would: "Changes by the import", "Änderungen durch den Import";
+    nothing_to_import: "Everything in the file is in the database already.",
+        "Alles in der Datei ist bereits in der Datenbank.";
+    further_changes: "further changes", "weitere Änderungen";
+    change: "Change", "Änderung";
+    is_added: "added", "hinzugefügt";
+    is_changed: "changed", "geändert";
+    is_removed: "removed", "entfernt";
+    hint: "hint", "Hinweis";
+    done_imported: "Imported.", "Importiert.";
     // The set-up assistant and licences.
     assistant: "Set-up assistant", "Einrichtungsassistent";
     assistant_intro: "These steps lead from an empty database to the first file. The page shows at any time which of \
@@ -794,9 +839,10 @@ words! {
     fault_form: "The form was rejected because it is too old, too large, or not from this panel. Open the page again.",
         "Das Formular wurde abgelehnt, weil es zu alt oder zu groß ist oder nicht von dieser Oberfläche stammt. Öffnen \
          Sie die Seite erneut.";
-    fault_large: "The form was rejected. A file must have at most 1 MiB and arrive within 25 seconds.",
-        "Das Formular wurde abgelehnt. Eine Datei darf höchstens 1 MiB groß sein und muss innerhalb von 25 Sekunden \
-         ankommen.";
+    fault_large: "The form was rejected. A file must have at most 1 MiB (a document of a site: 16 MiB) and arrive \
+                  within 25 seconds.",
+        "Das Formular wurde abgelehnt. Eine Datei darf höchstens 1 MiB groß sein (das Dokument einer Site: 16 MiB) \
+         und muss innerhalb von 25 Sekunden ankommen.";
     fault_host: "The panel is not available under this name. Use a name of its certificate, or change the setting \
                  'panel_url'.",
         "Die Administrationsoberfläche ist unter diesem Namen nicht erreichbar. Verwenden Sie einen Namen aus ihrem \
