@@ -6,6 +6,7 @@
 mod backup;
 mod conditions;
 mod error;
+mod facts;
 mod location;
 pub(crate) mod rows;
 mod schema;

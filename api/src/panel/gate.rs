@@ -153,7 +153,7 @@ pub(super) async fn pass(
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    if panel.side.borrow().is_panels_own {
+    if panel.sides.iter().any(|side| side.borrow().is_panels_own) {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(ONLY_HTTPS));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -172,7 +172,7 @@ fn refusal(panel: &Panel, visitor: &Visitor, called: IpAddr, head: &Parts) -> Op
     }
     let authority = authority(&head.uri, &head.headers);
     let host = host::of_authority(authority);
-    if !host::is_ours(host, called, values.text("panel_url"), &panel.side.borrow().acceptor) {
+    if !host::is_ours(host, called, values.text("panel_url"), &panel.sides) {
         return Some(Fault::Host);
     }
     let is_reading = [Method::GET, Method::HEAD].contains(&head.method);

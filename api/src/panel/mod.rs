@@ -4,6 +4,7 @@
 //! both languages. Pages read with the functions of the commands; changes go through `crate::change`. Passwords are
 //! hashed on another thread, one at a time: the daemons' calls do not wait for them.
 
+mod about;
 mod account;
 mod act;
 mod assets;
@@ -12,6 +13,7 @@ mod audit;
 mod certificate_facts;
 mod certificates;
 mod clients;
+mod components;
 mod configuration;
 mod crls;
 mod expiry;
@@ -77,8 +79,8 @@ const IMPORTS: usize = 2;
 /// What the handlers share.
 pub(crate) struct Panel {
     app: Arc<App>,
-    /// Has the certificate whose names the panel answers to.
-    side: watch::Receiver<Side>,
+    /// They have the certificates whose names the panel answers to: that of the panel, and that of the API.
+    sides: [watch::Receiver<Side>; 2],
     turns: Turns,
     refused: gate::Refused,
     staged: Staged<staged::Held>,
@@ -86,10 +88,10 @@ pub(crate) struct Panel {
 }
 
 /// All pages.
-pub(crate) fn router(app: Arc<App>, side: watch::Receiver<Side>) -> Router {
+pub(crate) fn router(app: Arc<App>, sides: [watch::Receiver<Side>; 2]) -> Router {
     let panel = Arc::new(Panel {
         app,
-        side,
+        sides,
         turns: Turns::default(),
         refused: gate::Refused::default(),
         staged: Staged::new(CERTIFICATES),
@@ -114,6 +116,10 @@ pub(crate) fn router(app: Arc<App>, side: watch::Receiver<Side>) -> Router {
         .merge(trust_pages())
         .merge(user_pages())
         .merge(configuration_pages())
+        .route(about::PATH, routing::get(about::show))
+        .route(about::STATUS, routing::get(about::status))
+        .route(about::SUPPORT, routing::get(about::support))
+        .merge(listed(components::PATH, || routing::get(components::list)))
         .route(transfer::PATH, routing::get(transfer::show))
         .route(transfer::EXPORT, routing::get(transfer::export))
         .route(transfer::KEYS, routing::post(transfer::export_keys))
@@ -217,6 +223,7 @@ fn menu(words: &'static Words, role: Role, path: &str) -> Vec<Group> {
         administration.push(item(words.transfer, transfer::PATH));
         administration.push(item(words.assistant, assistant::PATH));
     }
+    administration.push(item(words.about, about::PATH));
     vec![
         Group {
             name: words.monitor,

@@ -100,7 +100,7 @@ impl Server {
         let panel = match at.panel {
             Some(address) => {
                 let side = tls.subscribe_panel();
-                let router = panel::router(Arc::clone(&app), side.clone());
+                let router = panel::router(Arc::clone(&app), [side.clone(), tls.subscribe()]);
                 let router = router.merge(health::router(Arc::clone(&app)));
                 let (socket, guard) = (listener::bind(address)?, Arc::clone(&app.logins));
                 Some(Listener::new(socket, PANEL_CONNECTIONS, router, side, guard))

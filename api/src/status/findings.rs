@@ -44,7 +44,7 @@ fn finding(what: String, remedy: &str) -> Finding {
     Finding { severity: Severity::Bad, what, remedy: remedy.to_owned() }
 }
 
-fn warning(what: String, remedy: &str) -> Finding {
+pub(super) fn warning(what: String, remedy: &str) -> Finding {
     Finding { severity: Severity::Warning, ..finding(what, remedy) }
 }
 
@@ -75,21 +75,6 @@ fn of_service(service: &Service, remedy: &str) -> Finding {
         ),
     };
     finding(what, remedy)
-}
-
-/// The finding if there was no backup for too long: since the last one or, without any, since the site was made.
-pub(super) fn of_backup(was_ever: bool, since: i64, days: u32, now: i64) -> Option<Finding> {
-    if days == 0 || now - since <= i64::from(days) * clock::DAY {
-        return None;
-    }
-    let what = if was_ever {
-        format!("the last backup of the database is of {}", clock::rfc3339(since))
-    } else {
-        format!("the database exists since {}, and no backup is recorded", clock::rfc3339(since))
-    };
-    let remedy = "run 'os4xapi backup FILE' regularly, or after the program that makes your backups 'os4xapi backup \
-                  --done'; 'os4xapi config set api_backup_days 0' switches this report off";
-    Some(warning(what, remedy))
 }
 
 /// All faults of daemons, and everything that has expired, the worst first. `newest`: the newest generation, and the
@@ -215,7 +200,7 @@ fn of_end(end: &End) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{Condition, Daemon, DaemonState, End, Finding, Service, of, of_backup, of_services};
+    use super::{Condition, Daemon, DaemonState, End, Finding, Service, of, of_services};
     use common::state::{Fault, Use};
 
     const NOW: i64 = 1_000_000;
@@ -324,21 +309,6 @@ mod tests {
             for (found, words) in found.iter().zip(expected) {
                 assert!(found.what.contains(words) && found.remedy.contains("systemctl start"), "{found:?}");
             }
-        }
-    }
-
-    #[test]
-    fn a_backup_that_is_too_old_is_found_unless_nobody_wants_to_know() {
-        let day = super::clock::DAY;
-        for (was_ever, age, days, words) in [
-            (true, 7 * day, 7, None),
-            (true, 7 * day + 1, 7, Some("the last backup of the database is of 19")),
-            (false, 7 * day + 1, 7, Some("no backup is recorded")),
-            (true, 400 * day, 0, None),
-        ] {
-            let found = of_backup(was_ever, NOW - age, days, NOW);
-            assert_eq!(found.is_some(), words.is_some(), "{age}");
-            assert!(found.is_none_or(|found| found.what.contains(words.unwrap())));
         }
     }
 

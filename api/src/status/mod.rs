@@ -2,6 +2,7 @@
 //! the faults with their remedies (`findings`), and the steps of its set-up (`steps`). Reads the database, which has
 //! the daemons' reports.
 
+mod backup;
 mod daemons;
 mod findings;
 pub(crate) mod steps;
@@ -73,7 +74,7 @@ pub(crate) async fn read(connection: &mut AnyConnection) -> Result<SiteStatus, D
     let since = last_backup.unwrap_or(audit::oldest(connection).await?);
     let mut findings = findings::of_services(&states::services(connection).await?, time);
     findings.extend(findings::of(&daemons, &ends, (generation, changed), time));
-    findings.extend(findings::of_backup(last_backup.is_some(), since, days, time));
+    findings.extend(backup::finding(last_backup.is_some(), since, days, time));
     Ok(SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends })
 }
 

@@ -46,6 +46,8 @@ mod owners;
 #[cfg(test)]
 mod panel;
 #[cfg(test)]
+mod panel_about;
+#[cfg(test)]
 mod panel_assistant;
 #[cfg(test)]
 mod panel_browser;

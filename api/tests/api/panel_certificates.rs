@@ -171,6 +171,12 @@ fn the_panel_has_a_certificate_of_its_own_as_long_as_one_is_set() {
     assert!(said.status == 0 && said.err.contains("does not name 127.0.0.1"), "{said:?}");
     await_that("the other certificate", || shown_at(serve.panel_port) == other.certificate);
     browser.trust_any();
+    // Names of the https certificate lead to the panel as before.
+    let host = std::mem::replace(&mut browser.host, format!("localhost:{}", serve.panel_port));
+    assert_eq!(browser.get("/certificates").status, 200);
+    browser.host = "other.evil.example".to_owned();
+    assert_eq!(browser.get("/certificates").status, 421);
+    browser.host = host;
     let asked = browser.post_signed("/certificates/panel", &[]);
     assert!(asked.status == 200 && asked.body.contains("present_password"), "{asked:?}");
     let done = browser.post_proven("/certificates/panel", &[], ("", PASSWORD, panel.code(3)));

@@ -12,7 +12,7 @@ use crate::users::added;
 use serde_json::{Value, json};
 
 /// Each page of the menu.
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "/",
     "/sessions",
     "/refused",
@@ -32,6 +32,7 @@ const PAGES: [&str; 19] = [
     "/users",
     "/transfer",
     "/assistant",
+    "/about",
 ];
 /// Those that not every role sees.
 const OF_SOME: [&str; 4] = ["/audit", "/users", "/transfer", "/assistant"];
@@ -273,7 +274,7 @@ fn a_browser_logs_in_and_walks_through_all_pages() {
             chromium.click(&format!("#language option[value={language}]"));
             chromium.click("form[action='/account/preferences'] button");
             chromium.await_path("/account?done=saved");
-            for path in PAGES.into_iter().chain(["/sessions/ended-1", "/audit/1"]) {
+            for path in PAGES.into_iter().chain(["/sessions/ended-1", "/audit/1", "/components"]) {
                 if PAGES.contains(&path) {
                     chromium.click(&format!("nav a[href='{path}']"));
                 } else {

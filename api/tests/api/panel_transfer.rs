@@ -63,6 +63,8 @@ fn the_document_is_that_of_the_command_and_has_keys_only_after_a_proof() {
         assert!(!wrong.body.contains(PASSPHRASE) && !wrong.body.contains("PRIVATE"), "{field}");
     }
     assert!(site.json(&["audit", "list", "--act", "export"]).as_array().unwrap().is_empty());
+    // Failures make the user wait.
+    site.ok(&["user", "unlock", "anna"]);
     let fields = [("passphrase", PASSPHRASE), ("again", PASSPHRASE)];
     let file = browser.post_proven("/transfer/keys", &fields, ("", PASSWORD, panel.code(2)));
     assert!(file.status == 200 && file.body.contains("ENCRYPTED PRIVATE KEY"), "{file:?}");

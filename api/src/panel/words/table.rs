@@ -386,6 +386,33 @@ words! {
     add_server: "Add or rename a server", "Server hinzufügen oder umbenennen";
     server_remove_meaning: "The server gets no configuration any more and closes its port for partners.",
         "Der Server erhält keine Konfiguration mehr und schließt seinen Port für Partner.";
+    // About.
+    about: "About", "Über diese Installation";
+    program: "Program", "Programm";
+    build: "build", "Build";
+    components: "Components", "Komponenten";
+    components_intro: "These programs of other authors are built into server, client and backend, under the licences \
+                       that are named in the notation of SPDX. The backend also contains SQLite, which is in the \
+                       public domain.",
+        "Diese Programme anderer Autoren sind in Server, Client und Backend enthalten, unter den Lizenzen, die in der \
+         Schreibweise von SPDX genannt sind. Das Backend enthält außerdem SQLite, das gemeinfrei ist.";
+    tls_library: "TLS library", "TLS-Bibliothek";
+    this_host: "Host", "Rechner";
+    running_since: "Running since", "Läuft seit";
+    database: "Database", "Datenbank";
+    size: "Size", "Größe";
+    version_of_tables: "Version of the tables", "Version der Tabellen";
+    diagnosis: "Diagnosis", "Diagnose";
+    state_of_site: "State of the site", "Zustand der Installation";
+    state_of_site_hint: "The same as 'os4xapi status --json'", "Dasselbe wie 'os4xapi status --json'";
+    readiness: "Readiness", "Bereitschaft";
+    readiness_hint: "For load balancers and monitoring, without login",
+        "Für Lastverteiler und Monitoring, ohne Anmeldung";
+    support: "Archive for support", "Archiv für den Support";
+    support_hint: "It contains no keys, tokens and passwords, but names and addresses of partners: read it before you \
+                   send it.",
+        "Es enthält keine Schlüssel, Token und Kennwörter, aber Namen und Adressen von Partnern: Lesen Sie es, bevor \
+         Sie es versenden.";
     // Backup and transfer.
     transfer: "Backup and transfer", "Sicherung und Übertragung";
     backup: "Backup", "Sicherung";
@@ -459,9 +486,9 @@ words! {
          Benutzern.";
     step_station: "Station", "Station";
     step_station_why: "The client passes the sessions of partners to this address: it is the receive daemon of your \
-                       OFTP2 station, which knows your own SSID.",
+                       OFTP2 station, which has your own SSIDCODE.",
         "An diese Adresse gibt der Client die Sitzungen der Partner weiter: Es ist der Empfangsdienst Ihrer \
-         OFTP2-Station, die Ihren eigenen SSID kennt.";
+         OFTP2-Station, die Ihren eigenen SSIDCODE hat.";
     address_of_station: "Address of the station", "Adresse der Station";
     step_server: "Server in the DMZ", "Server in der DMZ";
     step_server_why: "The server starts only with a licence for its Proxy ID; the first command prints the ID.",
@@ -515,7 +542,7 @@ words! {
     step_call_why: "A test call from the page of the partner shows whether the partner can be reached. It is optional, \
                     because some partners only call you, and it counts for a day.",
         "Ein Testanruf von der Seite des Partners zeigt, ob der Partner erreichbar ist. Er ist freiwillig, weil manche \
-         Partner nur Sie anrufen, und er zählt einen Tag lang.";
+         Partner nur von sich aus anrufen, und er zählt einen Tag lang.";
     step_file: "First file", "Erste Datei";
     step_file_why: "A session with a file proves that the whole way from the partner to the station works.",
         "Eine Sitzung mit einer Datei beweist, dass der ganze Weg vom Partner bis zur Station funktioniert.";
@@ -839,9 +866,9 @@ words! {
     fault_form: "The form was rejected because it is too old, too large, or not from this panel. Open the page again.",
         "Das Formular wurde abgelehnt, weil es zu alt oder zu groß ist oder nicht von dieser Oberfläche stammt. Öffnen \
          Sie die Seite erneut.";
-    fault_large: "The form was rejected. A file must have at most 1 MiB (a document of a site: 16 MiB) and arrive \
+    fault_large: "The form was rejected. A file must have at most 1 MiB (a document of an export: 16 MiB) and arrive \
                   within 25 seconds.",
-        "Das Formular wurde abgelehnt. Eine Datei darf höchstens 1 MiB groß sein (das Dokument einer Site: 16 MiB) \
+        "Das Formular wurde abgelehnt. Eine Datei darf höchstens 1 MiB groß sein (das Dokument eines Exports: 16 MiB) \
          und muss innerhalb von 25 Sekunden ankommen.";
     fault_host: "The panel is not available under this name. Use a name of its certificate, or change the setting \
                  'panel_url'.",
