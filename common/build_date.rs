@@ -1,6 +1,6 @@
-//! Build script of both daemons: sets OS4X_BUILD, the date (YYYYMMDD, UTC) that `-h` and `-v` show. It is that of
-//! SOURCE_DATE_EPOCH, else of the last commit, so that the same source always gives the same binary; today's only for a
-//! source tree without either.
+//! Build script of daemons and backend: sets OS4X_BUILD, the date (YYYYMMDD, UTC) that `-h`, `-v` and the panel show.
+//! It is that of SOURCE_DATE_EPOCH, else of the last commit, so that the same source always gives the same binary;
+//! today's only for a source tree without either.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,5 @@
 // An improvement for browsers with JavaScript; each page works without it. A live page fetches itself every five seconds
-// while it is visible, and replaces its parts with the new ones. It shows a notice when it cannot.
+// while it is visible, and replaces its parts with the new ones. It shows a notice when it cannot. Lines can be copied.
 'use strict';
 (() => {
   const body = document.body;
@@ -42,4 +42,16 @@
   };
 
   setInterval(look, EVERY);
+})();
+
+// Buttons that copy lines. Without JavaScript they are not shown.
+(() => {
+  if (!navigator.clipboard) return;
+  for (const button of document.querySelectorAll('[data-copy]')) {
+    button.parentElement.hidden = false;
+    button.addEventListener('click', async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      button.textContent = button.dataset.copied;
+    });
+  }
 })();

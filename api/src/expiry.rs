@@ -3,16 +3,14 @@
 
 use crate::db::DbError;
 use crate::pki::facts::{Facts, SOON};
-use crate::store::audit::{self, Filter};
 use crate::store::certificates::{self, Usage};
+use crate::store::licences::{self, Licence};
 use crate::store::{bans, crls, ignores, old_tokens, partners, proxies};
 use common::config::Trusted;
 use common::text::clock::DAY;
 use openssl::x509::X509;
 use serde::Serialize;
-use serde_json::Value;
 use sqlx::AnyConnection;
-use std::collections::BTreeMap;
 
 /// Something that expires.
 #[derive(Debug, Clone, Serialize)]
@@ -90,7 +88,7 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
     let ca = certificates::get(connection, Usage::Ca).await?;
     let ca = ca.and_then(|ca| Facts::of_pem(&ca.certificate).ok()).map(|ca| ca.subject);
     let has_next = certificates::get(connection, Usage::Next).await?.is_some();
-    for usage in [Usage::Own, Usage::Next, Usage::Ca, Usage::Https] {
+    for usage in [Usage::Own, Usage::Next, Usage::Ca, Usage::Https, Usage::Panel] {
         let Some(issued) = certificates::get(connection, usage).await? else { continue };
         let chain = X509::stack_from_pem(issued.certificate.as_bytes()).unwrap_or_default();
         if chain.is_empty() {
@@ -111,6 +109,12 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
                 Usage::Https => {
                     renewed("https certificate", name, ends, "os4xapi cert set https --chain FILE --key FILE")
                 }
+                Usage::Panel => renewed(
+                    if position == 0 { "panel certificate" } else { "issuer of the panel certificate" },
+                    name,
+                    ends,
+                    "os4xapi cert set panel --chain FILE --key FILE",
+                ),
                 Usage::Ca => renewed(
                     "own CA",
                     name,
@@ -153,17 +157,10 @@ async fn add_partners(connection: &mut AnyConnection, all: &mut Vec<End>) -> Res
 
 /// The newest licence of each server that is listed, from the audit.
 async fn add_licences(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
-    let filter = Filter { act: "licence issue".to_owned(), ..Filter::default() };
-    let mut newest = BTreeMap::new();
-    for row in audit::list(connection, &filter, u32::MAX).await? {
-        let new: BTreeMap<String, Value> = serde_json::from_str(&row.entry.new).unwrap_or_default();
-        newest.extend(new.into_iter().filter_map(|(name, facts)| {
-            Some((name.strip_prefix("licence ")?.to_owned(), facts["until"].as_i64()?))
-        }));
-    }
+    let newest = licences::newest(connection).await?;
     for proxy in proxies::all(connection).await? {
         let id = proxy.id.to_string();
-        if let Some(until) = newest.get(&id) {
+        if let Some(Licence { until, .. }) = newest.get(&id) {
             let name = if proxy.name.is_empty() { id.clone() } else { format!("{} ({id})", proxy.name) };
             all.push(renewed("licence", name, Some(*until), &format!("os4xapi licence issue {id} -o FILE")));
         }

@@ -24,6 +24,7 @@ mod serve;
 mod settings;
 mod status;
 mod store;
+mod support;
 
 use std::process::ExitCode;
 

@@ -2,11 +2,13 @@
 //! the https certificate.
 
 use super::{Act, ChangeError, Need};
-use crate::pki::ca::{Ca, HTTPS_DAYS, Issued, hosts_of};
+use crate::pki::ca::{Ca, HTTPS_DAYS, Issued, hosts_of, is_name_of};
 use crate::pki::chain::Chain;
 use crate::pki::request::{self, Algorithm};
 use crate::pki::{Doing, PkiError, facts};
 use crate::store::certificates::{self, Usage};
+use crate::store::configuration;
+use common::process::options::host_and_port;
 use common::secret::Secret;
 use openssl::pkey::{PKey, Private};
 use openssl::x509::{X509, X509Name};
@@ -20,6 +22,8 @@ pub(crate) enum Slot {
     Next(i64),
     /// The one of https, used at once.
     Https,
+    /// The one of the panel, used at once.
+    Panel,
 }
 
 impl Slot {
@@ -29,6 +33,7 @@ impl Slot {
             Self::Own => Usage::Own,
             Self::Next(_) => Usage::Next,
             Self::Https => Usage::Https,
+            Self::Panel => Usage::Panel,
         }
     }
 
@@ -36,7 +41,7 @@ impl Slot {
     fn time(self) -> Option<i64> {
         match self {
             Self::Next(from) => Some(from),
-            Self::Own | Self::Https => None,
+            Self::Own | Self::Https | Self::Panel => None,
         }
     }
 }
@@ -69,7 +74,10 @@ impl Given {
             None => requested(act, &self.file, self.certificates, from).await?,
         };
         let weaknesses = chain.certificates.first().map(facts::weaknesses).transpose()?.unwrap_or_default();
-        let warnings = chain.warnings.iter().cloned().chain(weaknesses).collect();
+        let mut warnings: Vec<String> = chain.warnings.iter().cloned().chain(weaknesses).collect();
+        if slot == Slot::Panel {
+            warnings.extend(foreign_panel(act, &chain).await?);
+        }
         Ok(Ready { slot, issued: Issued { certificate: chain.pem()?, key }, chain, warnings })
     }
 }
@@ -79,10 +87,33 @@ impl Ready {
     pub(crate) async fn put(&self, act: &mut Act) -> Result<(), ChangeError> {
         match self.slot {
             Slot::Next(from) => certificates::put_next(act, &self.issued, from).await?,
-            Slot::Own | Slot::Https => certificates::put(act, self.slot.usage(), &self.issued).await?,
+            Slot::Own | Slot::Https | Slot::Panel => {
+                certificates::put(act, self.slot.usage(), &self.issued).await?;
+            }
         }
         Ok(())
     }
+}
+
+/// The warning about a certificate of the panel that does not name its host.
+async fn foreign_panel(act: &mut Act, chain: &Chain) -> Result<Option<String>, ChangeError> {
+    let values = configuration::values(act).await?;
+    let url = values.text("panel_url");
+    let names = chain.certificates.first().map(hosts_of).unwrap_or_default();
+    let (_, authority) = url.split_once("://").unwrap_or_default();
+    let host = host_and_port(authority).map_or(authority, |(host, _)| host);
+    let is_named = names.iter().any(|name| is_name_of(name, host));
+    Ok((!is_named).then(|| {
+        format!(
+            "the certificate does not name {host}, the host of panel_url, so browsers warn of it there. It names: {}.",
+            if names.is_empty() { "no host".to_owned() } else { names.join(", ") }
+        )
+    }))
+}
+
+/// Removes the panel's own certificate, so that the panel has that of https again; false if there is none.
+pub(crate) async fn unset_panel(act: &mut Act) -> Result<bool, ChangeError> {
+    Ok(certificates::remove(act, Usage::Panel).await?)
 }
 
 /// The chain for the key of the request, and that key. The chain answers the request, so the request is removed.

@@ -3,7 +3,7 @@
 
 use super::put::{put, refused};
 use super::state::{self, State};
-use super::{Act, ChangeError};
+use super::{Act, ChangeError, Need};
 use crate::db::DbError;
 use crate::pki::ca::Issued;
 use crate::store::certificates::{self, Usage};
@@ -19,11 +19,13 @@ use sqlx::AnyConnection;
 
 /// The format that this program reads and writes.
 const FORMAT: u32 = 1;
+/// Fewest characters of a passphrase for keys.
+pub(crate) const SHORTEST: usize = 12;
 /// The kinds of objects in a document, or left out of it; `cert` has its own rules.
 const KINDS: [&str; 8] = ["ban", "config", "crl", "ignore", "partner", "proxy", "proxyclient", "trust"];
 
 /// Our certificates that are exported with their keys.
-const CERTIFICATES: [Usage; 3] = [Usage::Own, Usage::Ca, Usage::Https];
+const CERTIFICATES: [Usage; 4] = [Usage::Own, Usage::Ca, Usage::Https, Usage::Panel];
 
 /// A site as a document.
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +47,12 @@ impl Document {
     pub(crate) fn of(objects: State) -> Self {
         let made_by = format!("os4xapi {}", env!("CARGO_PKG_VERSION"));
         Self { format: FORMAT, made_by, time: clock::now(), objects }
+    }
+
+    /// The document as it is written.
+    pub(crate) fn text(&self) -> Result<String, DbError> {
+        let text = serde_json::to_string_pretty(self);
+        Ok(format!("{}\n", text.map_err(|_| DbError::Corrupt("object that is no JSON".into()))?))
     }
 
     /// Parses a document.
@@ -144,7 +152,7 @@ async fn put_certificate(
     let usage = Usage::of_word(word).filter(|usage| CERTIFICATES.contains(usage));
     let usage = usage.ok_or_else(|| refused(&object, "there is no such certificate"))?;
     let Some(passphrase) = passphrase else {
-        return Err(refused(&object, "its key needs the passphrase: give it with --passphrase-file FILE"));
+        return Err(Need::Passphrase { object }.into());
     };
     let text = |member: &str| value[member].as_str().unwrap_or_default();
     let word = passphrase.expose().as_bytes();

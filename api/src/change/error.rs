@@ -47,6 +47,8 @@ pub(crate) enum Need {
     Replacement { subject: String },
     /// A pinned certificate: the partner has the rule 'pinned' and none.
     Pin { partner: String },
+    /// The passphrase that opens the key of this object of a document.
+    Passphrase { object: String },
     /// Another port or address: a listener of this client has it, which is tied to this partner or takes proxy
     /// requests.
     Place { client: IpAddr, port: u16, partner: Option<String> },
@@ -63,6 +65,7 @@ impl fmt::Display for Need {
             Self::Pin { partner } => {
                 write!(f, "partner '{partner}' has the rule 'pinned' and no pinned certificate")
             }
+            Self::Passphrase { object } => write!(f, "the key of '{object}' needs its passphrase"),
             Self::Place { client, port, partner } => {
                 write!(f, "port {port} is taken by the listener of {client} {}", purpose(partner.as_deref()))
             }

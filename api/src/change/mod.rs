@@ -10,10 +10,13 @@ mod difference;
 pub(crate) mod document;
 mod error;
 pub(crate) mod ignores;
+pub(crate) mod imports;
 pub(crate) mod judgement;
+pub(crate) mod licences;
 pub(crate) mod listeners;
 pub(crate) mod network;
 pub(crate) mod partner_members;
+mod partner_table;
 pub(crate) mod partners;
 mod put;
 pub(crate) mod requests;
@@ -40,6 +43,8 @@ use judgement::Judgement;
 use serde_json::Value;
 use std::ops::{Deref, DerefMut};
 
+/// The act with which a backup is recorded.
+pub(crate) const BACKUP: &str = "backup";
 /// Most names of objects in the column of a row of the audit; the values have all of them.
 const NAMED: usize = 10;
 
@@ -146,9 +151,14 @@ impl DerefMut for Act {
 }
 
 /// Records that somebody reads a secret, which changes nothing else; this is done before the secret is shown.
-pub(crate) async fn record_reading(db: &Db, act: &'static str, secret: &str) -> Result<(), ChangeError> {
-    let mut act = Act::begin_unseen(db, Order::of(Author::of_command(), act)).await?;
-    act.note(secret.to_owned(), Value::from("read"));
+pub(crate) async fn record_reading(db: &Db, order: Order, secret: &str) -> Result<(), ChangeError> {
+    record_note(db, order, secret, Value::from("read")).await
+}
+
+/// Records something that was done and that changes no object.
+pub(crate) async fn record_note(db: &Db, order: Order, name: &str, value: Value) -> Result<(), ChangeError> {
+    let mut act = Act::begin_unseen(db, order).await?;
+    act.note(name.to_owned(), value);
     act.commit().await?;
     Ok(())
 }

@@ -73,6 +73,9 @@ pub(super) async fn put(
         "cert" if is_gone && name == Usage::Next.word() => {
             certificates::remove(change, Usage::Next).await.map(|_| ())?;
         }
+        "cert" if is_gone && name == Usage::Panel.word() => {
+            certificates::remove(change, Usage::Panel).await.map(|_| ())?;
+        }
         "trust" => put_trusted(change, name, value).await?,
         "crl" if is_gone && now["url"].is_string() => crl_urls::remove(change, name).await.map(|_| ())?,
         "crl" if is_gone => {

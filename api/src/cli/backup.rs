@@ -4,8 +4,9 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::change::Act;
+use crate::change::{self, Act, Author, BACKUP as BACKUP_ACT, ChangeError, Order};
 use crate::db::{Db, DbError, Location, Restoration, generation, kept_name, move_aside};
+use crate::error_text::on_one_line;
 use crate::store::rollbacks;
 use common::text::clock;
 use serde_json::{Value, json};
@@ -16,8 +17,8 @@ pub(super) static COMMANDS: &[Command] = &[
         words: "backup",
         changes: false,
         help: BACKUP,
-        options: &[],
-        arguments: (1, 1),
+        options: &[Opt::Flag("done")],
+        arguments: (0, 1),
         run: |invocation| Box::pin(back_up(invocation)),
     },
     Command {
@@ -32,9 +33,13 @@ pub(super) static COMMANDS: &[Command] = &[
 
 const BACKUP: &str = "\
 usage: os4xapi backup FILE [--db DB]
+       os4xapi backup --done [--db DB]
 
 Writes the whole database into FILE, also while 'serve' runs. FILE must not exist; it has keys and gets mode 0600.
-For PostgreSQL use pg_dump.
+For PostgreSQL use pg_dump, then --done. The time of a backup is recorded: 'os4xapi status' reports a last backup that
+is older than the setting api_backup_days.
+
+--done: only record that another program has made a backup
 ";
 
 const RESTORE: &str = "\
@@ -48,14 +53,33 @@ time added to its name. For PostgreSQL use pg_restore.
 ";
 
 async fn back_up(invocation: Invocation) -> Result<(), CliError> {
+    match (invocation.flag("done"), invocation.argument(0)) {
+        (true, "") => {
+            let db = invocation.open().await?;
+            record(&db, json!({"by": "another program"})).await?;
+            return output::say("Recorded: another program has made a backup.");
+        }
+        (false, file) if !file.is_empty() => {}
+        _ => return Err(CliError::Usage("either FILE or --done: which one?".into())),
+    }
     if matches!(invocation.location()?, Location::Postgres(_)) {
         return Err(CliError::Refused(
             "a database on PostgreSQL is backed up by its own program: pg_dump --format=custom --file=FILE URL".into(),
         ));
     }
     let file = invocation.argument(0);
-    let generation = invocation.open().await?.back_up(Path::new(file)).await?;
+    let db = invocation.open().await?;
+    let generation = db.back_up(Path::new(file)).await?;
+    if let Err(why) = record(&db, json!({"file": file, "generation": generation})).await {
+        let why = on_one_line(&why);
+        output::warn(&format!("the backup is complete, but its time cannot be recorded: {why}"));
+    }
     output::say(&format!("Backed up to {file}: {}", state(generation)))
+}
+
+/// Records that a backup was made.
+async fn record(db: &Db, how: Value) -> Result<(), ChangeError> {
+    change::record_note(db, Order::of(Author::of_command(), BACKUP_ACT), "backup", how).await
 }
 
 /// A generation in words: its number is the time of the change that made it, unless there were several in a second.

@@ -1,5 +1,6 @@
-//! `os4xapi cert set|list|show|https`: our certificates. `set` checks the whole chain, and stores the certificate that
-//! partners see. `init` makes the CA and the https certificate; `https` makes a new one. Never prints a key.
+//! `os4xapi cert set|unset|list|show|https`: our certificates. `set` checks the whole chain, and stores the certificate
+//! that partners, clients or browsers see. `init` makes the CA and the https certificate; `https` makes a new one.
+//! Never prints a key.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
@@ -25,6 +26,14 @@ pub(super) static COMMANDS: &[Command] = &[
         options: &[Opt::Value("chain"), Opt::Value("key"), Opt::Value("password-file")],
         arguments: (0, 1),
         run: |invocation| Box::pin(set(invocation)),
+    },
+    Command {
+        words: "cert unset",
+        changes: true,
+        help: UNSET,
+        options: &[],
+        arguments: (1, 1),
+        run: |invocation| Box::pin(unset(invocation)),
     },
     Command {
         words: "cert list",
@@ -53,32 +62,41 @@ pub(super) static COMMANDS: &[Command] = &[
 ];
 
 const SET: &str = "\
-usage: os4xapi cert set [own|https] --chain FILE [--key FILE] [--password-file FILE] [--db DB]
+usage: os4xapi cert set [own|https|panel] --chain FILE [--key FILE] [--password-file FILE] [--db DB]
 
-Sets our certificate towards partners, or with 'https' a certificate of your company for this API. Validity and key are
-checked. The certificates are put in order. A certificate that is not part of the chain is left out with a warning, and
-so is an expired one at the end of the chain.
+Sets our certificate towards partners, or a certificate of your company: with 'https' for this API, with 'panel' for
+the administrative panel, which otherwise has that of https. Validity and key are checked. The certificates are put in
+order. A certificate that is not part of the chain is left out with a warning, and so is an expired one at the end of
+the chain.
 
-A running 'serve' uses the https certificate within a minute and never renews it: the system log warns 30 days before it
-expires. 'token show' then prints a token without hash; clients with this token trust the CAs of their system.
-'cert https' makes a certificate of this API's own CA again.
+A running 'serve' uses the certificate of https or of the panel within a minute and never renews it: the system log
+warns 30 days before it expires. With one of https, 'token show' prints a token without hash; clients with this token
+trust the CAs of their system. 'cert https' makes a certificate of this API's own CA again, and 'cert unset panel'
+removes that of the panel.
 
 --chain FILE: our certificate and its issuers: PEM, DER, PKCS#7 or PKCS#12
 --key FILE: its private key: PEM, DER or PKCS#12 (default: the one in the chain's file, or that of 'cert csr')
 --password-file FILE: a file whose first line is the password of both, if they have one; /dev/stdin to type it
 ";
 
+const UNSET: &str = "\
+usage: os4xapi cert unset panel [--db DB]
+
+Removes the panel's own certificate and its key. A running 'serve' then shows browsers the https certificate again,
+within a minute. Browsers that know the panel by its own certificate may refuse another one for up to 30 days.
+";
+
 const LIST: &str = "\
 usage: os4xapi cert list [--json] [--db DB]
 
 Lists our certificates: towards partners (own), the next one (next) and the request for one (request), the CA (ca),
-https (https). Keys are not shown.
+https (https), the panel (panel). Keys are not shown.
 
 --json: as JSON, with the certificates in PEM
 ";
 
 const SHOW: &str = "\
-usage: os4xapi cert show own|next|request|ca|https [-o FILE] [--db DB]
+usage: os4xapi cert show own|next|request|ca|https|panel [-o FILE] [--db DB]
 
 Prints a certificate in PEM, 'own' and 'next' with their chain; 'request' is the request that waits for its certificate.
 
@@ -98,9 +116,10 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
     let slot = match invocation.argument(0) {
         "" | "own" => Slot::Own,
         "https" => Slot::Https,
+        "panel" => Slot::Panel,
         other => {
             return Err(CliError::Usage(format!(
-                "'{other}' is not a certificate that can be set: it is own or https"
+                "'{other}' is not a certificate that can be set: it is own, https or panel"
             )));
         }
     };
@@ -115,13 +134,32 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
         warn_of_https(&chain.certificates);
     }
     let facts = Facts::of_pem(&issued.certificate)?;
-    let what = if slot == Slot::Https { "The https certificate" } else { "Our certificate towards partners" };
+    let what = match slot {
+        Slot::Https => "The https certificate",
+        Slot::Panel => "The certificate of the panel",
+        Slot::Own | Slot::Next(_) => "Our certificate towards partners",
+    };
     output::say(&format!(
         "{what}: {}, valid until {}, with {} of its issuers.",
         facts.subject,
         clock::rfc3339(facts.until),
         chain.certificates.len().saturating_sub(1)
     ))
+}
+
+async fn unset(invocation: Invocation) -> Result<(), CliError> {
+    if invocation.argument(0) != Usage::Panel.word() {
+        return Err(CliError::Usage(
+            "only the certificate of the panel can be removed: 'cert unset panel'".into(),
+        ));
+    }
+    let db = invocation.open().await?;
+    let mut change = invocation.act(&db).await?;
+    if !own::unset_panel(&mut change).await? {
+        return Err(no_certificate(Usage::Panel));
+    }
+    change.commit().await?;
+    output::say("The panel has the https certificate again.")
 }
 
 /// What the files of `--chain` and `--key` hold.
@@ -211,7 +249,9 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let word = invocation.argument(0);
     let usage = Usage::of_word(word).ok_or_else(|| {
-        CliError::Usage(format!("there is no certificate '{word}': it is own, next, request, ca or https"))
+        CliError::Usage(format!(
+            "there is no certificate '{word}': it is own, next, request, ca, https or panel"
+        ))
     })?;
     let db = invocation.open().await?;
     let found = certificates::get(&mut *db.snapshot().await?, usage).await?;
@@ -224,6 +264,7 @@ pub(super) fn no_certificate(usage: Usage) -> CliError {
     CliError::Refused(
         match usage {
             Usage::Next => "there is no next certificate: 'os4xapi cert next' sets one",
+            Usage::Panel => "the panel has no certificate of its own: 'os4xapi cert set panel' sets one",
             Usage::Request => "there is no request for a certificate: 'os4xapi cert csr' makes one",
             _ => "there is no certificate towards partners yet: set it with 'os4xapi cert set'",
         }

@@ -63,6 +63,7 @@ impl CliError {
                  certificate for the old one is lost"
             )),
             Need::Pin { .. } => Self::Refused(format!("{need}: give one with --pin, or another rule")),
+            Need::Passphrase { .. } => Self::Refused(format!("{need}: give it with --passphrase-file FILE")),
             Need::Place { .. } => Self::Refused(format!(
                 "{need}: choose another port, or tell them apart with --listen-ip"
             )),

@@ -128,7 +128,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   partner add|set|list|show|debug|remove|test  partners: SSIDCODE, certificates, where to reach them; a test call
   proxy add|list|remove             servers (os4x_proxyserver2) that clients may join, by Proxy ID
   proxyclient add|list|remove       clients (os4x_proxyclient2): their listeners for the station
-  cert set|list|show|https|csr|next  our certificates: towards partners, the next one, the CA, https
+  cert set|unset|list|show|https|csr|next  our certificates: towards partners, the next one, the CA, https, the panel
   trust add|set|list|remove         trusted CA and self-signed certificates
   crl add|list|fetch|remove         certificate revocation lists
   token show|rotate                 the clients' security token

@@ -90,8 +90,9 @@ async fn read(db: &Db) -> Result<SiteStatus, CliError> {
 
 /// The output for people.
 fn text(status: &SiteStatus) -> String {
-    let SiteStatus { time, generation, findings, daemons, refusals, ends } = status;
-    let mut text = format!("{}, generation {generation}\n", clock::rfc3339(*time));
+    let SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends } = status;
+    let backup = last_backup.map_or_else(|| "never".to_owned(), clock::rfc3339);
+    let mut text = format!("{}, generation {generation}, last backup {backup}\n", clock::rfc3339(*time));
     let mut part = |title: &str, content: String| {
         let _ = write!(text, "\n{title}\n{content}");
     };

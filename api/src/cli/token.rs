@@ -5,8 +5,8 @@
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::{Command, date, output};
-use crate::change;
 use crate::change::token::{self, Rotated};
+use crate::change::{self, Author, Order};
 use common::text::clock;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -58,7 +58,7 @@ const LONGEST: i64 = 30 * clock::DAY;
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let text = token::text(&mut *db.snapshot().await?).await?;
-    change::record_reading(&db, "token show", "token").await?;
+    change::record_reading(&db, Order::of(Author::of_command(), "token show"), "token").await?;
     output::write_secret_to(&text, invocation.value("o").as_deref())
 }
 

@@ -140,6 +140,16 @@ impl Location {
         }
     }
 
+    /// The option of a command that names it, after a blank; empty if that is the default.
+    pub(crate) fn option(&self) -> String {
+        match self {
+            _ if Self::beside_binary().is_ok_and(|default| default == *self) => String::new(),
+            Self::File(path) => format!(" --db {}", path.display()),
+            // Its URL may have a password, which no command line should have.
+            Self::Postgres(_) => " --db @FILE".to_owned(),
+        }
+    }
+
     /// Whether other users may read the database's file, and so its keys.
     pub(crate) fn is_open_to_others(&self) -> bool {
         use std::os::unix::fs::PermissionsExt;

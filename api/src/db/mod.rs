@@ -6,6 +6,7 @@
 mod backup;
 mod conditions;
 mod error;
+mod facts;
 mod location;
 pub(crate) mod rows;
 mod schema;
@@ -46,6 +47,7 @@ const LIFE: Duration = Duration::from_mins(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Db {
     pool: AnyPool,
+    at: Location,
     postgres: bool,
     upgrade: Option<Upgrade>,
 }
@@ -88,6 +90,11 @@ impl Db {
         self.upgrade.as_ref()
     }
 
+    /// Where it is.
+    pub(crate) fn location(&self) -> &Location {
+        &self.at
+    }
+
     /// The version of its tables; this is the first access, where a file that is not a database is detected.
     async fn version(&self, at: &Location) -> Result<Option<i64>, DbError> {
         let found = async { schema::version(&mut *self.snapshot().await?, self.postgres).await };
@@ -111,7 +118,7 @@ impl Db {
             pool = pool.max_lifetime(LIFE).after_release(|connection, _| Box::pin(is_alive(connection)));
         }
         let pool = pool.connect_with(options.disable_statement_logging()).await.map_err(failed)?;
-        Ok(Self { pool, postgres, upgrade: None })
+        Ok(Self { pool, at: at.clone(), postgres, upgrade: None })
     }
 
     /// A connection to a SQLite file for statements that cannot be in a transaction. On PostgreSQL everything is in a

@@ -118,6 +118,7 @@ fn needed(w: &'static Words, need: &Need) -> String {
             format!("{} {subject}. {}", w.request_is_there, w.needs_replacement)
         }
         Need::Pin { .. } => w.needs_pin.to_owned(),
+        Need::Passphrase { .. } => w.needs_passphrase.to_owned(),
         Need::Place { partner: Some(name), .. } => {
             format!("{} {name}. {}", w.port_of_partner, w.needs_place)
         }

@@ -35,7 +35,7 @@ const REQUEST: &str = "request-";
 /// The prefix of the form that uploads a certificate.
 const BRING: &str = "";
 /// The certificates that can be uploaded.
-const SETTABLE: [Usage; 3] = [Usage::Own, Usage::Next, Usage::Https];
+const SETTABLE: [Usage; 4] = [Usage::Own, Usage::Next, Usage::Https, Usage::Panel];
 
 /// The page.
 pub(super) async fn show(
@@ -97,6 +97,7 @@ fn usage_word(w: &'static Words, usage: Usage) -> &'static str {
         Usage::Request => w.usage_request,
         Usage::Ca => w.usage_ca,
         Usage::Https => w.usage_https,
+        Usage::Panel => w.usage_panel,
     }
 }
 
@@ -135,6 +136,7 @@ fn buttons(who: &SignedIn, usage: Usage) -> Vec<Button> {
         _ if !who.may(Right::Administer) => Vec::new(),
         Usage::Next => vec![button("cancel", w.forget_next)],
         Usage::Https => vec![button("https", w.renew_https)],
+        Usage::Panel => vec![button("panel", w.unset_panel)],
         _ => Vec::new(),
     }
 }
@@ -159,6 +161,7 @@ fn held(w: &'static Words, upload: &Upload) -> Result<Held, Vec<Wrong>> {
     let slot = match Usage::of_word(upload.fields.text("usage")) {
         Some(Usage::Own) => Slot::Own,
         Some(Usage::Https) => Slot::Https,
+        Some(Usage::Panel) => Slot::Panel,
         Some(Usage::Next) => match date::beginning(upload.fields.text("from")) {
             Some(from) if from > clock::now() => Slot::Next(from),
             _ => return Err(vec![Wrong::new("from", w.needs_day_to_come)]),
@@ -294,6 +297,18 @@ pub(super) async fn https(
     let renew = async |act: &mut Act| change::renew_https(act, Vec::new()).await;
     let outcome = confirmed(&panel, &who, &fields, ("cert https", who.0.words.renew_https), renew).await?;
     outcome.respond(&who, PATH, "saved")
+}
+
+/// Removes the panel's own certificate.
+pub(super) async fn unset_panel(
+    State(panel): State<Arc<Panel>>,
+    who: SignedIn,
+    Form(fields): Form,
+) -> Result<Response, Fault> {
+    who.need(Right::Administer)?;
+    let unset = async |act: &mut Act| change::unset_panel(act).await;
+    let outcome = confirmed(&panel, &who, &fields, ("cert unset", who.0.words.unset_panel), unset).await?;
+    outcome.respond(&who, PATH, "removed")
 }
 
 /// Makes a change of our certificates, after a confirmation. Its page shows no effect, because `change` makes keys,

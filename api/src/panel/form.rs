@@ -13,6 +13,8 @@ pub(super) struct FormBlock {
     pub(super) w: &'static Words,
     /// The prefix of the identifiers of its elements, because a page may have several forms.
     pub(super) id: &'static str,
+    /// `post`, or `get` for a form that changes nothing.
+    pub(super) method: &'static str,
     /// The path that the form is sent to.
     pub(super) action: String,
     /// The word on its button.
@@ -149,12 +151,21 @@ impl Rejected {
 impl FormBlock {
     /// A form without fields.
     pub(super) fn new(known: &Known, w: &'static Words, action: &str, button: &'static str) -> Self {
+        let mut form = Self::search(w, action, button);
+        form.method = "post";
+        form.hidden.push((TOKEN, known.form_token.clone()));
+        form
+    }
+
+    /// A form without fields that only asks for another page.
+    pub(super) fn search(w: &'static Words, action: &str, button: &'static str) -> Self {
         Self {
             w,
             id: "",
+            method: "get",
             action: action.to_owned(),
             button,
-            hidden: vec![(TOKEN, known.form_token.clone())],
+            hidden: Vec::new(),
             sections: Vec::new(),
             refusal: None,
             is_locked: false,

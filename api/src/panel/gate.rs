@@ -43,6 +43,11 @@ const QUIET: Duration = Duration::from_mins(1);
 /// Most refused addresses that are remembered. If there are more, all are forgotten.
 const MOST: usize = 1_000;
 
+/// With the panel's own certificate, browsers use only https for this host and accept no certificate that they do not
+/// trust; for 30 days, so that the way back to our own CA does not shut anybody out for long. Our own CA is one that
+/// browsers do not trust, so there is no such header with it.
+const ONLY_HTTPS: &str = "max-age=2592000";
+
 /// The headers of each response. A page of another origin cannot show the response in a frame and cannot read it, and
 /// our pages send no requests to another origin.
 const HEADERS: [(&str, &str); 8] = [
@@ -148,6 +153,9 @@ pub(super) async fn pass(
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    if panel.sides.iter().any(|side| side.borrow().is_panels_own) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(ONLY_HTTPS));
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
@@ -164,7 +172,7 @@ fn refusal(panel: &Panel, visitor: &Visitor, called: IpAddr, head: &Parts) -> Op
     }
     let authority = authority(&head.uri, &head.headers);
     let host = host::of_authority(authority);
-    if !host::is_ours(host, called, values.text("panel_url"), &panel.acceptor.borrow()) {
+    if !host::is_ours(host, called, values.text("panel_url"), &panel.sides) {
         return Some(Fault::Host);
     }
     let is_reading = [Method::GET, Method::HEAD].contains(&head.method);

@@ -1,10 +1,11 @@
-//! The hosts that the panel accepts in a request: the host of `panel_url`, the names and addresses in the certificate,
-//! and the address on which the connection arrived. Requests for other hosts are refused: otherwise another site could
-//! let its own name resolve to our address (DNS rebinding), and its pages could read ours.
+//! The hosts that the panel accepts in a request: the host of `panel_url`, the names and addresses in its certificate
+//! and in that of the API, and the address on which the connection arrived. Requests for other hosts are refused:
+//! otherwise another site could let its own name resolve to our address (DNS rebinding), and its pages could read ours.
 
-use crate::pki::ca::hosts_of;
-use openssl::ssl::SslAcceptor;
+use crate::pki::ca::{hosts_of, is_name_of};
+use crate::serve::tls::Side;
 use std::net::IpAddr;
+use tokio::sync::watch;
 
 /// The host of an authority, without the port and without the brackets of an IPv6 address.
 pub(super) fn of_authority(authority: &str) -> &str {
@@ -13,10 +14,13 @@ pub(super) fn of_authority(authority: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// Whether the panel accepts requests for `host`.
-pub(super) fn is_ours(host: &str, called: IpAddr, panel_url: &str, acceptor: &SslAcceptor) -> bool {
-    let of_certificate = acceptor.context().certificate().map(|found| hosts_of(&found.to_owned()));
-    is_among(host, called, panel_url, &of_certificate.unwrap_or_default())
+/// Whether the panel accepts requests for `host`; `sides` have the certificates.
+pub(super) fn is_ours(host: &str, called: IpAddr, panel_url: &str, sides: &[watch::Receiver<Side>]) -> bool {
+    let names = sides.iter().flat_map(|side| {
+        let side = side.borrow();
+        side.acceptor.context().certificate().map(|found| hosts_of(&found.to_owned())).unwrap_or_default()
+    });
+    is_among(host, called, panel_url, &names.collect::<Vec<_>>())
 }
 
 fn is_among(host: &str, called: IpAddr, panel_url: &str, of_certificate: &[String]) -> bool {
@@ -27,11 +31,8 @@ fn is_among(host: &str, called: IpAddr, panel_url: &str, of_certificate: &[Strin
             || of_certificate.iter().any(|name| name.parse() == Ok(address))
             || of_authority(authority_of(panel_url)).parse() == Ok(address);
     }
-    let is_named = |name: &str| match name.strip_prefix("*.") {
-        Some(domain) => host.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(domain)),
-        None => name.eq_ignore_ascii_case(host),
-    };
-    is_named(of_authority(authority_of(panel_url))) || of_certificate.iter().any(|name| is_named(name))
+    is_name_of(of_authority(authority_of(panel_url)), host)
+        || of_certificate.iter().any(|name| is_name_of(name, host))
 }
 
 /// The part of an origin after its scheme: the host and the port.

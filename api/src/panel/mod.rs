@@ -4,13 +4,16 @@
 //! both languages. Pages read with the functions of the commands; changes go through `crate::change`. Passwords are
 //! hashed on another thread, one at a time: the daemons' calls do not wait for them.
 
+mod about;
 mod account;
 mod act;
 mod assets;
+mod assistant;
 mod audit;
 mod certificate_facts;
 mod certificates;
 mod clients;
+mod components;
 mod configuration;
 mod crls;
 mod expiry;
@@ -19,7 +22,9 @@ mod form;
 mod gate;
 mod host;
 mod ignores;
+mod import_preview;
 mod journal;
+mod licences;
 mod list;
 mod login;
 mod overview;
@@ -44,43 +49,53 @@ mod setting_pages;
 mod setting_words;
 mod setup;
 mod staged;
+mod start_commands;
+mod step_parts;
 mod table;
 mod timeline;
 mod token;
+mod transfer;
 mod trust;
 mod upload;
 mod users;
 mod words;
 
 use crate::serve::app::App;
+use crate::serve::tls::Side;
 use crate::store::users::Role;
 use axum::routing::MethodRouter;
 use axum::{Router, middleware, routing};
-use openssl::ssl::SslAcceptor;
 use page::{Group, Item};
 use proof::Turns;
+use staged::Staged;
 use std::sync::Arc;
 use tokio::sync::watch;
 use words::Words;
 
+/// Most uploaded certificates, and most imports, that wait for their confirmation.
+const CERTIFICATES: usize = 8;
+const IMPORTS: usize = 2;
+
 /// What the handlers share.
 pub(crate) struct Panel {
     app: Arc<App>,
-    /// Has the certificate whose names the panel answers to.
-    acceptor: watch::Receiver<SslAcceptor>,
+    /// They have the certificates whose names the panel answers to: that of the panel, and that of the API.
+    sides: [watch::Receiver<Side>; 2],
     turns: Turns,
     refused: gate::Refused,
-    staged: staged::Staged,
+    staged: Staged<staged::Held>,
+    imports: Staged<transfer::HeldImport>,
 }
 
 /// All pages.
-pub(crate) fn router(app: Arc<App>, acceptor: watch::Receiver<SslAcceptor>) -> Router {
+pub(crate) fn router(app: Arc<App>, sides: [watch::Receiver<Side>; 2]) -> Router {
     let panel = Arc::new(Panel {
         app,
-        acceptor,
+        sides,
         turns: Turns::default(),
         refused: gate::Refused::default(),
-        staged: staged::Staged::default(),
+        staged: Staged::new(CERTIFICATES),
+        imports: Staged::new(IMPORTS),
     });
     Router::new()
         .route(login::PATH, routing::get(login::show).post(login::log_in))
@@ -101,6 +116,17 @@ pub(crate) fn router(app: Arc<App>, acceptor: watch::Receiver<SslAcceptor>) -> R
         .merge(trust_pages())
         .merge(user_pages())
         .merge(configuration_pages())
+        .route(about::PATH, routing::get(about::show))
+        .route(about::STATUS, routing::get(about::status))
+        .route(about::SUPPORT, routing::get(about::support))
+        .merge(listed(components::PATH, || routing::get(components::list)))
+        .route(transfer::PATH, routing::get(transfer::show))
+        .route(transfer::EXPORT, routing::get(transfer::export))
+        .route(transfer::KEYS, routing::post(transfer::export_keys))
+        .route(transfer::IMPORT, routing::post(transfer::look_at))
+        .route(transfer::KEEP, routing::post(transfer::keep))
+        .route(assistant::PATH, routing::get(assistant::show))
+        .route(assistant::STATION, routing::post(assistant::set_station))
         .route("/rollback/{number}", routing::get(rollback::show).post(rollback::decide))
         .route(account::PATH, routing::get(account::show))
         .route("/account/preferences", routing::post(account::prefer))
@@ -141,6 +167,7 @@ fn trust_pages() -> Router<Arc<Panel>> {
         .route(&below(certificates::PATH, "/request"), routing::post(certificates::request))
         .route(&below(certificates::PATH, "/cancel"), routing::post(certificates::cancel))
         .route(&below(certificates::PATH, "/https"), routing::post(certificates::https))
+        .route(&below(certificates::PATH, "/panel"), routing::post(certificates::unset_panel))
         .route(&below(certificates::PATH, "/{name}"), routing::get(certificates::download))
         .route(crls::PATH, routing::get(crls::show).post(crls::add))
         .route(&below(crls::PATH, "/fetch"), routing::post(crls::fetch))
@@ -166,6 +193,8 @@ fn configuration_pages() -> Router<Arc<Panel>> {
         .route(ignores::REMOVE, routing::post(ignores::remove))
         .route(servers::ADD, routing::post(servers::add))
         .route(servers::REMOVE, routing::post(servers::remove))
+        .route(licences::ISSUE, routing::post(licences::issue))
+        .route(&licences::path("{name}").replace(".lic", ""), routing::get(licences::download))
         .route(token::ROTATE, routing::post(token::rotate));
     setting_pages::PAGES.iter().fold(blocks, |router, page| {
         router.route(page.path, routing::get(configuration::show).post(configuration::save))
@@ -190,6 +219,11 @@ fn menu(words: &'static Words, role: Role, path: &str) -> Vec<Group> {
         administration.push(item(words.audit, audit::PATH));
         administration.push(item(words.users, users::PATH));
     }
+    if role == Role::Administrator {
+        administration.push(item(words.transfer, transfer::PATH));
+        administration.push(item(words.assistant, assistant::PATH));
+    }
+    administration.push(item(words.about, about::PATH));
     vec![
         Group {
             name: words.monitor,

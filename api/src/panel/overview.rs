@@ -8,12 +8,14 @@ use super::gate::SignedIn;
 use super::page::{self, Fault, Frame, Notice, logins_before};
 use super::parts::{Part, PartsPage};
 use super::refused::reasons;
+use super::rights::Right;
 use super::setting_pages::{PAGES, Risk, SettingPage, risk};
-use super::setting_words;
 use super::table::{Cell, Column, Table};
 use super::words::Words;
+use super::{assistant, setting_words};
 use crate::expiry::Listed;
 use crate::settings::{Setting, Values};
+use crate::status::steps;
 use crate::status::{self, Daemon, Finding, Severity, SiteStatus};
 use axum::extract::State;
 use axum::response::Response;
@@ -27,19 +29,26 @@ const NEW: i64 = 120;
 /// The page.
 pub(super) async fn show(
     State(panel): State<Arc<Panel>>,
-    SignedIn(visitor, known): SignedIn,
+    who: SignedIn,
     fields: Fields,
 ) -> Result<Response, Fault> {
+    let SignedIn(visitor, known) = &who;
     let w = visitor.words;
-    let status = status::read(&mut *panel.app.db.snapshot().await?).await?;
-    let mut f = Frame::for_user(&visitor, &known, w.overview);
+    let mut snapshot = panel.app.db.snapshot().await?;
+    let status = status::read(&mut snapshot).await?;
+    let is_complete = steps::is_complete(&mut snapshot).await?;
+    drop(snapshot);
+    let mut f = Frame::for_user(visitor, known, w.overview);
     f.is_live = true;
     f.notices.extend(page::done(w, &fields));
     if known.session.created > clock::now() - NEW {
-        f.notices.push(logins_before(&visitor, &known));
+        f.notices.push(logins_before(visitor, known));
     }
     if status.findings.is_empty() {
         f.notices.push(Notice::good(w.all_well));
+    }
+    if !is_complete && who.may(Right::Administer) {
+        f.notices.push(Notice::warn(w.not_complete, assistant::PATH.to_owned()));
     }
     f.notices.extend(weaker(w, &visitor.values));
     page::html(&PartsPage { f, parts: parts(w, status) })
@@ -59,9 +68,14 @@ fn weaker(w: &'static Words, values: &Values) -> Vec<Notice> {
 }
 
 fn parts(w: &'static Words, status: SiteStatus) -> Vec<Part> {
-    let SiteStatus { time, generation, findings, daemons, refusals, ends } = status;
+    let SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends } = status;
     let listed = ends.into_iter().map(|end| Listed::of(end, time));
-    let facts = vec![(w.generation, Cell::text(generation)), (w.as_of, Cell::text(page::time(time)))];
+    let backup = last_backup.map_or_else(|| w.never.to_owned(), page::time);
+    let facts = vec![
+        (w.generation, Cell::text(generation)),
+        (w.as_of, Cell::text(page::time(time))),
+        (w.last_backup, Cell::text(backup)),
+    ];
     let wrong = (!findings.is_empty()).then(|| Part::table(w.checks, checks(w, &findings)));
     let ends = Table {
         part: "ends",

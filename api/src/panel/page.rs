@@ -153,6 +153,7 @@ pub(super) fn done(w: &'static Words, fields: &fields::Fields) -> Option<Notice>
         "kept" => w.done_kept,
         "ordered" => w.done_ordered,
         "fetching" => w.done_fetching,
+        "imported" => w.done_imported,
         _ => return None,
     };
     Some(Notice::good(text))

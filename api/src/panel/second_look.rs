@@ -19,7 +19,7 @@ const PROVEN: i64 = 600;
 
 const CONFIRMED: &str = "confirmed";
 const TYPED: &str = "typed";
-const PASSWORD: &str = "present_password";
+pub(super) const PASSWORD: &str = "present_password";
 const CODE: &str = "present_code";
 
 /// An action that the user has to confirm.
@@ -76,6 +76,21 @@ pub(super) fn fields(who: &SignedIn, form: &mut FormBlock) -> Vec<Field> {
     ]
 }
 
+/// Whether the user has proven who it is: with password and code in this form, or a short time ago.
+pub(super) async fn is_proven(panel: &Panel, who: &SignedIn, fields: &Fields) -> Result<bool, Fault> {
+    let SignedIn(visitor, known) = who;
+    if known.session.proven_until > clock::now() {
+        return Ok(true);
+    }
+    let given = Given { name: &known.user.name, password: fields.exact(PASSWORD), code: fields.text(CODE) };
+    let is_proven = proof::prove(panel, visitor, &given).await?.is_some();
+    if is_proven {
+        let (hash, until) = (&known.session.hash, clock::now() + PROVEN);
+        panel.note(async |connection| panel_sessions::prove(connection, hash, until).await).await?;
+    }
+    Ok(is_proven)
+}
+
 /// `None` if the user has confirmed the action, so it may be done. Otherwise the confirmation page.
 pub(super) async fn pass(
     panel: &Panel,
@@ -87,17 +102,8 @@ pub(super) async fn pass(
     let is_asked = fields.text(CONFIRMED) == "yes";
     let is_typed = look.typed.is_none_or(|word| fields.text(TYPED) == word);
     let is_fresh = !look.needs_proof || known.session.proven_until > clock::now();
-    let mut is_proven = is_fresh;
     // Check the word first: a wrong word must not use up a code of the app.
-    if is_asked && is_typed && !is_fresh {
-        let given =
-            Given { name: &known.user.name, password: fields.exact(PASSWORD), code: fields.text(CODE) };
-        is_proven = proof::prove(panel, visitor, &given).await?.is_some();
-        if is_proven {
-            let (hash, until) = (&known.session.hash, clock::now() + PROVEN);
-            panel.note(async |connection| panel_sessions::prove(connection, hash, until).await).await?;
-        }
-    }
+    let is_proven = is_fresh || (is_asked && is_typed && is_proven(panel, who, fields).await?);
     if is_asked && is_typed && is_proven {
         return Ok(None);
     }

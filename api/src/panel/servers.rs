@@ -6,6 +6,7 @@ use super::configuration::{PROXY, again};
 use super::fields::{Fields, Form};
 use super::form::{Field, FormBlock, Rejected, Wrong};
 use super::gate::SignedIn;
+use super::licences;
 use super::page::{self, Fault, saved};
 use super::parts::Part;
 use super::rights::Right;
@@ -13,6 +14,7 @@ use super::second_look::Look;
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
 use crate::change::Act;
+use crate::store;
 use crate::store::proxies::{self, Proxy};
 use axum::extract::State;
 use axum::response::Response;
@@ -37,7 +39,8 @@ pub(super) async fn parts(
     rejected: Option<&Rejected>,
 ) -> Result<Vec<Part>, Fault> {
     let w = who.0.words;
-    let all = proxies::all(connection).await?;
+    let all = proxies::all(&mut *connection).await?;
+    let issued = store::licences::newest(connection).await?;
     let may = who.may(Right::Administer);
     let table = Table {
         part: "servers",
@@ -47,9 +50,15 @@ pub(super) async fn parts(
             Column::wide(w.proxy_id),
             Column::time(w.added),
             Column::text(w.its_addresses),
+            Column::time(w.licence_until),
             Column::text(w.what_can_be_done),
         ],
-        rows: all.iter().map(|proxy| row(who, proxy, may)).collect(),
+        rows: all
+            .iter()
+            .map(|proxy| {
+                row(who, proxy, licences::cell(proxy.id.as_str(), issued.get(proxy.id.as_str())), may)
+            })
+            .collect(),
         empty: w.no_servers,
     };
     let mut parts = vec![Part::table(w.block_servers, table)];
@@ -61,11 +70,12 @@ pub(super) async fn parts(
             Field::text("server_name", w.name, "").with(w.name_hint),
         ];
         parts.push(Part::form("server-add", w.add_server, form.with("", fields).rejected(rejected)));
+        parts.push(Part::form("licence-form", w.issue_licence, licences::form(who)));
     }
     Ok(parts)
 }
 
-fn row(who: &SignedIn, proxy: &Proxy, may: bool) -> Vec<Cell> {
+fn row(who: &SignedIn, proxy: &Proxy, licence: Cell, may: bool) -> Vec<Cell> {
     let addresses: Vec<String> = proxy.addresses.iter().map(IpAddr::to_string).collect();
     let remove =
         || Button::new(&who.1, REMOVE, who.0.words.remove, &proxy.name).with("proxy_id", proxy.id.as_str());
@@ -74,6 +84,7 @@ fn row(who: &SignedIn, proxy: &Proxy, may: bool) -> Vec<Cell> {
         Cell::text(&proxy.id),
         Cell::text(page::time(proxy.added)),
         Cell::maybe(Some(addresses.join(", "))),
+        licence,
         Cell::buttons(may.then(remove)),
     ]
 }

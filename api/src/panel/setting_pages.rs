@@ -106,7 +106,7 @@ pub(super) static PAGES: [SettingPage; 5] = [
         title: |w| w.page_logging,
         sections: &[section(
             |w| w.section_logs,
-            &["api_log_file", "api_log_level", "api_keep_days", "proxy_log_max_bytes"],
+            &["api_log_file", "api_log_level", "api_keep_days", "api_backup_days", "proxy_log_max_bytes"],
         )],
     },
     SettingPage {

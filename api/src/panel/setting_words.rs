@@ -415,6 +415,13 @@ static ALL: &[SettingWords] = &[
         "So lange werden Einträge des Systemprotokolls, der Sitzungsliste und der Abweisungen aufbewahrt.",
     ),
     row(
+        "api_backup_days",
+        Unit::Days,
+        "Report if the last backup is older",
+        "Meldung, wenn die letzte Sicherung älter ist",
+        "Nach so vielen Tagen meldet die Übersicht das Alter der letzten Sicherung; 0: nie.",
+    ),
+    row(
         "panel_url",
         Unit::None,
         "URL of the panel",

@@ -1,6 +1,6 @@
-//! Holds uploaded certificates with their keys between the page that shows them and the one that stores them. They
-//! are kept only in memory, only a few of them, for a few minutes, and are wiped afterwards. So no page ever contains
-//! a key.
+//! Holds uploads between the page that shows them and the one that stores them: certificates with their keys, and
+//! imports. They are kept only in memory, only a few of them, for a few minutes, and keys are wiped afterwards. So no
+//! page ever contains a key.
 
 use crate::change::certificates::{Given, Slot};
 use crate::credentials::random_text;
@@ -8,37 +8,43 @@ use crate::pki::PkiError;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most uploads that are held at a time. A further one replaces the oldest.
-const MOST: usize = 8;
 /// How long an upload is held.
 const LIFE: Duration = Duration::from_mins(10);
 
-/// An upload, and its purpose.
+/// An uploaded certificate, and its purpose.
 #[derive(Clone)]
 pub(super) struct Held {
     pub(super) slot: Slot,
     pub(super) given: Given,
 }
 
-struct Entry {
+struct Entry<T> {
     id: String,
     user: String,
     until: Instant,
-    held: Held,
+    held: T,
 }
 
-/// All uploads that are held.
-#[derive(Default)]
-pub(super) struct Staged(Mutex<Vec<Entry>>);
+/// All uploads of a kind that are held.
+pub(super) struct Staged<T> {
+    all: Mutex<Vec<Entry<T>>>,
+    /// Most uploads that are held at a time. A further one replaces the oldest.
+    most: usize,
+}
 
-impl Staged {
+impl<T: Clone> Staged<T> {
+    /// Holds at most so many uploads.
+    pub(super) fn new(most: usize) -> Self {
+        Self { all: Mutex::default(), most }
+    }
+
     /// Holds an upload of this user. Returns the identifier to get it with.
-    pub(super) fn put(&self, user: &str, held: Held) -> Result<String, PkiError> {
+    pub(super) fn put(&self, user: &str, held: T) -> Result<String, PkiError> {
         let id = random_text()?;
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         all.retain(|entry| entry.until > now);
-        if all.len() >= MOST {
+        if all.len() >= self.most {
             all.remove(0);
         }
         all.push(Entry { id: id.clone(), user: user.to_owned(), until: now + LIFE, held });
@@ -46,8 +52,8 @@ impl Staged {
     }
 
     /// The upload of this user with this identifier, if it is still held.
-    pub(super) fn get(&self, user: &str, id: &str) -> Option<Held> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn get(&self, user: &str, id: &str) -> Option<T> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let found = all.iter().find(|entry| entry.id == id && entry.user == user && entry.until > now);
         found.map(|entry| entry.held.clone())
@@ -55,17 +61,19 @@ impl Staged {
 
     /// Removes an upload.
     pub(super) fn remove(&self, id: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|entry| entry.id != id);
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).retain(|entry| entry.id != id);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Given, Held, MOST, Slot, Staged};
+    use super::{Given, Held, Slot, Staged};
+
+    const MOST: usize = 8;
 
     #[test]
     fn it_is_held_for_its_user_until_others_push_it_out() {
-        let staged = Staged::default();
+        let staged = Staged::new(MOST);
         let held = || {
             let given = Given { file: String::new(), certificates: Vec::new(), key: None };
             Held { slot: Slot::Own, given }

@@ -24,6 +24,8 @@ use zeroize::Zeroizing;
 
 /// Largest form, octets: a file of 1 MiB, and the rest of the form.
 const LARGEST: usize = (1 << 20) + (64 << 10);
+/// Largest form with a document of a site, octets.
+const LARGEST_DOCUMENT: usize = 16 << 20;
 /// The time within which the form has to arrive.
 const ARRIVAL: Duration = Duration::from_secs(25);
 /// Most parts of a form.
@@ -45,12 +47,31 @@ pub(super) struct Upload {
     files: Vec<(String, String, Zeroizing<Vec<u8>>)>,
 }
 
+/// The same for a document of a site, which may be larger.
+pub(super) struct LargeUpload(pub(super) Upload);
+
 impl FromRequest<Arc<Panel>> for Upload {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &Arc<Panel>) -> Result<Self, Fault> {
+        Self::of_user(request, LARGEST).await
+    }
+}
+
+impl FromRequest<Arc<Panel>> for LargeUpload {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &Arc<Panel>) -> Result<Self, Fault> {
+        Ok(Self(Upload::of_user(request, LARGEST_DOCUMENT).await?))
+    }
+}
+
+impl Upload {
+    /// The form of a user who is logged in.
+    async fn of_user(request: Request, largest: usize) -> Result<Self, Fault> {
         let visitor = request.extensions().get::<Visitor>().cloned().ok_or(Fault::Form)?;
-        let upload = time::timeout(ARRIVAL, Self::read(request)).await.map_err(|_| Fault::TooLarge)??;
+        let read = time::timeout(ARRIVAL, Self::read(request, largest));
+        let upload = read.await.map_err(|_| Fault::TooLarge)??;
         match &visitor.known {
             Some(known) if known.is_token(upload.fields.text(TOKEN)) => Ok(upload),
             _ => Err(Fault::Form),
@@ -65,8 +86,8 @@ impl From<MultipartError> for Fault {
 }
 
 impl Upload {
-    async fn read(mut request: Request) -> Result<Self, Fault> {
-        DefaultBodyLimit::max(LARGEST).apply(&mut request);
+    async fn read(mut request: Request, largest: usize) -> Result<Self, Fault> {
+        DefaultBodyLimit::max(largest).apply(&mut request);
         let mut form = Multipart::from_request(request, &()).await.map_err(|_| Fault::Form)?;
         let (mut pairs, mut files) = (Vec::new(), Vec::new());
         // One round more than parts: it finds the end.
@@ -102,6 +123,11 @@ impl Upload {
     fn file(&self, field: &str) -> Option<(PathBuf, Zeroizing<Vec<u8>>)> {
         let found = self.files.iter().find(|(of, ..)| of == field);
         found.map(|(_, name, content)| (PathBuf::from(name), content.clone()))
+    }
+
+    /// The content of the uploaded file.
+    pub(super) fn content(&self) -> Option<Vec<u8>> {
+        self.file(FILE).map(|(_, content)| content.to_vec())
     }
 
     /// The file name of the upload.
@@ -150,10 +176,15 @@ fn bounded(name: &str) -> String {
 /// The fields of a form that uploads a certificate.
 pub(super) fn fields(w: &'static Words) -> Vec<Field> {
     vec![
-        Field::of(Shape::File, FILE, w.file, "").with(w.file_hint),
+        file_field(w).with(w.file_hint),
         Field::of(Shape::Lines, PASTED, w.pasted, "").with(w.pasted_hint),
         Field::of(Shape::Password, PASSWORD, w.file_password, "").with(w.file_password_hint),
     ]
+}
+
+/// The field that uploads a file.
+pub(super) fn file_field(w: &'static Words) -> Field {
+    Field::of(Shape::File, FILE, w.file, "")
 }
 
 /// The field that uploads a private key.
@@ -181,7 +212,7 @@ mod tests {
 
     fn read_as(kind: &str, body: impl Into<Body>) -> Result<Upload, Fault> {
         let request = Request::builder().header("content-type", kind).body(body.into()).unwrap();
-        run(Upload::read(request))
+        run(Upload::read(request, LARGEST))
     }
 
     fn read(body: &str) -> Result<Upload, Fault> {

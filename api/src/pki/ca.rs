@@ -170,6 +170,14 @@ pub(crate) fn hosts_of(certificate: &X509) -> Vec<String> {
         .collect()
 }
 
+/// Whether `name` in a certificate, which may begin with a wildcard, is a name of `host`.
+pub(crate) fn is_name_of(name: &str, host: &str) -> bool {
+    match name.strip_prefix("*.") {
+        Some(domain) => host.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(domain)),
+        None => name.eq_ignore_ascii_case(host),
+    }
+}
+
 /// The first host that fits into a common name.
 fn common_name(hosts: &[String]) -> &str {
     hosts.iter().find(|host| host.len() <= 64).map_or("os4xapi", String::as_str)

@@ -8,6 +8,7 @@ use crate::db::{Db, DbError};
 use crate::store::states;
 use common::identity::ProxyId;
 use common::log::escape;
+use common::text::clock;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,9 @@ pub(crate) struct App {
     /// True as soon as the service ends.
     pub(super) stop: watch::Sender<bool>,
     /// The address on which it listens.
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    /// The time of its start, seconds since 1970-01-01 UTC.
+    pub(crate) started: i64,
     /// Trusted certificates that cannot be read, as they were logged last.
     unreadable: Mutex<Vec<String>>,
     /// For each server that had a newer generation than the database: the generation of the database, and its own.
@@ -47,6 +50,7 @@ impl App {
             clocks: Clocks::default(),
             stop: watch::Sender::new(false),
             address,
+            started: clock::now(),
             unreadable: Mutex::default(),
             steps_back: Mutex::default(),
             old_tokens: Mutex::default(),

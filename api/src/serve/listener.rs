@@ -5,10 +5,10 @@ use super::app::App;
 use super::connection::Arrival;
 use super::error::ServeError;
 use super::guard::Guard;
+use super::tls::Side;
 use axum::Router;
 use common::net;
 use common::text::escape::escape;
-use openssl::ssl::SslAcceptor;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(super) struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     router: Router,
-    acceptor: watch::Receiver<SslAcceptor>,
+    side: watch::Receiver<Side>,
     guard: Arc<Guard>,
     seats: Seats,
 }
@@ -56,12 +56,12 @@ impl Listener {
         (socket, address): Bound,
         connections: usize,
         router: Router,
-        acceptor: watch::Receiver<SslAcceptor>,
+        side: watch::Receiver<Side>,
         guard: Arc<Guard>,
     ) -> Self {
         let all = u32::try_from(connections).unwrap_or(u32::MAX);
         let seats = Seats { free: Arc::new(Semaphore::new(connections)), all };
-        Self { socket, address, router, acceptor, guard, seats }
+        Self { socket, address, router, side, guard, seats }
     }
 
     /// Its address.
@@ -84,7 +84,7 @@ impl Listener {
             let arrival = Arrival {
                 stream,
                 peer,
-                acceptor: self.acceptor.borrow().clone(),
+                acceptor: self.side.borrow().acceptor.clone(),
                 router: self.router.clone(),
                 guard: Arc::clone(&self.guard),
                 stopped: app.stop.subscribe(),

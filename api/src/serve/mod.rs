@@ -24,7 +24,7 @@ pub(crate) mod reports;
 mod rollbacks;
 pub(crate) mod source;
 mod time_slice;
-mod tls;
+pub(crate) mod tls;
 
 use crate::db::Db;
 use crate::store::configuration;
@@ -91,18 +91,19 @@ impl Server {
         }
         let tls = Tls::load(&db).await?;
         let changes = Changes::from_now(&mut *db.snapshot().await?).await?;
-        let (api_path, acceptor) = (values.text("api_path"), tls.subscribe());
+        let api_path = values.text("api_path");
         let socket = listener::bind(at.api)?;
         let app = Arc::new(App::new(db, socket.1));
         app.note_life(None).await?;
         let router = api::router(Arc::clone(&app), api_path);
-        let api = Listener::new(socket, CONNECTIONS, router, acceptor.clone(), Arc::clone(&app.guard));
+        let api = Listener::new(socket, CONNECTIONS, router, tls.subscribe(), Arc::clone(&app.guard));
         let panel = match at.panel {
             Some(address) => {
-                let router = panel::router(Arc::clone(&app), acceptor.clone());
+                let side = tls.subscribe_panel();
+                let router = panel::router(Arc::clone(&app), [side.clone(), tls.subscribe()]);
                 let router = router.merge(health::router(Arc::clone(&app)));
                 let (socket, guard) = (listener::bind(address)?, Arc::clone(&app.logins));
-                Some(Listener::new(socket, PANEL_CONNECTIONS, router, acceptor, guard))
+                Some(Listener::new(socket, PANEL_CONNECTIONS, router, side, guard))
             }
             None => None,
         };

@@ -7,6 +7,7 @@ use super::error::ServeError;
 use crate::change::{Act, Order};
 use crate::db::DbError;
 use crate::settings::Values;
+use crate::store::certificates::Usage;
 use crate::store::partners::word;
 use crate::store::{bans, ignores, journal};
 use common::rpc::{Level, Origin, SystemLog};
@@ -132,13 +133,20 @@ pub(super) async fn report_locked(
 }
 
 /// Reports that a company's own https certificate expires soon: this service does not renew it.
-pub(super) async fn report_https_expiry(app: &App, values: &Values, until: i64) -> Result<(), DbError> {
+pub(super) async fn report_https_expiry(
+    app: &App,
+    values: &Values,
+    usage: Usage,
+    until: i64,
+) -> Result<(), DbError> {
+    let word = usage.word();
+    let who = if usage == Usage::Panel { "browser" } else { "client" };
     let detail = format!(
-        "https_certificate_expires valid_until={} cause=\"no client gets through afterwards: bring a new one with \
-         'os4xapi cert set https'\"",
+        "{word}_certificate_expires valid_until={} cause=\"no {who} gets through afterwards: bring a new one with \
+         'os4xapi cert set {word}'\"",
         clock::rfc3339(until)
     );
-    report(app, values, Level::Warn, "the https certificate expires soon", &detail).await
+    report(app, values, Level::Warn, &format!("the {word} certificate expires soon"), &detail).await
 }
 
 /// Reports a client that was not restarted with the new token.

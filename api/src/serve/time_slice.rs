@@ -85,10 +85,10 @@ impl TimeSlice {
         next_certificate::take_over(&app, &values).await?;
         rollbacks::take_back_due(&app, &values).await?;
         self.tls.refresh(&app.db, generation).await?;
-        if let Some(until) = self.tls.untold_expiry() {
-            let report = reports::report_https_expiry(&app, &values, until);
-            if claims::once(&app.db, &format!("https_expires {until}"), report).await? {
-                self.tls.expiry_is_told();
+        for (usage, until) in self.tls.untold_expiries() {
+            let report = reports::report_https_expiry(&app, &values, usage, until);
+            if claims::once(&app.db, &format!("{}_expires {until}", usage.word()), report).await? {
+                self.tls.expiry_is_told(usage);
             }
         }
         let reported = self.downloads.report_expired(&app, &values).await;

@@ -210,6 +210,12 @@ fn backend() -> impl Iterator<Item = Setting> {
             Kind::Number(1, 3_650),
             "Days for which entries of the system log, the session list and refusals are kept.",
         ),
+        setting(
+            "api_backup_days",
+            "7",
+            Kind::Number(0, 365),
+            "Days after the last backup at which its age is reported; 0: never.",
+        ),
     ]
     .into_iter()
 }

@@ -44,7 +44,7 @@ fn finding(what: String, remedy: &str) -> Finding {
     Finding { severity: Severity::Bad, what, remedy: remedy.to_owned() }
 }
 
-fn warning(what: String, remedy: &str) -> Finding {
+pub(super) fn warning(what: String, remedy: &str) -> Finding {
     Finding { severity: Severity::Warning, ..finding(what, remedy) }
 }
 

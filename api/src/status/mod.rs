@@ -1,14 +1,18 @@
 //! The present state of a site: which daemons are joined, which generation is in force in each, refusals, expiry dates,
-//! and the faults with their remedies (`findings`). Reads the database, which has the daemons' reports.
+//! the faults with their remedies (`findings`), and the steps of its set-up (`steps`). Reads the database, which has
+//! the daemons' reports.
 
+mod backup;
 mod daemons;
 mod findings;
+pub(crate) mod steps;
 
+use crate::change::BACKUP;
 use crate::db::{self, DbError};
 use crate::expiry::{self, End};
 use crate::pki::facts::SOON;
 use crate::store::refusals::{self, Group};
-use crate::store::{audit, journal, proxies, states};
+use crate::store::{audit, configuration, journal, proxies, states};
 use common::process::end_reasons::Status;
 use common::state::OTHERS;
 use common::text::clock::{self, DAY};
@@ -29,6 +33,8 @@ pub(crate) struct SiteStatus {
     pub(crate) time: i64,
     /// The newest generation of the configuration.
     pub(crate) generation: u64,
+    /// The time of the last backup.
+    pub(crate) last_backup: Option<i64>,
     /// The faults, and what to do about them.
     pub(crate) findings: Vec<Finding>,
     /// Clients first.
@@ -63,9 +69,13 @@ pub(crate) async fn read(connection: &mut AnyConnection) -> Result<SiteStatus, D
     ends.extend(daemons.iter().filter_map(licence_in_force));
     ends.sort_by(|one, other| (one.ends, &one.name).cmp(&(other.ends, &other.name)));
     ends.retain(|end| end.ends.is_none_or(|ends| ends <= time + SOON * DAY));
+    let last_backup = audit::last(connection, BACKUP).await?;
+    let days = configuration::values(connection).await?.number("api_backup_days");
+    let since = last_backup.unwrap_or(audit::oldest(connection).await?);
     let mut findings = findings::of_services(&states::services(connection).await?, time);
     findings.extend(findings::of(&daemons, &ends, (generation, changed), time));
-    Ok(SiteStatus { time, generation, findings, daemons, refusals, ends })
+    findings.extend(backup::finding(last_backup.is_some(), since, days, time));
+    Ok(SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends })
 }
 
 /// The daemons of the site, clients first.

@@ -179,6 +179,18 @@ pub(crate) async fn newest(connection: &mut AnyConnection) -> Result<i64, DbErro
     Ok(newest.try_get(0)?)
 }
 
+/// When the newest row with exactly this act was written, seconds since 1970-01-01 UTC.
+pub(crate) async fn last(connection: &mut AnyConnection, act: &str) -> Result<Option<i64>, DbError> {
+    let row = db::query("SELECT MAX(time) FROM os4x_audit WHERE act = $1").bind(act.to_owned());
+    Ok(row.fetch_one(connection).await?.try_get(0)?)
+}
+
+/// When the oldest row was written, seconds since 1970-01-01 UTC; 0: there is none.
+pub(crate) async fn oldest(connection: &mut AnyConnection) -> Result<i64, DbError> {
+    let oldest = db::query("SELECT COALESCE(MIN(time), 0) FROM os4x_audit").fetch_one(connection).await?;
+    Ok(oldest.try_get(0)?)
+}
+
 /// The newest `limit` rows that match `filter`, oldest first.
 pub(crate) async fn list(
     connection: &mut AnyConnection,

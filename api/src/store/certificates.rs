@@ -15,6 +15,8 @@ pub(crate) enum Usage {
     Ca,
     /// The backend's https.
     Https,
+    /// The panel's https; without it, the panel has that of the backend.
+    Panel,
     /// Our certificate towards partners: a chain, leaf first.
     Own,
     /// Our next certificate, which has the time from which it is used.
@@ -25,7 +27,8 @@ pub(crate) enum Usage {
 
 impl Usage {
     /// All, in the order of lists.
-    pub(crate) const ALL: [Self; 5] = [Self::Own, Self::Next, Self::Request, Self::Ca, Self::Https];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Own, Self::Next, Self::Request, Self::Ca, Self::Https, Self::Panel];
 
     /// The one with this word.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
@@ -37,6 +40,7 @@ impl Usage {
         match self {
             Self::Ca => "ca",
             Self::Https => "https",
+            Self::Panel => "panel",
             Self::Own => "own",
             Self::Next => "next",
             Self::Request => "request",

@@ -15,6 +15,7 @@ pub(crate) mod ignores;
 pub(crate) mod intermediates;
 pub(crate) mod journal;
 pub(crate) mod journal_search;
+pub(crate) mod licences;
 pub(crate) mod old_tokens;
 pub(crate) mod panel_sessions;
 pub(crate) mod partner_debug;

@@ -4,6 +4,7 @@
 use crate::db::{self, DbError};
 use common::rpc::ActKind;
 use sqlx::{AnyConnection, Row};
+use std::collections::BTreeSet;
 
 /// The beginning of all tests in their column.
 const BEGIN: &str = r#"{"act":"test-partner""#;
@@ -30,6 +31,18 @@ pub(crate) async fn since(connection: &mut AnyConnection, time: i64) -> Result<V
     );
     let rows = rows.bind(BEGIN).bind(time).fetch_all(connection).await?;
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, sqlx::Error>>()?)
+}
+
+/// The partners whose tests have succeeded lately; acts are forgotten after a day.
+pub(crate) async fn passed(connection: &mut AnyConnection) -> Result<BTreeSet<String>, DbError> {
+    let rows = db::query("SELECT kind FROM os4x_acts WHERE SUBSTR(kind, 1, LENGTH($1)) = $1 AND done = 1");
+    let rows = rows.bind(BEGIN).fetch_all(connection).await?;
+    let kinds = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, sqlx::Error>>()?;
+    let partner = |kind: &String| match serde_json::from_str(kind) {
+        Ok(ActKind::TestPartner { partner }) => Some(partner),
+        _ => None,
+    };
+    Ok(kinds.iter().filter_map(partner).collect())
 }
 
 #[cfg(test)]
@@ -70,7 +83,9 @@ mod tests {
             }
             let number = u64::try_from(number).unwrap();
             let outcome = ActOutcome { number, done: true, text: String::new(), steps: Vec::new() };
+            assert!(passed(&mut connection).await.unwrap().is_empty());
             acts::end(&mut connection, CLIENT, &outcome).await.unwrap();
+            assert_eq!(passed(&mut connection).await.unwrap(), ["acme".to_owned()].into());
             assert!(!is_open(&mut connection, &test("acme"), (now, now)).await.unwrap());
             assert_eq!(since(&mut connection, now).await.unwrap().len(), 1, "the other act is no test");
             assert!(since(&mut connection, later).await.unwrap().is_empty());

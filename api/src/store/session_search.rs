@@ -35,6 +35,17 @@ pub(crate) struct Place {
     pub(crate) id: String,
 }
 
+/// The oldest session that has carried a file to its end: its identifier, and the partner.
+pub(crate) async fn first_with_file(
+    connection: &mut AnyConnection,
+) -> Result<Option<(String, String)>, DbError> {
+    let row = query(
+        "SELECT session, COALESCE(partner, '') FROM os4x_sessions WHERE files > 0 ORDER BY received, session LIMIT 1",
+    );
+    let row = row.fetch_optional(connection).await?;
+    Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?)
+}
+
 /// The newest `limit` sessions that match, the newest first, each with its place.
 pub(crate) async fn search(
     connection: &mut AnyConnection,

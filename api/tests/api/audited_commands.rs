@@ -129,6 +129,8 @@ fn acts(files: &Files) -> Vec<(&'static str, Vec<&str>)> {
         ("cert csr", vec!["-o", "/dev/null"]),
         ("cert next", vec!["--chain", &files.chain, "--key", &files.key, "--from", &files.soon]),
         ("cert https", vec!["--host", "inside.example"]),
+        ("cert set", vec!["panel", "--chain", &files.chain, "--key", &files.key]),
+        ("cert unset", vec!["panel"]),
         ("trust add", vec![&files.ca]),
         ("trust set", vec!["Audit CA", "--no-crl", "yes"]),
         ("crl add", vec![&files.crl]),

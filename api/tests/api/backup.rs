@@ -126,3 +126,37 @@ fn a_database_that_went_backwards_is_told_once() {
     let log = serve.end(Signal::SIGTERM);
     assert_eq!(log.matches("ERROR    ").count(), 1, "{log}");
 }
+
+#[test]
+fn the_last_backup_is_recorded_and_its_age_is_reported() {
+    let site = Site::new();
+    let file = site.dir.path("copy.db").to_str().unwrap().to_owned();
+    let reported = || {
+        let status = site.json(&["status"]);
+        let all = status["findings"].as_array().unwrap().clone();
+        let is_of_backup =
+            |one: &&serde_json::Value| one["remedy"].as_str().unwrap().contains("backup --done");
+        all.iter().find(is_of_backup).map(|one| one["what"].as_str().unwrap().to_owned())
+    };
+    let a_week_passes = || site.sql("UPDATE os4x_audit SET time = time - 7 * 86400 - 1");
+    assert_eq!(reported(), None, "it has just been made");
+    assert!(site.ok(&["status"]).contains("last backup never"));
+    a_week_passes();
+    assert!(reported().unwrap().contains("no backup is recorded"));
+    site.ok(&["backup", &file]);
+    assert_eq!(reported(), None);
+    let row = &site.json(&["audit", "list", "--act", "backup"])[0];
+    assert_eq!(row["new"]["backup"]["file"], file, "{row}");
+    assert!(site.json(&["status"])["last_backup"].as_i64().unwrap() > crate::pki::now() - 60);
+    a_week_passes();
+    assert!(reported().unwrap().starts_with("the last backup of the database is of"));
+    assert!(site.ok(&["backup", "--done"]).contains("another program"));
+    assert_eq!(reported(), None);
+    a_week_passes();
+    assert!(reported().is_some());
+    site.ok(&["config", "set", "api_backup_days", "0"]);
+    assert_eq!(reported(), None);
+    for words in [&["backup"][..], &["backup", &file, "--done"]] {
+        assert_eq!(site.run(words).status, 64, "{words:?}");
+    }
+}

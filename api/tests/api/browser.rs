@@ -60,6 +60,16 @@ impl Browser {
         Self { port, tls: context(Some(ca)), host, headers: String::new(), cookie: None }
     }
 
+    /// Trusts this CA from now on, and no other.
+    pub(crate) fn trust(&mut self, ca: X509) {
+        self.tls = context(Some(ca));
+    }
+
+    /// Accepts any certificate from now on, as a person does who ignores the warning.
+    pub(crate) fn trust_any(&mut self) {
+        self.tls = context(None);
+    }
+
     pub(crate) fn get(&mut self, path: &str) -> Reply {
         self.send(&format!("GET {path} HTTP/1.1\r\n"), "")
     }

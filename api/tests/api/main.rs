@@ -20,6 +20,8 @@ mod chromium;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod daemons;
+#[cfg(test)]
 mod database_faults;
 #[cfg(test)]
 mod downloads;
@@ -44,6 +46,10 @@ mod owners;
 #[cfg(test)]
 mod panel;
 #[cfg(test)]
+mod panel_about;
+#[cfg(test)]
+mod panel_assistant;
+#[cfg(test)]
 mod panel_browser;
 #[cfg(test)]
 mod panel_certificates;
@@ -53,6 +59,8 @@ mod panel_configuration;
 mod panel_pages;
 #[cfg(test)]
 mod panel_partners;
+#[cfg(test)]
+mod panel_transfer;
 #[cfg(test)]
 mod panel_trust;
 #[cfg(test)]

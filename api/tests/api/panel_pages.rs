@@ -12,7 +12,7 @@ use crate::users::added;
 use serde_json::{Value, json};
 
 /// Each page of the menu.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 20] = [
     "/",
     "/sessions",
     "/refused",
@@ -30,7 +30,12 @@ const PAGES: [&str; 17] = [
     "/account",
     "/audit",
     "/users",
+    "/transfer",
+    "/assistant",
+    "/about",
 ];
+/// Those that not every role sees.
+const OF_SOME: [&str; 4] = ["/audit", "/users", "/transfer", "/assistant"];
 /// Those with a list.
 const LISTS: [&str; 6] = ["/sessions", "/refused", "/log", "/expiry", "/partners", "/audit"];
 
@@ -201,7 +206,7 @@ fn a_role_sees_its_pages_alone() {
         for path in ["/audit", "/audit.csv", "/audit.json", "/audit/1", "/users"] {
             assert_eq!(browser.get(path).status, status, "{role}: {path}");
         }
-        for path in PAGES.into_iter().filter(|path| !["/audit", "/users"].contains(path)) {
+        for path in PAGES.into_iter().filter(|path| !OF_SOME.contains(path)) {
             assert_eq!(browser.get(path).status, 200, "{role}: {path}");
         }
     }
@@ -269,7 +274,7 @@ fn a_browser_logs_in_and_walks_through_all_pages() {
             chromium.click(&format!("#language option[value={language}]"));
             chromium.click("form[action='/account/preferences'] button");
             chromium.await_path("/account?done=saved");
-            for path in PAGES.into_iter().chain(["/sessions/ended-1", "/audit/1"]) {
+            for path in PAGES.into_iter().chain(["/sessions/ended-1", "/audit/1", "/components"]) {
                 if PAGES.contains(&path) {
                     chromium.click(&format!("nav a[href='{path}']"));
                 } else {

@@ -386,6 +386,181 @@ words! {
     add_server: "Add or rename a server", "Server hinzufügen oder umbenennen";
     server_remove_meaning: "The server gets no configuration any more and closes its port for partners.",
         "Der Server erhält keine Konfiguration mehr und schließt seinen Port für Partner.";
+    // About.
+    about: "About", "Über diese Installation";
+    program: "Program", "Programm";
+    build: "build", "Build";
+    components: "Components", "Komponenten";
+    components_intro: "These programs of other authors are built into server, client and backend, under the licences \
+                       that are named in the notation of SPDX. The backend also contains SQLite, which is in the \
+                       public domain.",
+        "Diese Programme anderer Autoren sind in Server, Client und Backend enthalten, unter den Lizenzen, die in der \
+         Schreibweise von SPDX genannt sind. Das Backend enthält außerdem SQLite, das gemeinfrei ist.";
+    tls_library: "TLS library", "TLS-Bibliothek";
+    this_host: "Host", "Rechner";
+    running_since: "Running since", "Läuft seit";
+    database: "Database", "Datenbank";
+    size: "Size", "Größe";
+    version_of_tables: "Version of the tables", "Version der Tabellen";
+    diagnosis: "Diagnosis", "Diagnose";
+    state_of_site: "State of the site", "Zustand der Installation";
+    state_of_site_hint: "The same as 'os4xapi status --json'", "Dasselbe wie 'os4xapi status --json'";
+    readiness: "Readiness", "Bereitschaft";
+    readiness_hint: "For load balancers and monitoring, without login",
+        "Für Lastverteiler und Monitoring, ohne Anmeldung";
+    support: "Archive for support", "Archiv für den Support";
+    support_hint: "It contains no keys, tokens and passwords, but names and addresses of partners: read it before you \
+                   send it.",
+        "Es enthält keine Schlüssel, Token und Kennwörter, aber Namen und Adressen von Partnern: Lesen Sie es, bevor \
+         Sie es versenden.";
+    // Backup and transfer.
+    transfer: "Backup and transfer", "Sicherung und Übertragung";
+    backup: "Backup", "Sicherung";
+    last_backup: "Last backup", "Letzte Sicherung";
+    never: "never", "nie";
+    command_for_backups: "Command for regular backups", "Befehl für regelmäßige Sicherungen";
+    export: "Export", "Export";
+    document: "Document", "Dokument";
+    export_meaning: "The document contains settings, partners, servers, listeners, trusted certificates, CRLs, bans \
+                     and ignored messages, but no keys, tokens and passwords.",
+        "Das Dokument enthält Einstellungen, Partner, Server, Listener, vertrauenswürdige Zertifikate, Sperrlisten, \
+         gesperrte Netze und ignorierte Meldungen, aber keine Schlüssel, Token und Kennwörter.";
+    export_with_keys: "Export with keys", "Export mit Schlüsseln";
+    passphrase: "Passphrase", "Passphrase";
+    passphrase_again: "Passphrase again", "Passphrase wiederholen";
+    passphrase_hint: "The passphrase has at least 12 characters. It encrypts the private keys in the document and is \
+                      stored nowhere.",
+        "Die Passphrase hat mindestens 12 Zeichen. Sie verschlüsselt die privaten Schlüssel im Dokument und wird \
+         nirgends gespeichert.";
+    passphrases_differ: "The passphrases are not the same.", "Die Passphrasen stimmen nicht überein.";
+    import: "Import", "Import";
+    import_file_hint: "The file must be a document of an export, or a table of partners (CSV with the headings name \
+                       and ssid, and optionally host, port, tls and outgoing_ip). It may have 16 MiB.",
+        "Die Datei muss ein Dokument eines Exports sein, oder eine Tabelle von Partnern (CSV mit den Überschriften \
+         name und ssid, und wahlweise host, port, tls und outgoing_ip). Sie darf 16 MiB groß sein.";
+    other_objects: "Objects that are not in the document", "Objekte, die nicht im Dokument stehen";
+    import_merges: "keep", "behalten";
+    import_replaces: "remove", "entfernen";
+    import_passphrase_hint: "It is required only if the document contains keys.",
+        "Sie ist nur erforderlich, wenn das Dokument Schlüssel enthält.";
+    needs_file: "Choose a file.", "Wählen Sie eine Datei.";
+    needs_passphrase: "The document contains keys: enter its passphrase.",
+        "Das Dokument enthält Schlüssel: Geben Sie seine Passphrase ein.";
+    table_replaces_nothing: "A table of partners contains no settings, so it cannot replace the other objects.",
+        "Eine Tabelle von Partnern enthält keine Einstellungen und kann die anderen Objekte nicht ersetzen.";
+    import_would: "Changes by the import", "Änderungen durch den Import";
+    nothing_to_import: "Everything in the file is in the database already.",
+        "Alles in der Datei ist bereits in der Datenbank.";
+    further_changes: "further changes", "weitere Änderungen";
+    change: "Change", "Änderung";
+    is_added: "added", "hinzugefügt";
+    is_changed: "changed", "geändert";
+    is_removed: "removed", "entfernt";
+    hint: "hint", "Hinweis";
+    done_imported: "Imported.", "Importiert.";
+    // The set-up assistant and licences.
+    assistant: "Set-up assistant", "Einrichtungsassistent";
+    assistant_intro: "These steps lead from an empty database to the first file. The page shows at any time which of \
+                      them are done; you can leave it and come back.",
+        "Diese Schritte führen von einer leeren Datenbank bis zur ersten Datei. Die Seite zeigt jederzeit, welche \
+         davon erledigt sind; Sie können sie verlassen und zurückkommen.";
+    assistant_complete: "All required steps are done.", "Alle erforderlichen Schritte sind erledigt.";
+    not_complete: "The session list contains no session with a file yet. The set-up assistant shows what is missing.",
+        "Die Sitzungsliste enthält noch keine Sitzung mit einer Datei. Der Einrichtungsassistent zeigt, was fehlt.";
+    step_done: "done", "erledigt";
+    step_open: "not done", "nicht erledigt";
+    step_optional: "not done (optional)", "nicht erledigt (freiwillig)";
+    copy: "Copy", "Kopieren";
+    copied: "Copied", "Kopiert";
+    on_dmz_host: "Command on the DMZ host", "Befehl auf dem DMZ-Rechner";
+    on_inside_host: "Command on the inside host", "Befehl auf dem internen Rechner";
+    step_own: "Own certificate for partners", "Eigenes Zertifikat für Partner";
+    step_own_why: "Partners recognise you by this certificate: upload it with its key (PKCS#12 or PEM), or create a \
+                   request for your CA.",
+        "An diesem Zertifikat erkennen Partner Sie: Laden Sie es mit seinem Schlüssel hoch (PKCS#12 oder PEM), oder \
+         erstellen Sie eine Anforderung für Ihre CA.";
+    step_name: "Name of this panel", "Name dieser Oberfläche";
+    step_name_why: "The setting 'panel_url' is the beginning of all links to this panel, for example in invitations of \
+                    users.",
+        "Die Einstellung 'panel_url' ist der Anfang aller Links auf diese Oberfläche, zum Beispiel in Einladungen von \
+         Benutzern.";
+    step_station: "Station", "Station";
+    step_station_why: "The client passes the sessions of partners to this address: it is the receive daemon of your \
+                       OFTP2 station, which has your own SSIDCODE.",
+        "An diese Adresse gibt der Client die Sitzungen der Partner weiter: Es ist der Empfangsdienst Ihrer \
+         OFTP2-Station, die Ihren eigenen SSIDCODE hat.";
+    address_of_station: "Address of the station", "Adresse der Station";
+    step_server: "Server in the DMZ", "Server in der DMZ";
+    step_server_why: "The server starts only with a licence for its Proxy ID; the first command prints the ID.",
+        "Der Server startet nur mit einer Lizenz für seine Proxy-ID; der erste Befehl gibt die ID aus.";
+    step_token: "Security token of the client", "Security-Token des Clients";
+    step_token_why: "The client proves with the token that it belongs to this backend. If the client runs on another \
+                     host, copy the file to it; or rotate the token: the new one is shown once.",
+        "Mit dem Token weist der Client nach, dass er zu diesem Backend gehört. Wenn der Client auf einem anderen \
+         Rechner läuft, kopieren Sie die Datei dorthin; oder erneuern Sie das Token: Das neue wird einmal angezeigt.";
+    step_start: "Start of server and client", "Start von Server und Client";
+    step_start_why: "The server accepts the sessions of partners, and the client connects from the inside to it and to \
+                     this backend. Start the server first.",
+        "Der Server nimmt die Sitzungen der Partner an, und der Client verbindet sich von innen mit ihm und mit diesem \
+         Backend. Starten Sie zuerst den Server.";
+    names_of_hosts: "Names in the commands", "Namen in den Befehlen";
+    dmz_host: "DMZ host", "DMZ-Rechner";
+    dmz_host_hint: "Enter the name or the IP address by which the inside host reaches the DMZ host. A port other than \
+                    2878 follows after a colon.",
+        "Geben Sie den Namen oder die IP-Adresse ein, unter der der interne Rechner den DMZ-Rechner erreicht. Ein \
+         anderer Port als 2878 folgt nach einem Doppelpunkt.";
+    backend_host: "This backend", "Dieses Backend";
+    backend_host_hint: "Enter the name or the IP address by which the client reaches this backend. The HTTPS \
+                        certificate must contain it.",
+        "Geben Sie den Namen oder die IP-Adresse ein, unter der der Client dieses Backend erreicht. Das \
+         HTTPS-Zertifikat muss sie enthalten.";
+    show_commands: "Show commands", "Befehle anzeigen";
+    with_units: "With systemd", "Mit systemd";
+    with_units_note: "If the programs were installed with 'scripts/install --units', put the following lines into the \
+                      file client.env, and start the daemons with 'systemctl enable --now os4x_proxyserver2' and \
+                      'systemctl enable --now os4x_proxyclient2' instead.",
+        "Wenn die Programme mit 'scripts/install --units' installiert wurden, schreiben Sie die folgenden Zeilen in \
+         die Datei client.env, und starten Sie die Dienste stattdessen mit 'systemctl enable --now os4x_proxyserver2' \
+         und 'systemctl enable --now os4x_proxyclient2'.";
+    lines_of_client_env: "Lines of client.env", "Zeilen von client.env";
+    step_join: "Connection of server and client", "Verbindung von Server und Client";
+    step_join_why: "Partners can connect as soon as a client has joined the server. This page shows it within seconds; \
+                    the overview names the cause if it does not happen.",
+        "Partner können sich verbinden, sobald ein Client mit dem Server verbunden ist. Diese Seite zeigt das \
+         innerhalb von Sekunden; die Übersicht nennt die Ursache, wenn es nicht geschieht.";
+    step_partner: "First partner", "Erster Partner";
+    step_partner_why: "Only listed partners are accepted: upload the certificate of the partner, and the panel fills \
+                       in the form from it.",
+        "Nur eingetragene Partner werden akzeptiert: Laden Sie das Zertifikat des Partners hoch, und die Oberfläche \
+         füllt das Formular daraus aus.";
+    step_acceptance: "Acceptance of the certificate", "Annahme des Zertifikats";
+    step_acceptance_why: "This backend checks the known certificates of the first partners by the rules of the server; \
+                          the page of the partner shows the reason of a refusal.",
+        "Dieses Backend prüft die bekannten Zertifikate der ersten Partner nach den Regeln des Servers; die Seite des \
+         Partners zeigt den Grund einer Abweisung.";
+    step_call: "Test call", "Testanruf";
+    step_call_why: "A test call from the page of the partner shows whether the partner can be reached. It is optional, \
+                    because some partners only call you, and it counts for a day.",
+        "Ein Testanruf von der Seite des Partners zeigt, ob der Partner erreichbar ist. Er ist freiwillig, weil manche \
+         Partner nur von sich aus anrufen, und er zählt einen Tag lang.";
+    step_file: "First file", "Erste Datei";
+    step_file_why: "A session with a file proves that the whole way from the partner to the station works.",
+        "Eine Sitzung mit einer Datei beweist, dass der ganze Weg vom Partner bis zur Station funktioniert.";
+    licence: "Licence", "Lizenz";
+    licence_until: "Licence valid until", "Lizenz gültig bis";
+    licence_file: "Licence file", "Lizenzdatei";
+    next_step: "Next step", "Nächster Schritt";
+    issue_licence: "Issue licence", "Lizenz ausstellen";
+    holder: "Holder", "Inhaber";
+    holder_hint: "The holder has 1 to 64 characters. It also becomes the name of the server in lists.",
+        "Der Inhaber hat 1 bis 64 Zeichen. Er wird auch der Name des Servers in Listen.";
+    licence_days: "Validity in days", "Gültigkeit in Tagen";
+    licence_meaning: "The server with this Proxy ID is listed, can join your clients with the licence and gets the \
+                      configuration with the private key for partners.",
+        "Der Server mit dieser Proxy-ID wird eingetragen, kann sich mit der Lizenz mit Ihren Clients verbinden und \
+         erhält die Konfiguration mit dem privaten Schlüssel für Partner.";
+    licence_issued: "The licence was issued. Store it on the DMZ host.",
+        "Die Lizenz wurde ausgestellt. Speichern Sie sie auf dem DMZ-Rechner.";
     block_ignores: "Log message ignore configuration",
         "Ignorierte Protokollmeldungen (Log message ignore configuration)";
     no_ignores: "No log messages are ignored.", "Es werden keine Protokollmeldungen ignoriert.";
@@ -627,6 +802,8 @@ words! {
     usage_request: "certificate request", "Zertifikatsanforderung";
     usage_ca: "own CA", "eigene CA";
     usage_https: "HTTPS of this backend", "HTTPS dieses Backends";
+    usage_panel: "HTTPS of this panel", "HTTPS dieser Oberfläche";
+    unset_panel: "Remove certificate of the panel", "Zertifikat der Oberfläche entfernen";
     used_from: "Date of first use", "Verwendung ab";
     used_from_hint: "Only the next certificate has this date. It is used from the beginning of that day (UTC).",
         "Nur das nächste Zertifikat hat dieses Datum. Es wird ab dem Beginn dieses Tages (UTC) verwendet.";
@@ -689,9 +866,10 @@ words! {
     fault_form: "The form was rejected because it is too old, too large, or not from this panel. Open the page again.",
         "Das Formular wurde abgelehnt, weil es zu alt oder zu groß ist oder nicht von dieser Oberfläche stammt. Öffnen \
          Sie die Seite erneut.";
-    fault_large: "The form was rejected. A file must have at most 1 MiB and arrive within 25 seconds.",
-        "Das Formular wurde abgelehnt. Eine Datei darf höchstens 1 MiB groß sein und muss innerhalb von 25 Sekunden \
-         ankommen.";
+    fault_large: "The form was rejected. A file must have at most 1 MiB (a document of an export: 16 MiB) and arrive \
+                  within 25 seconds.",
+        "Das Formular wurde abgelehnt. Eine Datei darf höchstens 1 MiB groß sein (das Dokument eines Exports: 16 MiB) \
+         und muss innerhalb von 25 Sekunden ankommen.";
     fault_host: "The panel is not available under this name. Use a name of its certificate, or change the setting \
                  'panel_url'.",
         "Die Administrationsoberfläche ist unter diesem Namen nicht erreichbar. Verwenden Sie einen Namen aus ihrem \

@@ -1,13 +1,10 @@
-//! `os4xapi support`: the information that somebody needs to find a fault of this site, in one file without secrets,
-//! and a list of its contents, so that its owner can check it before it is sent.
+//! The information that somebody needs to find a fault of this site, in one archive without secrets, for the command
+//! `support` and the panel. Only reads.
 
 mod archive;
 
-use super::args::{Invocation, Opt};
-use super::error::CliError;
-use super::{Command, output};
 use crate::change::{document, recorded_as_json};
-use crate::db::generation;
+use crate::db::{DbError, generation};
 use crate::expiry;
 use crate::settings::{SETTINGS, Values};
 use crate::status;
@@ -25,55 +22,26 @@ const NEWEST: u32 = 1_000;
 /// Octets of the end of the API's log.
 const LOG: u64 = 1 << 20;
 
-pub(super) static COMMANDS: &[Command] = &[Command {
-    words: "support",
-    changes: false,
-    help: HELP,
-    options: &[Opt::Output],
-    arguments: (0, 0),
-    run: |invocation| Box::pin(support(invocation)),
-}];
-
-const HELP: &str = "\
-usage: os4xapi support -o FILE [--db DB]
-
-Writes information that helps to find a fault of this installation into FILE, an archive (tar) with mode 0600, and lists
-its contents: versions, settings, tables, the status, expiry dates, refusals, the newest acts, entries of the system log
-and sessions, and the end of the API's log. It has no key, token or password, but names and addresses of partners.
-
--o FILE: the archive
-";
-
 /// A file of the archive.
-struct File {
-    name: &'static str,
-    what: &'static str,
-    content: String,
+pub(crate) struct File {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) content: String,
 }
 
-async fn support(invocation: Invocation) -> Result<(), CliError> {
-    let path = invocation.value("o").ok_or_else(|| CliError::Usage("-o FILE is missing".into()))?;
-    let place = invocation.location()?.to_string();
-    let db = invocation.open().await?;
-    let files = files(&mut *db.snapshot().await?, &place).await?;
+/// An archive (tar) with these files.
+pub(crate) fn archive(files: &[File]) -> String {
     let mut archive = String::new();
     let now = clock::now();
-    for file in &files {
+    for file in files {
         archive::append(&mut archive, &format!("os4xapi-support/{}", file.name), &file.content, now);
     }
     archive::finish(&mut archive);
-    output::write_secret_to(&archive, Some(&path))?;
-    let mut table = output::Table::new(&["FILE", "OCTETS", "WHAT"]);
-    for File { name, what, content } in &files {
-        table.row(&[(*name).to_owned(), content.len().to_string(), (*what).to_owned()]);
-    }
-    table.print("")?;
-    output::say(&format!(
-        "Written to {path}, without keys, tokens and passwords: read it before you send it."
-    ))
+    archive
 }
 
-async fn files(connection: &mut AnyConnection, place: &str) -> Result<Vec<File>, CliError> {
+/// All files; `place` is that of the database, without a password.
+pub(crate) async fn files(connection: &mut AnyConnection, place: &str) -> Result<Vec<File>, DbError> {
     let values = configuration::values(connection).await?;
     let (document, left_out) = document::export(connection, None).await?;
     let filter = Filter::default();
@@ -113,11 +81,17 @@ async fn files(connection: &mut AnyConnection, place: &str) -> Result<Vec<File>,
     Ok(files)
 }
 
-fn file<T: Serialize>(name: &'static str, what: &'static str, value: &T) -> Result<File, CliError> {
-    Ok(File { name, what, content: output::as_json(value)? })
+/// `value` as JSON.
+fn as_json<T: Serialize>(value: &T) -> Result<String, DbError> {
+    let text = serde_json::to_string_pretty(value);
+    Ok(format!("{}\n", text.map_err(|_| DbError::Corrupt("row that is no JSON".into()))?))
 }
 
-async fn about(connection: &mut AnyConnection, place: &str, left_out: &[String]) -> Result<Value, CliError> {
+fn file<T: Serialize>(name: &'static str, what: &'static str, value: &T) -> Result<File, DbError> {
+    Ok(File { name, what, content: as_json(value)? })
+}
+
+async fn about(connection: &mut AnyConnection, place: &str, left_out: &[String]) -> Result<Value, DbError> {
     let servers = proxies::all(connection).await?.into_iter();
     let servers: Vec<Value> = servers
         .map(|proxy| json!({"proxy_id": proxy.id, "name": proxy.name, "addresses": proxy.addresses}))
@@ -142,7 +116,7 @@ fn settings(values: &Values) -> Value {
     shown.map(|setting| (setting.name.to_owned(), json!(setting.shown(values.text(setting.name))))).collect()
 }
 
-async fn downloads(connection: &mut AnyConnection) -> Result<Vec<Value>, CliError> {
+async fn downloads(connection: &mut AnyConnection) -> Result<Vec<Value>, DbError> {
     let sources = crl_urls::sources(connection).await?.into_iter();
     Ok(sources
         .map(|source| {

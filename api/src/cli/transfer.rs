@@ -1,13 +1,12 @@
-//! `os4xapi export|import`: settings and tables as one document, and back, or partners from a table that people edit
-//! (`table`). An import shows what it would change, and is one act.
-
-mod table;
+//! `os4xapi export|import`: settings and tables as one document, and back, or partners from a table that people edit.
+//! An import shows what it would change, and is one act.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::change::document::{self, Document};
-use crate::change::{self, Act, ChangeError};
+use crate::change::document::{self, SHORTEST};
+use crate::change::imports::Import;
+use crate::change::{self, Act, Author, ChangeError, Order};
 use crate::db::Db;
 use crate::pki::read;
 use crate::store::audit;
@@ -16,8 +15,6 @@ use std::path::Path;
 
 /// Octets of a file to import.
 const LARGEST: u64 = 64 << 20;
-/// Characters of a passphrase for keys.
-const SHORTEST: usize = 12;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
@@ -77,9 +74,9 @@ async fn export(invocation: Invocation) -> Result<(), CliError> {
         output::note(&format!("not in the document, because they have secrets: {}", left_out.join(", ")));
     }
     if passphrase.is_some() {
-        change::record_reading(&db, "export", "keys").await?;
+        change::record_reading(&db, Order::of(Author::of_command(), "export"), "keys").await?;
     }
-    let text = output::as_json(&document)?;
+    let text = document.text()?;
     let file = invocation.value("o");
     match passphrase {
         Some(_) => output::write_secret_to(&text, file.as_deref()),
@@ -93,10 +90,10 @@ fn passphrase(invocation: &Invocation) -> Result<Option<Secret>, CliError> {
 }
 
 async fn import(invocation: Invocation) -> Result<(), CliError> {
-    let import = Import::read(&invocation)?;
+    let import = read(&invocation)?;
     let db = invocation.open().await?;
     let seen = audit::head(&mut *db.snapshot().await?).await?;
-    let lines = match import.make(&invocation, &db, true).await {
+    let lines = match make(&import, &invocation, &db, true).await {
         Err(CliError::Change(ChangeError::DryRun(lines))) if !invocation.flag("dry-run") => lines,
         other => return other,
     };
@@ -113,52 +110,37 @@ async fn import(invocation: Invocation) -> Result<(), CliError> {
             "somebody has changed something meanwhile, and nothing was imported: import it again".into(),
         ));
     }
-    import.make(&invocation, &db, false).await?;
+    make(&import, &invocation, &db, false).await?;
     output::say(&format!("Imported from {file}."))
 }
 
-/// The content that is to be imported.
-struct Import {
-    text: String,
-    is_document: bool,
-    replaces: bool,
-    passphrase: Option<Secret>,
+/// What the file of the command has.
+fn read(invocation: &Invocation) -> Result<Import, CliError> {
+    let replaces = invocation.flag("replace");
+    let octets = octets_of(Path::new(invocation.argument(0)))?;
+    let import = Import::of(octets, replaces, passphrase(invocation)?)?;
+    if replaces && !import.is_document() {
+        return Err(CliError::Usage("--replace is for documents: a table has no settings".into()));
+    }
+    Ok(import)
 }
 
-impl Import {
-    fn read(invocation: &Invocation) -> Result<Self, CliError> {
-        let text = text_of(Path::new(invocation.argument(0)))?;
-        let (is_document, replaces) = (text.trim_start().starts_with('{'), invocation.flag("replace"));
-        if replaces && !is_document {
-            return Err(CliError::Usage("--replace is for documents: a table has no settings".into()));
-        }
-        Ok(Self { text, is_document, replaces, passphrase: passphrase(invocation)? })
-    }
-
-    /// Imports it; with `asks` it only shows what would be changed.
-    async fn make(&self, invocation: &Invocation, db: &Db, asks: bool) -> Result<(), CliError> {
-        let mut order = invocation.order()?;
-        order.dry_run |= asks;
-        let mut act = Act::begin(db, order).await?;
-        let objects = if self.is_document {
-            Document::parse(&self.text)?.objects
-        } else {
-            table::partners(&self.text, act.before())?
-        };
-        document::import(&mut act, &objects, self.replaces, self.passphrase.as_ref()).await?;
-        act.commit().await?;
-        Ok(())
-    }
+/// Imports it; with `asks` it only shows what would be changed.
+async fn make(import: &Import, invocation: &Invocation, db: &Db, asks: bool) -> Result<(), CliError> {
+    let mut order = invocation.order()?;
+    order.dry_run |= asks;
+    let mut act = Act::begin(db, order).await?;
+    import.make(&mut act).await?;
+    act.commit().await?;
+    Ok(())
 }
 
-/// A file as text; spreadsheets put a byte order mark at its beginning.
-fn text_of(path: &Path) -> Result<String, CliError> {
+/// The content of a file.
+fn octets_of(path: &Path) -> Result<Vec<u8>, CliError> {
     let refused = |why: &str| CliError::Refused(format!("the file {} {why}", path.display()));
     let found = path.metadata().map_err(|cause| refused(&format!("cannot be read: {cause}")))?;
     if found.len() > LARGEST {
         return Err(refused("is larger than 64 MiB, so it is not a document of this program"));
     }
-    let octets = std::fs::read(path).map_err(|cause| refused(&format!("cannot be read: {cause}")))?;
-    let text = String::from_utf8(octets).map_err(|_| refused("is not UTF-8: save it as 'CSV UTF-8'"))?;
-    Ok(text.trim_start_matches('\u{feff}').to_owned())
+    std::fs::read(path).map_err(|cause| refused(&format!("cannot be read: {cause}")))
 }

@@ -1,7 +1,7 @@
 //! Partners in a table (CSV, RFC 4180), as people edit them in a spreadsheet: a line of headings, then one partner in a
 //! line. Pure.
 
-use crate::change::{ChangeError, State};
+use super::{ChangeError, State};
 use crate::settings::yes_no;
 use common::config::Partner;
 use serde_json::Value;
