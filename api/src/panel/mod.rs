@@ -10,6 +10,7 @@ mod assets;
 mod audit;
 mod certificate_facts;
 mod certificates;
+mod chart;
 mod clients;
 mod configuration;
 mod crls;
@@ -47,6 +48,7 @@ mod staged;
 mod table;
 mod timeline;
 mod token;
+mod traffic;
 mod trust;
 mod upload;
 mod users;
@@ -71,6 +73,7 @@ pub(crate) struct Panel {
     turns: Turns,
     refused: gate::Refused,
     staged: staged::Staged,
+    sums: traffic::Sums,
 }
 
 /// All pages.
@@ -81,12 +84,14 @@ pub(crate) fn router(app: Arc<App>, acceptor: watch::Receiver<SslAcceptor>) -> R
         turns: Turns::default(),
         refused: gate::Refused::default(),
         staged: staged::Staged::default(),
+        sums: traffic::Sums::default(),
     });
     Router::new()
         .route(login::PATH, routing::get(login::show).post(login::log_in))
         .route("/logout", routing::post(login::log_out))
         .route("/setup/{link}", routing::get(setup::show).post(setup::set_up))
         .route("/", routing::get(overview::show))
+        .merge(listed(traffic::PATH, || routing::get(traffic::list)))
         .merge(listed(sessions::PATH, || routing::get(sessions::list)))
         .route("/sessions/{id}", routing::get(sessions::show))
         .merge(listed(refused::PATH, || routing::get(refused::list)))

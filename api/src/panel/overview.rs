@@ -11,13 +11,15 @@ use super::refused::reasons;
 use super::setting_pages::{PAGES, Risk, SettingPage, risk};
 use super::setting_words;
 use super::table::{Cell, Column, Table};
+use super::traffic;
 use super::words::Words;
 use crate::expiry::Listed;
 use crate::settings::{Setting, Values};
 use crate::status::{self, Daemon, Finding, Severity, SiteStatus};
+use crate::store::traffic::Traffic;
 use axum::extract::State;
 use axum::response::Response;
-use common::state::{DaemonState, Use};
+use common::state::DaemonState;
 use common::text::clock;
 use std::sync::Arc;
 
@@ -32,6 +34,7 @@ pub(super) async fn show(
 ) -> Result<Response, Fault> {
     let w = visitor.words;
     let status = status::read(&mut *panel.app.db.snapshot().await?).await?;
+    let sums = panel.sums.get(&panel.app.db).await?;
     let mut f = Frame::for_user(&visitor, &known, w.overview);
     f.is_live = true;
     f.notices.extend(page::done(w, &fields));
@@ -42,7 +45,7 @@ pub(super) async fn show(
         f.notices.push(Notice::good(w.all_well));
     }
     f.notices.extend(weaker(w, &visitor.values));
-    page::html(&PartsPage { f, parts: parts(w, status) })
+    page::html(&PartsPage { f, parts: parts(w, status, &sums) })
 }
 
 /// The settings that protect less than they could, for as long as they do.
@@ -58,7 +61,7 @@ fn weaker(w: &'static Words, values: &Values) -> Vec<Notice> {
     weak.map(notice).collect()
 }
 
-fn parts(w: &'static Words, status: SiteStatus) -> Vec<Part> {
+fn parts(w: &'static Words, status: SiteStatus, sums: &[Traffic]) -> Vec<Part> {
     let SiteStatus { time, generation, findings, daemons, refusals, ends } = status;
     let listed = ends.into_iter().map(|end| Listed::of(end, time));
     let facts = vec![(w.generation, Cell::text(generation)), (w.as_of, Cell::text(page::time(time)))];
@@ -71,6 +74,8 @@ fn parts(w: &'static Words, status: SiteStatus) -> Vec<Part> {
         empty: w.nothing_ends,
     };
     let others = [
+        Part::table(w.now_running, in_use(w, &daemons)),
+        traffic::part(w, sums),
         Part::table(w.daemons, of_daemons(w, &daemons, time)),
         Part::facts("configuration", w.configuration_now, facts),
         Part::table(w.refused_lately, reasons(w, &refusals)),
@@ -102,22 +107,18 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
     let row = |daemon: &Daemon| {
         let state = daemon.state.as_ref().unwrap_or(&unknown);
         let told = |text: String| Cell::maybe(daemon.state.as_ref().map(|_| text));
-        let kind = if daemon.kind == "client" { w.client } else { w.server };
         let heard = daemon.heard.map(|heard| format!("{} s", (now - heard).max(0)));
         let started = daemon.state.as_ref().map(|state| page::time(state.started)).unwrap_or_default();
         let listeners: Vec<String> =
             state.listeners.iter().map(|one| format!("{} {}", one.purpose, one.address)).collect();
         vec![
-            Cell::text(kind),
+            Cell::text(kind(w, daemon)),
             Cell::text(&daemon.title).with(daemon.address.as_deref().unwrap_or_default()),
             Cell { is_english: true, ..Cell::state(daemon.condition.word(), state_of(daemon)) },
             Cell::maybe(heard),
             told(format!("{} ({})", state.version, state.build)),
             told(format!("{} [{}]", state.host, state.pid)).with(started),
             Cell::maybe(state.generation),
-            told(used(state.incoming)),
-            told(used(state.outgoing)),
-            told(used(state.unverified)),
             told(listeners.join(", ")),
         ]
     };
@@ -132,9 +133,6 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
             Column::text(w.version),
             Column::text(w.host_and_start),
             Column::number(w.in_force),
-            Column::number(w.incoming),
-            Column::number(w.outgoing),
-            Column::number(w.unverified),
             Column::text(w.listeners),
         ],
         rows: daemons.iter().map(row).collect(),
@@ -150,7 +148,27 @@ fn state_of(daemon: &Daemon) -> &'static str {
     }
 }
 
-/// So much of so much; nothing where a daemon has none of it.
-fn used(all: Use) -> String {
-    if all == Use::default() { "-".to_owned() } else { format!("{}/{}", all.used, all.limit) }
+/// What of the limits of each daemon is used.
+fn in_use(w: &'static Words, daemons: &[Daemon]) -> Table {
+    let row = |daemon: &Daemon| {
+        let DaemonState { incoming, outgoing, unverified, .. } = *daemon.state.as_ref()?;
+        let name = Cell::text(&daemon.title).with(kind(w, daemon));
+        Some([name].into_iter().chain([incoming, outgoing, unverified].map(Cell::used)).collect())
+    };
+    Table {
+        part: "in-use",
+        caption: w.now_running.to_owned(),
+        columns: vec![
+            Column::text(w.daemon),
+            Column::text(w.incoming),
+            Column::text(w.outgoing),
+            Column::text(w.unverified),
+        ],
+        rows: daemons.iter().filter_map(row).collect(),
+        empty: w.no_daemons,
+    }
+}
+
+fn kind(w: &'static Words, daemon: &Daemon) -> &'static str {
+    if daemon.kind == "client" { w.client } else { w.server }
 }

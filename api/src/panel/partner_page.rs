@@ -10,7 +10,7 @@ use super::parts::{Part, PartsPage};
 use super::rights::{Right, VERSION};
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
-use super::{partner_form, partners, sessions, upload};
+use super::{partner_form, partners, sessions, traffic, upload};
 use crate::change::judgement::{self, Verdict};
 use crate::change::{self, partner_members, rules};
 use crate::pki::facts::Facts;
@@ -64,13 +64,18 @@ pub(super) async fn page_with(
     let verdicts = judgement::verdicts(&mut snapshot, name).await?;
     let mut warnings = partner_members::warnings(&partner);
     warnings.extend(change::partners::warnings(&mut snapshot, &partner).await?);
+    let days = traffic::of_partner(&mut snapshot, w, name).await?;
     drop(snapshot);
     let mut f = Frame::for_user(visitor, known, &format!("{} {name}", w.partner));
     f.notices.extend(page::done(w, fields));
     f.notices.extend(warnings.iter().map(|text| Notice::english(text)));
     let of = |form: &str| again.filter(|(of, _)| *of == form).map(|(_, rejected)| rejected);
-    let mut parts =
-        vec![Part::facts("facts", w.facts, facts(w, &partner)), accepted(w, verdicts), pins(who, &partner)];
+    let mut parts = vec![
+        Part::facts("facts", w.facts, facts(w, &partner)),
+        accepted(w, verdicts),
+        pins(who, &partner),
+        days,
+    ];
     if who.may(Right::Operate) {
         parts.insert(1, Part::acts("acts", w.what_can_be_done, acts(who, &partner)));
         let mut form = FormBlock::new(known, w, &path(name), w.save);

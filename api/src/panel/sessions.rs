@@ -145,7 +145,7 @@ fn state(w: &'static Words, session: &Session) -> Cell {
 }
 
 /// A number with its digits in groups of three.
-fn grouped(w: &'static Words, number: i64) -> String {
+pub(super) fn grouped(w: &'static Words, number: i64) -> String {
     let digits = number.to_string();
     let first = digits.len() % 3;
     let (start, rest) = digits.split_at(first);

@@ -3,6 +3,7 @@
 use super::fields::TOKEN;
 use super::gate::Known;
 use askama::Template;
+use common::state::Use;
 
 /// A table.
 #[derive(Template)]
@@ -40,6 +41,8 @@ pub(super) struct Cell {
     pub(super) is_english: bool,
     /// Buttons for actions on the row.
     pub(super) buttons: Vec<Button>,
+    /// The number and the limit that the text says, which are drawn too.
+    pub(super) meter: Option<Use>,
 }
 
 /// A button that sends a form of its own.
@@ -121,9 +124,22 @@ impl Cell {
         Self { buttons: buttons.into_iter().collect(), ..Self::default() }
     }
 
+    /// A number and its limit; nothing if there is no limit.
+    pub(super) fn used(all: Use) -> Self {
+        if all == Use::default() {
+            return Self::text("");
+        }
+        Self { meter: Some(all), ..Self::text(format!("{}/{}", all.used, all.limit)) }
+    }
+
     /// Adds further text below the first one.
     pub(super) fn with(self, more: impl Into<String>) -> Self {
         Self { more: more.into(), ..self }
+    }
+
+    /// From here on a meter shows that little is left.
+    fn high(&self) -> usize {
+        self.meter.map_or(0, |all| all.limit - all.limit / 5)
     }
 
     /// The symbol before a state, because some users cannot distinguish the colours.

@@ -113,6 +113,30 @@ fn each_page_tells_what_the_commands_tell() {
 }
 
 #[test]
+fn the_overview_draws_what_runs_now_and_the_sessions_of_each_hour() {
+    let panel = busy();
+    let mut browser = panel.signed_in(0);
+    let page = browser.get("/").body;
+    // The server reports 2 of 200 incoming sessions.
+    assert!(page.contains("max=\"200\" optimum=\"0\" high=\"160\" value=\"2\""), "{page}");
+    for part in ["Sessions per hour", "Octets per hour", "Incoming: 2</title>", "Refusals: 309</title>"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    check_headers(&browser.get("/traffic"));
+    let hours: Value = serde_json::from_str(&browser.get("/traffic.json").body).unwrap();
+    let hours = hours.as_array().unwrap();
+    let sum = |member: &str| hours.iter().map(|hour| hour[member].as_i64().unwrap()).sum::<i64>();
+    assert_eq!(hours.len(), 24);
+    let sums = ["incoming", "outgoing", "refused", "octets_in", "octets_out"].map(sum);
+    assert_eq!(sums, [2, 1, 309, 1_244_567, 40]);
+    let table = browser.get("/traffic.csv").body;
+    assert_eq!(table.split_terminator("\r\n").count(), 25, "{table}");
+    assert!(table.contains(",309,"), "{table}");
+    let page = browser.get("/partners/BETA").body;
+    assert!(page.contains("Sessions per day") && page.contains("Outgoing: 1</title>"), "{page}");
+}
+
+#[test]
 fn a_list_is_a_file_as_well_and_is_narrowed_by_its_address() {
     let panel = busy();
     let mut browser = panel.signed_in(0);

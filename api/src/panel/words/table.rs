@@ -49,6 +49,27 @@ words! {
     state: "State", "Zustand";
     what: "Description", "Beschreibung";
     what_to_do: "Action", "Maßnahme";
+    now_running: "Current use", "Aktuelle Nutzung";
+    last_day: "Last 24 hours", "Letzte 24 Stunden";
+    hour_from: "Hour from (UTC)", "Stunde ab (UTC)";
+    figures: "Figures of the charts", "Zahlen der Diagramme";
+    sessions_by_hour: "Sessions per hour", "Sitzungen pro Stunde";
+    sessions_by_hour_meaning: "Incoming sessions, outgoing sessions and refusals of each of the last 24 hours. The \
+                               table below the charts has the same figures.",
+        "Eingehende Sitzungen, ausgehende Sitzungen und Abweisungen jeder der letzten 24 Stunden. Die Tabelle unter \
+         den Diagrammen enthält dieselben Zahlen.";
+    sessions_by_day: "Sessions per day", "Sitzungen pro Tag";
+    sessions_by_day_meaning: "Incoming and outgoing sessions of each of the last 30 days. The table below the chart \
+                              has the same figures.",
+        "Eingehende und ausgehende Sitzungen jedes der letzten 30 Tage. Die Tabelle unter dem Diagramm enthält \
+         dieselben Zahlen.";
+    last_month: "Last 30 days", "Letzte 30 Tage";
+    day: "Day (UTC)", "Tag (UTC)";
+    octets_by_hour: "Octets per hour", "Bytes pro Stunde";
+    octets_by_hour_meaning: "Octets from partners and to partners, by the hour in which the session began. The \
+                             table below the charts has the same figures.",
+        "Bytes von Partnern und an Partner, nach der Stunde, in der die Sitzung begann. Die Tabelle unter den \
+         Diagrammen enthält dieselben Zahlen.";
     daemons: "Daemons", "Dienste";
     daemon: "Daemon", "Dienst";
     client: "client", "Client";
