@@ -5,14 +5,7 @@ use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::proxy::proxy_id;
 use super::{Command, output};
-use crate::pki::ca::Ca;
-use crate::pki::facts::Facts;
-use crate::store::certificates::{self, Usage};
-use crate::store::proxies;
-use serde_json::json;
-
-/// Default validity, days.
-const DAYS: u32 = 365;
+use crate::change::licences::{self, DAYS, HOLDER, VALIDITY, Wanted};
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "licence issue",
@@ -38,24 +31,16 @@ that host, or to the file that its option -l names. It has no secret. The server
 async fn issue(invocation: Invocation) -> Result<(), CliError> {
     const WANTED: &str = "a number of days from 1 to 3650";
     let id = proxy_id(&invocation, 0)?;
-    let holder = invocation.value("holder").unwrap_or_else(|| "OS4X SmartProxy".to_owned());
+    let holder = invocation.value("holder").unwrap_or_else(|| HOLDER.to_owned());
     let days = invocation.parsed("days", WANTED)?.unwrap_or(DAYS);
-    if !(1..=3_650).contains(&days) {
+    if !VALIDITY.contains(&days) {
         return Err(wrong("days", &days.to_string(), WANTED));
     }
     let db = invocation.open().await?;
-    let ca = certificates::need(&mut *db.snapshot().await?, Usage::Ca).await?;
-    let licence = Ca::from_pem(&ca.certificate, &ca.key)?.licence(&id, &holder, days)?;
     let is_listed = !invocation.flag("no-add");
     let mut change = invocation.act(&db).await?;
-    if is_listed {
-        proxies::add(&mut change, &id, &holder).await?;
-    }
-    let facts = Facts::of_pem(&licence)?;
-    change.note(
-        format!("licence {id}"),
-        json!({"holder": holder, "until": facts.until, "sha256": facts.fingerprint}),
-    );
+    let wanted = Wanted { id: &id, holder: &holder, days, lists: is_listed };
+    let licence = licences::issue(&mut change, &wanted).await?;
     change.commit().await?;
     output::write_to(&licence, invocation.value("o").as_deref())?;
     match invocation.value("o").filter(|file| file != "-") {

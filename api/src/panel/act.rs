@@ -104,6 +104,8 @@ pub(super) fn refusal(w: &'static Words, why: &ChangeError) -> String {
         ChangeError::Stale { .. } => w.stale_form.to_owned(),
         ChangeError::PartnerExists(_) => w.partner_is_there.to_owned(),
         ChangeError::Needs(need) => needed(w, need),
+        ChangeError::Obstacle(obstacle) => obstacle.text(w.language()),
+        ChangeError::Pki(why) => w.of_file(why),
         why => why.to_string(),
     }
 }

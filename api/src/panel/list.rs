@@ -62,6 +62,8 @@ pub(super) struct List {
     /// A picture above the table, as SVG; empty if there is none. We make it ourselves, so it is not escaped.
     pub(super) picture: String,
     pub(super) table: Table,
+    /// The form to which the selected rows belong, if rows can be selected.
+    pub(super) selection: Option<Selection>,
     /// The filters, as the query of an address.
     pub(super) query: String,
     /// The query for the page with the next older rows, if there may be more rows.
@@ -70,6 +72,17 @@ pub(super) struct List {
     pub(super) is_further: bool,
     /// The format in which the list is requested.
     format: Format,
+}
+
+/// The form below a list whose rows can be selected.
+pub(super) struct Selection {
+    /// The path that it is sent to.
+    pub(super) action: &'static str,
+    pub(super) token: String,
+    pub(super) title: &'static str,
+    /// The name of its buttons, and for each its value and its word.
+    pub(super) name: &'static str,
+    pub(super) buttons: Vec<(&'static str, &'static str)>,
 }
 
 /// A tab, which shows some of the rows.
@@ -128,6 +141,7 @@ impl List {
             inputs: Vec::new(),
             picture: String::new(),
             table,
+            selection: None,
             query: fields.with(PLACE, ""),
             older: None,
             is_further: !fields.text(PLACE).is_empty(),

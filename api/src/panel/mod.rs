@@ -6,14 +6,17 @@
 
 mod account;
 mod act;
+mod api_log;
 mod assets;
 mod audit;
+mod bans;
 mod certificate_facts;
 mod certificates;
 mod chart;
 mod clients;
 mod configuration;
 mod crls;
+mod event_test;
 mod expiry;
 mod fields;
 mod form;
@@ -21,12 +24,14 @@ mod gate;
 mod host;
 mod ignores;
 mod journal;
+mod licences;
 mod list;
 mod login;
 mod overview;
 mod page;
 mod partner_acts;
 mod partner_add;
+mod partner_bulk;
 mod partner_form;
 mod partner_page;
 mod partners;
@@ -123,9 +128,11 @@ fn partner_pages() -> Router<Arc<Panel>> {
     Router::new()
         .route(partner_add::PATH, routing::get(partner_add::show).post(partner_add::look_at))
         .route(partner_add::KEEP, routing::post(partner_add::keep))
+        .route(partner_bulk::ENABLED, routing::post(partner_bulk::enable))
         .route(&below(""), routing::get(partner_page::show).post(partner_acts::save))
         .route(&below("/enabled"), routing::post(partner_acts::enable))
         .route(&below("/remove"), routing::post(partner_acts::remove))
+        .route(&below("/debug"), routing::post(partner_acts::debug))
         .route(&below("/test"), routing::post(partner_acts::test))
         .route(&below("/tests/{number}"), routing::get(partner_acts::show_test))
         .route(&below("/pins"), routing::post(pins::look_at))
@@ -165,6 +172,10 @@ fn user_pages() -> Router<Arc<Panel>> {
 /// The pages of the settings.
 fn configuration_pages() -> Router<Arc<Panel>> {
     let blocks = Router::new()
+        .route(bans::REMOVE, routing::post(bans::remove))
+        .route(event_test::RUN, routing::post(event_test::run))
+        .route(licences::ISSUE, routing::post(licences::issue))
+        .route(licences::SAVE, routing::post(licences::save))
         .route(clients::ADD, routing::post(clients::add))
         .route(clients::REMOVE, routing::post(clients::remove))
         .route(ignores::ADD, routing::post(ignores::add))

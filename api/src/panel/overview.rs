@@ -86,12 +86,16 @@ fn parts(w: &'static Words, status: SiteStatus, sums: &[Traffic]) -> Vec<Part> {
 
 fn checks(w: &'static Words, findings: &[Finding]) -> Table {
     let row = |finding: &Finding| {
-        let Finding { severity, what, remedy } = finding;
+        let Finding { severity, fault } = finding;
         let (word, state) = match severity {
             Severity::Bad => (w.wrong, "bad"),
             Severity::Warning => (w.warning, "warn"),
         };
-        vec![Cell::state(word, state), Cell::english(what), Cell::english(remedy)]
+        vec![
+            Cell::state(word, state),
+            Cell::text(fault.what(w.language())),
+            Cell::text(fault.remedy(w.language())),
+        ]
     };
     Table {
         part: "checks",

@@ -12,6 +12,7 @@ use super::rights::Right;
 use super::second_look::Look;
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
+use super::{bans, licences};
 use crate::change::Act;
 use crate::store::proxies::{self, Proxy};
 use axum::extract::State;
@@ -62,6 +63,7 @@ pub(super) async fn parts(
         ];
         parts.push(Part::form("server-add", w.add_server, form.with("", fields).rejected(rejected)));
     }
+    parts.push(bans::part(connection, who).await?);
     Ok(parts)
 }
 
@@ -74,7 +76,9 @@ fn row(who: &SignedIn, proxy: &Proxy, may: bool) -> Vec<Cell> {
         Cell::text(&proxy.id),
         Cell::text(page::time(proxy.added)),
         Cell::maybe(Some(addresses.join(", "))),
-        Cell::buttons(may.then(remove)),
+        Cell::buttons(
+            may.then(|| [licences::button(who, &proxy.id, &proxy.name), remove()]).into_iter().flatten(),
+        ),
     ]
 }
 

@@ -9,7 +9,7 @@ use super::parts::{Part, PartsPage};
 use super::rights::Right;
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
-use crate::status::meaning;
+use crate::status;
 use crate::store::partners::word;
 use crate::store::session_search::{self, Place, Search};
 use crate::store::sessions::Session;
@@ -50,18 +50,23 @@ pub(super) async fn list(
     let sessions: Vec<Session> = found.into_iter().map(|(_, session)| session).collect();
     let mut f = Frame::for_user(&visitor, &known, w.sessions);
     f.is_live = behind.is_none();
-    let table = Table {
-        part: "sessions",
-        caption: w.sessions.to_owned(),
-        columns: columns(w),
-        rows: sessions.iter().map(|session| row(w, session)).collect(),
-        empty: w.no_sessions,
-    };
+    let table = table(w, &sessions);
     let mut list = List::new(f, PATH, &fields, format, table);
     list.tabs = tabs(w, &fields);
     list.inputs = inputs(w, &fields);
     list.goes_on(lowest);
     list.respond(&sessions)
+}
+
+/// The table of sessions.
+pub(super) fn table(w: &'static Words, sessions: &[Session]) -> Table {
+    Table {
+        part: "sessions",
+        caption: w.sessions.to_owned(),
+        columns: columns(w),
+        rows: sessions.iter().map(|session| row(w, session)).collect(),
+        empty: w.no_sessions,
+    }
 }
 
 /// The position in the list, from the address of a page.
@@ -173,7 +178,14 @@ pub(super) async fn page_with(
 ) -> Result<Response, Fault> {
     let SignedIn(visitor, known) = who;
     let w = visitor.words;
-    let session = session_search::get(&mut *panel.app.db.snapshot().await?, id).await?.ok_or(Fault::None)?;
+    let mut snapshot = panel.app.db.snapshot().await?;
+    let session = session_search::get(&mut snapshot, id).await?.ok_or(Fault::None)?;
+    let servers = status::daemons(&mut snapshot).await?;
+    drop(snapshot);
+    let mut hosts =
+        servers.iter().filter(|daemon| daemon.kind == "server").filter_map(|one| one.state.as_ref());
+    // With several servers it is not known which of them has the session.
+    let host = hosts.next().map(|state| state.host.as_str()).filter(|_| hosts.next().is_none());
     let mut f = Frame::for_user(visitor, known, w.session);
     f.notices.extend(notice);
     f.is_live = session.state == "running";
@@ -193,7 +205,7 @@ pub(super) async fn page_with(
     let mut parts = vec![
         Part::facts("facts", w.facts, facts(w, &session)),
         Part::table(w.last_files, files),
-        Part::lines("hints", w.more_about_it, hints(&session)),
+        Part::lines("hints", w.more_about_it, hints(&session, host)),
     ];
     if session.state == "running" && who.may(Right::Operate) {
         let end = Button::new(known, &format!("{PATH}/{id}/end"), w.end_session, "");
@@ -207,7 +219,7 @@ fn facts(w: &'static Words, session: &Session) -> Vec<(&'static str, Cell)> {
     let number = |number: Option<i64>| Cell::maybe(number.map(|number| grouped(w, number)));
     let mut end = state(w, session);
     if let Some(reason) = &session.reason {
-        end = end.with(meaning(reason));
+        end = end.with(w.meaning(reason));
     }
     vec![
         (w.identifier, Cell::text(&session.id)),
@@ -247,9 +259,13 @@ fn file_row(w: &'static Words, file: &Transfer) -> Vec<Cell> {
 }
 
 /// The commands that find the log lines of the session or end it.
-fn hints(session: &Session) -> Vec<String> {
+fn hints(session: &Session, host: Option<&str>) -> Vec<String> {
     let mut lines = vec![format!("grep {} os4x_proxyserver.log* os4x_proxyclient.log*", session.id)];
     if session.state == "running" {
+        if let Some(pid) = session.pid {
+            let place = host.map(|host| format!(", on {host}")).unwrap_or_default();
+            lines.push(format!("kill -21 {pid}  # DEBUG for this session{place}"));
+        }
         lines.push(format!("os4xapi session end {}", session.id));
     }
     lines

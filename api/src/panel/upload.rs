@@ -23,7 +23,10 @@ use tokio::time;
 use zeroize::Zeroizing;
 
 /// Largest form, octets: a file of 1 MiB, and the rest of the form.
-const LARGEST: usize = (1 << 20) + (64 << 10);
+const LARGEST: usize = (1 << 20) + REST;
+/// Largest form with a CRL, which has an entry for each revoked certificate: 10 MiB.
+const LARGEST_CRL: usize = (10 << 20) + REST;
+const REST: usize = 64 << 10;
 /// The time within which the form has to arrive.
 const ARRIVAL: Duration = Duration::from_secs(25);
 /// Most parts of a form.
@@ -45,15 +48,24 @@ pub(super) struct Upload {
     files: Vec<(String, String, Zeroizing<Vec<u8>>)>,
 }
 
+/// The same with a CRL, which may be larger.
+pub(super) struct CrlUpload(pub(super) Upload);
+
 impl FromRequest<Arc<Panel>> for Upload {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &Arc<Panel>) -> Result<Self, Fault> {
-        let visitor = request.extensions().get::<Visitor>().cloned().ok_or(Fault::Form)?;
-        let upload = time::timeout(ARRIVAL, Self::read(request)).await.map_err(|_| Fault::TooLarge)??;
-        match &visitor.known {
-            Some(known) if known.is_token(upload.fields.text(TOKEN)) => Ok(upload),
-            _ => Err(Fault::Form),
+        Self::signed(request, LARGEST).await
+    }
+}
+
+impl FromRequest<Arc<Panel>> for CrlUpload {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &Arc<Panel>) -> Result<Self, Fault> {
+        match Upload::signed(request, LARGEST_CRL).await {
+            Err(Fault::TooLarge) => Err(Fault::CrlTooLarge),
+            other => other.map(Self),
         }
     }
 }
@@ -65,8 +77,18 @@ impl From<MultipartError> for Fault {
 }
 
 impl Upload {
-    async fn read(mut request: Request) -> Result<Self, Fault> {
-        DefaultBodyLimit::max(LARGEST).apply(&mut request);
+    /// Reads a form of this size at most, and checks its token.
+    async fn signed(request: Request, largest: usize) -> Result<Self, Fault> {
+        let visitor = request.extensions().get::<Visitor>().cloned().ok_or(Fault::Form)?;
+        // Somebody who is not logged in sends no large form.
+        let known = visitor.known.as_ref().ok_or(Fault::Form)?;
+        let read = time::timeout(ARRIVAL, Self::read(request, largest)).await;
+        let upload = read.map_err(|_| Fault::TooLarge)??;
+        if known.is_token(upload.fields.text(TOKEN)) { Ok(upload) } else { Err(Fault::Form) }
+    }
+
+    async fn read(mut request: Request, largest: usize) -> Result<Self, Fault> {
+        DefaultBodyLimit::max(largest).apply(&mut request);
         let mut form = Multipart::from_request(request, &()).await.map_err(|_| Fault::Form)?;
         let (mut pairs, mut files) = (Vec::new(), Vec::new());
         // One round more than parts: it finds the end.
@@ -156,6 +178,14 @@ pub(super) fn fields(w: &'static Words) -> Vec<Field> {
     ]
 }
 
+/// The fields of a form that uploads a CRL.
+pub(super) fn crl_fields(w: &'static Words) -> Vec<Field> {
+    vec![
+        Field::of(Shape::File, FILE, w.file, "").with(w.crl_file_hint),
+        Field::of(Shape::Lines, PASTED, w.pasted, "").with(w.crl_pasted_hint),
+    ]
+}
+
 /// The field that uploads a private key.
 pub(super) fn key_field(w: &'static Words) -> Field {
     Field::of(Shape::File, KEY, w.key_file, "").with(w.key_file_hint)
@@ -181,7 +211,7 @@ mod tests {
 
     fn read_as(kind: &str, body: impl Into<Body>) -> Result<Upload, Fault> {
         let request = Request::builder().header("content-type", kind).body(body.into()).unwrap();
-        run(Upload::read(request))
+        run(Upload::read(request, LARGEST))
     }
 
     fn read(body: &str) -> Result<Upload, Fault> {

@@ -2,10 +2,11 @@
 //! and the faults with their remedies (`findings`). Reads the database, which has the daemons' reports.
 
 mod daemons;
+mod fault;
 mod findings;
 
 use crate::db::{self, DbError};
-use crate::expiry::{self, End};
+use crate::expiry::{self, End, Ending};
 use crate::pki::facts::SOON;
 use crate::store::refusals::{self, Group};
 use crate::store::{audit, journal, proxies, states};
@@ -117,13 +118,8 @@ pub(crate) fn meaning(reason: &str) -> &'static str {
 /// The licence that a server has in force: the newest one may not have been copied to it.
 fn licence_in_force(daemon: &Daemon) -> Option<End> {
     let ends = daemon.state.as_ref()?.licence_ends?;
-    Some(End {
-        what: "licence in force",
-        name: daemon.title.clone(),
-        ends: Some(ends),
-        by_itself: false,
-        renewal: format!("os4xapi licence issue {} -o FILE, and bring FILE to the server", daemon.name),
-    })
+    let ending = Ending::LicenceInForce { server: daemon.name.clone() };
+    Some(End { ending, name: daemon.title.clone(), ends: Some(ends) })
 }
 
 #[cfg(test)]

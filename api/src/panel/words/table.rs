@@ -426,6 +426,42 @@ words! {
     until_hint: "The entry is valid until the end of this day (UTC). Then it is removed automatically.",
         "Der Eintrag gilt bis zum Ende dieses Tages (UTC). Danach wird er automatisch entfernt.";
     needs_day_to_come: "The date must be in the future.", "Das Datum muss in der Zukunft liegen.";
+    licence: "Licence", "Lizenz";
+    licence_issue: "Issue licence", "Lizenz ausstellen";
+    licence_save: "Save as file", "Als Datei speichern";
+    licence_issued: "The licence was issued. It is not kept here: save it now, and bring it to the server.",
+        "Die Lizenz wurde ausgestellt. Sie wird hier nicht aufbewahrt: Speichern Sie sie jetzt, und bringen Sie sie \
+         auf den Server.";
+    licence_meaning: "The licence is the certificate that the server shows to the clients, and contains no secret. An \
+                      earlier licence remains valid until it expires: to withdraw it, remove the server from the list.",
+        "Die Lizenz ist das Zertifikat, das der Server den Clients zeigt, und enthält kein Geheimnis. Eine frühere \
+         Lizenz bleibt gültig, bis sie abläuft: Um sie zu entziehen, entfernen Sie den Server aus der Liste.";
+    licence_holder: "Holder", "Inhaber";
+    licence_holder_hint: "The holder has 1 to 64 characters.", "Der Inhaber hat 1 bis 64 Zeichen.";
+    validity_in_days: "Validity in days", "Gültigkeit in Tagen";
+    validity_in_days_hint: "Enter 1 to 3650 days.", "Geben Sie 1 bis 3650 Tage an.";
+    what_it_means: "Meaning", "Bedeutung";
+    bans: "Banned networks", "Gesperrte Netze";
+    banned_network: "Network", "Netz";
+    no_bans: "No network is banned. The command 'os4xapi ban add' bans a network.",
+        "Kein Netz ist gesperrt. Der Befehl 'os4xapi ban add' sperrt ein Netz.";
+    lift_ban: "Lift ban", "Sperre aufheben";
+    lift_ban_meaning: "The servers accept connections of this network again within 65 seconds.",
+        "Die Server nehmen Verbindungen dieses Netzes innerhalb von 65 Sekunden wieder an.";
+    ignore_like: "Ignore entries like this", "Solche Einträge ignorieren";
+    would_have_hidden: "Entries of the last seven days that would have been ignored:",
+        "Einträge der letzten sieben Tage, die ignoriert worden wären:";
+    out_of: "of", "von";
+    api_log: "Last 200 lines of the API's log file", "Letzte 200 Zeilen der Protokolldatei der API";
+    api_log_elsewhere: "The API writes its log to standard error. With systemd, 'journalctl -u os4xapi' shows it.",
+        "Die API schreibt ihr Protokoll auf die Standardfehlerausgabe. Mit systemd zeigt 'journalctl -u os4xapi' \
+         es an.";
+    api_log_unreadable: "The log file cannot be read:", "Die Protokolldatei kann nicht gelesen werden:";
+    event_test: "Send test event", "Testereignis senden";
+    event_test_title: "Test of the event script", "Test des Ereignisskripts";
+    event_test_output: "Output (at most 2 KiB)", "Ausgabe (höchstens 2 KiB)";
+    event_test_not_run: "No event script is set, or another test is running.",
+        "Es ist kein Ereignisskript eingestellt, oder ein anderer Test läuft gerade.";
     token: "OS4X Proxy client security token", "Sicherheitstoken der Clients (OS4X Proxy client security token)";
     token_is_set: "set (never shown)", "gesetzt (wird nie angezeigt)";
     last_set: "Last change", "Letzte Änderung";
@@ -446,9 +482,13 @@ words! {
     file: "File", "Datei";
     file_hint: "The file must be PEM, DER, PKCS#7 or PKCS#12 and have at most 1 MiB.",
         "Die Datei muss PEM, DER, PKCS#7 oder PKCS#12 sein und darf höchstens 1 MiB groß sein.";
+    crl_file_hint: "The file must be a CRL in PEM or DER and have at most 10 MiB.",
+        "Die Datei muss eine Sperrliste in PEM oder DER sein und darf höchstens 10 MiB groß sein.";
     pasted: "Text instead of a file", "Text statt einer Datei";
     pasted_hint: "Paste the PEM text, beginning with '-----BEGIN CERTIFICATE-----'.",
         "Fügen Sie den PEM-Text ein, beginnend mit '-----BEGIN CERTIFICATE-----'.";
+    crl_pasted_hint: "Paste the PEM text, beginning with '-----BEGIN X509 CRL-----'.",
+        "Fügen Sie den PEM-Text ein, beginnend mit '-----BEGIN X509 CRL-----'.";
     file_password: "Password of the file", "Kennwort der Datei";
     file_password_hint: "Only a PKCS#12 file needs a password. The password is not stored.",
         "Nur eine PKCS#12-Datei benötigt ein Kennwort. Das Kennwort wird nicht gespeichert.";
@@ -542,6 +582,15 @@ words! {
                              removed. Running sessions continue.",
         "Neue Sitzungen des Partners werden abgewiesen, und die an ihn gebundenen Listener werden entfernt. Laufende \
          Sitzungen werden fortgesetzt.";
+    debug_begin: "Log details for 1 hour (DEBUG)", "Details für 1 Stunde protokollieren (DEBUG)";
+    debug_end: "End detailed logging", "Detailprotokoll beenden";
+    debug_until: "Detailed logging (DEBUG) until", "Detailprotokoll (DEBUG) bis";
+    last_sessions: "Last sessions", "Letzte Sitzungen";
+    last_refusals: "Last refusals within 30 days", "Letzte Abweisungen innerhalb von 30 Tagen";
+    select: "Select", "Auswählen";
+    selected_partners: "Selected partners", "Ausgewählte Partner";
+    nothing_selected: "Nothing is selected. Select at least one row of the list.",
+        "Es ist nichts ausgewählt. Wählen Sie mindestens eine Zeile der Liste aus.";
     test_call: "Connection test", "Verbindungstest";
     act_waits: "waiting for a client", "wartet auf einen Client";
     act_taken: "running on a client", "läuft auf einem Client";
@@ -713,6 +762,10 @@ words! {
     fault_large: "The form was rejected. A file must have at most 1 MiB and arrive within 25 seconds.",
         "Das Formular wurde abgelehnt. Eine Datei darf höchstens 1 MiB groß sein und muss innerhalb von 25 Sekunden \
          ankommen.";
+    fault_crl_large: "The CRL was rejected. It must have at most 10 MiB and arrive within 25 seconds. The command \
+                      'os4xapi crl add' on the backend's host accepts larger CRLs.",
+        "Die Sperrliste wurde abgelehnt. Sie darf höchstens 10 MiB groß sein und muss innerhalb von 25 Sekunden \
+         ankommen. Der Befehl 'os4xapi crl add' auf dem Host des Backends nimmt auch größere an.";
     fault_host: "The panel is not available under this name. Use a name of its certificate, or change the setting \
                  'panel_url'.",
         "Die Administrationsoberfläche ist unter diesem Namen nicht erreichbar. Verwenden Sie einen Namen aus ihrem \
