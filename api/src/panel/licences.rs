@@ -35,8 +35,10 @@ const FILE: &str = "/etc/os4x_proxy.lic";
 const LICENCE: &str = "licence";
 
 /// The button that begins it, for a server.
-pub(super) fn button(who: &SignedIn, id: &ProxyId, name: &str) -> Button {
-    Button::new(&who.1, ISSUE, who.0.words.licence_issue, name).with("proxy_id", id.as_str())
+pub(super) fn button(who: &SignedIn, id: &ProxyId, name: &str, has_one: bool) -> Button {
+    let w = who.0.words;
+    Button::new(&who.1, ISSUE, if has_one { w.licence_renew } else { w.licence_issue }, name)
+        .with("proxy_id", id.as_str())
 }
 
 /// Shows the form with holder and validity, or issues the licence that it describes.

@@ -99,7 +99,8 @@ pub(super) struct Input {
     pub(super) value: String,
     /// `text`, `date`, `choice`, or `hidden`.
     pub(super) kind: &'static str,
-    pub(super) choices: Vec<String>,
+    /// The values to choose from, each with its word.
+    pub(super) choices: Vec<(String, String)>,
 }
 
 impl Input {
@@ -120,6 +121,18 @@ impl Input {
         label: &'static str,
         choices: Vec<String>,
     ) -> Self {
+        let choices = choices.into_iter().map(|choice| (choice.clone(), choice)).collect();
+        Self { kind: "choice", choices, ..Self::text(fields, name, label) }
+    }
+
+    /// A field that offers a choice of these values, each with its word.
+    pub(super) fn choice_of(
+        fields: &Fields,
+        name: &'static str,
+        label: &'static str,
+        choices: [(&str, &str); 2],
+    ) -> Self {
+        let choices = choices.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
         Self { kind: "choice", choices, ..Self::text(fields, name, label) }
     }
 }

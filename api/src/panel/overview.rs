@@ -13,9 +13,10 @@ use super::setting_words;
 use super::table::{Cell, Column, Table};
 use super::traffic;
 use super::words::Words;
+use crate::error_text::sentence;
 use crate::expiry::Listed;
 use crate::settings::{Setting, Values};
-use crate::status::{self, Daemon, Finding, Severity, SiteStatus};
+use crate::status::{self, Condition, Daemon, Finding, Severity, SiteStatus};
 use crate::store::traffic::Traffic;
 use axum::extract::State;
 use axum::response::Response;
@@ -93,8 +94,8 @@ fn checks(w: &'static Words, findings: &[Finding]) -> Table {
         };
         vec![
             Cell::state(word, state),
-            Cell::text(fault.what(w.language())),
-            Cell::text(fault.remedy(w.language())),
+            Cell::text(sentence(&fault.what(w.language()))),
+            Cell::text(remedy(&fault.remedy(w.language()))),
         ]
     };
     Table {
@@ -104,6 +105,11 @@ fn checks(w: &'static Words, findings: &[Finding]) -> Table {
         rows: findings.iter().map(row).collect(),
         empty: w.all_well,
     }
+}
+
+/// A remedy as a sentence, unless it is a command.
+fn remedy(text: &str) -> String {
+    if text.starts_with("os4xapi ") { text.to_owned() } else { sentence(text) }
 }
 
 fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
@@ -118,7 +124,7 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
         vec![
             Cell::text(kind(w, daemon)),
             Cell::text(&daemon.title).with(daemon.address.as_deref().unwrap_or_default()),
-            Cell { is_english: true, ..Cell::state(daemon.condition.word(), state_of(daemon)) },
+            condition(w, daemon.condition),
             Cell::maybe(heard),
             told(format!("{} ({})", state.version, state.build)),
             told(format!("{} [{}]", state.host, state.pid)).with(started),
@@ -144,11 +150,16 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
     }
 }
 
-fn state_of(daemon: &Daemon) -> &'static str {
-    match daemon.condition.word() {
-        "running" | "joined" => "good",
-        "older" => "warn",
-        _ => "bad",
+/// The condition of a daemon, in a word.
+fn condition(w: &'static Words, condition: Condition) -> Cell {
+    match condition {
+        Condition::Running => Cell::state(w.is_running, "good"),
+        Condition::Joined => Cell::state(w.is_joined, "good"),
+        Condition::Older => Cell::state(w.is_older, "warn"),
+        Condition::Ended => Cell::state(w.has_ended, "bad"),
+        Condition::Silent => Cell::state(w.is_silent, "bad"),
+        Condition::Lost => Cell::state(w.is_lost, "bad"),
+        Condition::NeverJoined => Cell::state(w.never_joined, "bad"),
     }
 }
 

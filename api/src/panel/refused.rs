@@ -68,12 +68,12 @@ pub(super) fn table(w: &'static Words, groups: &[Group]) -> Table {
             Cell::text(times),
             Cell::text(page::time(*last)).with(page::time(*first)),
             Cell::state(&what.reason, "bad"),
+            Cell::text(w.meaning(&what.reason)),
             remedy(w, what),
-            Cell::text(&what.direction),
+            Cell::text(w.direction_word(&what.direction)),
             Cell::maybe(what.address),
             Cell::text(&what.partner).with(&what.ssid),
             Cell::text(&what.subject),
-            Cell::text(w.meaning(&what.reason)),
         ]
     };
     Table {
@@ -83,12 +83,12 @@ pub(super) fn table(w: &'static Words, groups: &[Group]) -> Table {
             Column::number(w.times),
             Column::time(w.last_and_first),
             Column::text(w.reason),
+            Column::wide(w.what_to_do),
             Column::text(w.mended_at),
             Column::text(w.direction),
             Column::text(w.address),
             Column::text(w.partner),
             Column::text(w.certificate),
-            Column::wide(w.what_to_do),
         ],
         rows: groups.iter().map(row).collect(),
         empty: w.nobody_refused,

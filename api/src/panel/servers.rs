@@ -14,10 +14,13 @@ use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
 use super::{bans, licences};
 use crate::change::Act;
+use crate::expiry;
+use crate::status;
 use crate::store::proxies::{self, Proxy};
 use axum::extract::State;
 use axum::response::Response;
 use common::identity::ProxyId;
+use common::text::clock::{self, DAY};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -38,7 +41,13 @@ pub(super) async fn parts(
     rejected: Option<&Rejected>,
 ) -> Result<Vec<Part>, Fault> {
     let w = who.0.words;
-    let all = proxies::all(connection).await?;
+    let all = proxies::all(&mut *connection).await?;
+    let daemons = status::daemons(&mut *connection).await?;
+    let licence_of = |proxy: &Proxy| {
+        let daemon =
+            daemons.iter().find(|daemon| daemon.kind == "server" && daemon.name == proxy.id.as_str());
+        daemon.and_then(|daemon| daemon.state.as_ref()?.licence_ends)
+    };
     let may = who.may(Right::Administer);
     let table = Table {
         part: "servers",
@@ -48,9 +57,10 @@ pub(super) async fn parts(
             Column::wide(w.proxy_id),
             Column::time(w.added),
             Column::text(w.its_addresses),
+            Column::time(w.licence_until),
             Column::text(w.what_can_be_done),
         ],
-        rows: all.iter().map(|proxy| row(who, proxy, may)).collect(),
+        rows: all.iter().map(|proxy| row(who, proxy, licence_of(proxy), may)).collect(),
         empty: w.no_servers,
     };
     let mut parts = vec![Part::table(w.block_servers, table)];
@@ -67,7 +77,7 @@ pub(super) async fn parts(
     Ok(parts)
 }
 
-fn row(who: &SignedIn, proxy: &Proxy, may: bool) -> Vec<Cell> {
+fn row(who: &SignedIn, proxy: &Proxy, licence: Option<i64>, may: bool) -> Vec<Cell> {
     let addresses: Vec<String> = proxy.addresses.iter().map(IpAddr::to_string).collect();
     let remove =
         || Button::new(&who.1, REMOVE, who.0.words.remove, &proxy.name).with("proxy_id", proxy.id.as_str());
@@ -76,10 +86,24 @@ fn row(who: &SignedIn, proxy: &Proxy, may: bool) -> Vec<Cell> {
         Cell::text(&proxy.id),
         Cell::text(page::time(proxy.added)),
         Cell::maybe(Some(addresses.join(", "))),
+        licence_end(licence),
         Cell::buttons(
-            may.then(|| [licences::button(who, &proxy.id, &proxy.name), remove()]).into_iter().flatten(),
+            may.then(|| [licences::button(who, &proxy.id, &proxy.name, licence.is_some()), remove()])
+                .into_iter()
+                .flatten(),
         ),
     ]
+}
+
+/// The end of the licence that a server has reported.
+fn licence_end(ends: Option<i64>) -> Cell {
+    let Some(ends) = ends else { return Cell::text("") };
+    let state = match expiry::state((ends - clock::now()).div_euclid(DAY)) {
+        "good" => "good",
+        "soon" => "warn",
+        _ => "bad",
+    };
+    Cell::state(page::time(ends), state)
 }
 
 /// Lists a server, or changes its name.

@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::gate::SignedIn;
 use super::list::{Format, Input, List, PLACE, Tab, days};
 use super::page::{self, Fault, Frame, Notice};
+use super::partner_page;
 use super::parts::{Part, PartsPage};
 use super::rights::Right;
 use super::table::{Button, Cell, Column, Table};
@@ -86,12 +87,16 @@ fn tabs(w: &'static Words, fields: &Fields) -> Vec<Tab> {
 }
 
 fn inputs(w: &'static Words, fields: &Fields) -> Vec<Input> {
-    let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect();
     let reasons = Status::ALL.iter().map(|status| status.word().to_owned()).collect();
     vec![
         Input { kind: "hidden", ..Input::text(fields, "state", "") },
         Input::text(fields, "partner", w.partner),
-        Input::choice(fields, "direction", w.direction, words(&["incoming", "outgoing"])),
+        Input::choice_of(
+            fields,
+            "direction",
+            w.direction,
+            [("incoming", w.incoming), ("outgoing", w.outgoing)],
+        ),
         Input::choice(fields, "reason", w.reason, reasons),
         Input::text(fields, "address", w.address),
         Input::text(fields, "file", w.file_name),
@@ -125,7 +130,7 @@ fn row(w: &'static Words, session: &Session) -> Vec<Cell> {
     vec![
         Cell::link(began, format!("{PATH}/{}", session.id)),
         Cell::maybe(duration),
-        Cell::maybe(session.direction.as_deref()),
+        Cell::maybe(session.direction.as_deref().map(|direction| w.direction_word(direction))),
         Cell::maybe(session.partner.as_deref()).with(session.ssid.as_deref().unwrap_or_default()),
         Cell::maybe(session.address.as_deref()),
         Cell::maybe(files),
@@ -209,7 +214,13 @@ pub(super) async fn page_with(
     ];
     if session.state == "running" && who.may(Right::Operate) {
         let end = Button::new(known, &format!("{PATH}/{id}/end"), w.end_session, "");
-        parts.insert(1, Part::acts("acts", w.what_can_be_done, vec![end]));
+        let partner = session.partner.as_deref().filter(|name| !name.is_empty());
+        let debug = partner.map(|name| {
+            Button::new(known, &format!("{}/debug", partner_page::path(name)), w.debug_begin, name)
+                .with("debug", "yes")
+        });
+        let acts = [Some(end), debug].into_iter().flatten().collect();
+        parts.insert(1, Part::acts("acts", w.what_can_be_done, acts));
     }
     page::html(&PartsPage { f, parts })
 }
@@ -227,7 +238,7 @@ fn facts(w: &'static Words, session: &Session) -> Vec<(&'static str, Cell)> {
         (w.detail, Cell { is_english: true, ..maybe(&session.detail) }),
         (w.began, Cell::maybe(session.began.map(page::time))),
         (w.ended_at, Cell::maybe(session.ended.map(page::time))),
-        (w.direction, maybe(&session.direction)),
+        (w.direction, Cell::maybe(session.direction.as_deref().map(|direction| w.direction_word(direction)))),
         (w.partner, maybe(&session.partner)),
         (w.ssid, maybe(&session.ssid)),
         (w.address, maybe(&session.address)),

@@ -14,7 +14,12 @@ pub(super) fn field(w: &'static Words, setting: &'static Setting, values: &Value
     let help = words.map_or(setting.help, |words| words.help(w));
     let unit = words.map_or(Unit::None, |words| words.unit);
     let value = setting.shown(values.text(setting.name));
-    let default = if setting.default.is_empty() { w.nothing } else { setting.default.as_ref() };
+    let default = match (setting.kind, setting.default.as_ref()) {
+        (_, "") => w.nothing,
+        (Kind::YesNo, "yes") => w.yes,
+        (Kind::YesNo, _) => w.no,
+        (_, default) => default,
+    };
     let hint = format!(
         "{help} {} {}. {}: {default}. ({})",
         w.it_takes,

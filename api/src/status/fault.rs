@@ -1,24 +1,9 @@
 //! The faults that a site may have, each with its sentence and its remedy, in both languages.
 
+use super::subject::{Limited, Named};
 use crate::expiry::{End, Ending};
 use crate::language::{Language, said};
 use common::text::clock::rfc3339;
-
-/// A daemon, as sentences name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Named {
-    /// `client` or `server`.
-    pub(crate) kind: &'static str,
-    pub(crate) title: String,
-}
-
-/// Something of which a daemon has a limited number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Limited {
-    Incoming,
-    Outgoing,
-    Unverified,
-}
 
 /// A fault. Times are seconds since 1970-01-01 UTC.
 #[derive(Debug, Clone)]
@@ -82,37 +67,6 @@ pub(crate) enum Fault {
     Over(End),
 }
 
-impl Named {
-    fn text(&self, language: Language) -> String {
-        let Self { kind, title } = self;
-        match (language, *kind) {
-            (Language::English, kind) => format!("the {kind} {title}"),
-            (Language::German, "client") => format!("der Client {title}"),
-            (Language::German, _) => format!("der Server {title}"),
-        }
-    }
-}
-
-impl Limited {
-    fn text(self, language: Language) -> String {
-        match self {
-            Self::Incoming => said!(language, "incoming sessions", "eingehende Sitzungen"),
-            Self::Outgoing => said!(language, "outgoing sessions", "ausgehende Sitzungen"),
-            Self::Unverified => {
-                said!(language, "connections that are not verified", "ungeprüfte Verbindungen")
-            }
-        }
-    }
-
-    fn setting(self) -> &'static str {
-        match self {
-            Self::Incoming => "proxy_sessions",
-            Self::Outgoing => "proxy_outgoing_sessions",
-            Self::Unverified => "proxy_unverified_hard",
-        }
-    }
-}
-
 impl Fault {
     /// The object and its fault.
     pub(crate) fn what(&self, language: Language) -> String {
@@ -149,21 +103,23 @@ impl Fault {
         }
     }
 
+    /// The daemon that has it.
+    fn daemon(&self) -> Option<&Named> {
+        match self {
+            Self::Older(who) | Self::NeverJoined(who) | Self::NoConfiguration(who) => Some(who),
+            Self::Ended { who, .. }
+            | Self::Silent { who, .. }
+            | Self::Lost { who, .. }
+            | Self::OldGeneration { who, .. }
+            | Self::AtLimit { who, .. }
+            | Self::Skew { who, .. }
+            | Self::Reported { who, .. } => Some(who),
+            _ => None,
+        }
+    }
+
     fn of_daemon(&self, language: Language) -> String {
-        let (Self::Older(who)
-        | Self::Ended { who, .. }
-        | Self::Silent { who, .. }
-        | Self::Lost { who, .. }
-        | Self::NeverJoined(who)
-        | Self::NoConfiguration(who)
-        | Self::OldGeneration { who, .. }
-        | Self::AtLimit { who, .. }
-        | Self::Skew { who, .. }
-        | Self::Reported { who, .. }) = self
-        else {
-            return String::new();
-        };
-        let who = who.text(language);
+        let who = self.daemon().map(|who| who.text(language)).unwrap_or_default();
         match self {
             Self::Ended { at, why, .. } => {
                 let at = rfc3339(*at);

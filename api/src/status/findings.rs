@@ -1,7 +1,8 @@
 //! Finds the faults of a site. `fault` has their sentences and remedies. Pure.
 
 use super::daemons::{Condition, Daemon};
-use super::fault::{Fault, Limited, Named};
+use super::fault::Fault;
+use super::subject::{Limited, Named};
 use crate::expiry::End;
 use crate::language::Language;
 use crate::store::states::Service;

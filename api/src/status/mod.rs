@@ -4,6 +4,7 @@
 mod daemons;
 mod fault;
 mod findings;
+mod subject;
 
 use crate::db::{self, DbError};
 use crate::expiry::{self, End, Ending};
@@ -13,7 +14,7 @@ use crate::store::{audit, journal, proxies, states};
 use common::process::end_reasons::Status;
 use common::state::OTHERS;
 use common::text::clock::{self, DAY};
-pub(crate) use daemons::Daemon;
+pub(crate) use daemons::{Condition, Daemon};
 pub(crate) use findings::{Finding, Severity};
 use serde::Serialize;
 use sqlx::AnyConnection;

@@ -311,7 +311,7 @@ fn clients_servers_and_ignored_texts_are_blocks_of_the_page_proxy() {
     assert!(refused.status == 422 && refused.body.contains("This port is used"), "{refused:?}");
     let tied = [("address", "127.0.0.1"), ("port", "65433"), ("partner", "NOBODY")];
     let refused = browser.post_signed(add, &tied);
-    assert!(refused.status == 422 && refused.body.contains("there is no partner"), "{refused:?}");
+    assert!(refused.status == 422 && refused.body.contains("There is no partner"), "{refused:?}");
     let gone = browser.post_proven(&format!("{add}/remove"), &[("address", "127.0.0.1")], ("", "", ""));
     assert_eq!((gone.status, site.json(&["proxyclient", "list"])), (303, json!([])));
 

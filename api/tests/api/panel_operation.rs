@@ -5,6 +5,7 @@ use crate::browser::Browser;
 use crate::panel::{PASSWORD, Panel, check_headers};
 use crate::panel_pages::{keep_busy, with_role};
 use crate::pki::proxy_id;
+use common::text::clock;
 use openssl::x509::X509;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
@@ -51,6 +52,23 @@ fn a_licence_is_issued_after_a_second_look_and_saved_as_a_file() {
     assert_eq!(site.json(&["audit", "list", "--act", "licence issue"]).as_array().unwrap().len(), 1);
     let mut browser = with_role(&panel, "operator");
     assert_eq!(browser.post_signed(path, &wanted).status, 403);
+}
+
+#[test]
+fn the_licence_in_force_is_shown_and_renewed() {
+    let panel = Panel::new();
+    keep_busy(&panel);
+    let mut browser = panel.signed_in(0);
+    let page = browser.get("/configuration/proxy").body;
+    // One server has reported its licence, the other one has never been joined.
+    assert!(page.contains(">Renew licence<") && page.contains(">Issue licence<"), "{page}");
+    let status = panel.site.json(&["status"]);
+    let ends = status["daemons"].as_array().unwrap().iter().find_map(|one| {
+        let state = (one["daemon"] == "server").then(|| &one["state"])?;
+        state["licence_ends"].as_i64()
+    });
+    let ends = clock::rfc3339(ends.unwrap()).replace('T', " ");
+    assert!(page.contains(&format!("</span> {ends}<")), "{ends}: {page}");
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn a_partner_is_called_and_a_session_is_ended_by_a_client() {
     site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--host", "192.0.2.1"]);
     // Nobody is there to do it: the reason is shown, with a link back to the partner.
     let refused = browser.post_signed("/partners/ACME/test", &[]);
-    assert!(refused.status == 409 && refused.body.contains("no client has called"), "{refused:?}");
+    assert!(refused.status == 409 && refused.body.contains("No client has called"), "{refused:?}");
     assert!(refused.body.contains("href=\"/partners/ACME\""), "{refused:?}");
     let client = site.client(&panel.serve);
     let id = proxy_id();

@@ -48,7 +48,7 @@ fn a_certificate_is_looked_at_before_it_is_trusted_and_who_needs_it_is_told() {
     assert_eq!(browser.post_proven("/trust/remove", &[("name", "trade")], ("trade", "", "")).status, 303);
     assert_eq!(site.json(&["trust", "list"]), json!([]));
     let again = browser.post_signed("/trust/remove", &[("name", "trade")]);
-    assert!(again.status == 409 && again.body.contains("no certificate is trusted as"), "{again:?}");
+    assert!(again.status == 409 && again.body.contains("No certificate is trusted as"), "{again:?}");
 }
 
 #[test]

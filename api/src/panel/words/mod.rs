@@ -17,6 +17,15 @@ impl Words {
         if self.language == GERMAN.language { Language::German } else { Language::English }
     }
 
+    /// The word for a direction, which the daemons report in English.
+    pub(super) fn direction_word<'a>(&self, direction: &'a str) -> &'a str {
+        match direction {
+            "incoming" => self.incoming,
+            "outgoing" => self.outgoing,
+            other => other,
+        }
+    }
+
     /// What is wrong with an uploaded file.
     pub(super) fn of_file(&self, why: &PkiError) -> String {
         files::text(self.language(), why)

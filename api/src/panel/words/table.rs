@@ -83,6 +83,13 @@ words! {
     unverified: "Unverified", "Ungeprüft";
     listeners: "Listeners", "Listener";
     no_daemons: "No daemon has reported yet.", "Bisher hat sich kein Dienst gemeldet.";
+    is_running: "running", "läuft";
+    is_joined: "joined", "verbunden";
+    is_older: "older", "ältere Version";
+    has_ended: "ended", "beendet";
+    is_silent: "silent", "meldet sich nicht";
+    is_lost: "lost", "nicht verbunden";
+    never_joined: "never joined", "war nie verbunden";
     configuration_now: "Configuration", "Konfiguration";
     generation: "Generation", "Generation";
     as_of: "As of", "Stand";
@@ -291,6 +298,7 @@ words! {
     unit_minutes: "minutes", "Minuten";
     unit_hours: "hours", "Stunden";
     unit_days: "days", "Tage";
+    unit_day: "day", "Tag";
     unit_octets: "octets", "Bytes";
     unit_slices: "timeslices", "Zeitscheiben";
     default_value: "Default", "Standardwert";
@@ -428,6 +436,8 @@ words! {
     needs_day_to_come: "The date must be in the future.", "Das Datum muss in der Zukunft liegen.";
     licence: "Licence", "Lizenz";
     licence_issue: "Issue licence", "Lizenz ausstellen";
+    licence_renew: "Renew licence", "Lizenz erneuern";
+    licence_until: "Licence valid until", "Lizenz gültig bis";
     licence_save: "Save as file", "Als Datei speichern";
     licence_issued: "The licence was issued. It is not kept here: save it now, and bring it to the server.",
         "Die Lizenz wurde ausgestellt. Sie wird hier nicht aufbewahrt: Speichern Sie sie jetzt, und bringen Sie sie \
