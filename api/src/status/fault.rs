@@ -106,8 +106,10 @@ impl Fault {
     /// The daemon that has it.
     fn daemon(&self) -> Option<&Named> {
         match self {
-            Self::Older(who) | Self::NeverJoined(who) | Self::NoConfiguration(who) => Some(who),
-            Self::Ended { who, .. }
+            Self::Older(who)
+            | Self::NeverJoined(who)
+            | Self::NoConfiguration(who)
+            | Self::Ended { who, .. }
             | Self::Silent { who, .. }
             | Self::Lost { who, .. }
             | Self::OldGeneration { who, .. }
