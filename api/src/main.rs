@@ -15,6 +15,7 @@ mod db;
 mod error_text;
 mod expiry;
 mod http;
+mod language;
 #[cfg(test)]
 mod man;
 mod owner;

@@ -1,6 +1,6 @@
 //! Adds CRLs from an operator, and removes CRLs or the URLs from which they are fetched.
 
-use super::{Act, ChangeError};
+use super::{Act, ChangeError, Obstacle};
 use crate::pki::facts::CrlFacts;
 use crate::pki::issuers::crl_issuer_is_trusted;
 use crate::store::crls::{self, Kept};
@@ -39,9 +39,7 @@ pub(crate) async fn remove(act: &mut Act, which: &str) -> Result<bool, ChangeErr
     let crl_is_gone = crls::remove(act, which).await?;
     let url_is_gone = crl_urls::remove(act, which).await? || crl_urls::remove(act, &escaped(which)).await?;
     if !crl_is_gone && !url_is_gone {
-        return Err(ChangeError::Refused(format!(
-            "there is no CRL of '{which}', and no such URL: 'os4xapi crl list' shows them"
-        )));
+        return Err(Obstacle::NoCrl(which.to_owned()).into());
     }
     Ok(crl_is_gone)
 }

@@ -1,6 +1,8 @@
 //! Why a change was not made. Prints nothing.
 
+use super::obstacle::Obstacle;
 use crate::db::DbError;
+use crate::language::Language;
 use crate::pki::PkiError;
 use crate::settings::SettingError;
 use std::fmt;
@@ -19,7 +21,9 @@ pub(crate) enum ChangeError {
     PartnerExists(String),
     /// The user has to give something more.
     Needs(Need),
-    /// It cannot be; why.
+    /// Something stands in its way.
+    Obstacle(Obstacle),
+    /// A document or a table cannot be imported, or a value restored; why.
     Refused(String),
     /// An object was changed by somebody else after it was read.
     Stale {
@@ -88,6 +92,7 @@ impl fmt::Display for ChangeError {
                 write!(f, "there is a partner '{name}' already: 'os4xapi partner set {name}' changes it")
             }
             Self::Needs(need) => need.fmt(f),
+            Self::Obstacle(obstacle) => f.write_str(&obstacle.text(Language::English)),
             Self::Refused(why) => f.write_str(why),
             Self::Stale { object, version, seen } => write!(
                 f,
@@ -113,6 +118,7 @@ impl std::error::Error for ChangeError {
             Self::Pki(error) => error.source(),
             Self::PartnerExists(_)
             | Self::Needs(_)
+            | Self::Obstacle(_)
             | Self::Refused(_)
             | Self::Stale { .. }
             | Self::DryRun(_) => None,
@@ -129,6 +135,12 @@ impl From<DbError> for ChangeError {
 impl From<Need> for ChangeError {
     fn from(need: Need) -> Self {
         Self::Needs(need)
+    }
+}
+
+impl From<Obstacle> for ChangeError {
+    fn from(obstacle: Obstacle) -> Self {
+        Self::Obstacle(obstacle)
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) mod judgement;
 pub(crate) mod licences;
 pub(crate) mod listeners;
 pub(crate) mod network;
+mod obstacle;
+pub(crate) mod partner_debug;
 pub(crate) mod partner_members;
 mod partner_table;
 pub(crate) mod partners;
@@ -33,6 +35,7 @@ pub(crate) mod values;
 pub(crate) use author::Author;
 pub(crate) use difference::{Difference, recorded_as_json};
 pub(crate) use error::{ChangeError, Need, purpose};
+pub(crate) use obstacle::{Obstacle, heard, unseen};
 pub(crate) use state::{State, listener_name, read};
 
 use crate::db::{Change, Db, DbError, generation};

@@ -1,7 +1,7 @@
 //! Requests to running daemons that are to be carried out at once: which client has to do it, and when a test of a
 //! partner is allowed. The requests only start the work; their author has to check the result.
 
-use super::{Act, ChangeError, rules};
+use super::{Act, ChangeError, Obstacle, rules};
 use crate::db::DbError;
 use crate::store::acts::{self, LIFE};
 use crate::store::sessions::{ORPHANED_AFTER, Open};
@@ -36,15 +36,7 @@ async fn clients(act: &mut Act) -> Result<Vec<String>, DbError> {
 
 /// The refusal if no client has called recently.
 async fn no_client(act: &mut Act) -> Result<ChangeError, DbError> {
-    let last = match journal::last_call(act).await? {
-        Some((caller, seen)) => format!("the last one was client {caller}, {}", heard(seen)),
-        None => "no client has ever called".to_owned(),
-    };
-    Ok(ChangeError::Refused(format!(
-        "no client has called this backend within the last {} minutes ({last}), and only a client can do this: see \
-         that 'os4xapi serve' and os4x_proxyclient2 run, and that the client is joined to its server",
-        ORPHANED_AFTER / 60
-    )))
+    Ok(Obstacle::NoClient(journal::last_call(act).await?).into())
 }
 
 /// Requests this from a client.
@@ -102,24 +94,14 @@ impl Patience {
     pub(crate) const SHORT: Self = Self { to_take: LIFE.unsigned_abs(), to_do: 0 };
 }
 
-/// The time when a client last called, as a text.
-pub(crate) fn heard(seen: i64) -> String {
-    format!("heard of at {}, {} s ago", clock::rfc3339(seen), clock::now() - seen)
-}
-
 /// Refuses a test of a partner that cannot be called.
 pub(crate) fn check_test(partner: &Partner) -> Result<(), ChangeError> {
-    let name = &partner.short_name;
+    let name = || partner.short_name.clone();
     if !partner.enabled {
-        return Err(ChangeError::Refused(format!(
-            "partner {name} is disabled, so nobody may call it: 'os4xapi partner set {name} --enabled yes' lets it in"
-        )));
+        return Err(Obstacle::PartnerDisabled(name()).into());
     }
     if partner.host.is_none() {
-        return Err(ChangeError::Refused(format!(
-            "partner {name} has no host, so it is never called: 'os4xapi partner set {name} --host HOST' lists one. {}",
-            unseen()
-        )));
+        return Err(Obstacle::PartnerWithoutHost(name()).into());
     }
     Ok(())
 }
@@ -135,15 +117,11 @@ async fn check_rate(act: &mut Act, kind: &ActKind, patience: Patience) -> Result
     let before = |seconds: u64| now.saturating_sub_unsigned(seconds);
     let open = (before(patience.to_take), before(patience.to_take + patience.to_do));
     if partner_tests::is_open(act, kind, open).await? {
-        let why = "this partner is being tested: there is one test of a partner at a time".to_owned();
-        return Err(ChangeError::Refused(why));
+        return Err(Obstacle::PartnerInTest.into());
     }
     let last = partner_tests::since(act, now - MINUTE).await?;
     match last.len().checked_sub(MOST).and_then(|first| last.get(first)) {
-        Some(first) => Err(ChangeError::Refused(format!(
-            "there were {MOST} tests in the last minute, and there are no more: try again in {} s",
-            first + MINUTE + 1 - now
-        ))),
+        Some(first) => Err(Obstacle::ManyTests { most: MOST, seconds: first + MINUTE + 1 - now }.into()),
         None => Ok(()),
     }
 }
@@ -169,13 +147,6 @@ async fn choose(act: &mut Act, kind: &ActKind, partner: &str) -> Result<String, 
         Some((_, caller)) => Ok(caller),
         None => Err(no_client(act).await?),
     }
-}
-
-/// The sentence about sessions that a test cannot cover.
-pub(crate) fn unseen() -> String {
-    "A session that the partner begins cannot be tested: 'os4xapi refused' lists those that have failed, and \
-     --dry-run of another command shows which partners would be refused after a change."
-        .to_owned()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! have, such as keys and CRLs, cannot be restored.
 
 use super::put::put;
-use super::{Act, ChangeError, Difference};
+use super::{Act, ChangeError, Difference, Obstacle};
 use crate::db::DbError;
 use crate::store::audit::Recorded;
 use crate::store::{configuration, rollbacks, versions};
@@ -14,7 +14,7 @@ pub(crate) async fn revert(act: &mut Act, row: &Recorded) -> Result<(), ChangeEr
     let number = row.number;
     let Difference { old, new } = Difference::of(row)?;
     if old.is_empty() {
-        return Err(ChangeError::Refused(format!("row {number} has nothing that could be restored")));
+        return Err(Obstacle::NothingToRevert(number).into());
     }
     for object in old.keys() {
         let left = new.get(object).unwrap_or(&Value::Null);
@@ -35,12 +35,6 @@ pub(crate) async fn revert(act: &mut Act, row: &Recorded) -> Result<(), ChangeEr
 
 async fn changed_since(act: &mut Act, object: &str, number: i64) -> Result<ChangeError, DbError> {
     let version = versions::get(act, object).await?;
-    let who = if version > number {
-        format!("'os4xapi audit show {version}' shows who has changed what")
-    } else {
-        "'serve' has done that by itself".to_owned()
-    };
-    Ok(ChangeError::Refused(format!(
-        "'{object}' is not as row {number} has left it, and nothing was changed: {who}"
-    )))
+    let by = (version > number).then_some(version);
+    Ok(Obstacle::ChangedSince { object: object.to_owned(), row: number, by }.into())
 }

@@ -1,7 +1,7 @@
 //! Acts that may shut their author out, such as a change of the port or of a network. Each is reverted automatically
 //! after a while, unless a user who can still log in confirms it.
 
-use super::{Act, Author, ChangeError, Difference, Order, revert};
+use super::{Act, Author, ChangeError, Difference, Obstacle, Order, revert};
 use crate::db::{Db, DbError};
 use crate::store::audit::{self, Recorded};
 use crate::store::rollbacks::{self, Rollback};
@@ -40,10 +40,7 @@ pub(crate) async fn keep(db: &Db, author: Author, number: i64) -> Result<bool, C
     let mut act = Act::begin_unseen(db, Order::of(author, "audit keep")).await?;
     let late = behind(&mut act).await?;
     if !late.is_empty() {
-        return Err(ChangeError::Refused(format!(
-            "it is not in force yet in the server {}: wait until it is, or take it back",
-            late.join(", ")
-        )));
+        return Err(Obstacle::NotInForce(late).into());
     }
     if !rollbacks::remove(&mut act, number).await? {
         return Ok(false);

@@ -1,7 +1,7 @@
 //! The rules between rows, whoever changes one of them: a partner and its certificate rule, SSIDCODEs that are unique,
 //! listeners at different places.
 
-use super::{ChangeError, Need};
+use super::{ChangeError, Need, Obstacle};
 use crate::store::partners;
 use crate::store::proxies::{self, ProxyClient};
 use common::config::{CertificateRule, MAX_TIED, Partner};
@@ -17,10 +17,7 @@ pub(super) async fn check_partner(
     }
     match partners::named(connection, &partner.ssid).await?.filter(|other| *other != partner.short_name) {
         None => Ok(()),
-        Some(other) => Err(ChangeError::Refused(format!(
-            "the SSIDCODE '{}' belongs to partner '{other}' already",
-            partner.ssid
-        ))),
+        Some(other) => Err(Obstacle::SsidTaken { ssid: partner.ssid.clone(), partner: other }.into()),
     }
 }
 
@@ -32,7 +29,7 @@ pub(crate) async fn need_partner(connection: &mut AnyConnection, name: &str) -> 
 
 /// The error if there is no partner of this short name.
 pub(super) fn no_partner(name: &str) -> ChangeError {
-    ChangeError::Refused(format!("there is no partner '{name}': 'os4xapi partner list' shows them"))
+    Obstacle::NoPartner(name.to_owned()).into()
 }
 
 /// Refuses a listener that the client could not open beside the others. Gives the partner to which it is tied.
@@ -59,11 +56,8 @@ fn obstacle(listed: &[ProxyClient], client: &ProxyClient) -> Option<ChangeError>
     }
     let others = listed.iter().filter(|other| other.address == address && !other.is_same(client));
     let tied = others.filter(|other| other.partner.is_some()).count();
-    (client.partner.is_some() && tied >= MAX_TIED).then(|| {
-        ChangeError::Refused(format!(
-            "the client at {address} has {tied} tied listeners, as many as it opens: remove another one first"
-        ))
-    })
+    (client.partner.is_some() && tied >= MAX_TIED)
+        .then(|| Obstacle::ManyListeners { client: address, tied }.into())
 }
 
 #[cfg(test)]

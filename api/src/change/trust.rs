@@ -1,7 +1,7 @@
 //! Trusted certificates: how they are added, each under a unique name, and whether the certificates that they have
 //! issued need a CRL.
 
-use super::{Act, ChangeError};
+use super::{Act, ChangeError, Obstacle};
 use crate::pki::ca::pem;
 use crate::pki::facts::{Facts, check_validity, short_name};
 use crate::store::{certificates, crl_urls};
@@ -93,7 +93,7 @@ pub(crate) async fn remove(act: &mut Act, which: &str) -> Result<(), ChangeError
 }
 
 fn no_such(which: &str) -> ChangeError {
-    ChangeError::Refused(format!("no certificate is trusted as '{which}': 'os4xapi trust list' shows them"))
+    Obstacle::NothingTrusted(which.to_owned()).into()
 }
 
 #[cfg(test)]

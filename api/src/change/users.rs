@@ -1,9 +1,8 @@
 //! Acts on the users of the panel: links, roles, and the rule that one administrator must be left. A login is not an
 //! act.
 
-use super::{Act, ChangeError};
+use super::{Act, ChangeError, Obstacle};
 use crate::credentials::{hash_of, random_text, totp};
-use crate::pki::PkiError;
 use crate::store::users::{self, Role, User};
 use crate::store::{panel_sessions, setup_links};
 use common::text::host::is_short_name;
@@ -21,26 +20,20 @@ pub(crate) fn name_of(text: &str) -> Result<String, ChangeError> {
     if is_short_name(&name) {
         return Ok(name);
     }
-    Err(ChangeError::Refused(format!(
-        "'{text}' is not a name of a user: it has 1 to 32 letters, digits, '.', '_' or '-'"
-    )))
+    Err(Obstacle::UserName(text.to_owned()).into())
 }
 
 /// The user of this name, or an error.
 pub(crate) async fn need(act: &mut Act, text: &str) -> Result<User, ChangeError> {
     let name = name_of(text)?;
-    users::get(act, &name).await?.ok_or_else(|| {
-        ChangeError::Refused(format!("there is no user '{name}': 'os4xapi user list' shows all"))
-    })
+    users::get(act, &name).await?.ok_or_else(|| Obstacle::NoUser(name).into())
 }
 
 /// Adds a user; gives the link for it.
 pub(crate) async fn add(act: &mut Act, text: &str, role: Role) -> Result<NewLink, ChangeError> {
     let name = name_of(text)?;
     if users::get(act, &name).await?.is_some() {
-        return Err(ChangeError::Refused(format!(
-            "there is a user '{name}' already: 'os4xapi user reset {name}' gives a new link"
-        )));
+        return Err(Obstacle::UserExists(name).into());
     }
     users::add(act, &name, role).await?;
     link(act, &name).await
@@ -56,9 +49,8 @@ pub(crate) async fn reset(act: &mut Act, text: &str) -> Result<NewLink, ChangeEr
 }
 
 async fn link(act: &mut Act, name: &str) -> Result<NewLink, ChangeError> {
-    let refused = |why: PkiError| ChangeError::Refused(why.to_string());
-    let text = random_text().map_err(refused)?;
-    let secret = totp::new_secret().map_err(refused)?;
+    let text = random_text()?;
+    let secret = totp::new_secret()?;
     let until = setup_links::put(act, name, &hash_of(&text), &secret).await?;
     Ok(NewLink { text, until })
 }
@@ -109,11 +101,7 @@ async fn need_administrator(act: &mut Act) -> Result<(), ChangeError> {
     });
     let has = users::all(act).await?.iter().any(|user| user.role == Role::Administrator && user.enabled);
     if had && !has {
-        return Err(ChangeError::Refused(
-            "that is the last administrator who may log in: add another one first ('os4xapi user add NAME --role \
-             administrator')"
-                .to_owned(),
-        ));
+        return Err(Obstacle::LastAdministrator.into());
     }
     Ok(())
 }

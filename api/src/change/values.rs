@@ -2,7 +2,8 @@
 //! the commands say more, because they know the option.
 
 use super::put::refused;
-use super::{ChangeError, network};
+use super::{ChangeError, Obstacle, network};
+use crate::language::Language;
 use crate::pki::facts::Facts;
 use crate::store::ignores::Ignore;
 use common::config::Partner;
@@ -69,19 +70,19 @@ pub(super) fn check_network(object: &str, text: &str) -> Result<(), ChangeError>
     }
 }
 
-/// What is wrong with an entry of the ignore list: its text would ignore nearly everything.
-pub(crate) fn ignore_fault(ignore: &Ignore) -> Option<&'static str> {
+/// Whether an entry of the ignore list would ignore nearly everything.
+pub(crate) fn is_too_wide(ignore: &Ignore) -> bool {
     let is_narrowed = ignore.partner.is_some() || ignore.address.is_some() || ignore.reason.is_some();
     let is_left_out = ignore.text.is_empty() && is_narrowed;
     let is_good = is_left_out || IGNORED.contains(&ignore.text.chars().count());
-    let is_bad = !is_good || ignore.text.chars().any(char::is_control);
-    is_bad.then_some("a text to ignore has 3 to 200 characters, none a control character")
+    !is_good || ignore.text.chars().any(char::is_control)
 }
 
 /// Refuses such an entry.
 pub(super) fn check_ignore(ignore: &Ignore) -> Result<(), ChangeError> {
-    match ignore_fault(ignore) {
-        Some(why) => Err(refused(&format!("ignore {}", ignore.id), why)),
-        None => Ok(()),
+    if is_too_wide(ignore) {
+        let why = Obstacle::IgnoredText.text(Language::English);
+        return Err(refused(&format!("ignore {}", ignore.id), &why));
     }
+    Ok(())
 }

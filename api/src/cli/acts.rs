@@ -3,8 +3,10 @@
 
 use super::error::CliError;
 use super::output;
-use crate::change::requests::{Ordered, Patience, heard};
+use crate::change::heard;
+use crate::change::requests::{Ordered, Patience};
 use crate::db::Db;
+use crate::language::Language;
 use crate::store::acts::{self, Progress};
 use crate::store::journal;
 use common::partner_test::TestStep;
@@ -87,7 +89,8 @@ fn why_not(
     takes: Option<bool>,
     (waited, seen): (u64, Option<i64>),
 ) -> String {
-    let last = seen.map(|seen| format!("; it was last {}", heard(seen))).unwrap_or_default();
+    let last =
+        seen.map(|seen| format!("; it was last {}", heard(Language::English, seen))).unwrap_or_default();
     match (progress, takes) {
         (Progress::Taken, _) => {
             format!(

@@ -95,12 +95,13 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
         Ignore { id: 0, description, text: text.to_owned(), partner, address, reason, valid_until: until };
     let db = invocation.open().await?;
     let mut change = Act::begin_unseen(&db, invocation.order()?).await?;
-    let Added { id, hit, of } = change::ignores::add(&mut change, &ignore).await?;
+    let Added { id, effect } = change::ignores::add(&mut change, &ignore).await?;
     change.commit().await?;
     output::say(&format!(
-        "Ignored as number {id}, until {}. It would have ignored {hit} of the {} entries of the last 7 days.",
+        "Ignored as number {id}, until {}. It would have ignored {} of the {} entries of the last 7 days.",
         clock::rfc3339(until),
-        of
+        effect.hit,
+        effect.of
     ))
 }
 

@@ -3,15 +3,11 @@
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
 use super::{Command, date, output};
-use crate::change::rules;
+use crate::change::partner_debug as change;
 use crate::status::{self, Daemon};
 use crate::store::partner_debug;
 use common::text::clock::{self, DAY};
-use serde_json::json;
 use sqlx::AnyConnection;
-
-/// The time without `--for`, seconds.
-const DEFAULT: i64 = 3_600;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "partner debug",
@@ -50,7 +46,7 @@ async fn debug(invocation: Invocation) -> Result<(), CliError> {
         Some(text) => date::duration(&text).filter(|time| (1..=DAY).contains(time)).ok_or_else(|| {
             wrong("for", &text, "minutes or hours, such as 30m or 8h, or 1d, and at most 1d")
         })?,
-        None => DEFAULT,
+        None => change::DEFAULT,
     };
     if invocation.flag("off") { end(&invocation, name).await } else { begin(&invocation, name, time).await }
 }
@@ -58,10 +54,7 @@ async fn debug(invocation: Invocation) -> Result<(), CliError> {
 async fn begin(invocation: &Invocation, name: &str, time: i64) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut act = invocation.act(&db).await?;
-    rules::need_partner(&mut act, name).await?;
-    let until = clock::now() + time;
-    partner_debug::put(&mut act, name, until).await?;
-    act.note(format!("debug {name}"), json!({"until": clock::rfc3339(until)}));
+    let until = change::begin(&mut act, name, time).await?;
     warn_of_daemons(&mut act).await?;
     act.commit().await?;
     output::say(&format!(
@@ -74,13 +67,7 @@ async fn begin(invocation: &Invocation, name: &str, time: i64) -> Result<(), Cli
 async fn end(invocation: &Invocation, name: &str) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut act = invocation.act(&db).await?;
-    rules::need_partner(&mut act, name).await?;
-    if !partner_debug::remove(&mut act, name).await? {
-        return Err(CliError::Refused(format!(
-            "it is not on for partner '{name}', or has ended already: 'os4xapi partner debug' lists the partners"
-        )));
-    }
-    act.note(format!("debug {name}"), json!("ended early"));
+    change::end(&mut act, name).await?;
     act.commit().await?;
     output::say(&format!("Sessions of partner {name} write the same as before, within two seconds."))
 }

@@ -6,6 +6,7 @@ use super::error::CliError;
 use super::{Command, output};
 use crate::db::Db;
 use crate::expiry::End;
+use crate::language::Language;
 use crate::pki::facts;
 use crate::status::{self, Daemon, Finding, ReasonCount, SiteStatus};
 use crate::store::refusals::{self, Group};
@@ -105,8 +106,8 @@ fn text(status: &SiteStatus) -> String {
 
 fn of_findings(findings: &[Finding]) -> String {
     let mut table = output::Table::new(&["WHAT", "WHAT TO DO"]);
-    for Finding { what, remedy, .. } in findings {
-        table.row(&[what.clone(), remedy.clone()]);
+    for Finding { fault, .. } in findings {
+        table.row(&[fault.what(Language::English), fault.remedy(Language::English)]);
     }
     table.text_or("Nothing is wrong.")
 }
@@ -186,9 +187,10 @@ fn name(group: &Group) -> String {
 
 fn of_ends(ends: &[End]) -> String {
     let mut table = output::Table::new(&["ENDS", "WHAT", "NAME", "WHAT TO DO"]);
-    for End { what, name, ends, renewal, .. } in ends {
+    for End { ending, name, ends } in ends {
         let ends = output::or_dash(ends.map(clock::rfc3339));
-        table.row(&[ends, (*what).to_owned(), name.clone(), renewal.clone()]);
+        let (what, renewal) = (ending.what(Language::English), ending.renewal(Language::English));
+        table.row(&[ends, what, name.clone(), renewal]);
     }
     table.text_or("Nothing ends.")
 }

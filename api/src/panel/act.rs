@@ -9,6 +9,7 @@ use super::parts;
 use super::second_look::{self, Look};
 use super::words::Words;
 use crate::change::{Act, ChangeError, Need, Order};
+use crate::error_text::sentence;
 use axum::response::Response;
 
 /// The rows that an act changes.
@@ -104,6 +105,8 @@ pub(super) fn refusal(w: &'static Words, why: &ChangeError) -> String {
         ChangeError::Stale { .. } => w.stale_form.to_owned(),
         ChangeError::PartnerExists(_) => w.partner_is_there.to_owned(),
         ChangeError::Needs(need) => needed(w, need),
+        ChangeError::Obstacle(obstacle) => sentence(&obstacle.text(w.language())),
+        ChangeError::Pki(why) => w.of_file(why),
         why => why.to_string(),
     }
 }

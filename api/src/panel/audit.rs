@@ -130,7 +130,7 @@ pub(super) async fn show(
         vec![Part::facts("facts", w.facts, facts), Part::lines("changes", w.changes, difference.lines())];
     if who.may(Right::Administer) && !difference.old.is_empty() {
         let revert = Button::new(known, &format!("{PATH}/{number}/revert"), w.revert, number.to_string());
-        parts.push(Part::acts("what-to-do", w.what_to_do, vec![revert]));
+        parts.push(Part::acts("acts", w.what_can_be_done, vec![revert]));
     }
     page::html(&PartsPage { f, parts })
 }

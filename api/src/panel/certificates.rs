@@ -169,7 +169,7 @@ fn held(w: &'static Words, upload: &Upload) -> Result<Held, Vec<Wrong>> {
         _ => return Err(vec![Wrong::new("usage", w.not_allowed)]),
     };
     let certificates = pins::found(w, upload)?;
-    let key = upload.key().map_err(|why| vec![Wrong::new("key", why.to_string())])?;
+    let key = upload.key().map_err(|why| vec![Wrong::new("key", w.of_file(&why))])?;
     Ok(Held { slot, given: Given { file: upload.file_name(), certificates, key } })
 }
 

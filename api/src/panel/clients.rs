@@ -68,7 +68,8 @@ pub(super) async fn parts(
 fn fields(w: &'static Words) -> Vec<Field> {
     vec![
         Field::text("address", w.client_address, "").with(w.client_address_hint),
-        Field::text("port", w.port, DEFAULT_PORT).with(format!("{} 1 {} 65535.", w.takes_number, w.to)),
+        Field::text("port", w.port, DEFAULT_PORT)
+            .with(format!("{} {} 1 {} 65535.", w.it_takes, w.takes_number, w.to)),
         Field::text("partner", w.tied_to, "").with(w.tied_to_hint),
         Field::text("listen_ip", w.listen_ip, "").with(w.listen_ip_hint),
         Field::text("networks", w.networks, "").with(w.networks_hint),

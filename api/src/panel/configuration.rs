@@ -13,7 +13,9 @@ use super::rights::{Right, VERSION};
 use super::second_look::Look;
 use super::setting_pages::{self, Risk, SettingPage, SettingSection, risk};
 use super::words::Words;
-use super::{clients, ignores, rollback as rollback_page, servers, setting_field, token};
+use super::{
+    api_log, clients, event_test, ignores, rollback as rollback_page, servers, setting_field, token,
+};
 use crate::change::settings::{self, Checked};
 use crate::change::{Act, ChangeError, Order, rollback};
 use crate::settings::{Setting, Values};
@@ -66,9 +68,15 @@ async fn page_with(
         parts.extend(token::parts(&mut snapshot, who).await?);
         parts.extend(clients::parts(&mut snapshot, who, version, of(clients::FORM)).await?);
         parts.extend(servers::parts(&mut snapshot, who, of(servers::FORM)).await?);
-        parts.extend(ignores::parts(&mut snapshot, who, of(ignores::FORM)).await?);
+        parts.extend(ignores::parts(&mut snapshot, who, fields, of(ignores::FORM)).await?);
     }
     drop(snapshot);
+    if page.path == api_log::LOGGING {
+        parts.extend(api_log::part(who).await);
+    }
+    if page.path == event_test::EVENTS {
+        parts.extend(event_test::part(who));
+    }
     PartsPage { f, parts }.respond(again.is_some())
 }
 

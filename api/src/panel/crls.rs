@@ -11,7 +11,7 @@ use super::parts::{Part, PartsPage};
 use super::rights::Right;
 use super::second_look::Look;
 use super::table::{Button, Cell, Column, Table};
-use super::upload::{self, Upload};
+use super::upload::{self, CrlUpload};
 use crate::change::{Act, crls as change};
 use crate::pki::facts::CrlFacts;
 use crate::store::crl_urls::{self, Source};
@@ -55,7 +55,7 @@ async fn page_with(
         parts.push(Part::acts("fetch", w.what_can_be_done, vec![fetch]));
     }
     if who.may(Right::Administer) {
-        let form = FormBlock::new(known, w, PATH, w.add).with("", upload::fields(w));
+        let form = FormBlock::new(known, w, PATH, w.add).with("", upload::crl_fields(w));
         parts.push(Part::form("add", w.bring_crl, upload::form(form).rejected(rejected)));
     }
     PartsPage { f, parts }.respond(rejected.is_some())
@@ -137,13 +137,13 @@ fn remove(who: &SignedIn, which: &str, name: &str) -> Cell {
 pub(super) async fn add(
     State(panel): State<Arc<Panel>>,
     who: SignedIn,
-    upload: Upload,
+    CrlUpload(upload): CrlUpload,
 ) -> Result<Response, Fault> {
     who.need(Right::Administer)?;
     let w = who.0.words;
     let outcome = match upload.crls() {
         None => Err(w.no_file.to_owned()),
-        Some(Err(why)) => Err(why.to_string()),
+        Some(Err(why)) => Err(w.of_file(&why)),
         Some(Ok(found)) => {
             let order = who.order("crl add", &upload.fields);
             let added = panel.act(Reach::Daemons, order, async |act| change::add(act, &found).await).await?;

@@ -32,7 +32,7 @@ pub(super) fn end_row(w: &'static Words, one: &Listed) -> Vec<Cell> {
     let Listed { end, days, state } = one;
     let (word, state) = match *state {
         "good" => (w.good, "good"),
-        "soon" if end.by_itself => (w.soon, "good"),
+        "soon" if end.ending.by_itself() => (w.soon, "good"),
         "soon" => (w.soon, "warn"),
         "ended" => (w.over, "bad"),
         _ => (w.unreadable, "bad"),
@@ -41,9 +41,9 @@ pub(super) fn end_row(w: &'static Words, one: &Listed) -> Vec<Cell> {
         Cell::maybe(end.ends.map(page::time)),
         Cell::maybe(*days),
         Cell::state(word, state),
-        Cell::english(end.what),
+        Cell::text(end.ending.what(w.language())),
         Cell::text(&end.name),
-        Cell::english(&end.renewal),
+        Cell::text(end.ending.renewal(w.language())),
     ]
 }
 
@@ -67,6 +67,6 @@ pub(super) async fn list(
     };
     let mut list = List::new(Frame::for_user(&visitor, &known, w.expiry), PATH, &fields, format, table);
     list.intro = w.expiry_intro;
-    list.picture = timeline::svg(&all, now, w.timeline);
+    list.picture = timeline::svg(&all, now, w.language(), w.timeline);
     list.respond(&all)
 }

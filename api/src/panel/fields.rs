@@ -44,6 +44,11 @@ impl Fields {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, text)| text.as_str())
     }
 
+    /// The texts of all fields of this name.
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(known, _)| known == name).map(|(_, text)| text.as_str()).collect()
+    }
+
     /// Whether there is such a field.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
@@ -116,6 +121,7 @@ mod tests {
         let fields = Fields::parse(b"a=1%202&b=+x+&c=&a=3");
         assert_eq!((fields.text("a"), fields.text("b"), fields.exact("b")), ("1 2", "x", " x "));
         assert_eq!((fields.text("c"), fields.text("d")), ("", ""));
+        assert_eq!((fields.all("a"), fields.all("d")), (vec!["1 2", "3"], vec![]));
         assert_eq!(fields.with("b", "y&z"), "a=1+2&a=3&b=y%26z");
         assert_eq!(fields.with("a", ""), "b=+x+");
     }

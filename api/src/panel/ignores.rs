@@ -2,7 +2,7 @@
 //! when.
 
 use super::Panel;
-use super::act::{Reach, refusal};
+use super::act::{Outcome, Reach, refusal};
 use super::configuration::{PROXY, again};
 use super::fields::{Fields, Form};
 use super::form::{Field, FormBlock, Rejected, Shape, Wrong};
@@ -10,6 +10,7 @@ use super::gate::SignedIn;
 use super::page::{self, Fault, saved};
 use super::parts::{self, Part};
 use super::rights::Right;
+use super::second_look::Look;
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
 use crate::change::{ignores as change, values};
@@ -19,6 +20,7 @@ use axum::extract::State;
 use axum::response::Response;
 use common::net::Network;
 use common::process::end_reasons::Status;
+use common::rpc::SystemLog;
 use common::text::clock::{self, DAY};
 use std::sync::Arc;
 
@@ -29,6 +31,18 @@ pub(super) const REMOVE: &str = "/configuration/proxy/ignores/remove";
 /// The prefix of the fields of this form, which distinguishes them from other fields of the page.
 pub(super) const FORM: &str = "ignore-";
 
+/// The fields of the page's address that fill in the form.
+const LIKE_TEXT: &str = "ignore_text";
+const LIKE_REASON: &str = "ignore_reason";
+
+/// The address of the page with the form filled in to ignore entries like this: by our own words and the reason, never
+/// by a value of a peer.
+pub(super) fn like(entry: &SystemLog) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair(LIKE_TEXT, &entry.text).append_pair(LIKE_REASON, &entry.about.reason);
+    format!("{PROXY}?{}#ignore-add", query.finish())
+}
+
 /// Days that a new entry is valid by default.
 const DAYS: i64 = 30;
 
@@ -36,6 +50,7 @@ const DAYS: i64 = 30;
 pub(super) async fn parts(
     connection: &mut sqlx::AnyConnection,
     who: &SignedIn,
+    like: &Fields,
     rejected: Option<&Rejected>,
 ) -> Result<Vec<Part>, Fault> {
     let w = who.0.words;
@@ -61,21 +76,22 @@ pub(super) async fn parts(
     if may {
         let mut form = FormBlock::new(&who.1, w, ADD, w.add);
         form.id = FORM;
-        parts.push(Part::form("ignore-add", w.add_ignore, form.with("", fields(w)).rejected(rejected)));
+        parts.push(Part::form("ignore-add", w.add_ignore, form.with("", fields(w, like)).rejected(rejected)));
     }
     Ok(parts)
 }
 
-fn fields(w: &'static Words) -> Vec<Field> {
+/// The fields, filled in with what the address of the page says: an entry of the system log leads here.
+fn fields(w: &'static Words, like: &Fields) -> Vec<Field> {
     let reasons = Status::ALL.iter().map(|status| (status.word().to_owned(), status.word().to_owned()));
     let reasons = [(String::new(), w.all.to_owned())].into_iter().chain(reasons).collect();
     let until: String = clock::rfc3339(clock::now() + DAYS * DAY).chars().take(10).collect();
     vec![
         Field::text("description", w.description, "").with(w.description_hint),
-        Field::text("text", w.text, "").with(w.ignore_text_hint),
+        Field::text("text", w.text, like.text(LIKE_TEXT)).with(w.ignore_text_hint),
         Field::text("partner", w.partner, "").with(w.ignore_partner_hint),
         Field::text("address", w.address, "").with(w.ignore_address_hint),
-        Field::of(Shape::Choice(reasons), "reason", w.reason, ""),
+        Field::of(Shape::Choice(reasons), "reason", w.reason, like.text(LIKE_REASON)),
         Field::of(Shape::Day, "until", w.valid_until, until).with(w.until_hint),
     ]
 }
@@ -112,7 +128,7 @@ fn ignore(w: &'static Words, fields: &Fields) -> Result<Ignore, Vec<Wrong>> {
         valid_until: valid_until.unwrap_or_default(),
     };
     let mut wrong = Vec::new();
-    if values::ignore_fault(&ignore).is_some() {
+    if values::is_too_wide(&ignore) {
         wrong.push(Wrong::new("text", w.ignore_text_hint));
     }
     if network.is_some_and(|network| network.is_err()) {
@@ -135,10 +151,20 @@ pub(super) async fn add(
         Ok(ignore) => ignore,
         Err(wrong) => return again(&panel, &who, FORM, &Rejected::wrong(&fields, wrong)).await,
     };
-    let order = who.order("ignore add", &fields);
-    match panel.act(Reach::Backend, order, async |act| change::add(act, &ignore).await).await? {
-        Ok(_) => Ok(saved(PROXY, "added")),
-        Err(why) => again(&panel, &who, FORM, &Rejected::refused(&fields, refusal(who.0.words, &why))).await,
+    let w = who.0.words;
+    let effect = change::effect(&mut *panel.app.db.snapshot().await?, &ignore).await?;
+    let look = Look {
+        title: w.add_ignore.to_owned(),
+        meanings: vec![format!("{} {} {} {}.", w.would_have_hidden, effect.hit, w.out_of, effect.of)],
+        back: PROXY,
+        ..Look::default()
+    };
+    let act = (Reach::Backend, who.order("ignore add", &fields));
+    match panel.act_confirmed(&who, &fields, act, look, async |act| change::add(act, &ignore).await).await? {
+        Outcome::Refused(why) => {
+            again(&panel, &who, FORM, &Rejected::refused(&fields, refusal(w, &why))).await
+        }
+        outcome => outcome.respond(&who, PROXY, "added"),
     }
 }
 

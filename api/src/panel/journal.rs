@@ -3,8 +3,10 @@
 use super::Panel;
 use super::fields::Fields;
 use super::gate::SignedIn;
+use super::ignores;
 use super::list::{Format, Input, List, PLACE, days};
 use super::page::{self, Fault, Frame};
+use super::rights::Right;
 use super::table::{Cell, Column, Table};
 use super::words::Words;
 use crate::store::journal_search::{self, Search};
@@ -20,10 +22,12 @@ pub(super) const PATH: &str = "/log";
 /// The page with the list, or the list as a file.
 pub(super) async fn list(
     State(panel): State<Arc<Panel>>,
-    SignedIn(visitor, known): SignedIn,
+    who: SignedIn,
     fields: Fields,
     format: Format,
 ) -> Result<Response, Fault> {
+    let may = who.may(Right::Operate) && format == Format::Page;
+    let SignedIn(visitor, known) = who;
     let w = visitor.words;
     let (since, until) = days(&fields, "since", "until");
     let behind = fields.text(PLACE).parse().ok();
@@ -47,8 +51,8 @@ pub(super) async fn list(
     let table = Table {
         part: "log",
         caption: w.system_log.to_owned(),
-        columns: columns(w),
-        rows: entries.iter().map(row).collect(),
+        columns: columns(w, may),
+        rows: entries.iter().map(|entry| row(w, entry, may)).collect(),
         empty: w.log_empty,
     };
     let mut list = List::new(f, PATH, &fields, format, table);
@@ -64,30 +68,34 @@ pub(super) async fn list(
     list.respond(&entries)
 }
 
-fn columns(w: &'static Words) -> Vec<Column> {
-    vec![
+fn columns(w: &'static Words, may: bool) -> Vec<Column> {
+    let act = may.then(|| Column::text(w.what_can_be_done));
+    let columns = [
         Column::time(w.time),
         Column::text(w.level),
         Column::text(w.origin),
         Column::text(w.partner),
         Column::text(w.address),
         Column::wide(w.text),
-    ]
+    ];
+    columns.into_iter().chain(act).collect()
 }
 
-fn row(entry: &SystemLog) -> Vec<Cell> {
+fn row(w: &'static Words, entry: &SystemLog, may: bool) -> Vec<Cell> {
     let state = match entry.level {
         Level::Error => "bad",
         Level::Warn => "warn",
         _ => "",
     };
     let host = if entry.host.is_empty() { String::new() } else { format!("{}[{}]", entry.host, entry.pid) };
-    vec![
+    let act = may.then(|| Cell::link(w.ignore_like, ignores::like(entry)));
+    let cells = [
         Cell::text(page::time(i64::try_from(entry.time).unwrap_or(i64::MAX))),
         Cell::state(word(&entry.level), state),
         Cell::text(word(&entry.origin)).with(host),
         Cell::maybe(entry.partner.as_deref()),
         Cell::maybe(entry.address),
         Cell::english(&entry.text).with(&entry.detail),
-    ]
+    ];
+    cells.into_iter().chain(act).collect()
 }

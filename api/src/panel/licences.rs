@@ -11,19 +11,19 @@ use super::parts::{Part, PartsPage};
 use super::rights::Right;
 use super::second_look::Look;
 use super::start_commands::{FOLDER, LICENCE};
-use super::table::Cell;
+use super::table::{Button, Cell};
 use super::words::Words;
 use super::{assistant, certificate_facts};
 use crate::change::Act;
 use crate::change::licences::{self as change, DAYS, HOLDER, LONGEST, Wanted};
 use crate::pki::facts::Facts;
 use crate::store::licences;
+use crate::store::proxies::Proxy;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use common::identity::ProxyId;
 use common::text::clock::{self, DAY};
-use openssl::x509::X509;
 use std::sync::Arc;
 
 /// The path of the form that issues a licence; below it are the licences.
@@ -137,14 +137,23 @@ pub(super) async fn download(
     Ok((headers, pem).into_response())
 }
 
-/// The cell with the end of a server's licence and, if it was recorded, a link to the file.
-pub(super) fn cell(id: &str, licence: Option<&licences::Licence>) -> Cell {
-    let Some(licence) = licence else { return Cell::text("") };
-    let days = (licence.until - clock::now()).div_euclid(DAY);
-    let cell =
-        Cell { state: certificate_facts::days_left(days).state, ..Cell::text(page::time(licence.until)) };
-    match &licence.pem {
-        Some(pem) if X509::from_pem(pem.as_bytes()).is_ok() => Cell { path: Some(path(id)), ..cell },
-        _ => cell,
-    }
+/// The cell with the end of a server's licence, of the one that it has reported or, before that, of the newest one that
+/// was issued; with a link to the file of the latter.
+pub(super) fn cell(id: &str, issued: Option<&licences::Licence>, in_force: Option<i64>) -> Cell {
+    let Some(until) = in_force.or(issued.map(|licence| licence.until)) else { return Cell::text("") };
+    let days = (until - clock::now()).div_euclid(DAY);
+    let cell = Cell { state: certificate_facts::days_left(days).state, ..Cell::text(page::time(until)) };
+    let has_file = issued.and_then(|licence| licence.pem.as_ref()).is_some();
+    Cell { path: has_file.then(|| path(id)), ..cell }
+}
+
+/// The button that issues the licence of a listed server, or renews it.
+pub(super) fn button(who: &SignedIn, proxy: &Proxy, has_one: bool) -> Button {
+    let w = who.0.words;
+    let title = if has_one { w.renew_licence } else { w.issue_licence };
+    let holder = if proxy.name.is_empty() { HOLDER } else { &proxy.name };
+    Button::new(&who.1, ISSUE, title, &proxy.name)
+        .with("proxy_id", proxy.id.as_str())
+        .with("holder", holder)
+        .with("days", &DAYS.to_string())
 }

@@ -62,6 +62,8 @@ pub(super) struct List {
     /// A picture above the table, as SVG; empty if there is none. We make it ourselves, so it is not escaped.
     pub(super) picture: String,
     pub(super) table: Table,
+    /// The form to which the selected rows belong, if rows can be selected.
+    pub(super) selection: Option<Selection>,
     /// The filters, as the query of an address.
     pub(super) query: String,
     /// The query for the page with the next older rows, if there may be more rows.
@@ -70,6 +72,17 @@ pub(super) struct List {
     pub(super) is_further: bool,
     /// The format in which the list is requested.
     format: Format,
+}
+
+/// The form below a list whose rows can be selected.
+pub(super) struct Selection {
+    /// The path that it is sent to.
+    pub(super) action: &'static str,
+    pub(super) token: String,
+    pub(super) title: &'static str,
+    /// The name of its buttons, and for each its value and its word.
+    pub(super) name: &'static str,
+    pub(super) buttons: Vec<(&'static str, &'static str)>,
 }
 
 /// A tab, which shows some of the rows.
@@ -86,7 +99,8 @@ pub(super) struct Input {
     pub(super) value: String,
     /// `text`, `date`, `choice`, or `hidden`.
     pub(super) kind: &'static str,
-    pub(super) choices: Vec<String>,
+    /// The values to choose from, each with its word.
+    pub(super) choices: Vec<(String, String)>,
 }
 
 impl Input {
@@ -107,6 +121,18 @@ impl Input {
         label: &'static str,
         choices: Vec<String>,
     ) -> Self {
+        let choices = choices.into_iter().map(|choice| (choice.clone(), choice)).collect();
+        Self { kind: "choice", choices, ..Self::text(fields, name, label) }
+    }
+
+    /// A field that offers a choice of these values, each with its word.
+    pub(super) fn choice_of(
+        fields: &Fields,
+        name: &'static str,
+        label: &'static str,
+        choices: [(&str, &str); 2],
+    ) -> Self {
+        let choices = choices.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
         Self { kind: "choice", choices, ..Self::text(fields, name, label) }
     }
 }
@@ -128,6 +154,7 @@ impl List {
             inputs: Vec::new(),
             picture: String::new(),
             table,
+            selection: None,
             query: fields.with(PLACE, ""),
             older: None,
             is_further: !fields.text(PLACE).is_empty(),

@@ -7,15 +7,19 @@
 mod about;
 mod account;
 mod act;
+mod api_log;
 mod assets;
 mod assistant;
 mod audit;
+mod bans;
 mod certificate_facts;
 mod certificates;
+mod chart;
 mod clients;
 mod components;
 mod configuration;
 mod crls;
+mod event_test;
 mod expiry;
 mod fields;
 mod form;
@@ -31,6 +35,7 @@ mod overview;
 mod page;
 mod partner_acts;
 mod partner_add;
+mod partner_bulk;
 mod partner_form;
 mod partner_page;
 mod partners;
@@ -54,6 +59,7 @@ mod step_parts;
 mod table;
 mod timeline;
 mod token;
+mod traffic;
 mod transfer;
 mod trust;
 mod upload;
@@ -85,6 +91,7 @@ pub(crate) struct Panel {
     refused: gate::Refused,
     staged: Staged<staged::Held>,
     imports: Staged<transfer::HeldImport>,
+    sums: traffic::Sums,
 }
 
 /// All pages.
@@ -96,12 +103,14 @@ pub(crate) fn router(app: Arc<App>, sides: [watch::Receiver<Side>; 2]) -> Router
         refused: gate::Refused::default(),
         staged: Staged::new(CERTIFICATES),
         imports: Staged::new(IMPORTS),
+        sums: traffic::Sums::default(),
     });
     Router::new()
         .route(login::PATH, routing::get(login::show).post(login::log_in))
         .route("/logout", routing::post(login::log_out))
         .route("/setup/{link}", routing::get(setup::show).post(setup::set_up))
         .route("/", routing::get(overview::show))
+        .merge(listed(traffic::PATH, || routing::get(traffic::list)))
         .merge(listed(sessions::PATH, || routing::get(sessions::list)))
         .route("/sessions/{id}", routing::get(sessions::show))
         .merge(listed(refused::PATH, || routing::get(refused::list)))
@@ -144,9 +153,11 @@ fn partner_pages() -> Router<Arc<Panel>> {
     Router::new()
         .route(partner_add::PATH, routing::get(partner_add::show).post(partner_add::look_at))
         .route(partner_add::KEEP, routing::post(partner_add::keep))
+        .route(partner_bulk::ENABLED, routing::post(partner_bulk::enable))
         .route(&below(""), routing::get(partner_page::show).post(partner_acts::save))
         .route(&below("/enabled"), routing::post(partner_acts::enable))
         .route(&below("/remove"), routing::post(partner_acts::remove))
+        .route(&below("/debug"), routing::post(partner_acts::debug))
         .route(&below("/test"), routing::post(partner_acts::test))
         .route(&below("/tests/{number}"), routing::get(partner_acts::show_test))
         .route(&below("/pins"), routing::post(pins::look_at))
@@ -187,6 +198,8 @@ fn user_pages() -> Router<Arc<Panel>> {
 /// The pages of the settings.
 fn configuration_pages() -> Router<Arc<Panel>> {
     let blocks = Router::new()
+        .route(bans::REMOVE, routing::post(bans::remove))
+        .route(event_test::RUN, routing::post(event_test::run))
         .route(clients::ADD, routing::post(clients::add))
         .route(clients::REMOVE, routing::post(clients::remove))
         .route(ignores::ADD, routing::post(ignores::add))

@@ -11,15 +11,18 @@ use super::refused::reasons;
 use super::rights::Right;
 use super::setting_pages::{PAGES, Risk, SettingPage, risk};
 use super::table::{Cell, Column, Table};
+use super::traffic;
 use super::words::Words;
 use super::{assistant, setting_words};
+use crate::error_text::sentence;
 use crate::expiry::Listed;
 use crate::settings::{Setting, Values};
 use crate::status::steps;
-use crate::status::{self, Daemon, Finding, Severity, SiteStatus};
+use crate::status::{self, Condition, Daemon, Finding, Severity, SiteStatus};
+use crate::store::traffic::Traffic;
 use axum::extract::State;
 use axum::response::Response;
-use common::state::{DaemonState, Use};
+use common::state::DaemonState;
 use common::text::clock;
 use std::sync::Arc;
 
@@ -38,6 +41,7 @@ pub(super) async fn show(
     let status = status::read(&mut snapshot).await?;
     let is_complete = steps::is_complete(&mut snapshot).await?;
     drop(snapshot);
+    let sums = panel.sums.get(&panel.app.db).await?;
     let mut f = Frame::for_user(visitor, known, w.overview);
     f.is_live = true;
     f.notices.extend(page::done(w, &fields));
@@ -51,7 +55,7 @@ pub(super) async fn show(
         f.notices.push(Notice::warn(w.not_complete, assistant::PATH.to_owned()));
     }
     f.notices.extend(weaker(w, &visitor.values));
-    page::html(&PartsPage { f, parts: parts(w, status) })
+    page::html(&PartsPage { f, parts: parts(w, status, &sums) })
 }
 
 /// The settings that protect less than they could, for as long as they do.
@@ -67,7 +71,7 @@ fn weaker(w: &'static Words, values: &Values) -> Vec<Notice> {
     weak.map(notice).collect()
 }
 
-fn parts(w: &'static Words, status: SiteStatus) -> Vec<Part> {
+fn parts(w: &'static Words, status: SiteStatus, sums: &[Traffic]) -> Vec<Part> {
     let SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends } = status;
     let listed = ends.into_iter().map(|end| Listed::of(end, time));
     let backup = last_backup.map_or_else(|| w.never.to_owned(), page::time);
@@ -85,6 +89,8 @@ fn parts(w: &'static Words, status: SiteStatus) -> Vec<Part> {
         empty: w.nothing_ends,
     };
     let others = [
+        Part::table(w.now_running, in_use(w, &daemons)),
+        traffic::part(w, sums),
         Part::table(w.daemons, of_daemons(w, &daemons, time)),
         Part::facts("configuration", w.configuration_now, facts),
         Part::table(w.refused_lately, reasons(w, &refusals)),
@@ -95,12 +101,16 @@ fn parts(w: &'static Words, status: SiteStatus) -> Vec<Part> {
 
 fn checks(w: &'static Words, findings: &[Finding]) -> Table {
     let row = |finding: &Finding| {
-        let Finding { severity, what, remedy } = finding;
+        let Finding { severity, fault } = finding;
         let (word, state) = match severity {
             Severity::Bad => (w.wrong, "bad"),
             Severity::Warning => (w.warning, "warn"),
         };
-        vec![Cell::state(word, state), Cell::english(what), Cell::english(remedy)]
+        vec![
+            Cell::state(word, state),
+            Cell::text(sentence(&fault.what(w.language()))),
+            Cell::text(remedy(&fault.remedy(w.language()))),
+        ]
     };
     Table {
         part: "checks",
@@ -111,27 +121,28 @@ fn checks(w: &'static Words, findings: &[Finding]) -> Table {
     }
 }
 
+/// A remedy as a sentence, unless it is a command.
+fn remedy(text: &str) -> String {
+    if text.starts_with("os4xapi ") { text.to_owned() } else { sentence(text) }
+}
+
 fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
     let unknown = DaemonState::default();
     let row = |daemon: &Daemon| {
         let state = daemon.state.as_ref().unwrap_or(&unknown);
         let told = |text: String| Cell::maybe(daemon.state.as_ref().map(|_| text));
-        let kind = if daemon.kind == "client" { w.client } else { w.server };
         let heard = daemon.heard.map(|heard| format!("{} s", (now - heard).max(0)));
         let started = daemon.state.as_ref().map(|state| page::time(state.started)).unwrap_or_default();
         let listeners: Vec<String> =
             state.listeners.iter().map(|one| format!("{} {}", one.purpose, one.address)).collect();
         vec![
-            Cell::text(kind),
+            Cell::text(kind(w, daemon)),
             Cell::text(&daemon.title).with(daemon.address.as_deref().unwrap_or_default()),
-            Cell { is_english: true, ..Cell::state(daemon.condition.word(), state_of(daemon)) },
+            condition(w, daemon.condition),
             Cell::maybe(heard),
             told(format!("{} ({})", state.version, state.build)),
             told(format!("{} [{}]", state.host, state.pid)).with(started),
             Cell::maybe(state.generation),
-            told(used(state.incoming)),
-            told(used(state.outgoing)),
-            told(used(state.unverified)),
             told(listeners.join(", ")),
         ]
     };
@@ -146,9 +157,6 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
             Column::text(w.version),
             Column::text(w.host_and_start),
             Column::number(w.in_force),
-            Column::number(w.incoming),
-            Column::number(w.outgoing),
-            Column::number(w.unverified),
             Column::text(w.listeners),
         ],
         rows: daemons.iter().map(row).collect(),
@@ -156,15 +164,40 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
     }
 }
 
-fn state_of(daemon: &Daemon) -> &'static str {
-    match daemon.condition.word() {
-        "running" | "joined" => "good",
-        "older" => "warn",
-        _ => "bad",
+/// The condition of a daemon, in a word.
+fn condition(w: &'static Words, condition: Condition) -> Cell {
+    match condition {
+        Condition::Running => Cell::state(w.is_running, "good"),
+        Condition::Joined => Cell::state(w.is_joined, "good"),
+        Condition::Older => Cell::state(w.is_older, "warn"),
+        Condition::Ended => Cell::state(w.has_ended, "bad"),
+        Condition::Silent => Cell::state(w.is_silent, "bad"),
+        Condition::Lost => Cell::state(w.is_lost, "bad"),
+        Condition::NeverJoined => Cell::state(w.never_joined, "bad"),
     }
 }
 
-/// So much of so much; nothing where a daemon has none of it.
-fn used(all: Use) -> String {
-    if all == Use::default() { "-".to_owned() } else { format!("{}/{}", all.used, all.limit) }
+/// What of the limits of each daemon is used.
+fn in_use(w: &'static Words, daemons: &[Daemon]) -> Table {
+    let row = |daemon: &Daemon| {
+        let DaemonState { incoming, outgoing, unverified, .. } = *daemon.state.as_ref()?;
+        let name = Cell::text(&daemon.title).with(kind(w, daemon));
+        Some([name].into_iter().chain([incoming, outgoing, unverified].map(Cell::used)).collect())
+    };
+    Table {
+        part: "in-use",
+        caption: w.now_running.to_owned(),
+        columns: vec![
+            Column::text(w.daemon),
+            Column::text(w.incoming),
+            Column::text(w.outgoing),
+            Column::text(w.unverified),
+        ],
+        rows: daemons.iter().filter_map(row).collect(),
+        empty: w.no_daemons,
+    }
+}
+
+fn kind(w: &'static Words, daemon: &Daemon) -> &'static str {
+    if daemon.kind == "client" { w.client } else { w.server }
 }

@@ -189,6 +189,8 @@ pub(super) enum Fault {
     Form,
     /// The form is too large, or did not arrive in time.
     TooLarge,
+    /// The same for a form with a CRL.
+    CrlTooLarge,
     /// The host name in the request is not ours.
     Host,
     /// The address of the visitor is not allowed.
@@ -212,6 +214,7 @@ impl Fault {
             Self::Role => (StatusCode::FORBIDDEN, words.fault_role),
             Self::Form => (StatusCode::FORBIDDEN, words.fault_form),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, words.fault_large),
+            Self::CrlTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, words.fault_crl_large),
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, words.fault_host),
             Self::Network => (StatusCode::FORBIDDEN, words.fault_network),
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, words.fault_many),

@@ -14,7 +14,7 @@ use super::rights::Right;
 use super::second_look::Look;
 use super::table::{Cell, Column, Table};
 use super::words::Words;
-use crate::change::{Act, partners, requests, rules};
+use crate::change::{Act, partner_debug, partners, requests, rules};
 use crate::settings::yes_no;
 use crate::store::acts::{self, Progress};
 use axum::extract::{Path, State};
@@ -130,6 +130,27 @@ pub(super) async fn remove(
         Outcome::Done(()) => Ok(saved(list::PATH, "removed")),
         outcome => outcome.respond(&who, &back, ""),
     }
+}
+
+/// Lets the sessions of the partner write DEBUG for an hour, or ends that.
+pub(super) async fn debug(
+    State(panel): State<Arc<Panel>>,
+    who: SignedIn,
+    Path(name): Path<String>,
+    Form(fields): Form,
+) -> Result<Response, Fault> {
+    who.need(Right::Operate)?;
+    let begins = yes_no(fields.text("debug")).ok_or(Fault::Form)?;
+    let work = async |act: &mut Act| {
+        if begins {
+            partner_debug::begin(act, &name, partner_debug::DEFAULT).await.map(|_| ())
+        } else {
+            partner_debug::end(act, &name).await
+        }
+    };
+    let order = who.order("partner debug", &fields);
+    let outcome: Outcome<()> = panel.act(Reach::Daemons, order, work).await?.into();
+    outcome.respond(&who, &path(&name), "saved")
 }
 
 /// Requests a test.

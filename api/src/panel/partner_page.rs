@@ -10,15 +10,19 @@ use super::parts::{Part, PartsPage};
 use super::rights::{Right, VERSION};
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
-use super::{partner_form, partners, sessions, upload};
+use super::{partner_form, partners, refused, sessions, traffic, upload};
 use crate::change::judgement::{self, Verdict};
 use crate::change::{self, partner_members, rules};
+use crate::db::DbError;
 use crate::pki::facts::Facts;
-use crate::store::audit;
 use crate::store::partners::word;
+use crate::store::session_search::{self, Search};
+use crate::store::sessions::Session;
+use crate::store::{audit, partner_debug, refusals};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use common::config::{NamedPem, Partner};
+use common::text::clock::{self, DAY};
 use std::sync::Arc;
 
 /// The form of this page that was rejected: its prefix, and what was wrong.
@@ -27,6 +31,11 @@ pub(super) type Again<'a> = Option<(&'a str, &'a Rejected)>;
 pub(super) const MEMBERS: &str = "";
 /// The prefix of the form that uploads a certificate to pin.
 pub(super) const PIN: &str = "pin-";
+
+/// Sessions and refusals that the page shows.
+const LATEST: u32 = 10;
+/// Days for which it shows refusals.
+const REFUSED_DAYS: i64 = 30;
 
 /// The path of a partner's page.
 pub(super) fn path(name: &str) -> String {
@@ -64,15 +73,19 @@ pub(super) async fn page_with(
     let verdicts = judgement::verdicts(&mut snapshot, name).await?;
     let mut warnings = partner_members::warnings(&partner);
     warnings.extend(change::partners::warnings(&mut snapshot, &partner).await?);
+    let debugged = partner_debug::all(&mut snapshot).await?.into_iter().find(|one| one.partner == name);
+    let latest = latest(&mut snapshot, w, &partner).await?;
     drop(snapshot);
     let mut f = Frame::for_user(visitor, known, &format!("{} {name}", w.partner));
     f.notices.extend(page::done(w, fields));
     f.notices.extend(warnings.iter().map(|text| Notice::english(text)));
     let of = |form: &str| again.filter(|(of, _)| *of == form).map(|(_, rejected)| rejected);
-    let mut parts =
-        vec![Part::facts("facts", w.facts, facts(w, &partner)), accepted(w, verdicts), pins(who, &partner)];
+    let mut facts = facts(w, &partner);
+    facts.extend(debugged.as_ref().map(|one| (w.debug_until, Cell::state(page::time(one.until), "warn"))));
+    let mut parts = vec![Part::facts("facts", w.facts, facts), accepted(w, verdicts), pins(who, &partner)];
+    parts.extend(latest);
     if who.may(Right::Operate) {
-        parts.insert(1, Part::acts("acts", w.what_can_be_done, acts(who, &partner)));
+        parts.insert(1, Part::acts("acts", w.what_can_be_done, acts(who, &partner, debugged.is_some())));
         let mut form = FormBlock::new(known, w, &path(name), w.save);
         form.hidden.push((VERSION, version.to_string()));
         let form = partner_form::add_sections(form, w, &partner, who.may(Right::Administer));
@@ -85,6 +98,25 @@ pub(super) async fn page_with(
         parts.push(Part::form("pin", w.pin_certificate, form));
     }
     PartsPage { f, parts }.respond(again.is_some())
+}
+
+/// The parts with what has happened lately.
+async fn latest(
+    connection: &mut sqlx::AnyConnection,
+    w: &'static Words,
+    partner: &Partner,
+) -> Result<Vec<Part>, DbError> {
+    let name = &partner.short_name;
+    let search = Search { partner: name, ..Search::default() };
+    let found = session_search::search(connection, &search, LATEST).await?;
+    let sessions: Vec<Session> = found.into_iter().map(|(_, session)| session).collect();
+    let since = clock::now() - REFUSED_DAYS * DAY;
+    let refused = refusals::newest_of(connection, (name, &partner.ssid), since, LATEST).await?;
+    Ok(vec![
+        traffic::of_partner(connection, w, name).await?,
+        Part::table(w.last_sessions, sessions::table(w, &sessions)),
+        Part::table(w.last_refusals, refused::table(w, &refused)),
+    ])
 }
 
 fn facts(w: &'static Words, partner: &Partner) -> Vec<(&'static str, Cell)> {
@@ -105,7 +137,7 @@ fn facts(w: &'static Words, partner: &Partner) -> Vec<(&'static str, Cell)> {
 }
 
 /// The buttons for the actions on the partner.
-fn acts(who: &SignedIn, partner: &Partner) -> Vec<Button> {
+fn acts(who: &SignedIn, partner: &Partner, is_debugged: bool) -> Vec<Button> {
     let w = who.0.words;
     let path = path(&partner.short_name);
     let button = |below: &str, word| Button::new(&who.1, &format!("{path}/{below}"), word, "");
@@ -115,6 +147,11 @@ fn acts(who: &SignedIn, partner: &Partner) -> Vec<Button> {
         button("enabled", w.enable).with("enabled", "yes")
     }];
     buttons.push(button("test", w.test_call));
+    buttons.push(if is_debugged {
+        button("debug", w.debug_end).with("debug", "no")
+    } else {
+        button("debug", w.debug_begin).with("debug", "yes")
+    });
     if who.may(Right::Administer) {
         buttons.push(button("remove", w.remove));
     }

@@ -61,6 +61,10 @@ impl Part {
         Self { id, title, content: Content::Note(text.to_owned()) }
     }
 
+    pub(super) fn charts(id: &'static str, title: &'static str, charts: Charts) -> Self {
+        Self { id, title, content: Content::Charts(charts) }
+    }
+
     pub(super) fn acts(id: &'static str, title: &'static str, buttons: Vec<Button>) -> Self {
         Self { id, title, content: Content::Acts(buttons) }
     }
@@ -78,4 +82,14 @@ pub(super) enum Content {
     Note(String),
     /// Buttons for actions.
     Acts(Vec<Button>),
+    Charts(Charts),
+}
+
+/// Charts, and their figures as a table.
+pub(super) struct Charts {
+    /// As SVG, which we make ourselves, so that it is not escaped.
+    pub(super) pictures: Vec<String>,
+    pub(super) table: Table,
+    /// The path of the same table as a page and as files; empty if there is none.
+    pub(super) path: &'static str,
 }

@@ -35,7 +35,7 @@ pub(super) fn found(w: &'static Words, upload: &Upload) -> Result<Vec<X509>, Vec
     let wrong = |why: String| vec![Wrong::new("file", why)];
     match upload.certificates() {
         None => Err(wrong(w.no_file.to_owned())),
-        Some(Err(why)) => Err(wrong(why.to_string())),
+        Some(Err(why)) => Err(wrong(w.of_file(&why))),
         Some(Ok(all)) => match pem_of(&all) {
             Ok(text) if text.len() <= LARGEST => Ok(all),
             _ => Err(wrong(w.too_many_certificates.to_owned())),

@@ -8,7 +8,7 @@ use super::page::{self, Fault, Frame};
 use super::table::{Cell, Column, Table};
 use super::words::Words;
 use super::{crls, partner_add, partner_page, trust};
-use crate::status::{ReasonCount, meaning};
+use crate::status::ReasonCount;
 use crate::store::refusals::{self, Group};
 use axum::extract::State;
 use axum::response::Response;
@@ -61,19 +61,19 @@ fn fits(group: &Group, fields: &Fields) -> bool {
         && names.iter().any(|name| name.to_lowercase().contains(&who))
 }
 
-fn table(w: &'static Words, groups: &[Group]) -> Table {
+pub(super) fn table(w: &'static Words, groups: &[Group]) -> Table {
     let row = |group: &Group| {
         let Group { what, times, first, last } = group;
         vec![
             Cell::text(times),
             Cell::text(page::time(*last)).with(page::time(*first)),
             Cell::state(&what.reason, "bad"),
+            Cell::text(w.meaning(&what.reason)),
             remedy(w, what),
-            Cell::text(&what.direction),
+            Cell::text(w.direction_word(&what.direction)),
             Cell::maybe(what.address),
             Cell::text(&what.partner).with(&what.ssid),
             Cell::text(&what.subject),
-            Cell::english(meaning(&what.reason)),
         ]
     };
     Table {
@@ -83,12 +83,12 @@ fn table(w: &'static Words, groups: &[Group]) -> Table {
             Column::number(w.times),
             Column::time(w.last_and_first),
             Column::text(w.reason),
+            Column::wide(w.what_to_do),
             Column::text(w.mended_at),
             Column::text(w.direction),
             Column::text(w.address),
             Column::text(w.partner),
             Column::text(w.certificate),
-            Column::wide(w.what_to_do),
         ],
         rows: groups.iter().map(row).collect(),
         empty: w.nobody_refused,
@@ -112,12 +112,12 @@ fn remedy(w: &'static Words, what: &Refused) -> Cell {
 /// The reasons of the last hour, for the overview.
 pub(super) fn reasons(w: &'static Words, all: &[ReasonCount]) -> Table {
     let row = |one: &ReasonCount| {
-        let ReasonCount { reason, times, last, meaning, .. } = one;
+        let ReasonCount { reason, times, last, .. } = one;
         vec![
             Cell { path: Some(format!("{PATH}?hours=1&reason={reason}")), ..Cell::state(reason, "bad") },
             Cell::text(times),
             Cell::text(page::time(*last)),
-            Cell::english(meaning),
+            Cell::text(w.meaning(reason)),
         ]
     };
     Table {

@@ -62,7 +62,7 @@ pub(super) async fn show(
     if who.may(Right::Administer) {
         let button = |word, what| Button::new(known, &path(number), word, "").with("what", what);
         let acts = vec![button(w.keep, "keep"), button(w.take_back_now, "back")];
-        parts.push(Part::acts("what-to-do", w.what_to_do, acts));
+        parts.push(Part::acts("acts", w.what_can_be_done, acts));
     }
     page::html(&PartsPage { f, parts })
 }

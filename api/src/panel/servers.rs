@@ -2,6 +2,7 @@
 
 use super::Panel;
 use super::act::{Reach, refusal};
+use super::bans;
 use super::configuration::{PROXY, again};
 use super::fields::{Fields, Form};
 use super::form::{Field, FormBlock, Rejected, Wrong};
@@ -14,8 +15,8 @@ use super::second_look::Look;
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
 use crate::change::Act;
-use crate::store;
 use crate::store::proxies::{self, Proxy};
+use crate::{status, store};
 use axum::extract::State;
 use axum::response::Response;
 use common::identity::ProxyId;
@@ -41,6 +42,12 @@ pub(super) async fn parts(
     let w = who.0.words;
     let all = proxies::all(&mut *connection).await?;
     let issued = store::licences::newest(connection).await?;
+    let daemons = status::daemons(&mut *connection).await?;
+    let licence_of = |proxy: &Proxy| {
+        let daemon =
+            daemons.iter().find(|daemon| daemon.kind == "server" && daemon.name == proxy.id.as_str());
+        daemon.and_then(|daemon| daemon.state.as_ref()?.licence_ends)
+    };
     let may = who.may(Right::Administer);
     let table = Table {
         part: "servers",
@@ -56,7 +63,9 @@ pub(super) async fn parts(
         rows: all
             .iter()
             .map(|proxy| {
-                row(who, proxy, licences::cell(proxy.id.as_str(), issued.get(proxy.id.as_str())), may)
+                let issued = issued.get(proxy.id.as_str());
+                let licence = licences::cell(proxy.id.as_str(), issued, licence_of(proxy));
+                row(who, proxy, licence, may)
             })
             .collect(),
         empty: w.no_servers,
@@ -72,10 +81,12 @@ pub(super) async fn parts(
         parts.push(Part::form("server-add", w.add_server, form.with("", fields).rejected(rejected)));
         parts.push(Part::form("licence-form", w.issue_licence, licences::form(who)));
     }
+    parts.push(bans::part(connection, who).await?);
     Ok(parts)
 }
 
 fn row(who: &SignedIn, proxy: &Proxy, licence: Cell, may: bool) -> Vec<Cell> {
+    let has_one = !licence.text.is_empty();
     let addresses: Vec<String> = proxy.addresses.iter().map(IpAddr::to_string).collect();
     let remove =
         || Button::new(&who.1, REMOVE, who.0.words.remove, &proxy.name).with("proxy_id", proxy.id.as_str());
@@ -85,7 +96,7 @@ fn row(who: &SignedIn, proxy: &Proxy, licence: Cell, may: bool) -> Vec<Cell> {
         Cell::text(page::time(proxy.added)),
         Cell::maybe(Some(addresses.join(", "))),
         licence,
-        Cell::buttons(may.then(remove)),
+        Cell::buttons(may.then(|| [licences::button(who, proxy, has_one), remove()]).into_iter().flatten()),
     ]
 }
 

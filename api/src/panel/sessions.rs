@@ -5,11 +5,12 @@ use super::fields::Fields;
 use super::gate::SignedIn;
 use super::list::{Format, Input, List, PLACE, Tab, days};
 use super::page::{self, Fault, Frame, Notice};
+use super::partner_page;
 use super::parts::{Part, PartsPage};
 use super::rights::Right;
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
-use crate::status::meaning;
+use crate::status;
 use crate::store::partners::word;
 use crate::store::session_search::{self, Place, Search};
 use crate::store::sessions::Session;
@@ -50,18 +51,23 @@ pub(super) async fn list(
     let sessions: Vec<Session> = found.into_iter().map(|(_, session)| session).collect();
     let mut f = Frame::for_user(&visitor, &known, w.sessions);
     f.is_live = behind.is_none();
-    let table = Table {
-        part: "sessions",
-        caption: w.sessions.to_owned(),
-        columns: columns(w),
-        rows: sessions.iter().map(|session| row(w, session)).collect(),
-        empty: w.no_sessions,
-    };
+    let table = table(w, &sessions);
     let mut list = List::new(f, PATH, &fields, format, table);
     list.tabs = tabs(w, &fields);
     list.inputs = inputs(w, &fields);
     list.goes_on(lowest);
     list.respond(&sessions)
+}
+
+/// The table of sessions.
+pub(super) fn table(w: &'static Words, sessions: &[Session]) -> Table {
+    Table {
+        part: "sessions",
+        caption: w.sessions.to_owned(),
+        columns: columns(w),
+        rows: sessions.iter().map(|session| row(w, session)).collect(),
+        empty: w.no_sessions,
+    }
 }
 
 /// The position in the list, from the address of a page.
@@ -81,12 +87,16 @@ fn tabs(w: &'static Words, fields: &Fields) -> Vec<Tab> {
 }
 
 fn inputs(w: &'static Words, fields: &Fields) -> Vec<Input> {
-    let words = |all: &[&str]| all.iter().map(|word| (*word).to_owned()).collect();
     let reasons = Status::ALL.iter().map(|status| status.word().to_owned()).collect();
     vec![
         Input { kind: "hidden", ..Input::text(fields, "state", "") },
         Input::text(fields, "partner", w.partner),
-        Input::choice(fields, "direction", w.direction, words(&["incoming", "outgoing"])),
+        Input::choice_of(
+            fields,
+            "direction",
+            w.direction,
+            [("incoming", w.incoming), ("outgoing", w.outgoing)],
+        ),
         Input::choice(fields, "reason", w.reason, reasons),
         Input::text(fields, "address", w.address),
         Input::text(fields, "file", w.file_name),
@@ -120,7 +130,7 @@ fn row(w: &'static Words, session: &Session) -> Vec<Cell> {
     vec![
         Cell::link(began, format!("{PATH}/{}", session.id)),
         Cell::maybe(duration),
-        Cell::maybe(session.direction.as_deref()),
+        Cell::maybe(session.direction.as_deref().map(|direction| w.direction_word(direction))),
         Cell::maybe(session.partner.as_deref()).with(session.ssid.as_deref().unwrap_or_default()),
         Cell::maybe(session.address.as_deref()),
         Cell::maybe(files),
@@ -145,7 +155,7 @@ fn state(w: &'static Words, session: &Session) -> Cell {
 }
 
 /// A number with its digits in groups of three.
-fn grouped(w: &'static Words, number: i64) -> String {
+pub(super) fn grouped(w: &'static Words, number: i64) -> String {
     let digits = number.to_string();
     let first = digits.len() % 3;
     let (start, rest) = digits.split_at(first);
@@ -173,7 +183,14 @@ pub(super) async fn page_with(
 ) -> Result<Response, Fault> {
     let SignedIn(visitor, known) = who;
     let w = visitor.words;
-    let session = session_search::get(&mut *panel.app.db.snapshot().await?, id).await?.ok_or(Fault::None)?;
+    let mut snapshot = panel.app.db.snapshot().await?;
+    let session = session_search::get(&mut snapshot, id).await?.ok_or(Fault::None)?;
+    let servers = status::daemons(&mut snapshot).await?;
+    drop(snapshot);
+    let mut hosts =
+        servers.iter().filter(|daemon| daemon.kind == "server").filter_map(|one| one.state.as_ref());
+    // With several servers it is not known which of them has the session.
+    let host = hosts.next().map(|state| state.host.as_str()).filter(|_| hosts.next().is_none());
     let mut f = Frame::for_user(visitor, known, w.session);
     f.notices.extend(notice);
     f.is_live = session.state == "running";
@@ -193,11 +210,17 @@ pub(super) async fn page_with(
     let mut parts = vec![
         Part::facts("facts", w.facts, facts(w, &session)),
         Part::table(w.last_files, files),
-        Part::lines("hints", w.more_about_it, hints(&session)),
+        Part::lines("hints", w.more_about_it, hints(&session, host)),
     ];
     if session.state == "running" && who.may(Right::Operate) {
         let end = Button::new(known, &format!("{PATH}/{id}/end"), w.end_session, "");
-        parts.insert(1, Part::acts("acts", w.what_can_be_done, vec![end]));
+        let partner = session.partner.as_deref().filter(|name| !name.is_empty());
+        let debug = partner.map(|name| {
+            Button::new(known, &format!("{}/debug", partner_page::path(name)), w.debug_begin, name)
+                .with("debug", "yes")
+        });
+        let acts = [Some(end), debug].into_iter().flatten().collect();
+        parts.insert(1, Part::acts("acts", w.what_can_be_done, acts));
     }
     page::html(&PartsPage { f, parts })
 }
@@ -207,7 +230,7 @@ fn facts(w: &'static Words, session: &Session) -> Vec<(&'static str, Cell)> {
     let number = |number: Option<i64>| Cell::maybe(number.map(|number| grouped(w, number)));
     let mut end = state(w, session);
     if let Some(reason) = &session.reason {
-        end = end.with(meaning(reason));
+        end = end.with(w.meaning(reason));
     }
     vec![
         (w.identifier, Cell::text(&session.id)),
@@ -215,7 +238,7 @@ fn facts(w: &'static Words, session: &Session) -> Vec<(&'static str, Cell)> {
         (w.detail, Cell { is_english: true, ..maybe(&session.detail) }),
         (w.began, Cell::maybe(session.began.map(page::time))),
         (w.ended_at, Cell::maybe(session.ended.map(page::time))),
-        (w.direction, maybe(&session.direction)),
+        (w.direction, Cell::maybe(session.direction.as_deref().map(|direction| w.direction_word(direction)))),
         (w.partner, maybe(&session.partner)),
         (w.ssid, maybe(&session.ssid)),
         (w.address, maybe(&session.address)),
@@ -247,9 +270,13 @@ fn file_row(w: &'static Words, file: &Transfer) -> Vec<Cell> {
 }
 
 /// The commands that find the log lines of the session or end it.
-fn hints(session: &Session) -> Vec<String> {
+fn hints(session: &Session, host: Option<&str>) -> Vec<String> {
     let mut lines = vec![format!("grep {} os4x_proxyserver.log* os4x_proxyclient.log*", session.id)];
     if session.state == "running" {
+        if let Some(pid) = session.pid {
+            let place = host.map(|host| format!(", on {host}")).unwrap_or_default();
+            lines.push(format!("kill -21 {pid}  # DEBUG for this session{place}"));
+        }
         lines.push(format!("os4xapi session end {}", session.id));
     }
     lines

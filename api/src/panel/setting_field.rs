@@ -11,10 +11,15 @@ const LEVELS: [&str; 5] = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"];
 pub(super) fn field(w: &'static Words, setting: &'static Setting, values: &Values) -> Field {
     let words = setting_words::of(setting.name);
     let label = words.map_or(setting.name, |words| words.label(w));
-    let help = words.map_or(setting.help, |words| words.help(w, setting));
+    let help = words.map_or(setting.help, |words| words.help(w));
     let unit = words.map_or(Unit::None, |words| words.unit);
     let value = setting.shown(values.text(setting.name));
-    let default = if setting.default.is_empty() { w.nothing } else { setting.default.as_ref() };
+    let default = match (setting.kind, setting.default.as_ref()) {
+        (_, "") => w.nothing,
+        (Kind::YesNo, "yes") => w.yes,
+        (Kind::YesNo, _) => w.no,
+        (_, default) => default,
+    };
     let hint = format!(
         "{help} {} {}. {}: {default}. ({})",
         w.it_takes,

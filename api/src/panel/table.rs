@@ -3,6 +3,10 @@
 use super::fields::TOKEN;
 use super::gate::Known;
 use askama::Template;
+use common::state::Use;
+
+/// The shape of a column of boxes.
+const SELECT: &str = "select";
 
 /// A table.
 #[derive(Template)]
@@ -22,7 +26,7 @@ pub(super) struct Table {
 /// A column.
 pub(super) struct Column {
     pub(super) name: &'static str,
-    /// `number`, `time`, `wide`, or empty.
+    /// `number`, `time`, `wide`, `select`, or empty.
     pub(super) shape: &'static str,
 }
 
@@ -40,6 +44,10 @@ pub(super) struct Cell {
     pub(super) is_english: bool,
     /// Buttons for actions on the row.
     pub(super) buttons: Vec<Button>,
+    /// A box that selects the row, in the form below the list: the name of the field, its value is the text.
+    pub(super) select: Option<&'static str>,
+    /// The number and the limit that the text says, which are drawn too.
+    pub(super) meter: Option<Use>,
 }
 
 /// A button that sends a form of its own.
@@ -71,6 +79,11 @@ impl Column {
     /// A column of plain text.
     pub(super) fn text(name: &'static str) -> Self {
         Self { name, shape: "" }
+    }
+
+    /// A column of boxes. Files do not have it.
+    pub(super) fn select(name: &'static str) -> Self {
+        Self { name, shape: SELECT }
     }
 
     /// A column of numbers.
@@ -116,14 +129,32 @@ impl Cell {
         Self { is_english: true, ..Self::text(text) }
     }
 
+    /// A cell with a box that selects the row of this name.
+    pub(super) fn select(field: &'static str, name: &str) -> Self {
+        Self { select: Some(field), ..Self::text(name) }
+    }
+
     /// A cell that contains only buttons.
     pub(super) fn buttons(buttons: impl IntoIterator<Item = Button>) -> Self {
         Self { buttons: buttons.into_iter().collect(), ..Self::default() }
     }
 
+    /// A number and its limit; nothing if there is no limit.
+    pub(super) fn used(all: Use) -> Self {
+        if all == Use::default() {
+            return Self::text("");
+        }
+        Self { meter: Some(all), ..Self::text(format!("{}/{}", all.used, all.limit)) }
+    }
+
     /// Adds further text below the first one.
     pub(super) fn with(self, more: impl Into<String>) -> Self {
         Self { more: more.into(), ..self }
+    }
+
+    /// From here on a meter shows that little is left.
+    fn high(&self) -> usize {
+        self.meter.map_or(0, |all| all.limit - all.limit / 5)
     }
 
     /// The symbol before a state, because some users cannot distinguish the colours.
@@ -140,10 +171,13 @@ impl Cell {
 impl Table {
     /// The table as CSV (RFC 4180).
     pub(super) fn csv(&self) -> String {
-        let names = self.columns.iter().map(|column| field(column.name));
+        let is_data = |at: &usize| self.columns.get(*at).is_some_and(|column| column.shape != SELECT);
+        let names = self.columns.iter().filter(|column| column.shape != SELECT);
+        let names = names.map(|column| field(column.name));
         let mut text = format!("{}\r\n", names.collect::<Vec<_>>().join(","));
         for row in &self.rows {
-            let cells: Vec<String> = row.iter().map(|cell| field(&cell.text)).collect();
+            let cells = row.iter().enumerate().filter(|(at, _)| is_data(at));
+            let cells: Vec<String> = cells.map(|(_, cell)| field(&cell.text)).collect();
             text.push_str(&cells.join(","));
             text.push_str("\r\n");
         }

@@ -2,6 +2,7 @@
 //! table below it contains the same.
 
 use crate::expiry::Listed;
+use crate::language::Language;
 use common::text::clock::{self, DAY};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,16 +16,16 @@ const LANE: i64 = 24;
 const DAYS: i64 = 365;
 
 /// The picture; empty if nothing expires within that time.
-pub(super) fn svg(all: &[Listed], now: i64, name: &str) -> String {
-    let mut lanes: BTreeMap<&str, Vec<(i64, &str)>> = BTreeMap::new();
+pub(super) fn svg(all: &[Listed], now: i64, language: Language, name: &str) -> String {
+    let mut lanes: BTreeMap<String, Vec<(i64, &str)>> = BTreeMap::new();
     for Listed { end, days, state } in all {
         if let Some(days) = days.filter(|days| *days < DAYS) {
             let state = match *state {
                 "ended" => "bad",
-                "soon" if !end.by_itself => "warn",
+                "soon" if !end.ending.by_itself() => "warn",
                 _ => "good",
             };
-            lanes.entry(end.what).or_default().push((days.max(0), state));
+            lanes.entry(end.ending.what(language)).or_default().push((days.max(0), state));
         }
     }
     if lanes.is_empty() {
@@ -71,25 +72,24 @@ fn x_of(days: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::svg;
-    use crate::expiry::{End, Listed};
+    use crate::expiry::{End, Ending, Listed};
+    use crate::language::Language::English;
     use common::text::clock::DAY;
 
     #[test]
     fn each_end_of_the_year_has_its_mark() {
         let end = |days: i64| End {
-            what: "pin",
+            ending: Ending::Pin { partner: "ACME".to_owned() },
             name: "a".to_owned(),
             ends: Some(days * DAY),
-            by_itself: false,
-            renewal: String::new(),
         };
         let all: Vec<Listed> = [-1, 5, 100, 400].map(|days| Listed::of(end(days), 0)).into();
-        let picture = svg(&all, 0, "name");
+        let picture = svg(&all, 0, English, "name");
         for mark in
             ["class=\"bad\"", "class=\"warn\"", "<circle class=\"good\"", ">pin</text>", ">1970-01-01</text>"]
         {
             assert_eq!(picture.matches(mark).count(), 1, "{mark}: {picture}");
         }
-        assert_eq!(svg(&all[3..], 0, "name"), "");
+        assert_eq!(svg(&all[3..], 0, English, "name"), "");
     }
 }

@@ -39,7 +39,9 @@ pub(super) async fn parts(connection: &mut sqlx::AnyConnection, who: &SignedIn) 
     let facts = vec![(w.state, Cell::state(w.token_is_set, "good")), (w.last_set, set)];
     let mut parts = vec![Part::facts("token", w.token, facts)];
     if who.may(Right::Administer) {
-        let choices = OVERLAPS.map(|days| (days.to_string(), format!("{days} {}", w.unit_days)));
+        let choices = OVERLAPS.map(|days| {
+            (days.to_string(), format!("{days} {}", if days == 1 { w.unit_day } else { w.unit_days }))
+        });
         let overlap =
             Field::of(Shape::Choice(choices.into()), "overlap", w.overlap, "1").with(w.overlap_hint);
         let mut form = FormBlock::new(&who.1, w, ROTATE, w.new_token).with("", vec![overlap]);

@@ -23,9 +23,12 @@ use tokio::time;
 use zeroize::Zeroizing;
 
 /// Largest form, octets: a file of 1 MiB, and the rest of the form.
-const LARGEST: usize = (1 << 20) + (64 << 10);
+const LARGEST: usize = (1 << 20) + REST;
 /// Largest form with a document of a site, octets.
 const LARGEST_DOCUMENT: usize = 16 << 20;
+/// Largest form with a CRL, which has an entry for each revoked certificate: 10 MiB.
+const LARGEST_CRL: usize = (10 << 20) + REST;
+const REST: usize = 64 << 10;
 /// The time within which the form has to arrive.
 const ARRIVAL: Duration = Duration::from_secs(25);
 /// Most parts of a form.
@@ -50,11 +53,14 @@ pub(super) struct Upload {
 /// The same for a document of a site, which may be larger.
 pub(super) struct LargeUpload(pub(super) Upload);
 
+/// The same with a CRL, which may be larger.
+pub(super) struct CrlUpload(pub(super) Upload);
+
 impl FromRequest<Arc<Panel>> for Upload {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &Arc<Panel>) -> Result<Self, Fault> {
-        Self::of_user(request, LARGEST).await
+        Self::signed(request, LARGEST).await
     }
 }
 
@@ -62,19 +68,17 @@ impl FromRequest<Arc<Panel>> for LargeUpload {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &Arc<Panel>) -> Result<Self, Fault> {
-        Ok(Self(Upload::of_user(request, LARGEST_DOCUMENT).await?))
+        Ok(Self(Upload::signed(request, LARGEST_DOCUMENT).await?))
     }
 }
 
-impl Upload {
-    /// The form of a user who is logged in.
-    async fn of_user(request: Request, largest: usize) -> Result<Self, Fault> {
-        let visitor = request.extensions().get::<Visitor>().cloned().ok_or(Fault::Form)?;
-        let read = time::timeout(ARRIVAL, Self::read(request, largest));
-        let upload = read.await.map_err(|_| Fault::TooLarge)??;
-        match &visitor.known {
-            Some(known) if known.is_token(upload.fields.text(TOKEN)) => Ok(upload),
-            _ => Err(Fault::Form),
+impl FromRequest<Arc<Panel>> for CrlUpload {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &Arc<Panel>) -> Result<Self, Fault> {
+        match Upload::signed(request, LARGEST_CRL).await {
+            Err(Fault::TooLarge) => Err(Fault::CrlTooLarge),
+            other => other.map(Self),
         }
     }
 }
@@ -86,6 +90,16 @@ impl From<MultipartError> for Fault {
 }
 
 impl Upload {
+    /// Reads a form of this size at most, and checks its token.
+    async fn signed(request: Request, largest: usize) -> Result<Self, Fault> {
+        let visitor = request.extensions().get::<Visitor>().cloned().ok_or(Fault::Form)?;
+        // Somebody who is not logged in sends no large form.
+        let known = visitor.known.as_ref().ok_or(Fault::Form)?;
+        let read = time::timeout(ARRIVAL, Self::read(request, largest)).await;
+        let upload = read.map_err(|_| Fault::TooLarge)??;
+        if known.is_token(upload.fields.text(TOKEN)) { Ok(upload) } else { Err(Fault::Form) }
+    }
+
     async fn read(mut request: Request, largest: usize) -> Result<Self, Fault> {
         DefaultBodyLimit::max(largest).apply(&mut request);
         let mut form = Multipart::from_request(request, &()).await.map_err(|_| Fault::Form)?;
@@ -185,6 +199,14 @@ pub(super) fn fields(w: &'static Words) -> Vec<Field> {
 /// The field that uploads a file.
 pub(super) fn file_field(w: &'static Words) -> Field {
     Field::of(Shape::File, FILE, w.file, "")
+}
+
+/// The fields of a form that uploads a CRL.
+pub(super) fn crl_fields(w: &'static Words) -> Vec<Field> {
+    vec![
+        Field::of(Shape::File, FILE, w.file, "").with(w.crl_file_hint),
+        Field::of(Shape::Lines, PASTED, w.pasted, "").with(w.crl_pasted_hint),
+    ]
 }
 
 /// The field that uploads a private key.

@@ -13,7 +13,7 @@ pub(crate) mod issuers;
 pub(crate) mod read;
 pub(crate) mod request;
 
-use content::Kind;
+pub(crate) use content::Kind;
 use openssl::error::ErrorStack;
 use std::fmt;
 use std::path::PathBuf;

@@ -24,6 +24,8 @@ pub(crate) struct App {
     /// The same for the panel: browsers, and bad logins.
     pub(crate) logins: Arc<Guard>,
     pub(super) events: Events,
+    /// Held while the event script is tested.
+    pub(super) event_test: tokio::sync::Mutex<()>,
     pub(super) clocks: Clocks,
     /// True as soon as the service ends.
     pub(super) stop: watch::Sender<bool>,
@@ -47,6 +49,7 @@ impl App {
             guard: Arc::default(),
             logins: Arc::default(),
             events: Events::start(),
+            event_test: tokio::sync::Mutex::default(),
             clocks: Clocks::default(),
             stop: watch::Sender::new(false),
             address,

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use std::fmt;
-use std::io;
+use std::io::{self, PipeWriter};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -40,7 +40,7 @@ type Fields = [(&'static str, String); 13];
 
 /// Why an event failed.
 #[derive(Debug)]
-enum EventError {
+pub(super) enum EventError {
     /// The script cannot be started: it is missing, or not executable.
     Start(io::Error),
     /// The system cannot say how it ended.
@@ -86,11 +86,22 @@ impl std::error::Error for EventError {
     }
 }
 
-struct Event {
+/// An event, and where it goes.
+pub(super) struct Event {
     target: String,
-    limit: Duration,
+    pub(super) limit: Duration,
     fields: Fields,
     proxies: Result<Proxies, NoProxy>,
+}
+
+impl Event {
+    /// The event of an entry; none if the settings name no event script.
+    pub(super) fn of(values: &Values, entry: &SystemLog) -> Option<Self> {
+        let target = Some(values.text("proxy_event_script")).filter(|target| !target.is_empty())?.to_owned();
+        let limit = Duration::from_secs(values.number("proxy_event_seconds").into());
+        let proxies = Proxies::of(|name| values.text(name));
+        Some(Self { target, limit, fields: fields(entry), proxies })
+    }
 }
 
 /// The sender to the event script.
@@ -123,13 +134,7 @@ impl Events {
 
     /// Queues `entry` for the event script, if there is one.
     pub(super) fn offer(&self, values: &Values, entry: &SystemLog) {
-        let target = values.text("proxy_event_script");
-        if target.is_empty() {
-            return;
-        }
-        let limit = Duration::from_secs(values.number("proxy_event_seconds").into());
-        let proxies = Proxies::of(|name| values.text(name));
-        let event = Event { target: target.to_owned(), limit, fields: fields(entry), proxies };
+        let Some(event) = Event::of(values, entry) else { return };
         let is_full = self.queue.try_send(event).is_err();
         if is_full && !self.full.swap(is_full, Ordering::Relaxed) {
             log::warn!("event_dropped waiting={QUEUE} further=\"not logged until the queue has room\"");
@@ -160,13 +165,18 @@ async fn work(mut waiting: mpsc::Receiver<Event>, mut stopped: watch::Receiver<b
 async fn run_and_log(event: Event, stopped: watch::Receiver<bool>) {
     // The query of a URL may contain a key.
     let target = escape(event.target.split('?').next().unwrap_or_default());
-    match run(&event, stopped).await {
+    match run(&event, stopped, None).await {
         Ok(()) => log::debug!("event_done target={target}"),
         Err(why) => log::error!("event_failed target={target} cause={}", escape(&on_one_line(&why))),
     }
 }
 
-async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), EventError> {
+/// Runs one event. `output` gets what a script prints.
+pub(super) async fn run(
+    event: &Event,
+    mut stopped: watch::Receiver<bool>,
+    output: Option<PipeWriter>,
+) -> Result<(), EventError> {
     // This is the longest wait, in any case.
     let over = async {
         tokio::select! {
@@ -184,7 +194,7 @@ async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), Ev
             why = over => Err(why),
         };
     }
-    let mut script = start(event).map_err(EventError::Start)?;
+    let mut script = start(event, output).map_err(EventError::Start)?;
     let why = tokio::select! {
         ended = has_ended(&script) => ended.err().map(EventError::Wait),
         why = over => Some(why),
@@ -201,15 +211,19 @@ async fn run(event: &Event, mut stopped: watch::Receiver<bool>) -> Result<(), Ev
 
 /// Starts the script as the leader of a process group, so that it can be ended with all its processes. Its signal mask
 /// is ours, which `Server::start` has emptied.
-fn start(event: &Event) -> io::Result<Child> {
+fn start(event: &Event, output: Option<PipeWriter>) -> io::Result<Child> {
+    let (out, err) = match output {
+        Some(output) => (output.try_clone()?.into(), output.into()),
+        None => (Stdio::null(), Stdio::null()),
+    };
     Command::new(&event.target)
         .args(event.fields.iter().map(|(_, value)| value))
         .env_clear()
         .env("PATH", PATH)
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(out)
+        .stderr(err)
         .process_group(0)
         .spawn()
 }

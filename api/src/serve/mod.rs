@@ -14,6 +14,7 @@ mod crl_reports;
 mod deadline;
 mod downloads;
 mod error;
+mod event_test;
 mod events;
 mod functions;
 pub(crate) mod guard;

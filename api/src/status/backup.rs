@@ -1,5 +1,6 @@
 //! The age of the last backup, as a finding. Pure.
 
+use super::fault::Fault;
 use super::findings::{Finding, warning};
 use common::text::clock;
 
@@ -8,19 +9,13 @@ pub(super) fn finding(was_ever: bool, since: i64, days: u32, now: i64) -> Option
     if days == 0 || now - since <= i64::from(days) * clock::DAY {
         return None;
     }
-    let what = if was_ever {
-        format!("the last backup of the database is of {}", clock::rfc3339(since))
-    } else {
-        format!("the database exists since {}, and no backup is recorded", clock::rfc3339(since))
-    };
-    let remedy = "run 'os4xapi backup FILE' regularly, or after the program that makes your backups 'os4xapi backup \
-                  --done'; 'os4xapi config set api_backup_days 0' switches this report off";
-    Some(warning(what, remedy))
+    Some(warning(Fault::Backup { was_ever, since }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{clock, finding};
+    use crate::language::Language;
 
     const NOW: i64 = 1_000_000_000;
 
@@ -35,7 +30,7 @@ mod tests {
         ] {
             let found = finding(was_ever, NOW - age, days, NOW);
             assert_eq!(found.is_some(), words.is_some(), "{age}");
-            assert!(found.is_none_or(|found| found.what.contains(words.unwrap())));
+            assert!(found.is_none_or(|found| found.fault.what(Language::English).contains(words.unwrap())));
         }
     }
 }

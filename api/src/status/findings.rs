@@ -1,11 +1,14 @@
-//! The faults of a site, and what to do about each. Pure.
+//! Finds the faults of a site. `fault` has their sentences and remedies. Pure.
 
 use super::daemons::{Condition, Daemon};
+use super::fault::Fault;
+use super::subject::{Limited, Named};
 use crate::expiry::End;
+use crate::language::Language;
 use crate::store::states::Service;
 use common::state::DaemonState;
 use common::text::clock;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// How long a change of the configuration may take to be in force, seconds: an older daemon asks once a minute.
 const IN_FORCE: i64 = 75;
@@ -29,52 +32,56 @@ pub(crate) enum Severity {
     Warning,
 }
 
-/// A fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A fault, and how severe it is.
+#[derive(Debug, Clone)]
 pub(crate) struct Finding {
     /// Its severity.
     pub(crate) severity: Severity,
-    /// The object and its fault.
-    pub(crate) what: String,
-    /// What to do about it.
-    pub(crate) remedy: String,
+    pub(crate) fault: Fault,
 }
 
-fn finding(what: String, remedy: &str) -> Finding {
-    Finding { severity: Severity::Bad, what, remedy: remedy.to_owned() }
+impl Serialize for Finding {
+    /// In English, as the command prints it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown {
+            severity: Severity,
+            what: String,
+            remedy: String,
+        }
+        let (what, remedy) = (self.fault.what(Language::English), self.fault.remedy(Language::English));
+        Shown { severity: self.severity, what, remedy }.serialize(serializer)
+    }
 }
 
-pub(super) fn warning(what: String, remedy: &str) -> Finding {
-    Finding { severity: Severity::Warning, ..finding(what, remedy) }
+fn finding(fault: Fault) -> Finding {
+    Finding { severity: Severity::Bad, fault }
+}
+
+pub(super) fn warning(fault: Fault) -> Finding {
+    Finding { severity: Severity::Warning, fault }
 }
 
 /// The faults of the processes of `serve` on this database: without one of them no daemon is served.
 pub(super) fn of_services(services: &[Service], now: i64) -> Vec<Finding> {
-    let remedy = "start it: 'systemctl start os4xapi', or 'os4xapi serve'; sessions go on meanwhile, but no daemon \
-                  gets another configuration, and no client can start";
     let is_at_work = |service: &Service| service.ended.is_none() && service.heard >= now - AT_WORK;
     if services.is_empty() {
-        return vec![finding("'os4xapi serve' has never run on this database".to_owned(), remedy)];
+        return vec![finding(Fault::NeverServed)];
     }
     let is_served = services.iter().any(is_at_work);
     let gone = services.iter().filter(|service| !is_at_work(service));
     // Beside one that runs: one that has ended in order, or long ago, does not matter.
     let gone = gone.filter(|one| !is_served || (one.ended.is_none() && one.heard > now - clock::DAY));
     let newest = if is_served { 0 } else { services.iter().map(|one| one.heard).max().unwrap_or_default() };
-    gone.filter(|service| service.heard >= newest).map(|service| of_service(service, remedy)).collect()
+    gone.filter(|service| service.heard >= newest).map(of_service).collect()
 }
 
-fn of_service(service: &Service, remedy: &str) -> Finding {
-    let Service { name, heard, ended } = service;
-    let heard = clock::rfc3339(*heard);
-    let what = match ended {
-        Some(why) => format!("'os4xapi serve' on {name} has ended at {heard}: {why}"),
-        None => format!(
-            "'os4xapi serve' on {name} has not run since {heard}: it was killed, its host is down, or it does not \
-             reach the database"
-        ),
-    };
-    finding(what, remedy)
+fn of_service(Service { name, heard, ended }: &Service) -> Finding {
+    let name = name.clone();
+    finding(match ended {
+        Some(why) => Fault::ServeEnded { name, at: *heard, why: why.clone() },
+        None => Fault::ServeSilent { name, since: *heard },
+    })
 }
 
 /// All faults of daemons, and everything that has expired, the worst first. `newest`: the newest generation, and the
@@ -82,12 +89,10 @@ fn of_service(service: &Service, remedy: &str) -> Finding {
 pub(super) fn of(daemons: &[Daemon], ends: &[End], newest: (u64, i64), now: i64) -> Vec<Finding> {
     let mut all = Vec::new();
     if !daemons.iter().any(|daemon| daemon.kind == "client") {
-        let remedy = "start os4x_proxyclient2 on an inside host; 'os4xapi setup' makes what it needs";
-        all.push(finding("no client has ever called".to_owned(), remedy));
+        all.push(finding(Fault::NoClient));
     }
     if !daemons.iter().any(|daemon| daemon.kind == "server") {
-        let remedy = "list its Proxy ID with 'os4xapi proxy add'; os4x_proxyserver2 -V shows it";
-        all.push(finding("no server is listed".to_owned(), remedy));
+        all.push(finding(Fault::NoServer));
     }
     for daemon in daemons {
         all.extend(of_condition(daemon));
@@ -98,109 +103,63 @@ pub(super) fn of(daemons: &[Daemon], ends: &[End], newest: (u64, i64), now: i64)
         }
     }
     let over = ends.iter().filter(|end| end.ends.is_none_or(|ends| ends < now));
-    all.extend(over.map(of_end));
+    all.extend(over.map(|end| finding(Fault::Over(end.clone()))));
     all.sort_by_key(|finding| finding.severity);
     all
 }
 
+fn named(daemon: &Daemon) -> Named {
+    Named { kind: daemon.kind, title: daemon.title.clone() }
+}
+
 /// The finding for its condition.
 fn of_condition(daemon: &Daemon) -> Option<Finding> {
-    let Daemon { kind, title, heard, ended, .. } = daemon;
-    let heard = heard.map(clock::rfc3339).unwrap_or_default();
-    let (what, remedy) = match daemon.condition {
+    let (who, heard) = (named(daemon), daemon.heard.unwrap_or_default());
+    Some(finding(match daemon.condition {
         Condition::Running | Condition::Joined => return None,
-        Condition::Older => (
-            format!("the {kind} {title} is of an older version, and does not report its state"),
-            "install this version there: until then its state and its refusals are not known",
-        ),
-        Condition::Ended => (
-            format!("the {kind} {title} has ended at {heard}: {}", ended.as_deref().unwrap_or_default()),
-            "partners are not served without a client: start it again ('systemctl start os4x_proxyclient2')",
-        ),
-        Condition::Silent => (
-            format!("the {kind} {title} has not reported since {heard}"),
-            "check that it runs ('systemctl status os4x_proxyclient2') and reaches the backend, and that \
-             'os4xapi serve' runs",
-        ),
-        Condition::Lost => (
-            format!("the {kind} {title} is not joined any more, since {heard}"),
-            "check that it runs, and that a client runs: the client joins it by itself when both run",
-        ),
-        Condition::NeverJoined => (
-            format!("the {kind} {title} is listed, but no client has reported it"),
-            "start os4x_proxyserver2 there, and os4x_proxyclient2 with its address as -S; 'os4xapi proxy remove' if it \
-             is out of service",
-        ),
-    };
-    let found = finding(what, remedy);
-    Some(if daemon.condition == Condition::Older {
-        Finding { severity: Severity::Warning, ..found }
-    } else {
-        found
-    })
+        Condition::Older => return Some(warning(Fault::Older(who))),
+        Condition::Ended => Fault::Ended { who, at: heard, why: daemon.ended.clone().unwrap_or_default() },
+        Condition::Silent => Fault::Silent { who, since: heard },
+        Condition::Lost => Fault::Lost { who, since: heard },
+        Condition::NeverJoined => Fault::NeverJoined(who),
+    }))
 }
 
 /// The findings from the state that a running daemon has reported.
 fn add_state(daemon: &Daemon, state: &DaemonState, newest: (u64, i64), now: i64, all: &mut Vec<Finding>) {
-    let name = format!("the {} {}", daemon.kind, daemon.title);
-    let (generation, changed) = newest;
+    let who = || named(daemon);
+    let (newest, changed) = newest;
     match state.generation {
         None if state.time - state.started < START => {}
-        None => all.push(finding(
-            format!("{name} has no configuration in force"),
-            "'os4xapi log' says which one was refused, and why",
-        )),
-        Some(held) if held != generation && changed < now - IN_FORCE => all.push(warning(
-            format!("{name} has generation {held} in force, and {generation} is the newest"),
-            "'os4xapi log' says why the newest was refused",
-        )),
+        None => all.push(finding(Fault::NoConfiguration(who()))),
+        Some(held) if held != newest && changed < now - IN_FORCE => {
+            all.push(warning(Fault::OldGeneration { who: who(), held, newest }));
+        }
         Some(_) => {}
     }
-    for (what, used, setting) in [
-        ("incoming sessions", state.incoming, "proxy_sessions"),
-        ("outgoing sessions", state.outgoing, "proxy_outgoing_sessions"),
-        ("connections that are not verified", state.unverified, "proxy_unverified_hard"),
+    for (what, used) in [
+        (Limited::Incoming, state.incoming),
+        (Limited::Outgoing, state.outgoing),
+        (Limited::Unverified, state.unverified),
     ] {
         if used.limit > 0 && used.used >= used.limit {
-            let remedy =
-                format!("others are refused until one ends; 'os4xapi config set {setting}' allows more");
-            all.push(finding(format!("{name} has reached its limit of {what}: {}", used.used), &remedy));
+            all.push(finding(Fault::AtLimit { who: who(), what, used: used.used }));
         }
     }
-    let skew = state.time.saturating_sub(daemon.heard.unwrap_or(state.time));
-    if skew.unsigned_abs() > SKEW {
-        let ahead = if skew > 0 { "ahead of" } else { "behind" };
-        all.push(warning(
-            format!("the clock of {name} is {} s {ahead} the backend's", skew.unsigned_abs()),
-            "set the clocks of both hosts, preferably with NTP: certificates and licences are judged by them",
-        ));
+    let ahead = state.time.saturating_sub(daemon.heard.unwrap_or(state.time));
+    if ahead.unsigned_abs() > SKEW {
+        all.push(warning(Fault::Skew { who: who(), ahead }));
     }
     if let Some(fault) = state.fault.as_ref().filter(|fault| fault.time > now - RECENT) {
-        all.push(warning(
-            format!("{name} at {}: {}", clock::rfc3339(fault.time), fault.text),
-            "its log has more; os4x_smartproxy-trouble(7) has causes and remedies",
-        ));
+        all.push(warning(Fault::Reported { who: who(), at: fault.time, text: fault.text.clone() }));
     }
-}
-
-/// The finding for something that has expired.
-fn of_end(end: &End) -> Finding {
-    let End { what, name, ends, .. } = end;
-    let what = match ends {
-        Some(ends) => format!("{what} {name} has ended at {}", clock::rfc3339(*ends)),
-        None => format!("{what} {name} cannot be read"),
-    };
-    if end.what == "CRL" && end.by_itself {
-        let remedy = "partners of that CA are refused: 'os4xapi crl list' says why there is no newer one, 'os4xapi crl \
-                      add FILE' brings it";
-        return finding(what, remedy);
-    }
-    finding(what, &end.renewal)
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Condition, Daemon, DaemonState, End, Finding, Service, of, of_services};
+    use crate::expiry::Ending;
+    use crate::language::Language::{self, English};
     use common::state::{Fault, Use};
 
     const NOW: i64 = 1_000_000;
@@ -229,7 +188,7 @@ mod tests {
             daemon("client", Condition::Running, Some(well())),
             daemon("server", Condition::Joined, Some(state)),
         ];
-        of(&daemons, &[], (7, changed), NOW).into_iter().map(|finding| finding.what).collect()
+        of(&daemons, &[], (7, changed), NOW).into_iter().map(|finding| finding.fault.what(English)).collect()
     }
 
     #[test]
@@ -237,7 +196,10 @@ mod tests {
         assert_eq!(found(well(), 0), Vec::<String>::new());
         let begin = of(&[], &[], (1, 0), NOW);
         assert_eq!(begin.len(), 2);
-        assert!(begin.iter().all(|Finding { remedy, .. }| remedy.contains("os4xapi")), "{begin:?}");
+        assert!(
+            begin.iter().all(|Finding { fault, .. }| fault.remedy(English).contains("os4xapi")),
+            "{begin:?}"
+        );
     }
 
     #[test]
@@ -278,7 +240,7 @@ mod tests {
         ] {
             let daemons = [daemon("client", Condition::Running, None), daemon("server", condition, None)];
             let found = of(&daemons, &[], (7, 0), NOW);
-            assert!(found.len() == 1 && found[0].what.contains(words), "{words}: {found:?}");
+            assert!(found.len() == 1 && found[0].fault.what(English).contains(words), "{words}: {found:?}");
         }
     }
 
@@ -307,25 +269,41 @@ mod tests {
             let found = of_services(&services, NOW);
             assert_eq!(found.len(), expected.len(), "{found:?}");
             for (found, words) in found.iter().zip(expected) {
-                assert!(found.what.contains(words) && found.remedy.contains("systemctl start"), "{found:?}");
+                let (what, remedy) = (found.fault.what(English), found.fault.remedy(English));
+                assert!(what.contains(words) && remedy.contains("systemctl start"), "{found:?}");
             }
         }
     }
 
     #[test]
     fn what_has_ended_is_found_and_what_ends_soon_is_not() {
-        let end = |what, ends, by_itself| End {
-            what,
-            name: "My CA".to_owned(),
-            ends: Some(ends),
-            by_itself,
-            renewal: "renew".to_owned(),
-        };
-        let ends = [end("CRL", NOW - 1, true), end("pin", NOW - 1, false), end("pin", NOW + 1, false)];
+        let end = |ending, ends| End { ending, name: "My CA".to_owned(), ends: Some(ends) };
+        let pin = || Ending::Pin { partner: "ACME".to_owned() };
+        let ends = [end(Ending::DownloadedCrl, NOW - 1), end(pin(), NOW - 1), end(pin(), NOW + 1)];
         let daemons = [daemon("client", Condition::Running, None), daemon("server", Condition::Joined, None)];
         let found = of(&daemons, &ends, (7, 0), NOW);
         assert_eq!(found.len(), 2);
-        assert!(found[0].what.starts_with("CRL My CA has ended") && found[0].remedy.contains("crl list"));
-        assert_eq!(found[1].remedy, "renew");
+        let texts = |at: usize| (found[at].fault.what(English), found[at].fault.remedy(English));
+        assert!(texts(0).0.starts_with("CRL My CA has ended") && texts(0).1.contains("crl list"));
+        assert_eq!(texts(1).1, "os4xapi partner set ACME --pin CURRENT --pin NEXT");
+    }
+
+    #[test]
+    fn a_finding_has_its_sentences_in_both_languages_and_json_has_the_english_ones() {
+        let ended = daemon("client", Condition::Ended, None);
+        let ahead = DaemonState { time: NOW + 90, ..well() };
+        let ahead = daemon("server", Condition::Joined, Some(ahead));
+        let found = of(&[ended, ahead], &[], (7, 0), NOW);
+        let whats = |language: Language| found.iter().map(|one| one.fault.what(language)).collect::<Vec<_>>();
+        assert_eq!(
+            whats(Language::German),
+            [
+                "der Client my-client wurde um 1970-01-12T13:46:40Z beendet: told to end by SIGTERM",
+                "die Uhr von Server my-server geht 90 s vor der des Backends",
+            ]
+        );
+        let json = serde_json::to_value(&found[0]).unwrap();
+        assert_eq!((&json["severity"], &json["what"]), (&"bad".into(), &whats(English)[0].clone().into()));
+        assert_ne!(found[0].fault.remedy(Language::German), found[0].fault.remedy(English));
     }
 }

@@ -4,19 +4,21 @@
 
 mod backup;
 mod daemons;
+mod fault;
 mod findings;
 pub(crate) mod steps;
+mod subject;
 
 use crate::change::BACKUP;
 use crate::db::{self, DbError};
-use crate::expiry::{self, End};
+use crate::expiry::{self, End, Ending};
 use crate::pki::facts::SOON;
 use crate::store::refusals::{self, Group};
 use crate::store::{audit, configuration, journal, proxies, states};
 use common::process::end_reasons::Status;
 use common::state::OTHERS;
 use common::text::clock::{self, DAY};
-pub(crate) use daemons::Daemon;
+pub(crate) use daemons::{Condition, Daemon};
 pub(crate) use findings::{Finding, Severity};
 use serde::Serialize;
 use sqlx::AnyConnection;
@@ -127,13 +129,8 @@ pub(crate) fn meaning(reason: &str) -> &'static str {
 /// The licence that a server has in force: the newest one may not have been copied to it.
 fn licence_in_force(daemon: &Daemon) -> Option<End> {
     let ends = daemon.state.as_ref()?.licence_ends?;
-    Some(End {
-        what: "licence in force",
-        name: daemon.title.clone(),
-        ends: Some(ends),
-        by_itself: false,
-        renewal: format!("os4xapi licence issue {} -o FILE, and bring FILE to the server", daemon.name),
-    })
+    let ending = Ending::LicenceInForce { server: daemon.name.clone() };
+    Some(End { ending, name: daemon.title.clone(), ends: Some(ends) })
 }
 
 #[cfg(test)]

@@ -145,6 +145,25 @@ pub(crate) async fn grouped(
     rows.bind(time).bind(i64::from(limit)).fetch_all(connection).await?.iter().map(group).collect()
 }
 
+/// The newest refusals of a partner since `time`, those of its SSIDCODE included, the newest first; each minute is a
+/// group of its own.
+pub(crate) async fn newest_of(
+    connection: &mut AnyConnection,
+    (partner, ssid): (&str, &str),
+    time: i64,
+    limit: u32,
+) -> Result<Vec<Group>, DbError> {
+    let rows = db::query(
+        "SELECT direction, reason, address, ssid, partner, subject, CAST(SUM(times) AS BIGINT) AS sum, \
+         minute AS first, minute AS last FROM os4x_refusals \
+         WHERE received >= $1 AND (partner = $2 OR (partner = '' AND ssid = $3)) \
+         GROUP BY minute, direction, reason, address, ssid, partner, subject \
+         ORDER BY minute DESC, reason, address LIMIT $4",
+    );
+    let rows = rows.bind(time).bind(partner.to_owned()).bind(ssid.to_owned()).bind(i64::from(limit));
+    rows.fetch_all(connection).await?.iter().map(group).collect()
+}
+
 fn group(row: &AnyRow) -> Result<Group, DbError> {
     let (first, last) = (row.try_get("first")?, row.try_get("last")?);
     Ok(Group { what: refused(row)?, times: row.try_get("sum")?, first, last })
@@ -164,7 +183,7 @@ fn refused(row: &AnyRow) -> Result<Refused, DbError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Group, add, grouped};
+    use super::{Group, add, grouped, newest_of};
     use crate::db;
     use crate::db::scratch::{Scratch, run};
     use crate::store::journal::{forget, trim};
@@ -204,6 +223,34 @@ mod tests {
             add(&mut connection, "b", &rows[..1]).await.unwrap();
             let Group { times, .. } = grouped(&mut connection, 0, 2).await.unwrap()[1];
             assert_eq!(times, 6, "another server has rows of its own, and is in the same group");
+        });
+    }
+
+    #[test]
+    fn the_newest_of_a_partner_are_those_with_its_name_or_its_ssid() {
+        let scratch = Scratch::new();
+        run(async {
+            let db = scratch.open().await;
+            let mut connection = db.sqlite_connection().await.unwrap();
+            let minute = this_minute();
+            let at = |ago: i64, partner: &str, ssid: &str| RefusalCount {
+                minute: minute - 60 * ago,
+                what: Refused { partner: partner.to_owned(), ssid: ssid.to_owned(), ..row(1, 1).what },
+                count: 2,
+            };
+            let all = [
+                at(2, "ACME", "O1"),
+                at(1, "", "O1"),
+                at(0, "", "O2"),
+                at(3, "BETA", "O1"),
+                at(5, "ACME", ""),
+            ];
+            add(&mut connection, "a", &all).await.unwrap();
+            add(&mut connection, "b", &all[..1]).await.unwrap();
+            let found = newest_of(&mut connection, ("ACME", "O1"), 0, 2).await.unwrap();
+            let found: Vec<(i64, i64)> =
+                found.iter().map(|group| ((minute - group.last) / 60, group.times)).collect();
+            assert_eq!(found, [(1, 2), (2, 4)]);
         });
     }
 

@@ -1,9 +1,10 @@
 //! A real browser, controlled by its driver (WebDriver, W3C): Debian's chromium and chromium-driver. It is ended with
 //! its owner, and its files are removed with the test's directory.
 
-use crate::site::{PATIENCE, Site, await_that};
+use crate::site::{PATIENCE, PROGRAM, Site, await_that};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
@@ -138,11 +139,9 @@ impl Chromium {
         self.get("/screenshot").as_str().unwrap().to_owned()
     }
 
-    /// What axe-core finds wrong with the page (WCAG 2.2 A and AA, and best practices); nothing without its script,
-    /// which `OS4X_AXE` names.
+    /// What axe-core finds wrong with the page (WCAG 2.2 A and AA, and best practices).
     pub(crate) fn barriers(&self) -> Vec<String> {
-        let Some(script) = std::env::var_os("OS4X_AXE") else { return Vec::new() };
-        let axe = std::fs::read_to_string(script).unwrap();
+        let axe = std::fs::read_to_string(axe()).unwrap();
         let run = "const done = arguments[arguments.length - 1]; axe.run().then((found) => done(found.violations.map(
             (one) => `${one.id}: ${one.nodes.map((node) => `${node.target} ${node.failureSummary}`).join('; ')}`)
             .concat(found.passes.length > 5 ? [] : ['axe has looked at nothing'])));";
@@ -171,6 +170,18 @@ impl Chromium {
         };
         all.as_array().unwrap().iter().filter_map(url).collect()
     }
+}
+
+/// The script of axe-core.
+fn axe() -> PathBuf {
+    let made_by_check = || Some(Path::new(PROGRAM).parent()?.parent()?.join("axe/axe.min.js"));
+    let script = std::env::var_os("OS4X_AXE").map(PathBuf::from).or_else(made_by_check).unwrap();
+    assert!(
+        script.is_file(),
+        "{} is missing: run scripts/check tests, which installs axe-core there, or name its script in OS4X_AXE",
+        script.display()
+    );
+    script
 }
 
 /// The driver, and its port. It takes a free port of IPv6, and ends if this port is not free for IPv4 as well.

@@ -56,6 +56,8 @@ mod panel_certificates;
 #[cfg(test)]
 mod panel_configuration;
 #[cfg(test)]
+mod panel_operation;
+#[cfg(test)]
 mod panel_pages;
 #[cfg(test)]
 mod panel_partners;

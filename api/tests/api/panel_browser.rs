@@ -122,6 +122,43 @@ fn confirm_in_form(chromium: &Chromium, code: &str) {
 }
 
 #[test]
+fn a_person_selects_partners_issues_a_licence_and_tests_the_event_script() {
+    let panel = Panel::new();
+    let site = &panel.site;
+    for name in ["A", "B"] {
+        site.ok(&["partner", "add", name, "--ssid", &format!("O0013{name}")]);
+    }
+    site.ok(&["proxy", "add", &pki::proxy_id(), "--name", "dmz"]);
+    site.ok(&["ban", "add", "203.0.113.0/24"]);
+    site.ok(&["config", "set", "proxy_event_script", "/bin/echo"]);
+    with_and_without_javascript(&panel, |chromium, codes, name| {
+        chromium.open("/partners");
+        chromium.click("td.select input[value='A']");
+        chromium.click("#selection button[value='no']");
+        assert!(chromium.text("ul.lines").contains("partner A"));
+        look_at(chromium, &format!("selection-{name}"), name);
+        chromium.click("button.danger");
+        chromium.await_path("/partners?done=saved");
+        let enabled = |at: usize| site.json(&["partner", "list"])[at]["enabled"].clone();
+        assert_eq!((enabled(0), enabled(1)), (json!(false), json!(true)));
+        site.ok(&["partner", "set", "A", "--enabled", "yes"]);
+
+        chromium.open("/configuration/proxy");
+        look_at(chromium, &format!("proxy-{name}"), name);
+        chromium.click("form[action='/configuration/proxy/licences'] button");
+        look_at(chromium, &format!("licence-form-{name}"), name);
+        confirm(chromium, &codes[0]);
+        assert!(chromium.text("pre").contains("BEGIN CERTIFICATE"));
+        look_at(chromium, &format!("licence-{name}"), name);
+
+        chromium.open("/configuration/events");
+        chromium.click("form[action='/configuration/events/test'] button");
+        assert!(chromium.text("pre").contains("This is a test of the event script"));
+        look_at(chromium, &format!("event-test-{name}"), name);
+    });
+}
+
+#[test]
 fn a_person_ends_a_session() {
     let panel = Panel::new();
     panel.site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME"]);

@@ -311,7 +311,7 @@ fn clients_servers_and_ignored_texts_are_blocks_of_the_page_proxy() {
     assert!(refused.status == 422 && refused.body.contains("This port is used"), "{refused:?}");
     let tied = [("address", "127.0.0.1"), ("port", "65433"), ("partner", "NOBODY")];
     let refused = browser.post_signed(add, &tied);
-    assert!(refused.status == 422 && refused.body.contains("there is no partner"), "{refused:?}");
+    assert!(refused.status == 422 && refused.body.contains("There is no partner"), "{refused:?}");
     let gone = browser.post_proven(&format!("{add}/remove"), &[("address", "127.0.0.1")], ("", "", ""));
     assert_eq!((gone.status, site.json(&["proxyclient", "list"])), (303, json!([])));
 
@@ -332,7 +332,8 @@ fn clients_servers_and_ignored_texts_are_blocks_of_the_page_proxy() {
     for field in ["ignore-text", "ignore-until", "ignore-address"] {
         assert!(!error_of(&wrong.body, field).is_empty(), "{field}");
     }
-    assert_eq!(browser.post_signed(add, &[("text", "abc"), ("until", "2100-01-01")]).status, 303);
+    let good = [("text", "abc"), ("until", "2100-01-01"), ("confirmed", "yes")];
+    assert_eq!(browser.post_signed(add, &good).status, 303);
     assert_eq!(site.json(&["ignore", "list"])[0]["text"], "abc");
     let id = site.json(&["ignore", "list"])[0]["id"].to_string();
     assert_eq!(browser.post_signed(&format!("{add}/remove"), &[("id", &id)]).status, 303);
@@ -365,7 +366,10 @@ fn an_auditor_looks_and_an_operator_ignores_texts_alone() {
                 .status,
             browser.post_signed("/configuration/proxy/token", &[("overlap", "1")]).status,
             browser
-                .post_signed("/configuration/proxy/ignores", &[("text", "abc"), ("until", "2100-01-01")])
+                .post_signed(
+                    "/configuration/proxy/ignores",
+                    &[("text", "abc"), ("until", "2100-01-01"), ("confirmed", "yes")],
+                )
                 .status,
         ]
     };

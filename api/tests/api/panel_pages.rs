@@ -36,8 +36,18 @@ const PAGES: [&str; 20] = [
 ];
 /// Those that not every role sees.
 const OF_SOME: [&str; 4] = ["/audit", "/users", "/transfer", "/assistant"];
+/// Pages that are below one of these.
+const BELOW: [&str; 7] = [
+    "/sessions/ended-1",
+    "/sessions/running-2",
+    "/audit/1",
+    "/traffic",
+    "/partners/ACME",
+    "/partner-add",
+    "/components",
+];
 /// Those with a list.
-const LISTS: [&str; 6] = ["/sessions", "/refused", "/log", "/expiry", "/partners", "/audit"];
+const LISTS: [&str; 7] = ["/traffic", "/sessions", "/refused", "/log", "/expiry", "/partners", "/audit"];
 
 /// A site with data for each page.
 fn busy() -> Panel {
@@ -89,13 +99,17 @@ fn each_page_tells_what_the_commands_tell() {
             "/",
             &[
                 "Problems and remedies",
-                "the server spare is listed",
+                "The server spare is listed, but no client has reported it.",
                 "dmz",
                 "unknown-partner",
                 "os4xapi partner add",
             ][..],
         ),
-        ("/sessions", &["ACME", "partner-broke", "1,234,567", "1 (1 refused)"]),
+        ("/sessions", &["ACME", ">Outgoing<", "partner-broke", "1,234,567", "1 (1 refused)"]),
+        (
+            "/sessions/running-2",
+            &["kill -21 10  # DEBUG for this session, on dmz-1", "action=\"/partners/ACME/debug\""],
+        ),
         ("/sessions/ended-1", &["ORDER", "it broke off", "CN=&#60;b&#62;beta&#60;/b&#62;", "grep ended-1"]),
         ("/refused", &["198.51.100.1", "unknown-partner"]),
         ("/log", &["a partner was refused", "&#60;script&#62;alert(1)&#60;/script&#62;"]),
@@ -115,6 +129,71 @@ fn each_page_tells_what_the_commands_tell() {
     for path in ["/sessions/none", "/audit/99999", "/audit/x", "/nothing"] {
         assert_eq!(browser.get(path).status, 404, "{path}");
     }
+}
+
+#[test]
+fn the_overview_draws_what_runs_now_and_the_sessions_of_each_hour() {
+    let panel = busy();
+    let mut browser = panel.signed_in(0);
+    let page = browser.get("/").body;
+    // The server reports 2 of 200 incoming sessions.
+    assert!(page.contains("max=\"200\" optimum=\"0\" high=\"160\" value=\"2\""), "{page}");
+    for part in ["Sessions per hour", "Octets per hour", "Incoming: 2</title>", "Refusals: 309</title>"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    check_headers(&browser.get("/traffic"));
+    let hours: Value = serde_json::from_str(&browser.get("/traffic.json").body).unwrap();
+    let hours = hours.as_array().unwrap();
+    let sum = |member: &str| hours.iter().map(|hour| hour[member].as_i64().unwrap()).sum::<i64>();
+    assert_eq!(hours.len(), 24);
+    let sums = ["incoming", "outgoing", "refused", "octets_in", "octets_out"].map(sum);
+    assert_eq!(sums, [2, 1, 309, 1_244_567, 40]);
+    let table = browser.get("/traffic.csv").body;
+    assert_eq!(table.split_terminator("\r\n").count(), 25, "{table}");
+    assert!(table.contains(",309,"), "{table}");
+    let page = browser.get("/partners/BETA").body;
+    assert!(page.contains("Sessions per day") && page.contains("Outgoing: 1</title>"), "{page}");
+}
+
+#[test]
+fn a_german_page_says_in_german_what_is_wrong_and_files_and_commands_stay_english() {
+    let panel = busy();
+    let mut browser = panel.signed_in(0);
+    "Accept-Language: de\r\n".clone_into(&mut browser.headers);
+    let pin = panel.site.dir.write("other.pem", &Identity::ca("Other").pem());
+    panel.site.ok(&["trust", "add", &pin]);
+    for (path, parts) in [
+        (
+            "/",
+            &[
+                "Der Server spare ist eingetragen, aber kein Client hat ihn gemeldet.",
+                "Starten Sie dort os4x_proxyserver2",
+                "Der SSIDCODE steht nicht in der Partnertabelle.",
+            ][..],
+        ),
+        ("/sessions", &["Ausgehend"]),
+        ("/configuration/proxy", &["Standardwert: ja."]),
+        ("/refused", &["Der SSIDCODE steht nicht in der Partnertabelle."]),
+        ("/sessions/ended-1", &["Der Partner hat die Verbindung abgebrochen."]),
+        ("/expiry", &["hinterlegtes Zertifikat", "Laden Sie das neue Zertifikat der CA hoch."]),
+    ] {
+        let page = browser.get(path);
+        for part in parts {
+            assert!(page.body.contains(part), "{path}: {part}: {}", page.body);
+        }
+    }
+    let refused = browser.post_signed("/partners/BETA/test", &[]);
+    assert!(
+        refused.status == 409 && refused.body.contains("Der Partner BETA ist deaktiviert"),
+        "{refused:?}"
+    );
+    let refused = browser.upload("/trust", &[], ("page.pem", "<html>"));
+    assert!(refused.body.contains("Sie enthält eine HTML- oder XML-Seite."), "{refused:?}");
+    let ends: Value = serde_json::from_str(&browser.get("/expiry.json").body).unwrap();
+    assert!(ends.as_array().unwrap().iter().any(|end| end["what"] == "trusted certificate"), "{ends}");
+    assert!(panel.site.ok(&["status"]).contains("the server spare is listed, but no client has reported it"));
+    let said = panel.site.run(&["partner", "test", "BETA"]);
+    assert!(said.err.contains("Partner BETA is disabled, so nobody may call it"), "{said:?}");
 }
 
 #[test]
@@ -274,7 +353,11 @@ fn a_browser_logs_in_and_walks_through_all_pages() {
             chromium.click(&format!("#language option[value={language}]"));
             chromium.click("form[action='/account/preferences'] button");
             chromium.await_path("/account?done=saved");
-            for path in PAGES.into_iter().chain(["/sessions/ended-1", "/audit/1", "/components"]) {
+            if std::env::var_os("OS4X_PICTURES").is_some() {
+                // Pictures show whole pages.
+                chromium.resize(1360, 2600);
+            }
+            for path in PAGES.into_iter().chain(BELOW) {
                 if PAGES.contains(&path) {
                     chromium.click(&format!("nav a[href='{path}']"));
                 } else {

@@ -3,7 +3,7 @@
 
 use crate::browser::Browser;
 use crate::panel::{PASSWORD, Panel, check_headers};
-use crate::panel_pages::with_role;
+use crate::panel_pages::{keep_busy, with_role};
 use crate::pki::{Identity, proxy_id};
 use crate::states::daemons_tell;
 use serde_json::{Value, json};
@@ -183,7 +183,7 @@ fn a_partner_is_called_and_a_session_is_ended_by_a_client() {
     site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--host", "192.0.2.1"]);
     // Nobody is there to do it: the reason is shown, with a link back to the partner.
     let refused = browser.post_signed("/partners/ACME/test", &[]);
-    assert!(refused.status == 409 && refused.body.contains("no client has called"), "{refused:?}");
+    assert!(refused.status == 409 && refused.body.contains("No client has called"), "{refused:?}");
     assert!(refused.body.contains("href=\"/partners/ACME\""), "{refused:?}");
     let client = site.client(&panel.serve);
     let id = proxy_id();
@@ -225,6 +225,75 @@ fn a_partner_is_called_and_a_session_is_ended_by_a_client() {
     let act = wait();
     assert_eq!((&act["act"], &act["session"]), (&json!("end-session"), &json!("run-1")), "{act}");
     assert_eq!(act["administrator"], "anna");
+}
+
+#[test]
+fn the_page_of_a_partner_shows_its_last_sessions_and_refusals_and_logs_more_for_an_hour() {
+    let panel = Panel::new();
+    keep_busy(&panel);
+    let site = &panel.site;
+    site.ok(&["partner", "add", "NEW", "--ssid", "O0099NEW"]);
+    let mut browser = with_role(&panel, "operator");
+    let page = browser.get("/partners/BETA").body;
+    assert!(page.contains("href=\"/sessions/ended-1\"") && !page.contains("running-2"), "{page}");
+    assert!(browser.get("/partners/ACME").body.contains("No refusals were found."));
+    // It was refused before it was listed: by its SSIDCODE.
+    let page = browser.get("/partners/NEW").body;
+    assert!(page.contains("unknown-partner") && page.contains("203.0.113.7"), "{page}");
+
+    let debug =
+        |browser: &mut Browser, yes: &str| browser.post_signed("/partners/ACME/debug", &[("debug", yes)]);
+    assert_eq!(debug(&mut browser, "yes").header("location"), Some("/partners/ACME?done=saved"));
+    let debugged = &site.json(&["partner", "debug"])[0];
+    let seconds = debugged["seconds"].as_i64().unwrap();
+    assert!(debugged["partner"] == "ACME" && (3_500..=3_600).contains(&seconds), "{debugged}");
+    let page = browser.get("/partners/ACME").body;
+    assert!(
+        page.contains("Detailed logging (DEBUG) until") && page.contains("End detailed logging"),
+        "{page}"
+    );
+    assert_eq!(debug(&mut browser, "no").status, 303);
+    assert_eq!(site.json(&["partner", "debug"]), json!([]));
+    assert_eq!(debug(&mut browser, "no").status, 409);
+    let row = &site.json(&["audit", "list", "--act", "partner debug", "--limit", "1"])[0];
+    assert_eq!((&row["actor"], &row["new"]["debug ACME"]), (&json!("operator"), &json!("ended early")));
+}
+
+#[test]
+fn several_partners_are_disabled_and_enabled_together() {
+    let panel = Panel::new();
+    let site = &panel.site;
+    for name in ["A", "B", "C"] {
+        site.ok(&["partner", "add", name, "--ssid", &format!("O0013{name}")]);
+    }
+    let mut browser = with_role(&panel, "operator");
+    let page = browser.get("/partners").body;
+    assert!(page.contains("form=\"selection\" name=\"partner\" value=\"A\""), "{page}");
+    assert!(!browser.get("/partners.csv").body.contains("Select"));
+    let enabled = || -> Vec<bool> {
+        let all = site.json(&["partner", "list"]);
+        all.as_array().unwrap().iter().map(|one| one["enabled"].as_bool().unwrap()).collect()
+    };
+    let two = [("partner", "A"), ("partner", "C"), ("enabled", "no")];
+    let asked = browser.post_signed("/partners-enabled", &two);
+    assert!(asked.status == 200 && asked.body.contains("Disable: 2 Partners"), "{asked:?}");
+    for part in ["partner A", "partner C", "name=\"partner\" value=\"C\""] {
+        assert!(asked.body.contains(part), "{part}: {asked:?}");
+    }
+    assert_eq!(enabled(), [true, true, true]);
+    let confirmed = |fields: &[(&'static str, &'static str)]| [fields, &[("confirmed", "yes")]].concat();
+    assert_eq!(browser.post_signed("/partners-enabled", &confirmed(&two)).status, 303);
+    assert_eq!(enabled(), [false, true, false]);
+    // All of them or none.
+    let unknown = confirmed(&[("partner", "A"), ("partner", "X"), ("enabled", "yes")]);
+    assert_eq!(browser.post_signed("/partners-enabled", &unknown).status, 409);
+    assert_eq!(browser.post_signed("/partners-enabled", &[("enabled", "yes")]).status, 409);
+    assert_eq!(enabled(), [false, true, false]);
+    let rows = site.json(&["audit", "list", "--act", "partner set"]);
+    assert_eq!(rows.as_array().unwrap().len(), 1, "one act: {rows}");
+    let mut browser = with_role(&panel, "auditor");
+    assert!(!browser.get("/partners").body.contains("form=\"selection\""));
+    assert_eq!(browser.post_signed("/partners-enabled", &confirmed(&two)).status, 403);
 }
 
 #[test]

@@ -48,7 +48,25 @@ fn a_certificate_is_looked_at_before_it_is_trusted_and_who_needs_it_is_told() {
     assert_eq!(browser.post_proven("/trust/remove", &[("name", "trade")], ("trade", "", "")).status, 303);
     assert_eq!(site.json(&["trust", "list"]), json!([]));
     let again = browser.post_signed("/trust/remove", &[("name", "trade")]);
-    assert!(again.status == 409 && again.body.contains("no certificate is trusted as"), "{again:?}");
+    assert!(again.status == 409 && again.body.contains("No certificate is trusted as"), "{again:?}");
+}
+
+#[test]
+fn a_crl_may_be_larger_than_other_files_up_to_a_limit() {
+    let panel = Panel::new();
+    let mut browser = panel.signed_in(0);
+    let ca = Identity::ca("Large CA");
+    panel.site.ok(&["trust", "add", &panel.site.dir.write("ca.pem", &ca.pem())]);
+    // Text around PEM is left out.
+    let of_size = |octets: usize| format!("{}\n{}", "revoked\n".repeat(octets / 8), ca.crl(1));
+    let taken = browser.upload("/crls", &[], ("a.crl", &of_size(9 << 20)));
+    assert_eq!(taken.header("location"), Some("/crls?done=added"), "{taken:?}");
+    assert_eq!(panel.site.json(&["crl", "list"]).as_array().unwrap().len(), 1);
+    let refused = browser.upload("/crls", &[], ("a.crl", &of_size((10 << 20) + (96 << 10))));
+    assert!(refused.status == 413 && refused.body.contains("at most 10 MiB"), "{}", refused.status);
+    // Any other file is limited as before.
+    let refused = browser.upload("/trust", &[], ("a.crl", &of_size(5 << 18)));
+    assert!(refused.status == 413 && refused.body.contains("at most 1 MiB"), "{}", refused.status);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn a_user_is_added_by_a_link_that_is_shown_once() {
         (&json!("ben"), &json!("auditor"), &json!("good"))
     );
     let again = browser.post_proven("/users", &given, ("", "", ""));
-    assert!(again.status == 422 && again.body.contains("there is a user"), "{again:?}");
+    assert!(again.status == 422 && again.body.contains("There is a user"), "{again:?}");
 
     let mut act =
         |path: &str, fields: &[(&str, &str)]| browser.post_proven(path, fields, ("", "", "")).status;

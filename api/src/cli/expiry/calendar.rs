@@ -2,6 +2,7 @@
 //! keeps its identity only while its item has the same end, so that a renewed item is a new event.
 
 use crate::expiry::End;
+use crate::language::Language;
 use common::text::{clock, hex};
 use std::fmt::Write as _;
 
@@ -15,19 +16,20 @@ pub(super) fn of(all: &[End], now: i64) -> String {
     line("BEGIN:VCALENDAR");
     line("VERSION:2.0");
     line("PRODID:-//OS4Xapi//expiry//EN");
-    for end in all.iter().filter(|end| !end.by_itself) {
+    for end in all.iter().filter(|end| !end.ending.by_itself()) {
         let Some(ends) = end.ends else { continue };
-        let identity = openssl::sha::sha256(format!("{}\n{}\n{ends}", end.what, end.name).as_bytes());
+        let (what, renewal) = (end.ending.what(Language::English), end.ending.renewal(Language::English));
+        let identity = openssl::sha::sha256(format!("{}\n{}\n{ends}", what, end.name).as_bytes());
         line("BEGIN:VEVENT");
         line(&format!("UID:{}@os4xapi", hex::encode(&identity)));
         line(&format!("DTSTAMP:{}", clock::basic(now)));
         line(&format!("DTSTART;VALUE=DATE:{}", clock::basic(ends).split('T').next().unwrap_or_default()));
-        line(&format!("SUMMARY:{}", escaped(&format!("{} ends: {}", end.what, end.name))));
-        line(&format!("DESCRIPTION:{}", escaped(&format!("{}\n{}", clock::rfc3339(ends), end.renewal))));
+        line(&format!("SUMMARY:{}", escaped(&format!("{} ends: {}", what, end.name))));
+        line(&format!("DESCRIPTION:{}", escaped(&format!("{}\n{}", clock::rfc3339(ends), renewal))));
         line("TRANSP:TRANSPARENT");
         line("BEGIN:VALARM");
         line("ACTION:DISPLAY");
-        line(&format!("DESCRIPTION:{}", escaped(&end.renewal)));
+        line(&format!("DESCRIPTION:{}", escaped(&renewal)));
         line("TRIGGER:-P30D");
         line("END:VALARM");
         line("END:VEVENT");
@@ -69,18 +71,14 @@ fn fold(text: &mut String, line: &str) {
 #[cfg(test)]
 mod tests {
     use super::{End, of};
+    use crate::expiry::Ending;
 
     #[test]
     fn a_calendar_has_short_lines_and_only_what_somebody_has_to_renew() {
-        let end = |name: &str, by_itself: bool| End {
-            what: "pin",
-            name: name.to_owned(),
-            ends: Some(951_782_400),
-            by_itself,
-            renewal: "ask, and set".to_owned(),
-        };
+        let end = |name: &str, ending| End { ending, name: name.to_owned(), ends: Some(951_782_400) };
+        let pin = Ending::Pin { partner: "ACME".to_owned() };
         let long = format!("ACME: {}; O=Ü, Ltd", "ü".repeat(80));
-        let text = of(&[end(&long, false), end("other", true)], 0);
+        let text = of(&[end(&long, pin), end("other", Ending::Ban)], 0);
         assert_eq!(text.matches("BEGIN:VEVENT").count(), 1);
         assert!(text.contains("\r\nDTSTART;VALUE=DATE:20000229\r\nSUMMARY:pin ends: ACME: "), "{text}");
         assert!(text.lines().all(|line| line.trim_end_matches('\r').len() <= 75), "{text}");

@@ -6,6 +6,7 @@ use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
 use crate::expiry::{self, Listed};
+use crate::language::Language;
 use common::text::clock::{self, DAY};
 
 pub(super) static COMMANDS: &[Command] = &[Command {
@@ -54,9 +55,9 @@ async fn expiry(invocation: Invocation) -> Result<(), CliError> {
             output::or_dash(end.ends.map(clock::rfc3339)),
             output::or_dash(days),
             state.to_owned(),
-            end.what.to_owned(),
+            end.ending.what(Language::English),
             end.name,
-            end.renewal,
+            end.ending.renewal(Language::English),
         ]);
     }
     output::write_to(&table.text_or("Nothing ends."), file.as_deref())

@@ -1,11 +1,41 @@
-//! The words of the panel, in English and German, and the choice of the language. The texts of programs (words of the
-//! log, findings, remedies with commands) stay English: they are the same in logs, commands and manuals.
+//! The words of the panel, in English and German, and the choice of the language. The words of the log stay English:
+//! they are the same in logs, commands and manuals.
 
+mod files;
+mod reasons;
 mod table;
 
+use crate::language::Language;
+use crate::pki::PkiError;
 use axum::http::{HeaderMap, header};
 pub(super) use table::Words;
 use table::{ENGLISH, GERMAN};
+
+impl Words {
+    /// Their language.
+    pub(super) fn language(&self) -> Language {
+        if self.language == GERMAN.language { Language::German } else { Language::English }
+    }
+
+    /// The word for a direction, which the daemons report in English.
+    pub(super) fn direction_word<'a>(&self, direction: &'a str) -> &'a str {
+        match direction {
+            "incoming" => self.incoming,
+            "outgoing" => self.outgoing,
+            other => other,
+        }
+    }
+
+    /// What is wrong with an uploaded file.
+    pub(super) fn of_file(&self, why: &PkiError) -> String {
+        files::text(self.language(), why)
+    }
+
+    /// The meaning of a reason, and what to do about it.
+    pub(super) fn meaning(&self, reason: &str) -> &'static str {
+        reasons::meaning(self.language(), reason)
+    }
+}
 
 /// The words of this language, if the panel speaks it.
 pub(super) fn of_language(language: &str) -> Option<&'static Words> {

@@ -49,6 +49,27 @@ words! {
     state: "State", "Zustand";
     what: "Description", "Beschreibung";
     what_to_do: "Action", "Maßnahme";
+    now_running: "Current use", "Aktuelle Nutzung";
+    last_day: "Last 24 hours", "Letzte 24 Stunden";
+    hour_from: "Hour from (UTC)", "Stunde ab (UTC)";
+    figures: "Figures of the charts", "Zahlen der Diagramme";
+    sessions_by_hour: "Sessions per hour", "Sitzungen pro Stunde";
+    sessions_by_hour_meaning: "Incoming sessions, outgoing sessions and refusals of each of the last 24 hours. The \
+                               table below the charts has the same figures.",
+        "Eingehende Sitzungen, ausgehende Sitzungen und Abweisungen jeder der letzten 24 Stunden. Die Tabelle unter \
+         den Diagrammen enthält dieselben Zahlen.";
+    sessions_by_day: "Sessions per day", "Sitzungen pro Tag";
+    sessions_by_day_meaning: "Incoming and outgoing sessions of each of the last 30 days. The table below the chart \
+                              has the same figures.",
+        "Eingehende und ausgehende Sitzungen jedes der letzten 30 Tage. Die Tabelle unter dem Diagramm enthält \
+         dieselben Zahlen.";
+    last_month: "Last 30 days", "Letzte 30 Tage";
+    day: "Day (UTC)", "Tag (UTC)";
+    octets_by_hour: "Octets per hour", "Bytes pro Stunde";
+    octets_by_hour_meaning: "Octets from partners and to partners, by the hour in which the session began. The \
+                             table below the charts has the same figures.",
+        "Bytes von Partnern und an Partner, nach der Stunde, in der die Sitzung begann. Die Tabelle unter den \
+         Diagrammen enthält dieselben Zahlen.";
     daemons: "Daemons", "Dienste";
     daemon: "Daemon", "Dienst";
     client: "client", "Client";
@@ -62,6 +83,13 @@ words! {
     unverified: "Unverified", "Ungeprüft";
     listeners: "Listeners", "Listener";
     no_daemons: "No daemon has reported yet.", "Bisher hat sich kein Dienst gemeldet.";
+    is_running: "running", "läuft";
+    is_joined: "joined", "verbunden";
+    is_older: "older", "ältere Version";
+    has_ended: "ended", "beendet";
+    is_silent: "silent", "meldet sich nicht";
+    is_lost: "lost", "nicht verbunden";
+    never_joined: "never joined", "war nie verbunden";
     configuration_now: "Configuration", "Konfiguration";
     generation: "Generation", "Generation";
     as_of: "As of", "Stand";
@@ -270,6 +298,7 @@ words! {
     unit_minutes: "minutes", "Minuten";
     unit_hours: "hours", "Stunden";
     unit_days: "days", "Tage";
+    unit_day: "day", "Tag";
     unit_octets: "octets", "Bytes";
     unit_slices: "timeslices", "Zeitscheiben";
     default_value: "Default", "Standardwert";
@@ -556,9 +585,11 @@ words! {
         "Der Inhaber hat 1 bis 64 Zeichen. Er wird auch der Name des Servers in Listen.";
     licence_days: "Validity in days", "Gültigkeit in Tagen";
     licence_meaning: "The server with this Proxy ID is listed, can join your clients with the licence and gets the \
-                      configuration with the private key for partners.",
+                      configuration with the private key for partners. An earlier licence remains valid until it \
+                      expires: to withdraw it, remove the server from the list.",
         "Der Server mit dieser Proxy-ID wird eingetragen, kann sich mit der Lizenz mit Ihren Clients verbinden und \
-         erhält die Konfiguration mit dem privaten Schlüssel für Partner.";
+         erhält die Konfiguration mit dem privaten Schlüssel für Partner. Eine frühere Lizenz bleibt gültig, bis sie \
+         abläuft: Um sie zu entziehen, entfernen Sie den Server aus der Liste.";
     licence_issued: "The licence was issued. Store it on the DMZ host.",
         "Die Lizenz wurde ausgestellt. Speichern Sie sie auf dem DMZ-Rechner.";
     block_ignores: "Log message ignore configuration",
@@ -580,6 +611,28 @@ words! {
     until_hint: "The entry is valid until the end of this day (UTC). Then it is removed automatically.",
         "Der Eintrag gilt bis zum Ende dieses Tages (UTC). Danach wird er automatisch entfernt.";
     needs_day_to_come: "The date must be in the future.", "Das Datum muss in der Zukunft liegen.";
+    renew_licence: "Renew licence", "Lizenz erneuern";
+    bans: "Banned networks", "Gesperrte Netze";
+    banned_network: "Network", "Netz";
+    no_bans: "No network is banned. The command 'os4xapi ban add' bans a network.",
+        "Kein Netz ist gesperrt. Der Befehl 'os4xapi ban add' sperrt ein Netz.";
+    lift_ban: "Lift ban", "Sperre aufheben";
+    lift_ban_meaning: "The servers accept connections of this network again within 65 seconds.",
+        "Die Server nehmen Verbindungen dieses Netzes innerhalb von 65 Sekunden wieder an.";
+    ignore_like: "Ignore entries like this", "Solche Einträge ignorieren";
+    would_have_hidden: "Entries of the last seven days that would have been ignored:",
+        "Einträge der letzten sieben Tage, die ignoriert worden wären:";
+    out_of: "of", "von";
+    api_log: "Last 200 lines of the API's log file", "Letzte 200 Zeilen der Protokolldatei der API";
+    api_log_elsewhere: "The API writes its log to standard error. With systemd, 'journalctl -u os4xapi' shows it.",
+        "Die API schreibt ihr Protokoll auf die Standardfehlerausgabe. Mit systemd zeigt 'journalctl -u os4xapi' \
+         es an.";
+    api_log_unreadable: "The log file cannot be read:", "Die Protokolldatei kann nicht gelesen werden:";
+    event_test: "Send test event", "Testereignis senden";
+    event_test_title: "Test of the event script", "Test des Ereignisskripts";
+    event_test_output: "Output (at most 2 KiB)", "Ausgabe (höchstens 2 KiB)";
+    event_test_not_run: "No event script is set, or another test is running.",
+        "Es ist kein Ereignisskript eingestellt, oder ein anderer Test läuft gerade.";
     token: "OS4X Proxy client security token", "Sicherheitstoken der Clients (OS4X Proxy client security token)";
     token_is_set: "set (never shown)", "gesetzt (wird nie angezeigt)";
     last_set: "Last change", "Letzte Änderung";
@@ -600,9 +653,13 @@ words! {
     file: "File", "Datei";
     file_hint: "The file must be PEM, DER, PKCS#7 or PKCS#12 and have at most 1 MiB.",
         "Die Datei muss PEM, DER, PKCS#7 oder PKCS#12 sein und darf höchstens 1 MiB groß sein.";
+    crl_file_hint: "The file must be a CRL in PEM or DER and have at most 10 MiB.",
+        "Die Datei muss eine Sperrliste in PEM oder DER sein und darf höchstens 10 MiB groß sein.";
     pasted: "Text instead of a file", "Text statt einer Datei";
     pasted_hint: "Paste the PEM text, beginning with '-----BEGIN CERTIFICATE-----'.",
         "Fügen Sie den PEM-Text ein, beginnend mit '-----BEGIN CERTIFICATE-----'.";
+    crl_pasted_hint: "Paste the PEM text, beginning with '-----BEGIN X509 CRL-----'.",
+        "Fügen Sie den PEM-Text ein, beginnend mit '-----BEGIN X509 CRL-----'.";
     file_password: "Password of the file", "Kennwort der Datei";
     file_password_hint: "Only a PKCS#12 file needs a password. The password is not stored.",
         "Nur eine PKCS#12-Datei benötigt ein Kennwort. Das Kennwort wird nicht gespeichert.";
@@ -696,6 +753,15 @@ words! {
                              removed. Running sessions continue.",
         "Neue Sitzungen des Partners werden abgewiesen, und die an ihn gebundenen Listener werden entfernt. Laufende \
          Sitzungen werden fortgesetzt.";
+    debug_begin: "Log details for 1 hour (DEBUG)", "Details für 1 Stunde protokollieren (DEBUG)";
+    debug_end: "End detailed logging", "Detailprotokoll beenden";
+    debug_until: "Detailed logging (DEBUG) until", "Detailprotokoll (DEBUG) bis";
+    last_sessions: "Last sessions", "Letzte Sitzungen";
+    last_refusals: "Last refusals within 30 days", "Letzte Abweisungen innerhalb von 30 Tagen";
+    select: "Select", "Auswählen";
+    selected_partners: "Selected partners", "Ausgewählte Partner";
+    nothing_selected: "Nothing is selected. Select at least one row of the list.",
+        "Es ist nichts ausgewählt. Wählen Sie mindestens eine Zeile der Liste aus.";
     test_call: "Connection test", "Verbindungstest";
     act_waits: "waiting for a client", "wartet auf einen Client";
     act_taken: "running on a client", "läuft auf einem Client";
@@ -870,6 +936,10 @@ words! {
                   within 25 seconds.",
         "Das Formular wurde abgelehnt. Eine Datei darf höchstens 1 MiB groß sein (das Dokument eines Exports: 16 MiB) \
          und muss innerhalb von 25 Sekunden ankommen.";
+    fault_crl_large: "The CRL was rejected. It must have at most 10 MiB and arrive within 25 seconds. The command \
+                      'os4xapi crl add' on the backend's host accepts larger CRLs.",
+        "Die Sperrliste wurde abgelehnt. Sie darf höchstens 10 MiB groß sein und muss innerhalb von 25 Sekunden \
+         ankommen. Der Befehl 'os4xapi crl add' auf dem Host des Backends nimmt auch größere an.";
     fault_host: "The panel is not available under this name. Use a name of its certificate, or change the setting \
                  'panel_url'.",
         "Die Administrationsoberfläche ist unter diesem Namen nicht erreichbar. Verwenden Sie einen Namen aus ihrem \

@@ -1,30 +1,47 @@
 //! Everything that expires: certificates, CRLs, licences, and entries with an end that an operator has set. Reads the
-//! database; gives for each what to do about it.
+//! database; `ending` has what to do about each.
+
+mod ending;
 
 use crate::db::DbError;
+use crate::language::Language;
 use crate::pki::facts::{Facts, SOON};
 use crate::store::certificates::{self, Usage};
 use crate::store::licences::{self, Licence};
 use crate::store::{bans, crls, ignores, old_tokens, partners, proxies};
 use common::config::Trusted;
 use common::text::clock::DAY;
+pub(crate) use ending::Ending;
 use openssl::x509::X509;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sqlx::AnyConnection;
 
 /// Something that expires.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct End {
-    /// Its kind, in words.
-    pub(crate) what: &'static str,
+    /// Its kind.
+    pub(crate) ending: Ending,
     /// Its owner, or its name.
     pub(crate) name: String,
     /// Seconds since 1970-01-01 UTC; none: it cannot be read.
     pub(crate) ends: Option<i64>,
-    /// There is nothing to do.
-    pub(crate) by_itself: bool,
-    /// What to do, or what happens.
-    pub(crate) renewal: String,
+}
+
+impl Serialize for End {
+    /// In English, as the commands print it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            what: String,
+            name: &'a str,
+            ends: Option<i64>,
+            by_itself: bool,
+            renewal: String,
+        }
+        let Self { ending, name, ends } = self;
+        let (what, renewal) = (ending.what(Language::English), ending.renewal(Language::English));
+        Shown { what, name, ends: *ends, by_itself: ending.by_itself(), renewal }.serialize(serializer)
+    }
 }
 
 /// Something that expires, seen at a given time.
@@ -66,22 +83,9 @@ pub(crate) async fn ends(connection: &mut AnyConnection) -> Result<Vec<End>, DbE
     Ok(all)
 }
 
-/// Something that an operator has to renew.
-fn renewed(what: &'static str, name: String, ends: Option<i64>, renewal: &str) -> End {
-    End { what, name, ends, by_itself: false, renewal: renewal.to_owned() }
-}
-
-/// Something for which there is nothing to do.
-fn by_itself(what: &'static str, name: String, ends: Option<i64>, renewal: &str) -> End {
-    End { what, name, ends, by_itself: true, renewal: renewal.to_owned() }
-}
-
 fn end_of(pem: &str) -> Option<i64> {
     Facts::of_pem(pem).ok().map(|facts| facts.until)
 }
-
-/// How our certificate is renewed.
-const NEXT: &str = "os4xapi cert csr, then cert next --chain FILE --from TIME";
 
 /// Our certificates with their issuers.
 async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
@@ -92,42 +96,22 @@ async fn add_own(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(
         let Some(issued) = certificates::get(connection, usage).await? else { continue };
         let chain = X509::stack_from_pem(issued.certificate.as_bytes()).unwrap_or_default();
         if chain.is_empty() {
-            all.push(renewed(
-                "certificate",
-                usage.word().to_owned(),
-                None,
-                "it cannot be read: set it again",
-            ));
+            all.push(End { ending: Ending::Unreadable, name: usage.word().to_owned(), ends: None });
         }
         for (position, certificate) in chain.iter().enumerate() {
             let Ok(facts) = Facts::of(certificate) else { continue };
-            let (name, ends) = (facts.subject, Some(facts.until));
-            all.push(match usage {
-                Usage::Https if Some(&facts.issuer) == ca.as_ref() => {
-                    by_itself("https certificate", name, ends, "'serve' renews it a month before")
-                }
-                Usage::Https => {
-                    renewed("https certificate", name, ends, "os4xapi cert set https --chain FILE --key FILE")
-                }
-                Usage::Panel => renewed(
-                    if position == 0 { "panel certificate" } else { "issuer of the panel certificate" },
-                    name,
-                    ends,
-                    "os4xapi cert set panel --chain FILE --key FILE",
-                ),
-                Usage::Ca => renewed(
-                    "own CA",
-                    name,
-                    ends,
-                    "a new database: os4xapi init, then set up all clients again",
-                ),
-                Usage::Own | Usage::Next if position > 0 => {
-                    renewed("issuer of our certificate", name, ends, "it comes with our next certificate")
-                }
-                Usage::Next => renewed("our next certificate", name, ends, NEXT),
-                Usage::Own if has_next => by_itself("our certificate", name, ends, "the next one is there"),
-                Usage::Own | Usage::Request => renewed("our certificate", name, ends, NEXT),
-            });
+            let ending = match usage {
+                Usage::Https if Some(&facts.issuer) == ca.as_ref() => Ending::OwnHttps,
+                Usage::Https => Ending::Https,
+                Usage::Ca => Ending::OwnCa,
+                Usage::Panel if position > 0 => Ending::IssuerOfPanel,
+                Usage::Panel => Ending::Panel,
+                Usage::Own | Usage::Next if position > 0 => Ending::IssuerOfOurs,
+                Usage::Next => Ending::OurNext,
+                Usage::Own if has_next => Ending::OursBeforeNext,
+                Usage::Own | Usage::Request => Ending::Ours,
+            };
+            all.push(End { ending, name: facts.subject, ends: Some(facts.until) });
         }
     }
     Ok(())
@@ -138,19 +122,17 @@ async fn add_partners(connection: &mut AnyConnection, all: &mut Vec<End>) -> Res
     for partner in partners::all(connection).await? {
         for pin in &partner.pins {
             let name = format!("{}: {}", partner.short_name, pin.name);
-            let renewal = format!("os4xapi partner set {} --pin CURRENT --pin NEXT", partner.short_name);
-            all.push(renewed("pin", name, end_of(&pin.pem), &renewal));
+            let ending = Ending::Pin { partner: partner.short_name.clone() };
+            all.push(End { ending, name, ends: end_of(&pin.pem) });
         }
     }
     for Trusted { certificate, .. } in certificates::trusted(connection).await? {
         let ends = end_of(&certificate.pem);
-        all.push(renewed("trusted certificate", certificate.name, ends, "os4xapi trust add FILE"));
+        all.push(End { ending: Ending::Trusted, name: certificate.name, ends });
     }
     for crl in crls::heads(connection).await?.into_iter().filter(|crl| crl.next_update.is_some()) {
-        all.push(match crl.source {
-            Some(_) => by_itself("CRL", crl.name, crl.next_update, "'serve' downloads the next one"),
-            None => renewed("CRL", crl.name, crl.next_update, "os4xapi crl add FILE"),
-        });
+        let ending = if crl.source.is_some() { Ending::DownloadedCrl } else { Ending::Crl };
+        all.push(End { ending, name: crl.name, ends: crl.next_update });
     }
     Ok(())
 }
@@ -162,7 +144,7 @@ async fn add_licences(connection: &mut AnyConnection, all: &mut Vec<End>) -> Res
         let id = proxy.id.to_string();
         if let Some(Licence { until, .. }) = newest.get(&id) {
             let name = if proxy.name.is_empty() { id.clone() } else { format!("{} ({id})", proxy.name) };
-            all.push(renewed("licence", name, Some(*until), &format!("os4xapi licence issue {id} -o FILE")));
+            all.push(End { ending: Ending::Licence { server: id }, name, ends: Some(*until) });
         }
     }
     Ok(())
@@ -171,16 +153,16 @@ async fn add_licences(connection: &mut AnyConnection, all: &mut Vec<End>) -> Res
 /// Entries with an end that an operator has set.
 async fn add_given(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result<(), DbError> {
     for ban in bans::all(connection).await?.into_iter().filter(|ban| ban.until.is_some()) {
-        all.push(by_itself("ban", ban.network, ban.until, "it is let in again"));
+        all.push(End { ending: Ending::Ban, name: ban.network, ends: ban.until });
     }
     for ignore in ignores::all(connection).await? {
         let name = format!("{} {}", ignore.id, ignore.text);
-        all.push(by_itself("ignored text", name, Some(ignore.valid_until), "it is reported again"));
+        all.push(End { ending: Ending::Ignore, name, ends: Some(ignore.valid_until) });
     }
     let now = common::text::clock::now();
     for (hash, until) in old_tokens::all(connection).await?.into_iter().filter(|(_, until)| *until > now) {
         let name = hash.chars().take(16).collect();
-        all.push(by_itself("old token", name, Some(until), "clients with it are refused"));
+        all.push(End { ending: Ending::OldToken, name, ends: Some(until) });
     }
     Ok(())
 }
