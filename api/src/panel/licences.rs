@@ -155,5 +155,5 @@ pub(super) fn button(who: &SignedIn, proxy: &Proxy, has_one: bool) -> Button {
     Button::new(&who.1, ISSUE, title, &proxy.name)
         .with("proxy_id", proxy.id.as_str())
         .with("holder", holder)
-        .with("days", &DAYS.to_string())
+        .with("days", DAYS.to_string())
 }

@@ -1,12 +1,9 @@
 //! What the pages of the configuration do besides changing settings: licences, bans, texts to ignore, the end of the
 //! log file, and a test of the event script.
 
-use crate::browser::Browser;
-use crate::panel::{PASSWORD, Panel, check_headers};
+use crate::panel::{Panel, check_headers};
 use crate::panel_pages::{keep_busy, with_role};
-use crate::pki::proxy_id;
 use common::text::clock;
-use openssl::x509::X509;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 
