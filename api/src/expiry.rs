@@ -5,7 +5,7 @@ use crate::db::DbError;
 use crate::pki::facts::{Facts, SOON};
 use crate::store::audit::{self, Filter};
 use crate::store::certificates::{self, Usage};
-use crate::store::{bans, crls, ignores, old_tokens, partners, proxies};
+use crate::store::{api_keys, bans, crls, ignores, old_tokens, partners, proxies};
 use common::config::Trusted;
 use common::text::clock::DAY;
 use openssl::x509::X509;
@@ -179,6 +179,11 @@ async fn add_given(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result
     for ignore in ignores::all(connection).await? {
         let name = format!("{} {}", ignore.id, ignore.text);
         all.push(by_itself("ignored text", name, Some(ignore.valid_until), "it is reported again"));
+    }
+    for key in api_keys::all(connection).await? {
+        let renewal =
+            format!("os4xapi key remove {}, then key add, and give the new key to its program", key.name);
+        all.push(renewed("API key", key.name, Some(key.until), &renewal));
     }
     let now = common::text::clock::now();
     for (hash, until) in old_tokens::all(connection).await?.into_iter().filter(|(_, until)| *until > now) {

@@ -3,6 +3,7 @@
 //! audit. An act that fails, that is only a `dry_run`, or whose objects were changed meanwhile, leaves nothing. There
 //! is one change at a time. Reports of daemons are not acts.
 
+pub(crate) mod api_keys;
 mod author;
 pub(crate) mod certificates;
 pub(crate) mod crls;

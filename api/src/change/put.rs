@@ -10,7 +10,7 @@ use crate::store;
 use crate::store::bans::Ban;
 use crate::store::certificates::Usage;
 use crate::store::ignores::Ignore;
-use crate::store::{bans, certificates, configuration, crl_urls, crls, ignores, proxies};
+use crate::store::{api_keys, bans, certificates, configuration, crl_urls, crls, ignores, proxies};
 use common::config::{NamedPem, Partner};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -73,6 +73,7 @@ pub(super) async fn put(
         "cert" if is_gone && name == Usage::Next.word() => {
             certificates::remove(change, Usage::Next).await.map(|_| ())?;
         }
+        "key" if is_gone => api_keys::remove(change, name).await.map(|_| ())?,
         "trust" => put_trusted(change, name, value).await?,
         "crl" if is_gone && now["url"].is_string() => crl_urls::remove(change, name).await.map(|_| ())?,
         "crl" if is_gone => {

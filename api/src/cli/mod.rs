@@ -17,6 +17,7 @@ mod error;
 mod expiry;
 mod ignore;
 mod init;
+mod key;
 mod licence;
 mod network;
 mod output;
@@ -107,6 +108,7 @@ static COMMANDS: &[&[Command]] = &[
     reports::COMMANDS,
     session::COMMANDS,
     user::COMMANDS,
+    key::COMMANDS,
     support::COMMANDS,
 ];
 
@@ -144,6 +146,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   session end                       ends a running session
   sessions                          the daemons' sessions
   user add|list|set|reset|unlock|remove  who may use the panel
+  key add|list|remove               keys of programs: metrics, /api/v1, the calendar of what ends
   support                           one file with information to find a fault, without secrets
 
 Every command has -h, and --db FILE|postgres://URL|@FILE (default: os4xapi.db beside the binary). A command that changes

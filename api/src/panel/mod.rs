@@ -20,6 +20,7 @@ mod gate;
 mod host;
 mod ignores;
 mod journal;
+mod keys;
 mod list;
 mod login;
 mod overview;
@@ -147,7 +148,7 @@ fn trust_pages() -> Router<Arc<Panel>> {
         .route(&below(crls::PATH, "/remove"), routing::post(crls::take_away))
 }
 
-/// The pages of the panel's users.
+/// The pages of the panel's users, and of the keys of programs.
 fn user_pages() -> Router<Arc<Panel>> {
     Router::new()
         .route(users::PATH, routing::get(users::show).post(users::add))
@@ -155,6 +156,8 @@ fn user_pages() -> Router<Arc<Panel>> {
         .route(users::RESET, routing::post(users::reset))
         .route(users::UNLOCK, routing::post(users::unlock))
         .route(users::REMOVE, routing::post(users::remove))
+        .route(keys::PATH, routing::get(keys::show).post(keys::add))
+        .route(keys::REMOVE, routing::post(keys::remove))
 }
 
 /// The pages of the settings.
@@ -189,6 +192,7 @@ fn menu(words: &'static Words, role: Role, path: &str) -> Vec<Group> {
     if audit::is_for(role) {
         administration.push(item(words.audit, audit::PATH));
         administration.push(item(words.users, users::PATH));
+        administration.push(item(words.api_keys, keys::PATH));
     }
     vec![
         Group {

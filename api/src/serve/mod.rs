@@ -15,6 +15,7 @@ mod deadline;
 mod downloads;
 mod error;
 mod events;
+pub(crate) mod failed_logins;
 mod functions;
 pub(crate) mod guard;
 mod health;
@@ -28,7 +29,7 @@ mod tls;
 
 use crate::db::Db;
 use crate::store::configuration;
-use crate::{apilog, panel};
+use crate::{apilog, panel, rest};
 use app::App;
 use changes::Changes;
 use common::text::escape::escape;
@@ -99,7 +100,8 @@ impl Server {
         let api = Listener::new(socket, CONNECTIONS, router, acceptor.clone(), Arc::clone(&app.guard));
         let panel = match at.panel {
             Some(address) => {
-                let router = panel::router(Arc::clone(&app), acceptor.clone());
+                let browsers = panel::router(Arc::clone(&app), acceptor.clone());
+                let router = rest::split(rest::router(Arc::clone(&app)), browsers);
                 let router = router.merge(health::router(Arc::clone(&app)));
                 let (socket, guard) = (listener::bind(address)?, Arc::clone(&app.logins));
                 Some(Listener::new(socket, PANEL_CONNECTIONS, router, acceptor, guard))

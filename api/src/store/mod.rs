@@ -3,6 +3,7 @@
 //! fails its check is an error.
 
 pub(crate) mod acts;
+pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod bans;
 pub(crate) mod certificates;

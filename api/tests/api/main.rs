@@ -34,6 +34,8 @@ mod functions;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod life;
 #[cfg(test)]
 mod next_certificate;

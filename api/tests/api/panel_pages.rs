@@ -12,7 +12,7 @@ use crate::users::added;
 use serde_json::{Value, json};
 
 /// Each page of the menu.
-const PAGES: [&str; 17] = [
+const PAGES: [&str; 18] = [
     "/",
     "/sessions",
     "/refused",
@@ -30,6 +30,7 @@ const PAGES: [&str; 17] = [
     "/account",
     "/audit",
     "/users",
+    "/keys",
 ];
 /// Those with a list.
 const LISTS: [&str; 6] = ["/sessions", "/refused", "/log", "/expiry", "/partners", "/audit"];
@@ -198,10 +199,10 @@ fn a_role_sees_its_pages_alone() {
         let mut browser = with_role(&panel, role);
         let menu = browser.get("/").body;
         assert_eq!(menu.contains("href=\"/audit\""), status == 200, "{role}");
-        for path in ["/audit", "/audit.csv", "/audit.json", "/audit/1", "/users"] {
+        for path in ["/audit", "/audit.csv", "/audit.json", "/audit/1", "/users", "/keys"] {
             assert_eq!(browser.get(path).status, status, "{role}: {path}");
         }
-        for path in PAGES.into_iter().filter(|path| !["/audit", "/users"].contains(path)) {
+        for path in PAGES.into_iter().filter(|path| !["/audit", "/users", "/keys"].contains(path)) {
             assert_eq!(browser.get(path).status, 200, "{role}: {path}");
         }
     }

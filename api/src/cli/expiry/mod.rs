@@ -21,7 +21,8 @@ const HELP: &str = "\
 usage: os4xapi expiry [--days N] [--json|--ics] [-o FILE] [--db DB]
 
 Lists everything that expires, the earliest date first, with what to do: our certificates and their issuers, pins,
-trusted certificates, CRLs, licences that were issued, bans, ignored texts, and an old token that still works.
+trusted certificates, CRLs, licences that were issued, keys of programs, bans, ignored texts, and an old token that
+still works.
 
 --days N: only items that expire within N days, or have expired
 --json: as JSON

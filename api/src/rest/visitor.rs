@@ -1,0 +1,47 @@
+//! The sender of a request, and what its key allows.
+
+use super::refusal::Refusal;
+use crate::store::api_keys::{ApiKey, Scope};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use std::sync::Arc;
+
+/// The sender of a request.
+#[derive(Clone)]
+pub(super) struct Visitor {
+    /// Its key, which works; none: the request has no key.
+    pub(super) key: Option<Arc<ApiKey>>,
+}
+
+/// A program whose key works.
+pub(super) struct Caller {
+    pub(super) key: Arc<ApiKey>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Refusal::no_key)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Visitor { key } = Visitor::from_request_parts(parts, state).await?;
+        Ok(Self { key: key.ok_or_else(Refusal::no_key)? })
+    }
+}
+
+impl Caller {
+    /// Refuses a key that does not have this scope.
+    pub(super) fn need(&self, scope: Scope) -> Result<(), Refusal> {
+        if self.key.scopes.contains(&scope) {
+            return Ok(());
+        }
+        let error = format!("the key '{}' does not have the scope '{}'", self.key.name, scope.word());
+        Err(Refusal::forbidden(error, "make another key, with this scope"))
+    }
+}
