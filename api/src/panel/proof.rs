@@ -110,7 +110,7 @@ async fn use_code(connection: &mut AnyConnection, user: &User, code: &str) -> Re
 
 /// Counts and logs a failure, and locks the user if there were too many.
 async fn note_failure(panel: &Panel, visitor: &Visitor, name: &str, user: Option<User>) -> Result<(), Fault> {
-    failed_logins::note(&panel.app.logins, visitor.address, "login", name);
+    failed_logins::note(&panel.app, visitor.address, "login", name);
     let now = clock::now();
     let Some(user) = user.filter(|user| user.locked_until <= now) else { return Ok(()) };
     let failed = user.failed + 1;

@@ -427,6 +427,21 @@ static ALL: &[SettingWords] = &[
         "Maximale Dauer einer Sitzung der Administrationsoberfläche",
         "Nach dieser Zeit endet eine Sitzung der Administrationsoberfläche in jedem Fall.",
     ),
+    row(
+        "metrics_networks",
+        Unit::None,
+        "Networks for metrics without a key",
+        "Netze für Metriken ohne Schlüssel",
+        "Aus diesen Netzen darf /metrics am Port der Administrationsoberfläche ohne Schlüssel gelesen werden.",
+    ),
+    row(
+        "metrics_partners",
+        Unit::None,
+        "Metrics for each partner",
+        "Metriken je Partner",
+        "Die Metriken enthalten den Kurznamen des Partners: Es sind viel mehr Zahlen, und wer sie liest, sieht die \
+         Partner.",
+    ),
 ];
 
 #[cfg(test)]

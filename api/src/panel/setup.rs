@@ -57,7 +57,7 @@ async fn link(panel: &Panel, visitor: &Visitor, text: &str) -> Result<Option<Set
     }
     let found = setup_links::get(&mut *panel.app.db.snapshot().await?, &hash_of(text)).await?;
     if found.is_none() {
-        failed_logins::note(&panel.app.logins, visitor.address, "link", "");
+        failed_logins::note(&panel.app, visitor.address, "link", "");
     }
     Ok(found)
 }
@@ -95,7 +95,7 @@ pub(super) async fn set_up(
         return form(&visitor, &link, Some(why));
     }
     let Some(step) = totp::step_of(&link.totp_secret, fields.text("code"), clock::unix_time()) else {
-        failed_logins::note(&panel.app.logins, visitor.address, "code", &link.user);
+        failed_logins::note(&panel.app, visitor.address, "code", &link.user);
         return form(&visitor, &link, Some(visitor.words.wrong_code));
     };
     let (codes, recovery) = recovery::new_codes()?;

@@ -2,6 +2,7 @@
 //! key is counted like a bad login, and logged like one; a right one always works, because nobody can find one by
 //! trying.
 
+use super::metrics;
 use super::refusal::Refusal;
 use super::visitor::Visitor;
 use crate::credentials::hash_of;
@@ -36,7 +37,8 @@ const NOTED: i64 = 60;
 
 /// Whether a program has sent the request: it shows a key, or asks for a path of programs.
 pub(super) fn is_of_program(request: &Request) -> bool {
-    request.uri().path().starts_with("/api/") || bearer(request.headers()).is_some()
+    let path = request.uri().path();
+    path.starts_with("/api/") || path == metrics::PATH || bearer(request.headers()).is_some()
 }
 
 /// The key in the headers.
@@ -80,7 +82,7 @@ struct BadKey {
 impl BadKey {
     /// Counts it, logs it, and gives the answer.
     async fn refuse(self, app: &App) -> Refusal {
-        match failed_logins::note(&app.logins, self.address, "key", &self.name) {
+        match failed_logins::note(app, self.address, "key", &self.name) {
             Verdict::Log => self.refusal,
             Verdict::LogLast(_) | Verdict::Quiet => {
                 time::sleep(SLOW).await;
@@ -97,7 +99,7 @@ async fn visitor(app: &App, peer: IpAddr, headers: &HeaderMap) -> Result<Result<
     let address = source::address(peer, headers, &values.networks("api_trusted_proxies"));
     let bad = |name: &str, refusal| Ok(Err(BadKey { address, name: name.to_owned(), refusal }));
     let Some(text) = bearer(headers) else {
-        return Ok(Ok(Visitor { key: None }));
+        return Ok(Ok(Visitor { address, key: None, values: Arc::new(values) }));
     };
     let found = api_keys::with_hash(&mut snapshot, &hash_of(text)).await?;
     drop(snapshot);
@@ -112,7 +114,7 @@ async fn visitor(app: &App, peer: IpAddr, headers: &HeaderMap) -> Result<Result<
         return bad(&key.name, Refusal::forbidden(error, remedy));
     }
     note_use(app, &key, address).await?;
-    Ok(Ok(Visitor { key: Some(Arc::new(key)) }))
+    Ok(Ok(Visitor { address, key: Some(Arc::new(key)), values: Arc::new(values) }))
 }
 
 /// Whether a key works from this address.

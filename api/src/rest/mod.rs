@@ -1,8 +1,9 @@
-//! The interfaces for programs, on the panel's listener: JSON below `/api/v1`. A program shows a key (`gate`), whose
-//! role and scopes decide what it may do. The functions are those of the commands and of the panel, and so are the
-//! documents.
+//! The interfaces for programs, on the panel's listener: metrics, and JSON below `/api/v1`. A program shows a key
+//! (`gate`), whose role and scopes decide what it may do. The functions are those of the commands and of the panel, and
+//! so are the documents.
 
 mod gate;
+mod metrics;
 mod refusal;
 mod status;
 mod visitor;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub(crate) fn router(app: Arc<App>) -> Router {
     let gate = middleware::from_fn_with_state(Arc::clone(&app), gate::pass);
     Router::new()
+        .route(metrics::PATH, routing::get(metrics::show))
         .route("/api/v1/status", routing::get(status::show))
         .fallback(async || Refusal::no_path())
         .method_not_allowed_fallback(async || Refusal::no_method())

@@ -67,7 +67,7 @@ impl Refusal {
     }
 
     /// A fault of this service, which is logged.
-    fn internal(cause: &dyn std::error::Error) -> Self {
+    pub(super) fn internal(cause: &dyn std::error::Error) -> Self {
         log::error!("api_failed cause={}", escape(&on_one_line(cause)));
         let error = "this service has failed";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, error, "the log of os4xapi has the reason")

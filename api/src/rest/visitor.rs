@@ -1,16 +1,20 @@
 //! The sender of a request, and what its key allows.
 
 use super::refusal::Refusal;
+use crate::settings::Values;
 use crate::store::api_keys::{ApiKey, Scope};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The sender of a request.
 #[derive(Clone)]
 pub(super) struct Visitor {
+    pub(super) address: IpAddr,
     /// Its key, which works; none: the request has no key.
     pub(super) key: Option<Arc<ApiKey>>,
+    pub(super) values: Arc<Values>,
 }
 
 /// A program whose key works.
@@ -30,8 +34,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let Visitor { key } = Visitor::from_request_parts(parts, state).await?;
-        Ok(Self { key: key.ok_or_else(Refusal::no_key)? })
+        Visitor::from_request_parts(parts, state).await?.caller()
+    }
+}
+
+impl Visitor {
+    /// The program, or the refusal of a request without a key.
+    pub(super) fn caller(&self) -> Result<Caller, Refusal> {
+        let key = self.key.as_ref().map(Arc::clone).ok_or_else(Refusal::no_key)?;
+        Ok(Caller { key })
     }
 }
 

@@ -2,6 +2,7 @@
 //! `serve` makes it once; each call borrows it.
 
 use super::clocks::Clocks;
+use super::counters::Counters;
 use super::events::Events;
 use super::guard::Guard;
 use crate::db::{Db, DbError};
@@ -22,6 +23,7 @@ pub(crate) struct App {
     pub(super) guard: Arc<Guard>,
     /// The same for the panel: browsers, and bad logins.
     pub(crate) logins: Arc<Guard>,
+    pub(crate) counters: Arc<Counters>,
     pub(super) events: Events,
     pub(super) clocks: Clocks,
     /// True as soon as the service ends.
@@ -39,11 +41,13 @@ pub(crate) struct App {
 impl App {
     /// An empty state. Starts the task of the event script.
     pub(super) fn new(db: Db, address: SocketAddr) -> Self {
+        let counters = Arc::<Counters>::default();
         Self {
             db,
             guard: Arc::default(),
             logins: Arc::default(),
-            events: Events::start(),
+            events: Events::start(Arc::clone(&counters)),
+            counters,
             clocks: Clocks::default(),
             stop: watch::Sender::new(false),
             address,

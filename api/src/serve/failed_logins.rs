@@ -1,7 +1,8 @@
 //! Counts and logs failed logins of people and wrong keys of programs. A program that reads the log (fail2ban) finds
 //! the address in the line.
 
-use super::guard::{Guard, Verdict};
+use super::app::App;
+use super::guard::Verdict;
 use common::text::escape::escape;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -11,9 +12,10 @@ const LONGEST: usize = 64;
 
 /// Counts a failure of an address, and logs it unless there were too many. `by`: what was tried. `name`: the user, or
 /// the key.
-pub(crate) fn note(guard: &Guard, address: IpAddr, by: &str, name: &str) -> Verdict {
+pub(crate) fn note(app: &App, address: IpAddr, by: &'static str, name: &str) -> Verdict {
     let name: String = name.chars().take(LONGEST).collect();
-    let verdict = guard.bad_call(address, Instant::now());
+    app.counters.login("failed", by);
+    let verdict = app.logins.bad_call(address, Instant::now());
     match verdict {
         Verdict::Log => log::warn!("panel_login_failed address={address} user={} by={by}", escape(&name)),
         Verdict::LogLast(_) => log::warn!(

@@ -10,6 +10,7 @@ mod caller;
 mod changes;
 mod clocks;
 pub(crate) mod connection;
+pub(crate) mod counters;
 mod crl_reports;
 mod deadline;
 mod downloads;

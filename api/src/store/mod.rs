@@ -29,6 +29,7 @@ pub(crate) mod sessions;
 pub(crate) mod setup_links;
 pub(crate) mod shown_certificates;
 pub(crate) mod states;
+pub(crate) mod totals;
 pub(crate) mod trust_rules;
 pub(crate) mod users;
 pub(crate) mod versions;

@@ -38,6 +38,8 @@ mod keys;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod next_certificate;
 #[cfg(test)]
 mod operation;

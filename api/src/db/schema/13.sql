@@ -10,3 +10,21 @@ CREATE TABLE os4x_api_keys (
     used BIGINT,
     used_from TEXT
 );
+CREATE TABLE os4x_totals (
+    server TEXT NOT NULL,
+    direction TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    partner TEXT NOT NULL,
+    sessions BIGINT NOT NULL,
+    octets_in BIGINT NOT NULL,
+    octets_out BIGINT NOT NULL,
+    files_accepted BIGINT NOT NULL,
+    files_refused BIGINT NOT NULL,
+    PRIMARY KEY (server, direction, reason, partner)
+);
+CREATE TABLE os4x_refusal_totals (
+    server TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    times BIGINT NOT NULL,
+    PRIMARY KEY (server, reason)
+);
