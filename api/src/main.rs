@@ -12,6 +12,7 @@ mod credentials;
 mod crl_fetch;
 mod date;
 mod db;
+mod documents;
 mod error_text;
 mod expiry;
 mod http;

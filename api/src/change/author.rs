@@ -2,6 +2,7 @@
 //! by itself. A person who can write the database can do everything; the audit has the name that this person has given.
 
 use crate::owner;
+use crate::store::api_keys::ApiKey;
 use crate::store::users::{Role, User};
 use nix::unistd::getuid;
 use std::net::IpAddr;
@@ -43,6 +44,12 @@ impl Author {
     pub(crate) fn of_user(user: &User, address: IpAddr) -> Self {
         let (actor, role) = (user.name.clone(), user.role.word());
         Self { actor, role, way: "panel", address: Some(address.to_string()) }
+    }
+
+    /// A program with a key.
+    pub(crate) fn of_key(key: &ApiKey, address: IpAddr) -> Self {
+        let (actor, role) = (key.name.clone(), key.role.word());
+        Self { actor, role, way: "api", address: Some(address.to_string()) }
     }
 
     /// Whether its role has all rights of this one.

@@ -17,6 +17,8 @@ pub(crate) enum ChangeError {
     Pki(PkiError),
     /// A partner of this short name cannot be added: there is one already.
     PartnerExists(String),
+    /// A member of a document does not take its value.
+    Member { member: String, why: String },
     /// The user has to give something more.
     Needs(Need),
     /// It cannot be; why.
@@ -85,7 +87,7 @@ impl fmt::Display for ChangeError {
                 write!(f, "there is a partner '{name}' already: 'os4xapi partner set {name}' changes it")
             }
             Self::Needs(need) => need.fmt(f),
-            Self::Refused(why) => f.write_str(why),
+            Self::Refused(why) | Self::Member { why, .. } => f.write_str(why),
             Self::Stale { object, version, seen } => write!(
                 f,
                 "'{object}' has version {version} and not {seen}: somebody has changed it meanwhile, so nothing was \
@@ -111,6 +113,7 @@ impl std::error::Error for ChangeError {
             Self::PartnerExists(_)
             | Self::Needs(_)
             | Self::Refused(_)
+            | Self::Member { .. }
             | Self::Stale { .. }
             | Self::DryRun(_) => None,
         }

@@ -139,7 +139,7 @@ async fn put_crl(change: &mut Change, object: &str, value: &Value) -> Result<(),
 }
 
 /// A value in the type of its object; a member that this os4xapi does not know is refused.
-fn read<T: DeserializeOwned + Serialize>(object: &str, value: &Value) -> Result<T, ChangeError> {
+pub(super) fn read<T: DeserializeOwned + Serialize>(object: &str, value: &Value) -> Result<T, ChangeError> {
     let parsed: T = serde_json::from_value(value.clone()).map_err(|why| refused(object, &why.to_string()))?;
     let known = serde_json::to_value(&parsed).unwrap_or_default();
     let unknown = value.as_object().into_iter().flatten().find(|(member, _)| known.get(member).is_none());

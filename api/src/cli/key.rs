@@ -3,10 +3,10 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, date, output, user};
 use crate::change::Act;
 use crate::change::api_keys::{self as change, NewKey};
+use crate::documents::Versions;
 use crate::store::api_keys::{self, ApiKey};
 use common::text::clock;
 use serde_json::{Value, json};

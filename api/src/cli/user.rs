@@ -4,12 +4,12 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, output};
 use crate::change::Act;
 use crate::change::users::{self, NewLink};
 use crate::credentials::recovery;
 use crate::db::Db;
+use crate::documents::Versions;
 use crate::store::configuration;
 use crate::store::setup_links;
 use crate::store::users::{Role, User, all};

@@ -93,6 +93,7 @@ pub(crate) fn router(app: Arc<App>, acceptor: watch::Receiver<SslAcceptor>) -> R
         .merge(listed(refused::PATH, || routing::get(refused::list)))
         .merge(listed(journal::PATH, || routing::get(journal::list)))
         .merge(listed(expiry::PATH, || routing::get(expiry::list)))
+        .route(expiry::CALENDAR, routing::get(expiry::calendar))
         .merge(listed(partners::PATH, || routing::get(partners::list)))
         .merge(listed(audit::PATH, || routing::get(audit::list)))
         .route("/audit/{number}", routing::get(audit::show))

@@ -5,6 +5,7 @@ use crate::change::ChangeError;
 use crate::db::DbError;
 use crate::error_text::on_one_line;
 use crate::pki::PkiError;
+use crate::settings::SettingError;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +28,11 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(super) fn new(status: StatusCode, error: impl Into<String>, remedy: &str) -> Self {
         Self { status, error: error.into(), field: None, remedy: remedy.to_owned() }
+    }
+
+    /// Names the field that is wrong.
+    pub(super) fn of_field(self, field: &str) -> Self {
+        Self { field: Some(field.to_owned()), ..self }
     }
 
     /// No key, a wrong one, or one that has ended.
@@ -66,6 +72,22 @@ impl Refusal {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, error, remedy)
     }
 
+    /// An object that does not exist.
+    pub(super) fn missing(kind: &str, name: &str, remedy: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no {kind} '{name}'"), remedy)
+    }
+
+    /// A setting that does not take its value.
+    pub(super) fn from_setting(error: &SettingError) -> Self {
+        Self::told(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string())
+    }
+
+    /// A message of a command: what is wrong, a colon, and the remedy.
+    fn told(status: StatusCode, text: &str) -> Self {
+        let (error, remedy) = text.rsplit_once(": ").unwrap_or((text, "correct it, and send it again"));
+        Self::new(status, error, remedy)
+    }
+
     /// A fault of this service, which is logged.
     pub(super) fn internal(cause: &dyn std::error::Error) -> Self {
         log::error!("api_failed cause={}", escape(&on_one_line(cause)));
@@ -103,7 +125,25 @@ impl From<ChangeError> for Refusal {
         match error {
             ChangeError::Db(error) => error.into(),
             ChangeError::Pki(error) => error.into(),
-            other => Self::internal(&other),
+            ChangeError::Setting(error) => Self::from_setting(&error),
+            ChangeError::Member { member, why } => {
+                let remedy = "send a value as /api/v1/openapi.json describes it";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, why, remedy).of_field(&member)
+            }
+            ChangeError::Stale { object, version, .. } => {
+                let error = format!("'{object}' was changed by somebody else: its version is {version}");
+                let remedy = "read it again, and send the change with If-Match and its new version";
+                Self::new(StatusCode::PRECONDITION_FAILED, error, remedy)
+            }
+            ChangeError::PartnerExists(name) => {
+                let remedy = format!("PATCH /api/v1/partners/{name} changes it");
+                let error = format!("there is a partner '{name}' already");
+                Self::new(StatusCode::CONFLICT, error, &remedy).of_field("short_name")
+            }
+            ChangeError::Needs(need) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, need.to_string(), "send what is missing")
+            }
+            other => Self::told(StatusCode::CONFLICT, &other.to_string()),
         }
     }
 }

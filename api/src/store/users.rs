@@ -40,6 +40,11 @@ impl Role {
         }
     }
 
+    /// Whether it sees the audit.
+    pub(crate) fn sees_audit(self) -> bool {
+        self != Self::Operator
+    }
+
     /// The one with this word.
     pub(crate) fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.word() == word)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Commands that change nothing in the database.
-const READING: [&str; 28] = [
+const READING: [&str; 29] = [
     "serve",
     "backup",
     "export",
@@ -29,6 +29,7 @@ const READING: [&str; 28] = [
     "ignore list",
     "expiry",
     "status",
+    "check",
     "refused",
     "log",
     "sessions",

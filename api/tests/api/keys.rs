@@ -224,3 +224,25 @@ fn a_key_is_made_in_the_panel_shown_once_and_removed() {
         }
     }
 }
+
+#[test]
+fn the_calendar_of_what_ends_needs_a_key_or_a_login() {
+    let panel = Panel::new();
+    let calendar = key(&panel.site, "calendar", "auditor", "calendar");
+    let said = panel.site.ok(&["expiry", "--ics"]);
+    // The time of the answer is in it.
+    let lasting = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.starts_with("DTSTAMP")).map(str::to_owned).collect()
+    };
+    let mut program = program(&panel.site, &panel.serve, &calendar);
+    let told = program.get("/expiry.ics");
+    assert_eq!((told.status, told.header("content-type")), (200, Some("text/calendar; charset=utf-8")));
+    assert!(told.body.contains("SUMMARY:API key ends: calendar") && lasting(&told.body) == lasting(&said));
+    let mut browser = panel.signed_in(0);
+    assert!(browser.get("/expiry").body.contains("href=\"/expiry.ics\""));
+    assert_eq!(lasting(&browser.get("/expiry.ics").body), lasting(&said));
+    assert_eq!(panel.browser().get("/expiry.ics").status, 303, "to the login");
+    let other = key(&panel.site, "other", "administrator", "read");
+    program.headers = format!("Authorization: Bearer {other}\r\n");
+    refused(&program.get("/expiry.ics"), 403, "the scope 'calendar'");
+}

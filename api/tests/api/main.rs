@@ -16,6 +16,8 @@ mod banned;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod chromium;
 #[cfg(test)]
 mod commands;
@@ -73,6 +75,8 @@ mod postgres;
 mod proxies;
 #[cfg(test)]
 mod proxyclients;
+#[cfg(test)]
+mod rest;
 #[cfg(test)]
 mod said;
 #[cfg(test)]

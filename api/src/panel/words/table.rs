@@ -620,6 +620,7 @@ words! {
         "Kennwort, App und Wiederherstellungscodes des Benutzers werden ungültig, und seine Sitzungen werden beendet.";
     remove_user_meaning: "The sessions of the user end. The changes of the user remain in the audit log.",
         "Die Sitzungen des Benutzers werden beendet. Seine Änderungen bleiben im Änderungsprotokoll.";
+    as_calendar: "Calendar (iCalendar)", "Kalender (iCalendar)";
     api_keys: "API keys", "API-Schlüssel";
     no_api_keys: "There are no API keys. Programs use them for metrics, for /api/v1 and for the calendar.",
         "Es gibt keine API-Schlüssel. Programme verwenden sie für Metriken, für /api/v1 und für den Kalender.";

@@ -1,11 +1,9 @@
-//! `os4xapi expiry`: everything that expires, as a table, as JSON, or as a calendar (`calendar`).
-
-mod calendar;
+//! `os4xapi expiry`: everything that expires, as a table, as JSON, or as a calendar.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::expiry::{self, Listed};
+use crate::expiry::{self, Listed, calendar};
 use common::text::clock::{self, DAY};
 
 pub(super) static COMMANDS: &[Command] = &[Command {

@@ -1,5 +1,7 @@
 //! Everything that expires: certificates, CRLs, licences, and entries with an end that an operator has set. Reads the
-//! database; gives for each what to do about it.
+//! database; gives for each what to do about it. `calendar` makes a calendar of it.
+
+pub(crate) mod calendar;
 
 use crate::db::DbError;
 use crate::pki::facts::{Facts, SOON};
