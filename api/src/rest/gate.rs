@@ -62,7 +62,7 @@ pub(super) async fn pass(
         Ok(Ok(visitor)) => {
             request.extensions_mut().insert(visitor);
             let answer = time::timeout(ANSWER, next.run(request)).await;
-            answer.unwrap_or_else(|_| Refusal::late().into_response())
+            answer.map_or_else(|_| Refusal::late().into_response(), Refusal::or_document)
         }
     };
     let headers = response.headers_mut();

@@ -183,9 +183,11 @@ pub(super) async fn test(
     caller.may(Scope::Partners, Right::Operate)?;
     need(&app, &name).await?;
     let test = async |act: &mut Act| requests::order_test(act, &name).await;
-    let answer = |(ordered, _): (requests::Ordered, requests::Patience)| {
+    let answer = |(ordered, patience): (requests::Ordered, requests::Patience)| {
         let at = format!("/api/v1/partners/{name}/tests/{}", ordered.number);
-        let document = json!({"number": ordered.number, "client": ordered.caller, "result": at});
+        let seconds = patience.to_take + patience.to_do;
+        let document = json!({"number": ordered.number, "client": ordered.caller, "result": at,
+                              "seconds": seconds});
         (StatusCode::ACCEPTED, [(header::LOCATION, at)], Json(document)).into_response()
     };
     terms.carry_out(&app, &caller, (Reach::Backend, "partner test"), test, answer).await
@@ -195,10 +197,12 @@ pub(super) async fn test(
 pub(super) async fn show_test(
     State(app): Shared,
     caller: Caller,
-    Path((name, number)): Path<(String, i64)>,
+    Path((name, number)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     caller.need(Scope::Read)?;
     need(&app, &name).await?;
+    let remedy = "POST /api/v1/partners/NAME/tests orders one";
+    let number = number.parse().map_err(|_| Refusal::missing("test", &number, remedy))?;
     let progress = acts::progress(&mut *app.db.snapshot().await?, number).await?;
     let (state, text, steps) = match progress {
         Progress::Waiting => ("waiting", String::new(), Vec::new()),

@@ -77,7 +77,8 @@ impl Query {
     }
 }
 
-fn wrong(name: &str, text: &str, remedy: &str) -> Refusal {
+/// The refusal of a text.
+pub(super) fn wrong(name: &str, text: &str, remedy: &str) -> Refusal {
     bad(name, format!("{name} cannot be '{text}'"), remedy)
 }
 

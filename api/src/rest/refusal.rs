@@ -35,6 +35,18 @@ impl Refusal {
         Self { field: Some(field.to_owned()), ..self }
     }
 
+    /// The response; a refusal of the library, such as of a path that is not UTF-8, becomes a document like all others.
+    pub(super) fn or_document(response: Response) -> Response {
+        let status = response.status();
+        let is_document =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+        if !status.is_client_error() || is_document {
+            return response;
+        }
+        let error = "the request cannot be read";
+        Self::new(status, error, "/api/v1/openapi.json describes each path").into_response()
+    }
+
     /// No key, a wrong one, or one that has ended.
     pub(super) fn unknown(error: impl Into<String>) -> Self {
         let remedy =

@@ -2,7 +2,7 @@
 //! that expires. The documents are those of the commands with `--json`.
 
 use super::act::Terms;
-use super::query::Query;
+use super::query::{self, Query};
 use super::refusal::Refusal;
 use super::visitor::Caller;
 use crate::change::{Act, Reach, Right, requests};
@@ -10,10 +10,10 @@ use crate::expiry::{self, Listed};
 use crate::serve::app::App;
 use crate::status::{self, Finding, SiteStatus};
 use crate::store::api_keys::Scope;
+use crate::store::journal_search;
 use crate::store::refusals::{self, Group};
-use crate::store::session_search::{self, Place};
+use crate::store::session_search::{self, Place, Search};
 use crate::store::sessions::{self, Session};
-use crate::store::{journal_search, session_search as search};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -82,10 +82,13 @@ pub(super) async fn list_sessions(
         "behind",
         "limit",
     ])?;
-    let behind = query.text("behind").split_once('.');
-    let behind =
-        behind.and_then(|(received, id)| Some(Place { received: received.parse().ok()?, id: id.to_owned() }));
-    let what = search::Search {
+    let behind = match query.text("behind") {
+        "" => None,
+        text => {
+            Some(place_of(text).ok_or_else(|| query::wrong("behind", text, "send that of the page before"))?)
+        }
+    };
+    let what = Search {
         state: query.text("state"),
         partner: query.text("partner"),
         direction: query.text("direction"),
@@ -100,6 +103,11 @@ pub(super) async fn list_sessions(
     let found = session_search::search(&mut *app.db.snapshot().await?, &what, limit).await?.into_iter();
     let placed = found.map(|(Place { received, id }, session)| (format!("{received}.{id}"), session));
     Ok(Json(Page::of(placed.collect(), limit)))
+}
+
+fn place_of(text: &str) -> Option<Place> {
+    let (received, id) = text.split_once('.')?;
+    Some(Place { received: received.parse().ok()?, id: id.to_owned() })
 }
 
 /// One session.

@@ -195,12 +195,14 @@ fn of_end(end: &End) -> Finding {
                       add FILE' brings it";
         return finding(what, remedy);
     }
-    finding(what, &end.renewal)
+    let found = finding(what, &end.renewal);
+    // Partners do not need the program whose key it was.
+    if end.what == "API key" { Finding { severity: Severity::Warning, ..found } } else { found }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Condition, Daemon, DaemonState, End, Finding, Service, of, of_services};
+    use super::{Condition, Daemon, DaemonState, End, Finding, Service, Severity, of, of_services};
     use common::state::{Fault, Use};
 
     const NOW: i64 = 1_000_000;
@@ -327,5 +329,7 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert!(found[0].what.starts_with("CRL My CA has ended") && found[0].remedy.contains("crl list"));
         assert_eq!(found[1].remedy, "renew");
+        let found = of(&daemons, &[end("API key", NOW - 1, false)], (7, 0), NOW);
+        assert_eq!(found[0].severity, Severity::Warning);
     }
 }

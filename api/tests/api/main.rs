@@ -78,6 +78,8 @@ mod proxyclients;
 #[cfg(test)]
 mod rest;
 #[cfg(test)]
+mod rest_partners;
+#[cfg(test)]
 mod said;
 #[cfg(test)]
 mod setup;
