@@ -1,11 +1,12 @@
 //! Adds, changes and removes partners: all rules for them hold, whoever asks for it.
 
 use super::rules::{self, no_partner};
-use super::{ChangeError, put, settings, values};
+use super::{ChangeError, partner_members, put, settings, values};
 use crate::db::{Change, DbError};
 use crate::store::{bans, partners};
 use common::config::Partner;
 use common::net::Network;
+use common::text::host::is_short_name;
 use serde_json::{Map, Value, json};
 use sqlx::AnyConnection;
 
@@ -22,6 +23,21 @@ pub(crate) async fn put(change: &mut Change, partner: &Partner) -> Result<(), Ch
     values::check_partner(partner)?;
     rules::check_partner(change, partner).await?;
     Ok(partners::put(change, partner).await?)
+}
+
+/// A new partner with the members of a document.
+pub(crate) fn of_members(members: &Map<String, Value>) -> Result<Partner, ChangeError> {
+    let text = |member: &str| members.get(member).and_then(Value::as_str).unwrap_or_default();
+    let wrong =
+        |member: &str, why: &str| ChangeError::Member { member: member.to_owned(), why: why.to_owned() };
+    let name = text("short_name");
+    if !is_short_name(name) {
+        return Err(wrong("short_name", "short_name has 1 to 32 letters, digits, '.', '_' or '-'"));
+    }
+    let ssid = partner_members::ssid(text("ssid")).map_err(|_| {
+        wrong("ssid", "ssid has 1 to 25 printable characters, none of them a quote or a backslash")
+    })?;
+    patched(&Partner::new(name, ssid), members)
 }
 
 /// `partner` with these members, as in a JSON merge patch (RFC 7396). Pins are not changed in this way: they are
@@ -56,6 +72,9 @@ fn merge(document: &mut Value, member: &str, value: &Value) {
         Value::Null => drop(members.remove(member)),
         Value::Object(inner) => {
             let below = members.entry(member).or_insert_with(|| json!({}));
+            if !below.is_object() {
+                *below = json!({});
+            }
             for (name, value) in inner {
                 merge(below, name, value);
             }

@@ -70,9 +70,7 @@ pub(super) async fn add(
     Document(members): Document<Map<String, Value>>,
 ) -> Result<Response, Refusal> {
     caller.may(Scope::Partners, Right::Administer)?;
-    let text = |member: &str| members.get(member).and_then(Value::as_str).unwrap_or_default();
-    let plain = Partner::new(text("short_name"), text("ssid").to_owned());
-    let partner = change::patched(&plain, &members)?;
+    let partner = change::of_members(&members)?;
     let add = async |act: &mut Act| change::add(act, &partner).await;
     let at = format!("/api/v1/partners/{}", partner.short_name);
     let answer = |()| (StatusCode::CREATED, [(header::LOCATION, at)]).into_response();

@@ -32,7 +32,19 @@ fn partner_lives(panel: &Panel) {
     );
     refused_field(&send(&mut robot, "POST", "/partners", &new), 409, "short_name", "already");
 
+    for (members, field) in [
+        (json!({"ssid": "O0013X", "host": "x"}), "short_name"),
+        (json!({"short_name": "X X", "ssid": "O0013X"}), "short_name"),
+        (json!({"short_name": "X", "enabled": true}), "ssid"),
+        (json!({"short_name": "X", "ssid": "O'13", "enabled": true}), "ssid"),
+        (json!({"short_name": "X", "ssid": "O0013X", "certificate": "pinned"}), ""),
+    ] {
+        let reply = send(&mut robot, "POST", "/partners", &members);
+        assert_eq!(reply.status, 422, "{reply:?}");
+        assert_eq!(document(&reply)["field"].as_str().unwrap_or_default(), field, "{members}");
+    }
     for (members, field, words) in [
+        (json!({"host": {"a": 1}}), "host", "cannot have that value"),
         (json!({"port": 0}), "port", "port is one from 1 to 65535"),
         (json!({"port": "many"}), "port", ""),
         (json!({"host": "a b"}), "host", "cannot have that value"),
