@@ -1,7 +1,7 @@
 //! os4xapi: the backend of OS4X SmartProxy: the service that the daemons call (`serve`), and the commands with which an
 //! operator manages its database. Reading order: `cli` (all commands), `settings`, `db`, `store`, `pki`, `serve`,
-//! `panel`. It has one thread, besides those of SQLite, of name lookups and of passwords. The only process that it
-//! starts is the operator's event script.
+//! `panel`, `rest`. It has one thread, besides those of SQLite, of name lookups and of passwords. The only process that
+//! it starts is the operator's event script.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ mod credentials;
 mod crl_fetch;
 mod date;
 mod db;
+mod documents;
 mod error_text;
 mod expiry;
 mod http;
@@ -21,6 +22,7 @@ mod man;
 mod owner;
 mod panel;
 mod pki;
+mod rest;
 mod serve;
 mod settings;
 mod status;

@@ -1,8 +1,9 @@
-//! Who changes something, and in which way: a person with a command or in the panel, or `serve` by itself. A person who
-//! can write the database can do everything; the audit has the name that this person has given.
+//! Who changes something, and in which way: a person with a command or in the panel, a program with its key, or `serve`
+//! by itself. A person who can write the database can do everything; the audit has the name that this person has given.
 
 use crate::owner;
-use crate::store::users::User;
+use crate::store::api_keys::ApiKey;
+use crate::store::users::{Role, User};
 use nix::unistd::getuid;
 use std::net::IpAddr;
 
@@ -13,7 +14,7 @@ pub(crate) struct Author {
     pub(crate) actor: String,
     /// The role.
     pub(crate) role: &'static str,
-    /// The way it came: `cli`, `panel` or `system`.
+    /// The way it came: `cli`, `panel`, `api` or `system`.
     pub(crate) way: &'static str,
     /// The address from which the person is logged in.
     pub(crate) address: Option<String>,
@@ -43,6 +44,17 @@ impl Author {
     pub(crate) fn of_user(user: &User, address: IpAddr) -> Self {
         let (actor, role) = (user.name.clone(), user.role.word());
         Self { actor, role, way: "panel", address: Some(address.to_string()) }
+    }
+
+    /// A program with a key.
+    pub(crate) fn of_key(key: &ApiKey, address: IpAddr) -> Self {
+        let (actor, role) = (key.name.clone(), key.role.word());
+        Self { actor, role, way: "api", address: Some(address.to_string()) }
+    }
+
+    /// Whether its role has all rights of this one.
+    pub(crate) fn has_role(&self, role: Role) -> bool {
+        Role::of_word(self.role).is_some_and(|own| own <= role)
     }
 
     /// This program, by itself.

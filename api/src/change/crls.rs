@@ -7,6 +7,7 @@ use crate::store::crls::{self, Kept};
 use crate::store::{certificates, crl_urls, intermediates};
 use common::text::url::escaped;
 use openssl::x509::X509Crl;
+use serde_json::json;
 
 /// The result for CRLs that an operator has uploaded or given to a command.
 pub(crate) struct Brought {
@@ -32,6 +33,13 @@ pub(crate) async fn add(act: &mut Act, found: &[X509Crl]) -> Result<Brought, Cha
         brought.taken.push((facts, kept));
     }
     Ok(brought)
+}
+
+/// Marks all CRLs for a new download, which `serve` makes in its next time slice.
+pub(crate) async fn order_fetch(act: &mut Act) -> Result<(), ChangeError> {
+    crl_urls::all_are_due(act).await?;
+    act.note("crl".to_owned(), json!({"downloads": "ordered"}));
+    Ok(())
 }
 
 /// Removes the CRLs of an issuer, or a URL; true if CRLs were removed.

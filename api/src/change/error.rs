@@ -19,6 +19,8 @@ pub(crate) enum ChangeError {
     Pki(PkiError),
     /// A partner of this short name cannot be added: there is one already.
     PartnerExists(String),
+    /// A member of a document does not take its value.
+    Member { member: String, why: String },
     /// The user has to give something more.
     Needs(Need),
     /// Something stands in its way.
@@ -93,7 +95,7 @@ impl fmt::Display for ChangeError {
             }
             Self::Needs(need) => need.fmt(f),
             Self::Obstacle(obstacle) => f.write_str(&obstacle.text(Language::English)),
-            Self::Refused(why) => f.write_str(why),
+            Self::Refused(why) | Self::Member { why, .. } => f.write_str(why),
             Self::Stale { object, version, seen } => write!(
                 f,
                 "'{object}' has version {version} and not {seen}: somebody has changed it meanwhile, so nothing was \
@@ -120,6 +122,7 @@ impl std::error::Error for ChangeError {
             | Self::Needs(_)
             | Self::Obstacle(_)
             | Self::Refused(_)
+            | Self::Member { .. }
             | Self::Stale { .. }
             | Self::DryRun(_) => None,
         }

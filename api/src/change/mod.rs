@@ -3,6 +3,7 @@
 //! audit. An act that fails, that is only a `dry_run`, or whose objects were changed meanwhile, leaves nothing. There
 //! is one change at a time. Reports of daemons are not acts.
 
+pub(crate) mod api_keys;
 mod author;
 pub(crate) mod certificates;
 pub(crate) mod crls;
@@ -20,9 +21,11 @@ pub(crate) mod partner_debug;
 pub(crate) mod partner_members;
 mod partner_table;
 pub(crate) mod partners;
+pub(crate) mod pins;
 mod put;
 pub(crate) mod requests;
 pub(crate) mod revert;
+mod right;
 pub(crate) mod rollback;
 pub(crate) mod rules;
 pub(crate) mod settings;
@@ -36,6 +39,7 @@ pub(crate) use author::Author;
 pub(crate) use difference::{Difference, recorded_as_json};
 pub(crate) use error::{ChangeError, Need, purpose};
 pub(crate) use obstacle::{Obstacle, heard, unseen};
+pub(crate) use right::Right;
 pub(crate) use state::{State, listener_name, read};
 
 use crate::db::{Change, Db, DbError, generation};
@@ -76,6 +80,31 @@ impl Order {
     pub(crate) fn of(author: Author, act: &'static str) -> Self {
         Self { author, act, dry_run: false, if_version: None, back_at: None }
     }
+}
+
+/// The rows that an act changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Rows that the daemons get: their configuration has a new generation afterwards.
+    Daemons,
+    /// Rows that only the backend uses.
+    Backend,
+}
+
+/// Makes a whole change; gives the result of `work`.
+pub(crate) async fn carry_out<T>(
+    db: &Db,
+    reach: Reach,
+    order: Order,
+    work: impl AsyncFnOnce(&mut Act) -> Result<T, ChangeError>,
+) -> Result<T, ChangeError> {
+    let mut act = match reach {
+        Reach::Daemons => Act::begin(db, order).await?,
+        Reach::Backend => Act::begin_unseen(db, order).await?,
+    };
+    let done = work(&mut act).await?;
+    act.commit().await?;
+    Ok(done)
 }
 
 /// A change that is not committed yet.

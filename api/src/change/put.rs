@@ -10,7 +10,7 @@ use crate::store;
 use crate::store::bans::Ban;
 use crate::store::certificates::Usage;
 use crate::store::ignores::Ignore;
-use crate::store::{bans, certificates, configuration, crl_urls, crls, ignores, proxies};
+use crate::store::{api_keys, bans, certificates, configuration, crl_urls, crls, ignores, proxies};
 use common::config::{NamedPem, Partner};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -76,6 +76,7 @@ pub(super) async fn put(
         "cert" if is_gone && name == Usage::Panel.word() => {
             certificates::remove(change, Usage::Panel).await.map(|_| ())?;
         }
+        "key" if is_gone => api_keys::remove(change, name).await.map(|_| ())?,
         "trust" => put_trusted(change, name, value).await?,
         "crl" if is_gone && now["url"].is_string() => crl_urls::remove(change, name).await.map(|_| ())?,
         "crl" if is_gone => {
@@ -141,7 +142,7 @@ async fn put_crl(change: &mut Change, object: &str, value: &Value) -> Result<(),
 }
 
 /// A value in the type of its object; a member that this os4xapi does not know is refused.
-fn read<T: DeserializeOwned + Serialize>(object: &str, value: &Value) -> Result<T, ChangeError> {
+pub(super) fn read<T: DeserializeOwned + Serialize>(object: &str, value: &Value) -> Result<T, ChangeError> {
     let parsed: T = serde_json::from_value(value.clone()).map_err(|why| refused(object, &why.to_string()))?;
     let known = serde_json::to_value(&parsed).unwrap_or_default();
     let unknown = value.as_object().into_iter().flatten().find(|(member, _)| known.get(member).is_none());

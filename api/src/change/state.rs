@@ -7,7 +7,7 @@ use crate::settings::{self, TOKEN};
 use crate::store::certificates::{self, Usage};
 use crate::store::proxies::ProxyClient;
 use crate::store::{
-    bans, configuration, crl_urls, crls, ignores, old_tokens, partners, proxies, setup_links, users,
+    api_keys, bans, configuration, crl_urls, crls, ignores, old_tokens, partners, proxies, setup_links, users,
 };
 use common::config::Trusted;
 use common::net::Network;
@@ -77,6 +77,12 @@ pub(crate) async fn read(connection: &mut AnyConnection) -> Result<State, DbErro
         state.insert(format!("ignore {}", ignore.id), value(&ignore)?);
     }
     read_users(connection, &mut state).await?;
+    for key in readable(api_keys::all(connection).await, &mut state)? {
+        let facts = json!({"role": key.role, "scopes": key.scopes, "networks": key.network_texts(),
+                           "valid_until": key.until, "added": key.created, "added_by": key.created_by,
+                           "fingerprint": format!("sha256:{}", key.hash)});
+        state.insert(format!("key {}", key.name), facts);
+    }
     Ok(state)
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Opt {
     Value(&'static str),
     /// `--name VALUE`, any number of times.
     Many(&'static str),
+    /// `-n VALUE`, or `--name VALUE`, once.
+    Short(&'static str, &'static str),
     /// `--name`.
     Flag(&'static str),
     /// `-o FILE`: the file for the result.
@@ -34,7 +36,9 @@ impl Opt {
     #[cfg(test)]
     pub(super) fn flag(self) -> String {
         match self {
-            Self::Value(name) | Self::Many(name) | Self::Flag(name) => format!("--{name}"),
+            Self::Value(name) | Self::Many(name) | Self::Flag(name) | Self::Short(_, name) => {
+                format!("--{name}")
+            }
             Self::Output => "-o".to_owned(),
         }
     }
@@ -62,6 +66,7 @@ impl Invocation {
         for option in options {
             match option {
                 Opt::Value(name) => known.optopt("", name, "", ""),
+                Opt::Short(letter, name) => known.optopt(letter, name, "", ""),
                 Opt::Many(name) => known.optmulti("", name, "", ""),
                 Opt::Flag(name) => known.optflag("", name, ""),
                 Opt::Output => known.optopt("o", "", "", ""),

@@ -3,10 +3,10 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, date, network as option, output};
 use crate::change::network;
 use crate::db::Change;
+use crate::documents::Versions;
 use crate::store::bans::{self, Ban};
 use crate::store::{partners, proxies, sessions};
 use common::net::Network;

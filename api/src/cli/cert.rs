@@ -4,10 +4,10 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, output};
 use crate::change::Act;
 use crate::change::certificates::{self as own, Given, Ready, Slot};
+use crate::documents::Versions;
 use crate::pki::PkiError;
 use crate::pki::ca::hosts_of;
 use crate::pki::facts::Facts;

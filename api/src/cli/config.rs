@@ -3,13 +3,12 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, output};
 use crate::change::settings;
+use crate::documents::settings::{self as documents, shown};
 use crate::pki::read;
-use crate::settings::{SETTINGS, Setting, Values, find};
+use crate::settings::{SETTINGS, find};
 use crate::store::configuration;
-use serde_json::json;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
@@ -94,23 +93,10 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut snapshot = db.snapshot().await?;
-    let values = configuration::values(&mut snapshot).await?;
     if invocation.flag("json") {
-        let versions = Versions::of(&mut snapshot, "config").await?;
-        let rows: Vec<_> = SETTINGS
-            .iter()
-            .map(|setting| {
-                json!({
-                    "name": setting.name,
-                    "value": shown(setting, &values),
-                    "default": setting.default,
-                    "help": setting.help,
-                    "version": versions.get(setting.name),
-                })
-            })
-            .collect();
-        return output::json(&rows);
+        return output::json(&documents::all(&mut snapshot).await?);
     }
+    let values = configuration::values(&mut snapshot).await?;
     drop(snapshot);
     let mut table = output::Table::new(&["NAME", "VALUE", "DEFAULT", "MEANING"]);
     for setting in SETTINGS.iter() {
@@ -124,14 +110,6 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
         ]);
     }
     table.print("There are no settings.")
-}
-
-fn shown(setting: &Setting, values: &Values) -> String {
-    if setting.is_secret() {
-        "(see os4xapi token show)".to_owned()
-    } else {
-        setting.shown(values.text(setting.name))
-    }
 }
 
 /// A visible form of an empty value.

@@ -12,14 +12,13 @@ use crate::error_text::on_one_line;
 use crate::pki::facts::CrlFacts;
 use crate::pki::read;
 use crate::store::configuration;
-use crate::store::crl_urls::{self, Noted, Source};
-use crate::store::crls::{self, Kept, Stored};
+use crate::store::crl_urls::{self, Noted};
+use crate::store::crls::Kept;
 use common::config::MAX_CRLS;
 use common::text::clock;
 use common::text::url::escaped;
 use common::x509::times::CLOCK_SKEW;
-use openssl::x509::X509Crl;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -139,101 +138,34 @@ const HEADING: [&str; 9] = ["ISSUER", "NUMBER", "OF", "NEXT", "STATE", "FOR", "R
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let mut snapshot = db.snapshot().await?;
-    let all = crls::all(&mut snapshot).await?;
-    let sources = crl_urls::sources(&mut snapshot).await?;
-    drop(snapshot);
-    let (mut rows, mut table) = (Vec::new(), output::Table::new(&HEADING));
-    for crl in &all {
-        let source = sources.iter().find(|source| crl.source.as_ref() == Some(&source.url));
-        let listed = Listed::of(crl);
-        table.row(&listed.cells(crl, source));
-        rows.push(listed.json(crl, source));
+    let rows = crate::documents::crls::all(&mut *db.snapshot().await?).await?;
+    if invocation.flag("json") {
+        return output::json(&rows);
     }
-    // URLs from which no CRL came, or only a CRL that another URL has given before.
-    for source in
-        sources.iter().filter(|source| all.iter().all(|crl| crl.source.as_ref() != Some(&source.url)))
-    {
-        let state = match source.fetched {
-            Some(_) => "double",
-            None if crl_urls::is_fetchable(&source.url) => "missing",
-            None => "by-hand",
-        };
-        let mut cells = std::array::from_fn(|_| "-".to_owned());
-        state.clone_into(&mut cells[4]);
-        cells[7].clone_from(&source.url);
-        cells[8] = output::or_dash(source.error.as_ref());
-        table.row::<9>(&cells);
-        rows.push(with_source(json!({"issuer": null, "state": state}), source));
+    let mut table = output::Table::new(&HEADING);
+    for row in &rows {
+        table.row(&cells(row));
     }
-    if invocation.flag("json") { output::json(&rows) } else { table.print("There is no CRL.") }
+    table.print("There is no CRL.")
 }
 
-/// The values that the list shows of a CRL, in addition to its row.
-struct Listed {
-    number: Option<String>,
-    /// None if the CRL cannot be read.
-    revoked: Option<usize>,
-    state: &'static str,
-    /// The certificates of its issuer for which it is; none: all.
-    scope: Option<String>,
-}
-
-impl Listed {
-    fn of(crl: &Stored) -> Self {
-        let Ok(parsed) = X509Crl::from_pem(crl.pem.as_bytes()) else {
-            return Self { number: None, revoked: None, state: "unreadable", scope: None };
-        };
-        Self {
-            number: CrlFacts::of(&parsed).ok().and_then(|facts| facts.number()),
-            revoked: Some(parsed.get_revoked().map_or(0, openssl::stack::StackRef::len)),
-            state: crl.state(clock::now()),
-            scope: CrlFacts::scope(&parsed),
-        }
-    }
-
-    fn cells(&self, crl: &Stored, source: Option<&Source>) -> [String; 9] {
-        [
-            crl.name.clone(),
-            output::or_dash(self.number.as_ref()),
-            clock::rfc3339(crl.last_update),
-            output::or_dash(crl.next_update.map(clock::rfc3339)),
-            self.state.to_owned(),
-            self.scope.clone().unwrap_or_else(|| "all".to_owned()),
-            output::or_dash(self.revoked),
-            output::or_dash(source.map(|source| source.url.clone())),
-            output::or_dash(source.and_then(|source| source.error.clone())),
-        ]
-    }
-
-    fn json(&self, crl: &Stored, source: Option<&Source>) -> Value {
-        let row = json!({
-            "issuer": crl.name,
-            "number": self.number,
-            "last_update": crl.last_update,
-            "next_update": crl.next_update,
-            "state": self.state,
-            "scope": self.scope,
-            "revoked": self.revoked,
-            "url": null,
-            "pem": crl.pem,
-        });
-        match source {
-            Some(source) => with_source(row, source),
-            None => row,
-        }
-    }
-}
-
-fn with_source(mut row: Value, source: &Source) -> Value {
-    if let Some(members) = row.as_object_mut() {
-        members.insert("url".to_owned(), source.url.as_str().into());
-        members.insert("tried".to_owned(), source.tried.into());
-        members.insert("fetched".to_owned(), source.fetched.into());
-        members.insert("due".to_owned(), source.due.into());
-        members.insert("error".to_owned(), source.error.as_deref().into());
-    }
-    row
+/// The columns of a CRL, or of a URL without one.
+fn cells(row: &Value) -> [String; 9] {
+    let text = |member: &str| output::or_dash(row[member].as_str());
+    let time = |member: &str| output::or_dash(row[member].as_i64().map(clock::rfc3339));
+    let has_crl = row["issuer"].is_string();
+    let scope = if has_crl && row["scope"].is_null() { "all".to_owned() } else { text("scope") };
+    [
+        text("issuer"),
+        text("number"),
+        time("last_update"),
+        time("next_update"),
+        text("state"),
+        scope,
+        output::or_dash(row["revoked"].as_u64()),
+        text("url"),
+        text("error"),
+    ]
 }
 
 async fn fetch(invocation: Invocation) -> Result<(), CliError> {

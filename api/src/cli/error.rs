@@ -23,6 +23,8 @@ pub(crate) enum CliError {
     Refused(String),
     /// No database is named.
     Location(LocationError),
+    /// The command has printed its verdict; the exit status for it.
+    Verdict(u8),
     /// The database.
     Db(DbError),
     /// A change that was not made.
@@ -88,6 +90,7 @@ impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(why) | Self::Command(why, _) | Self::Refused(why) => f.write_str(why.trim_end()),
+            Self::Verdict(status) => write!(f, "the verdict is {status}"),
             Self::Location(error) => error.fmt(f),
             Self::Db(error) => error.fmt(f),
             Self::Change(error) => error.fmt(f),
@@ -105,7 +108,7 @@ impl fmt::Display for CliError {
 impl std::error::Error for CliError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Usage(_) | Self::Command(..) | Self::Refused(_) => None,
+            Self::Usage(_) | Self::Command(..) | Self::Refused(_) | Self::Verdict(_) => None,
             Self::Location(error) => error.source(),
             Self::Db(error) => error.source(),
             Self::Change(error) => error.source(),

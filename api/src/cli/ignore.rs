@@ -2,10 +2,10 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, date, output};
 use crate::change::ignores::Added;
 use crate::change::{self, Act};
+use crate::documents::Versions;
 use crate::store::ignores::{self, Ignore};
 use common::net::Network;
 use common::text::clock::{self, DAY};

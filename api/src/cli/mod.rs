@@ -1,6 +1,6 @@
 //! The command line: a table of commands, one file for each group. Finds the command, reads its options and runs it on
 //! a current-thread runtime. A failure becomes one message and an exit status: 64 for the command line itself, 1 for
-//! everything else. Knows nothing of the work of a command.
+//! everything else; `check` has its own. Knows nothing of the work of a command.
 
 mod acts;
 mod args;
@@ -9,6 +9,7 @@ mod backup;
 mod ban;
 mod cert;
 mod cert_next;
+mod check;
 mod config;
 mod copy;
 mod crl;
@@ -17,6 +18,7 @@ mod error;
 mod expiry;
 mod ignore;
 mod init;
+mod key;
 mod licence;
 mod network;
 mod output;
@@ -37,7 +39,6 @@ mod token;
 mod transfer;
 mod trust;
 mod user;
-mod versions;
 
 use crate::change::ChangeError;
 use crate::db::{Db, DbError, Location};
@@ -60,6 +61,8 @@ const CHANGE_HELP: &str = "
 
 /// Exit status of a wrong command line (EX_USAGE).
 const EXIT_USAGE: u8 = 64;
+/// Exit status of a plugin that knows nothing.
+const EXIT_UNKNOWN: u8 = 3;
 
 type Running = Pin<Box<dyn Future<Output = Result<(), CliError>>>>;
 
@@ -104,9 +107,11 @@ static COMMANDS: &[&[Command]] = &[
     expiry::COMMANDS,
     audit::COMMANDS,
     status::COMMANDS,
+    check::COMMANDS,
     reports::COMMANDS,
     session::COMMANDS,
     user::COMMANDS,
+    key::COMMANDS,
     support::COMMANDS,
 ];
 
@@ -139,11 +144,13 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
   expiry                            everything that expires, and what to do about it
   audit list|show|verify|revert     who has changed what, and how to revert it
   status                            state of the installation, faults, and what to do about them
+  check                             the same for Nagios, Icinga, Checkmk: one line and an exit status
   refused                           partners and addresses that the servers have refused, and why
   log                               reports of the daemons
   session end                       ends a running session
   sessions                          the daemons' sessions
   user add|list|set|reset|unlock|remove  who may use the panel
+  key add|list|remove               keys of programs: metrics, /api/v1, the calendar of what ends
   support                           one file with information to find a fault, without secrets
 
 Every command has -h, and --db FILE|postgres://URL|@FILE (default: os4xapi.db beside the binary). A command that changes
@@ -154,8 +161,10 @@ something has --dry-run and --if-version N, and leaves a row in the audit.
 
 /// Runs the command of the command line.
 pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
+    let is_check = arguments.first().is_some_and(|word| word == "check");
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(CliError::Verdict(status)) => ExitCode::from(status),
         Err(error) => {
             eprintln!("os4xapi: {}", sentence(&error.to_string()));
             for cause in causes(&error) {
@@ -164,7 +173,9 @@ pub(crate) fn main(arguments: Vec<OsString>) -> ExitCode {
             if let Some(usage) = error.usage() {
                 eprintln!("\n{}", usage.trim_end());
             }
-            ExitCode::from(if error.is_usage() { EXIT_USAGE } else { 1 })
+            // A monitoring system knows no other status for a wrong command line.
+            let usage = if is_check { EXIT_UNKNOWN } else { EXIT_USAGE };
+            ExitCode::from(if error.is_usage() { usage } else { 1 })
         }
     }
 }

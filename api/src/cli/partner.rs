@@ -4,11 +4,11 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, network, output, partner_networks};
 use crate::change::partner_members::{self, MemberFault, WrongMember};
 use crate::change::{partners, rules};
 use crate::db::Change;
+use crate::documents;
 use crate::pki::ca::pem;
 use crate::pki::facts::{Facts, check_validity, short_name};
 use crate::pki::read::certificates;
@@ -297,12 +297,10 @@ fn pins(files: &[String], password: Option<&Secret>) -> Result<Vec<NamedPem>, Cl
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut snapshot = db.snapshot().await?;
-    let all = store::partners::all(&mut snapshot).await?;
     if invocation.flag("json") {
-        let versions = Versions::of(&mut snapshot, "partner").await?;
-        let all: Vec<_> = all.into_iter().map(|one| versions.with(one.short_name.clone(), one)).collect();
-        return output::json(&all);
+        return output::json(&documents::partners::all(&mut snapshot).await?);
     }
+    let all = store::partners::all(&mut snapshot).await?;
     drop(snapshot);
     let mut table = output::Table::new(&[
         "NAME",

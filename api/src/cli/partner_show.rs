@@ -4,15 +4,14 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::partner::{profile, rule};
-use super::versions::Versions;
 use super::{Command, output};
 use crate::change::rules;
+use crate::documents::partners::Known;
 use crate::pki::facts::Facts;
-use crate::store::deviations::{self, Shown};
+use crate::store::deviations::Shown;
 use crate::store::partners::word;
 use common::config::Partner;
 use common::text::clock;
-use serde::Serialize;
 
 pub(super) static COMMANDS: &[Command] = &[Command {
     words: "partner show",
@@ -33,23 +32,12 @@ name them in '--allow', also those of the station, because both sides are judged
 --json: as JSON
 ";
 
-/// Everything that is known about one partner.
-#[derive(Serialize)]
-struct Known {
-    #[serde(flatten)]
-    partner: Partner,
-    deviations: Vec<Shown>,
-    version: i64,
-}
-
 async fn show(invocation: Invocation) -> Result<(), CliError> {
     let name = invocation.argument(0);
     let db = invocation.open().await?;
     let mut connection = db.snapshot().await?;
     let partner = rules::need_partner(&mut connection, name).await?;
-    let deviations = deviations::of_partner(&mut connection, name).await?;
-    let version = Versions::of(&mut connection, "partner").await?.get(name);
-    let known = Known { partner, deviations, version };
+    let known = Known::of(&mut connection, partner).await?;
     if invocation.flag("json") {
         return output::json(&known);
     }

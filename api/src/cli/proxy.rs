@@ -3,12 +3,11 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, output};
+use crate::documents;
 use crate::store::proxies;
 use common::identity::ProxyId;
 use common::text::clock;
-use serde_json::json;
 use std::net::IpAddr;
 
 pub(super) static COMMANDS: &[Command] = &[
@@ -81,18 +80,10 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut snapshot = db.snapshot().await?;
-    let all = proxies::all(&mut snapshot).await?;
     if invocation.flag("json") {
-        let versions = Versions::of(&mut snapshot, "proxy").await?;
-        let rows: Vec<_> = all
-            .iter()
-            .map(|proxy| {
-                json!({"proxy_id": proxy.id, "name": proxy.name, "added": proxy.added,
-                       "addresses": proxy.addresses, "version": versions.get(&proxy.id)})
-            })
-            .collect();
-        return output::json(&rows);
+        return output::json(&documents::proxies::servers(&mut snapshot).await?);
     }
+    let all = proxies::all(&mut snapshot).await?;
     drop(snapshot);
     let mut table = output::Table::new(&["PROXY ID", "NAME", "ADDED", "ADDRESSES"]);
     for proxy in all {

@@ -4,13 +4,12 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, output};
-use crate::change::{listener_name, listeners, purpose};
+use crate::change::{listeners, purpose};
+use crate::documents::proxies::{listeners as documents_of, networks};
 use crate::store::proxies::{self, ProxyClient};
 use common::config::Partner;
-use common::net::{Network, normal, private_networks};
-use serde_json::json;
+use common::net::{Network, normal};
 use std::net::IpAddr;
 
 /// Port of a listener for proxy requests, as the product documents it.
@@ -129,35 +128,13 @@ fn warn_of_host(partner: Option<Partner>) {
     }
 }
 
-/// The networks that may use a listener; the daemons' default if none is listed.
-fn networks(listener: &ProxyClient) -> Vec<String> {
-    let default = private_networks();
-    let listed = if listener.networks.is_empty() { &default } else { &listener.networks };
-    listed.iter().map(Network::to_string).collect()
-}
-
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
     let mut snapshot = db.snapshot().await?;
-    let all = proxies::clients(&mut snapshot).await?;
     if invocation.flag("json") {
-        let versions = Versions::of(&mut snapshot, "proxyclient").await?;
-        let rows: Vec<_> = all
-            .iter()
-            .map(|listener| {
-                json!({
-                    "address": listener.address,
-                    "partner": listener.partner,
-                    "listen_ip": listener.listen_ip,
-                    "listen_port": listener.listen_port,
-                    "networks": networks(listener),
-                    "name": listener.name,
-                    "version": versions.get(listener_name(listener.address, listener.partner.as_deref())),
-                })
-            })
-            .collect();
-        return output::json(&rows);
+        return output::json(&documents_of(&mut snapshot).await?);
     }
+    let all = proxies::clients(&mut snapshot).await?;
     drop(snapshot);
     let mut table = output::Table::new(&["CLIENT", "LISTENS ON", "PORT", "TIED TO", "FOR", "NAME"]);
     for listener in all {

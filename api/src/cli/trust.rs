@@ -3,13 +3,10 @@
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, output};
 use crate::change::trust::{self, Trusting};
-use crate::pki::facts::Facts;
+use crate::documents::trusted;
 use crate::pki::read;
-use crate::store::certificates;
-use common::config::Trusted;
 use common::text::clock;
 use serde_json::json;
 use std::path::Path;
@@ -125,33 +122,19 @@ async fn set(invocation: Invocation) -> Result<(), CliError> {
 
 async fn list(invocation: Invocation) -> Result<(), CliError> {
     let db = invocation.open().await?;
-    let mut snapshot = db.snapshot().await?;
-    let all = certificates::trusted(&mut snapshot).await?;
-    let versions = Versions::of(&mut snapshot, "trust").await?;
-    drop(snapshot);
-    let mut rows = Vec::new();
+    let rows = trusted::all(&mut *db.snapshot().await?).await?;
     let mut table = output::Table::new(&["NAME", "SUBJECT", "VALID UNTIL", "NO CRL", "SHA-256"]);
-    for Trusted { certificate: one, no_crl } in all {
-        let Ok(facts) = Facts::of_pem(&one.pem) else {
-            output::warn(&unreadable(&one.name));
-            rows.push(json!({"name": one.name, "subject": null, "pem": one.pem}));
+    for row in &rows {
+        let text = |member: &str| output::or_dash(row[member].as_str());
+        if row["subject"].is_null() {
+            output::warn(&unreadable(row["name"].as_str().unwrap_or_default()));
             let dash = || "-".to_owned();
-            table.row(&[one.name, dash(), dash(), dash(), "unreadable".to_owned()]);
+            table.row(&[text("name"), dash(), dash(), dash(), "unreadable".to_owned()]);
             continue;
-        };
-        rows.push(json!({
-            "name": one.name,
-            "subject": facts.subject,
-            "issuer": facts.issuer,
-            "not_before": facts.from,
-            "not_after": facts.until,
-            "no_crl": no_crl,
-            "sha256": facts.fingerprint,
-            "pem": one.pem,
-            "version": versions.get(&one.name),
-        }));
-        let until = clock::rfc3339(facts.until);
-        table.row(&[one.name, facts.subject, until, output::yes(no_crl), facts.fingerprint]);
+        }
+        let until = output::or_dash(row["not_after"].as_i64().map(clock::rfc3339));
+        let no_crl = output::yes(row["no_crl"] == json!(true));
+        table.row(&[text("name"), text("subject"), until, no_crl, text("sha256")]);
     }
     if invocation.flag("json") { output::json(&rows) } else { table.print("No certificate is trusted.") }
 }

@@ -4,12 +4,12 @@
 
 use super::args::{Invocation, Opt, wrong};
 use super::error::CliError;
-use super::versions::Versions;
 use super::{Command, output};
 use crate::change::Act;
 use crate::change::users::{self, NewLink};
 use crate::credentials::recovery;
 use crate::db::Db;
+use crate::documents::Versions;
 use crate::store::configuration;
 use crate::store::setup_links;
 use crate::store::users::{Role, User, all};
@@ -121,9 +121,15 @@ administrator cannot be removed.
 --yes: do not ask; without a terminal the command never asks
 ";
 
-fn role(invocation: &Invocation) -> Result<Option<Role>, CliError> {
+/// The role of `--role`.
+pub(super) fn role(invocation: &Invocation) -> Result<Option<Role>, CliError> {
     let Some(text) = invocation.value("role") else { return Ok(None) };
     Role::of_word(&text).map(Some).ok_or_else(|| wrong("role", &text, "administrator, operator or auditor"))
+}
+
+/// The error if there is no role.
+pub(super) fn no_role() -> CliError {
+    CliError::Usage("--role is missing: administrator, operator or auditor".into())
 }
 
 async fn begin(invocation: &Invocation, db: &Db) -> Result<Act, CliError> {
@@ -131,8 +137,7 @@ async fn begin(invocation: &Invocation, db: &Db) -> Result<Act, CliError> {
 }
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
-    let role = role(&invocation)?
-        .ok_or_else(|| CliError::Usage("--role is missing: administrator, operator or auditor".into()))?;
+    let role = role(&invocation)?.ok_or_else(no_role)?;
     let db = invocation.open().await?;
     let mut act = begin(&invocation, &db).await?;
     let link = users::add(&mut act, invocation.argument(0), role).await?;

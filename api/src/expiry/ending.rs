@@ -36,6 +36,9 @@ pub(crate) enum Ending {
     },
     Ban,
     Ignore,
+    ApiKey {
+        key: String,
+    },
     OldToken,
 }
 
@@ -64,6 +67,7 @@ impl Ending {
             Self::LicenceInForce { .. } => said!(language, "licence in force", "wirksame Lizenz"),
             Self::Ban => said!(language, "ban", "Sperre"),
             Self::Ignore => said!(language, "ignored text", "ignorierter Text"),
+            Self::ApiKey { .. } => said!(language, "API key", "API-Schlüssel"),
             Self::OldToken => said!(language, "old token", "altes Token"),
         }
     }
@@ -144,6 +148,11 @@ impl Ending {
             ),
             Self::Ban => said!(language, "it is let in again", "Danach ist der Zugang wieder erlaubt."),
             Self::Ignore => said!(language, "it is reported again", "Danach wird er wieder gemeldet."),
+            Self::ApiKey { key } => said!(
+                language,
+                "os4xapi key remove {key}, then key add, and give the new key to its program",
+                "Entfernen Sie den Schlüssel {key}, legen Sie einen neuen an, und geben Sie ihn seinem Programm."
+            ),
             Self::OldToken => said!(
                 language,
                 "clients with it are refused",

@@ -1,6 +1,7 @@
 //! Everything that expires: certificates, CRLs, licences, and entries with an end that an operator has set. Reads the
-//! database; `ending` has what to do about each.
+//! database; `ending` has what to do about each, `calendar` makes a calendar of it.
 
+pub(crate) mod calendar;
 mod ending;
 
 use crate::db::DbError;
@@ -8,7 +9,7 @@ use crate::language::Language;
 use crate::pki::facts::{Facts, SOON};
 use crate::store::certificates::{self, Usage};
 use crate::store::licences::{self, Licence};
-use crate::store::{bans, crls, ignores, old_tokens, partners, proxies};
+use crate::store::{api_keys, bans, crls, ignores, old_tokens, partners, proxies};
 use common::config::Trusted;
 use common::text::clock::DAY;
 pub(crate) use ending::Ending;
@@ -158,6 +159,10 @@ async fn add_given(connection: &mut AnyConnection, all: &mut Vec<End>) -> Result
     for ignore in ignores::all(connection).await? {
         let name = format!("{} {}", ignore.id, ignore.text);
         all.push(End { ending: Ending::Ignore, name, ends: Some(ignore.valid_until) });
+    }
+    for key in api_keys::all(connection).await? {
+        let ending = Ending::ApiKey { key: key.name.clone() };
+        all.push(End { ending, name: key.name, ends: Some(key.until) });
     }
     let now = common::text::clock::now();
     for (hash, until) in old_tokens::all(connection).await?.into_iter().filter(|(_, until)| *until > now) {

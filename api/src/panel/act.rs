@@ -8,18 +8,10 @@ use super::page::{self, Fault};
 use super::parts;
 use super::second_look::{self, Look};
 use super::words::Words;
-use crate::change::{Act, ChangeError, Need, Order};
+pub(super) use crate::change::Reach;
+use crate::change::{self, Act, ChangeError, Need, Order};
 use crate::error_text::sentence;
 use axum::response::Response;
-
-/// The rows that an act changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// Rows that the daemons get: their configuration has a new generation afterwards.
-    Daemons,
-    /// Rows that only the backend uses.
-    Backend,
-}
 
 /// The result of an action.
 pub(super) enum Outcome<T> {
@@ -55,7 +47,7 @@ impl Panel {
         order: Order,
         work: impl AsyncFnOnce(&mut Act) -> Result<T, ChangeError>,
     ) -> Result<Result<T, ChangeError>, Fault> {
-        match self.change(reach, order, work).await {
+        match change::carry_out(&self.app.db, reach, order, work).await {
             Err(ChangeError::Db(fault)) => Err(fault.into()),
             made => Ok(made),
         }
@@ -81,21 +73,6 @@ impl Panel {
             return Ok(Outcome::Confirm(page));
         }
         Ok(self.act(reach, order, work).await?.into())
-    }
-
-    async fn change<T>(
-        &self,
-        reach: Reach,
-        order: Order,
-        work: impl AsyncFnOnce(&mut Act) -> Result<T, ChangeError>,
-    ) -> Result<T, ChangeError> {
-        let mut act = match reach {
-            Reach::Daemons => Act::begin(&self.app.db, order).await?,
-            Reach::Backend => Act::begin_unseen(&self.app.db, order).await?,
-        };
-        let done = work(&mut act).await?;
-        act.commit().await?;
-        Ok(done)
     }
 }
 

@@ -25,7 +25,7 @@ const REVERT: &str = "audit revert";
 
 /// Whether a role sees it.
 pub(super) fn is_for(role: Role) -> bool {
-    role != Role::Operator
+    role.sees_audit()
 }
 
 fn check_role(known: &Known) -> Result<(), Fault> {

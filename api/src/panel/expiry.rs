@@ -8,7 +8,7 @@ use super::page::{self, Fault, Frame};
 use super::table::{Cell, Column, Table};
 use super::timeline;
 use super::words::Words;
-use crate::expiry::{self, Listed};
+use crate::expiry::{self, Listed, calendar};
 use axum::extract::State;
 use axum::response::Response;
 use common::text::clock;
@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// The path of this page.
 pub(super) const PATH: &str = "/expiry";
+/// The path of the calendar.
+pub(super) const CALENDAR: &str = "/expiry.ics";
 
 /// The columns of a table of things that expire.
 pub(super) const END_COLUMNS: [fn(&'static Words) -> Column; 6] = [
@@ -47,6 +49,11 @@ pub(super) fn end_row(w: &'static Words, one: &Listed) -> Vec<Cell> {
     ]
 }
 
+/// The list as a calendar.
+pub(super) async fn calendar(State(panel): State<Arc<Panel>>, _: SignedIn) -> Result<Response, Fault> {
+    Ok(calendar::answer(&mut *panel.app.db.snapshot().await?).await?)
+}
+
 /// The page with the list, or the list as a file.
 pub(super) async fn list(
     State(panel): State<Arc<Panel>>,
@@ -67,6 +74,7 @@ pub(super) async fn list(
     };
     let mut list = List::new(Frame::for_user(&visitor, &known, w.expiry), PATH, &fields, format, table);
     list.intro = w.expiry_intro;
+    list.link = Some((CALENDAR, w.as_calendar));
     list.picture = timeline::svg(&all, now, w.language(), w.timeline);
     list.respond(&all)
 }

@@ -63,6 +63,8 @@ pub(super) enum Shape {
     Lines,
     /// A choice between these values, each with its word.
     Choice(Vec<(String, String)>),
+    /// Any number of these values, each with its words. The value has those that are chosen, with blanks between.
+    Boxes(Vec<(String, String)>),
     /// A file.
     File,
     /// A day without a time.
@@ -99,6 +101,11 @@ impl Field {
     /// Adds an explanation.
     pub(super) fn with(self, hint: impl Into<String>) -> Self {
         Self { hint: hint.into(), ..self }
+    }
+
+    /// Whether one of several values is chosen.
+    fn has(&self, value: &str) -> bool {
+        self.value.split(' ').any(|chosen| chosen == value)
     }
 
     /// The identifiers of the elements that explain the field.
@@ -185,7 +192,10 @@ impl FormBlock {
         self.refusal.clone_from(refusal);
         for field in self.sections.iter_mut().flat_map(|section| &mut section.fields) {
             if given.has(&field.name) && !matches!(field.shape, Shape::Password | Shape::File) {
-                given.exact(&field.name).clone_into(&mut field.value);
+                field.value = match field.shape {
+                    Shape::Boxes(_) => given.all(&field.name).join(" "),
+                    _ => given.exact(&field.name).to_owned(),
+                };
             }
             let found = wrong.iter().find(|wrong| wrong.field == field.name);
             field.error = found.map(|wrong| wrong.why.clone());

@@ -71,6 +71,7 @@ pub(super) async fn log_in(
         return Ok((StatusCode::UNAUTHORIZED, page).into_response());
     };
     let cookie = begin(&panel, &visitor, &user).await?;
+    panel.app.counters.login("good", "login");
     log::info!("panel_login address={} user={}", visitor.address, user.name);
     let mut response = Redirect::to(&next_of(&fields)).into_response();
     set_cookie(&mut response, &cookie, "")?;

@@ -28,6 +28,7 @@ mod host;
 mod ignores;
 mod import_preview;
 mod journal;
+mod keys;
 mod licences;
 mod list;
 mod login;
@@ -116,6 +117,7 @@ pub(crate) fn router(app: Arc<App>, sides: [watch::Receiver<Side>; 2]) -> Router
         .merge(listed(refused::PATH, || routing::get(refused::list)))
         .merge(listed(journal::PATH, || routing::get(journal::list)))
         .merge(listed(expiry::PATH, || routing::get(expiry::list)))
+        .route(expiry::CALENDAR, routing::get(expiry::calendar))
         .merge(listed(partners::PATH, || routing::get(partners::list)))
         .merge(listed(audit::PATH, || routing::get(audit::list)))
         .route("/audit/{number}", routing::get(audit::show))
@@ -185,7 +187,7 @@ fn trust_pages() -> Router<Arc<Panel>> {
         .route(&below(crls::PATH, "/remove"), routing::post(crls::take_away))
 }
 
-/// The pages of the panel's users.
+/// The pages of the panel's users, and of the keys of programs.
 fn user_pages() -> Router<Arc<Panel>> {
     Router::new()
         .route(users::PATH, routing::get(users::show).post(users::add))
@@ -193,6 +195,8 @@ fn user_pages() -> Router<Arc<Panel>> {
         .route(users::RESET, routing::post(users::reset))
         .route(users::UNLOCK, routing::post(users::unlock))
         .route(users::REMOVE, routing::post(users::remove))
+        .route(keys::PATH, routing::get(keys::show).post(keys::add))
+        .route(keys::REMOVE, routing::post(keys::remove))
 }
 
 /// The pages of the settings.
@@ -231,6 +235,7 @@ fn menu(words: &'static Words, role: Role, path: &str) -> Vec<Group> {
     if audit::is_for(role) {
         administration.push(item(words.audit, audit::PATH));
         administration.push(item(words.users, users::PATH));
+        administration.push(item(words.api_keys, keys::PATH));
     }
     if role == Role::Administrator {
         administration.push(item(words.transfer, transfer::PATH));

@@ -14,10 +14,10 @@ use super::rights::Right;
 use super::second_look::{self, Look};
 use super::upload::Upload;
 use super::words::Words;
+use crate::change::Act;
 use crate::change::judgement;
-use crate::change::{Act, ChangeError, partners, rules};
+use crate::change::pins::{self as change, PinChange};
 use crate::pki::ca::pem;
-use crate::pki::facts::{Facts, short_name};
 use crate::store;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -51,8 +51,7 @@ pub(super) fn pem_of(all: &[X509]) -> Result<String, Fault> {
 /// The certificates of the form field, which were shown before.
 pub(super) fn of_form(fields: &Fields) -> Result<Vec<NamedPem>, Fault> {
     let all = X509::stack_from_pem(fields.text(FOUND).as_bytes()).map_err(|_| Fault::Form)?;
-    let named = |one: &X509| Ok(NamedPem { name: short_name(one), pem: pem(one)? });
-    all.iter().map(named).collect()
+    Ok(change::named(&all)?)
 }
 
 /// The parts that describe certificates.
@@ -92,9 +91,7 @@ pub(super) async fn look_at(
         }
     };
     let mut parts = descriptions(w, &all, Some(&partner.ssid));
-    for one in &all {
-        partner.pins.push(NamedPem { name: short_name(one), pem: pem(one)? });
-    }
+    partner.pins.extend(change::named(&all)?);
     partner.certificate = CertificateRule::Pinned;
     parts.push(trial(&panel, &who, &partner).await?);
     let mut form = FormBlock::new(known, w, &format!("{}/pins/keep", path(&name)), w.pin_it);
@@ -132,41 +129,6 @@ pub(super) async fn remove(
     who.need(Right::Administer)?;
     let change = PinChange::Remove(fields.text("sha256").to_owned());
     change_pins(&panel, &who, &name, &fields, &change).await
-}
-
-/// A change of a partner's pins.
-enum PinChange {
-    Add {
-        pins: Vec<NamedPem>,
-        /// Whether the new pins replace the present ones.
-        is_instead: bool,
-    },
-    /// Removes the pin with this hash. The hash is empty for a pin that cannot be parsed.
-    Remove(String),
-}
-
-impl PinChange {
-    async fn make(&self, act: &mut Act, name: &str) -> Result<(), ChangeError> {
-        let mut partner = rules::need_partner(act, name).await?;
-        match self {
-            Self::Add { pins, is_instead } => {
-                if *is_instead {
-                    partner.pins.clear();
-                }
-                for pin in pins {
-                    if !partner.pins.iter().any(|there| there.pem == pin.pem) {
-                        partner.pins.push(pin.clone());
-                    }
-                }
-                partner.certificate = CertificateRule::Pinned;
-            }
-            Self::Remove(print) => partner.pins.retain(|pin| {
-                let found = Facts::of_pem(&pin.pem).map(|facts| facts.fingerprint).unwrap_or_default();
-                found != *print
-            }),
-        }
-        partners::put(act, &partner).await
-    }
 }
 
 /// Changes the pins of a partner after a confirmation.

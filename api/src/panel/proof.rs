@@ -9,12 +9,10 @@ use super::page::Fault;
 use crate::change::users::name_of;
 use crate::credentials::{password, recovery, totp};
 use crate::db::DbError;
-use crate::serve::guard::Verdict;
-use crate::serve::reports;
+use crate::serve::{failed_logins, reports};
 use crate::store::users::{self, LOCKED_AFTER, Proof, User};
 use common::rpc::Level;
 use common::text::clock;
-use common::text::escape::escape;
 use sqlx::AnyConnection;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -112,7 +110,7 @@ async fn use_code(connection: &mut AnyConnection, user: &User, code: &str) -> Re
 
 /// Counts and logs a failure, and locks the user if there were too many.
 async fn note_failure(panel: &Panel, visitor: &Visitor, name: &str, user: Option<User>) -> Result<(), Fault> {
-    note_bad_call(panel, visitor, "login", name);
+    failed_logins::note(&panel.app, visitor.address, "login", name);
     let now = clock::now();
     let Some(user) = user.filter(|user| user.locked_until <= now) else { return Ok(()) };
     let failed = user.failed + 1;
@@ -137,21 +135,6 @@ async fn note_failure(panel: &Panel, visitor: &Visitor, name: &str, user: Option
 fn pause(failed: i64) -> i64 {
     let steps = u32::try_from((failed % LOCKED_AFTER).max(1) - 1).unwrap_or_default();
     1_i64 << steps.min(8)
-}
-
-/// Counts a bad login, or a bad link, from an address. Logs it, unless there were too many.
-pub(super) fn note_bad_call(panel: &Panel, visitor: &Visitor, what: &str, name: &str) {
-    let address = visitor.address;
-    let name: String = name.chars().take(64).collect();
-    match panel.app.logins.bad_call(address, Instant::now()) {
-        Verdict::Log => log::warn!("panel_login_failed address={address} user={} by={what}", escape(&name)),
-        Verdict::LogLast(_) => log::warn!(
-            "panel_login_failed address={address} user={} by={what} further=\"not logged until there was none for a \
-             minute\"",
-            escape(&name)
-        ),
-        Verdict::Quiet => {}
-    }
 }
 
 #[cfg(test)]

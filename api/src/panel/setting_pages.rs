@@ -58,6 +58,8 @@ pub(super) static PAGES: [SettingPage; 5] = [
                     "panel_networks",
                     "panel_idle_minutes",
                     "panel_session_hours",
+                    "metrics_networks",
+                    "metrics_partners",
                 ],
             ),
         ],

@@ -10,6 +10,7 @@ use super::{proof, qr};
 use crate::change::{Act, Author, Order};
 use crate::credentials::password::{self, Weakness};
 use crate::credentials::{hash_of, recovery, totp};
+use crate::serve::failed_logins;
 use crate::settings::Values;
 use crate::store::setup_links::{self, SetupLink};
 use crate::store::users::{self, Proof};
@@ -56,7 +57,7 @@ async fn link(panel: &Panel, visitor: &Visitor, text: &str) -> Result<Option<Set
     }
     let found = setup_links::get(&mut *panel.app.db.snapshot().await?, &hash_of(text)).await?;
     if found.is_none() {
-        proof::note_bad_call(panel, visitor, "link", "");
+        failed_logins::note(&panel.app, visitor.address, "link", "");
     }
     Ok(found)
 }
@@ -94,7 +95,7 @@ pub(super) async fn set_up(
         return form(&visitor, &link, Some(why));
     }
     let Some(step) = totp::step_of(&link.totp_secret, fields.text("code"), clock::unix_time()) else {
-        proof::note_bad_call(&panel, &visitor, "code", &link.user);
+        failed_logins::note(&panel.app, visitor.address, "code", &link.user);
         return form(&visitor, &link, Some(visitor.words.wrong_code));
     };
     let (codes, recovery) = recovery::new_codes()?;

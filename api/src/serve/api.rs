@@ -92,14 +92,17 @@ async fn answer(app: &App, peer: IpAddr, place: &Place, request: Request) -> Res
     }
     let name = members.remove("client_name");
     let caller = Caller::new(client, name.as_ref().and_then(Value::as_str));
-    let call = of_members(members)?;
+    let call = of_members(members).inspect_err(|refusal| app.counters.call("", refusal.code()))?;
     in_time(LOOK, note_call(app, &caller)).await?;
     log::debug!("call function={} client={client}", call.name());
-    match call {
+    let function = call.name();
+    let answered = match call {
         // This function looks again and again, and each look has its own time limit.
         Call::ProxyWait { .. } => functions::answer(app, &caller, &values, call).await,
         call => in_time(CALL, functions::answer(app, &caller, &values, call)).await,
-    }
+    };
+    app.counters.call(function, answered.as_ref().map_or_else(CallRefusal::code, |_| "ok"));
+    answered
 }
 
 async fn note_call(app: &App, caller: &Caller) -> Result<(), CallRefusal> {
@@ -160,6 +163,7 @@ fn secret_half(token: &str) -> &str {
 /// after that it has to wait for each answer.
 async fn stranger(app: &App, values: &Values, address: IpAddr, refusal: CallRefusal) -> CallRefusal {
     let code = refusal.code();
+    app.counters.call("", code);
     match app.guard.bad_call(address, Instant::now()) {
         Verdict::Log => {
             log::error!("call_refused address={address} code={code}");

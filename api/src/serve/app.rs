@@ -2,6 +2,7 @@
 //! `serve` makes it once; each call borrows it.
 
 use super::clocks::Clocks;
+use super::counters::Counters;
 use super::events::Events;
 use super::guard::Guard;
 use crate::db::{Db, DbError};
@@ -23,6 +24,7 @@ pub(crate) struct App {
     pub(super) guard: Arc<Guard>,
     /// The same for the panel: browsers, and bad logins.
     pub(crate) logins: Arc<Guard>,
+    pub(crate) counters: Arc<Counters>,
     pub(super) events: Events,
     /// Held while the event script is tested.
     pub(super) event_test: tokio::sync::Mutex<()>,
@@ -44,12 +46,14 @@ pub(crate) struct App {
 impl App {
     /// An empty state. Starts the task of the event script.
     pub(super) fn new(db: Db, address: SocketAddr) -> Self {
+        let counters = Arc::<Counters>::default();
         Self {
             db,
             guard: Arc::default(),
             logins: Arc::default(),
-            events: Events::start(),
+            events: Events::start(Arc::clone(&counters)),
             event_test: tokio::sync::Mutex::default(),
+            counters,
             clocks: Clocks::default(),
             stop: watch::Sender::new(false),
             address,

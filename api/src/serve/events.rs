@@ -2,6 +2,7 @@
 //! events at the same time, each with a time limit. The calls of the daemons never wait for it. Run by `serve`, and
 //! ends with it. Starts no shell and passes no environment on.
 
+use super::counters::Counters;
 use crate::error_text::on_one_line;
 use crate::http::proxy::{NoProxy, Proxies};
 use crate::http::{Client, HttpError, Reach, form};
@@ -16,7 +17,7 @@ use std::fmt;
 use std::io::{self, PipeWriter};
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -115,10 +116,10 @@ pub(super) struct Events {
 
 impl Events {
     /// An empty queue, and the task that works on it until `stop`.
-    pub(super) fn start() -> Self {
+    pub(super) fn start(counters: Arc<Counters>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (stop, stopped) = watch::channel(false);
-        let worker = tokio::spawn(work(waiting, stopped));
+        let worker = tokio::spawn(work(waiting, stopped, counters));
         Self { queue, full: AtomicBool::new(false), stop, worker: Mutex::new(Some(worker)) }
     }
 
@@ -143,7 +144,11 @@ impl Events {
     }
 }
 
-async fn work(mut waiting: mpsc::Receiver<Event>, mut stopped: watch::Receiver<bool>) {
+async fn work(
+    mut waiting: mpsc::Receiver<Event>,
+    mut stopped: watch::Receiver<bool>,
+    counters: Arc<Counters>,
+) {
     let mut running = JoinSet::new();
     loop {
         tokio::select! {
@@ -151,7 +156,7 @@ async fn work(mut waiting: mpsc::Receiver<Event>, mut stopped: watch::Receiver<b
             _ = stopped.changed() => break,
             Some(_) = running.join_next() => {}
             Some(event) = waiting.recv(), if running.len() < AT_A_TIME => {
-                running.spawn(run_and_log(event, stopped.clone()));
+                running.spawn(run_and_log(event, stopped.clone(), Arc::clone(&counters)));
             }
         }
     }
@@ -161,11 +166,13 @@ async fn work(mut waiting: mpsc::Receiver<Event>, mut stopped: watch::Receiver<b
     while running.join_next().await.is_some() {}
 }
 
-/// Runs one event, and logs the result.
-async fn run_and_log(event: Event, stopped: watch::Receiver<bool>) {
+/// Runs one event, and logs and counts the result.
+async fn run_and_log(event: Event, stopped: watch::Receiver<bool>, counters: Arc<Counters>) {
     // The query of a URL may contain a key.
     let target = escape(event.target.split('?').next().unwrap_or_default());
-    match run(&event, stopped, None).await {
+    let done = run(&event, stopped, None).await;
+    counters.event(if done.is_ok() { "done" } else { "failed" });
+    match done {
         Ok(()) => log::debug!("event_done target={target}"),
         Err(why) => log::error!("event_failed target={target} cause={}", escape(&on_one_line(&why))),
     }

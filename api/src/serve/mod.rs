@@ -10,12 +10,14 @@ mod caller;
 mod changes;
 mod clocks;
 pub(crate) mod connection;
+pub(crate) mod counters;
 mod crl_reports;
 mod deadline;
 mod downloads;
 mod error;
 mod event_test;
 mod events;
+pub(crate) mod failed_logins;
 mod functions;
 pub(crate) mod guard;
 mod health;
@@ -29,7 +31,7 @@ pub(crate) mod tls;
 
 use crate::db::Db;
 use crate::store::configuration;
-use crate::{apilog, panel};
+use crate::{apilog, panel, rest};
 use app::App;
 use changes::Changes;
 use common::text::escape::escape;
@@ -101,7 +103,8 @@ impl Server {
         let panel = match at.panel {
             Some(address) => {
                 let side = tls.subscribe_panel();
-                let router = panel::router(Arc::clone(&app), [side.clone(), tls.subscribe()]);
+                let browsers = panel::router(Arc::clone(&app), [side.clone(), tls.subscribe()]);
+                let router = rest::split(rest::router(Arc::clone(&app)), browsers);
                 let router = router.merge(health::router(Arc::clone(&app)));
                 let (socket, guard) = (listener::bind(address)?, Arc::clone(&app.logins));
                 Some(Listener::new(socket, PANEL_CONNECTIONS, router, side, guard))

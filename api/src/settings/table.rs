@@ -248,6 +248,19 @@ fn panel() -> impl Iterator<Item = Setting> {
             Kind::Number(1, 168),
             "Hours after which a session of the panel is over in any case.",
         ),
+        setting(
+            "metrics_networks",
+            "",
+            Kind::Networks,
+            "Networks from which /metrics of the panel's listener may be read without a key.",
+        ),
+        setting(
+            "metrics_partners",
+            "no",
+            Kind::YesNo,
+            "The metrics have the short name of the partner: many more numbers, and whoever reads them sees the \
+             partners.",
+        ),
     ]
     .into_iter()
 }
@@ -269,7 +282,7 @@ mod tests {
         for setting in SETTINGS.iter() {
             assert!(seen.insert(setting.name), "{}", setting.name);
             // The three that every program calls so have no prefix.
-            let is_prefixed = ["tcp_", "tls_", "proxy_", "api_", "panel_"]
+            let is_prefixed = ["tcp_", "tls_", "proxy_", "api_", "panel_", "metrics_"]
                 .iter()
                 .any(|prefix| setting.name.starts_with(prefix));
             assert!(is_prefixed || setting.name.ends_with("_proxy"), "{}", setting.name);

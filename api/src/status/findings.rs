@@ -3,7 +3,7 @@
 use super::daemons::{Condition, Daemon};
 use super::fault::Fault;
 use super::subject::{Limited, Named};
-use crate::expiry::End;
+use crate::expiry::{End, Ending};
 use crate::language::Language;
 use crate::store::states::Service;
 use common::state::DaemonState;
@@ -103,9 +103,16 @@ pub(super) fn of(daemons: &[Daemon], ends: &[End], newest: (u64, i64), now: i64)
         }
     }
     let over = ends.iter().filter(|end| end.ends.is_none_or(|ends| ends < now));
-    all.extend(over.map(|end| finding(Fault::Over(end.clone()))));
+    all.extend(over.map(of_end));
     all.sort_by_key(|finding| finding.severity);
     all
+}
+
+/// The finding for something that has expired.
+fn of_end(end: &End) -> Finding {
+    let fault = Fault::Over(end.clone());
+    // Partners do not need the program whose key it was.
+    if matches!(end.ending, Ending::ApiKey { .. }) { warning(fault) } else { finding(fault) }
 }
 
 fn named(daemon: &Daemon) -> Named {
@@ -157,7 +164,7 @@ fn add_state(daemon: &Daemon, state: &DaemonState, newest: (u64, i64), now: i64,
 
 #[cfg(test)]
 mod tests {
-    use super::{Condition, Daemon, DaemonState, End, Finding, Service, of, of_services};
+    use super::{Condition, Daemon, DaemonState, End, Finding, Service, Severity, of, of_services};
     use crate::expiry::Ending;
     use crate::language::Language::{self, English};
     use common::state::{Fault, Use};
@@ -286,6 +293,9 @@ mod tests {
         let texts = |at: usize| (found[at].fault.what(English), found[at].fault.remedy(English));
         assert!(texts(0).0.starts_with("CRL My CA has ended") && texts(0).1.contains("crl list"));
         assert_eq!(texts(1).1, "os4xapi partner set ACME --pin CURRENT --pin NEXT");
+        let key = Ending::ApiKey { key: "monitor".to_owned() };
+        let key = End { ending: key, name: "monitor".to_owned(), ends: Some(NOW - 1) };
+        assert_eq!(of(&daemons, &[key], (7, 0), NOW)[0].severity, Severity::Warning);
     }
 
     #[test]

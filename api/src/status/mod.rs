@@ -43,7 +43,7 @@ pub(crate) struct SiteStatus {
     pub(crate) daemons: Vec<Daemon>,
     /// The refusals of the last hour, the most frequent reason first.
     pub(crate) refusals: Vec<ReasonCount>,
-    /// Everything that expires within 30 days, or has expired.
+    /// Everything that expires soon, within 30 days unless others were wanted, or has expired.
     pub(crate) ends: Vec<End>,
 }
 
@@ -62,6 +62,11 @@ pub(crate) struct ReasonCount {
 
 /// Reads all of it.
 pub(crate) async fn read(connection: &mut AnyConnection) -> Result<SiteStatus, DbError> {
+    read_within(connection, SOON).await
+}
+
+/// The same with everything that expires within so many days.
+pub(crate) async fn read_within(connection: &mut AnyConnection, days: i64) -> Result<SiteStatus, DbError> {
     let time = clock::now();
     let generation = db::generation(connection).await?;
     let daemons = daemons_at(connection, time).await?;
@@ -70,13 +75,13 @@ pub(crate) async fn read(connection: &mut AnyConnection) -> Result<SiteStatus, D
     let mut ends = expiry::ends(connection).await?;
     ends.extend(daemons.iter().filter_map(licence_in_force));
     ends.sort_by(|one, other| (one.ends, &one.name).cmp(&(other.ends, &other.name)));
-    ends.retain(|end| end.ends.is_none_or(|ends| ends <= time + SOON * DAY));
+    ends.retain(|end| end.ends.is_none_or(|ends| ends <= time + days * DAY));
     let last_backup = audit::last(connection, BACKUP).await?;
-    let days = configuration::values(connection).await?.number("api_backup_days");
+    let backup_days = configuration::values(connection).await?.number("api_backup_days");
     let since = last_backup.unwrap_or(audit::oldest(connection).await?);
     let mut findings = findings::of_services(&states::services(connection).await?, time);
     findings.extend(findings::of(&daemons, &ends, (generation, changed), time));
-    findings.extend(backup::finding(last_backup.is_some(), since, days, time));
+    findings.extend(backup::finding(last_backup.is_some(), since, backup_days, time));
     Ok(SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends })
 }
 

@@ -111,6 +111,19 @@ pub(crate) async fn remove(change: &mut Change, usage: Usage) -> Result<bool, Db
     Ok(done.rows_affected() > 0)
 }
 
+/// All certificates, without keys: the word of the usage, the name of a trusted one, and the certificate in PEM.
+pub(crate) async fn pems(
+    connection: &mut AnyConnection,
+) -> Result<Vec<(String, Option<String>, String)>, DbError> {
+    let rows = db::query("SELECT usage, name, pem FROM os4x_certificates").fetch_all(connection).await?;
+    let one = |row: &AnyRow| {
+        let (usage, name): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let name = Some(name).filter(|_| usage == TRUSTED);
+        Ok((usage, name, row.try_get(2)?))
+    };
+    rows.iter().map(one).collect()
+}
+
 /// All trusted certificates.
 pub(crate) async fn trusted(connection: &mut AnyConnection) -> Result<Vec<Trusted>, DbError> {
     let rows = db::query("SELECT name, pem, no_crl FROM os4x_certificates WHERE usage = $1 ORDER BY name")

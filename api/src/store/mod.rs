@@ -3,6 +3,7 @@
 //! fails its check is an error.
 
 pub(crate) mod acts;
+pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod bans;
 pub(crate) mod certificates;
@@ -29,6 +30,7 @@ pub(crate) mod sessions;
 pub(crate) mod setup_links;
 pub(crate) mod shown_certificates;
 pub(crate) mod states;
+pub(crate) mod totals;
 pub(crate) mod traffic;
 pub(crate) mod trust_rules;
 pub(crate) mod users;

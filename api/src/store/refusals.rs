@@ -2,6 +2,7 @@
 //! and one for all others, whatever the server sends. The daemons see none of it.
 
 use super::journal::{clean, seconds};
+use super::totals;
 use crate::db::{self, DbError};
 use common::state::{MAX_REFUSALS, MAX_TEXT, OTHERS, RefusalCount, Refused, minute_of};
 use common::text::clock;
@@ -58,6 +59,8 @@ pub(crate) async fn add(
             put(connection, proxy_id, minute, page).await?;
         }
     }
+    let counts = refusals.iter().map(|one| (one.what.reason.as_str(), one.count));
+    totals::add_refusals(connection, proxy_id, counts).await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use super::deviations;
 use super::journal::{clean, seconds};
-use super::shown_certificates;
+use super::{shown_certificates, totals};
 use crate::db::{self, DbError};
 use crate::store::partners::{of_word, word};
 use common::net::Network;
@@ -107,6 +107,7 @@ async fn add_end(
             add_transfer(connection, &end.session, position, transfer).await?;
         }
         deviations::count(connection, end).await?;
+        totals::add_session(connection, end).await?;
     }
     Ok(())
 }

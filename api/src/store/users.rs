@@ -15,8 +15,8 @@ const COLUMNS: &str = "name, role, enabled, created, password, password_set, tot
 /// Failures in a row after which a user is locked for a while.
 pub(crate) const LOCKED_AFTER: i64 = 10;
 
-/// The rights of a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The rights of a user. A role that comes earlier has all rights of the later ones, except to see the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     /// Everything.
@@ -38,6 +38,11 @@ impl Role {
             Self::Operator => "operator",
             Self::Auditor => "auditor",
         }
+    }
+
+    /// Whether it sees the audit.
+    pub(crate) fn sees_audit(self) -> bool {
+        self != Self::Operator
     }
 
     /// The one with this word.

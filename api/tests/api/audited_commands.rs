@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Commands that change nothing in the database.
-const READING: [&str; 27] = [
+const READING: [&str; 29] = [
     "serve",
     "backup",
     "export",
@@ -29,11 +29,13 @@ const READING: [&str; 27] = [
     "ignore list",
     "expiry",
     "status",
+    "check",
     "refused",
     "log",
     "sessions",
     "support",
     "user list",
+    "key list",
     "audit list",
     "audit show",
     "audit verify",
@@ -62,6 +64,7 @@ pub(crate) fn everything(site: &Site) -> Vec<String> {
         "ban",
         "ignore",
         "user",
+        "key",
         "audit",
     ];
     lists.iter().map(|kind| site.json(&[kind, "list"]).to_string()).collect()
@@ -155,6 +158,8 @@ fn acts(files: &Files) -> Vec<(&'static str, Vec<&str>)> {
         ("user set", vec!["ben", "--role", "auditor"]),
         ("user reset", vec!["ben"]),
         ("user remove", vec!["ben"]),
+        ("key add", vec!["monitor", "--role", "auditor", "--scope", "metrics", "-o", "/dev/null"]),
+        ("key remove", vec!["monitor"]),
         ("import", vec![&files.table]),
     ]
 }

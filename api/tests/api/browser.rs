@@ -8,6 +8,7 @@ use openssl::pkey::PKey;
 use openssl::sign::Signer;
 use openssl::ssl::SslContext;
 use openssl::x509::X509;
+use serde_json::Value;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -79,6 +80,16 @@ impl Browser {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let head = format!(
             "POST {path} HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        self.send(&head, &body)
+    }
+
+    /// Sends a document in JSON.
+    pub(crate) fn request(&mut self, method: &str, path: &str, document: &Value) -> Reply {
+        let body = document.to_string();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
             body.len()
         );
         self.send(&head, &body)

@@ -16,6 +16,8 @@ mod banned;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod chromium;
 #[cfg(test)]
 mod commands;
@@ -36,7 +38,11 @@ mod functions;
 #[cfg(test)]
 mod https;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod life;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod next_certificate;
 #[cfg(test)]
@@ -79,6 +85,10 @@ mod postgres;
 mod proxies;
 #[cfg(test)]
 mod proxyclients;
+#[cfg(test)]
+mod rest;
+#[cfg(test)]
+mod rest_partners;
 #[cfg(test)]
 mod said;
 #[cfg(test)]

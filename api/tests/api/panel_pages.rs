@@ -12,7 +12,7 @@ use crate::users::added;
 use serde_json::{Value, json};
 
 /// Each page of the menu.
-const PAGES: [&str; 20] = [
+const PAGES: [&str; 21] = [
     "/",
     "/sessions",
     "/refused",
@@ -30,12 +30,13 @@ const PAGES: [&str; 20] = [
     "/account",
     "/audit",
     "/users",
+    "/keys",
     "/transfer",
     "/assistant",
     "/about",
 ];
 /// Those that not every role sees.
-const OF_SOME: [&str; 4] = ["/audit", "/users", "/transfer", "/assistant"];
+const OF_SOME: [&str; 5] = ["/audit", "/users", "/keys", "/transfer", "/assistant"];
 /// Pages that are below one of these.
 const BELOW: [&str; 7] = [
     "/sessions/ended-1",
@@ -282,7 +283,7 @@ fn a_role_sees_its_pages_alone() {
         let mut browser = with_role(&panel, role);
         let menu = browser.get("/").body;
         assert_eq!(menu.contains("href=\"/audit\""), status == 200, "{role}");
-        for path in ["/audit", "/audit.csv", "/audit.json", "/audit/1", "/users"] {
+        for path in ["/audit", "/audit.csv", "/audit.json", "/audit/1", "/users", "/keys"] {
             assert_eq!(browser.get(path).status, status, "{role}: {path}");
         }
         for path in PAGES.into_iter().filter(|path| !OF_SOME.contains(path)) {

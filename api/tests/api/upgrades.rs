@@ -64,6 +64,7 @@ fn is_whole(site: &Site) {
     site.ok(&["ban", "add", "198.51.100.0/24"]);
     site.ok(&["trust", "set", "Recorded CA", "--no-crl", "yes"]);
     site.ok(&["ignore", "add", "other words", "--partner", "ACME"]);
+    site.ok(&["key", "add", "monitor", "--role", "auditor", "--scope", "metrics"]);
     assert_eq!(site.json(&["partner", "show", "ACME"])["usage"], "any");
     assert_eq!(site.json(&["ignore", "list"])[1]["partner"], "ACME");
 }

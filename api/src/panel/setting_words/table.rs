@@ -451,4 +451,22 @@ pub(super) static ALL: &[SettingWords] = &[
         "A session of the panel ends after this time in any case.",
         "Nach dieser Zeit endet eine Sitzung der Administrationsoberfläche in jedem Fall.",
     ),
+    row(
+        "metrics_networks",
+        Unit::None,
+        "Networks for metrics without a key",
+        "Netze für Metriken ohne Schlüssel",
+        "Addresses of these networks may read /metrics at the panel's port without a key.",
+        "Aus diesen Netzen darf /metrics am Port der Administrationsoberfläche ohne Schlüssel gelesen werden.",
+    ),
+    row(
+        "metrics_partners",
+        Unit::None,
+        "Metrics for each partner",
+        "Metriken je Partner",
+        "The metrics have the short name of the partner. These are many more numbers, and whoever reads them sees the \
+         partners.",
+        "Die Metriken enthalten den Kurznamen des Partners: Es sind viel mehr Zahlen, und wer sie liest, sieht die \
+         Partner.",
+    ),
 ];

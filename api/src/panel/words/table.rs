@@ -861,6 +861,40 @@ words! {
         "Kennwort, App und Wiederherstellungscodes des Benutzers werden ungültig, und seine Sitzungen werden beendet.";
     remove_user_meaning: "The sessions of the user end. The changes of the user remain in the audit log.",
         "Die Sitzungen des Benutzers werden beendet. Seine Änderungen bleiben im Änderungsprotokoll.";
+    as_calendar: "Calendar (iCalendar)", "Kalender (iCalendar)";
+    api_keys: "API keys", "API-Schlüssel";
+    no_api_keys: "There are no API keys. Programs use them for metrics, for /api/v1 and for the calendar.",
+        "Es gibt keine API-Schlüssel. Programme verwenden sie für Metriken, für /api/v1 und für den Kalender.";
+    add_api_key: "Add API key", "API-Schlüssel hinzufügen";
+    new_api_key: "New API key", "Neuer API-Schlüssel";
+    api_key_name_hint: "The name has 1 to 32 letters, digits, '.', '_' or '-'. The audit log shows it as the user.",
+        "Der Name besteht aus 1 bis 32 Buchstaben, Ziffern, '.', '_' oder '-'. Das Änderungsprotokoll zeigt ihn als \
+         Benutzer.";
+    api_key_networks_hint: "Enter the networks from which the key works, such as 10.1.0.0/16, one on each line. If the \
+                            field is empty, it works from all networks that may reach the panel.",
+        "Geben Sie die Netze ein, aus denen der Schlüssel gilt, zum Beispiel 10.1.0.0/16, eines je Zeile. Wenn das \
+         Feld leer ist, gilt er aus allen Netzen, die die Oberfläche erreichen dürfen.";
+    api_key_until_hint: "The key works until the end of that day (UTC), for a year at most. If the field is empty, it \
+                         works for a year.",
+        "Der Schlüssel gilt bis zum Ende dieses Tages (UTC), höchstens ein Jahr lang. Wenn das Feld leer ist, gilt er \
+         ein Jahr lang.";
+    scopes: "Scopes", "Umfang";
+    needs_scope: "Choose at least one scope.", "Wählen Sie mindestens einen Umfang.";
+    scope_read: "read everything that the role may see", "alles lesen, was die Rolle sehen darf";
+    scope_partners: "add, change, test and remove partners",
+        "Partner hinzufügen, ändern, testen und entfernen";
+    scope_trust: "trusted certificates and CRLs", "vertrauenswürdige Zertifikate und Sperrlisten";
+    scope_settings: "change settings", "Einstellungen ändern";
+    scope_sessions: "end sessions", "Sitzungen beenden";
+    scope_revert: "revert changes of the audit log", "Änderungen des Änderungsprotokolls rückgängig machen";
+    scope_metrics: "metrics (/metrics)", "Metriken (/metrics)";
+    scope_calendar: "calendar of expiry dates (/expiry.ics)", "Kalender der Ablaufdaten (/expiry.ics)";
+    created_by: "Created by", "Erstellt von";
+    api_key_shown_once: "The key is shown only now. Keep it secret: whoever has the key can use it.",
+        "Der Schlüssel wird nur jetzt angezeigt. Halten Sie ihn geheim: Wer den Schlüssel hat, kann ihn verwenden.";
+    for_programs: "Example", "Beispiel";
+    remove_api_key_meaning: "The program that uses the key is then refused.",
+        "Das Programm, das den Schlüssel verwendet, wird dann abgewiesen.";
     own_certificates: "Own certificates", "Eigene Zertifikate";
     certificate_for: "Usage", "Verwendung";
     usage_own: "partners", "Partner";

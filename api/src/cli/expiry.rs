@@ -1,11 +1,9 @@
-//! `os4xapi expiry`: everything that expires, as a table, as JSON, or as a calendar (`calendar`).
-
-mod calendar;
+//! `os4xapi expiry`: everything that expires, as a table, as JSON, or as a calendar.
 
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
-use crate::expiry::{self, Listed};
+use crate::expiry::{self, Listed, calendar};
 use crate::language::Language;
 use common::text::clock::{self, DAY};
 
@@ -22,7 +20,8 @@ const HELP: &str = "\
 usage: os4xapi expiry [--days N] [--json|--ics] [-o FILE] [--db DB]
 
 Lists everything that expires, the earliest date first, with what to do: our certificates and their issuers, pins,
-trusted certificates, CRLs, licences that were issued, bans, ignored texts, and an old token that still works.
+trusted certificates, CRLs, licences that were issued, keys of programs, bans, ignored texts, and an old token that
+still works.
 
 --days N: only items that expire within N days, or have expired
 --json: as JSON

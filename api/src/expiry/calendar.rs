@@ -1,16 +1,30 @@
 //! Everything that expires as a calendar (RFC 5545): one event of a whole day for each item, with a reminder. An event
 //! keeps its identity only while its item has the same end, so that a renewed item is a new event.
 
-use crate::expiry::End;
+use super::End;
+use crate::db::DbError;
 use crate::language::Language;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use common::text::{clock, hex};
+use sqlx::AnyConnection;
 use std::fmt::Write as _;
 
 /// Octets of a line (RFC 5545 section 3.1).
 const LINE: usize = 75;
 
+/// The answer to a request for the calendar.
+pub(crate) async fn answer(connection: &mut AnyConnection) -> Result<Response, DbError> {
+    let text = of(&super::ends(connection).await?, clock::now());
+    let headers = [
+        (header::CONTENT_TYPE, "text/calendar; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"os4x-expiry.ics\""),
+    ];
+    Ok((headers, text).into_response())
+}
+
 /// The calendar of all items that a person has to renew; `now` stamps it.
-pub(super) fn of(all: &[End], now: i64) -> String {
+pub(crate) fn of(all: &[End], now: i64) -> String {
     let mut text = String::new();
     let mut line = |line: &str| fold(&mut text, line);
     line("BEGIN:VCALENDAR");
