@@ -59,18 +59,18 @@ pub(super) fn parts(basis: &Basis<'_>, task: Task) -> Vec<Part> {
     match task {
         Task::Station => vec![Part::form("station-form", w.address_of_station, station(basis))],
         Task::Server => vec![
-            Part::lines("proxy-id", w.on_dmz_host, vec![StartCommands::proxy_id()]),
+            Part::lines("proxy-id", w.print_proxy_id, vec![StartCommands::proxy_id()]),
             Part::form("licence-form", w.issue_licence, licences::form(basis.who)),
         ],
         Task::Token => {
             let command =
                 format!("{FOLDER}/os4xapi token show -o {FOLDER}/token{database}", database = basis.database);
-            vec![Part::lines("token-file", w.on_inside_host, vec![command])]
+            vec![Part::lines("token-file", w.write_token, vec![command])]
         }
         Task::Start => vec![
             Part::form("places", w.names_of_hosts, places(basis)),
-            Part::lines("start-server", w.on_dmz_host, vec![basis.commands.server()]),
-            Part::lines("start-client", w.on_inside_host, vec![basis.commands.client()]),
+            Part::lines("start-server", w.start_server, vec![basis.commands.server()]),
+            Part::lines("start-client", w.start_client, vec![basis.commands.client()]),
             Part::note("units", w.with_units, w.with_units_note),
             Part::lines("client-env", w.lines_of_client_env, basis.commands.client_env()),
         ],
