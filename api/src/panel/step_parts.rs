@@ -4,7 +4,7 @@ use super::assistant::{PATH, STATION, STATION_SETTINGS};
 use super::form::{Field, FormBlock, Rejected};
 use super::gate::SignedIn;
 use super::parts::Part;
-use super::start_commands::{FOLDER, StartCommands};
+use super::start_commands::{FOLDER, Place, StartCommands};
 use super::words::Words;
 use super::{certificates, configuration, licences, partner_add, partners, sessions, setting_field};
 use crate::settings::find;
@@ -91,10 +91,13 @@ fn station(basis: &Basis<'_>) -> FormBlock {
 fn places(basis: &Basis<'_>) -> FormBlock {
     let w = basis.who.0.words;
     let [server, backend] = &basis.places;
-    let fields = vec![
+    let mut fields = vec![
         Field::text("server", w.dmz_host, server).with(w.dmz_host_hint),
         Field::text("backend", w.backend_host, backend).with(w.backend_host_hint),
     ];
+    for field in fields.iter_mut().filter(|field| !field.value.is_empty()) {
+        field.error = Place::parse(&field.value).is_none().then(|| w.needs_place_name.to_owned());
+    }
     let mut form = FormBlock::search(w, &format!("{PATH}#step-start"), w.show_commands);
     form.id = "place-";
     form.with("", fields)

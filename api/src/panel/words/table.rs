@@ -518,6 +518,8 @@ words! {
                         certificate must contain it.",
         "Geben Sie den Namen oder die IP-Adresse ein, unter der der Client dieses Backend erreicht. Das \
          HTTPS-Zertifikat muss sie enthalten.";
+    needs_place_name: "The value must be a host name or an IP address, optionally with a port.",
+        "Erlaubt ist nur ein Hostname oder eine IP-Adresse, wahlweise mit einem Port.";
     show_commands: "Show commands", "Befehle anzeigen";
     with_units: "With systemd", "Mit systemd";
     with_units_note: "If the programs were installed with 'scripts/install --units', put the following lines into the \
