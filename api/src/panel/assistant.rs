@@ -105,12 +105,12 @@ fn commands(
     let server = if fields.has("server") { fields.text("server").to_owned() } else { joined };
     let names = X509::from_pem(https.as_bytes()).map(|found| hosts_of(&found)).unwrap_or_default();
     let first = names.into_iter().next().unwrap_or_else(|| "localhost".to_owned());
-    let backend = fields.text("backend");
-    let backend = if Place::parse(backend).is_some() { backend.to_owned() } else { first };
+    let backend = Some(fields.text("backend").to_owned()).filter(|text| !text.is_empty());
+    let backend = backend.unwrap_or_else(|| first.clone());
     let path = who.0.values.text("api_path").split(',').next().unwrap_or_default().to_owned();
     let commands = StartCommands {
         server: Place::parse(&server),
-        backend: Place::parse(&backend).unwrap_or_else(Place::local),
+        backend: Place::parse(&backend).or_else(|| Place::parse(&first)).unwrap_or_else(Place::local),
         port: panel.app.address.port(),
         path,
     };

@@ -131,13 +131,15 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
     let row = |daemon: &Daemon| {
         let state = daemon.state.as_ref().unwrap_or(&unknown);
         let told = |text: String| Cell::maybe(daemon.state.as_ref().map(|_| text));
+        // The name of a client begins with its address.
+        let address = daemon.address.as_deref().filter(|address| !daemon.title.starts_with(address));
         let heard = daemon.heard.map(|heard| format!("{} s", (now - heard).max(0)));
         let started = daemon.state.as_ref().map(|state| page::time(state.started)).unwrap_or_default();
         let listeners: Vec<String> =
             state.listeners.iter().map(|one| format!("{} {}", one.purpose, one.address)).collect();
         vec![
             Cell::text(kind(w, daemon)),
-            Cell::text(&daemon.title).with(daemon.address.as_deref().unwrap_or_default()),
+            Cell::text(&daemon.title).with(address.unwrap_or_default()),
             condition(w, daemon.condition),
             Cell::maybe(heard),
             told(format!("{} ({})", state.version, state.build)),

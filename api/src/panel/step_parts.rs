@@ -4,7 +4,7 @@ use super::assistant::{PATH, STATION, STATION_SETTINGS};
 use super::form::{Field, FormBlock, Rejected};
 use super::gate::SignedIn;
 use super::parts::Part;
-use super::start_commands::{FOLDER, StartCommands};
+use super::start_commands::{FOLDER, Place, StartCommands};
 use super::words::Words;
 use super::{certificates, configuration, licences, partner_add, partners, sessions, setting_field};
 use crate::settings::find;
@@ -59,18 +59,18 @@ pub(super) fn parts(basis: &Basis<'_>, task: Task) -> Vec<Part> {
     match task {
         Task::Station => vec![Part::form("station-form", w.address_of_station, station(basis))],
         Task::Server => vec![
-            Part::lines("proxy-id", w.on_dmz_host, vec![StartCommands::proxy_id()]),
+            Part::lines("proxy-id", w.print_proxy_id, vec![StartCommands::proxy_id()]),
             Part::form("licence-form", w.issue_licence, licences::form(basis.who)),
         ],
         Task::Token => {
             let command =
                 format!("{FOLDER}/os4xapi token show -o {FOLDER}/token{database}", database = basis.database);
-            vec![Part::lines("token-file", w.on_inside_host, vec![command])]
+            vec![Part::lines("token-file", w.write_token, vec![command])]
         }
         Task::Start => vec![
             Part::form("places", w.names_of_hosts, places(basis)),
-            Part::lines("start-server", w.on_dmz_host, vec![basis.commands.server()]),
-            Part::lines("start-client", w.on_inside_host, vec![basis.commands.client()]),
+            Part::lines("start-server", w.start_server, vec![basis.commands.server()]),
+            Part::lines("start-client", w.start_client, vec![basis.commands.client()]),
             Part::note("units", w.with_units, w.with_units_note),
             Part::lines("client-env", w.lines_of_client_env, basis.commands.client_env()),
         ],
@@ -91,10 +91,13 @@ fn station(basis: &Basis<'_>) -> FormBlock {
 fn places(basis: &Basis<'_>) -> FormBlock {
     let w = basis.who.0.words;
     let [server, backend] = &basis.places;
-    let fields = vec![
+    let mut fields = vec![
         Field::text("server", w.dmz_host, server).with(w.dmz_host_hint),
         Field::text("backend", w.backend_host, backend).with(w.backend_host_hint),
     ];
+    for field in fields.iter_mut().filter(|field| !field.value.is_empty()) {
+        field.error = Place::parse(&field.value).is_none().then(|| w.needs_place_name.to_owned());
+    }
     let mut form = FormBlock::search(w, &format!("{PATH}#step-start"), w.show_commands);
     form.id = "place-";
     form.with("", fields)

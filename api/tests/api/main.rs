@@ -78,6 +78,8 @@ mod partner_debug;
 #[cfg(test)]
 mod partner_tests;
 #[cfg(test)]
+mod pictures;
+#[cfg(test)]
 mod pki;
 #[cfg(test)]
 mod postgres;

@@ -201,4 +201,6 @@ fn the_assistant_is_for_administrators() {
     }
     let hostile = browser.get("/assistant?server=a;b&backend=$(x)");
     assert!(hostile.body.contains("-S DMZ-HOST -T") && hostile.body.contains("https://localhost:"));
+    assert!(hostile.body.contains("place-server-error") && hostile.body.contains("place-backend-error"));
+    assert!(!page.body.contains("-error\""));
 }

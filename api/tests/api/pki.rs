@@ -32,6 +32,11 @@ impl Identity {
         issue(name, None, (now() - 60, now() + 86_400))
     }
 
+    /// A certificate of this issuer or, without one, a self-signed CA, valid for so many days.
+    pub(crate) fn lasting(name: &str, issuer: Option<&Self>, days: i64) -> Self {
+        issue(name, issuer, (now() - 60, now() + days * 86_400))
+    }
+
     /// A self-signed CA that has expired.
     pub(crate) fn expired_ca(name: &str) -> Self {
         issue(name, None, (now() - 86_400, now() - 60))

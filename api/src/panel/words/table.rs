@@ -502,7 +502,11 @@ words! {
     copy: "Copy", "Kopieren";
     copied: "Copied", "Kopiert";
     on_dmz_host: "Command on the DMZ host", "Befehl auf dem DMZ-Rechner";
-    on_inside_host: "Command on the inside host", "Befehl auf dem internen Rechner";
+    print_proxy_id: "Print the Proxy ID, on the DMZ host", "Proxy-ID ausgeben, auf dem DMZ-Rechner";
+    write_token: "Write the token to a file, on the host of this backend",
+        "Token in eine Datei schreiben, auf dem Rechner dieses Backends";
+    start_server: "Start the server, on the DMZ host", "Server starten, auf dem DMZ-Rechner";
+    start_client: "Start the client, on the inside host", "Client starten, auf dem internen Rechner";
     step_own: "Own certificate for partners", "Eigenes Zertifikat für Partner";
     step_own_why: "Partners recognise you by this certificate: upload it with its key (PKCS#12 or PEM), or create a \
                    request for your CA.",
@@ -543,6 +547,8 @@ words! {
                         certificate must contain it.",
         "Geben Sie den Namen oder die IP-Adresse ein, unter der der Client dieses Backend erreicht. Das \
          HTTPS-Zertifikat muss sie enthalten.";
+    needs_place_name: "The value must be a host name or an IP address, optionally with a port.",
+        "Erlaubt ist nur ein Hostname oder eine IP-Adresse, wahlweise mit einem Port.";
     show_commands: "Show commands", "Befehle anzeigen";
     with_units: "With systemd", "Mit systemd";
     with_units_note: "If the programs were installed with 'scripts/install --units', put the following lines into the \
