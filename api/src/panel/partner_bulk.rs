@@ -23,6 +23,9 @@ pub(super) const ENABLED: &str = "/partners-enabled";
 /// The name of the field with the short name of a selected partner.
 pub(super) const PARTNER: &str = "partner";
 
+/// Most names in the title of the page that asks for the confirmation.
+const NAMED: usize = 5;
+
 /// The form below the partner table.
 pub(super) fn selection(who: &SignedIn) -> Selection {
     let w = who.0.words;
@@ -49,8 +52,8 @@ pub(super) async fn enable(
         return parts::refused(&who, w.nothing_selected, PATH);
     }
     let look = Look {
-        title: title(w, enabled, names.len()),
-        meanings: if enabled { Vec::new() } else { vec![w.disable_meaning.to_owned()] },
+        title: title(w, enabled, &names),
+        meanings: if enabled { Vec::new() } else { vec![w.disable_several_meaning.to_owned()] },
         shows_effect: true,
         back: PATH,
         ..Look::default()
@@ -66,6 +69,11 @@ pub(super) async fn enable(
     panel.act_confirmed(&who, &fields, act, look, set).await?.respond(&who, PATH, "saved")
 }
 
-fn title(w: &'static Words, enabled: bool, count: usize) -> String {
-    format!("{}: {count} {}", if enabled { w.enable } else { w.disable }, w.partners)
+/// The act and its partners: their names if they are few, otherwise their number.
+fn title(w: &'static Words, enabled: bool, names: &[&str]) -> String {
+    let act = if enabled { w.enable } else { w.disable };
+    if names.len() > NAMED {
+        return format!("{act}: {} {}", names.len(), w.partners);
+    }
+    format!("{act}: {}", names.join(", "))
 }

@@ -755,6 +755,8 @@ words! {
     disable: "Disable", "Deaktivieren";
     disable_meaning: "New sessions of the partner are refused. Running sessions continue.",
         "Neue Sitzungen des Partners werden abgewiesen. Laufende Sitzungen werden fortgesetzt.";
+    disable_several_meaning: "New sessions of these partners are refused. Running sessions continue.",
+        "Neue Sitzungen dieser Partner werden abgewiesen. Laufende Sitzungen werden fortgesetzt.";
     remove_partner_meaning: "New sessions of the partner are refused, and the listeners that are tied to it are \
                              removed. Running sessions continue.",
         "Neue Sitzungen des Partners werden abgewiesen, und die an ihn gebundenen Listener werden entfernt. Laufende \
