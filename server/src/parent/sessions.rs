@@ -1,13 +1,14 @@
 //! Session processes and their pairs: takes events and returns the resulting actions. Pure: the parent does the actions
-//! and forks; `S` is a socket.
+//! and forks; `S` is a socket. `entry` is about partners that are not verified yet.
+
+mod entry;
 
 use super::action::{Action, Fork};
 use super::admission::{self, Conditions, EntryRefusal};
 use super::children::Children;
 use super::pool::{Claim, DIAL, Pair, Pool};
-use super::source_limits::{Counts, Entry, SourceLimits};
-use super::unverified_places::Waiting;
-use crate::messages::{Peer, ToChild, ToParent};
+use super::source_limits::{Counts, SourceLimits};
+use crate::messages::{ToChild, ToParent};
 use common::config::{DebuggedPartner, Limits};
 use common::link::control::ToClient;
 use common::link::session_id::{Direction, SessionId};
@@ -15,7 +16,7 @@ use common::link::ticket::Ticket;
 use common::process::end_reasons::{self, Status};
 use common::rpc::{Act, ActKind, ActOutcome, SessionEvent};
 use common::session::debugged_partners::DebuggedPartners;
-use common::state::{DaemonState, Progress, Refused, Use};
+use common::state::{DaemonState, Progress, Use};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use std::collections::VecDeque;
@@ -30,14 +31,6 @@ pub(super) struct Sessions<S> {
     debugged: DebuggedPartners,
     forks: VecDeque<Fork<S>>,
     actions: VecDeque<Action<S>>,
-}
-
-/// Where a connection is that is not verified yet.
-#[derive(Clone, Copy)]
-enum Held {
-    Child(Pid),
-    /// It waits for a child, at this index of `forks`.
-    Queue(usize),
 }
 
 impl<S> Default for Sessions<S> {
@@ -91,114 +84,9 @@ impl<S> Sessions<S> {
         self.children.take_progress(octets)
     }
 
-    /// A partner has connected: passes it to a parked child, if there is one, or to a new one.
-    pub(super) fn accept(&mut self, socket: S, peer: SocketAddr, conditions: &Conditions<'_>, now: Instant) {
-        let (places, waiting) = self.unverified(conditions, now);
-        match self.source_limits.enter(peer.ip(), &waiting, conditions, now) {
-            Ok(Entry { instead, has_line }) => {
-                if let Some(index) = instead {
-                    self.displace(places.get(index).copied());
-                }
-                let is_balancer =
-                    conditions.addresses.is_some_and(|addresses| addresses.is_balancer(peer.ip()));
-                self.assign(socket, Peer { address: peer, has_line, is_balancer }, now);
-            }
-            Err(refusal) => {
-                let has_line = self.source_limits.take_line(peer.ip(), conditions, now);
-                self.refuse(peer, has_line, refusal);
-            }
-        }
-    }
-
-    /// The connections that are not verified, and where each of them is.
-    fn unverified(&self, conditions: &Conditions<'_>, now: Instant) -> (Vec<Held>, Vec<Waiting>) {
-        let is_known = |address| self.source_limits.is_known(address, conditions, now);
-        let queued = self.forks.iter().enumerate().filter_map(|(index, fork)| match fork {
-            Fork::Partner { peer, since, .. } => {
-                let address = peer.address.ip();
-                Some((Held::Queue(index), Waiting { address, since: *since, known: is_known(address) }))
-            }
-            _ => None,
-        });
-        let children = self.children.unverified(is_known).into_iter();
-        children.map(|(pid, waiting)| (Held::Child(pid), waiting)).chain(queued).unzip()
-    }
-
-    /// Closes this connection, because a newcomer needs its place.
-    fn displace(&mut self, held: Option<Held>) {
-        match held {
-            Some(Held::Child(child)) => {
-                self.children.displace(child);
-                self.send_to_child(child, ToChild::MakeWay, None);
-            }
-            Some(Held::Queue(index)) => {
-                if let Some(Fork::Partner { peer, .. }) = self.forks.remove(index) {
-                    self.refuse(
-                        peer.address,
-                        peer.has_line,
-                        EntryRefusal::new(Status::Capacity, "others needed its place"),
-                    );
-                }
-            }
-            None => {}
-        }
-    }
-
-    /// Refuses a partner that has no child.
-    fn refuse(&mut self, peer: SocketAddr, has_line: bool, EntryRefusal { status, reason }: EntryRefusal) {
-        self.push(Action::CountRefusal(Box::new(Refused {
-            direction: Direction::Incoming.word().to_owned(),
-            reason: status.word().to_owned(),
-            address: Some(peer.ip()),
-            ..Refused::default()
-        })));
-        if has_line {
-            self.push(Action::RefusePartner(peer, status, reason));
-        } else {
-            self.source_limits.leave_out();
-        }
-    }
-
     /// The counts about strangers since the last call.
     pub(super) fn take_stranger_counts(&mut self) -> Counts {
         self.source_limits.take_counts()
-    }
-
-    fn assign(&mut self, socket: S, peer: Peer, now: Instant) {
-        match self.children.parked() {
-            Some(child) => self.serve(child, socket, peer, now),
-            None => self.forks.push_back(Fork::Partner { socket, peer, since: now }),
-        }
-    }
-
-    fn serve(&mut self, child: Pid, socket: S, peer: Peer, now: Instant) {
-        self.children.serve(child, peer, now);
-        self.send_to_child(child, ToChild::Serve(peer), Some(socket));
-    }
-
-    /// A balancer has told this child whose connection it serves: decides as if the partner had connected itself.
-    fn enter(&mut self, pid: Pid, source: SocketAddr, conditions: &Conditions<'_>, now: Instant) {
-        let Some(balancer) = self.children.balancer(pid) else { return };
-        self.source_limits.give_back_line(balancer);
-        let (places, waiting) = self.unverified(conditions, now);
-        let is_other = |held: &Held| !matches!(held, Held::Child(child) if *child == pid);
-        let (places, waiting): (Vec<_>, Vec<_>) =
-            places.into_iter().zip(waiting).filter(|(held, _)| is_other(held)).unzip();
-        let entry = self.source_limits.enter(source.ip(), &waiting, conditions, now);
-        let (has_line, refusal) = match entry {
-            Ok(Entry { instead, has_line }) => {
-                if let Some(index) = instead {
-                    self.displace(places.get(index).copied());
-                }
-                (has_line, None)
-            }
-            Err(EntryRefusal { status, reason }) => {
-                let has_line = self.source_limits.take_line(source.ip(), conditions, now);
-                (has_line, Some((status.number(), reason.to_owned())))
-            }
-        };
-        self.children.set_peer(pid, Peer { address: source, has_line, is_balancer: false });
-        self.send_to_child(pid, ToChild::Entry { has_line, refusal }, None);
     }
 
     /// The requested child was forked; its channel is open.
@@ -286,7 +174,7 @@ impl<S> Sessions<S> {
             return;
         }
         match message {
-            ToParent::Source(source) => self.enter(pid, source, conditions, now),
+            ToParent::Source(source) => self.name_partner(pid, source, conditions, now),
             ToParent::Verified => {
                 self.children.verify(pid);
                 if self.children.session(pid).is_none() {

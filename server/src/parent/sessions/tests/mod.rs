@@ -5,9 +5,11 @@ mod partners;
 
 use super::*;
 use crate::addresses::Addresses;
+use crate::messages::Peer;
 use common::config::Limits;
 use common::log::Unwritten;
 use common::rpc::SessionBegin;
+use common::state::Refused;
 
 type Socket = u32;
 
