@@ -82,9 +82,7 @@ impl Wire {
     /// # Errors
     /// The peer has broken off.
     pub fn read_ahead(&mut self) -> io::Result<(&[u8], bool)> {
-        if self.input.is_empty() {
-            self.input = vec![0; READ_CHUNK];
-        }
+        self.allocate_input();
         let mut ended = false;
         while let Some(room) = self.input.get_mut(self.filled..).filter(|room| !room.is_empty()) {
             match receive(&mut self.socket, room) {
@@ -97,21 +95,29 @@ impl Wire {
                 Err(e) => return Err(e),
             }
         }
-        self.first = self.input.get(self.taken).copied().filter(|_| self.taken < self.filled);
-        Ok((self.input.get(self.taken..self.filled).unwrap_or_default(), ended))
+        Ok((self.ahead(), ended))
     }
 
     /// Drops so many octets that wait, because they belong to the layer below.
     pub fn skip(&mut self, octets: usize) {
         self.taken = self.filled.min(self.taken + octets);
-        self.first = self.input.get(self.taken).copied().filter(|_| self.taken < self.filled);
+        self.first = self.ahead().first().copied();
     }
 
-    fn refill(&mut self) -> io::Result<usize> {
+    /// The octets that were read and wait.
+    fn ahead(&self) -> &[u8] {
+        self.input.get(self.taken..self.filled).unwrap_or_default()
+    }
+
+    fn allocate_input(&mut self) {
         if self.input.is_empty() {
             // Zeroed memory of the system: it has no pages where nothing is read into it.
             self.input = vec![0; READ_CHUNK];
         }
+    }
+
+    fn refill(&mut self) -> io::Result<usize> {
+        self.allocate_input();
         let n = receive(&mut self.socket, &mut self.input)?;
         (self.taken, self.filled) = (0, n);
         self.first = self.first.or_else(|| self.input.first().copied().filter(|_| n > 0));
@@ -138,7 +144,7 @@ impl Read for Wire {
                 return Ok(0);
             }
         }
-        let ahead = self.input.get(self.taken..self.filled).unwrap_or_default();
+        let ahead = self.ahead();
         let n = ahead.len().min(into.len());
         if let (Some(to), Some(from)) = (into.get_mut(..n), ahead.get(..n)) {
             to.copy_from_slice(from);
