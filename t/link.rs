@@ -217,15 +217,26 @@ fn hold_port_open(mut control: Control) -> (std::sync::mpsc::Sender<()>, std::th
 }
 
 #[test]
-fn a_second_client_ends_with_the_servers_reason() {
-    let mut site = without_client("second-daemon");
+fn a_ninth_client_that_would_stand_by_ends_with_the_servers_reason() {
+    let mut site = without_client("ninth-daemon");
     let (stop, holding) = hold_port_open(Control::join(&site).unwrap());
+    let identity = Identity::enrolled(&site).unwrap();
+    let standbys: Vec<Control> = std::iter::repeat_with(|| {
+        let mut control = Control::open(&site, Some(&identity)).unwrap();
+        control.send(&json!({"hello": {"version": 1, "stands_by": true}})).unwrap();
+        assert_eq!(control.receive().unwrap(), json!("standby"));
+        control
+    })
+    .take(8)
+    .collect();
     site.restart(Role::Client).unwrap();
     assert_eq!(site.wait_end(Role::Client).unwrap().code(), Some(1));
     assert!(!site.pid_file(Role::Client).exists());
     let said = site.output(Role::Client);
-    assert!(said.contains("the server refused this client: a client is joined already"), "{said}");
-    drop(stop);
+    let why =
+        "the server refused this client: a client is joined already, and 8 others stand by: end one of them";
+    assert!(said.contains(why), "{said}");
+    drop((stop, standbys));
     let mark = site.mark(Role::Server);
     drop(holding.join().unwrap());
     site.wait_log_after(Role::Server, mark, "client_gone");
@@ -423,7 +434,10 @@ fn a_server_that_speaks_another_language_ends_the_client() {
     for (message, why) in cases {
         let said = meets(&site, &licence, |control| {
             let mut control = control.unwrap();
-            assert_eq!(control.receive().unwrap(), json!({"hello": {"version": 1, "states": true}}));
+            assert_eq!(
+                control.receive().unwrap(),
+                json!({"hello": {"version": 1, "states": true, "stands_by": true}})
+            );
             control.send(&message).unwrap();
             assert!(control.receive().is_err());
         });

@@ -1,4 +1,4 @@
-//! A second client while one is joined: it replaces a client that does not answer, and is refused otherwise.
+//! A second client while one is joined: it replaces a client that does not answer, and stands by otherwise.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -9,14 +9,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use t::link::{Control, Identity};
 use t::site::sockets::is_open;
-use t::site::{Flight, Role, Site};
+use t::site::{Builder, Flight, Role, Site};
+use t::tamper::{Conduct, Tamper};
 use t::wait::{wait_for, wait_slow};
 
-/// The longest time from the moment in which a client hangs until its successor is joined: a ping, the time for its
-/// answer, and the time of the successor.
+/// The longest time until another client is let in or joined: a ping to the joined one, the time for its answer, and
+/// the time of the other one.
 const SUCCESSION: Duration = Duration::from_secs(10);
-/// How long a starting client repeats a connect that is refused.
-const REFUSED_FOR: Duration = Duration::from_secs(15);
 
 /// A client of the same site in another folder.
 struct Second {
@@ -93,15 +92,110 @@ fn a_client_that_hangs_makes_room_for_its_successor_and_its_sessions_go_on() {
     site.end();
 }
 
-/// Takes 15 s, in which the connect of the second client is refused.
+/// Kills the client of the site, and removes its PID file as its unit does.
+fn kill_first(site: &mut Site) {
+    site.signal(Role::Client, Signal::SIGKILL);
+    site.wait_end(Role::Client);
+    fs::remove_file(site.pid_file(Role::Client)).unwrap();
+}
+
+/// Starts a second client of this site, which stands by.
+fn with_standby(site: &Site) -> Second {
+    site.wait_pool();
+    let mark = site.mark(Role::Server);
+    let second = Second::start(site);
+    wait_line(site, mark, ["client_standby address=", "client="]);
+    wait_for("the second client to stand by", || second.output().contains("server_standby").then_some(()));
+    let log = &site.log(Role::Server)[mark..];
+    assert!(!log.contains("WARN") && !log.contains("client_gone"), "{log}");
+    second
+}
+
 #[test]
-fn a_second_client_is_kept_out_while_the_first_answers() {
+fn a_second_client_stands_by_and_takes_over_when_the_first_is_killed() {
+    let mut site = Site::start("stands-by").unwrap();
+    let mut second = with_standby(&site);
+    site.assert_works();
+    let listed = wait_for("the state of the second client", || {
+        let listed = site.api(&["status"]).unwrap();
+        listed.contains("standby").then_some(listed)
+    });
+    assert!(listed.contains("inside2"), "{listed}");
+
+    let flight = Flight::take_off(site.partner("O0013ACME").unwrap()).unwrap();
+    let mark = site.mark(Role::Server);
+    kill_first(&mut site);
+    wait_line(&site, mark, ["client_joined", "renewed=no"]);
+    wait_line(&site, mark, ["listener_open", "tls"]);
+    site.assert_works();
+    assert!(flight.land().unwrap().is_good());
+    assert!(second.child.try_wait().unwrap().is_none(), "{}", second.output());
+
+    // The first one comes back: now it stands by, and takes over in its turn.
+    let mark = site.mark(Role::Server);
+    site.restart(Role::Client).unwrap();
+    wait_line(&site, mark, ["client_standby address=", "client="]);
+    kill(Pid::from_raw(second.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(second.wait_end(Duration::ZERO).code(), Some(0), "{}", second.output());
+    wait_line(&site, mark, ["client_joined", "renewed=no"]);
+    wait_line(&site, mark, ["listener_open", "tls"]);
+    site.assert_works();
+    site.end();
+}
+
+#[test]
+fn a_client_that_stands_by_takes_the_place_of_one_that_hangs() {
+    let mut site = Site::start("standby-hangs").unwrap();
+    let mut second = with_standby(&site);
+    let mark = site.mark(Role::Server);
+    site.signal(Role::Client, Signal::SIGSTOP);
+    wait_line(&site, mark, ["client_gone", "no answer to a ping for 5 s, and another client stands by"]);
+    wait_line(&site, mark, ["listener_open", "tls"]);
+    site.assert_works();
+    kill_first(&mut site);
+    kill(Pid::from_raw(second.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(second.wait_end(Duration::ZERO).code(), Some(0), "{}", second.output());
+    site.end();
+}
+
+/// Takes 30 s, the half of the certificate's life.
+#[test]
+fn a_client_that_stands_by_comes_again_with_its_next_certificate() {
+    let mut site = Builder::new("standby-renews").prepare().unwrap();
+    let tamper = Tamper::before(&mut site).unwrap();
+    site.restart(Role::Api).unwrap();
+    site.wait_log(Role::Api, "listening on");
+    for role in [Role::Server, Role::Client] {
+        site.restart(role).unwrap();
+    }
+    site.wait_log(Role::Server, "listener_open*tls");
+    // The shortest validity that a client accepts: it renews after half of it.
+    tamper.set("proxy_enrol", Conduct::edit(|answer| answer["valid_seconds"] = json!(60)));
+    let mut second = with_standby(&site);
+    let mark = site.mark(Role::Server);
+    wait_slow(Duration::from_secs(45), "the client to come again", || {
+        let log = &site.log(Role::Server)[mark..];
+        (log.contains("client_standby_gone") && log.contains("client_standby address=")).then_some(())
+    });
+    assert!(second.child.try_wait().unwrap().is_none(), "{}", second.output());
+    let mark = site.mark(Role::Server);
+    kill_first(&mut site);
+    wait_line(&site, mark, ["client_joined", "renewed=no"]);
+    kill(Pid::from_raw(second.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(second.wait_end(Duration::ZERO).code(), Some(0), "{}", second.output());
+    site.end();
+}
+
+#[test]
+fn a_client_that_cannot_stand_by_is_kept_out_while_the_first_answers() {
     let site = Site::start("kept-out").unwrap();
     site.wait_pool();
-    let mut second = Second::start(&site);
-    assert_eq!(second.wait_end(REFUSED_FOR).code(), Some(1));
-    let said = second.output();
-    assert!(said.contains("refused") && said.contains("or another client is joined already"), "{said}");
+    wait_for("the internal port to listen", || is_open(site.internal).then_some(()));
+    let mut older = Control::open(&site, Some(&Identity::enrolled(&site).unwrap())).unwrap();
+    older.hello().unwrap();
+    let answer = older.receive().unwrap();
+    let reason = answer["refused"]["reason"].as_str().unwrap();
+    assert!(reason.contains("of an older version, which cannot stand by"), "{answer}");
     site.assert_works();
     assert!(!site.log(Role::Server).contains("client_gone"));
     site.end();

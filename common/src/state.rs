@@ -35,6 +35,8 @@ pub struct DaemonState {
     pub generation: Option<u64>,
     /// Whether it supports `debug` of the configuration.
     pub debugs_partners: bool,
+    /// Whether another client of its server is joined, so that it waits until that one is gone (client).
+    pub stands_by: bool,
     /// Its open listeners.
     pub listeners: Vec<OpenListener>,
     /// Incoming sessions.

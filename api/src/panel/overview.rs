@@ -170,6 +170,7 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
 fn condition(w: &'static Words, condition: Condition) -> Cell {
     match condition {
         Condition::Running => Cell::state(w.is_running, "good"),
+        Condition::Standby => Cell::state(w.stands_by, "good"),
         Condition::Joined => Cell::state(w.is_joined, "good"),
         Condition::Older => Cell::state(w.is_older, "warn"),
         Condition::Ended => Cell::state(w.has_ended, "bad"),

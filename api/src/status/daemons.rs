@@ -19,6 +19,8 @@ const MUTE: i64 = 60;
 pub(crate) enum Condition {
     /// A client that runs.
     Running,
+    /// A client that waits until another client of its server is gone.
+    Standby,
     /// A server that a client has joined.
     Joined,
     /// It runs, and does not report its state: it is older.
@@ -38,6 +40,7 @@ impl Condition {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Standby => "standby",
             Self::Joined => "joined",
             Self::Older => "older",
             Self::Ended => "ended",
@@ -49,7 +52,7 @@ impl Condition {
 
     /// It works.
     fn is_well(self) -> bool {
-        matches!(self, Self::Running | Self::Joined | Self::Older)
+        matches!(self, Self::Running | Self::Standby | Self::Joined | Self::Older)
     }
 }
 
@@ -118,7 +121,8 @@ fn client(told: Told, calls: &[(String, i64)], now: i64) -> Daemon {
     } else if told.ended.is_some() {
         Condition::Ended
     } else if told.received >= now - SILENT {
-        Condition::Running
+        let stands_by = told.state.as_ref().is_some_and(|state| state.stands_by);
+        if stands_by { Condition::Standby } else { Condition::Running }
     } else {
         Condition::Silent
     };
@@ -194,10 +198,16 @@ mod tests {
 
     #[test]
     fn a_client_and_its_server_are_what_they_have_told_last() {
-        use Condition::{Ended, Joined, Lost, NeverJoined, Older, Running, Silent};
+        use Condition::{Ended, Joined, Lost, NeverJoined, Older, Running, Silent, Standby};
         let both = |age| vec![told("client", "inside", age), told("server", &id(), age)];
         assert_eq!(conditions(both(5), &[("inside", 5)]), [Running, Joined]);
         assert_eq!(conditions(both(60), &[("inside", 50)]), [Silent, Lost]);
+        let waiting = DaemonState { stands_by: true, ..DaemonState::default() };
+        let waiting = Told { state: Some(waiting), ..told("client", "other", 5) };
+        assert_eq!(
+            conditions([both(5), vec![waiting]].into_iter().flatten().collect(), &[]),
+            [Running, Standby, Joined]
+        );
         assert_eq!(conditions(both(5), &[]), [Running, Joined]);
         let ended = |age| Told { ended: Some("told to".to_owned()), ..told("client", "inside", age) };
         assert_eq!(conditions(vec![ended(5), told("server", &id(), 5)], &[("inside", 5)]), [Ended, Lost]);

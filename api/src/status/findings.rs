@@ -123,7 +123,7 @@ fn named(daemon: &Daemon) -> Named {
 fn of_condition(daemon: &Daemon) -> Option<Finding> {
     let (who, heard) = (named(daemon), daemon.heard.unwrap_or_default());
     Some(finding(match daemon.condition {
-        Condition::Running | Condition::Joined => return None,
+        Condition::Running | Condition::Standby | Condition::Joined => return None,
         Condition::Older => return Some(warning(Fault::Older(who))),
         Condition::Ended => Fault::Ended { who, at: heard, why: daemon.ended.clone().unwrap_or_default() },
         Condition::Silent => Fault::Silent { who, since: heard },

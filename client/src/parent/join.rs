@@ -113,6 +113,8 @@ enum Stage {
     Handshake(Box<Conn>),
     /// Hello was sent.
     Greeting(Box<ServerConnection>),
+    /// Another client is joined.
+    Standby(Box<ServerConnection>),
 }
 
 /// The outcome of a step.
@@ -144,12 +146,21 @@ impl Join {
         matches!(self.stage, Stage::Greeting(_))
     }
 
+    /// The server at which this client stands by, if it does.
+    pub(super) fn standby(&self) -> Option<&ServerConnection> {
+        match &self.stage {
+            Stage::Standby(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
     /// When to call `advance` although the socket has no event.
     pub(super) fn due(&self) -> Instant {
         match &self.stage {
             Stage::Connecting(connecting) => connecting.due().unwrap_or(self.terms.deadline),
             Stage::Paused(until) => *until,
             Stage::Handshake(_) | Stage::Greeting(_) => self.terms.deadline,
+            Stage::Standby(connection) => connection.control.due(),
         }
     }
 
@@ -167,12 +178,19 @@ impl Join {
             match terms.step(stage, now, registry)? {
                 Progress::Next(next) => stage = next,
                 Progress::Welcome(connection) => return Ok(Joining::Welcome(connection)),
-                Progress::Wait(stage) if now >= terms.deadline && !matches!(stage, Stage::Paused(_)) => {
+                Progress::Wait(stage) if now >= terms.deadline && stage.has_deadline() => {
                     return Err(JoinError::Late);
                 }
                 Progress::Wait(stage) => return Ok(Joining::UnderWay(Box::new(Self { terms, stage }))),
             }
         }
+    }
+}
+
+impl Stage {
+    /// Whether it must be over at the deadline of its connection.
+    fn has_deadline(&self) -> bool {
+        !matches!(self, Self::Paused(_) | Self::Standby(_))
     }
 }
 
@@ -198,7 +216,8 @@ impl Terms {
                 Ok(Poll::Ready(())) => self.greet(*conn),
                 Err(e) => Err(JoinError::Tls(e.to_string())),
             },
-            Stage::Greeting(connection) => read_welcome(connection),
+            Stage::Greeting(connection) => read_welcome(connection, Stage::Greeting),
+            Stage::Standby(connection) => read_welcome(connection, Stage::Standby),
         }
     }
 
@@ -246,7 +265,8 @@ impl Terms {
         let address = conn.peer_addr()?;
         let proxy_id = self.check_server(&conn)?;
         let mut control = Control::new(conn);
-        control.send(&ToServer::Hello { version: VERSION, renews: self.renews.clone(), states: true })?;
+        let (renews, stands_by) = (self.renews.clone(), self.renews.is_none());
+        control.send(&ToServer::Hello { version: VERSION, renews, states: true, stands_by })?;
         Ok(Progress::Next(Stage::Greeting(Box::new(ServerConnection {
             control,
             address,
@@ -269,7 +289,11 @@ pub(super) enum Joining {
     Welcome(Box<ServerConnection>),
 }
 
-fn read_welcome(mut connection: Box<ServerConnection>) -> Result<Progress, JoinError> {
+/// `here`: the stage that goes on if there is no message.
+fn read_welcome(
+    mut connection: Box<ServerConnection>,
+    here: fn(Box<ServerConnection>) -> Stage,
+) -> Result<Progress, JoinError> {
     let ServerConnection { control, takes_changes, sends_states, acts: kinds, .. } = connection.as_mut();
     control.advance()?;
     match control.receive()? {
@@ -278,9 +302,14 @@ fn read_welcome(mut connection: Box<ServerConnection>) -> Result<Progress, JoinE
             Ok(Progress::Welcome(connection))
         }
         Some(ToClient::Welcome { version, .. }) => Err(JoinError::Version(version)),
+        Some(ToClient::Standby) => Ok(Progress::Next(Stage::Standby(connection))),
         Some(ToClient::Refused { reason }) => Err(JoinError::Refused(reason)),
         Some(_) => Err(JoinError::NotWelcome),
-        None => Ok(Progress::Wait(Stage::Greeting(connection))),
+        None => {
+            // Answers the server's ping.
+            control.advance()?;
+            Ok(Progress::Wait(here(connection)))
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use std::time::Instant;
 impl Parent {
     /// Requests a certificate for a new key, unless a request is open.
     pub(super) fn request_enrolment(&mut self) {
-        let renewal = self.server.is_some();
+        let renewal = self.is_settled();
         if self.backend.is_asked("proxy_enrol") {
             return;
         }
@@ -34,6 +34,16 @@ impl Parent {
         }
     }
 
+    /// Whether the start is over: this client is joined or stands by.
+    pub(super) fn is_settled(&self) -> bool {
+        self.server.is_some() || self.stands_by()
+    }
+
+    /// Whether another client of the server is joined, and this one waits until that one is gone.
+    pub(super) fn stands_by(&self) -> bool {
+        self.join.as_ref().is_some_and(|join| join.standby().is_some())
+    }
+
     /// Our certificate has arrived. At the start the configuration is requested next; later, the control connection is
     /// renewed.
     pub(super) fn accept_enrolment(
@@ -42,7 +52,7 @@ impl Parent {
         now: Instant,
     ) -> Result<(), String> {
         self.enrolment.accept(enrolment, now)?;
-        if self.server.is_none() {
+        if !self.is_settled() {
             self.backend.ask(BackendCall::ClientConfig, &mut self.actions);
         }
         Ok(())
@@ -53,7 +63,7 @@ impl Parent {
         if self.sessions.accept_config(config, Instant::now(), &mut self.actions) {
             self.forker.stop();
         }
-        if self.server.is_some() {
+        if self.is_settled() {
             return self.apply_listeners();
         }
         let (host, port) = (self.setup.route.host.clone(), self.setup.route.port);
@@ -73,16 +83,50 @@ impl Parent {
     /// Advances the join in progress, if there is one.
     pub(super) fn advance_join(&mut self) {
         let Some(join) = self.join.take() else { return };
+        let stood_by = join.standby().is_some();
         match join.advance(Instant::now(), self.poller.registry()) {
             Ok(Joining::UnderWay(join)) => {
                 if let Some(server) = self.server.as_mut().filter(|_| join.has_greeted()) {
                     server.set_replaceable();
                 }
                 self.join = Some(*join);
+                if !stood_by {
+                    self.note_standby();
+                }
             }
-            Ok(Joining::Welcome(connection)) => self.register_server(*connection),
+            Ok(Joining::Welcome(connection)) => {
+                self.register_server(*connection);
+                if stood_by {
+                    // Ours may be as old as the time of the wait.
+                    self.backend.ask(BackendCall::ClientConfig, &mut self.actions);
+                }
+            }
             Err(e) => self.join_failed(&e),
         }
+    }
+
+    /// If the server has just said that this client stands by: the start is over.
+    fn note_standby(&mut self) {
+        let Some(connection) = self.join.as_ref().and_then(Join::standby) else { return };
+        Event::new(&catalogue::SERVER_STANDBY)
+            .field_display("address", connection.address)
+            .field_display("proxy_id", &connection.proxy_id)
+            .log();
+        sys::set_title(&format!("standing by for {}", connection.address));
+        self.start_succeeded();
+    }
+
+    fn start_succeeded(&mut self) {
+        if let Some(ready) = self.setup.ready.take() {
+            Ready::succeed(ready);
+        }
+    }
+
+    /// A new certificate has arrived while this client stands by: it comes again with that one.
+    pub(super) fn renew_standby(&mut self) {
+        let standby = self.join.as_ref().and_then(Join::standby);
+        let Some(address) = standby.map(|connection| connection.address) else { return };
+        self.begin_join(vec![address]);
     }
 
     /// The server has said Welcome.
@@ -103,9 +147,7 @@ impl Parent {
         } else {
             self.server = Some(Server::new(connection));
             self.forker.stop();
-            if let Some(ready) = self.setup.ready.take() {
-                Ready::succeed(ready);
-            }
+            self.start_succeeded();
             self.apply_listeners();
         }
         self.read_server();
@@ -161,7 +203,7 @@ impl Parent {
         let now = Instant::now();
         let actions = &mut self.actions;
         match message {
-            ToClient::Ping | ToClient::Welcome { .. } => {}
+            ToClient::Ping | ToClient::Standby | ToClient::Welcome { .. } => {}
             ToClient::Refused { reason } => {
                 self.stop = Some(Finish::Failed(format!("the server refused this client: {reason}")));
             }

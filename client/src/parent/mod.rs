@@ -351,9 +351,19 @@ impl Parent {
         self.backend.run_timers(now, &mut self.actions);
         self.write_end_lines(now);
         self.listeners.retry(self.poller.registry(), &mut self.actions);
-        if self.server.is_none() {
+        if self.server.is_none() && !self.stands_by() {
             if let Some(reason) = self.schedule.overdue_start(now) {
                 self.stop.get_or_insert(Finish::Failed(reason));
+            }
+            return;
+        }
+        self.report_state(now);
+        if self.enrolment.is_due(now) {
+            self.request_enrolment();
+        }
+        if self.stands_by() {
+            if self.enrolment.is_fresh() {
+                self.renew_standby();
             }
             return;
         }
@@ -368,10 +378,6 @@ impl Parent {
             self.apply_listeners();
         }
         self.sessions.maintain_pool(self.listeners.are_open(), now, &mut self.actions);
-        self.report_state(now);
-        if self.enrolment.is_due(now) {
-            self.request_enrolment();
-        }
         if self.enrolment.is_fresh() {
             self.renew_control();
         }
@@ -392,8 +398,8 @@ impl Parent {
         match taken {
             Ok(()) => self.backend.succeeded(&call, now, &mut self.actions),
             Err(failure) => {
-                let is_joined = self.server.is_some();
-                self.backend.failed((number, call), failure, is_joined, now, &mut self.actions);
+                let is_settled = self.is_settled();
+                self.backend.failed((number, call), failure, is_settled, now, &mut self.actions);
             }
         }
     }
@@ -439,6 +445,7 @@ impl Parent {
         let mut state = self.running.state();
         state.listeners = self.listeners.all_open();
         state.certificate_ends = self.enrolment.ends();
+        state.stands_by = self.stands_by();
         self.sessions.describe(self.listeners.are_open(), &mut state);
         state
     }
@@ -448,8 +455,9 @@ impl Parent {
         if self.server.as_ref().is_some_and(Server::has_more) {
             return now;
         }
-        let is_joined = self.server.is_some();
-        [now + LONGEST_WAIT, self.schedule.due(is_joined)]
+        let is_settled = self.is_settled();
+        let schedule = (!self.stands_by()).then(|| self.schedule.due(self.server.is_some()));
+        schedule
             .into_iter()
             .chain(self.server.as_ref().and_then(Server::due))
             .chain(self.join.as_ref().map(Join::due))
@@ -457,7 +465,7 @@ impl Parent {
             .chain(self.sessions.pool.due())
             .chain(self.listeners.due())
             .chain(self.rc_checks.due())
-            .chain(self.enrolment.renew_at().filter(|_| is_joined))
+            .chain(self.enrolment.renew_at().filter(|_| is_settled))
             .fold(now + LONGEST_WAIT, Instant::min)
     }
 }

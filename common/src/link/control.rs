@@ -64,6 +64,9 @@ pub enum ToClient {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         states: bool,
     },
+    /// Instead of `Welcome`, which follows later: another client is joined and answers, so this one waits until that
+    /// one is gone. Only to a client that has said `stands_by`.
+    Standby,
     /// Instead of `Welcome`: why not. The connection closes.
     Refused {
         /// A finished sentence.
@@ -129,6 +132,9 @@ pub enum ToServer {
         /// The client takes `State` and `Refusals`.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         states: bool,
+        /// If another client is joined, this one takes `Standby`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stands_by: bool,
     },
     /// A part of the answer to `GetConfig`: `rpc::ConfigAnswer` as JSON text.
     ConfigPart {

@@ -79,9 +79,17 @@ catalogue! {
     CLIENT_GONE "client_gone" "link" Warn ["address" "reason"]
         "The connection to the joined client has ended; or the client does not answer, and another one takes its place."
     CLIENT_REFUSED "client_refused" "link" Warn ["address" "reason" "unlogged?"]
-        "A connection on the internal port is not from one of our clients; or another client has joined and answers."
+        "A connection on the internal port is not from one of our clients; or it cannot stand by while another client \
+         is joined."
+    CLIENT_STANDBY "client_standby" "link" Info ["address" "client"]
+        "A client has authenticated itself while another one is joined and answers: it stands by, and joins when that \
+         one is gone."
+    CLIENT_STANDBY_GONE "client_standby_gone" "link" Info ["address" "reason"]
+        "A client that stood by is gone."
     SERVER_JOINED "server_joined" "link" Info ["address" "proxy_id"]
         "The client has joined a server that the backend lists."
+    SERVER_STANDBY "server_standby" "link" Info ["address" "proxy_id"]
+        "Another client of this server is joined: this one stands by, and joins when that one is gone."
     SERVER_LOST "server_lost" "link" Error ["address" "reason"]
         "The control connection to the server has ended or could not be made; the client ends with status 1."
     PAIR_REFUSED "pair_refused" "link" Warn ["address" "reason" "unlogged?"]

@@ -14,33 +14,45 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Reports are queued for the client while fewer octets than this are unsent.
 const REPORT_BACKLOG: usize = 256 * 1024;
 
-/// The joined client.
+/// What a client can do, according to its Hello: an older one would close the connection because of an unknown message.
+#[derive(Clone, Copy)]
+pub(super) struct Abilities {
+    /// It accepts `State` and `Refusals`.
+    pub(super) states: bool,
+    /// It accepts `Standby`.
+    pub(super) stands_by: bool,
+}
+
+/// A client that has said Hello: the joined one, or one that may replace it.
 pub(super) struct Client {
     control: Control<ToServer, ToClient>,
     name: String,
     address: SocketAddr,
     renews: bool,
-    takes_states: bool,
+    abilities: Abilities,
     renewal: Renewal,
 }
 
 impl Client {
-    /// A client that has authenticated and said Hello. `renews`: it replaces its earlier connection. `takes_states`: it
-    /// accepts `State` and `Refusals`.
+    /// A client that has authenticated and said Hello. `renews`: it replaces its earlier connection.
     pub(super) fn new(
         control: Control<ToServer, ToClient>,
         name: String,
         address: SocketAddr,
         renews: bool,
-        takes_states: bool,
+        abilities: Abilities,
     ) -> Self {
-        Self { control, name, address, renews, takes_states, renewal: Renewal::default() }
+        Self { control, name, address, renews, abilities, renewal: Renewal::default() }
     }
 
-    /// Whether it accepts `State` and `Refusals`; an older client would close the connection because of an unknown
-    /// message.
+    /// Whether it accepts `State` and `Refusals`.
     pub(super) fn takes_states(&self) -> bool {
-        self.takes_states
+        self.abilities.states
+    }
+
+    /// Whether it waits while another client is joined.
+    pub(super) fn stands_by(&self) -> bool {
+        self.abilities.stands_by
     }
 
     pub(super) fn address(&self) -> SocketAddr {

@@ -2,6 +2,7 @@
 //! authenticate within 10 s: a client by TLS with its certificate, a data connection by the ID of a pair.
 
 mod listening;
+mod standbys;
 
 use super::control::Client;
 use super::known_sources::Known;
@@ -12,7 +13,7 @@ use common::link::session_id::UNKNOWN_PAIR;
 use common::log::{Event, Throttle, catalogue};
 use common::net::{self, Accepting};
 use common::sys;
-use listening::Listening;
+use listening::{Invitation, Listening};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry};
 use openssl::ssl::SslContext;
@@ -35,6 +36,7 @@ pub(super) struct InternalPort {
     listener: TcpListener,
     address: SocketAddr,
     listening: Listening,
+    invitation: Invitation,
     context: SslContext,
     pending: [Option<Pending>; SLOTS],
     accepting: Accepting,
@@ -52,8 +54,16 @@ struct Pending {
 
 impl Pending {
     /// The end of its time. A successor has none: it waits for the answer of the joined client, which has its own.
-    fn due(&self) -> Option<Instant> {
-        (!matches!(self.proof, Proof::Successor(..))).then_some(self.since + PROOF)
+    fn ends(&self) -> Option<Instant> {
+        (!matches!(self.proof, Proof::Successor(..) | Proof::Standby(..))).then_some(self.since + PROOF)
+    }
+
+    /// When something is to be done about it.
+    fn due(&self, now: Instant) -> Option<Instant> {
+        match &self.proof {
+            Proof::Standby(client, _) => Some(client.due(now)),
+            _ => self.ends(),
+        }
     }
 }
 
@@ -76,6 +86,7 @@ impl InternalPort {
             listener,
             address,
             listening: Listening::begun(),
+            invitation: Invitation::default(),
             context,
             pending: [const { None }; SLOTS],
             accepting: Accepting::default(),
@@ -94,11 +105,11 @@ impl InternalPort {
         self.context = context;
     }
 
-    /// When the time of the next newcomer is over.
-    pub(super) fn due(&self) -> Option<Instant> {
+    /// When the time of the next newcomer is over, or anything else is to be done.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         let accept = self.accepting.retry_at().filter(|_| self.listening.is_on());
-        let pending = self.pending.iter().flatten().filter_map(Pending::due);
-        pending.chain(accept).chain(self.listening.due()).min()
+        let pending = self.pending.iter().flatten().filter_map(|pending| pending.due(now));
+        pending.chain(accept).chain(self.listening.due()).chain(self.invitation.due(now)).min()
     }
 
     /// Listens if `wanted`. Otherwise stops listening after a short time without demand, and keeps the port bound.
@@ -187,7 +198,8 @@ impl InternalPort {
         let now = Instant::now();
         let waiting = |(slot, pending): (usize, &Option<Pending>)| {
             let pending = pending.as_ref()?;
-            let has_proof = matches!(pending.proof, Proof::Certified(..) | Proof::Successor(..));
+            let has_proof =
+                matches!(pending.proof, Proof::Certified(..) | Proof::Successor(..) | Proof::Standby(..));
             let address = pending.peer.ip();
             let known = has_proof || self.known.has(address, now);
             Some((slot, Waiting { address, since: pending.since, known }))
@@ -215,11 +227,12 @@ impl InternalPort {
         self.known.note(address, Instant::now());
     }
 
-    /// Refuses newcomers whose time is over.
+    /// Refuses newcomers whose time is over, and pings clients that stand by.
     pub(super) fn expire(&mut self, now: Instant, registry: &Registry) {
+        self.ping_standbys(registry);
         for slot in 0..SLOTS {
             let Some(place) = self.pending.get_mut(slot) else { continue };
-            if place.as_ref().and_then(Pending::due).is_some_and(|due| due <= now)
+            if place.as_ref().and_then(Pending::ends).is_some_and(|due| due <= now)
                 && let Some(pending) = place.take()
             {
                 pending.proof.deregister(registry);
@@ -251,6 +264,10 @@ impl InternalPort {
                 Progress::Done(newcomer) => return Some(newcomer),
                 Progress::Refused(reason) => {
                     self.refuse(pending.peer, &reason);
+                    return None;
+                }
+                Progress::Left(reason) => {
+                    standbys::log_gone(pending.peer, &reason);
                     return None;
                 }
             }
@@ -430,11 +447,11 @@ mod tests {
         let known = bench.connect();
         bench.run(|bench, _| (bench.pending() == STRANGERS + 1).then_some(()));
         peers.extend([one_more, known]);
-        let due = bench.port.due().unwrap();
+        let due = bench.port.due(Instant::now()).unwrap();
         bench.port.expire(due.checked_sub(Duration::from_millis(1)).unwrap(), bench.poll.registry());
         assert_eq!(bench.pending(), STRANGERS + 1);
         bench.port.expire(due + PROOF, bench.poll.registry());
-        assert_eq!((bench.pending(), bench.port.due()), (0, None));
+        assert_eq!((bench.pending(), bench.port.due(Instant::now())), (0, None));
         assert!(peers.into_iter().all(|peer| answer(peer).is_empty()));
     }
 
@@ -445,10 +462,10 @@ mod tests {
         let now = Instant::now();
         bench.port.set_listening(false, bench.poll.registry(), now);
         let late = bench.connect();
-        assert_eq!((bench.pending(), bench.port.due()), (0, Some(now + LINGER)), "not yet");
+        assert_eq!((bench.pending(), bench.port.due(Instant::now())), (0, Some(now + LINGER)), "not yet");
         bench.port.set_listening(false, bench.poll.registry(), now + LINGER);
         assert_eq!(
-            (bench.pending(), bench.port.due() > Some(now + LINGER)),
+            (bench.pending(), bench.port.due(Instant::now()) > Some(now + LINGER)),
             (2, true),
             "they were in the queue"
         );

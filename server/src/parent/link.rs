@@ -53,8 +53,9 @@ impl Parent {
     }
 
     /// For clients that have authenticated while another one is joined: the joined one is pinged, and the others are
-    /// joined or refused.
+    /// joined, stand by, or are refused.
     pub(super) fn settle_succession(&mut self) {
+        self.join_standby();
         while let Some((slot, since)) = self.internal_port.successor() {
             let now = Instant::now();
             match succession::judge(since, self.client.as_ref().map(Client::life), now) {
@@ -65,21 +66,40 @@ impl Parent {
                         Err(e) => self.lose_client(&e),
                     }
                 }
-                Verdict::Replace => self.lose_client(&format_args!(
-                    "no answer to a ping for {} s, and another client has come",
-                    ANSWER_WITHIN.as_secs()
-                )),
+                Verdict::Replace => self.lose_silent_client("has come"),
                 Verdict::Join => {
                     if let Some(client) = self.internal_port.take_successor(slot) {
                         self.join_client(client);
                     }
                 }
-                Verdict::Refuse => {
+                Verdict::Answered if self.internal_port.let_stand_by(slot, now) => {}
+                Verdict::Answered => {
                     let registry = self.poller.registry();
-                    self.internal_port.refuse_successor(slot, "a client is joined already", registry);
+                    let reason = self.internal_port.why_not_standby(slot);
+                    self.internal_port.refuse_successor(slot, &reason, registry);
                 }
             }
         }
+    }
+
+    /// Joins the client that has stood by longest, if the joined one is gone or does not answer.
+    fn join_standby(&mut self) {
+        let Some(slot) = self.internal_port.standby() else { return };
+        let present = self.client.as_ref().map(Client::life);
+        if !succession::is_standby_joined(present, Instant::now()) {
+            return;
+        }
+        if present.is_some() {
+            self.lose_silent_client("stands by");
+        }
+        if let Some(client) = self.internal_port.take_standby(slot) {
+            self.join_client(client);
+        }
+    }
+
+    fn lose_silent_client(&mut self, other: &str) {
+        let seconds = ANSWER_WITHIN.as_secs();
+        self.lose_client(&format_args!("no answer to a ping for {seconds} s, and another client {other}"));
     }
 
     /// Reads all messages of the client.

@@ -399,7 +399,8 @@ impl Parent {
         let now = Instant::now();
         let gives_room = |client: &Client| client.announced().is_some() || client.life().is_silent(now);
         let awaited = self.client.as_ref().is_none_or(gives_room) || self.sessions.awaits_dial();
-        self.internal_port.set_listening(awaited, self.poller.registry(), now);
+        let invites = self.internal_port.invites(self.client.is_some(), now);
+        self.internal_port.set_listening(awaited || invites, self.poller.registry(), now);
     }
 
     /// When the loop must run again, even without an event.
@@ -415,7 +416,7 @@ impl Parent {
         [
             self.config.as_ref().and_then(|_| self.resolver.due()),
             self.listeners.retry_at(),
-            self.internal_port.due(),
+            self.internal_port.due(now),
             self.end_lines.due(),
             self.rc_checks.due(),
             self.client.as_ref().map(|client| client.due(now)),

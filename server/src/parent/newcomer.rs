@@ -1,7 +1,7 @@
 //! A newcomer on the internal port and its authentication: a client by TLS with its certificate and Hello, a data
 //! connection by the ID of a pair in its preamble. Each step handles the octets that are there and never waits.
 
-use super::control::Client;
+use super::control::{Abilities, Client};
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
 use common::link::session_id::{PREAMBLE, SessionId};
 use common::link::ticket::Ticket;
@@ -39,6 +39,8 @@ pub(super) enum Proof {
     Certified(Box<Control<ToServer, ToClient>>, String),
     /// A client that authenticated at this time while another one was joined.
     Successor(Box<Client>, Instant),
+    /// A client that waits since this time until the joined one is gone.
+    Standby(Box<Client>, Instant),
 }
 
 /// A newcomer that has authenticated.
@@ -54,6 +56,8 @@ pub(super) enum Progress {
     Wait(Proof),
     Done(Newcomer),
     Refused(String),
+    /// A client that stood by is gone.
+    Left(String),
 }
 
 impl Proof {
@@ -64,7 +68,7 @@ impl Proof {
             Self::New(mut socket) | Self::Preamble(mut socket, ..) => registry.deregister(&mut socket),
             Self::Handshake(mut conn) => registry.deregister(conn.wire().socket()),
             Self::Certified(mut control, _) => registry.deregister(control.conn().wire().socket()),
-            Self::Successor(mut client, _) => {
+            Self::Successor(mut client, _) | Self::Standby(mut client, _) => {
                 client.unwatch(registry);
                 Ok(())
             }
@@ -94,6 +98,11 @@ pub(super) fn step(
             Ok(None) => Progress::Wait(Proof::Successor(client, since)),
             Ok(Some(_)) => Progress::Refused("it sent a message before it was accepted".to_owned()),
             Err(e) => Progress::Refused(e.to_string()),
+        },
+        Proof::Standby(mut client, since) => match client.connection().receive() {
+            Ok(None) => Progress::Wait(Proof::Standby(client, since)),
+            Ok(Some(_)) => Progress::Left("it sent a message although it stands by".to_owned()),
+            Err(e) => Progress::Left(e.to_string()),
         },
     }
 }
@@ -167,9 +176,11 @@ fn hello(
     peer: SocketAddr,
     expected: &Expected,
 ) -> Progress {
-    let (version, renews, states) = match control.receive() {
+    let (version, renews, abilities) = match control.receive() {
         Ok(None) => return Progress::Wait(Proof::Certified(control, name)),
-        Ok(Some(ToServer::Hello { version, renews, states })) => (version, renews, states),
+        Ok(Some(ToServer::Hello { version, renews, states, stands_by })) => {
+            (version, renews, Abilities { states, stands_by })
+        }
         Ok(Some(_)) => return Progress::Refused("its first message was not Hello".to_owned()),
         Err(e) => return Progress::Refused(e.to_string()),
     };
@@ -178,7 +189,7 @@ fn hello(
     } else if renews.is_some() && renews != expected.renewal {
         "it renews a control connection that this server does not have".to_owned()
     } else {
-        let client = Box::new(Client::new(*control, name, peer, renews.is_some(), states));
+        let client = Box::new(Client::new(*control, name, peer, renews.is_some(), abilities));
         return if expected.joined && renews.is_none() {
             Progress::Wait(Proof::Successor(client, Instant::now()))
         } else {

@@ -1,5 +1,5 @@
 //! Whether a client that has authenticated while another one is joined replaces it: only if the joined client does not
-//! answer a ping. Pure: times in, a verdict out.
+//! answer a ping. If it answers, the other one may stand by. Pure: times in, a verdict out.
 
 use std::time::Instant;
 
@@ -28,23 +28,28 @@ pub(super) enum Verdict {
     Join,
     /// The joined client does not answer: replace it.
     Replace,
-    /// The joined client has answered: refuse this one.
-    Refuse,
+    /// The joined client has answered: this one stands by, or is refused.
+    Answered,
 }
 
 /// The decision about a successor that authenticated at `since`; `present`: the joined client.
 pub(super) fn judge(since: Instant, present: Option<Life>, now: Instant) -> Verdict {
     match present {
         None => Verdict::Join,
-        Some(life) if life.last_received > since => Verdict::Refuse,
+        Some(life) if life.last_received > since => Verdict::Answered,
         Some(life) if life.is_silent(now) => Verdict::Replace,
         Some(_) => Verdict::Wait,
     }
 }
 
+/// Whether a client that stands by is joined now, because the joined one is gone or does not answer.
+pub(super) fn is_standby_joined(present: Option<Life>, now: Instant) -> bool {
+    present.is_none_or(|life| life.is_silent(now))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Life, Verdict, judge};
+    use super::{Life, Verdict, is_standby_joined, judge};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -63,10 +68,22 @@ mod tests {
         assert_eq!(verdict(1, Some(12), 11), Verdict::Wait);
         assert_eq!(verdict(1, Some(7), 10), Verdict::Replace);
         // It has answered, if late: a later ping makes no difference.
-        assert_eq!(verdict(11, None, 11), Verdict::Refuse);
-        assert_eq!(verdict(11, Some(12), 16), Verdict::Refuse);
+        assert_eq!(verdict(11, None, 11), Verdict::Answered);
+        assert_eq!(verdict(11, Some(12), 16), Verdict::Answered);
         // Octets from before the successor came prove nothing.
         assert_eq!(verdict(10, None, 10), Verdict::Wait);
         assert_eq!(judge(at(10), None, at(10)), Verdict::Join);
+    }
+
+    #[test]
+    fn one_that_stands_by_waits_as_long_as_the_joined_one_answers() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let life =
+            |answer_due: Option<u64>| Some(Life { last_received: start, answer_due: answer_due.map(at) });
+        assert!(!is_standby_joined(life(None), at(60)));
+        assert!(!is_standby_joined(life(Some(5)), at(4)));
+        assert!(is_standby_joined(life(Some(5)), at(5)));
+        assert!(is_standby_joined(None, at(0)));
     }
 }

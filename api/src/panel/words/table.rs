@@ -84,6 +84,7 @@ words! {
     listeners: "Listeners", "Listener";
     no_daemons: "No daemon has reported yet.", "Bisher hat sich kein Dienst gemeldet.";
     is_running: "running", "läuft";
+    stands_by: "standby", "in Bereitschaft";
     is_joined: "joined", "verbunden";
     is_older: "older", "ältere Version";
     has_ended: "ended", "beendet";

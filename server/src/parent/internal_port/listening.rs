@@ -5,8 +5,40 @@ use std::time::{Duration, Instant};
 
 /// How long it goes on listening: when sessions follow each other, each pair would otherwise close and open the port.
 pub(super) const LINGER: Duration = Duration::from_millis(100);
+/// How often, and for how long, the port listens while a client is joined and none stands by: longer than the pause of
+/// a client between two attempts to connect.
+const INVITE_EVERY: Duration = Duration::from_secs(5);
+const INVITE_FOR: Duration = Duration::from_millis(300);
 /// Pause before a refused change is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// The times at which the port listens for a client that wants to stand by.
+#[derive(Default)]
+pub(super) struct Invitation {
+    /// When the current or the next one begins; none: another client is not wanted now.
+    begins: Option<Instant>,
+}
+
+impl Invitation {
+    /// Whether one is open. `wanted`: a client is joined, and none stands by.
+    pub(super) fn is_open(&mut self, wanted: bool, now: Instant) -> bool {
+        if !wanted {
+            self.begins = None;
+            return false;
+        }
+        let begins = *self.begins.get_or_insert(now + INVITE_EVERY);
+        if now < begins + INVITE_FOR {
+            return now >= begins;
+        }
+        self.begins = Some(now + INVITE_EVERY);
+        false
+    }
+
+    /// When the answer of `is_open` changes.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        self.begins.map(|begins| if now < begins { begins } else { begins + INVITE_FOR })
+    }
+}
 
 /// Whether the port listens, and when that changes.
 pub(super) struct Listening {
@@ -81,6 +113,22 @@ impl Listening {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_invites_a_standby_for_a_moment_every_five_seconds() {
+        let (mut invitation, start) = (Invitation::default(), Instant::now());
+        assert!(!invitation.is_open(false, start) && invitation.due(start).is_none());
+        assert!(!invitation.is_open(true, start));
+        let first = start + INVITE_EVERY;
+        assert_eq!(invitation.due(start), Some(first));
+        assert!(invitation.is_open(true, first));
+        assert_eq!(invitation.due(first), Some(first + INVITE_FOR));
+        assert!(!invitation.is_open(true, first + INVITE_FOR));
+        assert_eq!(invitation.due(first + INVITE_FOR), Some(first + INVITE_FOR + INVITE_EVERY));
+        // One has come, and is gone again: the time starts again.
+        assert!(!invitation.is_open(false, first + INVITE_EVERY) && invitation.due(first).is_none());
+        assert!(!invitation.is_open(true, first + INVITE_EVERY));
+    }
 
     fn closed() -> Listening {
         Listening { state: State::Off, idle_since: None }
