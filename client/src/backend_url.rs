@@ -1,5 +1,5 @@
-//! `-U`: the backend's URL, with user and password separated from it. Pure; never repeats the values, because both may
-//! be secret.
+//! `-U`: the backend's URLs, with user and password separated from them. Pure; never repeats the values, because both
+//! may be secret.
 
 use common::process::options::{host_and_port, port};
 use common::secret::Secret;
@@ -15,11 +15,31 @@ pub(crate) struct BackendUrl {
     pub(crate) credentials: Option<Secret>,
 }
 
+/// The begin of every URL.
+const SCHEME: &str = "https://";
+
 impl BackendUrl {
+    /// One URL, or several with commas between them. A comma separates only if another URL follows: path and password
+    /// may have one.
+    pub(crate) fn parse_list(text: &str) -> Option<Vec<Self>> {
+        let begins = |at: &usize| {
+            let after = text.get(at + 1..).and_then(|rest| rest.get(..SCHEME.len()));
+            after.is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+        };
+        let commas = text.match_indices(',').map(|(at, _)| at).filter(begins).map(Some).chain([None]);
+        let mut from = 0;
+        let urls = commas.map(|comma| {
+            let url = text.get(from..comma.unwrap_or(text.len()))?;
+            from = comma.map_or(text.len(), |comma| comma + 1);
+            Self::parse(url)
+        });
+        urls.collect()
+    }
+
     /// `https://[user[:password]@]host[:port][/path]`. The user information ends at the last `@` before the path, and
     /// its first `:` separates user and password, so that a password may contain both characters unescaped.
     pub(crate) fn parse(url: &str) -> Option<Self> {
-        let scheme = url.get(..8).filter(|scheme| scheme.eq_ignore_ascii_case("https://"))?;
+        let scheme = url.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME))?;
         let rest = url.get(scheme.len()..)?;
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let (credentials, place) = match authority.rsplit_once('@') {
@@ -72,6 +92,26 @@ fn percent_decoded(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::BackendUrl;
+
+    #[test]
+    fn a_comma_before_a_url_separates_two() {
+        let urls = |text: &str| {
+            let list = BackendUrl::parse_list(text)?;
+            Some(list.into_iter().map(|one| one.url).collect::<Vec<String>>().join(" "))
+        };
+        for (text, wanted) in [
+            ("https://a/x", Some("https://a/x")),
+            ("https://a/x,https://b/y,HTTPS://c", Some("https://a/x https://b/y https://c")),
+            ("https://u:p,q@a/x,y", Some("https://a/x,y")),
+            ("https://a/,http://b/", Some("https://a/,http://b/")),
+            ("https://a/,https://", None),
+            ("https://a/,https://b/,", Some("https://a/ https://b/,")),
+            (",https://a/", None),
+            ("", None),
+        ] {
+            assert_eq!(urls(text).as_deref(), wanted, "{text}");
+        }
+    }
 
     #[test]
     fn user_and_password_leave_the_url() {

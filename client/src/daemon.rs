@@ -26,8 +26,8 @@ pub(crate) fn run(site: &Site, options: Options) -> Status {
         .field("user", &started.user)
         .field_display("sandbox", Support::of_kernel())
         .log();
-    let Options { backend, token, server_host, server_port, outgoing, mode: _ } = options;
-    let access = Access { url: backend.url, credentials: backend.credentials, token };
+    let Options { backends, token, server_host, server_port, outgoing, mode: _ } = options;
+    let access = Access { backends, token };
     let route = Route { host: server_host, port: server_port, source: outgoing };
     let end_lines = EndLines::new(site.file("sessions"));
     let finish = match Parent::new(started.signals, access, route, site.program(), end_lines) {

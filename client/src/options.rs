@@ -28,6 +28,7 @@ usage:
 [-o <IP>: set IP address of all outgoing connections from proxy client to proxy server]
 
 not in the documentation of the legacy daemon:
+-U <URL>,<URL>...: several backends of one database; if one fails, the next is called
 -T @<file>: take the security token from this file
 [--foreground: stay attached to the terminal and write the log to standard error too]
 [-t: test these options and the log configuration, and exit]
@@ -54,8 +55,8 @@ pub(crate) enum Action {
 /// How to run the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
-    /// The backend (`-U`).
-    pub(crate) backend: BackendUrl,
+    /// The addresses of the backend (`-U`), at least one.
+    pub(crate) backends: Vec<BackendUrl>,
     /// Name or address of the server (`-S`), an IPv6 one without brackets.
     pub(crate) server_host: String,
     /// Its internal port.
@@ -102,9 +103,9 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
         wanted: "<proxyserver>[:<port>], for example dmz:2878 or [2001:db8::7]:2878",
     })?;
     let options = Options {
-        backend: BackendUrl::parse(&url).ok_or(UsageError::Value {
+        backends: BackendUrl::parse_list(&url).ok_or(UsageError::Value {
             option: "-U",
-            wanted: "a URL such as https://localhost/os4xapi/index.php",
+            wanted: "a URL such as https://localhost/os4xapi/index.php, or several with commas between them",
         })?,
         server_host,
         server_port,

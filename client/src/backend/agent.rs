@@ -1,16 +1,20 @@
-//! One call of the backend: sends the function and the token by POST, reads status and answer, and names the fault if
-//! there is one. Runs in the API worker; blocks until its time limit at most, and handles signals while it waits.
+//! One call of the backend, at the address that has answered last: sends the function and the token by POST, reads
+//! status and answer, and names the fault if there is one. Runs in the API worker; blocks until its time limit at most,
+//! and handles signals while it waits.
 
 use super::access::Access;
 use super::connector::{DeadlineResolver, Dialler, SharedWaiter};
 use super::fault::Fault;
 use super::trust::{Trust, halves};
+use crate::backend_url::BackendUrl;
 use common::link::control::MAX_ANSWER;
+use common::log::escape;
 use common::rpc::{ApiError, Call};
 use common::secret::Secret;
 use common::text::clock;
 use openssl::base64::encode_block;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::time::Duration;
 use ureq::http::{HeaderValue, header};
 use ureq::unversioned::resolver::Resolver;
@@ -64,11 +68,29 @@ fn name() -> String {
     format!("{}:{}", common::host_name(), folder.display())
 }
 
-/// Calls one backend. Create it after the fork.
-pub(super) struct Agent {
-    http: ureq::Agent,
+/// An address of the backend, and the value of the header for a web server in front of it.
+struct Place {
     url: String,
     authorization: Option<HeaderValue>,
+}
+
+impl Place {
+    fn new(backend: &BackendUrl) -> Result<Self, Fault> {
+        let authorization = backend.credentials.as_ref().map(basic).transpose()?;
+        Ok(Self { url: backend.url.clone(), authorization })
+    }
+}
+
+/// Calls the backend. Create it after the fork.
+pub(super) struct Agent {
+    http: ureq::Agent,
+    places: Vec<Place>,
+    /// The place that is called next.
+    next: Cell<usize>,
+    /// The place that was called last.
+    called: Cell<usize>,
+    /// The place that has answered last.
+    good: Cell<usize>,
     token: Secret,
     name: String,
     limits: Limits,
@@ -87,7 +109,7 @@ impl Agent {
         waiter: &SharedWaiter,
         names: impl Resolver,
     ) -> Result<Self, Fault> {
-        let Access { url, credentials, token } = access;
+        let Access { backends, token } = access;
         let (token, pin) = halves(&token);
         let trust = Trust::new(pin).map_err(Fault::OpenSsl)?;
         // A proxy from the environment or a redirect of the backend must not send the token to another place.
@@ -104,35 +126,68 @@ impl Agent {
             .build();
         Ok(Self {
             http: ureq::Agent::with_parts(config, Dialler::new(waiter.clone(), trust), names),
-            url,
-            authorization: credentials.as_ref().map(basic).transpose()?,
+            places: backends.iter().map(Place::new).collect::<Result<_, _>>()?,
+            next: Cell::default(),
+            called: Cell::default(),
+            good: Cell::default(),
             token,
             name: name(),
             limits,
         })
     }
 
-    /// The URL of the backend; it has no secret.
+    /// The URL that was called last; it has no secret.
     pub(super) fn url(&self) -> &str {
-        &self.url
+        self.places.get(self.called.get()).map_or("", |place| &place.url)
     }
 
-    /// Calls the backend and returns its answer unchanged.
+    /// Calls the backend and returns its answer unchanged. If it has not carried out the call at one place, because it
+    /// is down for example, the call is made at the next one, at each place once. After any other fault that may be one
+    /// of the place, the next call is made at the next one.
     pub(super) fn call(&self, call: &Call) -> Result<String, Fault> {
+        let mut left = self.places.len();
+        loop {
+            let at = self.next.get();
+            self.called.set(at);
+            let Some(place) = self.places.get(at) else { return Err(Fault::Ended) };
+            let fault = match self.call_at(place, call) {
+                Err(fault) if fault.is_of_the_place() => fault,
+                other => {
+                    self.note_good(at);
+                    return other;
+                }
+            };
+            common::debug!("the backend {} {}", place.url, escape(&fault.to_string()));
+            self.next.set((at + 1) % self.places.len());
+            left -= 1;
+            if left == 0 || !fault.is_untaken() {
+                return Err(fault);
+            }
+        }
+    }
+
+    /// This place has answered: logged if it is another one than before.
+    fn note_good(&self, at: usize) {
+        if self.good.replace(at) != at {
+            common::info!("the backend is called at {} from now on", self.url());
+        }
+    }
+
+    fn call_at(&self, place: &Place, call: &Call) -> Result<String, Fault> {
         let time_limit = if call.is_report() { self.limits.report } else { self.limits.call };
         let request =
             Request { call, token: self.token.expose(), client_time: clock::now(), client_name: &self.name };
         let body = serde_json::to_vec(&request).map_err(Fault::Json)?;
         let mut post = self
             .http
-            .post(&self.url)
+            .post(&place.url)
             .config()
             .timeout_global(Some(time_limit))
             .build()
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json")
             .header(header::CONNECTION, "close");
-        if let Some(authorization) = &self.authorization {
+        if let Some(authorization) = &place.authorization {
             post = post.header(header::AUTHORIZATION, authorization);
         }
         let mut response = post.send(&body[..]).map_err(|e| self.fault(e, time_limit))?;

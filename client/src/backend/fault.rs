@@ -62,6 +62,14 @@ impl Fault {
         matches!(self, Self::Refused(404, error) if error.code == UNKNOWN_FUNCTION)
     }
 
+    /// Another backend of the same database may do better.
+    pub(super) fn is_of_the_place(&self) -> bool {
+        let is_ours = matches!(self, Self::Ended | Self::OpenSsl(_));
+        let is_broken =
+            matches!(self, Self::NoAnswer(_) | Self::Broken(_) | Self::Foreign(_) | Self::Http(_));
+        (self.is_untaken() && !is_ours) || is_broken
+    }
+
     /// The backend has not carried out the call: it has not received it, or reports its own failure (HTTP 5xx), and it
     /// does everything for a call in one transaction. So the call can be repeated. If a web server in front got no
     /// answer (504), it is not known whether the backend carried it out.

@@ -252,6 +252,39 @@ fn the_fault_of_a_closed_port_names_its_address() {
 }
 
 #[test]
+fn a_call_that_one_place_has_not_carried_out_is_made_at_the_next_one() {
+    let ca = authority();
+    let closed = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap() };
+    let failing = Server::start(&ca, SOUND, json(500, r#"{"ok":false,"error":{"code":"x","message":"y"}}"#));
+    let good = Server::start(&ca, SOUND, json(200, r#"{"ok":true}"#));
+    let list = format!("https://{closed}/,https://u:p@{}/a,https://{}/b", failing.address, good.address);
+    let agent = Agent::new(access(&list, &token(&ca)), LIMITS, &shared()).unwrap();
+    agent.call(&Call::ProxyClientConfig {}).unwrap();
+    assert!(agent.url().ends_with("/b"), "{}", agent.url());
+    let [first, second] = [failing, good].map(Server::received);
+    // Each place gets its own user and password.
+    assert!(first.contains("POST /a ") && first.contains("authorization") && second.contains("POST /b "));
+    assert!(!second.contains("authorization"), "{second}");
+
+    // The good one stays the first; when all have failed, the fault is that of the last one.
+    let fault = agent.call(&Call::ProxyClientConfig {}).unwrap_err();
+    assert!(fault.to_string().contains("cannot be reached") && agent.url().ends_with("/a"), "{fault}");
+}
+
+#[test]
+fn a_call_that_may_have_been_carried_out_is_not_repeated_elsewhere() {
+    let ca = authority();
+    let broken = Server::start(&ca, SOUND, Conduct::Break(b"HTTP/1.1 200 X\r\n".to_vec()));
+    let good = Server::start(&ca, SOUND, json(200, r#"{"ok":true}"#));
+    let list = format!("https://{}/a,https://{}/b", broken.address, good.address);
+    let agent = Agent::new(access(&list, &token(&ca)), LIMITS, &shared()).unwrap();
+    let fault = agent.call(&Call::ProxyClientConfig {}).unwrap_err();
+    assert!(!fault.is_untaken() && agent.url().ends_with("/a"), "{fault}");
+    agent.call(&Call::ProxyClientConfig {}).unwrap();
+    assert!(agent.url().ends_with("/b"), "the next call is made there");
+}
+
+#[test]
 fn a_port_without_tls_is_recognised() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/", listener.local_addr().unwrap());

@@ -142,10 +142,9 @@ impl Server {
     }
 }
 
-/// How a client reaches `url` with `token`.
+/// How a client reaches `url`, one or several, with `token`.
 pub(super) fn access(url: &str, token: &str) -> Access {
-    let BackendUrl { url, credentials } = BackendUrl::parse(url).unwrap();
-    Access { url, credentials, token: Secret::new(token.to_owned()) }
+    Access { backends: BackendUrl::parse_list(url).unwrap(), token: Secret::new(token.to_owned()) }
 }
 
 fn serve(mut stream: SslStream<TcpStream>, conduct: &Conduct) -> String {
