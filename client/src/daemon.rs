@@ -2,7 +2,7 @@
 
 use crate::backend::Access;
 use crate::options::Options;
-use crate::parent::{Parent, Route};
+use crate::parent::{Parent, Setup};
 use common::log::{Event, catalogue};
 use common::process::end_reasons::Status;
 use common::process::options::complain;
@@ -26,11 +26,11 @@ pub(crate) fn run(site: &Site, options: Options) -> Status {
         .field("user", &started.user)
         .field_display("sandbox", Support::of_kernel())
         .log();
-    let Options { backends, token, server_host, server_port, outgoing, mode: _ } = options;
-    let access = Access { backends, token };
-    let route = Route { host: server_host, port: server_port, source: outgoing };
+    let Options { backends, token, name, servers, outgoing, mode: _ } = options;
+    let access = Access { backends, name, token };
+    let setup = Setup { access, source: outgoing, program: site.program().to_owned() };
     let end_lines = EndLines::new(site.file("sessions"));
-    let finish = match Parent::new(started.signals, access, route, site.program(), end_lines) {
+    let finish = match Parent::new(started.signals, setup, servers, end_lines) {
         Ok(parent) => parent.run(started.ready),
         Err(e) => started.ready.give_up(site.program(), &e),
     };

@@ -26,6 +26,8 @@ pub(crate) enum ToChild {
         pair: SessionId,
         /// The secret for the join.
         ticket: Ticket,
+        /// The server to which it connects.
+        server: SocketAddr,
     },
     /// The server has given this pair up: if it is not joined yet, the child asks for another one.
     Retired {

@@ -3,12 +3,13 @@
 //! secrets.
 
 use crate::backend_url::BackendUrl;
+use crate::parent::{MOST, Route};
 use common::process::options::{INTERNAL_PORT, UsageError, host_and_port};
 use common::process::startup::Mode;
 use common::secret::Secret;
 use common::text::host::is_host;
 use getopts::Options as Grammar;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, UdpSocket};
 
 /// The documented text, followed by later options.
@@ -28,6 +29,7 @@ usage:
 [-o <IP>: set IP address of all outgoing connections from proxy client to proxy server]
 
 not in the documentation of the legacy daemon:
+-S <proxyserver>,<proxyserver>...: several servers, each optionally with port; the client ends when all are lost
 -U <URL>,<URL>...: several backends of one database; if one fails, the next is called
 -T @<file>: take the security token from this file
 [--foreground: stay attached to the terminal and write the log to standard error too]
@@ -57,17 +59,22 @@ pub(crate) enum Action {
 pub(crate) struct Options {
     /// The addresses of the backend (`-U`), at least one.
     pub(crate) backends: Vec<BackendUrl>,
-    /// Name or address of the server (`-S`), an IPv6 one without brackets.
-    pub(crate) server_host: String,
-    /// Its internal port.
-    pub(crate) server_port: u16,
+    /// The servers (`-S`), at least one; an IPv6 address without brackets.
+    pub(crate) servers: Vec<Route>,
     /// The backend's token (`-T`).
     pub(crate) token: Secret,
+    /// The name by which the backend knows this client (the environment's `OS4X_CLIENT_NAME`), if it has one.
+    pub(crate) name: Option<String>,
     /// Source address of the connections to the server (`-o`); one of this host's.
     pub(crate) outgoing: Option<IpAddr>,
     /// In the background or not (`--foreground`, `-d`).
     pub(crate) mode: Mode,
 }
+
+/// The variable of the environment with the client's name: the documented options have none.
+const NAME: &str = "OS4X_CLIENT_NAME";
+/// Longest name, characters.
+const LONGEST_NAME: usize = 64;
 
 /// The mandatory options.
 const MANDATORY: [(&str, &str); 3] =
@@ -98,18 +105,19 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
         let missing = MANDATORY.iter().filter(|(letter, _)| !given.opt_present(letter));
         return Err(UsageError::Missing(missing.map(|(_, named)| *named).collect()));
     };
-    let (server_host, server_port) = server_address(&server).ok_or(UsageError::Value {
+    let servers = servers(&server).ok_or(UsageError::Value {
         option: "-S",
-        wanted: "<proxyserver>[:<port>], for example dmz:2878 or [2001:db8::7]:2878",
+        wanted: "<proxyserver>[:<port>], for example dmz:2878 or [2001:db8::7]:2878, or up to 8 different ones with \
+                 commas between them",
     })?;
     let options = Options {
         backends: BackendUrl::parse_list(&url).ok_or(UsageError::Value {
             option: "-U",
             wanted: "a URL such as https://localhost/os4xapi/index.php, or several with commas between them",
         })?,
-        server_host,
-        server_port,
+        servers,
         token: self::token(&token)?,
+        name: std::env::var_os(NAME).map(|text| name(&text)).transpose()?,
         outgoing: given.opt_str("o").map(|text| outgoing(&text)).transpose()?,
         mode: match (given.opt_present("foreground"), given.opt_present("d")) {
             (true, _) => Mode::Foreground,
@@ -118,6 +126,14 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Action, UsageError> {
         },
     };
     Ok(if given.opt_present("t") { Action::Test } else { Action::Run(options) })
+}
+
+/// One server or several, none twice.
+fn servers(text: &str) -> Option<Vec<Route>> {
+    let route = |text: &str| server_address(text).map(|(host, port)| Route { host, port });
+    let all: Vec<Route> = text.split(',').map(route).collect::<Option<_>>()?;
+    let is_twice = all.iter().enumerate().any(|(at, one)| all.iter().skip(at + 1).any(|other| other == one));
+    (all.len() <= MOST && !is_twice).then_some(all)
 }
 
 fn server_address(text: &str) -> Option<(String, u16)> {
@@ -133,6 +149,15 @@ fn outgoing(text: &str) -> Result<IpAddr, UsageError> {
         return Err(wanted("an IP address that this host has"));
     }
     Ok(address)
+}
+
+/// Letters, digits, '.', '_' and '-': the name stands in lists and log lines.
+fn name(text: &OsStr) -> Result<String, UsageError> {
+    let is_of_name = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let name = text.to_str().filter(|name| (1..=LONGEST_NAME).contains(&name.len()));
+    name.filter(|name| name.bytes().all(is_of_name))
+        .map(str::to_owned)
+        .ok_or(UsageError::Value { option: NAME, wanted: "1 to 64 letters, digits, '.', '_' and '-'" })
 }
 
 /// The token itself, or `@` and the name of a file that contains only the token and perhaps a line end.
@@ -157,7 +182,7 @@ fn token(text: &str) -> Result<Secret, UsageError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Action, Options, parse, server_address};
+    use super::{Action, Options, Route, name, parse, server_address, servers};
     use common::process::startup::Mode;
     use std::ffi::OsString;
 
@@ -182,7 +207,7 @@ mod tests {
         assert_eq!(read("-d -v"), Ok(Action::Version));
         assert_eq!(read(&format!("{MANDATORY} -t")), Ok(Action::Test));
         let options = run(MANDATORY);
-        assert_eq!((options.server_host.as_str(), options.server_port), ("dmz", 2878));
+        assert_eq!(options.servers, [Route { host: "dmz".to_owned(), port: 2878 }]);
         assert_eq!(options.token.expose(), "s3cret");
         assert_eq!((options.outgoing, options.mode), (None, Mode::Detached));
         assert_eq!(run(&format!("{MANDATORY} -d")).mode, Mode::Quiet);
@@ -225,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn a_name_has_no_blanks_and_is_short() {
+        for good in ["inside-1", "a", "client.example_2", &"x".repeat(64)] {
+            assert_eq!(name(good.as_ref()).ok().as_deref(), Some(good));
+        }
+        for bad in ["", "in side", "a\nb", "a:b", &"x".repeat(65)] {
+            let error = name(bad.as_ref()).unwrap_err().to_string();
+            assert!(error.starts_with("OS4X_CLIENT_NAME wants 1 to 64 letters"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
     fn the_token_may_be_in_a_file() {
         let file = std::env::temp_dir().join(format!("os4x-token-{}", std::process::id()));
         std::fs::write(&file, "from-file\n").unwrap();
@@ -234,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn servers() {
+    fn a_server_or_several() {
         for (text, host, port) in [
             ("dmz:2879", "dmz", 2879),
             ("192.0.2.1", "192.0.2.1", 2878),
@@ -242,6 +278,14 @@ mod tests {
             ("2001:db8::7", "2001:db8::7", 2878),
         ] {
             assert_eq!(server_address(text), Some((host.to_owned(), port)));
+        }
+        let two = servers("dmz1,[2001:db8::7]:1").unwrap();
+        assert_eq!(
+            two.iter().map(Route::to_string).collect::<Vec<String>>(),
+            ["dmz1:2878", "[2001:db8::7]:1"]
+        );
+        for text in ["dmz,", ",dmz", "dmz,dmz:2878", "a,b,c,d,e,f,g,h,i"] {
+            assert!(servers(text).is_none(), "{text}");
         }
         for text in ["", ":2878", "dmz:0", "dmz:", "d mz", "https://dmz"] {
             assert_eq!(server_address(text), None, "{text}");

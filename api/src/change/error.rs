@@ -5,8 +5,8 @@ use crate::db::DbError;
 use crate::language::Language;
 use crate::pki::PkiError;
 use crate::settings::SettingError;
+use crate::store::client_address::ClientAddress;
 use std::fmt;
-use std::net::IpAddr;
 
 /// Why a change was not made; the database has nothing of it.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub(crate) enum Need {
     Passphrase { object: String },
     /// Another port or address: a listener of this client has it, which is tied to this partner or takes proxy
     /// requests.
-    Place { client: IpAddr, port: u16, partner: Option<String> },
+    Place { client: ClientAddress, port: u16, partner: Option<String> },
 }
 
 impl fmt::Display for Need {

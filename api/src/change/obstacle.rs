@@ -2,9 +2,9 @@
 //! panel shows it beside the form.
 
 use crate::language::{Language, said};
+use crate::store::client_address::ClientAddress;
 use crate::store::sessions::ORPHANED_AFTER;
 use common::text::clock;
-use std::net::IpAddr;
 
 /// What stands in the way of a change.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub(crate) enum Obstacle {
     NoClient(Option<(String, i64)>),
     /// A client has as many tied listeners as it opens.
     ManyListeners {
-        client: IpAddr,
+        client: ClientAddress,
         tied: usize,
     },
     /// It cannot be the name of a user.

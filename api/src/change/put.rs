@@ -44,11 +44,11 @@ pub(super) async fn put(
         }
         "proxyclient" if is_gone => {
             let Listener { address, partner, .. } = read(object, now)?;
-            proxies::remove_client(change, address, partner.as_deref()).await?;
+            proxies::remove_client(change, &address, partner.as_deref()).await?;
         }
         "proxyclient" => {
             let listener: Listener = read(object, value)?;
-            let name = listener_name(listener.address, listener.partner.as_deref());
+            let name = listener_name(&listener.address, listener.partner.as_deref());
             check_name(object, &format!("proxyclient {name}"))?;
             listeners::put(change, &listener.try_into()?).await?;
         }

@@ -133,8 +133,7 @@ async fn choose(act: &mut Act, kind: &ActKind, partner: &str) -> Result<String, 
     let listeners = proxies::clients(act).await?;
     let mut best: Option<(_, String)> = None;
     for caller in callers {
-        let address = caller.split(' ').next().unwrap_or_default();
-        let own = || listeners.iter().filter(|listener| listener.address.to_string() == address);
+        let own = || listeners.iter().filter(|listener| listener.address.is_key(&caller));
         let is_tied = own().any(|listener| listener.partner.as_deref() == Some(partner));
         let is_open = own().any(|listener| listener.partner.is_none());
         let waits = acts::takes(act, &caller, kind.word(), clock::now() - MINUTE).await?;

@@ -49,24 +49,25 @@ pub(super) async fn check_listener(
 
 /// Why the client could not open this listener beside the listed ones.
 fn obstacle(listed: &[ProxyClient], client: &ProxyClient) -> Option<ChangeError> {
-    let address = client.address;
+    let address = &client.address;
     if let Some(other) = listed.iter().find(|other| other.is_in_the_way_of(client)) {
         let partner = other.partner.clone();
-        return Some(Need::Place { client: address, port: client.listen_port, partner }.into());
+        return Some(Need::Place { client: address.clone(), port: client.listen_port, partner }.into());
     }
-    let others = listed.iter().filter(|other| other.address == address && !other.is_same(client));
+    let others = listed.iter().filter(|other| other.address == *address && !other.is_same(client));
     let tied = others.filter(|other| other.partner.is_some()).count();
     (client.partner.is_some() && tied >= MAX_TIED)
-        .then(|| Obstacle::ManyListeners { client: address, tied }.into())
+        .then(|| Obstacle::ManyListeners { client: address.clone(), tied }.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::{MAX_TIED, ProxyClient, obstacle};
+    use std::net::IpAddr;
 
     fn listener(partner: usize) -> ProxyClient {
         ProxyClient {
-            address: [10, 1, 0, 1].into(),
+            address: IpAddr::from([10, 1, 0, 1]).into(),
             partner: Some(format!("p{partner}")).filter(|_| partner > 0),
             listen_ip: None,
             listen_port: 1000 + u16::try_from(partner).unwrap(),
@@ -84,6 +85,8 @@ mod tests {
         // Changing a listener adds none, nor does the one for proxy requests, nor another client's.
         assert!(obstacle(&full, &listener(1)).is_none());
         assert!(obstacle(&full, &listener(0)).is_none());
-        assert!(obstacle(&full, &ProxyClient { address: [10, 1, 0, 2].into(), ..more }).is_none());
+        assert!(
+            obstacle(&full, &ProxyClient { address: IpAddr::from([10, 1, 0, 2]).into(), ..more }).is_none()
+        );
     }
 }

@@ -5,6 +5,7 @@ use crate::db::DbError;
 use crate::pki::ca::Issued;
 use crate::settings::{self, TOKEN};
 use crate::store::certificates::{self, Usage};
+use crate::store::client_address::ClientAddress;
 use crate::store::proxies::ProxyClient;
 use crate::store::{
     api_keys, bans, configuration, crl_urls, crls, ignores, old_tokens, partners, proxies, setup_links, users,
@@ -28,7 +29,7 @@ pub(crate) type State = BTreeMap<String, Value>;
 /// A client's listener as it is in the audit.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Listener {
-    pub(super) address: IpAddr,
+    pub(super) address: ClientAddress,
     pub(super) partner: Option<String>,
     listen_ip: Option<IpAddr>,
     listen_port: u16,
@@ -67,7 +68,7 @@ pub(crate) async fn read(connection: &mut AnyConnection) -> Result<State, DbErro
         state.insert(format!("proxy {}", proxy.id), json!({"name": proxy.name, "added": proxy.added}));
     }
     for listener in readable(proxies::clients(connection).await, &mut state)? {
-        let name = listener_name(listener.address, listener.partner.as_deref());
+        let name = listener_name(&listener.address, listener.partner.as_deref());
         state.insert(format!("proxyclient {name}"), value(&Listener::from(listener))?);
     }
     for ban in bans::all(connection).await? {
@@ -108,7 +109,7 @@ async fn certificate(
 }
 
 /// The name of a client's listener: a tied one has the partner's short name in it.
-pub(crate) fn listener_name(address: IpAddr, partner: Option<&str>) -> String {
+pub(crate) fn listener_name(address: &ClientAddress, partner: Option<&str>) -> String {
     match partner {
         Some(partner) => format!("{address} {partner}"),
         None => address.to_string(),

@@ -144,7 +144,7 @@ async fn warn_of_partners(change: &mut Change, network: &Network) -> Result<(), 
 /// Clients connect to the internal port, where bans do not apply: the address of a client is usually a mistake.
 async fn warn_of_clients(change: &mut Change, network: &Network) -> Result<(), CliError> {
     let clients: BTreeSet<_> =
-        proxies::clients(change).await?.into_iter().map(|client| client.address).collect();
+        proxies::clients(change).await?.into_iter().map(|client| client.address.ip).collect();
     for client in clients.into_iter().filter(|client| network.contains(*client)) {
         output::warn(&format!(
             "{network} contains {client}, the address of a client: a ban concerns only the TLS port, so the client is \

@@ -7,9 +7,10 @@ use super::error::CliError;
 use super::{Command, output};
 use crate::change::{listeners, purpose};
 use crate::documents::proxies::{listeners as documents_of, networks};
+use crate::store::client_address::{ClientAddress, NoClientAddress};
 use crate::store::proxies::{self, ProxyClient};
 use common::config::Partner;
-use common::net::{Network, normal};
+use common::net::Network;
 use std::net::IpAddr;
 
 /// Port of a listener for proxy requests, as the product documents it.
@@ -53,7 +54,8 @@ usage: os4xapi proxyclient add IP [--partner NAME] [--port PORT] [--listen-ip IP
                                [--name NAME] [--db DB]
 
 Gives the client that calls from address IP a listener for the station's outgoing sessions, or changes it.
-A client without a row here carries incoming sessions only. ::1 counts as 127.0.0.1.
+A client without a row here carries incoming sessions only. ::1 counts as 127.0.0.1. If several clients call from one
+address, NAME@IP means the one with this name (OS4X_CLIENT_NAME in its environment); IP alone means all others.
 
 --partner NAME: a further listener, which leads to this partner only, without a proxy request
 --port PORT: its port (default 65433; required with --partner)
@@ -80,9 +82,8 @@ Removes the listener for proxy requests of the client that calls from address IP
 --yes: do not ask; without a terminal the command never asks
 ";
 
-fn address(invocation: &Invocation) -> Result<IpAddr, CliError> {
-    let text = invocation.argument(0);
-    text.parse().map(normal).map_err(|_| CliError::Usage(format!("'{text}' is not an IP address")))
+fn address(invocation: &Invocation) -> Result<ClientAddress, CliError> {
+    invocation.argument(0).parse().map_err(|why: NoClientAddress| CliError::Usage(why.to_string()))
 }
 
 async fn add(invocation: Invocation) -> Result<(), CliError> {
@@ -157,7 +158,7 @@ async fn remove(invocation: Invocation) -> Result<(), CliError> {
     let purpose = purpose(partner.as_deref());
     invocation.confirm(&format!("remove the listener of {address} {purpose}?"))?;
     let mut change = invocation.act(&db).await?;
-    if !proxies::remove_client(&mut change, address, partner.as_deref()).await? {
+    if !proxies::remove_client(&mut change, &address, partner.as_deref()).await? {
         return Err(CliError::Refused(format!(
             "the client at {address} has no listener {purpose}: 'os4xapi proxyclient list' shows them all"
         )));

@@ -29,7 +29,7 @@ pub(crate) async fn listeners(connection: &mut AnyConnection) -> Result<Vec<Valu
             "listen_port": listener.listen_port,
             "networks": networks(listener),
             "name": listener.name,
-            "version": versions.get(listener_name(listener.address, listener.partner.as_deref())),
+            "version": versions.get(listener_name(&listener.address, listener.partner.as_deref())),
         })
     };
     Ok(proxies::clients(connection).await?.iter().map(document).collect())

@@ -14,10 +14,11 @@ use super::second_look::Look;
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
 use crate::change::{Act, listeners};
+use crate::store::client_address::ClientAddress;
 use crate::store::proxies::{self, ProxyClient};
 use axum::extract::State;
 use axum::response::Response;
-use common::net::{Network, normal, private_networks};
+use common::net::{Network, private_networks};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ fn row(who: &SignedIn, one: &ProxyClient, may: bool) -> Vec<Cell> {
             .with("partner", partner)
     };
     vec![
-        Cell::text(one.address),
+        Cell::text(&one.address),
         Cell::text(format!("{ip}, {}", one.listen_port)),
         Cell::maybe(one.partner.as_deref()),
         Cell::text(networks.join(", ")),
@@ -102,9 +103,9 @@ fn row(who: &SignedIn, one: &ProxyClient, may: bool) -> Vec<Cell> {
 /// The listener of the submitted form, or the errors of its fields.
 fn listener(w: &'static Words, fields: &Fields) -> Result<ProxyClient, Vec<Wrong>> {
     let mut wrong = Vec::new();
-    let address: Option<IpAddr> = fields.text("address").parse().ok().map(normal);
+    let address: Option<ClientAddress> = fields.text("address").parse().ok();
     if address.is_none() {
-        wrong.push(Wrong::new("address", w.needs_address));
+        wrong.push(Wrong::new("address", w.needs_client_address));
     }
     let port = fields.text("port").parse().ok().filter(|port: &u16| *port != 0);
     if port.is_none() {
@@ -164,12 +165,12 @@ pub(super) async fn remove(
 ) -> Result<Response, Fault> {
     who.need(Right::Administer)?;
     let w = who.0.words;
-    let address: IpAddr = fields.text("address").parse().map_err(|_| Fault::Form)?;
+    let address: ClientAddress = fields.text("address").parse().map_err(|_| Fault::Form)?;
     let partner = Some(fields.text("partner")).filter(|name| !name.is_empty());
     let title = format!("{}: {address} {}", w.remove, partner.unwrap_or_default());
     let meanings = vec![w.client_remove_meaning.to_owned()];
     let look = Look { title, meanings, shows_effect: true, back: PROXY, ..Look::default() };
     let act = (Reach::Daemons, who.order("proxyclient remove", &fields));
-    let remove = async |act: &mut Act| Ok(proxies::remove_client(act, address, partner).await?);
+    let remove = async |act: &mut Act| Ok(proxies::remove_client(act, &address, partner).await?);
     panel.act_confirmed(&who, &fields, act, look, remove).await?.respond(&who, PROXY, "removed")
 }

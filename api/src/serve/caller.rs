@@ -8,6 +8,7 @@ const LONGEST: usize = 300;
 /// A client.
 pub(super) struct Caller {
     pub(super) address: IpAddr,
+    name: String,
     key: String,
 }
 
@@ -17,7 +18,12 @@ impl Caller {
         let name: String =
             name.unwrap_or_default().chars().filter(|c| !c.is_control()).take(LONGEST).collect();
         let key = if name.is_empty() { address.to_string() } else { format!("{address} {name}") };
-        Self { address, key }
+        Self { address, name, key }
+    }
+
+    /// The name that it gives itself, if it has one.
+    pub(super) fn name(&self) -> Option<&str> {
+        Some(self.name.as_str()).filter(|name| !name.is_empty())
     }
 
     /// Its name in the database: its address, a blank and its name.

@@ -70,7 +70,7 @@ pub(super) async fn answer(
             }
             Ok(ok(enrolment))
         }
-        Call::ProxyClientConfig {} => client_config(app, client).await.map(ok),
+        Call::ProxyClientConfig {} => client_config(app, caller).await.map(ok),
         Call::ProxyConfig { proxy_id, generation, server_time, server_addresses } => {
             if !server_addresses.is_empty() {
                 let mut batch = app.db.batch().await?;
@@ -123,12 +123,16 @@ async fn enrol(
     })
 }
 
-async fn client_config(app: &App, client: IpAddr) -> Result<ClientConfigAnswer, CallRefusal> {
+async fn client_config(app: &App, caller: &Caller) -> Result<ClientConfigAnswer, CallRefusal> {
+    let client = caller.address;
     let mut snapshot = app.db.snapshot().await?;
     let generation = db::generation(&mut snapshot).await?;
     let values = configuration::values(&mut snapshot).await?;
     let mut listeners = proxies::clients(&mut snapshot).await?;
-    listeners.retain(|listener| listener.address == client);
+    // Those of its name, or else those of its address.
+    let has_own = listeners.iter().any(|listener| listener.address.is(client, caller.name()));
+    let name = caller.name().filter(|_| has_own);
+    listeners.retain(|listener| listener.address.is(client, name));
     if listeners.is_empty() {
         log::debug!("client_without_listener client={client}");
     }

@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod bans;
 pub(crate) mod certificates;
 pub(crate) mod claims;
+pub(crate) mod client_address;
 pub(crate) mod configuration;
 pub(crate) mod crl_urls;
 pub(crate) mod crls;

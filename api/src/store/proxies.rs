@@ -1,6 +1,7 @@
 //! The servers that clients may join (Proxy IDs), and the clients' listeners: address, networks, and the partner if
 //! tied to one. The API reads them for each call, the commands write them. Does not check callers itself.
 
+use super::client_address::ClientAddress;
 use crate::db::{self, Change, DbError};
 use common::identity::ProxyId;
 use common::net::Network;
@@ -25,8 +26,8 @@ pub(crate) struct Proxy {
 /// A listener of a client.
 #[derive(Debug)]
 pub(crate) struct ProxyClient {
-    /// The address from which the client calls.
-    pub(crate) address: IpAddr,
+    /// The address from which the client calls, with its name if several call from there.
+    pub(crate) address: ClientAddress,
     /// Short name of the partner to which it leads; none: it takes proxy requests.
     pub(crate) partner: Option<String>,
     /// Its address; none: all.
@@ -161,7 +162,7 @@ pub(crate) async fn clients(connection: &mut AnyConnection) -> Result<Vec<ProxyC
 /// Adds a listener, or replaces the one of its client that leads to the same partner, or that takes proxy requests like
 /// this one.
 pub(crate) async fn put_client(change: &mut Change, client: &ProxyClient) -> Result<(), DbError> {
-    remove_client(change, client.address, client.partner.as_deref()).await?;
+    remove_client(change, &client.address, client.partner.as_deref()).await?;
     let networks: Vec<String> = client.networks.iter().map(Network::to_string).collect();
     db::query(
         "INSERT INTO os4x_proxy_clients (address, partner, listen_ip, listen_port, networks, name) \
@@ -181,7 +182,7 @@ pub(crate) async fn put_client(change: &mut Change, client: &ProxyClient) -> Res
 /// Removes a listener; false if there is no such one.
 pub(crate) async fn remove_client(
     change: &mut Change,
-    address: IpAddr,
+    address: &ClientAddress,
     partner: Option<&str>,
 ) -> Result<bool, DbError> {
     let done = db::query("DELETE FROM os4x_proxy_clients WHERE address = $1 AND COALESCE(partner, '') = $2")

@@ -42,6 +42,38 @@ fn a_client_has_a_listener_for_requests_and_one_for_each_partner_it_is_tied_to()
 }
 
 #[test]
+fn clients_of_one_address_have_listeners_of_their_own_by_their_names() {
+    let site = site_with_partners();
+    site.ok(&["proxyclient", "add", "127.0.0.1"]);
+    site.ok(&["proxyclient", "add", "inside-2@127.0.0.1", "--port", "65434"]);
+    site.ok(&["proxyclient", "add", "inside-2@127.0.0.1", "--partner", "acme", "--port", "3306"]);
+    let serve = site.serve();
+    let of = |name: Option<&str>| {
+        let mut call = json!({"function": "proxy_client_config"});
+        if let Some(name) = name {
+            call["client_name"] = json!(name);
+        }
+        let config = site.client(&serve).ok(&call)["config"].clone();
+        (config["listen_port"].clone(), config["tied"].as_array().unwrap().len())
+    };
+    assert_eq!(of(Some("inside-2")), (json!(65_434), 1));
+    // All others have those of the address: also one that gives its host and folder, as clients without a name do.
+    for other in [None, Some("inside-1"), Some("host:/opt/os4x/proxy")] {
+        assert_eq!(of(other), (json!(65_433), 0));
+    }
+    drop(serve);
+    let said = site.run(&["proxyclient", "add", "in side@127.0.0.1"]);
+    assert!(
+        said.status == 64 && said.err.contains("nor NAME@ADDRESS with a name of 1 to 64 letters"),
+        "{said:?}"
+    );
+    site.ok(&["proxyclient", "remove", "inside-2@127.0.0.1"]);
+    let listed = site.json(&["proxyclient", "list"]);
+    let places: Vec<&Value> = listed.as_array().unwrap().iter().map(|row| &row["address"]).collect();
+    assert_eq!(places, [&json!("127.0.0.1"), &json!("inside-2@127.0.0.1")]);
+}
+
+#[test]
 fn listeners_are_listed_with_whom_they_are_for() {
     let site = site_with_partners();
     site.ok(&["proxyclient", "add", "::1"]);

@@ -9,6 +9,8 @@ use common::secret::Secret;
 pub(crate) struct Access {
     /// `-U`: at least one, in the order in which they are tried.
     pub(crate) backends: Vec<BackendUrl>,
+    /// The name by which the backend knows this client; none: its host and folder.
+    pub(crate) name: Option<String>,
     /// `-T`: `<secret>.<SHA-256 of the backend's CA, 64 hex digits>`, or any other text.
     pub(crate) token: Secret,
 }

@@ -50,7 +50,7 @@ struct Request<'a> {
     token: &'a str,
     /// This host's clock, seconds since 1970-01-01 UTC.
     client_time: i64,
-    /// Host name and folder: they identify this client, because others may call from the same address.
+    /// It identifies this client, because others may call from the same address.
     client_name: &'a str,
 }
 
@@ -61,8 +61,8 @@ struct Envelope {
     error: Option<ApiError>,
 }
 
-/// This client's name for the backend; it is the same after a restart.
-fn name() -> String {
+/// The name of a client that was given none; it is the same after a restart.
+fn host_and_folder() -> String {
     let binary = std::env::current_exe().unwrap_or_default();
     let folder = binary.parent().unwrap_or(&binary);
     format!("{}:{}", common::host_name(), folder.display())
@@ -109,7 +109,7 @@ impl Agent {
         waiter: &SharedWaiter,
         names: impl Resolver,
     ) -> Result<Self, Fault> {
-        let Access { backends, token } = access;
+        let Access { backends, token, name } = access;
         let (token, pin) = halves(&token);
         let trust = Trust::new(pin).map_err(Fault::OpenSsl)?;
         // A proxy from the environment or a redirect of the backend must not send the token to another place.
@@ -131,7 +131,7 @@ impl Agent {
             called: Cell::default(),
             good: Cell::default(),
             token,
-            name: name(),
+            name: name.unwrap_or_else(host_and_folder),
             limits,
         })
     }

@@ -1,6 +1,7 @@
 //! The steps that the parent's state machines ask for: they push them here, and the parent does them. Plain values.
 
 use super::backend_call::BackendCall;
+use super::place::Place;
 use crate::backend::Task;
 use crate::messages::{Test, ToChild};
 use crate::session::Station;
@@ -11,6 +12,7 @@ use common::log::Unwritten;
 use common::process::end_reasons::Status;
 use nix::unistd::Pid;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
 /// A process that is needed.
 pub(super) enum Fork {
@@ -22,12 +24,22 @@ pub(super) enum Fork {
     Session(Work),
 }
 
+/// A pair of a server.
+pub(super) struct Pair {
+    /// The server.
+    pub(super) place: Place,
+    /// Its address, to which the child connects.
+    pub(super) server: SocketAddr,
+    pub(super) id: SessionId,
+    pub(super) ticket: Ticket,
+}
+
 /// The work of a child.
 pub(super) enum Work {
     /// It is one half of this pair until a partner comes.
-    Partner(SessionId, Ticket),
+    Partner(Pair),
     /// It is one half of this pair until a station comes.
-    Parked(SessionId, Ticket),
+    Parked(Pair),
     /// It serves this station. Its pair has not been requested yet.
     Station(Station),
     /// It tests a partner, without a station.
@@ -46,10 +58,10 @@ impl Work {
 
 /// A step that a machine cannot do itself.
 pub(super) enum Action {
-    /// Sends a message to the server.
-    SendToServer(ToServer),
+    /// Sends a message to this server.
+    SendToServer(Place, ToServer),
     /// The same; other messages may be sent before it.
-    SendBulkToServer(ToServer),
+    SendBulkToServer(Place, ToServer),
     /// Sends a task to the API worker.
     SendToWorker(Task),
     /// Sends a message to a child.
@@ -64,11 +76,13 @@ pub(super) enum Action {
     RefuseStation { station: Station, status: Status, reason: String },
     /// A child has a station but no pair.
     RequestPair(Pid),
-    /// There is no session process for this pair: logs why, and tells the server.
-    FailPair(SessionId, String),
+    /// There is no session process for this pair: logs why, and tells its server.
+    FailPair(Place, SessionId, String),
     /// The session process of this pair has ended: the same, but the server's child with its data connection is not
     /// affected.
-    FailRetiredPair(SessionId, String),
+    FailRetiredPair(Place, SessionId, String),
+    /// The addresses of the server of this name were not found.
+    LookUpFailed { host: String, port: u16, reason: String },
     /// A session has begun; noted so that its end is logged in any case.
     NoteBegun { pid: Pid, session: SessionId, direction: Direction, partner: String },
     /// A session process has written its end line, or has passed it to this parent.
@@ -111,13 +125,14 @@ impl Actions {
         self.count_forks(|work| matches!(work, Work::Station(_) | Work::Test(_)))
     }
 
-    /// Number of requested session children for a pair that will be parked.
-    pub(super) fn pair_forks(&self, direction: Direction) -> usize {
-        self.count_forks(|work| match work {
-            Work::Partner(..) => direction == Direction::Incoming,
-            Work::Parked(..) => direction == Direction::Outgoing,
-            Work::Station(_) | Work::Test(_) => false,
-        })
+    /// Number of requested session children for a pair of an incoming session.
+    pub(super) fn partner_forks(&self) -> usize {
+        self.count_forks(|work| matches!(work, Work::Partner(_)))
+    }
+
+    /// Number of requested session children for a pair of this server that will wait for a station.
+    pub(super) fn parked_forks(&self, place: Place) -> usize {
+        self.count_forks(|work| matches!(work, Work::Parked(pair) if pair.place == place))
     }
 
     fn count_forks(&self, is_it: impl Fn(&Work) -> bool) -> usize {

@@ -1,10 +1,11 @@
 //! The parent's view of the backend: numbered calls, the questions that wait for an answer, and the consequences of a
-//! failure. There is one question of each function at a time; the number of reports is limited. Pure: the API worker
-//! makes the calls.
+//! failure. There is one question of each function at a time, or one about each server; the number of reports is
+//! limited. Pure: the API worker makes the calls.
 
 use super::action::{Action, Actions, Fork};
 use super::backend_call::BackendCall;
 use super::call_queue::CallQueue;
+use super::place::Place;
 use super::report_quota::ReportQuota;
 use super::reports::{MOST, Reports};
 use super::state_feed::StateFeed;
@@ -14,7 +15,6 @@ use common::link::control::ToServer;
 use common::log::{Event, catalogue};
 use common::rpc::Level;
 use common::state::{RefusalCount, SiteState};
-use common::text::host::with_port;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
 
@@ -69,9 +69,9 @@ impl BackendLink {
             return;
         }
         for (_, call) in open {
-            if let BackendCall::ServerConfig { .. } = call {
+            if let BackendCall::ServerConfig { place, .. } = call {
                 let reason = "the API worker has ended".to_owned();
-                actions.push(Action::SendToServer(ToServer::ConfigFailed { reason }));
+                actions.push(Action::SendToServer(place, ToServer::ConfigFailed { reason }));
             } else if call.is_report() {
                 // It is not known whether the backend has received it.
                 self.reports.lose(&call, now);
@@ -115,10 +115,15 @@ impl BackendLink {
         self.waiting.has(function)
     }
 
+    /// Whether the question for the configuration of this server waits for its answer.
+    pub(super) fn is_config_asked(&self, server: Place) -> bool {
+        self.waiting.has_config(server)
+    }
+
     /// Asks the backend, unless the same question is open. Without a worker nothing is asked, because every question
     /// comes again.
     pub(super) fn ask(&mut self, question: BackendCall, actions: &mut Actions) {
-        if self.has_worker && !self.is_asked(question.function()) {
+        if self.has_worker && !self.waiting.has_same(&question) {
             let number = self.next_number();
             self.send(number, question, actions);
         }
@@ -210,8 +215,7 @@ impl BackendLink {
         actions: &mut Actions,
     ) {
         if let BackendCall::LookUp { host, port } = call {
-            let server = with_port(&host, port);
-            return actions.push(Action::Fail(format!("the server {server} was not joined: {reason}")));
+            return actions.push(Action::LookUpFailed { host, port, reason });
         }
         match call {
             BackendCall::State(_) | BackendCall::Refusals { .. } if is_older => {
@@ -226,8 +230,8 @@ impl BackendLink {
                 actions.push(Action::Fail(format!("{} failed: {reason}", call.function())));
             }
             BackendCall::Enrolment { .. } => actions.push(Action::RenewalFailed),
-            BackendCall::ServerConfig { .. } => {
-                actions.push(Action::SendToServer(ToServer::ConfigFailed { reason }));
+            BackendCall::ServerConfig { place, .. } => {
+                actions.push(Action::SendToServer(place, ToServer::ConfigFailed { reason }));
             }
             report if report.is_report() && untaken => self.reports.hold(number, report, now),
             report if report.is_report() => self.reports.lose(&report, now),

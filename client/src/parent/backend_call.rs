@@ -1,6 +1,7 @@
 //! The calls of the backend, questions and reports: the job for the API worker, the size, and the form of the answer of
 //! each. Plain values.
 
+use super::place::Place;
 use crate::backend::Job;
 use common::config::ClientConfig;
 use common::identity::ProxyId;
@@ -23,12 +24,13 @@ pub(super) enum BackendCall {
     ClientConfig,
     /// The configuration of this server, with the server's generation, its clock, and its host's addresses.
     ServerConfig {
+        place: Place,
         proxy_id: ProxyId,
         generation: Option<u64>,
         server_time: Option<i64>,
         server_addresses: Vec<IpAddr>,
     },
-    /// The addresses of the server. This asks the resolver, not the backend.
+    /// The addresses of a server. This asks the resolver, not the backend.
     LookUp { host: String, port: u16 },
     /// Report: a CRL distribution URL.
     CrlUrl(CrlUrl),
@@ -40,7 +42,7 @@ pub(super) enum BackendCall {
     ActDone(ActOutcome),
     /// Report: the refusals of this server.
     Refusals { proxy_id: ProxyId, refusals: Vec<RefusalCount> },
-    /// The state of this client and of its server. It is never repeated: the next one replaces it.
+    /// The state of this client and of a server. It is never repeated: the next one replaces it.
     State(Box<SiteState>),
 }
 
@@ -68,6 +70,20 @@ impl BackendCall {
             Self::ActDone(_) => "proxy_act_done",
             Self::Refusals { .. } => "proxy_refusals",
             Self::State(_) => "proxy_state",
+        }
+    }
+
+    /// Whether both are the same question: of one function, and about the same server. Of such questions one is asked
+    /// at a time.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let server = |state: &SiteState| state.server.as_ref().map(|server| server.proxy_id.clone());
+        match (self, other) {
+            (Self::ServerConfig { place: one, .. }, Self::ServerConfig { place: two, .. }) => one == two,
+            (Self::LookUp { host: one, port }, Self::LookUp { host: two, port: of_two }) => {
+                one == two && port == of_two
+            }
+            (Self::State(one), Self::State(two)) => server(one) == server(two),
+            _ => self.function() == other.function(),
         }
     }
 
@@ -114,12 +130,14 @@ impl BackendCall {
                 Call::ProxyEnrol { public_key: public_key.clone(), renewal: *renewal }
             }
             Self::ClientConfig => Call::ProxyClientConfig {},
-            Self::ServerConfig { proxy_id, generation, server_time, server_addresses } => Call::ProxyConfig {
-                proxy_id: proxy_id.clone(),
-                generation: *generation,
-                server_time: *server_time,
-                server_addresses: server_addresses.clone(),
-            },
+            Self::ServerConfig { proxy_id, generation, server_time, server_addresses, .. } => {
+                Call::ProxyConfig {
+                    proxy_id: proxy_id.clone(),
+                    generation: *generation,
+                    server_time: *server_time,
+                    server_addresses: server_addresses.clone(),
+                }
+            }
             Self::CrlUrl(url) => Call::ProxyCrlUrl(url.clone()),
             Self::SystemLog(entry) => Call::ProxySystemLog(entry.clone()),
             Self::Sessions(events) => Call::ProxySession { events: events.clone() },

@@ -2,6 +2,7 @@
 //! how many there are and how large they are. A plain value.
 
 use super::backend_call::BackendCall;
+use super::place::Place;
 use std::collections::BTreeMap;
 
 /// Calls that are kept until they are answered or can be made.
@@ -44,6 +45,18 @@ impl CallQueue {
     /// Whether it contains a call of this function.
     pub(super) fn has(&self, function: &str) -> bool {
         self.calls.values().any(|call| call.function() == function)
+    }
+
+    /// Whether it contains the same question as this one.
+    pub(super) fn has_same(&self, question: &BackendCall) -> bool {
+        self.calls.values().any(|call| call.is_same(question))
+    }
+
+    /// Whether it contains the question for the configuration of this server.
+    pub(super) fn has_config(&self, server: Place) -> bool {
+        let is_it =
+            |call: &BackendCall| matches!(call, BackendCall::ServerConfig { place, .. } if *place == server);
+        self.calls.values().any(is_it)
     }
 
     /// Number of reports among the calls.

@@ -1,12 +1,12 @@
 //! The table of the client's session processes: the state of each, and what to do when it ends. A child logs its own
 //! end line; if it could not, the parent does. Pure: the channels belong to the parent.
 
-use super::action::{Action, Actions, Work};
+use super::action::{Action, Actions, Pair, Work};
 use super::backend_call::BackendCall;
+use super::place::Place;
 use crate::messages::{ToChild, ToParent};
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
-use common::link::ticket::Ticket;
 use common::rpc::SessionEvent;
 use nix::unistd::Pid;
 use std::collections::{HashMap, VecDeque};
@@ -17,7 +17,7 @@ const MOST_LEFT: usize = 1000;
 /// One session process.
 struct Child {
     direction: Direction,
-    pair: Option<SessionId>,
+    pair: Option<(Place, SessionId)>,
     /// Whether it has a station, or tests a partner instead (outgoing).
     has_station: bool,
     /// Whether its channel is closed: a parked child then ends.
@@ -31,8 +31,21 @@ struct Child {
 }
 
 impl Child {
+    fn session(&self) -> Option<SessionId> {
+        self.pair.map(|(_, session)| session)
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.pair.map(|(place, _)| place)
+    }
+
     fn is_parked(&self) -> bool {
         self.partner.is_none() && !self.has_station
+    }
+
+    /// Whether it is parked for a station, and not retired.
+    fn waits_for_station(&self) -> bool {
+        self.direction == Direction::Outgoing && self.is_idle()
     }
 
     /// Whether it is parked and not retired.
@@ -47,7 +60,9 @@ pub(super) struct Ended {
     /// It was parked for a station and ended by itself: its pair could not be used.
     pub(super) was_idle: bool,
     /// Its pair, if that was not joined and the server has not retired it.
-    pub(super) unjoined: Option<SessionId>,
+    pub(super) unjoined: Option<(Place, SessionId)>,
+    /// The server of its pair.
+    pub(super) place: Option<Place>,
     /// Set if it has not logged the end of its session.
     pub(super) crash: Option<Crash>,
     /// The act with an open outcome.
@@ -74,7 +89,7 @@ impl Children {
     pub(super) fn register(&mut self, pid: Pid, work: &Work) {
         let direction = work.direction();
         let (pair, has_station) = match work {
-            Work::Partner(pair, _) | Work::Parked(pair, _) => (Some(*pair), false),
+            Work::Partner(pair) | Work::Parked(pair) => (Some((pair.place, pair.id)), false),
             Work::Station(_) | Work::Test(_) => (None, true),
         };
         let test = if let Work::Test(test) = work { Some(test.number) } else { None };
@@ -108,6 +123,23 @@ impl Children {
         self.table.values().filter(|child| child.direction == direction && child.is_idle()).count()
     }
 
+    /// Number of children that wait for a station, with a pair of this server.
+    pub(super) fn idle_at(&self, place: Place) -> usize {
+        let is_one = |child: &&Child| child.waits_for_station() && child.place() == Some(place);
+        self.table.values().filter(is_one).count()
+    }
+
+    /// Number of stations that are served through this server.
+    pub(super) fn stations_at(&self, place: Place) -> usize {
+        self.table.values().filter(|child| child.has_station && child.place() == Some(place)).count()
+    }
+
+    /// The server that has this session, if a child of this client serves it.
+    pub(super) fn place_of(&self, session: &str) -> Option<Place> {
+        let is_it = |child: &&Child| child.session().is_some_and(|own| own.to_string() == session);
+        self.table.values().find(is_it)?.place()
+    }
+
     /// The children that serve this partner.
     pub(super) fn of_partner(&self, partner: &str) -> Vec<Pid> {
         let is_one = |child: &Child| child.partner.as_deref() == Some(partner);
@@ -119,20 +151,22 @@ impl Children {
         self.table.values().filter(|child| child.has_station).count()
     }
 
-    /// A parked child for a station; from now on it counts as serving one.
-    pub(super) fn assign_station(&mut self) -> Option<Pid> {
-        let mut outgoing = self.table.iter_mut().filter(|(_, child)| child.direction == Direction::Outgoing);
-        let (pid, child) = outgoing.find(|(_, child)| child.is_idle())?;
+    /// A child that is parked at this server, for a station; from now on it counts as serving one.
+    pub(super) fn assign_station(&mut self, place: Place) -> Option<Pid> {
+        let is_one = |child: &Child| child.waits_for_station() && child.place() == Some(place);
+        let (pid, child) = self.table.iter_mut().find(|(_, child)| is_one(child))?;
         child.has_station = true;
         Some(*pid)
     }
 
     /// Gives a child the pair that it has asked for.
-    pub(super) fn assign_pair(&mut self, pid: Pid, pair: SessionId, ticket: Ticket, actions: &mut Actions) {
-        if let Some(child) = self.table.get_mut(&pid) {
-            child.pair = Some(pair);
-        }
-        actions.push(Action::SendToChild(pid, ToChild::Pair { pair, ticket }));
+    pub(super) fn assign_pair(&mut self, pid: Pid, pair: Pair, actions: &mut Actions) {
+        let Pair { place, server, id, ticket } = pair;
+        let Some(child) = self.table.get_mut(&pid) else {
+            return actions.push(Action::FailPair(place, id, "the station is gone".to_owned()));
+        };
+        child.pair = Some((place, id));
+        actions.push(Action::SendToChild(pid, ToChild::Pair { pair: id, ticket, server }));
     }
 
     /// A child has sent a message.
@@ -140,7 +174,7 @@ impl Children {
         let Some(child) = self.table.get_mut(&pid) else { return };
         match message {
             ToParent::Joined { partner, station } => {
-                if let Some(session) = child.pair {
+                if let Some(session) = child.session() {
                     let (direction, partner) = (child.direction, partner.clone());
                     actions.push(Action::NoteBegun { pid, session, direction, partner });
                 }
@@ -149,11 +183,11 @@ impl Children {
             }
             ToParent::EndLogged(remains) => {
                 child.end_logged = true;
-                actions.push(Action::NoteEnd(child.pair, remains));
+                actions.push(Action::NoteEnd(child.session(), remains));
             }
             ToParent::Failed { reason } => {
-                if let Some(pair) = child.pair {
-                    actions.push(Action::FailPair(pair, reason));
+                if let Some((place, pair)) = child.pair {
+                    actions.push(Action::FailPair(place, pair, reason));
                 }
             }
             ToParent::Tested(outcome) => {
@@ -168,29 +202,27 @@ impl Children {
 
     /// A message could not be sent, because the child has ended. A pair in the message has no child now.
     pub(super) fn send_failed(&mut self, pid: Pid, message: &ToChild, actions: &mut Actions) {
-        if let ToChild::Pair { pair, .. } = message {
-            if let Some(child) = self.table.get_mut(&pid) {
-                child.pair = None;
-            }
-            actions.push(Action::FailPair(*pair, "the station is gone".to_owned()));
+        if let ToChild::Pair { .. } = message
+            && let Some((place, pair)) = self.table.get_mut(&pid).and_then(|child| child.pair.take())
+        {
+            actions.push(Action::FailPair(place, pair, "the station is gone".to_owned()));
         }
     }
 
     /// An administrator ends this session through the server's child: tells our child who it was.
     pub(super) fn end_by(&self, session: &str, administrator: &str, actions: &mut Actions) {
-        let is_it = |child: &Child| child.pair.is_some_and(|pair| pair.to_string() == session);
+        let is_it = |child: &Child| child.session().is_some_and(|own| own.to_string() == session);
         if let Some((pid, _)) = self.table.iter().find(|(_, child)| is_it(child) && !child.is_parked()) {
             let administrator = administrator.to_owned();
             actions.push(Action::SendToChild(*pid, ToChild::EndedBy { administrator }));
         }
     }
 
-    /// The server does not need this pair any more. A parked child ends when its channel is closed; one with a station
-    /// may still be joining.
-    pub(super) fn retire(&mut self, pair: SessionId, actions: &mut Actions) {
-        let Some((pid, child)) = self.table.iter_mut().find(|(_, child)| child.pair == Some(pair)) else {
-            return;
-        };
+    /// The server at this place does not need this pair any more. A parked child ends when its channel is closed; one
+    /// with a station may still be joining.
+    pub(super) fn retire(&mut self, place: Place, pair: SessionId, actions: &mut Actions) {
+        let is_it = |child: &Child| child.pair == Some((place, pair));
+        let Some((pid, child)) = self.table.iter_mut().find(|(_, child)| is_it(child)) else { return };
         if child.is_parked() {
             child.is_retired = true;
             actions.push(Action::CloseChannel(*pid));
@@ -199,15 +231,24 @@ impl Children {
         }
     }
 
-    /// Ends all parked children, because of `why`. The server is told, because children that have not connected never
-    /// will; it asks for new pairs.
+    /// The server at this place is gone, and the connections of parked children with it.
+    pub(super) fn drop_parked(&mut self, place: Place, actions: &mut Actions) {
+        let is_one = |child: &Child| child.is_idle() && child.place() == Some(place);
+        for (pid, child) in self.table.iter_mut().filter(|(_, child)| is_one(child)) {
+            child.is_retired = true;
+            actions.push(Action::CloseChannel(*pid));
+        }
+    }
+
+    /// Ends all parked children, because of `why`. Their servers are told, because children that have not connected
+    /// never will; they ask for new pairs.
     pub(super) fn retire_idle_children(&mut self, why: &str, actions: &mut Actions) {
         self.retire_many(usize::MAX, Child::is_idle, why, actions);
     }
 
-    /// Ends this many of the children that wait for a station, because there are too many.
-    pub(super) fn retire_surplus(&mut self, count: usize, actions: &mut Actions) {
-        let waits = |child: &Child| child.direction == Direction::Outgoing && child.is_idle();
+    /// Ends this many of the children that wait for a station with a pair of this server, because there are too many.
+    pub(super) fn retire_surplus(&mut self, place: Place, count: usize, actions: &mut Actions) {
+        let waits = |child: &Child| child.waits_for_station() && child.place() == Some(place);
         self.retire_many(count, waits, "there are more of them than are needed", actions);
     }
 
@@ -221,9 +262,10 @@ impl Children {
         for (pid, child) in self.table.iter_mut().filter(|(_, child)| is_one(child)).take(count) {
             child.is_retired = true;
             actions.push(Action::CloseChannel(*pid));
-            if let Some(pair) = child.pair {
+            if let Some((place, pair)) = child.pair {
                 let reason = why.to_owned();
-                actions.push(Action::SendToServer(ToServer::PairFailed { pair, reason, retired: true }));
+                let failed = ToServer::PairFailed { pair, reason, retired: true };
+                actions.push(Action::SendToServer(place, failed));
             }
         }
     }
@@ -232,12 +274,13 @@ impl Children {
     pub(super) fn reap(&mut self, pid: Pid) -> Option<Ended> {
         let child = self.table.remove(&pid)?;
         self.remember_station(&child);
-        let was_idle = child.direction == Direction::Outgoing && child.is_idle();
+        let (was_idle, place) = (child.waits_for_station(), child.place());
         let has_crashed = !child.is_parked() && !child.end_logged;
         let unjoined = child.pair.filter(|_| child.partner.is_none() && !child.is_retired);
-        let Child { direction, pair, partner, test, .. } = child;
+        let pair = child.session();
+        let Child { direction, partner, test, .. } = child;
         let crash = has_crashed.then_some(Crash { direction, pair, partner });
-        Some(Ended { was_idle, unjoined, crash, test })
+        Some(Ended { was_idle, unjoined, place, crash, test })
     }
 
     /// Adds the stations to the server's reports, because the DMZ does not know them.
@@ -251,7 +294,7 @@ impl Children {
     }
 
     fn station_of(&mut self, session: SessionId) -> String {
-        if let Some(child) = self.table.values().find(|child| child.pair == Some(session)) {
+        if let Some(child) = self.table.values().find(|child| child.session() == Some(session)) {
             return child.address.clone();
         }
         let at = self.left.iter().position(|(pair, _)| *pair == session);
@@ -259,7 +302,7 @@ impl Children {
     }
 
     fn remember_station(&mut self, child: &Child) {
-        if let Some(pair) = child.pair.filter(|_| child.partner.is_some()) {
+        if let Some(pair) = child.session().filter(|_| child.partner.is_some()) {
             if self.left.len() == MOST_LEFT {
                 self.left.pop_front();
             }

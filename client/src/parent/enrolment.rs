@@ -36,8 +36,8 @@ pub(super) struct Enrolment {
     /// The key of an open request.
     key: Option<PKey<Private>>,
     credentials: Option<Credentials>,
-    /// Whether these credentials are new and no control connection was opened with them yet.
-    is_fresh: bool,
+    /// The number of the certificate: each has the next one, from 1.
+    serial: u64,
     renew_at: Option<Instant>,
 }
 
@@ -62,7 +62,7 @@ impl Enrolment {
             .map_err(|e| format!("the certificate that the backend issued cannot be used: {e}"))?;
         Event::new(&catalogue::ENROLLED).field_num("seconds", enrolment.valid_seconds).log();
         self.credentials = Some(credentials);
-        self.is_fresh = true;
+        self.serial += 1;
         self.renew_at = Some(now + Duration::from_secs(u64::from(enrolment.valid_seconds / 2)));
         Ok(())
     }
@@ -72,14 +72,13 @@ impl Enrolment {
         self.credentials.is_some()
     }
 
-    /// Whether a control connection must be opened with new credentials.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.is_fresh
+    /// The number of the certificate: a control connection that shows an older one must be opened again.
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// The credentials for a new control connection.
-    pub(super) fn credentials(&mut self) -> Option<Credentials> {
-        self.is_fresh = false;
+    pub(super) fn credentials(&self) -> Option<Credentials> {
         self.credentials.clone()
     }
 
@@ -166,8 +165,8 @@ pub(super) mod tests {
         assert!(!enrolment.is_enrolled() && !enrolment.is_due(now) && enrolment.credentials().is_none());
         let public = enrolment.make_key().unwrap();
         enrolment.accept(&answer(&public, 600), now).unwrap();
-        assert!(enrolment.is_enrolled() && enrolment.is_fresh());
-        assert!(enrolment.credentials().is_some() && !enrolment.is_fresh());
+        assert!(enrolment.is_enrolled() && enrolment.credentials().is_some());
+        assert_eq!(enrolment.serial(), 1);
         let half = now + Duration::from_mins(5);
         assert!(!enrolment.is_due(half.checked_sub(Duration::from_millis(1)).unwrap()));
         assert!(enrolment.is_due(half));
@@ -178,7 +177,7 @@ pub(super) mod tests {
         let later = half + RENEW_AGAIN;
         enrolment.accept(&answer(&public, 100), later).unwrap();
         assert_eq!(enrolment.renew_at(), Some(later + Duration::from_secs(50)));
-        assert!(enrolment.is_fresh());
+        assert_eq!(enrolment.serial(), 2);
     }
 
     #[test]
@@ -187,7 +186,6 @@ pub(super) mod tests {
         let mut enrolment = Enrolment::default();
         let first = enrolment.make_key().unwrap();
         enrolment.accept(&answer(&first, 600), now).unwrap();
-        enrolment.credentials();
         for (edit, why) in [
             (rpc::Enrolment { certificate: "PEM".to_owned(), ..answer(&first, 600) }, "it is no certificate"),
             (
@@ -200,7 +198,7 @@ pub(super) mod tests {
             enrolment.make_key().unwrap();
             let error = enrolment.accept(&edit, now).unwrap_err();
             assert!(error.contains(why), "{error}");
-            assert!(enrolment.is_enrolled() && !enrolment.is_fresh());
+            assert!(enrolment.is_enrolled() && enrolment.serial() == 1);
         }
     }
 
@@ -210,9 +208,8 @@ pub(super) mod tests {
         let public = enrolment.make_key().unwrap();
         let now = Instant::now();
         enrolment.accept(&answer(&public, 600), now).unwrap();
-        enrolment.credentials();
         enrolment.accept(&answer(&public, 6000), now).unwrap();
-        assert!(!enrolment.is_fresh());
+        assert_eq!(enrolment.serial(), 1);
         assert_eq!(enrolment.renew_at(), Some(now + Duration::from_mins(5)));
     }
 }

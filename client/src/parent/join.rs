@@ -4,13 +4,12 @@
 
 use super::control::ServerConnection;
 use super::enrolment::Credentials;
-use super::tokens::JOIN;
 use common::identity::ProxyId;
 use common::link::control::{Control, ControlError, ToClient, ToServer, VERSION};
 use common::link::ticket::Ticket;
 use common::link::tls;
 use common::net::{self, Conn, Connecting, LookupError, Wire};
-use mio::{Interest, Registry};
+use mio::{Interest, Registry, Token};
 use openssl::error::ErrorStack;
 use openssl::ssl::Ssl;
 use std::fmt;
@@ -96,6 +95,8 @@ pub(super) struct Join {
 struct Terms {
     addresses: Vec<SocketAddr>,
     source: Option<IpAddr>,
+    /// The token of its socket.
+    token: Token,
     credentials: Credentials,
     /// The secret of a renewal.
     renews: Option<Ticket>,
@@ -128,15 +129,15 @@ impl Join {
     /// Joins the first of `addresses` that answers, from `source` if given. `renews` is the secret that tells the
     /// server which connection this one replaces.
     pub(super) fn new(
-        addresses: Vec<SocketAddr>,
-        source: Option<IpAddr>,
+        (addresses, source): (Vec<SocketAddr>, Option<IpAddr>),
+        token: Token,
         credentials: Credentials,
         renews: Option<Ticket>,
         now: Instant,
     ) -> Self {
         let deadline = now + TIME_LIMIT;
         let repeat_until = if renews.is_some() { deadline } else { now + REFUSED_FOR };
-        let terms = Terms { addresses, source, credentials, renews, repeat_until, deadline };
+        let terms = Terms { addresses, source, token, credentials, renews, repeat_until, deadline };
         let stage = terms.begin();
         Self { terms, stage }
     }
@@ -164,7 +165,7 @@ impl Join {
         }
     }
 
-    /// Goes on as far as it can without waiting. Its socket is registered as `JOIN`, and stays so.
+    /// Goes on as far as it can without waiting. Its socket is registered with its token, and stays so.
     ///
     /// # Errors
     ///
@@ -228,7 +229,7 @@ impl Terms {
         registry: &Registry,
     ) -> Result<Progress, JoinError> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        match connecting.advance(now, |socket| registry.register(socket, JOIN, both)) {
+        match connecting.advance(now, |socket| registry.register(socket, self.token, both)) {
             Ok(Poll::Pending) => Ok(Progress::Wait(Stage::Connecting(connecting))),
             Ok(Poll::Ready(wire)) => Ok(Progress::Next(Stage::Handshake(Box::new(self.encrypt(wire)?)))),
             Err(e) => self.pause(e, now).map(Progress::Next),

@@ -1,4 +1,4 @@
-//! The client's parent: the control connection to the server, the backend's answers, the session processes. It only
+//! The client's parent: the control connections to the servers, the backend's answers, the session processes. It only
 //! makes connections outward. From the DMZ it accepts nothing but the few messages of `link::control`, and none of them
 //! makes it connect to another address. It only waits in its poller, and looks up no names.
 //!
@@ -6,9 +6,10 @@
 //! read no clock, and know no parent.
 //!
 //! * `processes`: forks processes, passes sockets and messages to them, reaps them; nothing else forks
-//! * `link`: joins the server, handles its messages, renews our certificate and the control connection
+//! * `link`: joins the servers, handles their messages, renews our certificate and the control connections
 //! * `action`, `tokens`: the steps that the machines ask for; the sources of events
-//! * `enrolment`, `join`, `control`: our certificate, joining the server, the connection to it
+//! * `enrolment`, `members`, `place`, `join`, `control`: our certificate, the servers, joining one, the connection to
+//!   it
 //! * `backend` with `backend_call`, `call_queue`, `reports`, `report_quota`, `call_faults`, `state_feed`: questions and
 //!   reports to the backend, its faults, and the reports about the daemons
 //! * `worker`, `task_writer`: the API worker process
@@ -30,6 +31,8 @@ mod enrolment;
 mod join;
 mod link;
 mod listeners;
+mod members;
+mod place;
 mod pool;
 mod processes;
 mod report_quota;
@@ -58,17 +61,14 @@ use common::session::end_lines::EndLines;
 use common::session::ledger::Begun;
 use common::state::DaemonState;
 use common::sys;
-use common::text::host::with_port;
-use control::Server;
 use enrolment::Enrolment;
-use join::Join;
 use listeners::Listeners;
+use members::Members;
 use mio::{Events, Interest, Poll};
 use nix::unistd::Pid;
 use schedule::Schedule;
 use sessions::Sessions;
 use std::collections::HashMap;
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -78,28 +78,15 @@ use worker::Worker;
 /// The loop wakes up at least this often.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// The address of the server, and the source address for it.
-pub(crate) struct Route {
-    /// `-S`, a name or an address
-    pub(crate) host: String,
-    /// `-S`
-    pub(crate) port: u16,
-    /// `-o`
+pub(crate) use members::Route;
+pub(crate) use place::MOST;
+
+/// The command line, without the servers.
+pub(crate) struct Setup {
+    pub(crate) access: Access,
+    /// Source address of the connections to servers (`-o`).
     pub(crate) source: Option<IpAddr>,
-}
-
-impl fmt::Display for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        with_port(&self.host, self.port).fmt(f)
-    }
-}
-
-/// The command line, and the starting process that waits for the result.
-struct Setup {
-    access: Access,
-    route: Route,
-    program: String,
-    ready: Option<Ready>,
+    pub(crate) program: String,
 }
 
 /// Everything that the parent owns.
@@ -107,12 +94,13 @@ pub(crate) struct Parent {
     poller: Poll,
     signals: Signals,
     setup: Setup,
+    /// The starting process, which waits for the result.
+    ready: Option<Ready>,
     worker: Option<Worker>,
     watcher: Option<(Pid, Channel)>,
     backend: BackendLink,
     enrolment: Enrolment,
-    join: Option<Join>,
-    server: Option<Server>,
+    members: Members,
     sessions: Sessions,
     acts: Acts,
     /// The process that forks session children.
@@ -139,9 +127,8 @@ impl Parent {
     /// There is no free descriptor, or one cannot be registered.
     pub(crate) fn new(
         mut signals: Signals,
-        access: Access,
-        route: Route,
-        program: &str,
+        setup: Setup,
+        servers: Vec<Route>,
         end_lines: EndLines,
     ) -> io::Result<Self> {
         common::link::join::prepare().map_err(io::Error::other)?;
@@ -152,14 +139,14 @@ impl Parent {
         Ok(Self {
             poller,
             signals,
-            setup: Setup { access, route, program: program.to_owned(), ready: None },
+            setup,
+            ready: None,
             worker: None,
             watcher: None,
             backend: BackendLink::default(),
             enrolment: Enrolment::default(),
-            join: None,
-            server: None,
-            sessions: Sessions::default(),
+            sessions: Sessions::new(servers.len()),
+            members: Members::new(servers),
             acts: Acts::default(),
             forker: Forker::default(),
             channels: HashMap::new(),
@@ -178,8 +165,8 @@ impl Parent {
     /// server is joined.
     pub(crate) fn run(mut self, ready: Ready) -> Finish {
         let mut events = Events::with_capacity(256);
-        self.setup.ready = Some(ready);
-        sys::set_title("joining the server");
+        self.ready = Some(ready);
+        sys::set_title(&format!("joining {}", self.members));
         loop {
             self = self.do_actions();
             // After the forks and before the wait: a failed pair must be reported to the server now.
@@ -225,10 +212,10 @@ impl Parent {
     fn execute(&mut self, action: Action) {
         let now = Instant::now();
         match action {
-            Action::SendToServer(message) => self.send_to_server(message),
-            Action::SendBulkToServer(message) => {
-                let sent = self.server.as_mut().map(|server| server.send_bulk(message));
-                self.check_server(sent);
+            Action::SendToServer(place, message) => self.send_to_server(place, message),
+            Action::SendBulkToServer(place, message) => {
+                let sent = self.members.server(place).map(|server| server.send_bulk(message));
+                self.check_server(place, sent);
             }
             Action::SendToWorker(task) => {
                 let sent = self.worker.as_mut().map(|worker| worker.send(&task));
@@ -249,9 +236,10 @@ impl Parent {
             Action::RefuseStation { station, status, reason } => {
                 self.listeners.refuse(&station, status, &reason, now);
             }
-            Action::RequestPair(pid) => self.sessions.pool.request_for(pid, &mut self.actions),
-            Action::FailPair(pair, reason) => self.fail_pair(pair, reason, false),
-            Action::FailRetiredPair(pair, reason) => self.fail_pair(pair, reason, true),
+            Action::RequestPair(pid) => self.sessions.request_pair(pid, &mut self.actions),
+            Action::FailPair(place, pair, reason) => self.fail_pair(place, pair, reason, false),
+            Action::FailRetiredPair(place, pair, reason) => self.fail_pair(place, pair, reason, true),
+            Action::LookUpFailed { host, port, reason } => self.look_up_failed(&host, port, &reason),
             Action::NoteBegun { pid, session, direction, partner } => {
                 let session = session.to_string();
                 self.end_lines.begin(Begun::new(pid, session, direction, String::new(), partner));
@@ -272,8 +260,10 @@ impl Parent {
         // Parked children first: otherwise they would connect again when the server drops their connections.
         self.sessions.children.retire_idle_children("the client ends", &mut self.actions);
         self.execute_actions();
-        if let Some(server) = &mut self.server {
-            server.close();
+        for place in self.members.places() {
+            if let Some(server) = self.members.server(place) {
+                server.close();
+            }
         }
         self.backend.release_held(&mut self.actions);
         self.report_end(&finish);
@@ -282,10 +272,10 @@ impl Parent {
         common::log::log_left_out();
         if let Finish::Failed(reason) = &finish {
             Event::new(&catalogue::SERVER_LOST)
-                .field("address", self.setup.route.to_string())
+                .field_display("address", &self.members)
                 .field("reason", reason)
                 .log();
-            if let Some(ready) = self.setup.ready.take() {
+            if let Some(ready) = self.ready.take() {
                 ready.fail(&format_args!("{}: {reason}", self.setup.program));
             }
         }
@@ -300,10 +290,10 @@ impl Parent {
     fn dispatch(&mut self, source: Source) {
         match source {
             Source::Signals => self.handle_signals(),
-            Source::Control => self.read_server(),
+            Source::Control(place) => self.read_server(place),
             Source::Worker => self.read_worker(),
             Source::Watcher => self.read_watcher(),
-            Source::Join => self.advance_join(),
+            Source::Join(place) => self.advance_join(place),
             Source::Listener(slot) => {
                 self.listeners.accept(slot, self.poller.registry(), &mut self.actions);
             }
@@ -341,17 +331,15 @@ impl Parent {
 
     fn run_timers(&mut self) {
         let now = Instant::now();
-        if self.server.as_ref().is_some_and(Server::may_have_more) {
-            self.read_server();
-        }
-        self.advance_join();
+        self.read_servers();
+        self.advance_joins();
         if self.rc_checks.may_check(now) && common::log::reread_if_changed() {
             self.renew_children("the client has another rc file");
         }
         self.backend.run_timers(now, &mut self.actions);
         self.write_end_lines(now);
         self.listeners.retry(self.poller.registry(), &mut self.actions);
-        if self.server.is_none() && !self.stands_by() {
+        if !self.is_started() {
             if let Some(reason) = self.schedule.overdue_start(now) {
                 self.stop.get_or_insert(Finish::Failed(reason));
             }
@@ -361,10 +349,8 @@ impl Parent {
         if self.enrolment.is_due(now) {
             self.request_enrolment();
         }
-        if self.stands_by() {
-            if self.enrolment.is_fresh() {
-                self.renew_standby();
-            }
+        self.maintain_members(now);
+        if !self.members.is_joined() {
             return;
         }
         if self.schedule.is_watcher_due(now) {
@@ -377,10 +363,7 @@ impl Parent {
             // A port that was in use may be free now, whether the backend answers or not.
             self.apply_listeners();
         }
-        self.sessions.maintain_pool(self.listeners.are_open(), now, &mut self.actions);
-        if self.enrolment.is_fresh() {
-            self.renew_control();
-        }
+        self.sessions.maintain_pools(self.listeners.are_open(), now, &mut self.actions);
     }
 
     fn on_reply(&mut self, number: u64, reply: Reply) {
@@ -388,7 +371,12 @@ impl Parent {
         let now = Instant::now();
         let taken = match reply {
             Reply::Failed { reason, untaken, is_older } => Err(Failure { reason, untaken, is_older }),
-            Reply::Addresses(addresses) => return self.begin_join(addresses),
+            Reply::Addresses(addresses) => {
+                if let BackendCall::LookUp { host, port } = call {
+                    self.on_addresses(&host, port, &addresses);
+                }
+                return;
+            }
             // The backend has received the question, even if its answer is invalid.
             Reply::Answer { text } => {
                 let accepted = self.accept_answer(&call, &text, now);
@@ -398,8 +386,8 @@ impl Parent {
         match taken {
             Ok(()) => self.backend.succeeded(&call, now, &mut self.actions),
             Err(failure) => {
-                let is_settled = self.is_settled();
-                self.backend.failed((number, call), failure, is_settled, now, &mut self.actions);
+                let is_started = self.is_started();
+                self.backend.failed((number, call), failure, is_started, now, &mut self.actions);
             }
         }
     }
@@ -409,8 +397,10 @@ impl Parent {
             Answer::Enrolment(enrolment) => self.accept_enrolment(&enrolment, now)?,
             Answer::ClientConfig(config) => self.accept_config(config),
             Answer::ServerConfig => {
-                for part in control::config_parts(text.expose()) {
-                    self.actions.push(Action::SendBulkToServer(part));
+                if let BackendCall::ServerConfig { place, .. } = call {
+                    for part in control::config_parts(text.expose()) {
+                        self.actions.push(Action::SendBulkToServer(*place, part));
+                    }
                 }
             }
             Answer::Taken => {}
@@ -418,12 +408,11 @@ impl Parent {
         Ok(())
     }
 
-    /// Reports the state of this client and of its server to the backend, when it is due.
+    /// Reports the state of this client and of its servers to the backend, when it is due.
     fn report_state(&mut self, now: Instant) {
         if self.backend.feed.may_check(now) {
-            let (state, server) = (self.state(), self.server.as_ref().map(Server::joined));
-            if let Some(call) = self.backend.feed.take_due(state, server, now) {
-                self.backend.report_state(call, &mut self.actions);
+            for call in self.backend.feed.take_due(&self.state(), self.members.joined(), now) {
+                self.backend.report_state(Box::new(call), &mut self.actions);
             }
         }
     }
@@ -434,7 +423,7 @@ impl Parent {
             Finish::Signal(end) => format!("told to end by {end}"),
             Finish::Failed(reason) => reason.clone(),
         };
-        if self.setup.ready.is_none()
+        if self.ready.is_none()
             && let Some(call) = self.backend.feed.take_last(self.state(), reason, Instant::now())
         {
             self.backend.report_end(call, &mut self.actions);
@@ -445,27 +434,23 @@ impl Parent {
         let mut state = self.running.state();
         state.listeners = self.listeners.all_open();
         state.certificate_ends = self.enrolment.ends();
-        state.stands_by = self.stands_by();
+        state.stands_by = self.members.stands_by();
         self.sessions.describe(self.listeners.are_open(), &mut state);
         state
     }
 
     /// When the loop must run again, even without an event.
     fn due(&self, now: Instant) -> Instant {
-        if self.server.as_ref().is_some_and(Server::has_more) {
-            return now;
-        }
-        let is_settled = self.is_settled();
-        let schedule = (!self.stands_by()).then(|| self.schedule.due(self.server.is_some()));
+        let (is_started, is_joined) = (self.is_started(), self.members.is_joined());
+        let schedule = (is_joined || !is_started).then(|| self.schedule.due(is_joined));
         schedule
             .into_iter()
-            .chain(self.server.as_ref().and_then(Server::due))
-            .chain(self.join.as_ref().map(Join::due))
+            .chain(self.members.due(now))
             .chain(self.backend.due())
-            .chain(self.sessions.pool.due())
+            .chain(self.sessions.pools_due())
             .chain(self.listeners.due())
             .chain(self.rc_checks.due())
-            .chain(self.enrolment.renew_at().filter(|_| is_settled))
+            .chain(self.enrolment.renew_at().filter(|_| is_started))
             .fold(now + LONGEST_WAIT, Instant::min)
     }
 }

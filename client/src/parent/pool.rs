@@ -1,15 +1,12 @@
-//! Pairs for outgoing sessions: how many are parked ahead of need, and which child gets which pair. The client requests
-//! each pair from the server, which answers in order; a pair without a request is refused. Pure.
+//! Pairs of one server for outgoing sessions: how many are parked ahead of need, and which child gets which pair. The
+//! client requests each pair from the server, which answers in order; a pair without a request is refused. Pure.
 
-use super::action::{Action, Actions, Fork, Work};
+use super::action::{Action, Actions, Fork, Pair, Work};
 use super::children::Children;
+use super::place::Place;
 use crate::messages::ToChild;
-use common::config::Limits;
 use common::link::backoff::BackOff;
 use common::link::control::ToServer;
-use common::link::demand::Demand;
-use common::link::session_id::SessionId;
-use common::link::ticket::Ticket;
 use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -25,31 +22,54 @@ enum Request {
     Child(Pid),
 }
 
-#[derive(Default)]
 pub(super) struct Pool {
+    place: Place,
+    /// The server is joined.
+    is_joined: bool,
     /// Requests without an answer so far, in order.
     requests: VecDeque<Request>,
-    /// The stations of the last seconds.
-    demand: Demand,
     low_since: Option<Instant>,
     pause: BackOff,
 }
 
 impl Pool {
+    /// The pool of the server at this place, which is not joined yet.
+    pub(super) fn new(place: Place) -> Self {
+        Self {
+            place,
+            is_joined: false,
+            requests: VecDeque::new(),
+            low_since: None,
+            pause: BackOff::default(),
+        }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        self.is_joined
+    }
+
+    /// The server is joined.
+    pub(super) fn join(&mut self) {
+        self.is_joined = true;
+    }
+
+    /// The server is gone: returns the children that wait for one of its pairs.
+    pub(super) fn leave(&mut self) -> Vec<Pid> {
+        let gone = std::mem::replace(self, Self::new(self.place));
+        let child = |request: Request| match request {
+            Request::Child(child) => Some(child),
+            Request::Parked => None,
+        };
+        gone.requests.into_iter().filter_map(child).collect()
+    }
+
     /// When `maintain` may be due.
     pub(super) fn due(&self) -> Option<Instant> {
-        let refill = self.low_since.map(|since| self.pause.not_before(since) + QUIET);
-        [refill, self.demand.due()].into_iter().flatten().min()
-    }
-
-    /// A station has been accepted.
-    pub(super) fn note_station(&mut self, now: Instant) {
-        self.demand.note(now);
-    }
-
-    /// How many pairs there should be.
-    pub(super) fn wanted(&mut self, limits: &Limits, now: Instant) -> usize {
-        self.demand.pairs(limits.parked_pairs as usize, limits.most_parked_pairs(), now)
+        self.low_since.map(|since| self.pause.not_before(since) + QUIET)
     }
 
     /// Requests pairs if there are fewer than `wanted`; `here`: those that are parked or about to be.
@@ -71,7 +91,7 @@ impl Pool {
 
     fn request(&mut self, request: Request, actions: &mut Actions) {
         self.requests.push_back(request);
-        actions.push(Action::SendToServer(ToServer::WantOutgoing));
+        actions.push(Action::SendToServer(self.place, ToServer::WantOutgoing));
     }
 
     /// A child has a station but no pair.
@@ -79,31 +99,18 @@ impl Pool {
         self.request(Request::Child(child), actions);
     }
 
-    /// A child was forked for a station: requests a pair for it, unless there are too many sessions.
-    pub(super) fn station_forked(&mut self, child: Pid, is_full: bool, actions: &mut Actions) {
-        if is_full {
-            let reason = "the limit of outgoing sessions is reached".to_owned();
-            actions.push(Action::SendToChild(child, ToChild::NoPair { reason }));
-        } else {
-            self.request_for(child, actions);
-        }
-    }
-
     /// The server has granted the oldest request.
-    pub(super) fn on_pair(
-        &mut self,
-        pair: SessionId,
-        ticket: Ticket,
-        children: &mut Children,
-        actions: &mut Actions,
-    ) {
+    pub(super) fn on_pair(&mut self, pair: Pair, children: &mut Children, actions: &mut Actions) {
         match self.requests.pop_front() {
-            None => actions.push(Action::FailPair(pair, "this pair was not requested".to_owned())),
+            None => {
+                let reason = "this pair was not requested".to_owned();
+                actions.push(Action::FailPair(pair.place, pair.id, reason));
+            }
             Some(Request::Parked) => {
                 self.pause.succeeded();
-                actions.push_fork(Fork::Session(Work::Parked(pair, ticket)));
+                actions.push_fork(Fork::Session(Work::Parked(pair)));
             }
-            Some(Request::Child(child)) => children.assign_pair(child, pair, ticket, actions),
+            Some(Request::Child(child)) => children.assign_pair(child, pair, actions),
         }
     }
 

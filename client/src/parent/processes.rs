@@ -1,16 +1,14 @@
 //! Session processes, API worker and API watcher: forks them, passes sockets and messages to them, and reaps them.
 
-use super::action::{Action, Work};
+use super::action::{Pair, Work};
 use super::backend_call::BackendCall;
 use super::children::Ended;
-use super::control::Server;
 use super::worker::Worker;
 use super::{Parent, tokens};
 use crate::backend::{Access, Done, WatcherMessage};
 use crate::messages::{ToChild, ToParent};
 use crate::session::{self, ChildInit, Station};
 use common::ipc::channel::Channel;
-use common::link::control::ToServer;
 use common::link::session_id::Direction;
 use common::log::{Event, Unwritten, catalogue};
 use common::process::attendant;
@@ -82,7 +80,7 @@ impl Parent {
     /// Has a session child forked for this work. If there is no forker, this process forks it, and the copy becomes the
     /// forker.
     pub(super) fn fork_session(mut self, work: Work) -> Self {
-        if self.sessions.config().is_none() || self.server.is_none() {
+        if self.sessions.config().is_none() || !self.members.is_joined() {
             return self.fork_failed(work, "this client is not ready for sessions");
         }
         match self.forker.fork(work.direction()) {
@@ -98,8 +96,9 @@ impl Parent {
     /// Sends a new child its work.
     fn send_work(mut self, pid: Pid, channel: Channel, work: Work) -> Self {
         let told = match &work {
-            Work::Partner(pair, ticket) | Work::Parked(pair, ticket) => {
-                channel.send(&ToChild::Pair { pair: *pair, ticket: ticket.clone() })
+            Work::Partner(Pair { server, id, ticket, .. })
+            | Work::Parked(Pair { server, id, ticket, .. }) => {
+                channel.send(&ToChild::Pair { pair: *id, ticket: ticket.clone(), server: *server })
             }
             Work::Test(test) => channel.send(&ToChild::Test(test.clone())),
             Work::Station(Station { socket, peer, tied }) => {
@@ -122,26 +121,17 @@ impl Parent {
         let keep = |_: &str| Err(io::ErrorKind::Unsupported.into());
         let (parent, orders) = attendant::start((self, orders), keep);
         let config = parent.sessions.config().cloned();
-        let server = parent.server.as_ref().map(Server::address);
-        let source = parent.setup.route.source;
+        let source = parent.setup.source;
+        let mut ports = parent.members.ports();
         let end_notes = parent.end_lines.notes();
         let debugged = parent.sessions.debugged.clone();
         drop(parent);
-        let (Some(config), Some(server)) = (config, server) else { sys::exit_now(Status::Internal.number()) };
+        let Some(config) = config else { sys::exit_now(Status::Internal.number()) };
         let sandbox = Sandbox::new(config.sandbox);
-        let ports = [server.port(), config.station_port];
+        ports.push(config.station_port);
         end_reasons::end_with(|| {
             let ForkedChild { channel, direction } = forker::serve(orders, sandbox, ports);
-            session::run(ChildInit {
-                channel,
-                server,
-                source,
-                config,
-                debugged,
-                direction,
-                end_notes,
-                sandbox,
-            })
+            session::run(ChildInit { channel, source, config, debugged, direction, end_notes, sandbox })
         })
     }
 
@@ -236,11 +226,9 @@ impl Parent {
                 WatcherMessage::Generation(generation) => {
                     common::debug!("the backend has generation {generation}");
                     self.backend.ask(BackendCall::ClientConfig, &mut self.actions);
-                    if self.server.as_ref().is_some_and(Server::takes_changes) {
-                        self.actions.push(Action::SendToServer(ToServer::ConfigChanged));
-                    }
+                    self.announce_config();
                 }
-                WatcherMessage::Act(act) => self.begin_act(act),
+                WatcherMessage::Act(act) => self.begin_act(&act),
             }
         }
     }
@@ -285,7 +273,8 @@ impl Parent {
         let Some(worker) = self.worker.take() else { return };
         let pid = worker.pid();
         worker.deregister(self.poller.registry());
-        self.backend.worker_ended(pid, self.server.is_some(), Instant::now(), &mut self.actions);
+        let is_started = self.is_started();
+        self.backend.worker_ended(pid, is_started, Instant::now(), &mut self.actions);
     }
 
     /// Writes end lines that could not be written before, including those of an earlier parent's sessions.

@@ -1,16 +1,17 @@
 //! All sessions of this client: its configuration with the limits, the session processes, and the pairs. Decides which
-//! process serves which station, and how many processes there are. Pure.
+//! process serves which station, through which server, and how many processes there are. Pure.
 
-use super::action::{Action, Actions, Fork, Work};
+use super::action::{Action, Actions, Fork, Pair, Work};
 use super::acts;
 use super::admission::{self, EntryRefusal, PairAdmission};
 use super::children::{Children, Ended};
+use super::place::Place;
 use super::pool::Pool;
 use crate::messages::{ToChild, ToParent};
 use crate::session::Station;
 use common::config::{ClientConfig, Limits};
-use common::link::session_id::{Direction, SessionId};
-use common::link::ticket::Ticket;
+use common::link::demand::Demand;
+use common::link::session_id::Direction;
 use common::log::{Event, catalogue};
 use common::process::end_reasons::Status;
 use common::session::debugged_partners::DebuggedPartners;
@@ -18,16 +19,76 @@ use common::state::{DaemonState, Use};
 use nix::unistd::Pid;
 use std::time::Instant;
 
-#[derive(Default)]
+/// Why there is no session while no server is joined.
+const NO_SERVER: &str = "this client is joined to no server";
+
 pub(super) struct Sessions {
     config: Option<ClientConfig>,
     pub(super) children: Children,
-    pub(super) pool: Pool,
+    /// A pool for each server of `-S`.
+    pools: Vec<Pool>,
+    /// The stations of the last seconds.
+    demand: Demand,
     pub(super) debugged: DebuggedPartners,
     pairs: PairAdmission,
 }
 
 impl Sessions {
+    /// No sessions, for a client of so many servers.
+    pub(super) fn new(servers: usize) -> Self {
+        Self {
+            config: None,
+            children: Children::default(),
+            pools: Place::all(servers).map(Pool::new).collect(),
+            demand: Demand::default(),
+            debugged: DebuggedPartners::default(),
+            pairs: PairAdmission::default(),
+        }
+    }
+
+    fn pool(&mut self, place: Place) -> Option<&mut Pool> {
+        self.pools.get_mut(place.0)
+    }
+
+    /// This server is joined.
+    pub(super) fn join(&mut self, place: Place) {
+        if let Some(pool) = self.pool(place) {
+            pool.join();
+        }
+    }
+
+    /// This server is gone. Its sessions go on; children that wait for its answer ask another server.
+    pub(super) fn leave(&mut self, place: Place, actions: &mut Actions) {
+        let waiting = self.pool(place).map(Pool::leave).unwrap_or_default();
+        self.children.drop_parked(place, actions);
+        for child in waiting {
+            self.request_pair(child, actions);
+        }
+    }
+
+    /// The joined servers; first the one through which the fewest stations are served.
+    fn joined(&self) -> Vec<Place> {
+        let mut joined: Vec<Place> =
+            self.pools.iter().filter(|pool| pool.is_joined()).map(Pool::place).collect();
+        joined.sort_by_key(|place| self.children.stations_at(*place));
+        joined
+    }
+
+    /// A child has a station but no pair.
+    pub(super) fn request_pair(&mut self, child: Pid, actions: &mut Actions) {
+        let first = self.joined().first().copied();
+        if let Some(pool) = first.and_then(|place| self.pool(place)) {
+            return pool.request_for(child, actions);
+        }
+        let reason = NO_SERVER.to_owned();
+        actions.push(Action::SendToChild(child, ToChild::NoPair { reason }));
+    }
+
+    /// When `maintain_pools` may be due.
+    pub(super) fn pools_due(&self) -> Option<Instant> {
+        self.pools.iter().filter_map(Pool::due).chain(self.demand.due()).min()
+    }
+
     pub(super) fn config(&self) -> Option<&ClientConfig> {
         self.config.as_ref()
     }
@@ -107,7 +168,7 @@ impl Sessions {
         let (stations, limits) = (self.stations(actions), self.limits());
         match admission::admit_station(is_allowed, stations, &limits) {
             Ok(()) => {
-                self.pool.note_station(now);
+                self.demand.note(now);
                 self.serve_station(station, actions);
             }
             Err(EntryRefusal { status, reason }) => {
@@ -120,29 +181,39 @@ impl Sessions {
     pub(super) fn serve_station(&mut self, station: Station, actions: &mut Actions) {
         let is_full = admission::is_full(self.stations(actions), &self.limits());
         // A child that is forked above the limit only refuses the station.
-        match if is_full { None } else { self.children.assign_station() } {
+        let parked = |sessions: &mut Self| {
+            let places = sessions.joined();
+            places.into_iter().find_map(|place| sessions.children.assign_station(place))
+        };
+        match if is_full { None } else { parked(self) } {
             Some(child) => actions.push(Action::SendStation(child, station)),
             None => actions.push_fork(Fork::Session(Work::Station(station))),
         }
     }
 
-    /// The server requests a session process for this pair.
-    pub(super) fn on_pair(
-        &mut self,
-        (pair, ticket): (SessionId, Ticket),
-        direction: Direction,
-        now: Instant,
-        actions: &mut Actions,
-    ) {
+    /// A server requests a session process for this pair.
+    pub(super) fn on_pair(&mut self, pair: Pair, direction: Direction, now: Instant, actions: &mut Actions) {
+        let place = pair.place;
         match direction {
-            Direction::Outgoing => self.pool.on_pair(pair, ticket, &mut self.children, actions),
-            Direction::Incoming => {
-                let incoming = self.children.incoming() + actions.pair_forks(Direction::Incoming);
-                match self.pairs.admit(incoming, &self.limits(), now) {
-                    Ok(()) => actions.push_fork(Fork::Session(Work::Partner(pair, ticket))),
-                    Err(reason) => actions.push(Action::FailPair(pair, reason.to_owned())),
+            Direction::Outgoing => {
+                if let Some(pool) = self.pools.get_mut(place.0) {
+                    pool.on_pair(pair, &mut self.children, actions);
                 }
             }
+            Direction::Incoming => {
+                let incoming = self.children.incoming() + actions.partner_forks();
+                match self.pairs.admit(incoming, &self.limits(), now) {
+                    Ok(()) => actions.push_fork(Fork::Session(Work::Partner(pair))),
+                    Err(reason) => actions.push(Action::FailPair(place, pair.id, reason.to_owned())),
+                }
+            }
+        }
+    }
+
+    /// A server has refused the oldest request of its pool.
+    pub(super) fn on_no_pair(&mut self, place: Place, reason: String, now: Instant, actions: &mut Actions) {
+        if let Some(pool) = self.pool(place) {
+            pool.on_no_pair(reason, now, actions);
         }
     }
 
@@ -150,8 +221,13 @@ impl Sessions {
     pub(super) fn register(&mut self, pid: Pid, work: &Work, actions: &mut Actions) {
         let is_full = admission::is_full(self.stations(actions), &self.limits());
         self.children.register(pid, work);
-        if let Work::Station(_) | Work::Test(_) = work {
-            self.pool.station_forked(pid, is_full, actions);
+        match work {
+            Work::Station(_) | Work::Test(_) if is_full => {
+                let reason = "the limit of outgoing sessions is reached".to_owned();
+                actions.push(Action::SendToChild(pid, ToChild::NoPair { reason }));
+            }
+            Work::Station(_) | Work::Test(_) => self.request_pair(pid, actions),
+            Work::Partner(_) | Work::Parked(_) => {}
         }
     }
 
@@ -159,10 +235,12 @@ impl Sessions {
     pub(super) fn fork_failed(&mut self, work: Work, reason: &str, now: Instant, actions: &mut Actions) {
         let reason = reason.to_owned();
         match work {
-            Work::Partner(pair, _) => actions.push(Action::FailPair(pair, reason)),
-            Work::Parked(pair, _) => {
-                self.pool.failed(now);
-                actions.push(Action::FailPair(pair, reason));
+            Work::Partner(pair) => actions.push(Action::FailPair(pair.place, pair.id, reason)),
+            Work::Parked(pair) => {
+                if let Some(pool) = self.pool(pair.place) {
+                    pool.failed(now);
+                }
+                actions.push(Action::FailPair(pair.place, pair.id, reason));
             }
             Work::Station(station) => {
                 actions.push(Action::RefuseStation { station, status: Status::Capacity, reason });
@@ -172,13 +250,21 @@ impl Sessions {
     }
 
     /// Requests pairs if too few are parked, and retires those that are too many. Without a listener no pair is needed.
-    pub(super) fn maintain_pool(&mut self, has_listener: bool, now: Instant, actions: &mut Actions) {
+    /// The joined servers share the number that is wanted, and each has one at least.
+    pub(super) fn maintain_pools(&mut self, has_listener: bool, now: Instant, actions: &mut Actions) {
         let config = self.config.as_ref().filter(|_| has_listener);
-        let wanted = config.map_or(0, |config| self.pool.wanted(&config.limits, now));
-        let parked = self.children.idle(Direction::Outgoing);
-        self.children.retire_surplus(parked.saturating_sub(wanted), actions);
-        let here = parked.min(wanted) + actions.pair_forks(Direction::Outgoing);
-        self.pool.maintain(wanted, here, now, actions);
+        let wanted = config.map_or(0, |ClientConfig { limits, .. }| {
+            self.demand.pairs(limits.parked_pairs as usize, limits.most_parked_pairs(), now)
+        });
+        let joined = self.pools.iter().filter(|pool| pool.is_joined()).count().max(1);
+        let wanted = wanted.div_ceil(joined);
+        for pool in self.pools.iter_mut().filter(|pool| pool.is_joined()) {
+            let place = pool.place();
+            let parked = self.children.idle_at(place);
+            self.children.retire_surplus(place, parked.saturating_sub(wanted), actions);
+            let here = parked.min(wanted) + actions.parked_forks(place);
+            pool.maintain(wanted, here, now, actions);
+        }
     }
 
     /// A child has ended, and its last messages were read; none if it is not in the table. `fault`: how it ended, if it
@@ -191,17 +277,17 @@ impl Sessions {
         actions: &mut Actions,
     ) -> Option<Ended> {
         let ended = self.children.reap(pid)?;
-        if ended.was_idle {
-            self.pool.failed(now);
+        if let Some(pool) = ended.place.filter(|_| ended.was_idle).and_then(|place| self.pool(place)) {
+            pool.failed(now);
         }
         if let Some(number) = ended.test {
             let how = fault.unwrap_or("without a word");
             let reason = format!("the client's session process {pid} has ended: {how}");
             acts::report_failure(number, reason, actions);
         }
-        if let (Some(pair), Some(fault)) = (ended.unjoined, fault) {
+        if let (Some((place, pair)), Some(fault)) = (ended.unjoined, fault) {
             let reason = format!("the client's session process {pid} has ended: {fault}");
-            actions.push(Action::FailRetiredPair(pair, reason));
+            actions.push(Action::FailRetiredPair(place, pair, reason));
         }
         Some(ended)
     }

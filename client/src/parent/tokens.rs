@@ -1,19 +1,20 @@
 //! The poller's tokens: each source of events has its own.
 
+use super::place::{MOST, Place};
 use mio::Token;
 use nix::unistd::Pid;
 
 pub(super) const SIGNALS: Token = Token(0);
-/// The control connection; during a renewal also the one that it replaces.
-pub(super) const CONTROL: Token = Token(1);
 /// The socket pair to the API worker.
-pub(super) const WORKER: Token = Token(2);
-/// A join in progress.
-pub(super) const JOIN: Token = Token(3);
+pub(super) const WORKER: Token = Token(1);
 /// The channel of the API watcher.
-pub(super) const WATCHER: Token = Token(4);
+pub(super) const WATCHER: Token = Token(2);
+/// Control connections: this number plus the server's place; during a renewal also the one that is replaced.
+const CONTROLS: usize = 16;
+/// Joins in progress: this number plus the server's place.
+const JOINS: usize = CONTROLS + MOST;
 /// Local listeners: this number plus the slot.
-const LISTENERS: usize = 16;
+const LISTENERS: usize = JOINS + MOST;
 /// Channels of children: this number plus the process ID.
 const CHILDREN: usize = 1024;
 
@@ -21,10 +22,12 @@ const CHILDREN: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     Signals,
-    Control,
     Worker,
-    Join,
     Watcher,
+    /// The control connection to this server.
+    Control(Place),
+    /// The join of this server.
+    Join(Place),
     /// The listener in this slot.
     Listener(usize),
     /// The channel of this child.
@@ -35,16 +38,26 @@ pub(super) enum Source {
 pub(super) fn source(token: Token) -> Option<Source> {
     match token {
         SIGNALS => Some(Source::Signals),
-        CONTROL => Some(Source::Control),
         WORKER => Some(Source::Worker),
-        JOIN => Some(Source::Join),
         WATCHER => Some(Source::Watcher),
+        Token(number @ CONTROLS..JOINS) => Some(Source::Control(Place(number - CONTROLS))),
+        Token(number @ JOINS..LISTENERS) => Some(Source::Join(Place(number - JOINS))),
         Token(number @ LISTENERS..CHILDREN) => Some(Source::Listener(number - LISTENERS)),
         Token(number) => {
             let pid = i32::try_from(number.checked_sub(CHILDREN)?).ok()?;
             Some(Source::Child(Pid::from_raw(pid)))
         }
     }
+}
+
+/// The token of the control connection to this server.
+pub(super) fn control(place: Place) -> Token {
+    Token(CONTROLS + place.0)
+}
+
+/// The token of the join of this server.
+pub(super) fn join(place: Place) -> Token {
+    Token(JOINS + place.0)
 }
 
 /// The token of the listener in this slot.
@@ -59,7 +72,8 @@ pub(super) fn child(pid: Pid) -> Token {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONTROL, JOIN, SIGNALS, Source, WATCHER, WORKER, child, listener, source};
+    use super::{SIGNALS, Source, WATCHER, WORKER, child, control, join, listener, source};
+    use crate::parent::place::{MOST, Place};
     use mio::Token;
     use nix::unistd::Pid;
 
@@ -67,9 +81,11 @@ mod tests {
     fn each_source_is_found_by_its_token() {
         for (token, its) in [
             (SIGNALS, Source::Signals),
-            (CONTROL, Source::Control),
+            (control(Place(0)), Source::Control(Place(0))),
+            (control(Place(MOST - 1)), Source::Control(Place(MOST - 1))),
             (WORKER, Source::Worker),
-            (JOIN, Source::Join),
+            (join(Place(0)), Source::Join(Place(0))),
+            (join(Place(MOST - 1)), Source::Join(Place(MOST - 1))),
             (WATCHER, Source::Watcher),
             (listener(0), Source::Listener(0)),
             (listener(256), Source::Listener(256)),
@@ -78,7 +94,7 @@ mod tests {
         ] {
             assert_eq!(source(token), Some(its));
         }
-        for token in [Token(5), Token(15), Token(usize::MAX)] {
+        for token in [Token(3), Token(15), Token(usize::MAX)] {
             assert_eq!(source(token), None);
         }
     }

@@ -13,8 +13,6 @@ use std::net::{IpAddr, SocketAddr};
 pub(crate) struct ChildInit {
     /// Its end of the channel to the parent.
     pub(crate) channel: Channel,
-    /// Address of the server.
-    pub(crate) server: SocketAddr,
     /// `-o`
     pub(crate) source: Option<IpAddr>,
     /// The station and the limits.

@@ -24,7 +24,8 @@ use std::time::Instant;
 
 pub(super) struct SessionContext {
     pub(super) waiter: Waiter,
-    pub(super) server: SocketAddr,
+    /// The server of the last pair that this child was given.
+    pub(super) server: Option<SocketAddr>,
     pub(super) source: Option<IpAddr>,
     pub(super) config: ClientConfig,
     pub(super) direction: Direction,
@@ -55,13 +56,13 @@ pub(super) struct SessionContext {
 
 impl SessionContext {
     pub(super) fn new(init: ChildInit) -> io::Result<Self> {
-        let ChildInit { mut channel, server, source, config, debugged, direction, end_notes, sandbox } = init;
+        let ChildInit { mut channel, source, config, debugged, direction, end_notes, sandbox } = init;
         sandbox.enter_session(true)?;
         let waiter = Waiter::new()?;
         waiter.watch_parent(&mut channel)?;
         Ok(Self {
             waiter,
-            server,
+            server: None,
             source,
             config,
             direction,
@@ -123,7 +124,9 @@ impl SessionContext {
                 self.station = Some(Station { socket, peer, tied });
             }
             ToChild::Test(test) => self.test = Some(test),
-            ToChild::Pair { pair, ticket } => self.granted = Some((pair, ticket)),
+            ToChild::Pair { pair, ticket, server } => {
+                (self.granted, self.server) = (Some((pair, ticket)), Some(server));
+            }
             ToChild::Retired { pair } => self.retired = Some(pair),
             ToChild::EndedBy { administrator } => self.ended_by = Some(administrator),
             ToChild::Debug(time) => time.apply(Instant::now()),

@@ -83,7 +83,7 @@ pub(super) fn dial(context: &mut SessionContext, pair: SessionId) -> Result<Wire
         if context.parent_gone() || context.is_retired(pair) {
             return Err(Stop::Unused(Status::Retired));
         }
-        match net::connect(&mut context.waiter, &[context.server], context.source, give_up) {
+        match net::connect(&mut context.waiter, context.server.as_slice(), context.source, give_up) {
             Ok(mut wire) => {
                 net::keepalive(wire.socket()).map_err(|e| Stop::internal(&e))?;
                 return Ok(wire);
@@ -145,7 +145,7 @@ fn join_pair(context: &mut SessionContext, pair: SessionId, mut conn: Conn) -> R
             Err(e) => {
                 let reason = format!("the join of pair {pair} failed: {e}");
                 Event::new(&catalogue::PAIR_REFUSED)
-                    .field_display("address", context.server)
+                    .field("address", context.server.map(|server| server.to_string()).unwrap_or_default())
                     .field("reason", &reason)
                     .log();
                 return Err(Stop::Failed(Status::LinkBroke, reason));

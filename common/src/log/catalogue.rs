@@ -91,7 +91,8 @@ catalogue! {
     SERVER_STANDBY "server_standby" "link" Info ["address" "proxy_id"]
         "Another client of this server is joined: this one stands by, and joins when that one is gone."
     SERVER_LOST "server_lost" "link" Error ["address" "reason"]
-        "The control connection to the server has ended or could not be made; the client ends with status 1."
+        "The control connection to a server has ended or could not be made; the client ends with status 1, \
+         unless another server is joined: then it tries again, without another line."
     PAIR_REFUSED "pair_refused" "link" Warn ["address" "reason" "unlogged?"]
         "A data connection named an unknown pair, or did not have the ticket of the pair."
     ENROLLED "enrolled" "backend" Info ["seconds"]

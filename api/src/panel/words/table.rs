@@ -380,8 +380,10 @@ words! {
         "Kein Client hat einen Listener. Ohne Listener überträgt ein Client nur eingehende Sitzungen.";
     add_client: "Add or change a client's listener", "Listener eines Clients hinzufügen oder ändern";
     client_address: "IP address of the client", "IP-Adresse des Clients";
-    client_address_hint: "The client connects to this backend from this address. ::1 is treated as 127.0.0.1.",
-        "Von dieser Adresse verbindet sich der Client mit diesem Backend. ::1 wird wie 127.0.0.1 behandelt.";
+    client_address_hint: "The client connects to this backend from this address. ::1 is treated as 127.0.0.1. \
+                          If several clients use one address: NAME@ADDRESS, with the name in OS4X_CLIENT_NAME.",
+        "Von dieser Adresse verbindet sich der Client mit diesem Backend. ::1 wird wie 127.0.0.1 behandelt. Wenn \
+         mehrere Clients eine Adresse verwenden: NAME@ADRESSE, mit dem Namen in OS4X_CLIENT_NAME.";
     port: "Port", "Port";
     tied_to: "Tied to partner", "An Partner gebunden";
     tied_to_hint: "Enter the short name of a partner to which all connections of the listener lead. If the field is \
@@ -401,6 +403,8 @@ words! {
     what_can_be_done: "Actions", "Aktionen";
     remove: "Remove", "Entfernen";
     add: "Add", "Hinzufügen";
+    needs_client_address: "The value must be an IP address, or NAME@ADDRESS.",
+        "Erlaubt ist nur eine IP-Adresse oder NAME@ADRESSE.";
     needs_address: "The value must be an IPv4 or IPv6 address.", "Erlaubt ist nur eine IPv4- oder IPv6-Adresse.";
     client_remove_meaning: "The station cannot reach partners through this listener any more. Running sessions \
                             continue.",

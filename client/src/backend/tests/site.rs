@@ -144,7 +144,11 @@ impl Server {
 
 /// How a client reaches `url`, one or several, with `token`.
 pub(super) fn access(url: &str, token: &str) -> Access {
-    Access { backends: BackendUrl::parse_list(url).unwrap(), token: Secret::new(token.to_owned()) }
+    Access {
+        backends: BackendUrl::parse_list(url).unwrap(),
+        token: Secret::new(token.to_owned()),
+        name: None,
+    }
 }
 
 fn serve(mut stream: SslStream<TcpStream>, conduct: &Conduct) -> String {

@@ -4,6 +4,7 @@ use super::{BackendLink, Failure, WORKER_PAUSE};
 use crate::backend::Job;
 use crate::parent::action::{Action, Actions, Fork};
 use crate::parent::backend_call::BackendCall;
+use crate::parent::place::Place;
 use common::identity::ProxyId;
 use common::link::control::{MAX_REPORT, ToServer};
 use common::rpc::{Call, CrlUrl};
@@ -19,7 +20,13 @@ fn url() -> BackendCall {
 
 fn server_config() -> BackendCall {
     let proxy_id = format!("{}px", "ab".repeat(32)).parse().unwrap();
-    BackendCall::ServerConfig { proxy_id, generation: None, server_time: None, server_addresses: Vec::new() }
+    BackendCall::ServerConfig {
+        place: Place(0),
+        proxy_id,
+        generation: None,
+        server_time: None,
+        server_addresses: Vec::new(),
+    }
 }
 
 fn look_up() -> BackendCall {
@@ -109,7 +116,7 @@ fn each_failure_of_a_question_has_its_consequence() {
     for (question, is_joined, consequence) in [
         (enrolment(), false, "proxy_enrol failed: why"),
         (BackendCall::ClientConfig, false, "proxy_client_config failed: why"),
-        (look_up(), false, "the server dmz:2878 was not joined: why"),
+        (look_up(), false, "look-up of dmz:2878: why"),
         (enrolment(), true, "renewal"),
         (server_config(), true, "server told"),
         (BackendCall::ClientConfig, true, ""),
@@ -122,8 +129,11 @@ fn each_failure_of_a_question_has_its_consequence() {
         while let Some(action) = link.actions.pop() {
             match action {
                 Action::Fail(reason) => consequences.push(reason),
+                Action::LookUpFailed { host, port, reason } => {
+                    consequences.push(format!("look-up of {host}:{port}: {reason}"));
+                }
                 Action::RenewalFailed => consequences.push("renewal".to_owned()),
-                Action::SendToServer(ToServer::ConfigFailed { reason }) if reason == "why" => {
+                Action::SendToServer(_, ToServer::ConfigFailed { reason }) if reason == "why" => {
                     consequences.push("server told".to_owned());
                 }
                 // The report of the fault itself.
@@ -194,7 +204,7 @@ fn a_lost_worker_is_replaced_after_a_pause_and_the_server_is_told_about_its_ques
     link.report();
     assert_eq!(link.sent().len(), 2);
     link.end_worker(true);
-    assert!(matches!(link.actions.pop(), Some(Action::SendToServer(ToServer::ConfigFailed { .. }))));
+    assert!(matches!(link.actions.pop(), Some(Action::SendToServer(_, ToServer::ConfigFailed { .. }))));
     assert!(link.actions.pop().is_none() && !link.backend.is_asked("proxy_config"));
     // Meanwhile nothing is asked, and reports are held.
     link.ask(server_config());

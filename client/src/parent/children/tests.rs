@@ -2,8 +2,9 @@
 
 use super::{Children, Crash, Ended, MOST_LEFT};
 use crate::messages::{Test, ToChild, ToParent};
-use crate::parent::action::{Action, Actions, Work};
+use crate::parent::action::{Action, Actions, Pair, Work};
 use crate::parent::backend_call::BackendCall;
+use crate::parent::place::Place;
 use crate::session::Station;
 use common::link::control::ToServer;
 use common::link::session_id::{Direction, SessionId};
@@ -13,6 +14,7 @@ use common::rpc::{ActOutcome, SessionBegin, SessionEvent};
 use mio::net::TcpStream;
 use nix::unistd::Pid;
 
+const PLACE: Place = Place(0);
 const ONE: Pid = Pid::from_raw(1);
 const TWO: Pid = Pid::from_raw(2);
 
@@ -20,8 +22,14 @@ fn id(number: u32) -> SessionId {
     SessionId::try_from(format!("{number:032x}")).unwrap()
 }
 
-fn ticket() -> Ticket {
-    Ticket::random().unwrap()
+/// The pair of this number at the first server.
+fn pair(number: u32) -> Pair {
+    pair_at(PLACE, number)
+}
+
+fn pair_at(place: Place, number: u32) -> Pair {
+    let server = ([192, 0, 2, 1], 2878).into();
+    Pair { place, server, id: id(number), ticket: Ticket::random().unwrap() }
 }
 
 fn joined(partner: &str) -> ToParent {
@@ -44,8 +52,8 @@ impl Table {
     /// One parked child in each direction: `ONE` for partners, `TWO` for stations.
     fn new() -> Self {
         let mut children = Children::default();
-        children.register(ONE, &Work::Partner(id(1), ticket()));
-        children.register(TWO, &Work::Parked(id(2), ticket()));
+        children.register(ONE, &Work::Partner(pair(1)));
+        children.register(TWO, &Work::Parked(pair(2)));
         Self { children, actions: Actions::default() }
     }
 
@@ -69,7 +77,13 @@ impl Table {
 
 /// It wrote no end line and needed none; `unjoined`: the number of its pair.
 fn quiet(was_idle: bool, unjoined: Option<u32>) -> Ended {
-    Ended { was_idle, unjoined: unjoined.map(id), crash: None, test: None }
+    Ended {
+        was_idle,
+        unjoined: unjoined.map(|number| (PLACE, id(number))),
+        place: Some(PLACE),
+        crash: None,
+        test: None,
+    }
 }
 
 #[test]
@@ -95,7 +109,7 @@ fn a_session_without_an_end_line_is_a_crash() {
         let crash = Some(crash).filter(|_| !end_logged);
         assert_eq!(
             table.children.reap(ONE),
-            Some(Ended { was_idle: false, unjoined: None, crash, test: None })
+            Some(Ended { was_idle: false, unjoined: None, place: Some(PLACE), crash, test: None })
         );
     }
 }
@@ -103,11 +117,17 @@ fn a_session_without_an_end_line_is_a_crash() {
 #[test]
 fn a_child_that_dies_with_its_station_before_its_first_message_is_a_crash() {
     let mut table = Table::new();
-    assert_eq!(table.children.assign_station(), Some(TWO));
+    assert_eq!(table.children.assign_station(PLACE), Some(TWO));
     let crash = Crash { direction: Direction::Outgoing, pair: Some(id(2)), partner: None };
     assert_eq!(
         table.children.reap(TWO),
-        Some(Ended { was_idle: false, unjoined: Some(id(2)), crash: Some(crash), test: None })
+        Some(Ended {
+            was_idle: false,
+            unjoined: Some((PLACE, id(2))),
+            place: Some(PLACE),
+            crash: Some(crash),
+            test: None
+        })
     );
 }
 
@@ -136,26 +156,26 @@ fn a_child_that_tests_a_partner_reports_one_outcome_and_a_missing_one_is_noticed
 #[test]
 fn a_parked_child_is_given_one_station_and_never_one_for_partners() {
     let mut table = Table::new();
-    assert_eq!(table.children.assign_station(), Some(TWO));
+    assert_eq!(table.children.assign_station(PLACE), Some(TWO));
     assert_eq!((table.children.stations(), table.children.idle(Direction::Outgoing)), (1, 0));
-    assert_eq!(table.children.assign_station(), None);
+    assert_eq!(table.children.assign_station(PLACE), None);
     table.children.register(Pid::from_raw(3), &Work::Station(station()));
-    assert_eq!((table.children.stations(), table.children.assign_station()), (2, None));
+    assert_eq!((table.children.stations(), table.children.assign_station(PLACE)), (2, None));
 }
 
 #[test]
 fn retired_children_are_closed_once_and_count_no_more() {
     let mut table = Table::new();
-    table.children.retire(id(2), &mut table.actions);
+    table.children.retire(PLACE, id(2), &mut table.actions);
     assert_eq!(table.closed(), [TWO]);
-    assert_eq!((table.children.idle(Direction::Outgoing), table.children.assign_station()), (0, None));
+    assert_eq!((table.children.idle(Direction::Outgoing), table.children.assign_station(PLACE)), (0, None));
     table.children.retire_idle_children("why", &mut table.actions);
     assert!(matches!(table.actions.pop(), Some(Action::CloseChannel(ONE))));
     let told = table.actions.pop();
     assert!(matches!(told,
-        Some(Action::SendToServer(ToServer::PairFailed { pair, retired: true, .. })) if pair == id(1)));
+        Some(Action::SendToServer(_, ToServer::PairFailed { pair, retired: true, .. })) if pair == id(1)));
     table.children.retire_idle_children("why", &mut table.actions);
-    table.children.retire(id(9), &mut table.actions);
+    table.children.retire(PLACE, id(9), &mut table.actions);
     assert_eq!(table.closed(), []);
     // It did not end by itself.
     assert_eq!(table.children.reap(TWO), Some(quiet(false, None)));
@@ -165,13 +185,13 @@ fn retired_children_are_closed_once_and_count_no_more() {
 fn a_session_survives_when_the_parked_ones_are_retired() {
     let mut table = Table::new();
     table.says(ONE, joined("acme"));
-    assert_eq!(table.children.assign_station(), Some(TWO));
+    assert_eq!(table.children.assign_station(PLACE), Some(TWO));
     table.children.retire_idle_children("why", &mut table.actions);
     // The partner's session is joined: its pair cannot be given up any more.
-    table.children.retire(id(1), &mut table.actions);
+    table.children.retire(PLACE, id(1), &mut table.actions);
     assert_eq!(table.closed(), []);
     // The station's pair may not be joined yet.
-    table.children.retire(id(2), &mut table.actions);
+    table.children.retire(PLACE, id(2), &mut table.actions);
     let told = table.actions.pop();
     assert!(matches!(told, Some(Action::SendToChild(TWO, ToChild::Retired { pair })) if pair == id(2)));
 }
@@ -183,7 +203,7 @@ fn requests_of_a_child_are_carried_out() {
     assert!(matches!(table.actions.pop(), Some(Action::RequestPair(TWO))));
     table.says(TWO, ToParent::Failed { reason: "why".to_owned() });
     assert!(
-        matches!(table.actions.pop(), Some(Action::FailPair(pair, why)) if pair == id(2) && why == "why")
+        matches!(table.actions.pop(), Some(Action::FailPair(_, pair, why)) if pair == id(2) && why == "why")
     );
     // One that was forked for a station has no pair that can fail, and a message of one that was reaped is ignored.
     let late = Pid::from_raw(3);
@@ -197,18 +217,18 @@ fn requests_of_a_child_are_carried_out() {
 #[test]
 fn a_pair_that_does_not_reach_its_child_fails() {
     let mut table = Table::new();
-    table.children.assign_station();
-    table.children.assign_pair(TWO, id(7), ticket(), &mut table.actions);
+    table.children.assign_station(PLACE);
+    table.children.assign_pair(TWO, pair(7), &mut table.actions);
     let Some(Action::SendToChild(TWO, message)) = table.actions.pop() else { panic!("it is not sent") };
     // While it is being sent it is the pair that counts.
     for (pair, is_its) in [(id(2), false), (id(7), true)] {
-        table.children.retire(pair, &mut table.actions);
+        table.children.retire(PLACE, pair, &mut table.actions);
         let told = matches!(table.actions.pop(), Some(Action::SendToChild(TWO, ToChild::Retired { .. })));
         assert_eq!(told, is_its);
     }
     table.children.send_failed(TWO, &message, &mut table.actions);
-    assert!(matches!(table.actions.pop(), Some(Action::FailPair(pair, _)) if pair == id(7)));
-    table.children.retire(id(7), &mut table.actions);
+    assert!(matches!(table.actions.pop(), Some(Action::FailPair(_, pair, _)) if pair == id(7)));
+    table.children.retire(PLACE, id(7), &mut table.actions);
     table.children.send_failed(TWO, &ToChild::Retired { pair: id(7) }, &mut table.actions);
     assert!(table.actions.pop().is_none());
 }
@@ -235,7 +255,7 @@ fn stations_are_named_also_a_while_after_the_end() {
     assert_eq!(named(&mut table, 2), "");
     // Only a limited number is remembered.
     for number in 10..=10 + u32::try_from(MOST_LEFT).unwrap() {
-        table.children.register(ONE, &Work::Partner(id(number), ticket()));
+        table.children.register(ONE, &Work::Partner(pair(number)));
         table.says(ONE, joined("acme"));
         table.children.reap(ONE);
     }

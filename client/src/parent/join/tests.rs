@@ -4,7 +4,7 @@ use super::{DIAL_AGAIN, Join, Joining, REFUSED_FOR, START_AGAIN, TIME_LIMIT};
 use crate::parent::enrolment::Enrolment;
 use crate::parent::enrolment::tests::answer;
 use common::link::ticket::Ticket;
-use mio::Poll;
+use mio::{Poll, Token};
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ impl Client {
         let public = enrolment.make_key().unwrap();
         enrolment.accept(&answer(&public, 600), self.start).unwrap();
         let renews = is_renewal.then(|| Ticket::random().unwrap());
-        Join::new(vec![to], None, enrolment.credentials().unwrap(), renews, self.start)
+        Join::new((vec![to], None), Token(1), enrolment.credentials().unwrap(), renews, self.start)
     }
 
     /// The join at this time after the start, if it is still in progress; otherwise why it ended.

@@ -1,11 +1,12 @@
 //! Pairs that are requested, granted, refused and lost.
 
 use super::{Pool, QUIET};
-use crate::messages::ToChild;
-use crate::parent::action::{Action, Actions, Fork, Work};
+use crate::messages::{Test, ToChild};
+use crate::parent::action::{Action, Actions, Fork, Pair, Work};
 use crate::parent::children::Children;
+use crate::parent::place::Place;
 use common::link::control::ToServer;
-use common::link::session_id::{Direction, SessionId};
+use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -17,8 +18,14 @@ fn id(number: u32) -> SessionId {
     SessionId::try_from(format!("{number:032x}")).unwrap()
 }
 
-fn ticket() -> Ticket {
-    Ticket::random().unwrap()
+/// The pair of this number at the first server.
+fn pair(number: u32) -> Pair {
+    pair_at(Place(0), number)
+}
+
+fn pair_at(place: Place, number: u32) -> Pair {
+    let server = ([192, 0, 2, 1], 2878).into();
+    Pair { place, server, id: id(number), ticket: Ticket::random().unwrap() }
 }
 
 struct Client {
@@ -30,19 +37,18 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
-        Self {
-            pool: Pool::default(),
-            children: Children::default(),
-            actions: Actions::default(),
-            now: Instant::now(),
+        let mut children = Children::default();
+        for child in [CHILD, OTHER] {
+            children.register(child, &Work::Test(Test { number: 1, partner: String::new() }));
         }
+        Self { pool: Pool::new(Place(0)), children, actions: Actions::default(), now: Instant::now() }
     }
 
     fn maintain(&mut self, wanted: usize, here: usize) -> usize {
         self.pool.maintain(wanted, here, self.now, &mut self.actions);
         let mut asked = 0;
         while let Some(action) = self.actions.pop() {
-            assert!(matches!(action, Action::SendToServer(ToServer::WantOutgoing)));
+            assert!(matches!(action, Action::SendToServer(_, ToServer::WantOutgoing)));
             asked += 1;
         }
         asked
@@ -60,7 +66,7 @@ impl Client {
     }
 
     fn pair(&mut self, number: u32) {
-        self.pool.on_pair(id(number), ticket(), &mut self.children, &mut self.actions);
+        self.pool.on_pair(pair(number), &mut self.children, &mut self.actions);
     }
 
     fn no_pair(&mut self) {
@@ -81,7 +87,7 @@ fn the_pool_is_filled_after_a_quiet_time_and_not_beyond_the_wanted_number() {
     assert_eq!(client.maintain(4, 1), 0);
     assert_eq!(client.pool.due(), None);
     client.pair(1);
-    assert_eq!(client.actions.pair_forks(Direction::Outgoing), 1);
+    assert_eq!(client.actions.parked_forks(Place(0)), 1);
     // A smaller pool is wanted; without a listener, none.
     assert_eq!(client.fill(2, 2), 0);
     assert_eq!(client.fill(0, 0), 0);
@@ -92,7 +98,7 @@ fn the_pool_is_filled_after_a_quiet_time_and_not_beyond_the_wanted_number() {
 fn a_pair_without_a_request_is_not_taken() {
     let mut client = Client::new();
     client.pair(1);
-    assert!(matches!(client.actions.pop(), Some(Action::FailPair(pair, _)) if pair == id(1)));
+    assert!(matches!(client.actions.pop(), Some(Action::FailPair(_, pair, _)) if pair == id(1)));
     client.no_pair();
     assert!(client.actions.pop().is_none() && client.actions.pop_fork().is_none());
     // A pair that was granted twice is not taken either.
@@ -124,7 +130,7 @@ fn answers_go_to_those_who_asked_in_their_order() {
         matches!(to_other, Some(Action::SendToChild(OTHER, ToChild::NoPair { reason })) if reason == "why")
     );
     let fork = client.actions.pop_fork();
-    assert!(matches!(fork, Some(Fork::Session(Work::Parked(pair, _))) if pair == id(2)));
+    assert!(matches!(fork, Some(Fork::Session(Work::Parked(pair))) if pair.id == id(2)));
 }
 
 #[test]
@@ -152,15 +158,31 @@ fn a_pool_that_cannot_be_filled_waits_longer_and_longer() {
 }
 
 #[test]
-fn a_child_for_a_station_gets_a_pair_or_the_reason() {
+fn a_pair_whose_child_is_gone_fails() {
     let mut client = Client::new();
-    client.pool.station_forked(CHILD, false, &mut client.actions);
-    assert!(matches!(client.actions.pop(), Some(Action::SendToServer(ToServer::WantOutgoing))));
-    client.pool.station_forked(OTHER, true, &mut client.actions);
-    assert!(matches!(client.actions.pop(), Some(Action::SendToChild(OTHER, ToChild::NoPair { .. }))));
-    // The pair arrives although its child is gone: sending fails, and the server is told.
+    client.pool.request_for(CHILD, &mut client.actions);
+    client.pool.request_for(OTHER, &mut client.actions);
+    while client.actions.pop().is_some() {}
+    // Sending fails, and the server is told.
     client.pair(1);
     let Some(Action::SendToChild(CHILD, message)) = client.actions.pop() else { panic!("not sent") };
     client.children.send_failed(CHILD, &message, &mut client.actions);
-    assert!(matches!(client.actions.pop(), Some(Action::FailPair(pair, _)) if pair == id(1)));
+    assert!(matches!(client.actions.pop(), Some(Action::FailPair(_, pair, _)) if pair == id(1)));
+    // It was reaped before.
+    client.children.reap(OTHER);
+    client.pair(2);
+    assert!(matches!(client.actions.pop(), Some(Action::FailPair(_, pair, _)) if pair == id(2)));
+}
+
+#[test]
+fn when_the_server_is_gone_those_who_wait_for_it_are_named_and_nothing_is_asked() {
+    let mut client = Client::new();
+    client.pool.join();
+    client.pool.request_for(CHILD, &mut client.actions);
+    client.actions.pop();
+    assert_eq!(client.fill(1, 0), 1);
+    assert_eq!(client.pool.leave(), [CHILD]);
+    assert!(!client.pool.is_joined() && client.pool.due().is_none());
+    client.pair(1);
+    assert!(matches!(client.actions.pop(), Some(Action::FailPair(..))), "it was not asked for any more");
 }
