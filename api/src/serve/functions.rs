@@ -210,12 +210,13 @@ async fn proxy_config(
     held: Option<u64>,
 ) -> Result<ConfigAnswer, CallRefusal> {
     let mut snapshot = app.db.snapshot().await?;
-    if !proxies::all(&mut snapshot).await?.iter().any(|listed| listed.id == *proxy) {
+    let listed = proxies::all(&mut snapshot).await?.into_iter().find(|listed| listed.id == *proxy);
+    let Some(listed) = listed else {
         log::error!("unknown_proxy proxy_id={proxy}");
         return Err(CallRefusal::Forbidden(format!(
             "The server {proxy} is not listed: list it with 'os4xapi proxy add'."
         )));
-    }
+    };
     let generation = db::generation(&mut snapshot).await?;
     if held == Some(generation) {
         return Ok(ConfigAnswer::Unchanged { unchanged: true });
@@ -228,7 +229,7 @@ async fn proxy_config(
             "There is no certificate towards partners yet: set it with 'os4xapi cert set'.".into(),
         )
     })?;
-    let values = configuration::values(&mut snapshot).await?;
+    let values = listed.settings.over(configuration::values(&mut snapshot).await?);
     let rules = Rules::read(&mut snapshot).await?;
     app.log_unreadable(&rules.unreadable);
     let config = ProxyConfig {
@@ -248,6 +249,7 @@ async fn proxy_config(
         outgoing_allow_local: values.yes("proxy_outgoing_allow_local"),
         penalty_exempt: texts(&values.networks("proxy_penalty_exempt")),
         proxy_protocol_from: texts(&values.networks("tcp_proxy_protocol_from")),
+        new_sessions: (listed.settings.is_drained() || !listed.settings.is_enabled()).into(),
         bans: bans::all(&mut snapshot).await?.into_iter().map(Ban::from).collect(),
         debug: partner_debug::all(&mut snapshot).await?,
         proxy_max_config_age: values.number("proxy_max_config_age"),

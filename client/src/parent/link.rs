@@ -182,12 +182,18 @@ impl Parent {
             }
             ToClient::Sessions(events) => {
                 let children = &mut self.sessions.children;
-                let name_stations = |report: &mut BackendCall| {
+                let server = self.server.as_ref().map(Server::proxy_id);
+                let complete = |report: &mut BackendCall| {
                     if let BackendCall::Sessions(events) = report {
                         children.name_stations(events);
+                        // Whatever server the events claim, they come from this one.
+                        events
+                            .iter_mut()
+                            .zip(server.iter().cycle())
+                            .for_each(|(event, id)| event.set_server(id));
                     }
                 };
-                self.backend.pass_completed(BackendCall::Sessions(events), name_stations, now, actions);
+                self.backend.pass_completed(BackendCall::Sessions(events), complete, now, actions);
             }
             ToClient::State(state) => {
                 let octets = frame::length(&state).unwrap_or(usize::MAX);
@@ -265,7 +271,8 @@ impl Parent {
 
     /// Opens and closes listeners according to the configuration, while there is a server.
     pub(super) fn apply_listeners(&mut self) {
-        if let Some(config) = self.sessions.config().filter(|_| self.server.is_some()) {
+        if let Some(config) = self.sessions.config().filter(|_| self.server.is_some() && !self.drain.is_on())
+        {
             self.listeners.apply(config, self.poller.registry(), &mut self.actions);
         }
     }

@@ -103,7 +103,7 @@ impl Listeners {
             let Some(Some(listener)) = self.open.get_mut(slot) else { continue };
             match wanted.iter().find(|spec| spec.is_same(&listener.spec)) {
                 Some(spec) => listener.spec.networks.clone_from(&spec.networks),
-                None => self.close(slot, registry, actions),
+                None => self.close(slot, "the configuration has changed", registry, actions),
             }
         }
         for spec in wanted {
@@ -113,13 +113,20 @@ impl Listeners {
         }
     }
 
-    fn close(&mut self, slot: usize, registry: &Registry, actions: &mut Actions) {
+    /// Closes all listeners; stations that wait in their queues are still accepted.
+    pub(super) fn close_all(&mut self, reason: &str, registry: &Registry, actions: &mut Actions) {
+        for slot in 0..self.open.len() {
+            self.close(slot, reason, registry, actions);
+        }
+    }
+
+    fn close(&mut self, slot: usize, reason: &str, registry: &Registry, actions: &mut Actions) {
         // Accept what is queued first: closing would reset established connections.
         self.accept(slot, registry, actions);
         let Some(mut listener) = self.open.get_mut(slot).and_then(Option::take) else { return };
         let _ = registry.deregister(&mut listener.socket);
         let event = listener.spec.event(&catalogue::LISTENER_CLOSED);
-        event.field("reason", "the configuration has changed").log();
+        event.field("reason", reason).log();
     }
 
     fn open(&mut self, spec: ListenerSpec, registry: &Registry, actions: &mut Actions) {

@@ -48,7 +48,9 @@ use backend::{BackendLink, Failure};
 use backend_call::{Answer, BackendCall};
 use common::check_interval::CheckInterval;
 use common::ipc::channel::Channel;
+use common::link::control::ToServer;
 use common::log::{Event, RC_CHECKS, Throttle, catalogue};
+use common::process::drain::{Drain, Patience};
 use common::process::forker::Forker;
 use common::process::running::Running;
 use common::process::signals::{Signal, Signals};
@@ -128,6 +130,10 @@ pub(crate) struct Parent {
     rc_checks: CheckInterval,
     schedule: Schedule,
     running: Running,
+    /// Whether new sessions are taken.
+    drain: Drain,
+    /// How long a SIGTERM waits for the sessions.
+    patience: Patience,
     stop: Option<Finish>,
 }
 
@@ -143,6 +149,7 @@ impl Parent {
         route: Route,
         program: &str,
         end_lines: EndLines,
+        patience: Patience,
     ) -> io::Result<Self> {
         common::link::join::prepare().map_err(io::Error::other)?;
         let poller = Poll::new()?;
@@ -170,6 +177,8 @@ impl Parent {
             actions,
             schedule: Schedule::new(Instant::now()),
             running: Running::start(env!("CARGO_PKG_VERSION"), env!("OS4X_BUILD")),
+            drain: Drain::default(),
+            patience,
             stop: None,
         })
     }
@@ -184,6 +193,7 @@ impl Parent {
             self = self.do_actions();
             // After the forks and before the wait: a failed pair must be reported to the server now.
             self.flush_control();
+            self.advance_drain(Instant::now());
             if let Some(finish) = self.stop.take() {
                 return self.finish(finish);
             }
@@ -319,8 +329,11 @@ impl Parent {
                     self.renew_children("the client has another log level");
                 }
                 Ok(Some(Signal::End(end))) => {
-                    self.stop = Some(Finish::Signal(end));
-                    return;
+                    if !self.drain.wait_before_end(end, self.patience, Instant::now()) {
+                        self.stop = Some(Finish::Signal(end));
+                        return;
+                    }
+                    self.begin_drain();
                 }
                 Ok(Some(Signal::Child)) => self.reap_children(),
                 Ok(None) => return,
@@ -329,6 +342,26 @@ impl Parent {
                     return;
                 }
             }
+        }
+    }
+
+    /// No new sessions are taken from now on, in either direction.
+    fn begin_drain(&mut self) {
+        self.listeners.close_all("the client ends", self.poller.registry(), &mut self.actions);
+        if self.server.as_ref().is_some_and(Server::takes_draining) {
+            self.actions.push(Action::SendToServer(ToServer::Draining));
+        }
+    }
+
+    /// Logs what is due about the drain, and ends this parent if it waits for the end of the sessions.
+    fn advance_drain(&mut self, now: Instant) {
+        let (children, actions) = (&self.sessions.children, &self.actions);
+        let begun = || children.count_busy() + actions.station_forks();
+        self.drain.log_news(begun, now);
+        let drains_with_us = self.server.as_ref().is_some_and(Server::takes_draining);
+        let given = || if drains_with_us { children.count_given() } else { 0 };
+        if let Some(end) = self.drain.end(|| begun() + given(), now) {
+            self.stop.get_or_insert(Finish::Signal(end));
         }
     }
 
@@ -439,6 +472,7 @@ impl Parent {
         let mut state = self.running.state();
         state.listeners = self.listeners.all_open();
         state.certificate_ends = self.enrolment.ends();
+        state.draining = self.drain.is_on().then(|| self.sessions.children.count_busy());
         self.sessions.describe(self.listeners.are_open(), &mut state);
         state
     }
@@ -457,6 +491,7 @@ impl Parent {
             .chain(self.sessions.pool.due())
             .chain(self.listeners.due())
             .chain(self.rc_checks.due())
+            .chain(self.drain.due())
             .chain(self.enrolment.renew_at().filter(|_| is_joined))
             .fold(now + LONGEST_WAIT, Instant::min)
     }
