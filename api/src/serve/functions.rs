@@ -14,7 +14,7 @@ use crate::store::certificates::{self, Usage};
 use crate::store::proxies::{self, ProxyClient};
 use crate::store::trust_rules::Rules;
 use crate::store::{
-    acts, bans, configuration, crl_urls, intermediates, partner_debug, refusals, sessions, states,
+    acts, bans, claims, configuration, crl_urls, intermediates, partner_debug, refusals, sessions, states,
 };
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -276,14 +276,10 @@ async fn report_older(
          with an older one, so the changes since are lost: restore a newer backup, or make them again\""
     );
     log::error!("configuration_older proxy_id={proxy} generation={generation} held={held}");
-    reports::report(
-        app,
-        values,
-        Level::Error,
-        "the configuration is older than the one that a server has",
-        &detail,
-    )
-    .await?;
+    let text = "the configuration is older than the one that a server has";
+    let report = reports::report(app, values, Level::Error, text, &detail);
+    // Another 'serve' of this database may have reported it.
+    claims::once(&app.db, &format!("configuration_older {proxy} {generation} {held}"), report).await?;
     Ok(())
 }
 
