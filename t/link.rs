@@ -363,7 +363,8 @@ fn a_client_renews_its_control_connection_and_is_never_gone() {
     second.send(&json!({"hello": {"version": 1, "renews": secret}})).unwrap();
     assert_eq!(
         second.receive().unwrap(),
-        json!({"welcome": {"version": 1, "changes": true, "states": true, "acts": ["end-session", "test-partner"]}})
+        json!({"welcome": {"version": 1, "changes": true, "states": true, "drains": true,
+            "acts": ["end-session", "test-partner"]}})
     );
     site.wait_log_after(Role::Server, mark, "client_joined*renewed=yes");
     // The first connection is closed; pairs are requested on the second one.

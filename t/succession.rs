@@ -223,7 +223,8 @@ fn a_successor_that_has_authenticated_waits_for_the_answer_of_the_first() {
     // It is silent: the second client is welcome in time, and the first one is closed.
     assert_eq!(
         second.receive().unwrap(),
-        json!({"welcome": {"version": 1, "changes": true, "states": true, "acts": ["end-session", "test-partner"]}})
+        json!({"welcome": {"version": 1, "changes": true, "states": true, "drains": true,
+            "acts": ["end-session", "test-partner"]}})
     );
     while first.receive().is_ok() {}
     let gone = wait_line(&site, mark, ["client_gone", "another client has come"]);

@@ -10,8 +10,8 @@ pub(crate) use pages::{read, split};
 
 use crate::settings::{SETTINGS, Setting};
 use common::config::{
-    Ban, CertificateRule, ClientConfig, Confinement, DebuggedPartner, FileRules, Limits, NamedPem, Partner,
-    ProfileName, ProxyConfig, Tied, Trusted, UsageRule,
+    Ban, CertificateRule, ClientConfig, Confinement, DebuggedPartner, FileRules, Limits, NamedPem,
+    NewSessions, Partner, ProfileName, ProxyConfig, Tied, Trusted, UsageRule,
 };
 use common::oftp::Deviations;
 use common::partner_test::TestStep;
@@ -132,6 +132,7 @@ fn samples() -> Vec<Value> {
         debug: vec![debugged.clone()],
         penalty_exempt: vec!["127.0.0.0/8".to_owned()],
         proxy_protocol_from: vec!["192.0.2.7/32".to_owned()],
+        new_sessions: NewSessions::Refused,
         proxy_max_config_age: 1,
         sandbox: Confinement::Sandbox,
         limits: Limits::default(),

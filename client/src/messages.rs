@@ -74,6 +74,8 @@ pub(crate) enum ToParent {
     },
     /// The pair could not be used, and a station waits: the child needs another pair.
     WantPair,
+    /// The server of its pair is drained, and a station waits: the child needs a pair of another server.
+    WantOther,
     /// The test is over.
     Tested(ActOutcome),
     /// For the system log.

@@ -274,6 +274,9 @@ pub struct ProxyConfig {
     /// Networks that are refused, even if another setting lists them as known.
     #[serde(default)]
     pub bans: Vec<Ban>,
+    /// Whether the server takes new sessions.
+    #[serde(default, skip_serializing_if = "NewSessions::are_taken", rename = "draining")]
+    pub new_sessions: NewSessions,
     /// Partners whose sessions write DEBUG for a time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub debug: Vec<DebuggedPartner>,
@@ -308,6 +311,36 @@ impl From<bool> for Confinement {
 impl From<Confinement> for bool {
     fn from(confinement: Confinement) -> Self {
         confinement == Confinement::Sandbox
+    }
+}
+
+/// Whether a server takes new sessions: `draining` in JSON, `true` if it does not. The default is that it does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "bool", into = "bool")]
+pub enum NewSessions {
+    /// It takes them.
+    #[default]
+    Taken,
+    /// It takes none: it is drained, or not enabled. Running sessions go on.
+    Refused,
+}
+
+impl NewSessions {
+    /// Whether they are taken.
+    pub fn are_taken(&self) -> bool {
+        *self == Self::Taken
+    }
+}
+
+impl From<bool> for NewSessions {
+    fn from(draining: bool) -> Self {
+        if draining { Self::Refused } else { Self::Taken }
+    }
+}
+
+impl From<NewSessions> for bool {
+    fn from(sessions: NewSessions) -> Self {
+        sessions == NewSessions::Refused
     }
 }
 

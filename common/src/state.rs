@@ -47,6 +47,8 @@ pub struct DaemonState {
     pub unverified: Use,
     /// Pairs of session processes that wait for a session.
     pub parked: Use,
+    /// It takes no new sessions: the number of those that still run; none: it takes new ones.
+    pub draining: Option<usize>,
     /// Last second of the licence in force, since 1970-01-01 UTC (server).
     pub licence_ends: Option<i64>,
     /// Last second of the certificate that it shows: towards partners (server), towards the server (client).
@@ -68,6 +70,8 @@ impl DaemonState {
             outgoing: limit(self.outgoing),
             unverified: limit(self.unverified),
             parked: limit(self.parked),
+            // The begin of the drain and the end of the last session are news, the sessions before it are not.
+            draining: self.draining.map(|left| left.min(1)),
             sessions: Vec::new(),
             ..self.clone()
         }
@@ -224,6 +228,10 @@ mod tests {
             ..state.clone()
         };
         assert_eq!(state.lasting(), moved.lasting());
+        let draining = |left| DaemonState { draining: Some(left), ..state.clone() }.lasting();
+        assert_eq!(draining(7), draining(2));
+        assert_ne!(draining(1), draining(0));
+        assert_ne!(draining(0), state.lasting());
         for news in [
             DaemonState { generation: Some(4), ..state.clone() },
             DaemonState { parked: Use { used: 1, limit: 5 }, ..state.clone() },

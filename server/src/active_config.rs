@@ -4,7 +4,7 @@
 use crate::addresses::Addresses;
 use crate::credentials::{Credentials, CredentialsError};
 use crate::tls::{self, Suites, TlsError};
-use common::config::{ConfigFault, Confinement, DebuggedPartner, Limits, Partner, ProxyConfig};
+use common::config::{ConfigFault, Confinement, DebuggedPartner, Limits, NewSessions, Partner, ProxyConfig};
 use common::link::join::Target;
 use common::net::ANY;
 use common::text::clock;
@@ -37,6 +37,8 @@ pub(crate) struct ActiveConfig {
     pub(crate) addresses: Addresses,
     /// Partners may have local addresses (`proxy_outgoing_allow_local`).
     pub(crate) allow_local: bool,
+    /// Whether new sessions are taken.
+    pub(crate) new_sessions: NewSessions,
     /// Partners whose sessions write DEBUG for a time.
     pub(crate) debug: Vec<DebuggedPartner>,
     /// Our certificate and key towards partners; a child drops them after its handshake.
@@ -128,6 +130,7 @@ impl ActiveConfig {
             tls_outgoing_legacy: some_legacy.then(|| context(Peer::Server, Suites::Legacy)).transpose()?,
             addresses,
             allow_local: config.outgoing_allow_local,
+            new_sessions: config.new_sessions,
             debug: config.debug,
             seen,
             client_certificate: config.tls_check_client_certificate,

@@ -7,6 +7,7 @@ use crate::parent::Parent;
 use crate::unreported::Unreported;
 use common::log::{Event, catalogue};
 use common::net;
+use common::process::drain::{self, Patience};
 use common::process::end_reasons::Status;
 use common::process::options::complain;
 use common::process::pidfile::PidFile;
@@ -20,7 +21,7 @@ use std::time::SystemTime;
 
 /// Becomes the daemon; returns when it was told to end, or could not start.
 pub(crate) fn run(site: &Site, options: &Options) -> Status {
-    let Prepared { listener, identity, licence } = match prepare(site, options) {
+    let Prepared { listener, identity, licence, patience } = match prepare(site, options) {
         Ok(prepared) => prepared,
         Err(reason) => return complain(site.program(), &reason, Status::Failed),
     };
@@ -41,10 +42,10 @@ pub(crate) fn run(site: &Site, options: &Options) -> Status {
         started.signals,
         listener,
         identity,
-        licence,
-        licence_file,
+        (licence, licence_file),
         unreported,
         end_lines,
+        patience.filter(|_| options.mode.attached()),
     ) {
         Ok(parent) => parent.run(started.ready),
         Err(e) => started.ready.give_up(site.program(), &e),
@@ -57,17 +58,19 @@ struct Prepared {
     listener: TcpListener,
     identity: Identity,
     licence: Licence,
+    patience: Patience,
 }
 
 /// Checks everything that can be wrong before anything is changed: the licence, another daemon, the port.
 fn prepare(site: &Site, options: &Options) -> Result<Prepared, Box<dyn Error>> {
+    let patience = drain::patience()?;
     let identity = Identity::load_or_create(&site.file("key"))?;
     let licence =
         licence(&identity, options).map_err(|e| format!("{e}\nOS4X Proxy ID: {}", identity.proxy_id))?;
     PidFile::check(&site.file("pid"))?;
     let listener = net::listen_at(options.internal)
         .map_err(|cause| format!("cannot listen for the client on {} (-i): {cause}", options.internal))?;
-    Ok(Prepared { listener, identity, licence })
+    Ok(Prepared { listener, identity, licence, patience })
 }
 
 fn licence(identity: &Identity, options: &Options) -> Result<Licence, LicenceError> {

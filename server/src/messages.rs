@@ -3,6 +3,7 @@
 use common::link::session_id::SessionId;
 use common::link::ticket::Ticket;
 use common::log::{DebugTime, Unwritten};
+use common::process::drain::Cause;
 use common::rpc::{CrlUrl, SessionEvent, SystemLog};
 use common::state::{Progress, Refused};
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,8 @@ pub(crate) enum ToChild {
     Full(SessionLimit),
     /// The answer to `Partner`: the licence has expired (outgoing only: an incoming connection is refused earlier).
     Unlicensed,
+    /// The answer to `Partner`: the server takes no new sessions (outgoing only: the listener for partners is closed).
+    Draining(Cause),
     /// An administrator ends the session.
     End {
         /// The administrator's name, for the end line.

@@ -28,6 +28,7 @@ pub(crate) mod revert;
 mod right;
 pub(crate) mod rollback;
 pub(crate) mod rules;
+pub(crate) mod servers;
 pub(crate) mod settings;
 mod state;
 pub(crate) mod token;

@@ -41,6 +41,8 @@ pub(crate) enum Obstacle {
     LastAdministrator,
     /// The text of an entry would ignore nearly everything.
     IgnoredText,
+    /// No server with this Proxy ID is listed.
+    NoServer(String),
     NothingTrusted(String),
     NoCrl(String),
     /// The change is not in force in these servers yet.
@@ -89,6 +91,11 @@ impl Obstacle {
                 language,
                 "a text to ignore has 3 to 200 characters, none a control character",
                 "Ein zu ignorierender Text hat 3 bis 200 Zeichen und keine Steuerzeichen."
+            ),
+            Self::NoServer(id) => said!(
+                language,
+                "no server is listed as {id}: 'os4xapi proxy list' shows them",
+                "Unter {id} ist kein Server eingetragen: Die Liste zeigt alle."
             ),
             Self::NothingTrusted(which) => said!(
                 language,

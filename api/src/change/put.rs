@@ -2,7 +2,7 @@
 //! that is not valid for the object is refused. Keys, tokens and passwords are not part of a value.
 
 use super::state::{Listener, listener_name};
-use super::{ChangeError, listeners, partners, values};
+use super::{ChangeError, listeners, partners, servers, values};
 use crate::db::Change;
 use crate::pki::facts::{CrlFacts, Facts};
 use crate::settings;
@@ -40,6 +40,9 @@ pub(super) async fn put(
                 (Some(name), _) if !now.is_null() => proxies::rename(change, &id, name).await?,
                 (Some(name), Some(added)) => proxies::put(change, &id, name, added).await?,
                 _ => return Err(refused(object, "it needs a name and the time at which it was added")),
+            }
+            if !is_gone {
+                servers::put(change, &id, &value["settings"], &now["settings"]).await?;
             }
         }
         "proxyclient" if is_gone => {

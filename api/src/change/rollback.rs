@@ -5,8 +5,8 @@ use super::{Act, Author, ChangeError, Difference, Obstacle, Order, revert};
 use crate::db::{Db, DbError};
 use crate::store::audit::{self, Recorded};
 use crate::store::rollbacks::{self, Rollback};
-use crate::store::{configuration, states};
-use common::state::{DaemonState, FOR_PARTNERS};
+use crate::store::{configuration, proxies, states};
+use common::state::{DaemonState, FOR_PARTNERS, OpenListener};
 use serde_json::json;
 use sqlx::AnyConnection;
 
@@ -25,11 +25,16 @@ pub(crate) async fn get(
     Ok(audit::get(connection, number).await?.map(|row| (found, row)))
 }
 
-/// The servers that have not applied the newest configuration yet, or do not listen on its port.
+/// The servers that have not applied the newest configuration yet, or do not listen on their port.
 pub(crate) async fn behind(connection: &mut AnyConnection) -> Result<Vec<String>, DbError> {
-    let port = configuration::values(&mut *connection).await?.port("tcp_port_tls");
-    let listens = |state: &DaemonState| {
-        state.listeners.iter().any(|one| one.purpose == FOR_PARTNERS && one.address.port() == port)
+    let global = configuration::values(&mut *connection).await?;
+    let servers = proxies::all(&mut *connection).await?;
+    let listens = |id: &str, state: &DaemonState| {
+        let own = servers.iter().find(|server| server.id.as_str() == id).map(|server| &server.settings);
+        let port = own.map_or_else(|| global.clone(), |own| own.over(global.clone())).port("tcp_port_tls");
+        let has_port = |one: &OpenListener| one.purpose == FOR_PARTNERS && one.address.port() == port;
+        // A server that takes no new sessions does not listen.
+        state.draining.is_some() || state.listeners.iter().any(has_port)
     };
     let lagging = states::lagging(connection, listens).await?;
     Ok(lagging.into_iter().map(|server| server.address).collect())

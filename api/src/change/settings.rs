@@ -4,6 +4,7 @@
 use super::{Act, ChangeError};
 use crate::db::DbError;
 use crate::settings::{Setting, SettingError};
+use crate::store::proxies::Proxy;
 use crate::store::{configuration, proxies};
 use sqlx::AnyConnection;
 use std::net::IpAddr;
@@ -41,7 +42,10 @@ pub(crate) async fn warning(
     value: &str,
 ) -> Result<Option<String>, DbError> {
     match (name, value.parse()) {
-        ("tcp_incoming_ip" | "tcp_outgoing_ip", Ok(address)) => foreign(connection, address).await,
+        ("tcp_incoming_ip" | "tcp_outgoing_ip", Ok(address)) => match foreign(connection, address).await? {
+            None => without(connection, name, address).await,
+            found => Ok(found),
+        },
         ("tcp_proxy_protocol_from", _) => Ok(of_balancers(value)),
         _ => Ok(of_file(name, value)),
     }
@@ -75,6 +79,31 @@ fn of_file(name: &str, value: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A warning about an address that only some servers have: the others need one of their own.
+async fn without(
+    connection: &mut AnyConnection,
+    name: &str,
+    address: IpAddr,
+) -> Result<Option<String>, DbError> {
+    let all = proxies::all(connection).await?;
+    let lacks = |proxy: &&Proxy| proxy.settings.own(name).is_none() && is_missing(address, &proxy.addresses);
+    let lacking: Vec<&str> = all.iter().filter(lacks).map(|proxy| proxy.id.as_str()).collect();
+    let outcome = if name == "tcp_outgoing_ip" { "ends" } else { "keeps the configuration that it has" };
+    Ok((!lacking.is_empty()).then(|| {
+        format!(
+            "{} does not have the address {address}, and {outcome}: give it its own one with 'os4xapi proxy set \
+             PROXY-ID {name} ADDRESS', or '' for none.",
+            lacking.join(", ")
+        )
+    }))
+}
+
+/// Whether a host with these addresses, as far as they are known, lacks this one.
+pub(super) fn is_missing(address: IpAddr, own: &[IpAddr]) -> bool {
+    // Every host has the first two, although servers do not report each of them.
+    !address.is_loopback() && !address.is_unspecified() && !own.is_empty() && !own.contains(&address)
 }
 
 /// A warning about an address of our own that, as far as is known, no server has. A server that does not have it

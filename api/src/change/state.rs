@@ -65,7 +65,12 @@ pub(crate) async fn read(connection: &mut AnyConnection) -> Result<State, DbErro
         state.insert(format!("partner {}", partner.short_name), value(&partner)?);
     }
     for proxy in readable(proxies::all(connection).await, &mut state)? {
-        state.insert(format!("proxy {}", proxy.id), json!({"name": proxy.name, "added": proxy.added}));
+        let mut facts = json!({"name": proxy.name, "added": proxy.added});
+        // Without any, the value is the one that earlier rows of the audit have.
+        if !proxy.settings.rows().is_empty() {
+            facts["settings"] = json!(proxy.settings.rows());
+        }
+        state.insert(format!("proxy {}", proxy.id), facts);
     }
     for listener in readable(proxies::clients(connection).await, &mut state)? {
         let name = listener_name(&listener.address, listener.partner.as_deref());

@@ -128,21 +128,14 @@ fn judged(status: &SiteStatus, warning: u32, critical: u32) -> (Verdict, String)
 /// The performance data: label=value;warning;critical;least;most.
 fn performance(status: &SiteStatus, next: Option<i64>, warning: u32, critical: u32) -> String {
     let count = |severity| status.findings.iter().filter(|finding| finding.severity == severity).count();
-    let servers = || {
-        let servers = status.daemons.iter().filter(|daemon| daemon.kind == "server" && daemon.is_well());
-        servers.filter_map(|daemon| daemon.state.as_ref())
-    };
-    let used = |all: Vec<Use>| {
-        let sum = |of: fn(&Use) -> usize| all.iter().map(of).sum::<usize>();
-        format!("{};;;0;{}", sum(|one| one.used), sum(|one| one.limit))
-    };
+    let used = |all: Use| format!("{};;;0;{}", all.used, all.limit);
     let refused: i64 = status.refusals.iter().map(|one| one.times).sum();
     let mut text = format!(
         "faults={};;;0 warnings={};;;0 incoming={} outgoing={} refused={refused};;;0",
         count(Severity::Bad),
         count(Severity::Warning),
-        used(servers().map(|state| state.incoming).collect()),
-        used(servers().map(|state| state.outgoing).collect()),
+        used(status.sums.incoming),
+        used(status.sums.outgoing),
     );
     if let Some(days) = next {
         let _ = write!(text, " next_end={days};{warning}:;{critical}:");

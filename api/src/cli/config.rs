@@ -113,6 +113,6 @@ async fn list(invocation: Invocation) -> Result<(), CliError> {
 }
 
 /// A visible form of an empty value.
-fn quoted(value: &str) -> &str {
+pub(super) fn quoted(value: &str) -> &str {
     if value.is_empty() { "''" } else { value }
 }

@@ -131,7 +131,7 @@ usage: os4xapi COMMAND [OPTIONS] [ARGUMENTS]
 
   config get|set|list               settings
   partner add|set|list|show|debug|remove|test  partners: SSIDCODE, certificates, where to reach them; a test call
-  proxy add|list|remove             servers (os4x_proxyserver2) that clients may join, by Proxy ID
+  proxy add|list|show|set|unset|drain|undrain|remove  servers (os4x_proxyserver2) that clients may join, by Proxy ID
   proxyclient add|list|remove       clients (os4x_proxyclient2): their listeners for the station
   cert set|unset|list|show|https|csr|next  our certificates: towards partners, the next one, the CA, https, the panel
   trust add|set|list|remove         trusted CA and self-signed certificates

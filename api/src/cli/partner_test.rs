@@ -95,7 +95,7 @@ async fn wait_in_force(db: &Db) -> Result<(), CliError> {
     loop {
         let mut snapshot = db.snapshot().await?;
         let newest = generation(&mut snapshot).await?;
-        let lagging = states::lagging(&mut snapshot, |_| true).await?;
+        let lagging = states::lagging(&mut snapshot, |_, _| true).await?;
         drop(snapshot);
         let Some(server) = lagging.first() else { return Ok(()) };
         if Instant::now() >= until {

@@ -4,9 +4,12 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
+use crate::status::{self, Daemon};
 use crate::store::journal;
 use crate::store::partners::word;
-use crate::store::sessions::{self, Session};
+use crate::store::session_search::{self, Search};
+use crate::store::sessions::Session;
+use common::identity::ProxyId;
 use common::state::CurrentFile;
 use common::text::clock;
 
@@ -26,7 +29,7 @@ pub(super) static COMMANDS: &[Command] = &[
         words: "sessions",
         changes: false,
         help: SESSIONS,
-        options: &[Opt::Value("limit"), Opt::Flag("files"), Opt::Flag("json")],
+        options: &[Opt::Value("limit"), Opt::Value("server"), Opt::Flag("files"), Opt::Flag("json")],
         arguments: (0, 0),
         run: |invocation| Box::pin(list_sessions(invocation)),
     },
@@ -43,13 +46,15 @@ DETAIL has the whole log line, with the values that peers have sent.
 ";
 
 const SESSIONS: &str = "\
-usage: os4xapi sessions [--limit N] [--files] [--json] [--db DB]
+usage: os4xapi sessions [--server PROXY-ID] [--limit N] [--files] [--json] [--db DB]
 
-Lists the newest sessions, oldest first. A session is 'running', 'ended' or 'orphaned'. The end of an orphaned session
-is not known, and its client has been restarted or has not called for three minutes. The octets and FILE, the current
+Lists the newest sessions of all servers, oldest first. A session is 'running', 'ended' or 'orphaned'. The end of an
+orphaned session is not known, and its client or its server has been restarted or has not been heard of for three
+minutes. The octets and FILE, the current
 file, of a running session are at most half a minute old; if there are very many sessions, some values are older.
 'os4xapi session end' takes the ID of a session.
 
+--server PROXY-ID: only those of this server
 --limit N: at most N sessions (default 100)
 --files: list the files instead, the last 40 of each session that has ended
 --json: as JSON, with everything that is known about each session, also its files
@@ -87,18 +92,29 @@ async fn log(invocation: Invocation) -> Result<(), CliError> {
 async fn list_sessions(invocation: Invocation) -> Result<(), CliError> {
     let limit = limit(&invocation)?;
     let db = invocation.open().await?;
-    let all = sessions::newest(&mut *db.snapshot().await?, limit).await?;
+    let wanted = "a Proxy ID: 'os4xapi proxy list' shows them";
+    let server = invocation.parsed::<ProxyId>("server", wanted)?.map(|id| id.to_string());
+    let mut snapshot = db.snapshot().await?;
+    let what = Search { server: server.as_deref().unwrap_or_default(), ..Search::default() };
+    let found = session_search::search(&mut snapshot, &what, limit).await?;
+    let all: Vec<Session> = found.into_iter().rev().map(|(_, session)| session).collect();
     if invocation.flag("json") {
         return output::json(&all);
     }
-    if invocation.flag("files") { print_files(all) } else { print_sessions(all) }
+    if invocation.flag("files") {
+        return print_files(all);
+    }
+    let daemons = status::daemons(&mut snapshot).await?;
+    drop(snapshot);
+    print_sessions(all, &daemons)
 }
 
-fn print_sessions(all: Vec<Session>) -> Result<(), CliError> {
+fn print_sessions(all: Vec<Session>, daemons: &[Daemon]) -> Result<(), CliError> {
     let mut table = output::Table::new(&[
         "BEGAN",
         "ENDED",
         "STATE",
+        "SERVER",
         "DIRECTION",
         "PARTNER",
         "SSIDCODE",
@@ -117,6 +133,7 @@ fn print_sessions(all: Vec<Session>) -> Result<(), CliError> {
             output::or_dash(session.began.map(clock::rfc3339)),
             output::or_dash(session.ended.map(clock::rfc3339)),
             session.state.to_owned(),
+            output::or_dash(session.server.map(|id| status::server_title(daemons, &id))),
             output::or_dash(session.direction),
             output::or_dash(session.partner),
             output::or_dash(session.ssid),

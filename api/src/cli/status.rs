@@ -8,7 +8,7 @@ use crate::db::Db;
 use crate::expiry::End;
 use crate::language::Language;
 use crate::pki::facts;
-use crate::status::{self, Daemon, Finding, ReasonCount, SiteStatus};
+use crate::status::{self, Daemon, Finding, ReasonCount, SiteStatus, Sums};
 use crate::store::refusals::{self, Group};
 use common::state::{DaemonState, Use};
 use common::text::clock;
@@ -91,14 +91,14 @@ async fn read(db: &Db) -> Result<SiteStatus, CliError> {
 
 /// The output for people.
 fn text(status: &SiteStatus) -> String {
-    let SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends } = status;
+    let SiteStatus { time, generation, last_backup, findings, daemons, sums, refusals, ends } = status;
     let backup = last_backup.map_or_else(|| "never".to_owned(), clock::rfc3339);
     let mut text = format!("{}, generation {generation}, last backup {backup}\n", clock::rfc3339(*time));
     let mut part = |title: &str, content: String| {
         let _ = write!(text, "\n{title}\n{content}");
     };
     part("WRONG, AND WHAT TO DO", of_findings(findings));
-    part("DAEMONS", of_daemons(daemons, *time));
+    part("DAEMONS", of_daemons(daemons, sums, *time));
     part("REFUSED IN THE LAST HOUR", of_refusals(refusals));
     part(&format!("ENDS WITHIN {} DAYS", facts::SOON), of_ends(ends));
     text
@@ -112,7 +112,7 @@ fn of_findings(findings: &[Finding]) -> String {
     table.text_or("Nothing is wrong.")
 }
 
-fn of_daemons(daemons: &[Daemon], now: i64) -> String {
+fn of_daemons(daemons: &[Daemon], sums: &Sums, now: i64) -> String {
     let mut table = output::Table::new(&[
         "DAEMON",
         "NAME",
@@ -138,7 +138,7 @@ fn of_daemons(daemons: &[Daemon], now: i64) -> String {
         table.row(&[
             daemon.kind.to_owned(),
             daemon.title.clone(),
-            daemon.condition.word().to_owned(),
+            condition(daemon),
             output::or_dash(daemon.heard.map(|heard| format!("{} s ago", (now - heard).max(0)))),
             told(format!("{} ({})", state.version, state.build)),
             told(state.pid.to_string()),
@@ -152,7 +152,39 @@ fn of_daemons(daemons: &[Daemon], now: i64) -> String {
             told(listeners.join(", ")),
         ]);
     }
+    if sums.servers > 1 {
+        let [title, count] = ["all servers".to_owned(), sums.servers.to_string()];
+        let unknown = || "-".to_owned();
+        let [incoming, outgoing, unverified] = [sums.incoming, sums.outgoing, sums.unverified].map(used);
+        let [heard, version, pid, host, started, generation] = std::array::from_fn(|_| unknown());
+        table.row(&[
+            title,
+            count,
+            unknown(),
+            heard,
+            version,
+            pid,
+            host,
+            started,
+            generation,
+            incoming,
+            outgoing,
+            unverified,
+            unknown(),
+            unknown(),
+        ]);
+    }
     table.text_or("There are none.")
+}
+
+/// The condition of a daemon, and whether it takes new sessions.
+fn condition(daemon: &Daemon) -> String {
+    let word = daemon.condition.word();
+    let word = if daemon.is_enabled { word.to_owned() } else { format!("{word}, not enabled") };
+    match daemon.draining() {
+        Some(left) => format!("{word}, draining, {left} sessions left"),
+        None => word,
+    }
 }
 
 /// A number and its limit; nothing if a daemon does not have it.

@@ -11,11 +11,19 @@ use sqlx::AnyConnection;
 /// All servers that are listed.
 pub(crate) async fn servers(connection: &mut AnyConnection) -> Result<Vec<Value>, DbError> {
     let versions = Versions::of(connection, "proxy").await?;
-    let document = |proxy: &Proxy| {
-        json!({"proxy_id": proxy.id, "name": proxy.name, "added": proxy.added, "addresses": proxy.addresses,
-               "version": versions.get(&proxy.id)})
-    };
-    Ok(proxies::all(connection).await?.iter().map(document).collect())
+    Ok(proxies::all(connection).await?.iter().map(|proxy| of_server(proxy, &versions)).collect())
+}
+
+/// One server.
+pub(crate) async fn server(connection: &mut AnyConnection, proxy: &Proxy) -> Result<Value, DbError> {
+    Ok(of_server(proxy, &Versions::of(connection, "proxy").await?))
+}
+
+/// `settings` has what the server has for itself.
+fn of_server(proxy: &Proxy, versions: &Versions) -> Value {
+    json!({"proxy_id": proxy.id, "name": proxy.name, "added": proxy.added, "addresses": proxy.addresses,
+           "enabled": proxy.settings.is_enabled(), "draining": proxy.settings.is_drained(),
+           "settings": proxy.settings.rows(), "version": versions.get(&proxy.id)})
 }
 
 /// All listeners of clients.

@@ -14,7 +14,8 @@ use super::second_look::Look;
 use super::setting_pages::{self, Risk, SettingPage, SettingSection, risk};
 use super::words::Words;
 use super::{
-    api_log, clients, event_test, ignores, rollback as rollback_page, servers, setting_field, token,
+    api_log, clients, event_test, ignores, rollback as rollback_page, server_settings, servers,
+    setting_field, token,
 };
 use crate::change::settings::{self, Checked};
 use crate::change::{Act, ChangeError, Order, rollback};
@@ -67,7 +68,7 @@ async fn page_with(
     if page.path == PROXY {
         parts.extend(token::parts(&mut snapshot, who).await?);
         parts.extend(clients::parts(&mut snapshot, who, version, of(clients::FORM)).await?);
-        parts.extend(servers::parts(&mut snapshot, who, of(servers::FORM)).await?);
+        parts.extend(servers::parts(&mut snapshot, who, of(servers::FORM), of(server_settings::FORM)).await?);
         parts.extend(ignores::parts(&mut snapshot, who, fields, of(ignores::FORM)).await?);
     }
     drop(snapshot);
@@ -141,20 +142,15 @@ pub(super) async fn save(
     let order = Order { back_at, ..who.order(ACT, &fields) };
     let put = async |act: &mut Act| settings::put(act, &checked).await;
     let outcome = if is_reach || is_weaker {
-        let look = Look {
-            title: w.look_again.to_owned(),
-            meanings: meanings(&panel, w, is_reach, is_weaker).await?,
-            shows_effect: true,
-            needs_proof: true,
-            back: page.path,
-            ..Look::default()
-        };
+        let look = look_for(&panel, w, is_reach, is_weaker, page.path).await?;
         panel.act_confirmed(&who, &fields, (Reach::Daemons, order), look, put).await?
     } else {
         panel.act(Reach::Daemons, order, put).await?.into()
     };
     match outcome {
-        Outcome::Done(()) => Ok(Redirect::to(&after(&panel, page, is_reach).await?).into_response()),
+        Outcome::Done(()) => {
+            Ok(Redirect::to(&rollback_page::after(&panel, page.path, is_reach).await?).into_response())
+        }
         Outcome::Confirm(page) => Ok(page),
         Outcome::Refused(why) => {
             rejected(&panel, &who, page, &fields, wrong_of(w, &why, &checked, &who.0.values)).await
@@ -187,14 +183,22 @@ fn changed<'a>(
         .collect()
 }
 
-/// The address of the next page: a change that is reverted automatically has a page where it is confirmed.
-async fn after(panel: &Panel, page: &SettingPage, is_reach: bool) -> Result<String, Fault> {
-    let saved = format!("{}?done=saved", page.path);
-    if !is_reach {
-        return Ok(saved);
-    }
-    let all = crate::store::rollbacks::all(&mut *panel.app.db.snapshot().await?).await?;
-    Ok(all.iter().map(|one| one.number).max().map_or(saved, rollback_page::path))
+/// The page to confirm a change that may shut somebody out, or that protects less.
+pub(super) async fn look_for(
+    panel: &Panel,
+    w: &'static Words,
+    is_reach: bool,
+    is_weaker: bool,
+    back: &'static str,
+) -> Result<Look<'static>, Fault> {
+    Ok(Look {
+        title: w.look_again.to_owned(),
+        meanings: meanings(panel, w, is_reach, is_weaker).await?,
+        shows_effect: true,
+        needs_proof: true,
+        back,
+        ..Look::default()
+    })
 }
 
 /// The meaning of the change, with the number of partners of the last day.

@@ -126,13 +126,13 @@ impl Input {
     }
 
     /// A field that offers a choice of these values, each with its word.
-    pub(super) fn choice_of(
+    pub(super) fn choice_of<'a>(
         fields: &Fields,
         name: &'static str,
         label: &'static str,
-        choices: [(&str, &str); 2],
+        choices: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
-        let choices = choices.map(|(value, word)| (value.to_owned(), word.to_owned())).into();
+        let choices = choices.into_iter().map(|(value, word)| (value.to_owned(), word.to_owned())).collect();
         Self { kind: "choice", choices, ..Self::text(fields, name, label) }
     }
 }

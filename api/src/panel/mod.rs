@@ -48,6 +48,7 @@ mod refused;
 mod rights;
 mod rollback;
 mod second_look;
+mod server_settings;
 mod servers;
 mod sessions;
 mod setting_field;
@@ -210,6 +211,9 @@ fn configuration_pages() -> Router<Arc<Panel>> {
         .route(ignores::REMOVE, routing::post(ignores::remove))
         .route(servers::ADD, routing::post(servers::add))
         .route(servers::REMOVE, routing::post(servers::remove))
+        .route(server_settings::SET, routing::post(server_settings::set))
+        .route(server_settings::DRAIN_IT, routing::post(server_settings::drain))
+        .route(server_settings::UNDRAIN, routing::post(server_settings::undrain))
         .route(licences::ISSUE, routing::post(licences::issue))
         .route(&licences::path("{name}").replace(".lic", ""), routing::get(licences::download))
         .route(token::ROTATE, routing::post(token::rotate));

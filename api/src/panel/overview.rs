@@ -18,7 +18,7 @@ use crate::error_text::sentence;
 use crate::expiry::Listed;
 use crate::settings::{Setting, Values};
 use crate::status::steps;
-use crate::status::{self, Condition, Daemon, Finding, Severity, SiteStatus};
+use crate::status::{self, Condition, Daemon, Finding, Severity, SiteStatus, Sums};
 use crate::store::traffic::Traffic;
 use axum::extract::State;
 use axum::response::Response;
@@ -72,7 +72,7 @@ fn weaker(w: &'static Words, values: &Values) -> Vec<Notice> {
 }
 
 fn parts(w: &'static Words, status: SiteStatus, sums: &[Traffic]) -> Vec<Part> {
-    let SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends } = status;
+    let SiteStatus { time, generation, last_backup, findings, daemons, sums: all, refusals, ends } = status;
     let listed = ends.into_iter().map(|end| Listed::of(end, time));
     let backup = last_backup.map_or_else(|| w.never.to_owned(), page::time);
     let facts = vec![
@@ -89,7 +89,7 @@ fn parts(w: &'static Words, status: SiteStatus, sums: &[Traffic]) -> Vec<Part> {
         empty: w.nothing_ends,
     };
     let others = [
-        Part::table(w.now_running, in_use(w, &daemons)),
+        Part::table(w.now_running, in_use(w, &daemons, &all)),
         traffic::part(w, sums),
         Part::table(w.daemons, of_daemons(w, &daemons, time)),
         Part::facts("configuration", w.configuration_now, facts),
@@ -140,7 +140,7 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
         vec![
             Cell::text(kind(w, daemon)),
             Cell::text(&daemon.title).with(address.unwrap_or_default()),
-            condition(w, daemon.condition),
+            condition(w, daemon.condition).with(drain(w, daemon)),
             Cell::maybe(heard),
             told(format!("{} ({})", state.version, state.build)),
             told(format!("{} [{}]", state.host, state.pid)).with(started),
@@ -167,7 +167,7 @@ fn of_daemons(w: &'static Words, daemons: &[Daemon], now: i64) -> Table {
 }
 
 /// The condition of a daemon, in a word.
-fn condition(w: &'static Words, condition: Condition) -> Cell {
+pub(super) fn condition(w: &'static Words, condition: Condition) -> Cell {
     match condition {
         Condition::Running => Cell::state(w.is_running, "good"),
         Condition::Standby => Cell::state(w.stands_by, "good"),
@@ -180,13 +180,24 @@ fn condition(w: &'static Words, condition: Condition) -> Cell {
     }
 }
 
+/// Whether a daemon takes new sessions, in words; nothing if it does.
+pub(super) fn drain(w: &'static Words, daemon: &Daemon) -> String {
+    let off = (!daemon.is_enabled).then(|| w.not_enabled.to_owned());
+    let left = daemon.draining().map(|left| format!("{}: {left}", w.draining));
+    [off, left].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
 /// What of the limits of each daemon is used.
-fn in_use(w: &'static Words, daemons: &[Daemon]) -> Table {
+fn in_use(w: &'static Words, daemons: &[Daemon], sums: &Sums) -> Table {
     let row = |daemon: &Daemon| {
         let DaemonState { incoming, outgoing, unverified, .. } = *daemon.state.as_ref()?;
         let name = Cell::text(&daemon.title).with(kind(w, daemon));
         Some([name].into_iter().chain([incoming, outgoing, unverified].map(Cell::used)).collect())
     };
+    let all = (sums.servers > 1).then(|| {
+        let name = Cell::text(w.all_servers).with(w.limits_add_up);
+        [name].into_iter().chain([sums.incoming, sums.outgoing, sums.unverified].map(Cell::used)).collect()
+    });
     Table {
         part: "in-use",
         caption: w.now_running.to_owned(),
@@ -196,7 +207,7 @@ fn in_use(w: &'static Words, daemons: &[Daemon]) -> Table {
             Column::text(w.outgoing),
             Column::text(w.unverified),
         ],
-        rows: daemons.iter().filter_map(row).collect(),
+        rows: daemons.iter().filter_map(row).chain(all).collect(),
         empty: w.no_daemons,
     }
 }

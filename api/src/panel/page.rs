@@ -151,6 +151,8 @@ pub(super) fn done(w: &'static Words, fields: &fields::Fields) -> Option<Notice>
         "removed" => w.done_removed,
         "reverted" => w.done_reverted,
         "kept" => w.done_kept,
+        "drained" => w.drained,
+        "undrained" => w.undrained,
         "ordered" => w.done_ordered,
         "fetching" => w.done_fetching,
         "imported" => w.done_imported,

@@ -15,6 +15,7 @@ use crate::change::judgement::{self, Verdict};
 use crate::change::{self, partner_members, rules};
 use crate::db::DbError;
 use crate::pki::facts::Facts;
+use crate::status;
 use crate::store::partners::word;
 use crate::store::session_search::{self, Search};
 use crate::store::sessions::Session;
@@ -111,10 +112,11 @@ async fn latest(
     let found = session_search::search(connection, &search, LATEST).await?;
     let sessions: Vec<Session> = found.into_iter().map(|(_, session)| session).collect();
     let since = clock::now() - REFUSED_DAYS * DAY;
+    let daemons = status::daemons(connection).await?;
     let refused = refusals::newest_of(connection, (name, &partner.ssid), since, LATEST).await?;
     Ok(vec![
         traffic::of_partner(connection, w, name).await?,
-        Part::table(w.last_sessions, sessions::table(w, &sessions)),
+        Part::table(w.last_sessions, sessions::table(w, &sessions, &daemons)),
         Part::table(w.last_refusals, refused::table(w, &refused)),
     ])
 }

@@ -11,8 +11,8 @@ use super::rights::Right;
 use super::table::{Button, Cell};
 use super::words::Words;
 use crate::change::{Act, Difference, revert, rollback};
-use crate::store::audit;
 use crate::store::rollbacks::Rollback;
+use crate::store::{audit, rollbacks};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use common::text::clock;
@@ -94,4 +94,14 @@ pub(super) async fn decide(
         Ok(()) => Ok(page::saved("/", done)),
         Err(why) => parts::refused(&who, &refusal(who.0.words, &why), &path(number)),
     }
+}
+
+/// The address of the next page after a change: one that is reverted automatically has a page where it is confirmed.
+pub(super) async fn after(panel: &Panel, path: &str, is_reach: bool) -> Result<String, Fault> {
+    let saved = format!("{path}?done=saved");
+    if !is_reach {
+        return Ok(saved);
+    }
+    let all = rollbacks::all(&mut *panel.app.db.snapshot().await?).await?;
+    Ok(all.iter().map(|one| one.number).max().map_or(saved, self::path))
 }

@@ -8,13 +8,16 @@ use super::fields::{Fields, Form};
 use super::form::{Field, FormBlock, Rejected, Wrong};
 use super::gate::SignedIn;
 use super::licences;
+use super::overview::{condition, drain};
 use super::page::{self, Fault, saved};
 use super::parts::Part;
 use super::rights::Right;
 use super::second_look::Look;
+use super::server_settings;
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
 use crate::change::Act;
+use crate::status::Daemon;
 use crate::store::proxies::{self, Proxy};
 use crate::{status, store};
 use axum::extract::State;
@@ -38,6 +41,7 @@ pub(super) async fn parts(
     connection: &mut sqlx::AnyConnection,
     who: &SignedIn,
     rejected: Option<&Rejected>,
+    rejected_setting: Option<&Rejected>,
 ) -> Result<Vec<Part>, Fault> {
     let w = who.0.words;
     let all = proxies::all(&mut *connection).await?;
@@ -58,6 +62,8 @@ pub(super) async fn parts(
             Column::time(w.added),
             Column::text(w.its_addresses),
             Column::time(w.licence_until),
+            Column::text(w.state),
+            Column::wide(w.own_settings),
             Column::text(w.what_can_be_done),
         ],
         rows: all
@@ -65,7 +71,8 @@ pub(super) async fn parts(
             .map(|proxy| {
                 let issued = issued.get(proxy.id.as_str());
                 let licence = licences::cell(proxy.id.as_str(), issued, licence_of(proxy));
-                row(who, proxy, licence, may)
+                let daemon = daemons.iter().find(|daemon| daemon.name == proxy.id.as_str());
+                row(who, proxy, daemon, licence, may)
             })
             .collect(),
         empty: w.no_servers,
@@ -79,24 +86,34 @@ pub(super) async fn parts(
             Field::text("server_name", w.name, "").with(w.name_hint),
         ];
         parts.push(Part::form("server-add", w.add_server, form.with("", fields).rejected(rejected)));
+        parts.extend(server_settings::part(who, &all, rejected_setting));
         parts.push(Part::form("licence-form", w.issue_licence, licences::form(who)));
     }
     parts.push(bans::part(connection, who).await?);
     Ok(parts)
 }
 
-fn row(who: &SignedIn, proxy: &Proxy, licence: Cell, may: bool) -> Vec<Cell> {
+fn row(who: &SignedIn, proxy: &Proxy, daemon: Option<&Daemon>, licence: Cell, may: bool) -> Vec<Cell> {
+    let w = who.0.words;
+    let state = daemon.map(|daemon| condition(w, daemon.condition).with(drain(w, daemon)));
     let has_one = !licence.text.is_empty();
     let addresses: Vec<String> = proxy.addresses.iter().map(IpAddr::to_string).collect();
-    let remove =
-        || Button::new(&who.1, REMOVE, who.0.words.remove, &proxy.name).with("proxy_id", proxy.id.as_str());
+    let remove = || Button::new(&who.1, REMOVE, w.remove, &proxy.name).with("proxy_id", proxy.id.as_str());
     vec![
         Cell::maybe(Some(&proxy.name)),
         Cell::text(&proxy.id),
         Cell::text(page::time(proxy.added)),
         Cell::maybe(Some(addresses.join(", "))),
         licence,
-        Cell::buttons(may.then(|| [licences::button(who, proxy, has_one), remove()]).into_iter().flatten()),
+        state.unwrap_or_default(),
+        Cell::maybe(Some(server_settings::shown(w, proxy))),
+        Cell::buttons(
+            may.then(|| {
+                [server_settings::button(who, proxy), licences::button(who, proxy, has_one), remove()]
+            })
+            .into_iter()
+            .flatten(),
+        ),
     ]
 }
 

@@ -10,7 +10,7 @@ use super::parts::{Part, PartsPage};
 use super::rights::Right;
 use super::table::{Button, Cell, Column, Table};
 use super::words::Words;
-use crate::status;
+use crate::status::{self, Daemon};
 use crate::store::partners::word;
 use crate::store::session_search::{self, Place, Search};
 use crate::store::sessions::Session;
@@ -38,6 +38,7 @@ pub(super) async fn list(
         state: fields.text("state"),
         partner: fields.text("partner"),
         direction: fields.text("direction"),
+        server: fields.text("server"),
         address: fields.text("address"),
         reason: fields.text("reason"),
         file: fields.text("file"),
@@ -46,26 +47,29 @@ pub(super) async fn list(
         behind: behind.clone(),
     };
     let limit = format.limit();
-    let found = session_search::search(&mut *panel.app.db.snapshot().await?, &what, limit).await?;
+    let mut snapshot = panel.app.db.snapshot().await?;
+    let found = session_search::search(&mut snapshot, &what, limit).await?;
+    let daemons = status::daemons(&mut snapshot).await?;
+    drop(snapshot);
     let lowest = found.last().map(|(Place { received, id }, _)| format!("{received}.{id}"));
     let sessions: Vec<Session> = found.into_iter().map(|(_, session)| session).collect();
     let mut f = Frame::for_user(&visitor, &known, w.sessions);
     f.is_live = behind.is_none();
-    let table = table(w, &sessions);
+    let table = table(w, &sessions, &daemons);
     let mut list = List::new(f, PATH, &fields, format, table);
     list.tabs = tabs(w, &fields);
-    list.inputs = inputs(w, &fields);
+    list.inputs = inputs(w, &fields, &daemons);
     list.goes_on(lowest);
     list.respond(&sessions)
 }
 
 /// The table of sessions.
-pub(super) fn table(w: &'static Words, sessions: &[Session]) -> Table {
+pub(super) fn table(w: &'static Words, sessions: &[Session], daemons: &[Daemon]) -> Table {
     Table {
         part: "sessions",
         caption: w.sessions.to_owned(),
         columns: columns(w),
-        rows: sessions.iter().map(|session| row(w, session)).collect(),
+        rows: sessions.iter().map(|session| row(w, session, daemons)).collect(),
         empty: w.no_sessions,
     }
 }
@@ -86,7 +90,8 @@ fn tabs(w: &'static Words, fields: &Fields) -> Vec<Tab> {
     vec![tab(w.all, ""), tab(w.running_ones, "running"), tab(w.ended_ones, "ended")]
 }
 
-fn inputs(w: &'static Words, fields: &Fields) -> Vec<Input> {
+fn inputs(w: &'static Words, fields: &Fields, daemons: &[Daemon]) -> Vec<Input> {
+    let servers = daemons.iter().filter(|daemon| daemon.kind == "server");
     let reasons = Status::ALL.iter().map(|status| status.word().to_owned()).collect();
     vec![
         Input { kind: "hidden", ..Input::text(fields, "state", "") },
@@ -96,6 +101,12 @@ fn inputs(w: &'static Words, fields: &Fields) -> Vec<Input> {
             "direction",
             w.direction,
             [("incoming", w.incoming), ("outgoing", w.outgoing)],
+        ),
+        Input::choice_of(
+            fields,
+            "server",
+            w.server_of_session,
+            servers.map(|daemon| (daemon.name.as_str(), daemon.title.as_str())),
         ),
         Input::choice(fields, "reason", w.reason, reasons),
         Input::text(fields, "address", w.address),
@@ -112,6 +123,7 @@ fn columns(w: &'static Words) -> Vec<Column> {
         Column::text(w.direction),
         Column::text(w.partner),
         Column::text(w.address),
+        Column::text(w.server_of_session),
         Column::number(w.files),
         Column::number(w.octets_in),
         Column::number(w.octets_out),
@@ -119,7 +131,7 @@ fn columns(w: &'static Words) -> Vec<Column> {
     ]
 }
 
-fn row(w: &'static Words, session: &Session) -> Vec<Cell> {
+fn row(w: &'static Words, session: &Session, daemons: &[Daemon]) -> Vec<Cell> {
     let until = session.ended.or_else(|| (session.state == "running").then(clock::now));
     let duration = session.began.zip(until).map(|(began, until)| format!("{} s", (until - began).max(0)));
     let files = session.files.map(|files| match session.files_refused.unwrap_or_default() {
@@ -133,6 +145,7 @@ fn row(w: &'static Words, session: &Session) -> Vec<Cell> {
         Cell::maybe(session.direction.as_deref().map(|direction| w.direction_word(direction))),
         Cell::maybe(session.partner.as_deref()).with(session.ssid.as_deref().unwrap_or_default()),
         Cell::maybe(session.address.as_deref()),
+        Cell::maybe(session.server.as_deref().map(|id| status::server_title(daemons, id))),
         Cell::maybe(files),
         Cell::maybe(session.octets_in.map(|octets| grouped(w, octets))),
         Cell::maybe(session.octets_out.map(|octets| grouped(w, octets))),
@@ -187,10 +200,9 @@ pub(super) async fn page_with(
     let session = session_search::get(&mut snapshot, id).await?.ok_or(Fault::None)?;
     let servers = status::daemons(&mut snapshot).await?;
     drop(snapshot);
-    let mut hosts =
-        servers.iter().filter(|daemon| daemon.kind == "server").filter_map(|one| one.state.as_ref());
-    // With several servers it is not known which of them has the session.
-    let host = hosts.next().map(|state| state.host.as_str()).filter(|_| hosts.next().is_none());
+    let server = servers.iter().find(|daemon| session.server.as_ref() == Some(&daemon.name));
+    let host = server.and_then(|server| server.state.as_ref()).map(|state| state.host.as_str());
+    let title = session.server.as_deref().map(|id| status::server_title(&servers, id));
     let mut f = Frame::for_user(visitor, known, w.session);
     f.notices.extend(notice);
     f.is_live = session.state == "running";
@@ -208,7 +220,7 @@ pub(super) async fn page_with(
         empty: w.no_files,
     };
     let mut parts = vec![
-        Part::facts("facts", w.facts, facts(w, &session)),
+        Part::facts("facts", w.facts, facts(w, &session, title)),
         Part::table(w.last_files, files),
         Part::lines("hints", w.more_about_it, hints(&session, host)),
     ];
@@ -225,7 +237,7 @@ pub(super) async fn page_with(
     page::html(&PartsPage { f, parts })
 }
 
-fn facts(w: &'static Words, session: &Session) -> Vec<(&'static str, Cell)> {
+fn facts(w: &'static Words, session: &Session, server: Option<String>) -> Vec<(&'static str, Cell)> {
     let maybe = |text: &Option<String>| Cell::maybe(text.as_deref());
     let number = |number: Option<i64>| Cell::maybe(number.map(|number| grouped(w, number)));
     let mut end = state(w, session);
@@ -243,6 +255,7 @@ fn facts(w: &'static Words, session: &Session) -> Vec<(&'static str, Cell)> {
         (w.ssid, maybe(&session.ssid)),
         (w.address, maybe(&session.address)),
         (w.station, maybe(&session.station)),
+        (w.server_of_session, Cell::maybe(server).with(session.server.as_deref().unwrap_or_default())),
         (w.certificate, maybe(&session.subject)),
         (w.serial, maybe(&session.serial)),
         ("TLS", maybe(&session.tls)),

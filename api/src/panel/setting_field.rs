@@ -79,7 +79,9 @@ pub(super) fn wrong(w: &'static Words, why: &SettingError) -> Wrong {
             let label = setting_words::of(most).map_or(*most, |words| words.label(w));
             Wrong::new(least, format!("{} '{label}'.", w.not_greater_than))
         }
-        SettingError::Unknown(name) => Wrong::new(name, why.to_string()),
+        SettingError::Unknown(name) | SettingError::NotOfServer { name, .. } => {
+            Wrong::new(name, why.to_string())
+        }
         SettingError::Elsewhere(name, _) => Wrong::new(name, why.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! The settings, the servers, and the listeners of clients.
+//! The settings, and the listeners of clients.
 
 use super::act::{Terms, done};
 use super::body::Document;
@@ -45,13 +45,6 @@ pub(super) async fn set(
     }
     let put = async |act: &mut Act| change::put(act, &checked).await;
     terms.carry_out(&app, &caller, (Reach::Daemons, "config set"), put, done).await
-}
-
-/// The servers.
-pub(super) async fn list_servers(State(app): State<Arc<App>>, caller: Caller, query: Query) -> Rows {
-    caller.need(Scope::Read)?;
-    query.only(&[])?;
-    Ok(Json(documents::proxies::servers(&mut *app.db.snapshot().await?).await?))
 }
 
 /// The listeners of clients.

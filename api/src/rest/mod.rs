@@ -13,6 +13,7 @@ mod partners;
 mod query;
 mod refusal;
 mod reports;
+mod servers;
 mod trust;
 mod visitor;
 
@@ -63,7 +64,10 @@ routes! {
     "/crls": get trust::list_crls;
     "/crls/fetch": post trust::fetch_crls;
     "/settings": get configuration::list, patch configuration::set;
-    "/proxies": get configuration::list_servers;
+    "/proxies": get servers::list;
+    "/proxies/{id}": get servers::show, patch servers::set;
+    "/proxies/{id}/drain": post servers::drain;
+    "/proxies/{id}/undrain": post servers::undrain;
     "/clients": get configuration::list_clients;
     "/audit": get audit::list;
     "/audit/{number}": get audit::show;

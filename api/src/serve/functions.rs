@@ -14,7 +14,7 @@ use crate::store::certificates::{self, Usage};
 use crate::store::proxies::{self, ProxyClient};
 use crate::store::trust_rules::Rules;
 use crate::store::{
-    acts, bans, configuration, crl_urls, intermediates, partner_debug, refusals, sessions, states,
+    acts, bans, claims, configuration, crl_urls, intermediates, partner_debug, refusals, sessions, states,
 };
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -214,12 +214,13 @@ async fn proxy_config(
     held: Option<u64>,
 ) -> Result<ConfigAnswer, CallRefusal> {
     let mut snapshot = app.db.snapshot().await?;
-    if !proxies::all(&mut snapshot).await?.iter().any(|listed| listed.id == *proxy) {
+    let listed = proxies::all(&mut snapshot).await?.into_iter().find(|listed| listed.id == *proxy);
+    let Some(listed) = listed else {
         log::error!("unknown_proxy proxy_id={proxy}");
         return Err(CallRefusal::Forbidden(format!(
             "The server {proxy} is not listed: list it with 'os4xapi proxy add'."
         )));
-    }
+    };
     let generation = db::generation(&mut snapshot).await?;
     if held == Some(generation) {
         return Ok(ConfigAnswer::Unchanged { unchanged: true });
@@ -232,7 +233,7 @@ async fn proxy_config(
             "There is no certificate towards partners yet: set it with 'os4xapi cert set'.".into(),
         )
     })?;
-    let values = configuration::values(&mut snapshot).await?;
+    let values = listed.settings.over(configuration::values(&mut snapshot).await?);
     let rules = Rules::read(&mut snapshot).await?;
     app.log_unreadable(&rules.unreadable);
     let config = ProxyConfig {
@@ -252,6 +253,7 @@ async fn proxy_config(
         outgoing_allow_local: values.yes("proxy_outgoing_allow_local"),
         penalty_exempt: texts(&values.networks("proxy_penalty_exempt")),
         proxy_protocol_from: texts(&values.networks("tcp_proxy_protocol_from")),
+        new_sessions: (listed.settings.is_drained() || !listed.settings.is_enabled()).into(),
         bans: bans::all(&mut snapshot).await?.into_iter().map(Ban::from).collect(),
         debug: partner_debug::all(&mut snapshot).await?,
         proxy_max_config_age: values.number("proxy_max_config_age"),
@@ -278,14 +280,10 @@ async fn report_older(
          with an older one, so the changes since are lost: restore a newer backup, or make them again\""
     );
     log::error!("configuration_older proxy_id={proxy} generation={generation} held={held}");
-    reports::report(
-        app,
-        values,
-        Level::Error,
-        "the configuration is older than the one that a server has",
-        &detail,
-    )
-    .await?;
+    let text = "the configuration is older than the one that a server has";
+    let report = reports::report(app, values, Level::Error, text, &detail);
+    // Another 'serve' of this database may have reported it.
+    claims::once(&app.db, &format!("configuration_older {proxy} {generation} {held}"), report).await?;
     Ok(())
 }
 

@@ -24,6 +24,13 @@ pub(crate) struct Setting {
 pub(crate) enum SettingError {
     /// No such setting.
     Unknown(String),
+    /// One server cannot have this setting for itself.
+    NotOfServer {
+        /// The name that was given.
+        name: String,
+        /// Those that it may have.
+        allowed: String,
+    },
     /// The value is not of the setting's kind.
     Value {
         /// Name of the setting.
@@ -44,6 +51,9 @@ impl fmt::Display for SettingError {
         match self {
             Self::Unknown(name) => {
                 write!(f, "there is no setting '{name}': 'os4xapi config list' shows all of them")
+            }
+            Self::NotOfServer { name, allowed } => {
+                write!(f, "a server has no setting '{name}' of its own: it may have {allowed}")
             }
             Self::Value { name, value, allowed } => {
                 write!(f, "{name} cannot be '{value}': it takes {allowed}")

@@ -18,6 +18,12 @@ impl Values {
         Self(rows)
     }
 
+    /// The same settings with another value of one.
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// The value of `name`: its row, or the default. A row that `config set` would refuse counts as absent.
     pub(crate) fn text(&self, name: &str) -> &str {
         let Ok(setting) = find(name) else { return "" };

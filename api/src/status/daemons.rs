@@ -2,7 +2,7 @@
 
 use crate::store::proxies::Proxy;
 use crate::store::states::Told;
-use common::state::DaemonState;
+use common::state::{DaemonState, Use};
 use common::text::clock::DAY;
 use serde::Serialize;
 
@@ -67,6 +67,9 @@ pub(crate) struct Daemon {
     /// Its name for people.
     pub(crate) title: String,
     pub(crate) condition: Condition,
+    /// Whether it is in use: a server may be switched off.
+    #[serde(rename = "enabled")]
+    pub(crate) is_enabled: bool,
     /// The client that a server is joined to, or was.
     pub(crate) client: Option<String>,
     /// The address from which a client calls, or at which its client reaches a server.
@@ -88,8 +91,35 @@ impl Daemon {
     /// A daemon of which only the condition is known.
     fn new(kind: &'static str, name: String, title: String, condition: Condition) -> Self {
         let (client, address, heard, ended, state) = (None, None, None, None, None);
-        Self { kind, name, title, condition, client, address, heard, ended, state }
+        Self { kind, name, title, condition, is_enabled: true, client, address, heard, ended, state }
     }
+
+    /// If it takes no new sessions: the number of those that still run.
+    pub(crate) fn draining(&self) -> Option<usize> {
+        self.state.as_ref().filter(|_| self.is_well())?.draining
+    }
+}
+
+/// What the servers use of their limits, all together: each server has its own limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Sums {
+    /// Number of servers that work.
+    pub(crate) servers: usize,
+    pub(crate) incoming: Use,
+    pub(crate) outgoing: Use,
+    pub(crate) unverified: Use,
+}
+
+/// The sums over all servers that work.
+pub(super) fn sums(daemons: &[Daemon]) -> Sums {
+    let servers = daemons.iter().filter(|daemon| daemon.kind == "server" && daemon.is_well());
+    let add = |one: Use, other: Use| Use { used: one.used + other.used, limit: one.limit + other.limit };
+    servers.filter_map(|daemon| daemon.state.as_ref()).fold(Sums::default(), |all, state| Sums {
+        servers: all.servers + 1,
+        incoming: add(all.incoming, state.incoming),
+        outgoing: add(all.outgoing, state.outgoing),
+        unverified: add(all.unverified, state.unverified),
+    })
 }
 
 /// All daemons, clients first. `calls`: when each client has called last.
@@ -147,8 +177,9 @@ fn server(proxy: &Proxy, told: &[Told], clients: &[Daemon], now: i64) -> Daemon 
     let name = proxy.id.to_string();
     let short: String = name.chars().take(8).collect();
     let title = if proxy.name.is_empty() { format!("{short}...") } else { proxy.name.clone() };
+    let is_enabled = proxy.settings.is_enabled();
     let Some(told) = told.iter().find(|told| told.name == name) else {
-        return Daemon::new("server", name, title, Condition::NeverJoined);
+        return Daemon { is_enabled, ..Daemon::new("server", name, title, Condition::NeverJoined) };
     };
     let runs =
         clients.iter().any(|client| client.name == told.client && client.condition == Condition::Running);
@@ -158,6 +189,7 @@ fn server(proxy: &Proxy, told: &[Told], clients: &[Daemon], now: i64) -> Daemon 
         None => Condition::Older,
     };
     Daemon {
+        is_enabled,
         client: Some(told.client.clone()),
         address: Some(told.address.clone()),
         heard: Some(told.received),
@@ -169,6 +201,7 @@ fn server(proxy: &Proxy, told: &[Told], clients: &[Daemon], now: i64) -> Daemon 
 #[cfg(test)]
 mod tests {
     use super::{Condition, DAY, DaemonState, Proxy, Told, of};
+    use crate::settings::of_server::ServerSettings;
 
     const NOW: i64 = 1_000_000;
 
@@ -191,8 +224,13 @@ mod tests {
     fn conditions(told: Vec<Told>, calls: &[(&str, i64)]) -> Vec<Condition> {
         let calls: Vec<(String, i64)> =
             calls.iter().map(|(name, age)| ((*name).to_owned(), NOW - age)).collect();
-        let servers =
-            [Proxy { id: id().parse().unwrap(), name: "dmz".to_owned(), added: 0, addresses: Vec::new() }];
+        let servers = [Proxy {
+            id: id().parse().unwrap(),
+            name: "dmz".to_owned(),
+            added: 0,
+            settings: ServerSettings::default(),
+            addresses: Vec::new(),
+        }];
         of(told, &calls, &servers, NOW).iter().map(|daemon| daemon.condition).collect()
     }
 

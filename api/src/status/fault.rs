@@ -57,6 +57,12 @@ pub(crate) enum Fault {
         who: Named,
         ahead: i64,
     },
+    /// A server with this Proxy ID takes no new sessions; so many still run.
+    Draining {
+        who: Named,
+        id: String,
+        left: usize,
+    },
     /// It has reported an error of its own.
     Reported {
         who: Named,
@@ -121,6 +127,7 @@ impl Fault {
             | Self::OldGeneration { who, .. }
             | Self::AtLimit { who, .. }
             | Self::Skew { who, .. }
+            | Self::Draining { who, .. }
             | Self::Reported { who, .. } => Some(who),
             _ => None,
         }
@@ -185,6 +192,11 @@ impl Fault {
                     }
                 }
             }
+            Self::Draining { left, .. } => said!(
+                language,
+                "{who} takes no new sessions, and {left} are left",
+                "{who} nimmt keine neuen Sitzungen an, {left} laufen noch"
+            ),
             Self::Reported { at, text, .. } => {
                 let at = rfc3339(*at);
                 said!(language, "{who} at {at}: {text}", "{who} um {at}: {text}")
@@ -271,6 +283,11 @@ impl Fault {
                 "set the clocks of both hosts, preferably with NTP: certificates and licences are judged by them",
                 "Stellen Sie die Uhren beider Hosts, am besten mit NTP. Nach ihnen werden Zertifikate und Lizenzen \
                  beurteilt."
+            ),
+            Self::Draining { id, .. } => said!(
+                language,
+                "after the maintenance 'os4xapi proxy undrain {id}' lets it take new ones",
+                "Nach der Wartung lässt 'os4xapi proxy undrain {id}' ihn wieder neue annehmen."
             ),
             Self::Reported { .. } => said!(
                 language,

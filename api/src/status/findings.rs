@@ -95,7 +95,13 @@ pub(super) fn of(daemons: &[Daemon], ends: &[End], newest: (u64, i64), now: i64)
         all.push(finding(Fault::NoServer));
     }
     for daemon in daemons {
+        if !daemon.is_enabled {
+            continue;
+        }
         all.extend(of_condition(daemon));
+        if let Some(left) = daemon.draining().filter(|_| daemon.kind == "server") {
+            all.push(warning(Fault::Draining { who: named(daemon), id: daemon.name.clone(), left }));
+        }
         if let Some(state) = &daemon.state
             && matches!(daemon.condition, Condition::Running | Condition::Joined)
         {
@@ -177,6 +183,7 @@ mod tests {
             name: kind.to_owned(),
             title: format!("my-{kind}"),
             condition,
+            is_enabled: true,
             client: None,
             address: None,
             heard: Some(NOW),
@@ -222,6 +229,7 @@ mod tests {
             (DaemonState { time: NOW + 90, ..well() }, "90 s ahead of the backend's"),
             (DaemonState { time: NOW - 90, ..well() }, "90 s behind"),
             (DaemonState { fault: fault(NOW - 60), ..well() }, "listener_error"),
+            (DaemonState { draining: Some(3), ..well() }, "takes no new sessions, and 3 are left"),
         ] {
             let found = found(state, 0);
             assert!(found.len() == 1 && found[0].contains(words), "{words}: {found:?}");
@@ -249,6 +257,13 @@ mod tests {
             let found = of(&daemons, &[], (7, 0), NOW);
             assert!(found.len() == 1 && found[0].fault.what(English).contains(words), "{words}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_server_that_is_not_in_use_is_not_missed() {
+        let lost = daemon("server", Condition::Lost, None);
+        let daemons = [daemon("client", Condition::Running, None), Daemon { is_enabled: false, ..lost }];
+        assert!(of(&daemons, &[], (7, 0), NOW).is_empty());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::store::{audit, configuration, journal, proxies, states};
 use common::process::end_reasons::Status;
 use common::state::OTHERS;
 use common::text::clock::{self, DAY};
-pub(crate) use daemons::{Condition, Daemon};
+pub(crate) use daemons::{Condition, Daemon, Sums};
 pub(crate) use findings::{Finding, Severity};
 use serde::Serialize;
 use sqlx::AnyConnection;
@@ -41,6 +41,8 @@ pub(crate) struct SiteStatus {
     pub(crate) findings: Vec<Finding>,
     /// Clients first.
     pub(crate) daemons: Vec<Daemon>,
+    /// What all servers together use of their limits.
+    pub(crate) sums: Sums,
     /// The refusals of the last hour, the most frequent reason first.
     pub(crate) refusals: Vec<ReasonCount>,
     /// Everything that expires soon, within 30 days unless others were wanted, or has expired.
@@ -82,7 +84,8 @@ pub(crate) async fn read_within(connection: &mut AnyConnection, days: i64) -> Re
     let mut findings = findings::of_services(&states::services(connection).await?, time);
     findings.extend(findings::of(&daemons, &ends, (generation, changed), time));
     findings.extend(backup::finding(last_backup.is_some(), since, backup_days, time));
-    Ok(SiteStatus { time, generation, last_backup, findings, daemons, refusals, ends })
+    let sums = daemons::sums(&daemons);
+    Ok(SiteStatus { time, generation, last_backup, findings, daemons, sums, refusals, ends })
 }
 
 /// The daemons of the site, clients first.
@@ -94,6 +97,12 @@ async fn daemons_at(connection: &mut AnyConnection, time: i64) -> Result<Vec<Dae
     let servers = proxies::all(connection).await?;
     let (told, calls) = (states::all(connection).await?, journal::calls(connection, time - DAY).await?);
     Ok(daemons::of(told, &calls, &servers, time))
+}
+
+/// The name of a server for people: its title, or its Proxy ID if it is not listed.
+pub(crate) fn server_title(daemons: &[Daemon], id: &str) -> String {
+    let server = daemons.iter().find(|daemon| daemon.kind == "server" && daemon.name == id);
+    server.map_or(id, |server| &server.title).to_owned()
 }
 
 /// Refusals by reason, the most frequent first; `groups` are in this order already.

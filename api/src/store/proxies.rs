@@ -3,11 +3,13 @@
 
 use super::client_address::ClientAddress;
 use crate::db::{self, Change, DbError};
+use crate::settings::of_server::ServerSettings;
 use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::MAX_ADDRESSES;
 use common::text::clock;
 use sqlx::{AnyConnection, Row};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A listed server.
@@ -19,6 +21,8 @@ pub(crate) struct Proxy {
     pub(crate) name: String,
     /// When it was added, seconds since 1970-01-01 UTC.
     pub(crate) added: i64,
+    /// What it has for itself of the settings.
+    pub(crate) settings: ServerSettings,
     /// The addresses of its host, as it has reported them; none: no client has joined it yet.
     pub(crate) addresses: Vec<IpAddr>,
 }
@@ -59,18 +63,54 @@ impl ProxyClient {
 pub(crate) async fn all(connection: &mut AnyConnection) -> Result<Vec<Proxy>, DbError> {
     let rows =
         db::query("SELECT proxy_id, name, added, addresses FROM os4x_proxies ORDER BY added, proxy_id")
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await?;
+    let mut own = settings(connection).await?;
     rows.iter()
         .map(|row| {
             let id: String = row.try_get(0)?;
+            let settings = ServerSettings::new(own.remove(&id).unwrap_or_default());
             let id = id.parse().map_err(|_| DbError::Corrupt(format!("Proxy ID '{id}'")))?;
             let addresses: Option<String> = row.try_get(3)?;
             let addresses = addresses.unwrap_or_default();
             let addresses = addresses.split(',').filter_map(|text| text.parse().ok()).collect();
-            Ok(Proxy { id, name: row.try_get(1)?, added: row.try_get(2)?, addresses })
+            Ok(Proxy { id, name: row.try_get(1)?, added: row.try_get(2)?, settings, addresses })
         })
         .collect()
+}
+
+/// What servers have for themselves of the settings, by Proxy ID.
+async fn settings(
+    connection: &mut AnyConnection,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, DbError> {
+    let rows =
+        db::query("SELECT proxy_id, name, value FROM os4x_proxy_settings").fetch_all(connection).await?;
+    let mut all: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for row in &rows {
+        all.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?, row.try_get(2)?);
+    }
+    Ok(all)
+}
+
+/// Gives a server a checked value of its own.
+pub(crate) async fn set(change: &mut Change, id: &ProxyId, name: &str, value: &str) -> Result<(), DbError> {
+    db::query(
+        "INSERT INTO os4x_proxy_settings (proxy_id, name, value) VALUES ($1, $2, $3) \
+         ON CONFLICT (proxy_id, name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(id.as_str())
+    .bind(name)
+    .bind(value)
+    .execute(&mut **change)
+    .await?;
+    Ok(())
+}
+
+/// Removes a value of a server's own.
+pub(crate) async fn unset(change: &mut Change, id: &ProxyId, name: &str) -> Result<(), DbError> {
+    let unset = db::query("DELETE FROM os4x_proxy_settings WHERE proxy_id = $1 AND name = $2");
+    unset.bind(id.as_str()).bind(name).execute(&mut **change).await?;
+    Ok(())
 }
 
 /// Lists a server; false if it was listed already (a given name then replaces its name).
@@ -125,6 +165,10 @@ pub(crate) async fn note_addresses(
 
 /// Removes a server; false if it is not listed.
 pub(crate) async fn remove(change: &mut Change, id: &ProxyId) -> Result<bool, DbError> {
+    db::query("DELETE FROM os4x_proxy_settings WHERE proxy_id = $1")
+        .bind(id.as_str())
+        .execute(&mut **change)
+        .await?;
     let done = db::query("DELETE FROM os4x_proxies WHERE proxy_id = $1")
         .bind(id.as_str())
         .execute(&mut **change)

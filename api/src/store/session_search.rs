@@ -16,6 +16,8 @@ pub(crate) struct Search<'a> {
     /// Short name.
     pub(crate) partner: &'a str,
     pub(crate) direction: &'a str,
+    /// Proxy ID of the server.
+    pub(crate) server: &'a str,
     /// Beginning of the address.
     pub(crate) address: &'a str,
     pub(crate) reason: &'a str,
@@ -57,12 +59,14 @@ pub(crate) async fn search(
         "running" => {
             all.fixed("s.ended IS NULL AND s.orphaned = 0");
             all.number("c.seen >= ?", clock::now() - ORPHANED_AFTER);
+            all.number("COALESCE(t.received, 9223372036854775807) >= ?", clock::now() - ORPHANED_AFTER);
         }
         "ended" => all.fixed("s.ended IS NOT NULL"),
         _ => {}
     }
     all.text_if("s.partner = ?", search.partner);
     all.text_if("s.direction = ?", search.direction);
+    all.text_if("s.server = ?", search.server);
     all.containing_if("LOWER(s.address) LIKE ? ESCAPE '@'", search.address);
     all.text_if("s.reason = ?", search.reason);
     all.containing_if(

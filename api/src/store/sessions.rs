@@ -6,6 +6,7 @@ use super::journal::{clean, seconds};
 use super::{shown_certificates, totals};
 use crate::db::{self, DbError};
 use crate::store::partners::{of_word, word};
+use common::identity::ProxyId;
 use common::net::Network;
 use common::rpc::{MAX_TRANSFERS, SessionBegin, SessionEnd, SessionEvent, Transfer, TransferResult};
 use common::state::CurrentFile;
@@ -49,8 +50,9 @@ async fn add_begin(
     db::query(
         "INSERT INTO os4x_sessions \
          (session, client, received, direction, pid, began, address, partner, ssid, subject, serial, tls, station, \
-         caller, orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0) ON CONFLICT \
-          (session) DO UPDATE SET \
+         caller, server, orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
+         COALESCE($15, (SELECT name FROM os4x_states WHERE daemon = 'server' AND client = $14 \
+         ORDER BY received DESC, name LIMIT 1)), 0) ON CONFLICT (session) DO UPDATE SET \
          direction = excluded.direction, pid = excluded.pid, began = excluded.began, \
          address = excluded.address, partner = excluded.partner, ssid = excluded.ssid, \
          subject = excluded.subject, serial = excluded.serial, tls = excluded.tls, station = excluded.station \
@@ -70,6 +72,7 @@ async fn add_begin(
     .bind(clean(&begin.tls))
     .bind(clean(&begin.station))
     .bind(clean(caller))
+    .bind(begin.server.as_ref().map(ProxyId::to_string))
     .execute(connection)
     .await?;
     Ok(())
@@ -82,8 +85,11 @@ async fn add_end(
 ) -> Result<(), DbError> {
     let written = db::query(
         "INSERT INTO os4x_sessions (session, client, received, ended, octets_in, octets_out, files, files_refused, \
-         receipts, reason, detail, caller, orphaned) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0) ON CONFLICT (session) DO UPDATE SET \
+         receipts, reason, detail, caller, server, orphaned) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         COALESCE($13, (SELECT name FROM os4x_states WHERE daemon = 'server' AND client = $12 \
+         ORDER BY received DESC, name LIMIT 1)), 0) ON CONFLICT (session) DO UPDATE SET \
+         server = COALESCE(os4x_sessions.server, excluded.server), \
          ended = excluded.ended, octets_in = excluded.octets_in, octets_out = excluded.octets_out, \
          files = excluded.files, files_refused = excluded.files_refused, receipts = excluded.receipts, \
          reason = excluded.reason, detail = excluded.detail WHERE os4x_sessions.ended IS NULL",
@@ -100,6 +106,7 @@ async fn add_end(
     .bind(clean(&end.reason))
     .bind(clean(&end.detail))
     .bind(clean(caller))
+    .bind(end.server.as_ref().map(ProxyId::to_string))
     .execute(&mut *connection)
     .await?;
     if written.rows_affected() > 0 {
@@ -176,12 +183,29 @@ pub(crate) async fn orphan(connection: &mut AnyConnection, caller: &str) -> Resu
     Ok(())
 }
 
+/// This server was started at this time: sessions that it had before outlive its earlier parent, and their ends may be
+/// lost with it.
+pub(super) async fn orphan_of_server(
+    connection: &mut AnyConnection,
+    server: &str,
+    started: i64,
+) -> Result<(), DbError> {
+    db::query("UPDATE os4x_sessions SET orphaned = 1 WHERE server = $1 AND ended IS NULL AND began < $2")
+        .bind(server.to_owned())
+        .bind(started)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// One line of the session list.
 #[derive(Debug, Serialize)]
 pub(crate) struct Session {
     #[serde(rename = "session")]
     pub(crate) id: String,
     pub(crate) client: String,
+    /// Proxy ID of its server; none: it is not known.
+    pub(crate) server: Option<String>,
     pub(crate) state: &'static str,
     pub(crate) direction: Option<String>,
     pub(crate) pid: Option<i64>,
@@ -208,10 +232,11 @@ pub(crate) struct Session {
 }
 
 /// The columns of a session.
-pub(super) const SELECT: &str = "SELECT s.session, s.client, s.direction, s.pid, s.began, s.ended, s.address, \
-    s.partner, s.ssid, s.subject, s.serial, s.tls, s.station, s.octets_in, s.octets_out, s.files, s.files_refused, \
-    s.receipts, s.reason, s.detail, s.orphaned, s.file_sender, s.file_name, s.file_octets, s.received, c.seen \
-    FROM os4x_sessions s LEFT JOIN os4x_clients_seen c ON c.address = COALESCE(s.caller, s.client)";
+pub(super) const SELECT: &str = "SELECT s.session, s.client, s.server, s.direction, s.pid, s.began, s.ended, \
+    s.address, s.partner, s.ssid, s.subject, s.serial, s.tls, s.station, s.octets_in, s.octets_out, s.files, \
+    s.files_refused, s.receipts, s.reason, s.detail, s.orphaned, s.file_sender, s.file_name, s.file_octets, \
+    s.received, c.seen, t.received AS told FROM os4x_sessions s LEFT JOIN os4x_clients_seen c ON c.address = \
+    COALESCE(s.caller, s.client) LEFT JOIN os4x_states t ON t.daemon = 'server' AND t.name = s.server";
 
 /// The newest `limit` sessions, oldest first.
 pub(crate) async fn newest(connection: &mut AnyConnection, limit: u32) -> Result<Vec<Session>, DbError> {
@@ -233,6 +258,7 @@ pub(super) fn session(row: &AnyRow, id: String, transfers: Vec<Transfer>) -> Res
     Ok(Session {
         id,
         client: row.try_get("client")?,
+        server: row.try_get("server")?,
         state: state(row)?,
         direction: row.try_get("direction")?,
         pid: row.try_get("pid")?,
@@ -299,12 +325,14 @@ fn current_file(row: &AnyRow) -> Result<Option<CurrentFile>, DbError> {
     Ok(Some(CurrentFile { sender: sender.unwrap_or_default(), name, octets }))
 }
 
-/// A session without an end is orphaned if its client does not call any more.
+/// A session without an end is orphaned if its client does not call any more, or does not report its server any more.
 fn state(row: &AnyRow) -> Result<&'static str, DbError> {
     let ended: Option<i64> = row.try_get("ended")?;
     let seen: Option<i64> = row.try_get("seen")?;
     let orphaned: i64 = row.try_get("orphaned")?;
-    let calls = seen.is_some_and(|seen| seen >= clock::now() - ORPHANED_AFTER);
+    let told: Option<i64> = row.try_get("told")?;
+    let since = clock::now() - ORPHANED_AFTER;
+    let calls = seen.is_some_and(|seen| seen >= since) && told.is_none_or(|told| told >= since);
     Ok(match ended {
         Some(_) => "ended",
         None if calls && orphaned == 0 => "running",

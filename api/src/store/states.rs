@@ -3,6 +3,7 @@
 //! none of it.
 
 use super::journal::{clean, seconds};
+use super::sessions;
 use crate::db::{self, DbError};
 use common::state::{CurrentFile, DaemonState, Progress, SiteState};
 use common::text::clock;
@@ -49,6 +50,9 @@ pub(crate) async fn note(
     if let Some(server) = server {
         let received = now - i64::try_from(server.age).unwrap_or(i64::MAX).clamp(0, clock::DAY);
         let reached = server.address.to_string();
+        if let Some(state) = &server.state {
+            note_start(connection, server.proxy_id.as_str(), state.started).await?;
+        }
         let row = Teller {
             daemon: "server",
             name: server.proxy_id.as_str(),
@@ -61,6 +65,20 @@ pub(crate) async fn note(
         for page in sessions.chunks(PAGE).take(MOST / PAGE) {
             note_progress(connection, page).await?;
         }
+    }
+    Ok(())
+}
+
+/// If a server was started since its last report, the sessions that it had before may end unreported.
+async fn note_start(connection: &mut AnyConnection, server: &str, started: i64) -> Result<(), DbError> {
+    let row = db::query("SELECT state FROM os4x_states WHERE daemon = 'server' AND name = $1")
+        .bind(server.to_owned())
+        .fetch_optional(&mut *connection)
+        .await?;
+    let state: Option<String> = row.map(|row| row.try_get(0)).transpose()?.flatten();
+    let before = state.and_then(|state| serde_json::from_str::<DaemonState>(&state).ok());
+    if before.is_some_and(|before| before.started != started) {
+        sessions::orphan_of_server(connection, server, started).await?;
     }
     Ok(())
 }
@@ -180,20 +198,23 @@ pub(crate) struct Lagging {
     pub(crate) generation: Option<u64>,
 }
 
-/// The servers that do not have the newest generation in force, or whose state is not `expected`. A server counts only
-/// if it has reported its state lately: one of an older version never does, so nobody could wait for it.
+/// The servers that do not have the newest generation in force, or whose state is not `expected` of its Proxy ID. A
+/// server counts only if it has reported its state lately: one of an older version never does, so nobody could wait for
+/// it.
 pub(crate) async fn lagging(
     connection: &mut AnyConnection,
-    expected: impl Fn(&DaemonState) -> bool,
+    expected: impl Fn(&str, &DaemonState) -> bool,
 ) -> Result<Vec<Lagging>, DbError> {
     let newest = db::generation(&mut *connection).await?;
     let since = clock::now() - LATELY;
     let servers =
         all(connection).await?.into_iter().filter(|told| told.daemon == "server" && told.received >= since);
-    let states = servers.filter_map(|told| Some((told.address, told.state?)));
-    let lagging =
-        states.filter(|(_, state)| state.generation.is_none_or(|at| at < newest) || !expected(state));
-    Ok(lagging.map(|(address, state)| Lagging { address, generation: state.generation }).collect())
+    let lagging = servers.filter_map(|told| {
+        let state = told.state?;
+        let lags = state.generation.is_none_or(|at| at < newest) || !expected(&told.name, &state);
+        lags.then_some(Lagging { address: told.address, generation: state.generation })
+    });
+    Ok(lagging.collect())
 }
 
 fn told(row: &AnyRow) -> Result<Told, DbError> {

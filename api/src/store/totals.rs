@@ -40,16 +40,13 @@ fn bounded(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(MOST).min(MOST)
 }
 
-/// Adds a session that has ended, whose row is stored already. The server is the one that the session's client has
-/// joined.
+/// Adds a session that has ended, whose row is stored already.
 pub(super) async fn add_session(connection: &mut AnyConnection, end: &SessionEnd) -> Result<(), DbError> {
     // Half of the largest number: the other half is for what the next report adds.
     db::query(
         "INSERT INTO os4x_totals (server, direction, reason, partner, sessions, octets_in, octets_out, files_accepted, \
          files_refused) SELECT \
-         COALESCE((SELECT t.name FROM os4x_states t JOIN os4x_proxies p ON p.proxy_id = t.name \
-         WHERE t.daemon = 'server' AND t.client = COALESCE(s.caller, s.client) \
-         ORDER BY t.received DESC, t.name LIMIT 1), ''), \
+         COALESCE((SELECT proxy_id FROM os4x_proxies WHERE proxy_id = s.server), ''), \
          CASE WHEN s.direction IN ('incoming', 'outgoing') THEN s.direction ELSE '' END, CAST($1 AS TEXT), \
          COALESCE((SELECT short_name FROM os4x_partners WHERE short_name = s.partner), ''), 1, CAST($2 AS BIGINT), \
          CAST($3 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT) FROM os4x_sessions s WHERE s.session = $6 \

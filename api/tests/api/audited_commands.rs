@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Commands that change nothing in the database.
-const READING: [&str; 29] = [
+const READING: [&str; 30] = [
     "serve",
     "backup",
     "export",
@@ -19,6 +19,7 @@ const READING: [&str; 29] = [
     "partner list",
     "partner show",
     "proxy list",
+    "proxy show",
     "proxyclient list",
     "cert list",
     "cert show",
@@ -147,6 +148,10 @@ fn acts(files: &Files) -> Vec<(&'static str, Vec<&str>)> {
         ("proxyclient remove", vec!["192.0.2.7"]),
         ("partner remove", vec!["ACME"]),
         ("proxy add", vec![&files.proxy]),
+        ("proxy set", vec![&files.proxy, "tcp_port_tls", "6620"]),
+        ("proxy unset", vec![&files.proxy, "tcp_port_tls"]),
+        ("proxy drain", vec![&files.proxy]),
+        ("proxy undrain", vec![&files.proxy]),
         ("proxy remove", vec![&files.proxy]),
         ("licence issue", vec![&files.proxy, "-o", &files.licence]),
         ("token rotate", overlap.to_vec()),

@@ -214,6 +214,9 @@ fn an_act_is_taken_back() {
     let files = Files::new(&site);
     site.ok(&["partner", "add", "ACME", "--ssid", "O0013ACME", "--pin", &files.chain, "--host", "a.example"]);
     site.ok(&["proxyclient", "add", "192.0.2.1", "--partner", "ACME", "--port", "4711"]);
+    let other = pki::proxy_id();
+    site.ok(&["proxy", "add", &other, "--name", "dmz2"]);
+    site.ok(&["proxy", "set", &other, "tcp_port_tls", "6620"]);
     let without_versions = |mut list: Value| {
         for row in list.as_array_mut().unwrap() {
             row.as_object_mut().unwrap().remove("version");
@@ -232,6 +235,10 @@ fn an_act_is_taken_back() {
         &["ban", "add", "203.0.113.0/24", "--description", "why", "--until", "2099-01-01"],
         &["ignore", "add", "some words", "--partner", "ACME"],
         &["proxy", "add", &files.proxy, "--name", "dmz1"],
+        &["proxy", "set", &other, "tcp_outgoing_ip", ""],
+        &["proxy", "unset", &other, "tcp_port_tls"],
+        &["proxy", "drain", &other],
+        &["proxy", "remove", &other],
         &["config", "set", "tcp_port", "3306"],
         &[
             "proxyclient",
@@ -259,7 +266,7 @@ fn an_act_is_taken_back() {
         let number = newest(&site).to_string();
         site.ok(&["audit", "revert", &number]);
     }
-    let shown = site.ok(&["audit", "show", "4"]);
+    let shown = site.ok(&["audit", "show", "6"]);
     assert!(shown.contains("~ partner ACME: host: \"a.example\" -> \"b.example\""), "{shown}");
     let of = |filter: &[&str]| site.json(&[&["audit", "list"], filter].concat()).as_array().unwrap().len();
     assert_eq!(of(&["--act", "Partner Remove"]), 1);

@@ -51,6 +51,7 @@ mod proxyclients;
 mod rest;
 mod rest_partners;
 mod said;
+mod servers;
 mod setup;
 mod several_serve;
 mod site;

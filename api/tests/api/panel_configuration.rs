@@ -37,7 +37,7 @@ const LABELS: [(&str, &[&str]); 5] = [
 ];
 
 /// The text beside the field of this name that says what is wrong with it.
-fn error_of<'a>(page: &'a str, field: &str) -> &'a str {
+pub(crate) fn error_of<'a>(page: &'a str, field: &str) -> &'a str {
     let start = format!("id=\"{field}-error\">");
     let (_, rest) = page.split_once(&start).unwrap_or_else(|| panic!("no error of {field}: {page}"));
     rest.split_once("</span>").unwrap().1.split_once("</p>").unwrap().0.trim()

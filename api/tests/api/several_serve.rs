@@ -1,11 +1,12 @@
 //! Two `serve` on one PostgreSQL: each job is done by one of them, and if one ends, the other one does all jobs.
 
+use crate::downloads::with_server;
 use crate::pki::Identity;
 use crate::postgres::Cluster;
 use crate::site::{Site, await_that};
 use common::text::clock;
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
@@ -23,6 +24,41 @@ fn await_time_slices(site: &Site) {
 /// How many entries of the system log have this text.
 fn entries(site: &Site, text: &str) -> usize {
     site.json(&["log"]).as_array().unwrap().iter().filter(|entry| entry["text"] == text).count()
+}
+
+/// Slow: about 35 s, because both have to run several time slices.
+#[test]
+fn slow_two_that_serve_one_database_take_over_the_next_certificate_and_report_an_older_database_once() {
+    let (cluster, ca) = (Cluster::start(), Identity::ca("Next CA"));
+    let (site, second) = (cluster.site(), cluster.site());
+    site.ok(&["init"]);
+    let id = with_server(&site, &ca);
+    let next = ca.issue("next.example");
+    let chain = site.dir.write("next.pem", &(next.pem() + &ca.pem()));
+    let key = site.dir.write("next.key", &next.key_pem());
+    let (one, two) = (site.serve(), second.serve());
+    let soon = clock::rfc3339(clock::now() + 4);
+    site.ok(&["cert", "next", "--chain", &chain, "--key", &key, "--from", &soon]);
+    // A server that calls each of them has a newer configuration than the database.
+    for client in [site.client(&one), second.client(&two)] {
+        for _ in 0..2 {
+            client.ok(&json!({"function": "proxy_config", "proxy_id": id, "generation": 1_u64 << 40}));
+        }
+    }
+    let texts = [
+        "the configuration is older than the one that a server has",
+        "our next certificate towards partners is used from now on",
+    ];
+    await_that("both reports", || texts.iter().all(|text| entries(&site, text) > 0));
+    await_time_slices(&site);
+    for text in texts {
+        assert_eq!(entries(&site, text), 1, "{text}");
+    }
+    let acts = site.json(&["audit", "list"]);
+    let taken = |act: &&Value| act["act"] == "cert next" && act["actor"] == "serve";
+    assert_eq!(acts.as_array().unwrap().iter().filter(taken).count(), 1, "{acts}");
+    one.end(Signal::SIGTERM);
+    two.end(Signal::SIGTERM);
 }
 
 /// Slow: about 40 s, because both have to run several time slices.

@@ -38,7 +38,10 @@ fn full() -> Site {
     site.ok(&[&acme[..], &["--file-names", "A*", "--network", "203.0.113.0/24", "--usage", "any"]].concat());
     site.ok(&["partner", "add", "TWO", "--ssid", "O0013TWO", "--profile", "strict", "--allow", "C1"]);
     site.ok(&["proxyclient", "add", "192.0.2.1", "--partner", "ACME", "--port", "4711"]);
-    site.ok(&["proxy", "add", &pki::proxy_id(), "--name", "dmz1"]);
+    let id = pki::proxy_id();
+    site.ok(&["proxy", "add", &id, "--name", "dmz1"]);
+    site.ok(&["proxy", "set", &id, "tcp_port_tls", "6620"]);
+    site.ok(&["proxy", "drain", &id]);
     site.ok(&["config", "set", "tcp_port", "3306"]);
     site.ok(&["config", "set", "http_proxy", "http://me:first-word@proxy.example:3128"]);
     site.ok(&["ban", "add", "198.51.100.0/24", "--description", "why"]);

@@ -76,6 +76,8 @@ pub(super) enum Action {
     RefuseStation { station: Station, status: Status, reason: String },
     /// A child has a station but no pair.
     RequestPair(Pid),
+    /// The same, but the server of its last pair gives none.
+    RequestOtherPair(Pid, Option<Place>),
     /// There is no session process for this pair: logs why, and tells its server.
     FailPair(Place, SessionId, String),
     /// The session process of this pair has ended: the same, but the server's child with its data connection is not

@@ -140,6 +140,17 @@ impl Children {
         self.table.values().find(is_it)?.place()
     }
 
+    /// Number of children that serve somebody.
+    pub(super) fn count_busy(&self) -> usize {
+        self.table.values().filter(|child| !child.is_parked()).count()
+    }
+
+    /// Number of children for incoming sessions to which the server may still give one.
+    pub(super) fn count_given(&self) -> usize {
+        let may_get = |child: &Child| child.direction == Direction::Incoming && child.is_idle();
+        self.table.values().filter(|child| may_get(child)).count()
+    }
+
     /// The children that serve this partner.
     pub(super) fn of_partner(&self, partner: &str) -> Vec<Pid> {
         let is_one = |child: &Child| child.partner.as_deref() == Some(partner);
@@ -196,6 +207,7 @@ impl Children {
                 }
             }
             ToParent::WantPair => actions.push(Action::RequestPair(pid)),
+            ToParent::WantOther => actions.push(Action::RequestOtherPair(pid, child.place())),
             ToParent::SystemLog(entry) => actions.push(Action::Report(BackendCall::SystemLog(entry))),
         }
     }

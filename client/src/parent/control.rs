@@ -24,6 +24,8 @@ pub(super) struct ServerConnection {
     pub(super) acts: Vec<String>,
     /// Whether the server reports its state and its refusals.
     pub(super) sends_states: bool,
+    /// Whether it accepts `Draining`.
+    pub(super) takes_draining: bool,
 }
 
 /// The joined server.
@@ -51,6 +53,10 @@ impl Server {
 
     pub(super) fn takes_changes(&self) -> bool {
         self.current.takes_changes
+    }
+
+    pub(super) fn takes_draining(&self) -> bool {
+        self.current.takes_draining
     }
 
     /// Whether the server carries out acts of this kind.

@@ -275,6 +275,7 @@ impl Terms {
             takes_changes: false,
             acts: Vec::new(),
             sends_states: false,
+            takes_draining: false,
         }))))
     }
 
@@ -295,11 +296,12 @@ fn read_welcome(
     mut connection: Box<ServerConnection>,
     here: fn(Box<ServerConnection>) -> Stage,
 ) -> Result<Progress, JoinError> {
-    let ServerConnection { control, takes_changes, sends_states, acts: kinds, .. } = connection.as_mut();
+    let ServerConnection { control, takes_changes, sends_states, takes_draining, acts: kinds, .. } =
+        connection.as_mut();
     control.advance()?;
     match control.receive()? {
-        Some(ToClient::Welcome { version: VERSION, changes, states, acts }) => {
-            (*takes_changes, *sends_states, *kinds) = (changes, states, acts);
+        Some(ToClient::Welcome { version: VERSION, changes, states, acts, drains }) => {
+            (*takes_changes, *sends_states, *takes_draining, *kinds) = (changes, states, drains, acts);
             Ok(Progress::Welcome(connection))
         }
         Some(ToClient::Welcome { version, .. }) => Err(JoinError::Version(version)),

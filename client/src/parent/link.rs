@@ -335,12 +335,18 @@ impl Parent {
             }
             ToClient::Sessions(events) => {
                 let children = &mut self.sessions.children;
-                let name_stations = |report: &mut BackendCall| {
+                let server = self.members.server(place).map(|server| server.proxy_id());
+                let complete = |report: &mut BackendCall| {
                     if let BackendCall::Sessions(events) = report {
                         children.name_stations(events);
+                        // Whatever server the events claim, they come from this one.
+                        events
+                            .iter_mut()
+                            .zip(server.iter().cycle())
+                            .for_each(|(event, id)| event.set_server(id));
                     }
                 };
-                self.backend.pass_completed(BackendCall::Sessions(events), name_stations, now, actions);
+                self.backend.pass_completed(BackendCall::Sessions(events), complete, now, actions);
             }
             ToClient::State(state) => {
                 let octets = frame::length(&state).unwrap_or(usize::MAX);
@@ -447,7 +453,7 @@ impl Parent {
         if !self.members.is_joined() {
             return self.listeners.close_all("no server is joined", registry, &mut self.actions);
         }
-        if let Some(config) = self.sessions.config() {
+        if let Some(config) = self.sessions.config().filter(|_| !self.drain.is_on()) {
             self.listeners.apply(config, registry, &mut self.actions);
         }
     }

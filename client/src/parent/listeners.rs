@@ -113,20 +113,20 @@ impl Listeners {
         }
     }
 
-    /// Closes all listeners, because of `why`.
-    pub(super) fn close_all(&mut self, why: &str, registry: &Registry, actions: &mut Actions) {
+    /// Closes all listeners; stations that wait in their queues are still accepted.
+    pub(super) fn close_all(&mut self, reason: &str, registry: &Registry, actions: &mut Actions) {
         for slot in 0..self.open.len() {
-            self.close(slot, why, registry, actions);
+            self.close(slot, reason, registry, actions);
         }
     }
 
-    fn close(&mut self, slot: usize, why: &str, registry: &Registry, actions: &mut Actions) {
+    fn close(&mut self, slot: usize, reason: &str, registry: &Registry, actions: &mut Actions) {
         // Accept what is queued first: closing would reset established connections.
         self.accept(slot, registry, actions);
         let Some(mut listener) = self.open.get_mut(slot).and_then(Option::take) else { return };
         let _ = registry.deregister(&mut listener.socket);
         let event = listener.spec.event(&catalogue::LISTENER_CLOSED);
-        event.field("reason", why).log();
+        event.field("reason", reason).log();
     }
 
     fn open(&mut self, spec: ListenerSpec, registry: &Registry, actions: &mut Actions) {

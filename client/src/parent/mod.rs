@@ -51,7 +51,9 @@ use backend::{BackendLink, Failure};
 use backend_call::{Answer, BackendCall};
 use common::check_interval::CheckInterval;
 use common::ipc::channel::Channel;
+use common::link::control::ToServer;
 use common::log::{Event, RC_CHECKS, Throttle, catalogue};
+use common::process::drain::{Drain, Patience};
 use common::process::forker::Forker;
 use common::process::running::Running;
 use common::process::signals::{Signal, Signals};
@@ -116,6 +118,10 @@ pub(crate) struct Parent {
     rc_checks: CheckInterval,
     schedule: Schedule,
     running: Running,
+    /// Whether new sessions are taken.
+    drain: Drain,
+    /// How long a SIGTERM waits for the sessions.
+    patience: Patience,
     stop: Option<Finish>,
 }
 
@@ -130,6 +136,7 @@ impl Parent {
         setup: Setup,
         servers: Vec<Route>,
         end_lines: EndLines,
+        patience: Patience,
     ) -> io::Result<Self> {
         common::link::join::prepare().map_err(io::Error::other)?;
         let poller = Poll::new()?;
@@ -157,6 +164,8 @@ impl Parent {
             actions,
             schedule: Schedule::new(Instant::now()),
             running: Running::start(env!("CARGO_PKG_VERSION"), env!("OS4X_BUILD")),
+            drain: Drain::default(),
+            patience,
             stop: None,
         })
     }
@@ -171,6 +180,7 @@ impl Parent {
             self = self.do_actions();
             // After the forks and before the wait: a failed pair must be reported to the server now.
             self.flush_control();
+            self.advance_drain(Instant::now());
             if let Some(finish) = self.stop.take() {
                 return self.finish(finish);
             }
@@ -237,6 +247,9 @@ impl Parent {
                 self.listeners.refuse(&station, status, &reason, now);
             }
             Action::RequestPair(pid) => self.sessions.request_pair(pid, &mut self.actions),
+            Action::RequestOtherPair(pid, place) => {
+                self.sessions.request_other_pair(pid, place, now, &mut self.actions);
+            }
             Action::FailPair(place, pair, reason) => self.fail_pair(place, pair, reason, false),
             Action::FailRetiredPair(place, pair, reason) => self.fail_pair(place, pair, reason, true),
             Action::LookUpFailed { host, port, reason } => self.look_up_failed(&host, port, &reason),
@@ -309,8 +322,11 @@ impl Parent {
                     self.renew_children("the client has another log level");
                 }
                 Ok(Some(Signal::End(end))) => {
-                    self.stop = Some(Finish::Signal(end));
-                    return;
+                    if !self.drain.wait_before_end(end, self.patience, Instant::now()) {
+                        self.stop = Some(Finish::Signal(end));
+                        return;
+                    }
+                    self.begin_drain();
                 }
                 Ok(Some(Signal::Child)) => self.reap_children(),
                 Ok(None) => return,
@@ -319,6 +335,28 @@ impl Parent {
                     return;
                 }
             }
+        }
+    }
+
+    /// No new sessions are taken from now on, in either direction.
+    fn begin_drain(&mut self) {
+        self.listeners.close_all("the client ends", self.poller.registry(), &mut self.actions);
+        for (place, server) in self.members.servers() {
+            if server.takes_draining() {
+                self.actions.push(Action::SendToServer(place, ToServer::Draining));
+            }
+        }
+    }
+
+    /// Logs what is due about the drain, and ends this parent if it waits for the end of the sessions.
+    fn advance_drain(&mut self, now: Instant) {
+        let (children, actions) = (&self.sessions.children, &self.actions);
+        let begun = || children.count_busy() + actions.station_forks();
+        self.drain.log_news(begun, now);
+        let drains_with_us = self.members.servers().all(|(_, server)| server.takes_draining());
+        let given = || if drains_with_us { children.count_given() } else { 0 };
+        if let Some(end) = self.drain.end(|| begun() + given(), now) {
+            self.stop.get_or_insert(Finish::Signal(end));
         }
     }
 
@@ -435,6 +473,7 @@ impl Parent {
         state.listeners = self.listeners.all_open();
         state.certificate_ends = self.enrolment.ends();
         state.stands_by = self.members.stands_by();
+        state.draining = self.drain.is_on().then(|| self.sessions.children.count_busy());
         self.sessions.describe(self.listeners.are_open(), &mut state);
         state
     }
@@ -450,6 +489,7 @@ impl Parent {
             .chain(self.sessions.pools_due())
             .chain(self.listeners.due())
             .chain(self.rc_checks.due())
+            .chain(self.drain.due())
             .chain(self.enrolment.renew_at().filter(|_| is_started))
             .fold(now + LONGEST_WAIT, Instant::min)
     }

@@ -4,7 +4,6 @@
 use super::action::{Action, Actions, Fork, Pair, Work};
 use super::children::Children;
 use super::place::Place;
-use crate::messages::ToChild;
 use common::link::backoff::BackOff;
 use common::link::control::ToServer;
 use nix::unistd::Pid;
@@ -13,6 +12,9 @@ use std::time::{Duration, Instant};
 
 /// The pool is filled this long after pairs became too few: not while a session is being set up.
 const QUIET: Duration = Duration::from_millis(5);
+
+/// After a refusal, another server is asked first for this long.
+const REFUSES: Duration = Duration::from_secs(1);
 
 /// The purpose of a requested pair.
 enum Request {
@@ -30,6 +32,8 @@ pub(super) struct Pool {
     requests: VecDeque<Request>,
     low_since: Option<Instant>,
     pause: BackOff,
+    /// When the server has refused a request last.
+    refused: Option<Instant>,
 }
 
 impl Pool {
@@ -41,6 +45,7 @@ impl Pool {
             requests: VecDeque::new(),
             low_since: None,
             pause: BackOff::default(),
+            refused: None,
         }
     }
 
@@ -114,18 +119,28 @@ impl Pool {
         }
     }
 
-    /// The server has refused the oldest request.
-    pub(super) fn on_no_pair(&mut self, reason: String, now: Instant, actions: &mut Actions) {
-        match self.requests.pop_front() {
-            None => {}
-            Some(Request::Parked) => {
-                common::debug!("no pair for outgoing sessions: {}", common::log::escape(&reason));
+    /// The server has refused the oldest request: returns the child that waits for it.
+    pub(super) fn on_no_pair(&mut self, reason: &str, now: Instant) -> Option<Pid> {
+        let request = self.requests.pop_front()?;
+        self.note_refusal(now);
+        match request {
+            Request::Parked => {
                 self.pause.failed(now);
+                common::debug!("no pair for outgoing sessions: {}", common::log::escape(reason));
+                None
             }
-            Some(Request::Child(child)) => {
-                actions.push(Action::SendToChild(child, ToChild::NoPair { reason }));
-            }
+            Request::Child(child) => Some(child),
         }
+    }
+
+    /// The server grants nothing now.
+    pub(super) fn note_refusal(&mut self, now: Instant) {
+        self.refused = Some(now);
+    }
+
+    /// Whether the server has refused a request within the last second.
+    pub(super) fn refuses(&self, now: Instant) -> bool {
+        self.refused.is_some_and(|at| now < at + REFUSES)
     }
 
     /// A parked pair could not be used: the next request waits.

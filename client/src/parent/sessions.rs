@@ -210,10 +210,34 @@ impl Sessions {
         }
     }
 
-    /// A server has refused the oldest request of its pool.
+    /// A server has refused the oldest request of its pool, for example because it is drained. Another one that has not
+    /// refused lately is asked instead.
     pub(super) fn on_no_pair(&mut self, place: Place, reason: String, now: Instant, actions: &mut Actions) {
-        if let Some(pool) = self.pool(place) {
-            pool.on_no_pair(reason, now, actions);
+        if let Some(child) = self.pool(place).and_then(|pool| pool.on_no_pair(&reason, now)) {
+            self.request_elsewhere(child, reason, now, actions);
+        }
+    }
+
+    /// The server at this place, whose pair the child had, is drained.
+    pub(super) fn request_other_pair(
+        &mut self,
+        child: Pid,
+        place: Option<Place>,
+        now: Instant,
+        actions: &mut Actions,
+    ) {
+        if let Some(pool) = place.and_then(|place| self.pool(place)) {
+            pool.note_refusal(now);
+        }
+        self.request_elsewhere(child, NO_SERVER.to_owned(), now, actions);
+    }
+
+    /// Asks a server that has not refused lately; `reason`: why the child gets no pair if there is none.
+    fn request_elsewhere(&mut self, child: Pid, reason: String, now: Instant, actions: &mut Actions) {
+        let may_grant = |pool: &&mut Pool| pool.is_joined() && !pool.refuses(now);
+        match self.pools.iter_mut().find(may_grant) {
+            Some(pool) => pool.request_for(child, actions),
+            None => actions.push(Action::SendToChild(child, ToChild::NoPair { reason })),
         }
     }
 

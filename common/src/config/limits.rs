@@ -64,9 +64,9 @@ const COUNT: RangeInclusive<u32> = 1..=100_000;
 const SECONDS: RangeInclusive<u32> = 1..=86_400;
 
 limits! {
-    sessions: 500, COUNT, "Incoming sessions in all.";
-    sessions_per_partner: 50, COUNT, "Incoming sessions of one partner.";
-    outgoing_sessions: 100, COUNT, "Outgoing sessions in all.";
+    sessions: 500, COUNT, "Incoming sessions of each server.";
+    sessions_per_partner: 50, COUNT, "Incoming sessions of one partner on each server.";
+    outgoing_sessions: 100, COUNT, "Outgoing sessions of each server.";
     parked_pairs: 4, 0..=1_000, "Pairs of processes parked ahead of need, in each direction.";
     max_parked_pairs: 32, 0..=1_000,
         "Most parked pairs while many sessions begin: as many are parked as sessions began in the busiest second of \
@@ -76,7 +76,7 @@ limits! {
     unverified_soft: 100, COUNT,
         "Number of unverified connections above which those older than 5 s are closed to make room for others.";
     unverified_hard: 200, COUNT,
-        "Unverified connections in all; a quarter of them is kept for addresses from which partners connected \
+        "Unverified connections of each server; a quarter of them is kept for addresses from which partners connected \
          recently, or that the partner table lists.";
     handshake_seconds: 30, SECONDS, "Deadline of a partner's TLS handshake, seconds.";
     ssid_seconds: 60, SECONDS, "Deadline of a partner's SSID, seconds.";

@@ -63,6 +63,9 @@ pub enum ToClient {
         /// The server sends `State` and `Refusals` to a client that takes them.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         states: bool,
+        /// The server takes `Draining`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        drains: bool,
     },
     /// Instead of `Welcome`, which follows later: another client is joined and answers, so this one waits until that
     /// one is gone. Only to a client that has said `stands_by`.
@@ -162,6 +165,8 @@ pub enum ToServer {
     /// There is another generation of the configuration: the server asks for it at once. Only to a server that has said
     /// `changes`.
     ConfigChanged,
+    /// The client ends once its sessions have: it wants no new ones. Only to a server that has said `drains`.
+    Draining,
     /// An act that an administrator requested; `ActOutcome` answers it. Only of a kind that the server has named in its
     /// Welcome.
     Act(Act),

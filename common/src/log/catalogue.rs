@@ -57,6 +57,12 @@ macro_rules! catalogue {
 catalogue! {
     DAEMON_START "daemon_start" "daemon" Info ["version" "user" "sandbox" "listen?"]
         "A daemon has started: its log is open and its PID file written."
+    DRAIN_BEGIN "drain_begin" "daemon" Info ["reason" "sessions"]
+        "The daemon takes no new sessions from now on; those that run go on."
+    DRAINED "drained" "daemon" Info ["seconds"]
+        "The last session of a daemon that takes no new ones has ended."
+    DRAIN_END "drain_end" "daemon" Info ["seconds"]
+        "The daemon takes new sessions again."
     DAEMON_STOP "daemon_stop" "daemon" Debug|Error ["signal?" "reason?"]
         "A parent ends and has removed its PID file; at ERROR if the reason is a fault."
     LEVEL "level" "daemon" Info|Fatal|Error|Debug|Trace ["level"]
@@ -206,6 +212,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("seconds", "How long it lasted, or how long it is valid."),
     ("serial", "Serial number of the partner's certificate."),
     ("session", "Identifier of the session; the same in both daemons."),
+    ("sessions", "Number of sessions that run."),
     ("sfna", "Reason code of the SFNA that was sent."),
     ("side", "Who sent the message: partner or station."),
     ("signal", "Name of the signal."),

@@ -145,6 +145,9 @@ statuses! {
     /// A balancer sent no valid PROXY header: make it send one ('send-proxy-v2' in HAProxy), or take its address out of
     /// tcp_proxy_protocol_from.
     ProxyHeader = 49 "proxy-header",
+    /// The server takes no new sessions (outgoing): another server takes them, or 'os4xapi proxy undrain' lets this one
+    /// take them again.
+    Draining = 50 "draining",
     /// A bad option, address or port (sysexits EX_USAGE).
     Usage = 64 "usage",
     /// A fault of this program: the process panicked (sysexits EX_SOFTWARE).

@@ -7,6 +7,7 @@
 //! * `pidfile`: the file beside the binary
 //! * `forker`: the process that forks session children; `attendant`: the process that opens files and looks up names
 //!   for them
+//! * `drain`: a daemon that takes no new sessions
 //! * `running`: what a daemon reports about itself
 //! * `signals`: the signals, by number, as documented
 //! * `stat`: the system's data about a process
@@ -14,6 +15,7 @@
 
 pub mod attendant;
 pub mod config_test;
+pub mod drain;
 pub mod end_reasons;
 pub mod forker;
 pub mod options;

@@ -1,5 +1,6 @@
 //! The daemons' reports about sessions: begin and end, with the files of each.
 
+use crate::identity::ProxyId;
 use crate::oftp::Deviations;
 use serde::{Deserialize, Serialize};
 
@@ -16,11 +17,25 @@ pub enum SessionEvent {
     End(SessionEnd),
 }
 
+impl SessionEvent {
+    /// Says which server has the session.
+    pub fn set_server(&mut self, proxy_id: &ProxyId) {
+        let server = match self {
+            Self::Begin(begin) => &mut begin.server,
+            Self::End(end) => &mut end.server,
+        };
+        *server = Some(proxy_id.clone());
+    }
+}
+
 /// The begin of a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionBegin {
     /// The pair's ID in hex: the same on both daemons, unique.
     pub session: String,
+    /// Proxy ID of the server. The client adds it, as the control connection has proved it; none: an older client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ProxyId>,
     /// `incoming` or `outgoing`.
     pub direction: String,
     /// Process ID of the server's session process.
@@ -55,6 +70,9 @@ pub struct SessionBegin {
 pub struct SessionEnd {
     /// The pair's ID, as in `SessionBegin`.
     pub session: String,
+    /// Proxy ID of the server, as in `SessionBegin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ProxyId>,
     /// Seconds since 1970-01-01 UTC.
     pub time: u64,
     /// Octets from the partner.

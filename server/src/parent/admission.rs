@@ -5,6 +5,7 @@ use crate::addresses::Addresses;
 use crate::messages::SessionLimit;
 use common::config::Limits;
 use common::link::session_id::Direction;
+use common::process::drain::Cause;
 use common::process::end_reasons::Status;
 
 /// The state on which a decision depends.
@@ -18,6 +19,8 @@ pub(super) struct Conditions<'a> {
     pub(super) generation: u64,
     /// Whether the licence is valid.
     pub(super) licensed: bool,
+    /// Why no new sessions are taken; none: they are.
+    pub(super) draining: Option<Cause>,
     /// What the configuration says about addresses; none: there is no configuration.
     pub(super) addresses: Option<&'a Addresses>,
     /// This host's clock, which decides when a ban ends: seconds since 1970-01-01 UTC.
@@ -25,9 +28,9 @@ pub(super) struct Conditions<'a> {
 }
 
 impl<'a> Conditions<'a> {
-    /// The limits, if sessions can be served at all.
+    /// The limits, if new sessions can be served at all.
     pub(super) fn serving(&self) -> Option<&'a Limits> {
-        self.limits.filter(|_| self.joined)
+        self.limits.filter(|_| self.joined && self.draining.is_none())
     }
 }
 
@@ -102,6 +105,7 @@ mod tests {
             limits: Some(&limits),
             generation: 1,
             licensed: true,
+            draining: None,
             addresses: None,
             time: 0,
         };

@@ -126,6 +126,11 @@ impl Children {
         self.unverified.len()
     }
 
+    /// The number of children that serve somebody.
+    pub(super) fn count_busy(&self) -> usize {
+        self.all.values().filter(|child| !child.is_idle()).count()
+    }
+
     /// The number of children that can be given a partner.
     pub(super) fn count_parked(&self) -> usize {
         self.parked.len()

@@ -43,9 +43,16 @@ impl Parent {
         self.client = Some(client);
         self.state_interval.forget();
         let acts = ActKind::all();
-        self.send_to_client(&ToClient::Welcome { version: VERSION, changes: true, states: true, acts });
+        self.send_to_client(&ToClient::Welcome {
+            version: VERSION,
+            changes: true,
+            states: true,
+            acts,
+            drains: true,
+        });
         if !renews {
             self.chains.forget();
+            self.drain.follow_peer(false);
             self.request_config();
         }
         self.read_client();
@@ -140,6 +147,7 @@ impl Parent {
                     sessions.fail_pair(pair, &reason, now);
                 }
             }),
+            ToServer::Draining => self.drain.follow_peer(true),
             ToServer::Act(act) => self.feed(|sessions, _, _| sessions.act(act)),
             ToServer::WantOutgoing => {
                 self.feed(|sessions, conditions, _| sessions.request_outgoing(conditions));
@@ -181,7 +189,8 @@ impl Parent {
     /// All or nothing: the new listener is bound before anything of the old configuration is given up.
     fn activate_config(&mut self, mut config: ActiveConfig, skipped: &[String]) {
         let (generation, log_max_bytes) = (config.generation, config.limits.log_max_bytes);
-        if !self.check_outgoing_address(&config) || !self.open_listener(&config) {
+        self.drain.order(!config.new_sessions.are_taken());
+        if !self.check_outgoing_address(&config) || !(self.drain.is_on() || self.open_listener(&config)) {
             return;
         }
         for what in skipped {
@@ -329,6 +338,7 @@ impl Parent {
         state.licence_ends = Some(self.licensing.licence().valid.1);
         state.generation = self.config.as_ref().map(|config| config.generation);
         state.certificate_ends = self.config.as_ref().map(ActiveConfig::certificate_until);
+        state.draining = self.drain.is_on().then(|| self.sessions.count_begun());
         self.sessions.describe(&mut state, self.config.as_ref().map(|config| &config.limits));
         state
     }
@@ -387,6 +397,7 @@ impl Parent {
         self.config = None;
         self.forker.stop();
         self.fetch.disconnect();
+        self.drain.follow_peer(false);
         self.feed(|sessions, _, now| {
             sessions.drop_pairs(now);
             sessions.drop_forks("the client is gone", now);

@@ -58,7 +58,7 @@ impl Listeners {
             return Ok(());
         }
         let socket = self.bind_beside(address, accepted, registry)?;
-        self.drain(accepted);
+        self.empty_queue(accepted);
         self.close("moved", registry);
         Event::new(&catalogue::LISTENER_OPEN)
             .field("listener", "tls")
@@ -83,7 +83,7 @@ impl Listeners {
         if !self.address().is_some_and(|old| is_in_the_way(old, address)) {
             return Err(taken);
         }
-        self.drain(accepted);
+        self.empty_queue(accepted);
         let Some(Listener { mut socket, address: before, accepting }) = self.tls.take() else {
             return Err(taken);
         };
@@ -98,6 +98,12 @@ impl Listeners {
                 ),
             }
         })
+    }
+
+    /// Closes the listener after the last connections of its queue were put into `accepted`.
+    pub(super) fn shut(&mut self, reason: &str, accepted: &mut Vec<Accepted>, registry: &Registry) {
+        self.empty_queue(accepted);
+        self.close(reason, registry);
     }
 
     pub(super) fn close(&mut self, reason: &str, registry: &Registry) {
@@ -117,7 +123,7 @@ impl Listeners {
         Ok(())
     }
 
-    fn drain(&mut self, accepted: &mut Vec<Accepted>) {
+    fn empty_queue(&mut self, accepted: &mut Vec<Accepted>) {
         if let Some(listener) = &mut self.tls {
             // If accept fails, these connections cannot be saved in any case.
             let _ = listener.accept_up_to(LAST_BURST, accepted);

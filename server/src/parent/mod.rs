@@ -58,6 +58,7 @@ use common::ipc::channel::Channel;
 use common::link::join;
 use common::link::session_id::Direction;
 use common::log::{Event, RC_CHECKS, catalogue};
+use common::process::drain::{Drain, Patience};
 use common::process::end_reasons::Status;
 use common::process::forker::Forker;
 use common::process::running::Running;
@@ -124,6 +125,10 @@ pub(crate) struct Parent {
     probes: u64,
     /// When `check_every_minute` ran last.
     checked: Instant,
+    /// Whether new sessions are taken.
+    drain: Drain,
+    /// How long a SIGTERM waits for the sessions.
+    patience: Patience,
     stop: Option<Finish>,
 }
 
@@ -137,10 +142,10 @@ impl Parent {
         mut signals: Signals,
         listener: std::net::TcpListener,
         identity: Identity,
-        licence: Licence,
-        licence_file: PathBuf,
+        (licence, licence_file): (Licence, PathBuf),
         unreported: Unreported,
         end_lines: EndLines,
+        patience: Patience,
     ) -> io::Result<Self> {
         let licensing = Licensing::new(identity, licence, licence_file);
         let context = licensing.context().map_err(io::Error::other)?;
@@ -172,6 +177,8 @@ impl Parent {
             chains: ReportedChains::default(),
             probes: 0,
             checked: Instant::now(),
+            drain: Drain::default(),
+            patience,
             stop: None,
         })
     }
@@ -234,6 +241,7 @@ impl Parent {
             limits: config.map(|config| &config.limits),
             generation: config.map_or(0, |config| config.generation),
             licensed: !self.licensing.licence().expired(),
+            draining: self.drain.cause(),
             addresses: config.map(|config| &config.addresses),
             time: clock::now(),
         };
@@ -294,6 +302,7 @@ impl Parent {
             self.read_client();
         }
         self.settle_succession();
+        self.advance_drain();
         self.maintain_client();
         self.write_end_lines();
         self.resolver.expire(Instant::now());
@@ -301,6 +310,30 @@ impl Parent {
             self.check_every_minute();
         }
         self.feed(|sessions, conditions, now| sessions.maintain_pool(idle, conditions, now));
+    }
+
+    /// While no new sessions are taken: closes the listener, logs what is due, and ends this parent if it waits for
+    /// that.
+    fn advance_drain(&mut self) {
+        if self.drain.is_on() {
+            self.shut_listener();
+        }
+        let (sessions, now) = (&self.sessions, Instant::now());
+        if self.drain.log_news(|| sessions.count_begun(), now) {
+            // The client's children of these pairs end, too, so that it sees which may still get a session.
+            self.renew_children("no new sessions are taken");
+            self.update_title();
+        }
+        if let Some(end) = self.drain.end(|| self.sessions.count_begun(), now) {
+            self.stop.get_or_insert(Finish::Signal(end));
+        }
+    }
+
+    /// Connections that wait in the queue of the listener are still served.
+    fn shut_listener(&mut self) {
+        let mut accepted = Vec::new();
+        self.listeners.shut("no new sessions are taken", &mut accepted, self.poller.registry());
+        self.admit_partners(accepted);
     }
 
     /// Checks state that changes without an event: at the start, and then every minute.
@@ -419,6 +452,7 @@ impl Parent {
             self.internal_port.due(now),
             self.end_lines.due(),
             self.rc_checks.due(),
+            self.drain.due(),
             self.client.as_ref().map(|client| client.due(now)),
         ]
         .into_iter()
@@ -436,8 +470,10 @@ impl Parent {
                     self.renew_children("log level changed");
                 }
                 Ok(Some(Signal::End(end))) => {
-                    self.stop = Some(Finish::Signal(end));
-                    return;
+                    if !self.drain.wait_before_end(end, self.patience, Instant::now()) {
+                        self.stop = Some(Finish::Signal(end));
+                        return;
+                    }
                 }
                 Ok(Some(Signal::Child)) => self.reap_children(),
                 Ok(None) => return,
@@ -470,6 +506,9 @@ impl Parent {
     fn update_title(&self) {
         sys::set_title(&match (&self.client, self.listeners.address()) {
             (None, _) => format!("waiting for the client on {}", self.internal_port.address()),
+            (Some(client), None) if self.drain.is_on() => {
+                format!("client {} joined, takes no new sessions", client.address().ip())
+            }
             (Some(client), None) => format!("client {} joined, not listening", client.address().ip()),
             (Some(client), Some(listener)) => {
                 format!("client {} joined, partners on {listener}", client.address().ip())

@@ -157,6 +157,7 @@ mod tests {
             reason: Some(99),
         };
         SessionEvent::End(SessionEnd {
+            server: None,
             session: "0".repeat(32),
             time: u64::MAX,
             octets_in: u64::MAX,

@@ -79,6 +79,12 @@ impl<S> Sessions<S> {
         state.parked = used(self.children.count_parked(), limits.map(|limits| limits.parked_pairs));
     }
 
+    /// Number of sessions that run or begin.
+    pub(super) fn count_begun(&self) -> usize {
+        let queued = self.forks.iter().filter(|fork| matches!(fork, Fork::Partner { .. })).count();
+        self.children.count_busy() + queued
+    }
+
     /// Progress of sessions, as many as fit into so many octets of JSON; each report is returned once.
     pub(super) fn take_progress(&mut self, octets: usize) -> Vec<Progress> {
         self.children.take_progress(octets)
@@ -248,6 +254,9 @@ impl<S> Sessions<S> {
         let Some(limits) = conditions.limits else { return ToChild::Admitted };
         if direction == Direction::Outgoing && !conditions.licensed {
             return ToChild::Unlicensed;
+        }
+        if let Some(cause) = conditions.draining.filter(|_| direction == Direction::Outgoing) {
+            return ToChild::Draining(cause);
         }
         let sessions = self.children.sessions(direction, partner);
         admission::session(limits, direction, sessions).map_or_else(ToChild::Full, |()| ToChild::Admitted)

@@ -217,6 +217,7 @@ mod tests {
             limits: Some(limits),
             generation: 1,
             licensed: true,
+            draining: None,
             addresses: None,
             time: 0,
         }

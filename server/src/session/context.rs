@@ -12,6 +12,7 @@ use common::link::ticket::Ticket;
 use common::log::{Event, Priority};
 use common::net::{Conn, Interrupted, Waiter, Wire};
 use common::partner_test::TestRecord;
+use common::process::drain::Cause;
 use common::process::end_reasons::Status;
 use common::rpc::{About, Origin, SessionEvent, SystemLog};
 use common::sandbox::Sandbox;
@@ -67,6 +68,8 @@ pub(super) enum Admission {
     Admitted,
     Full(SessionLimit),
     Unlicensed,
+    /// No new sessions are taken; why.
+    Draining(Cause),
 }
 
 /// What is known about the session.
@@ -222,6 +225,7 @@ impl SessionContext {
             ToChild::Admitted => self.admission = Admission::Admitted,
             ToChild::Full(limit) => self.admission = Admission::Full(limit),
             ToChild::Unlicensed => self.admission = Admission::Unlicensed,
+            ToChild::Draining(cause) => self.admission = Admission::Draining(cause),
             ToChild::NoPair { reason } => self.no_pair = Some(reason),
         }
         Ok(())

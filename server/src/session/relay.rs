@@ -88,6 +88,7 @@ fn begin(context: &mut SessionContext) {
         .log();
     context.report(SessionEvent::Begin(SessionBegin {
         session,
+        server: None,
         direction: facts.direction.word().to_owned(),
         pid: std::process::id(),
         time: common::text::clock::unix_time(),
@@ -120,6 +121,7 @@ fn end(context: &SessionContext, ending: &Ending, totals: Totals, inspector: &In
     }
     context.report(SessionEvent::End(SessionEnd {
         session,
+        server: None,
         time: common::text::clock::unix_time(),
         octets_in: totals.from(Side::Outer),
         octets_out: totals.from(Side::Inner),

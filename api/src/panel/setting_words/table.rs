@@ -143,24 +143,28 @@ pub(super) static ALL: &[SettingWords] = &[
         Unit::None,
         "Maximum number of incoming sessions",
         "Maximale Anzahl eingehender Sitzungen",
-        "So many incoming sessions are allowed at the same time in total.",
-        "So viele eingehende Sitzungen sind insgesamt gleichzeitig erlaubt.",
+        "So many incoming sessions are allowed at the same time on each server. The overview shows the sum of \
+         all servers.",
+        "So viele eingehende Sitzungen sind auf jedem Server gleichzeitig erlaubt. Die Übersicht zeigt die Summe aller \
+         Server.",
     ),
     row(
         "proxy_sessions_per_partner",
         Unit::None,
         "Maximum number of incoming sessions of a partner",
         "Maximale Anzahl eingehender Sitzungen eines Partners",
-        "So many incoming sessions of one partner are allowed at the same time.",
-        "So viele eingehende Sitzungen eines Partners sind gleichzeitig erlaubt.",
+        "So many incoming sessions of one partner are allowed at the same time on each server.",
+        "So viele eingehende Sitzungen eines Partners sind auf jedem Server gleichzeitig erlaubt.",
     ),
     row(
         "proxy_outgoing_sessions",
         Unit::None,
         "Maximum number of outgoing sessions",
         "Maximale Anzahl ausgehender Sitzungen",
-        "So many outgoing sessions are allowed at the same time in total.",
-        "So viele ausgehende Sitzungen sind insgesamt gleichzeitig erlaubt.",
+        "So many outgoing sessions are allowed at the same time on each server. The overview shows the sum of \
+         all servers.",
+        "So viele ausgehende Sitzungen sind auf jedem Server gleichzeitig erlaubt. Die Übersicht zeigt die Summe aller \
+         Server.",
     ),
     row(
         "proxy_parked_pairs",
@@ -211,9 +215,10 @@ pub(super) static ALL: &[SettingWords] = &[
         Unit::None,
         "Unverified connections, hard limit",
         "Ungeprüfte Verbindungen, harte Grenze",
-        "So many unverified connections are allowed in total. A quarter of them is reserved for addresses from \
+        "So many unverified connections are allowed on each server. A quarter of them is reserved for addresses from \
          which partners connected recently or that are in the partner table.",
-        "So viele ungeprüfte Verbindungen sind insgesamt erlaubt. Ein Viertel davon ist für Adressen reserviert, \
+        "So viele ungeprüfte Verbindungen sind auf jedem Server erlaubt. Ein Viertel davon ist für Adressen \
+         reserviert, \
          von denen sich kürzlich Partner verbunden haben oder die in der Partnertabelle stehen.",
     ),
     row(

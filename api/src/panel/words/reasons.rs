@@ -107,6 +107,8 @@ sentences! {
          hinzu ('os4xapi partner set NAME --network').";
     Administrator: "Ein Administrator hat die Sitzung beendet. Das Detail nennt ihn, 'os4xapi audit list' die Zeit.";
     Usage: "Eine Option, eine Adresse oder ein Port ist falsch (sysexits EX_USAGE).";
+    Draining: "Der Server nimmt keine neuen Sitzungen an (ausgehend): Ein anderer Server nimmt sie an, oder \
+        'os4xapi proxy undrain' lässt diesen wieder neue annehmen.";
     ProxyHeader: "Ein Lastverteiler hat keinen gültigen PROXY-Header gesendet: Stellen Sie ihn so ein, dass er einen \
         sendet ('send-proxy-v2' in HAProxy), oder nehmen Sie seine Adresse aus tcp_proxy_protocol_from.";
     Internal: "Ein Fehler dieses Programms: Der Prozess ist abgestürzt (sysexits EX_SOFTWARE).";

@@ -415,6 +415,33 @@ words! {
         "Die ID besteht aus 64 hexadezimalen Ziffern und 'px'. Der Befehl 'os4x_proxyserver2 -L' gibt sie aus.";
     added: "Date added", "Hinzugefügt am";
     its_addresses: "Addresses", "Adressen";
+    server_of_session: "Server", "Server";
+    all_servers: "All servers", "Alle Server";
+    limits_add_up: "Each server has its own limits", "Jeder Server hat eigene Grenzen";
+    not_enabled: "not in use", "nicht in Betrieb";
+    draining: "takes no new sessions, sessions left", "nimmt keine neuen Sitzungen an, verbleibende Sitzungen";
+    drain: "Drain", "Leeren";
+    drain_meaning: "The server closes its port for partners within 65 seconds and refuses new outgoing sessions. \
+                    Running sessions go on. This page shows how many are left.",
+        "Der Server schließt innerhalb von 65 Sekunden seinen Port für Partner und weist neue ausgehende Sitzungen \
+         ab. Laufende Sitzungen gehen weiter. Diese Seite zeigt, wie viele noch laufen.";
+    undrain: "End drain", "Leeren beenden";
+    drained: "The server takes no new sessions within 65 seconds.",
+        "Der Server nimmt innerhalb von 65 Sekunden keine neuen Sitzungen mehr an.";
+    undrained: "The server takes new sessions again within 65 seconds.",
+        "Der Server nimmt innerhalb von 65 Sekunden wieder neue Sitzungen an.";
+    own_settings: "Its own settings", "Eigene Einstellungen";
+    set_for_server: "Settings of one server", "Einstellungen eines Servers";
+    setting: "Setting", "Einstellung";
+    enabled_server: "In use ('enabled')", "In Betrieb ('enabled')";
+    has_own: "Own value", "Eigener Wert";
+    has_own_hint: "Choose 'no' to let the value for all servers hold for this one again.",
+        "Wählen Sie 'nein', damit für diesen Server wieder der Wert für alle gilt.";
+    own_value: "Value", "Wert";
+    own_value_hint: "Enter the value for this server. An empty address means the choice of its system, an empty list \
+                     of load balancers means none.",
+        "Geben Sie den Wert für diesen Server ein. Eine leere Adresse bedeutet die Wahl seines Systems, eine leere \
+         Liste von Lastverteilern bedeutet keine.";
     no_servers: "No server is listed. A server that is not listed gets no configuration.",
         "Kein Server ist eingetragen. Ein Server, der nicht eingetragen ist, erhält keine Konfiguration.";
     add_server: "Add or rename a server", "Server hinzufügen oder umbenennen";

@@ -127,12 +127,14 @@ fn number(used: usize) -> i64 {
 }
 
 /// What the daemons have reported about themselves.
-fn of_daemons(daemons: &[Daemon]) -> [Metric; 6] {
+fn of_daemons(daemons: &[Daemon]) -> [Metric; 8] {
     let mut joined = Metric::gauge("os4x_server_joined", "Whether a client has joined the server");
     let mut in_force = Metric::gauge("os4x_config_in_force", "Generation in force in a daemon");
     let mut running = Metric::gauge("os4x_sessions_running", "Sessions that run");
     let mut unverified =
         Metric::gauge("os4x_unverified", "Connections of partners whose certificate is not verified yet");
+    let mut draining = Metric::gauge("os4x_server_draining", "Whether the server takes no new sessions");
+    let mut left = Metric::gauge("os4x_server_sessions_left", "Sessions of a server that takes no new ones");
     let mut licence = Metric::time("os4x_licence_not_after", "End of the licence in force");
     let mut seen = Metric::time("os4x_daemon_last_seen", "Time of the last report of a daemon");
     for daemon in daemons {
@@ -153,6 +155,10 @@ fn of_daemons(daemons: &[Daemon]) -> [Metric; 6] {
             continue;
         }
         let server = || ("server", name.clone());
+        draining.set(vec![server()], i64::from(state.draining.is_some()));
+        if let Some(sessions) = state.draining {
+            left.set(vec![server()], number(sessions));
+        }
         for (direction, used) in [("incoming", state.incoming), ("outgoing", state.outgoing)] {
             running.set(vec![server(), ("direction", direction.to_owned())], number(used.used));
         }
@@ -161,7 +167,7 @@ fn of_daemons(daemons: &[Daemon]) -> [Metric; 6] {
             licence.set(vec![server()], ends);
         }
     }
-    [joined, in_force, running, unverified, licence, seen]
+    [joined, in_force, running, unverified, draining, left, licence, seen]
 }
 
 fn limits(values: &Values) -> Metric {

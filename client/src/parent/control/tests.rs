@@ -31,6 +31,7 @@ fn connection() -> (ServerConnection, Peer) {
             proxy_id,
             takes_changes: false,
             sends_states: false,
+            takes_draining: false,
             acts: Vec::new(),
         },
         Control::new(conn(theirs)),

@@ -371,3 +371,20 @@ fn when_a_server_is_gone_its_parked_pairs_end_and_who_waits_for_it_asks_another_
     assert!(matches!(told, Some(Action::SendToChild(pid, ToChild::NoPair { .. })) if pid.as_raw() == 3));
     assert!(client.actions.pop().is_none());
 }
+
+#[test]
+fn a_station_that_one_server_refuses_goes_by_another_one() {
+    let mut client = Client::new(Limits::default());
+    client.sessions.join(Place(1));
+    client.fork(3, &Work::Station(station()));
+    let asked = |client: &mut Client| match client.actions.pop() {
+        Some(Action::SendToServer(place, ToServer::WantOutgoing)) => Some(place),
+        Some(Action::SendToChild(pid, ToChild::NoPair { .. })) if pid.as_raw() == 3 => None,
+        _ => panic!("another action"),
+    };
+    assert_eq!(asked(&mut client), Some(Place(0)));
+    client.sessions.on_no_pair(Place(0), "it is drained".to_owned(), client.now, &mut client.actions);
+    assert_eq!(asked(&mut client), Some(Place(1)));
+    client.sessions.on_no_pair(Place(1), "it is drained".to_owned(), client.now, &mut client.actions);
+    assert_eq!(asked(&mut client), None);
+}

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// Joins with a server's child and has it call the target; a test has no station. A parked pair may be retired at the
-/// moment when the station comes: then this child requests one more pair.
+/// moment when the station comes, or its server may be drained: then this child requests one more pair.
 pub(super) fn reach(
     context: &mut SessionContext,
     mut station: Option<&mut Conn>,
@@ -27,6 +27,12 @@ pub(super) fn reach(
         Err(Failure { status: Status::Retired, .. }) => {
             context.send_to_parent(&ToParent::WantPair);
             call(context, station, target, None)
+        }
+        Err(drained @ Failure { status: Status::Draining, .. }) => {
+            context.send_to_parent(&ToParent::WantOther);
+            // Without another server there is no pair, and the first reason counts.
+            call(context, station, target, None)
+                .map_err(|failure| if failure.status == Status::Capacity { drained } else { failure })
         }
         other => other,
     }

@@ -54,6 +54,7 @@ fn codes(status: Status) -> (u16, u8) {
         // A fault on this side.
         Status::Capacity
         | Status::Licence
+        | Status::Draining
         | Status::OutgoingIp
         | Status::LinkBroke
         | Status::Retired

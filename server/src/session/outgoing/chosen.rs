@@ -70,6 +70,10 @@ fn admission(context: &mut SessionContext, partner: &PartnerRow) -> Result<(), R
                     Refusal::new(Status::Licence, "the server's licence has expired").notify_operator()
                 );
             }
+            Admission::Draining(cause) => {
+                let detail = format!("the server takes no new sessions: {cause}");
+                return Err(Refusal::new(Status::Draining, detail));
+            }
             Admission::Open if context.parent_gone => {
                 // The parent has retired this pair at the moment when it was needed, or is gone.
                 return Err(Refusal::new(Status::Retired, "the pair was retired before its station came"));

@@ -8,6 +8,7 @@ use crate::addresses::Addresses;
 use crate::messages::Peer;
 use common::config::Limits;
 use common::log::Unwritten;
+use common::process::drain::Cause;
 use common::rpc::SessionBegin;
 use common::state::Refused;
 
@@ -21,6 +22,7 @@ struct Bench {
     generation: u64,
     configured: bool,
     licensed: bool,
+    draining: Option<Cause>,
     addresses: Addresses,
     time: i64,
     now: Instant,
@@ -59,6 +61,7 @@ impl Bench {
             generation: 1,
             configured: true,
             licensed: true,
+            draining: None,
             addresses: Addresses::default(),
             time: 0,
             now: Instant::now(),
@@ -73,6 +76,7 @@ impl Bench {
             limits: self.configured.then_some(&self.limits),
             generation: self.generation,
             licensed: self.licensed,
+            draining: self.draining,
             addresses: Some(&self.addresses),
             time: self.time,
         };
@@ -105,6 +109,7 @@ impl Bench {
                 Action::SendToChild(pid, ToChild::NoPair { .. }, _) => Some(Done::NoPair(pid)),
                 Action::SendToChild(pid, ToChild::Admitted, _) => Some(Done::Answer(pid, "admitted")),
                 Action::SendToChild(pid, ToChild::Full(_), _) => Some(Done::Answer(pid, "full")),
+                Action::SendToChild(pid, ToChild::Draining(_), _) => Some(Done::Answer(pid, "draining")),
                 Action::SendToChild(pid, ToChild::Unlicensed, _) => Some(Done::Answer(pid, "unlicensed")),
                 Action::CloseChannel(pid) => Some(Done::Close(pid)),
                 Action::RefusePartner(_, status, _) => Some(Done::Refuse(status)),

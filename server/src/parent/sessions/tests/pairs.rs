@@ -257,6 +257,9 @@ fn outgoing_pairs_are_made_as_the_configuration_allows_and_each_request_is_answe
     let child = bench.fork();
     assert!(matches!(bench.done()[..], [Done::Pair(_, Direction::Outgoing)]));
     bench.message(child, ToParent::Joined);
+    bench.draining = Some(Cause::Ordered);
+    bench.message(child, ask("acme"));
+    assert_eq!(bench.done(), [Done::Answer(child, "draining")]);
     bench.licensed = false;
     bench.message(child, ask("acme"));
     assert_eq!(bench.done(), [Done::Answer(child, "unlicensed")]);
