@@ -3,12 +3,13 @@
 //! batch, and the client may be killed before it has passed one on. The next client gets them again, and so does that
 //! of the next parent. The backend takes each begin and end once, however often it comes.
 
+use crate::report_notes::line_of;
 use common::rpc::SessionEvent;
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long an event is kept after it was sent: a client passes it on within seconds, unless the backend does not
@@ -45,7 +46,6 @@ impl ReportJournal {
     /// Events that were not sent yet are new in the file.
     pub(super) fn append(&mut self, event: &SessionEvent) {
         let Some(file) = &mut self.file else { return };
-        // In one write, so that no other line is torn.
         match line_of(event).and_then(|line| file.write_all(&line)) {
             Ok(()) => self.lines += 1,
             Err(e) => self.give_up(&e),
@@ -79,7 +79,13 @@ impl ReportJournal {
     }
 
     fn read(&mut self) -> io::Result<Vec<SessionEvent>> {
-        let file = open(&self.path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .custom_flags(nix::libc::O_NOFOLLOW)
+            .open(&self.path)?;
         let mut text = Vec::new();
         (&file).take(LARGEST).read_to_end(&mut text)?;
         self.file = Some(file);
@@ -93,15 +99,15 @@ impl ReportJournal {
         Ok(events)
     }
 
+    /// In place, because session processes have the file open, too. What they add meanwhile may be lost here; this parent
+    /// still gets their messages.
     fn rewrite(&mut self, waiting: &VecDeque<SessionEvent>) -> io::Result<()> {
-        let new = self.path.with_extension("reports.new");
-        remove(&new)?;
-        let mut file = open(&new)?;
+        let Some(file) = &mut self.file else { return Ok(()) };
         let events = self.sent.iter().map(|(_, event)| event).chain(waiting);
         let lines = events.map(line_of).collect::<io::Result<Vec<_>>>()?;
+        file.set_len(0)?;
         file.write_all(&lines.concat())?;
-        fs::rename(&new, &self.path)?;
-        (self.file, self.lines) = (Some(file), lines.len());
+        self.lines = lines.len();
         Ok(())
     }
 
@@ -115,29 +121,10 @@ impl ReportJournal {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(nix::libc::O_NOFOLLOW)
-        .open(path)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    fs::remove_file(path).or_else(|e| if e.kind() == ErrorKind::NotFound { Ok(()) } else { Err(e) })
-}
-
-fn line_of(event: &SessionEvent) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(event)?;
-    line.push(b'\n');
-    Ok(line)
-}
-
 #[cfg(test)]
 mod tests {
     use super::{KEPT_FOR, MOST, ReportJournal};
+    use crate::report_notes::ReportNotes;
     use common::rpc::{SessionEnd, SessionEvent};
     use std::collections::VecDeque;
     use std::fs::{self, OpenOptions};
@@ -165,7 +152,9 @@ mod tests {
         let (mut journal, left) = ReportJournal::open(path.clone());
         assert_eq!(left, [end(1), end(2)]);
         journal.append(&end(3));
-        assert_eq!(ReportJournal::open(path).1, [end(1), end(2), end(3)]);
+        // A session process notes its end itself: the parent may be killed before it has read the message.
+        ReportNotes::open(&path).note(&end(4));
+        assert_eq!(ReportJournal::open(path).1, [end(1), end(2), end(3), end(4)]);
     }
 
     #[test]
