@@ -1,6 +1,6 @@
-//! The part of the report journal in which a session process notes the begin and the end of its session, before it tells
-//! the parent: a message that the parent has not read is lost if the parent is killed. Opened before the fork, because a
-//! session process may open nothing.
+//! The part of the report journal in which a session process notes the begin and the end of its session, before it
+//! tells the parent: a message that the parent has not read is lost if the parent is killed. Opened before the fork,
+//! because a session process may open nothing.
 
 use common::rpc::SessionEvent;
 use std::fs::{File, OpenOptions};

@@ -99,8 +99,8 @@ impl ReportJournal {
         Ok(events)
     }
 
-    /// In place, because session processes have the file open, too. What they add meanwhile may be lost here; this parent
-    /// still gets their messages.
+    /// In place, because session processes have the file open, too. What they add meanwhile may be lost here; this
+    /// parent still gets their messages.
     fn rewrite(&mut self, waiting: &VecDeque<SessionEvent>) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let events = self.sent.iter().map(|(_, event)| event).chain(waiting);
