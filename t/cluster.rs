@@ -1,6 +1,6 @@
 //! scripts/cluster as people use it, with a small load: one server is killed, and each session has its one end in the
-//! list, under the partner's real address. It takes most of a minute and needs root, HAProxy, keepalived and PostgreSQL,
-//! so it is no part of the gate: releases run it with all parts and the whole load.
+//! list, under the partner's real address. It takes most of a minute and needs root, HAProxy, keepalived and
+//! PostgreSQL, so it is no part of the gate: releases run it with all parts and the whole load.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,7 +18,7 @@ impl Drop for Folder {
 }
 
 #[test]
-#[ignore = "takes most of a minute, and root's namespaces: cargo nextest run -p t --run-ignored only -E 'test(cluster)'"]
+#[ignore = "it takes most of a minute, and root's namespaces"]
 fn a_column_that_is_killed_touches_no_session_of_the_other_and_new_ones_succeed_at_once() {
     let folder = Folder(std::env::temp_dir().join(format!("os4x-cluster-{}", std::process::id())));
     let binaries = binaries::path("os4xapi").parent().unwrap().to_owned();
