@@ -147,7 +147,9 @@ mod tests {
         let path = path("next");
         let (mut journal, left) = ReportJournal::open(path.clone());
         assert!(left.is_empty());
-        [1, 2].iter().for_each(|session| journal.append(&end(*session)));
+        for session in [1, 2] {
+            journal.append(&end(session));
+        }
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"End\":{\"sess").unwrap();
         let (mut journal, left) = ReportJournal::open(path.clone());
         assert_eq!(left, [end(1), end(2)]);
@@ -162,7 +164,9 @@ mod tests {
         let path = path("old");
         let (mut journal, _) = ReportJournal::open(path.clone());
         let (began, nothing) = (Instant::now(), VecDeque::new());
-        [1, 2].iter().for_each(|session| journal.append(&end(*session)));
+        for session in [1, 2] {
+            journal.append(&end(session));
+        }
         journal.keep(&[end(1)], began);
         journal.keep(&[end(2)], began + Duration::from_secs(1));
         journal.expire(&nothing, began + KEPT_FOR + Duration::from_millis(1));
