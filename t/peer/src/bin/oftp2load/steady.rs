@@ -81,11 +81,8 @@ fn hold(caller: &Caller, address: &str, number: u64, stop: &Stop) {
         next += 1;
         let own = open.own_address();
         say("held begun", &own, "");
-        say(
-            "held ended",
-            &own,
-            &carry(&mut open, number, stop).and_then(|()| end(caller, open)).err().unwrap_or_else(normal),
-        );
+        let fault = carry(&mut open, number, stop).and_then(|()| end(caller, open)).err();
+        say("held ended", &own, fault.unwrap_or_else(normal));
     }
 }
 
