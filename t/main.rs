@@ -10,6 +10,7 @@ mod bans;
 mod chains;
 mod citations;
 mod clock;
+mod cluster;
 mod config_test;
 mod crl_scopes;
 mod crls;

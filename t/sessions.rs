@@ -231,6 +231,34 @@ fn an_end_is_listed_though_the_server_ends_at_once() {
 }
 
 #[test]
+fn ends_are_listed_though_a_daemon_is_killed_before_it_has_passed_them_on() {
+    let (mut site, _partner) = site(Builder::new("killed"));
+    for (count, killed) in [(1, Role::Server), (2, Role::Client)] {
+        let mark = site.mark(Role::Server);
+        if killed == Role::Client {
+            // The client holds what it cannot pass on.
+            site.signal(Role::Api, Signal::SIGSTOP);
+        }
+        assert!(site.partner("O0013ACME").unwrap().call().ending.is_normal());
+        site.wait_log_after(Role::Server, mark, "session_end direction=incoming");
+        if killed == Role::Client {
+            site.wait_log(Role::Client, "backend_error function=proxy_session ");
+        }
+        site.signal(killed, Signal::SIGKILL);
+        site.wait_end(killed);
+        site.signal(Role::Api, Signal::SIGCONT);
+        std::fs::remove_file(site.pid_file(killed)).unwrap();
+        if killed == Role::Server {
+            site.wait_end(Role::Client);
+            site.restart(Role::Server).unwrap();
+        }
+        site.restart(Role::Client).unwrap();
+        wait_listed(&site, "ended", count);
+    }
+    site.end();
+}
+
+#[test]
 fn a_stopped_backend_delays_no_session_and_gets_the_reports_later() {
     let (mut site, _partner) = site(Builder::new("still"));
     let goes_out = |site: &Site| {

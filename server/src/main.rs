@@ -12,6 +12,7 @@ mod licence;
 mod messages;
 mod options;
 mod parent;
+mod report_notes;
 mod session;
 mod tls;
 mod unreported;

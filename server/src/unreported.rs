@@ -30,6 +30,11 @@ impl Unreported {
         Self { path }
     }
 
+    /// The file of the same name with another extension.
+    pub(crate) fn beside(&self, extension: &str) -> PathBuf {
+        self.path.with_extension(extension)
+    }
+
     /// Writes the events, one in a line. An event that cannot be written is logged.
     pub(crate) fn keep<'a>(&self, events: impl IntoIterator<Item = &'a SessionEvent>) {
         let mut lines = Vec::new();

@@ -3,7 +3,7 @@
 
 use common::identity::CertificateKind;
 use common::net::TlsFailure;
-use common::rpc::{ApiError, UNKNOWN_FUNCTION, without_values};
+use common::rpc::{ApiError, Call, UNKNOWN_FUNCTION, without_values};
 use common::x509::codes::verify as codes;
 use openssl::error::ErrorStack;
 use std::error::Error;
@@ -87,6 +87,13 @@ impl Fault {
                 | Self::NoCertificate
                 | Self::Kind(_)
         )
+    }
+
+    /// Whether the call can be repeated: the backend has not carried it out, or it may have done so, and does this call
+    /// only once however often it comes. That is so for begins and ends of sessions, which have IDs.
+    pub(super) fn allows_again(&self, call: &Call) -> bool {
+        let is_unclear = matches!(self, Self::Broken(_) | Self::NoAnswer(_) | Self::Foreign(504));
+        self.is_untaken() || (is_unclear && matches!(call, Call::ProxySession { .. }))
     }
 }
 

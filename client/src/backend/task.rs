@@ -58,7 +58,7 @@ pub(crate) enum Reply {
     Failed {
         /// A sentence that says what is wrong; for a call it names the backend and the remedy.
         reason: String,
-        /// The backend has not carried out the call: it can be repeated.
+        /// The call can be repeated: the backend has not carried it out, or does it only once.
         untaken: bool,
         /// The backend does not have the function, because it is older.
         is_older: bool,

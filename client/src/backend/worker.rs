@@ -142,7 +142,11 @@ fn call_backend(agent: &Agent, call: &Call) -> Result<Reply, WorkerError> {
         Err(fault) => {
             common::debug!("a call has failed after {:?}", begun.elapsed());
             let reason = shortened(format!("the backend {} {fault}", agent.url()), MAX_REASON);
-            Ok(Reply::Failed { reason, untaken: fault.is_untaken(), is_older: fault.is_unknown_function() })
+            Ok(Reply::Failed {
+                reason,
+                untaken: fault.allows_again(call),
+                is_older: fault.is_unknown_function(),
+            })
         }
     }
 }

@@ -25,7 +25,7 @@ const WORKER_PAUSE: Duration = Duration::from_secs(5);
 pub(super) struct Failure {
     /// A sentence.
     pub(super) reason: String,
-    /// The backend has not received the call, or could not carry it out.
+    /// The backend has not received the call, or could not carry it out, or does it only once however often it comes.
     pub(super) untaken: bool,
     /// The backend does not have the function, because it is older.
     pub(super) is_older: bool,

@@ -182,7 +182,7 @@ impl Channel {
     /// # Errors
     /// The message is not of type `T`, or the socket has failed. A closed other end is no error.
     pub fn receive<T: DeserializeOwned>(&self) -> Result<Received<T>, ChannelError> {
-        BUFFER.with_borrow_mut(|buffer| match sys::recv_fd(&self.socket, buffer) {
+        BUFFER.with_borrow_mut(|buffer| match self.read(buffer) {
             Ok((0, _)) => Ok(Received::Gone),
             Err(e) if is_gone(&e) => Ok(Received::Gone),
             Ok((n, descriptor)) => {
@@ -195,6 +195,15 @@ impl Channel {
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(Received::Blocked),
             Err(e) => Err(ChannelError::Io(e)),
         })
+    }
+
+    /// One datagram. An end that was closed with messages unread resets the connection, and the system reports this
+    /// before the messages that the end had sent; once reported, they can be read.
+    fn read(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        match sys::recv_fd(&self.socket, buffer) {
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => sys::recv_fd(&self.socket, buffer),
+            read => read,
+        }
     }
 
     /// Waits until there is something to receive; false if `patience` is over before that. None: no limit.
@@ -271,6 +280,18 @@ mod tests {
             patient.join().unwrap().unwrap();
         });
         assert!(matches!(theirs.receive::<String>(), Ok(Received::Message(text, _)) if text == "last"));
+    }
+
+    #[test]
+    fn the_last_messages_of_a_child_are_received_though_it_left_one_unread() {
+        let (ours, theirs) = Channel::pair().unwrap();
+        ours.send(&"too late").unwrap();
+        theirs.send(&1).unwrap();
+        theirs.send(&2).unwrap();
+        drop(theirs);
+        assert_eq!(ours.receive_from_child(Pid::this()), Some(1));
+        assert_eq!(ours.receive_from_child(Pid::this()), Some(2));
+        assert_eq!(ours.receive_from_child::<i32>(Pid::this()), None);
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod pool;
 mod processes;
 mod refusal_lines;
 mod refusals;
+mod report_journal;
 mod reported_chains;
 mod reported_crl_urls;
 mod reports;
@@ -164,7 +165,7 @@ impl Parent {
             sessions: Sessions::default(),
             forker: Forker::default(),
             channels: HashMap::new(),
-            reports: Reports::new(unreported),
+            reports: Reports::new(unreported, Instant::now()),
             refusals: Refusals::default(),
             running: Running::start(env!("CARGO_PKG_VERSION"), env!("OS4X_BUILD")),
             state_interval: ReportInterval::default(),
@@ -300,6 +301,9 @@ impl Parent {
         let must_read = |client: &Client| client.has_more() || client.life().answer_due.is_some();
         if self.client.as_ref().is_some_and(must_read) {
             self.read_client();
+        }
+        if self.client.is_none() {
+            self.reports.repeat_latest(Instant::now());
         }
         self.settle_succession();
         self.advance_drain();

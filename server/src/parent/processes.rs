@@ -6,6 +6,7 @@ use super::admission::EntryRefusal;
 use super::resolver;
 use super::{Parent, tokens};
 use crate::messages::ToChild;
+use crate::report_notes::ReportNotes;
 use crate::session::{self, ChildInit};
 use common::ipc::channel::Channel;
 use common::link::session_id::SessionId;
@@ -48,6 +49,7 @@ impl Parent {
     /// identity key, control connection, other children's channels, tickets.
     fn become_forker(self, orders: Channel) -> ! {
         let unreported = self.reports.unreported().clone();
+        let report_notes = ReportNotes::open(&unreported.beside("reports"));
         let keep = |lines: &str| unreported.append(lines.as_bytes());
         let (mut parent, orders) = attendant::start((self, orders), keep);
         let active = parent.config.take();
@@ -57,7 +59,15 @@ impl Parent {
         let sandbox = Sandbox::new(active.sandbox);
         end_reasons::end_with(|| {
             let ForkedChild { channel, direction } = forker::serve(orders, sandbox, active.ports());
-            session::run(ChildInit { channel, active, direction, unreported, end_notes, sandbox })
+            session::run(ChildInit {
+                channel,
+                active,
+                direction,
+                unreported,
+                report_notes,
+                end_notes,
+                sandbox,
+            })
         })
     }
 

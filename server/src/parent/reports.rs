@@ -1,6 +1,7 @@
 //! Reports that the client passes to the backend: system log entries at once, session events in batches. Their number
 //! is limited; further ones are dropped, counted and logged. They never hold up a session.
 
+use super::report_journal::{self, ReportJournal};
 use crate::unreported::Unreported;
 use common::ipc::frame;
 use common::link::control::{MAX_REPORT, ToClient};
@@ -10,7 +11,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 const MAX_ENTRIES: usize = 500;
-const MAX_EVENTS: usize = 2000;
+/// New ones, and those that are sent again.
+const MAX_EVENTS: usize = 2000 + report_journal::MOST;
 /// How long session events are gathered.
 const BATCH: Duration = Duration::from_secs(1);
 /// Most events and files in one message: the backend accepts no more. `MAX_REPORT` is a second limit.
@@ -28,13 +30,23 @@ pub(super) struct Reports {
     dropped: u64,
     unreported: Unreported,
     looked: Option<Instant>,
+    journal: ReportJournal,
 }
 
 impl Reports {
-    /// No reports so far, except those in `unreported`.
-    pub(super) fn new(unreported: Unreported) -> Self {
-        let (entries, events) = (VecDeque::new(), VecDeque::new());
-        Self { entries, events, since: None, dropped: 0, unreported, looked: None }
+    /// No reports so far, except those in `unreported`, and the last ones of an earlier parent.
+    pub(super) fn new(unreported: Unreported, now: Instant) -> Self {
+        let (journal, left) = ReportJournal::open(unreported.beside("reports"));
+        let since = (!left.is_empty()).then_some(now);
+        Self {
+            entries: VecDeque::new(),
+            events: left.into(),
+            since,
+            dropped: 0,
+            unreported,
+            looked: None,
+            journal,
+        }
     }
 
     /// The file in which session processes leave events when this parent has ended.
@@ -47,6 +59,16 @@ impl Reports {
         if self.looked.is_none_or(|looked| now.duration_since(looked) >= LOOK_EVERY) {
             self.looked = Some(now);
             self.unreported.take().into_iter().for_each(|event| self.push_event(event, now));
+            self.journal.expire(&self.events, now);
+        }
+    }
+
+    /// There is no client: it is not known what the last one has passed on, so the next one gets the latest events
+    /// again.
+    pub(super) fn repeat_latest(&mut self, now: Instant) {
+        for event in self.journal.take_sent().rev() {
+            self.events.push_front(event);
+            self.since.get_or_insert(now);
         }
     }
 
@@ -68,6 +90,7 @@ impl Reports {
 
     pub(super) fn push_event(&mut self, event: SessionEvent, now: Instant) {
         if self.events.len() < MAX_EVENTS {
+            self.journal.append(&event);
             self.events.push_back(event);
             self.since.get_or_insert(now);
         } else {
@@ -85,7 +108,11 @@ impl Reports {
         if self.due().is_none_or(|due| due > now) {
             return None;
         }
-        self.next()
+        let message = self.next();
+        if let Some(ToClient::Sessions(events)) = &message {
+            self.journal.keep(events, now);
+        }
+        message
     }
 
     /// The next message, whether due or not.
@@ -180,9 +207,10 @@ mod tests {
 
     #[test]
     fn every_batch_fits_a_message_and_nothing_is_lost_of_what_was_taken() {
-        let mut reports = Reports::new(Unreported::at("/nonexistent/unreported".into()));
-        for _ in 0..MAX_EVENTS + 7 {
-            reports.push_event(end(), Instant::now());
+        let mut reports = Reports::new(Unreported::at("/nonexistent/unreported".into()), Instant::now());
+        let small = || SessionEvent::End(SessionEnd::default());
+        for number in 0..MAX_EVENTS + 7 {
+            reports.push_event(if number % 4 == 0 { end() } else { small() }, Instant::now());
         }
         assert_eq!(reports.dropped, 7);
         let mut count = 0;
@@ -197,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_longest_entry_fits_a_message() {
-        let mut reports = Reports::new(Unreported::at("/nonexistent/unreported".into()));
+        let mut reports = Reports::new(Unreported::at("/nonexistent/unreported".into()), Instant::now());
         let entry = SystemLog {
             level: Level::Error,
             text: "a certificate or CRL of the configuration cannot be used".to_owned(),

@@ -1,6 +1,7 @@
 //! The values that a session child gets at its fork; everything else of the parent is dropped there.
 
 use crate::active_config::ActiveConfig;
+use crate::report_notes::ReportNotes;
 use crate::unreported::Unreported;
 use common::ipc::channel::Channel;
 use common::link::session_id::Direction;
@@ -17,6 +18,8 @@ pub(crate) struct ChildInit {
     pub(crate) direction: Direction,
     /// The file for events that it cannot report because its parent is gone.
     pub(crate) unreported: Unreported,
+    /// The journal in which it notes its events before it reports them.
+    pub(crate) report_notes: ReportNotes,
     /// The ledger in which it notes its end.
     pub(crate) end_notes: EndNotes,
     /// Its sandbox.

@@ -3,6 +3,7 @@
 
 use crate::active_config::ActiveConfig;
 use crate::messages::{Peer, SessionLimit, ToChild, ToParent};
+use crate::report_notes::ReportNotes;
 use crate::session::child_init::ChildInit;
 use crate::unreported::Unreported;
 use common::ipc::channel::{Channel, Received};
@@ -149,13 +150,14 @@ pub(super) struct SessionContext {
     ended_by: Option<String>,
     channel: Channel,
     unreported: Unreported,
+    report_notes: ReportNotes,
     end_notes: EndNotes,
     sandbox: Sandbox,
 }
 
 impl SessionContext {
     pub(super) fn new(init: ChildInit) -> io::Result<Self> {
-        let ChildInit { mut channel, active, direction, unreported, end_notes, sandbox } = init;
+        let ChildInit { mut channel, active, direction, unreported, report_notes, end_notes, sandbox } = init;
         // Only a child for a station connects to partners.
         sandbox.enter_session(direction == Direction::Outgoing)?;
         let waiter = Waiter::new()?;
@@ -176,6 +178,7 @@ impl SessionContext {
             ended_by: None,
             channel,
             unreported,
+            report_notes,
             end_notes,
             sandbox,
         })
@@ -263,6 +266,7 @@ impl SessionContext {
 
     /// Reports begin or end of the session to the backend. Without this parent, the next one reports it.
     pub(super) fn report(&self, event: SessionEvent) {
+        self.report_notes.note(&event);
         let message = ToParent::Session(Box::new(event));
         if !self.channel.send_to_parent(&message)
             && let ToParent::Session(event) = message

@@ -12,8 +12,20 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Source addresses that sessions use in turn.
-const ADDRESSES: u64 = 500;
+/// The addresses from which sessions come, in turn.
+pub(crate) struct Sources {
+    /// The first one.
+    pub(crate) first: Ipv4Addr,
+    /// How many there are.
+    pub(crate) count: u32,
+}
+
+impl Sources {
+    fn of(&self, number: u64) -> IpAddr {
+        let turn = u32::try_from(number % u64::from(self.count.max(1))).unwrap_or_default();
+        IpAddr::V4(Ipv4Addr::from(u32::from(self.first).wrapping_add(turn)))
+    }
+}
 
 /// The caller.
 pub(crate) struct Caller {
@@ -25,6 +37,8 @@ pub(crate) struct Caller {
     pub(crate) time: Duration,
     /// Number of sessions after which it ends in any case.
     pub(crate) sessions: u64,
+    /// Its addresses.
+    pub(crate) sources: Sources,
 }
 
 /// The time of each stage of a session.
@@ -48,6 +62,12 @@ pub(crate) struct Open {
 }
 
 impl Open {
+    /// Its own end, `ADDRESS:PORT`.
+    pub(crate) fn own_address(&self) -> String {
+        let own = self.conn.socket().and_then(|socket| socket.local_addr());
+        own.map_or_else(|_| "-".to_owned(), |own| own.to_string())
+    }
+
     /// This number of receipts, each answered with RTR before the next one; the time of one.
     pub(crate) fn exchange(&mut self, count: u32) -> Result<Duration, String> {
         let began = Instant::now();
@@ -98,8 +118,7 @@ impl Caller {
 
     fn dial(&self, address: &str, number: u64) -> Dial {
         let mut dial = Dial::to(&address);
-        let [.., high, low] = (number % ADDRESSES).to_be_bytes();
-        dial.from = Some(IpAddr::V4(Ipv4Addr::new(127, 0, 12 + high, low)));
+        dial.from = Some(self.sources.of(number));
         dial.tls = Some((self.context.clone(), None));
         dial.timeout = self.settings.timeout;
         dial
