@@ -8,6 +8,7 @@
 //! * `forker`: the process that forks session children; `attendant`: the process that opens files and looks up names
 //!   for them
 //! * `drain`: a daemon that takes no new sessions
+//! * `notify`: tells systemd that a daemon is ready
 //! * `running`: what a daemon reports about itself
 //! * `signals`: the signals, by number, as documented
 //! * `stat`: the system's data about a process
@@ -18,6 +19,7 @@ pub mod config_test;
 pub mod drain;
 pub mod end_reasons;
 pub mod forker;
+pub mod notify;
 pub mod options;
 pub mod pidfile;
 pub mod running;
