@@ -11,6 +11,7 @@ mod chains;
 mod citations;
 mod clock;
 mod config_test;
+mod consumers;
 mod crl_scopes;
 mod crls;
 mod database;

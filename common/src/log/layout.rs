@@ -1,12 +1,24 @@
-//! How a record becomes a line: `os4x_layout`, and log4c's `basic`, `dated` and `dated_local`.
-//! Every process uses it for each line. It depends on nothing but its arguments and the process ID. It asks for that
-//! each time, because a child is forked with all values of its parent.
+//! How a record becomes a line: `os4x_layout`, log4c's `basic`, `dated` and `dated_local`, and `ecs`, `cef` and
+//! `rfc5424` for programs that collect logs.
+//! Every process uses it for each line. It depends on nothing but its arguments, the host's name and the process ID. It
+//! asks for that each time, because a child is forked with all values of its parent.
+
+mod cef;
+mod ecs;
+mod entry;
+mod host;
+mod rfc5424;
+#[cfg(test)]
+mod tests;
+
+pub(super) use host::host_name;
 
 use super::priority::Priority;
 use super::record;
 use crate::sys::localtime::{self, CivilTime};
-use crate::text::escape::OneLine;
+use crate::text::escape::{OneLine, visible};
 use ::log::Record;
+use entry::Entry;
 use log4rs::encode::{Encode, Write};
 use std::fmt::{self, Write as _};
 use std::io;
@@ -22,6 +34,12 @@ pub(super) enum LayoutKind {
     Dated,
     /// The same in local time.
     DatedLocal,
+    /// JSON with the fields of the Elastic Common Schema.
+    Ecs,
+    /// Common Event Format.
+    Cef,
+    /// A message of syslog, its header included.
+    Rfc5424,
 }
 
 impl LayoutKind {
@@ -32,6 +50,9 @@ impl LayoutKind {
             "basic" | "basic_r" => Some(Self::Basic),
             "dated" | "dated_r" => Some(Self::Dated),
             "dated_local" | "dated_local_r" => Some(Self::DatedLocal),
+            "ecs" => Some(Self::Ecs),
+            "cef" => Some(Self::Cef),
+            "rfc5424" => Some(Self::Rfc5424),
             _ => None,
         }
     }
@@ -54,30 +75,45 @@ impl Layout {
         Ok(line.0)
     }
 
-    fn head(&self, out: &mut String, record: &Record<'_>) -> fmt::Result {
+    /// The line without its end.
+    fn write(&self, out: &mut String, record: &Record<'_>) -> fmt::Result {
         let priority = record::priority(record).unwrap_or(Priority::Info);
         let (seconds, millis) = (record::seconds(record), record::millis(record) % 1000);
         match self.kind {
             LayoutKind::Os4x => {
                 write_time(out, localtime::local(seconds), millis)?;
-                write!(out, " {priority:<8} {}[{}] ", self.name, std::process::id())
+                write!(out, " {priority:<8} {}[{}] ", self.name, std::process::id())?;
             }
-            LayoutKind::Basic => write!(out, "{priority:<8} {} - ", record.target()),
+            LayoutKind::Basic => write!(out, "{priority:<8} {} - ", record.target())?,
             LayoutKind::Dated | LayoutKind::DatedLocal => {
                 let is_local = self.kind == LayoutKind::DatedLocal;
                 let time = if is_local { localtime::local(seconds) } else { localtime::utc(seconds) };
                 write_time(out, time, millis)?;
-                write!(out, " {priority:<8} {}- ", record.target())
+                write!(out, " {priority:<8} {}- ", record.target())?;
             }
+            LayoutKind::Ecs => return self.write_entry(out, record, ecs::line),
+            LayoutKind::Cef => return self.write_entry(out, record, cef::line),
+            LayoutKind::Rfc5424 => return self.write_entry(out, record, rfc5424::line),
         }
+        write!(OneLine(out), "{}", record.args())
+    }
+
+    /// The same for a layout that needs the record taken apart.
+    fn write_entry(
+        &self,
+        out: &mut String,
+        record: &Record<'_>,
+        line: fn(&str, &Entry<'_>) -> String,
+    ) -> fmt::Result {
+        let text = visible(&record.args().to_string());
+        out.write_str(&line(self.name, &Entry::of(record, &text)))
     }
 }
 
 impl Encode for Layout {
     fn encode(&self, out: &mut dyn Write, record: &Record<'_>) -> anyhow::Result<()> {
         let mut text = String::with_capacity(256);
-        self.head(&mut text, record)?;
-        write!(OneLine(&mut text), "{}", record.args())?;
+        self.write(&mut text, record)?;
         text.push('\n');
         out.write_all(text.as_bytes())?;
         Ok(())
@@ -110,58 +146,3 @@ impl io::Write for Line {
 }
 
 impl Write for Line {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(kind: LayoutKind, text: &str) -> String {
-        let layout = Layout { kind, name: "os4x_proxyserver" };
-        let octets = record::with_record(
-            Priority::Info,
-            "os4x_proxyserver.link",
-            1_709_251_199_007,
-            format_args!("{text}"),
-            |record| layout.line(record).unwrap(),
-        );
-        String::from_utf8(octets).unwrap()
-    }
-
-    #[test]
-    fn os4x_layout_is_the_documented_line() {
-        let text = line(LayoutKind::Os4x, "text");
-        let (time, rest) = text.split_at(21);
-        assert_eq!(rest, format!(" INFO     os4x_proxyserver[{}] text\n", std::process::id()));
-        let local = localtime::local(1_709_251_199);
-        let mut expected = String::new();
-        write_time(&mut expected, local, 7).unwrap();
-        assert_eq!(time, expected);
-    }
-
-    #[test]
-    fn basic_and_dated_are_log4cs() {
-        assert_eq!(line(LayoutKind::Basic, "text"), "INFO     os4x_proxyserver.link - text\n");
-        assert_eq!(
-            line(LayoutKind::Dated, "text"),
-            "20240229 23:59:59.007 INFO     os4x_proxyserver.link- text\n"
-        );
-    }
-
-    #[test]
-    fn dated_local_is_dated_in_local_time() {
-        let (local, own) = (line(LayoutKind::DatedLocal, "text"), line(LayoutKind::Os4x, "text"));
-        assert_eq!(local[..21], own[..21]);
-        assert_eq!(&local[21..], " INFO     os4x_proxyserver.link- text\n");
-        for name in ["dated_local", "dated_local_r"] {
-            assert_eq!(LayoutKind::named(name), Some(LayoutKind::DatedLocal));
-        }
-    }
-
-    #[test]
-    fn a_record_is_one_line_whatever_its_text() {
-        assert_eq!(
-            line(LayoutKind::Basic, "a\r\nb\x1b[2J"),
-            "INFO     os4x_proxyserver.link - a\\r\\nb\\x1b[2J\n"
-        );
-    }
-}

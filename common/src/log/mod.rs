@@ -69,6 +69,7 @@ pub const RC_CHECKS: Duration = Duration::from_millis(100);
 /// The rc file cannot be read or is faulty, what it names cannot be opened, or a logger is there already.
 pub fn init(settings: Init) -> Result<Vec<String>, LogError> {
     localtime::load_zone();
+    layout::host_name();
     let mut watch = Watch::new(&settings);
     let rc = watch.read()?;
     let wiring = Wiring::open(&settings, rc.as_ref())?;

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod escape;
+pub mod fields;
 pub mod hex;
 pub mod host;
 pub mod url;

@@ -2,7 +2,7 @@
 //! The socket is connected at start and never blocks: a syslog daemon that hangs costs lines, not sessions.
 
 use super::{Appender, opened_by_another};
-use crate::log::layout::Layout;
+use crate::log::layout::{Layout, LayoutKind};
 use crate::log::priority::Priority;
 use crate::log::record;
 use crate::sys::localtime;
@@ -80,7 +80,11 @@ pub(in crate::log) fn connected(path: &Path) -> io::Result<OwnedFd> {
 impl Append for Syslog {
     fn append(&self, record: &Record<'_>) -> anyhow::Result<()> {
         let priority = record::priority(record).unwrap_or(Priority::Info);
-        let mut datagram = header(priority, record::seconds(record), &self.ident).into_bytes();
+        // One layout has a header of its own.
+        let mut datagram = match self.layout.kind {
+            LayoutKind::Rfc5424 => Vec::new(),
+            _ => header(priority, record::seconds(record), &self.ident).into_bytes(),
+        };
         let line = self.layout.line(record)?;
         datagram.extend_from_slice(line.strip_suffix(b"\n").unwrap_or(&line));
         self.send(&datagram, record::seconds(record))?;
@@ -152,5 +156,19 @@ mod tests {
         let daemon = UnixDatagram::bind(&path).unwrap();
         say("again").unwrap();
         assert!(receive(&daemon).ends_with("again"));
+    }
+
+    #[test]
+    fn a_layout_with_a_header_of_its_own_gets_no_second_one() {
+        let scratch = Scratch::new("log-syslog-5424");
+        let path = scratch.path().join("log");
+        let daemon = UnixDatagram::bind(&path).unwrap();
+        let layout = Layout { kind: layout::LayoutKind::Rfc5424, name: "os4x_proxyserver" };
+        let syslog = Syslog::open("syslog", "os4x_proxyserver", &path, layout).unwrap();
+        record::with_record(Priority::Error, "x", 1_709_251_199_007, format_args!("text"), |record| {
+            syslog.append(record).unwrap();
+        });
+        let got = receive(&daemon);
+        assert!(got.starts_with("<11>1 2024-02-29T23:59:59.007Z "), "{got}");
     }
 }

@@ -71,7 +71,7 @@ fn the_examples_of_the_rc_files_man_page_are_valid() {
         .skip(1)
         .map(|rest| rest.split_once(".Ed\n").unwrap().0)
         .collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
         let read = rc::parse(Path::new("example"), example.as_bytes(), "os4x_proxyserver").unwrap();
         assert_eq!(read.categories["os4x_proxyserver"].priority, Some(Priority::Info));
@@ -88,7 +88,15 @@ fn both_man_pages_name_every_level_part_and_layout() {
     for kind in CATALOGUE {
         assert!(rc.contains(kind.part), "{}", kind.part);
     }
-    for layouts in ["os4x_layout", "basic , basic_r", "dated , dated_r", "dated_local , dated_local_r"] {
+    for layouts in [
+        "os4x_layout",
+        "basic , basic_r",
+        "dated , dated_r",
+        "dated_local , dated_local_r",
+        "ecs",
+        "cef",
+        "rfc5424",
+    ] {
         assert!(layouts.split(" , ").all(|layout| layout::LayoutKind::named(layout).is_some()));
         assert!(rc.contains(&format!("\n.It Cm {layouts}\n")), "{layouts}");
     }

@@ -225,7 +225,10 @@ impl<'a, 'input> Reader<'a, 'input> {
         LayoutKind::named(kind).ok_or_else(|| {
             self.fault(
                 node,
-                format!("type {} is not known; use os4x_layout, basic, dated or dated_local", escape(kind)),
+                format!(
+                    "type {} is not known; use os4x_layout, basic, dated, dated_local, ecs, cef or rfc5424",
+                    escape(kind)
+                ),
             )
         })
     }

@@ -191,7 +191,18 @@ fn a_fault_counts_where_the_daemon_uses_the_element_and_is_a_warning_elsewhere()
 
 #[test]
 fn every_name_of_log4c_is_known() {
-    for layout in ["basic", "basic_r", "dated", "dated_r", "dated_local", "dated_local_r", "os4x_layout"] {
+    for layout in [
+        "basic",
+        "basic_r",
+        "dated",
+        "dated_r",
+        "dated_local",
+        "dated_local_r",
+        "os4x_layout",
+        "ecs",
+        "cef",
+        "rfc5424",
+    ] {
         for kind in ["stream", "stream2", "mmap", "syslog", "rollingfile", "os4x_appender"] {
             let by_name = format!("<appender name='b' type='{kind}' layout='{layout}'/>");
             let by_type =
