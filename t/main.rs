@@ -69,4 +69,5 @@ mod states;
 mod succession;
 mod tls;
 mod transfer;
+mod units;
 mod usage;

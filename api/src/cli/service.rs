@@ -5,6 +5,7 @@ use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, output};
 use crate::serve::{Addresses, Server};
+use common::process::notify;
 use std::net::SocketAddr;
 
 /// The address on which it listens without an option.
@@ -23,7 +24,8 @@ const HELP: &str = "\
 usage: os4xapi serve [--listen ADDRESS:PORT] [--panel ADDRESS:PORT] [--db DB]
 
 Answers the SmartProxy daemons over https, in the foreground, until SIGTERM or SIGINT. When it listens, it prints
-'listening on https://ADDRESS:PORT/'. Logs to standard error, or to the file that the setting api_log_file names.
+'listening on https://ADDRESS:PORT/', and tells systemd if the unit is of Type=notify. Logs to standard error, or to the
+file that the setting api_log_file names.
 
 --listen ADDRESS:PORT: address on which it listens (default 127.0.0.1:8443; [::]:8443 is every address; port 0 is a free
       one)
@@ -45,6 +47,7 @@ async fn serve(invocation: Invocation) -> Result<(), CliError> {
     if let Some(panel) = panel {
         output::say(&format!("panel on https://{panel}/"))?;
     }
+    notify::ready();
     server.run().await?;
     Ok(())
 }

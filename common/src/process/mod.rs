@@ -7,6 +7,7 @@
 //! * `pidfile`: the file beside the binary
 //! * `forker`: the process that forks session children; `attendant`: the process that opens files and looks up names
 //!   for them
+//! * `notify`: tells systemd that a daemon is ready
 //! * `running`: what a daemon reports about itself
 //! * `signals`: the signals, by number, as documented
 //! * `stat`: the system's data about a process
@@ -16,6 +17,7 @@ pub mod attendant;
 pub mod config_test;
 pub mod end_reasons;
 pub mod forker;
+pub mod notify;
 pub mod options;
 pub mod pidfile;
 pub mod running;

@@ -4,7 +4,7 @@
 //! The starting process waits until the daemon reports that it is ready, or why it is not, and exits with 0 or 1. Only
 //! `execute` of the crate daemonize is used, and only here. Creates no file.
 
-use super::{options, signals};
+use super::{notify, options, signals};
 use crate::log::{self, Event, LogError, Priority, catalogue};
 use crate::process::end_reasons::Status;
 use crate::process::pidfile::{PidFile, PidFileError};
@@ -212,8 +212,11 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// The start has succeeded: the starting process exits with 0.
+    /// The start has succeeded: the starting process exits with 0; in the foreground, the service manager is told.
     pub fn succeed(self) {
+        if self.starter.is_none() {
+            notify::ready();
+        }
         self.send(READY, &"");
     }
 

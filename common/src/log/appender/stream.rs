@@ -5,8 +5,11 @@ use super::{Appender, open_append, write_line};
 use crate::log::layout::Layout;
 use ::log::Record;
 use log4rs::append::Append;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{SFlag, fstat};
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// The appender.
@@ -28,11 +31,25 @@ impl Stream {
     pub(in crate::log) fn open(name: &str, directory: &Path, layout: Layout) -> io::Result<Self> {
         let target = match name {
             "stdout" => Target::Stdout,
-            "stderr" => Target::Stderr,
+            "stderr" => {
+                never_wait(io::stderr())?;
+                Target::Stderr
+            }
             _ => Target::File(open_append(&File::open(directory)?, Path::new(name))?),
         };
         Ok(Self { layout, target })
     }
+}
+
+/// A socket is that of the journal, which belongs to this service alone: if the journal hangs, lines are lost and
+/// counted, and no session waits for it. A terminal belongs to others, too, and stays as it is.
+fn never_wait(stream: impl AsFd) -> nix::Result<()> {
+    let kind = SFlag::from_bits_truncate(fstat(&stream)?.st_mode & SFlag::S_IFMT.bits());
+    if kind == SFlag::S_IFSOCK {
+        let flags = OFlag::from_bits_retain(fcntl(&stream, FcntlArg::F_GETFL)?);
+        fcntl(&stream, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    }
+    Ok(())
 }
 
 impl Appender for Stream {}
@@ -50,4 +67,29 @@ impl Append for Stream {
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::never_wait;
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use std::io::{ErrorKind, Write, pipe};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_journal_that_hangs_stops_nobody_and_a_pipe_stays_as_it_is() {
+        let (mut ours, _journal) = UnixStream::pair().unwrap();
+        never_wait(&ours).unwrap();
+        let full = loop {
+            if let Err(e) = ours.write_all(&[b'x'; 65_536]) {
+                break e;
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        let (_reader, writer) = pipe().unwrap();
+        never_wait(&writer).unwrap();
+        let flags = fcntl(writer.as_fd(), FcntlArg::F_GETFL).unwrap();
+        assert!(!OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK));
+    }
 }
