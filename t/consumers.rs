@@ -315,6 +315,83 @@ fn the_rules_of_sigma_are_whole_and_name_events_and_reasons_that_exist() {
     assert_eq!(ids.len(), 5);
 }
 
+/// The names of metrics in a text.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("os4x_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn prometheus_takes_the_alerts_and_alerts_and_board_use_metrics_that_exist() {
+    let page = fs::read_to_string(format!("{CONSUMERS}/../../man/os4xapi.8")).unwrap();
+    let listed = page.lines().filter_map(|line| line.strip_prefix(".It Li os4x_"));
+    let known: BTreeSet<String> =
+        listed.map(|item| format!("os4x_{}", item.split(' ').next().unwrap())).collect();
+    assert!(known.len() > 15, "{known:?}");
+    let rules = read("prometheus/os4x-alerts.yml");
+    let checked = Command::new("promtool")
+        .args(["check", "rules", &format!("{CONSUMERS}/prometheus/os4x-alerts.yml")])
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+    let expressions: String = rules.lines().filter(|line| line.trim_start().starts_with("expr:")).collect();
+    let board: serde_json::Value = serde_json::from_str(&read("prometheus/os4x-board.json")).unwrap();
+    let panels = board["panels"].as_array().unwrap();
+    assert!(panels.len() > 8);
+    let mut shown = expressions;
+    for panel in panels {
+        shown += panel["targets"][0]["expr"].as_str().unwrap();
+        shown.push(' ');
+    }
+    let used = metrics(&shown);
+    assert!(used.is_subset(&known), "{:?}", used.difference(&known));
+    // An alert that fires, and what it says.
+    let folder = Folder::new("alerts");
+    folder.file("rules.yml", &rules);
+    let test = folder.file("test.yml", ALERT_TEST);
+    let tested = Command::new("promtool").args(["test", "rules"]).arg(test).output().unwrap();
+    assert!(tested.status.success(), "{tested:?}");
+}
+
+/// Scrapes of a site on which a server has lost its client, as promtool(1) reads them.
+const ALERT_TEST: &str = r#"
+rule_files: [rules.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - { series: 'os4x_build_info{version="0.1.0"}', values: '1x20' }
+      - { series: 'os4x_server_joined{server="dmz"}', values: '0x20' }
+      - { series: 'os4x_config_generation', values: '7x20' }
+      - { series: 'os4x_config_in_force{daemon="server",name="dmz"}', values: '6x20' }
+      - { series: 'os4x_sessions_running{server="dmz",direction="incoming"}', values: '10x20' }
+      - { series: 'os4x_limit{name="proxy_sessions"}', values: '11x20' }
+    alert_rule_test:
+      - eval_time: 16m
+        alertname: Os4xServerNotJoined
+        exp_alerts:
+          - exp_labels: { severity: critical, server: dmz }
+            exp_annotations:
+              summary: No client has joined the server dmz
+              description: Partners cannot be served. Look into the logs of os4x_proxyclient2 and os4x_proxyserver2.
+      - eval_time: 16m
+        alertname: Os4xNoMetrics
+        exp_alerts: []
+      - eval_time: 16m
+        alertname: Os4xSessionsNearLimit
+        exp_alerts:
+          - exp_labels: { severity: warning, server: dmz }
+            exp_annotations:
+              summary: Server dmz has 90 % of the sessions that proxy_sessions allows
+      - eval_time: 16m
+        alertname: Os4xConfigurationNotInForce
+        exp_alerts:
+          - exp_labels: { severity: warning, daemon: server, name: dmz }
+            exp_annotations:
+              summary: The server dmz has an older configuration than the backend
+              description: Its log has config_refused with the reason, if it was refused.
+"#;
+
 #[test]
 fn logrotate_moves_finished_days_and_never_the_file_of_today() {
     let folder = Folder::new("logrotate");
