@@ -135,6 +135,32 @@ fn the_page_of_symptoms_knows_every_reason() {
     }
 }
 
+/// What SECURITY.md says that an attacker cannot do is held by a test, which the same point names.
+#[test]
+fn each_promise_of_the_threat_model_names_its_test() {
+    let text = read("SECURITY.md");
+    let (_, model) = text.split_once("\n## Threat model\n").unwrap();
+    let (model, _) = model.split_once("\n## ").unwrap();
+    let mut promises = 0;
+    for point in model.split("\n* ").skip(1).map(|point| point.split("\n\n").next().unwrap()) {
+        if !point.starts_with("Cannot ") {
+            continue;
+        }
+        promises += 1;
+        let files: Vec<&str> = point.split('`').skip(1).step_by(2).collect();
+        let is_test = |file: &&str| {
+            let is_source = Path::new(file).extension().is_some_and(|extension| extension == "rs");
+            is_source && (file.starts_with("t/") || file.starts_with("api/tests/"))
+        };
+        let tests: Vec<&str> = files.into_iter().filter(is_test).collect();
+        assert!(!tests.is_empty(), "no test is named: {point}");
+        for test in tests {
+            assert!(read(test).contains("#[test]"), "{test}: {point}");
+        }
+    }
+    assert!(promises > 20, "{promises}");
+}
+
 /// Joins lines that continue after a `\\` at their end.
 fn joined(source: &str) -> String {
     let mut lines = source.split("\\\n");
