@@ -17,6 +17,8 @@ build_release() {
     # Paths of this machine would be in messages of panics, and would differ between machines.
     local hide="--remap-path-prefix=$place/source=/os4x --remap-path-prefix=$place/target=/os4x/target"
     local -x RUSTFLAGS="$hide --remap-path-prefix=$cargo_home=/cargo -C relocation-model=pic -C link-arg=-Wl,-z,relro,-z,now"
+    # ThinLTO gives symbols names that depend on the folder; the build ID is a checksum of them, too.
+    local -x CARGO_PROFILE_RELEASE_STRIP=symbols
     # SQLite, which is C.
     local -x CFLAGS="-O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -ffile-prefix-map=$cargo_home=/cargo"
     case $(uname -m) in x86_64) CFLAGS+=' -fcf-protection=full' ;; esac
