@@ -82,7 +82,7 @@ mod tests {
         let (mut ours, _journal) = UnixStream::pair().unwrap();
         never_wait(&ours).unwrap();
         let full = loop {
-            if let Err(e) = ours.write_all(&[b'x'; 65_536]) {
+            if let Err(e) = ours.write_all(&vec![b'x'; 65_536]) {
                 break e;
             }
         };

@@ -62,6 +62,9 @@ const fn class(
 #[rustfmt::skip]
 static CLASSES: &[Class] = &[
     class("daemon_start", &["process"], &["start"], End::Listener),
+    class("drain_begin", &["process"], &["change"], End::Listener),
+    class("drained", &["process"], &["info"], End::Listener),
+    class("drain_end", &["process"], &["change"], End::Listener),
     class("daemon_stop", &["process"], &["end"], End::Listener),
     class("level", &["configuration"], &["change"], End::Listener),
     class("signal_ignored", &["process"], &["info"], End::Listener),
@@ -73,7 +76,10 @@ static CLASSES: &[Class] = &[
     class("client_joined", &["authentication", "network"], &["start"], End::Source),
     class("client_gone", &["network"], &["end"], End::Source),
     class("client_refused", &["authentication", "network"], &["denied"], End::Source),
+    class("client_standby", &["authentication", "network"], &["allowed"], End::Source),
+    class("client_standby_gone", &["network"], &["end"], End::Source),
     class("server_joined", &["authentication", "network"], &["start"], End::Destination),
+    class("server_standby", &["authentication", "network"], &["allowed"], End::Destination),
     class("server_lost", &["network"], &["end"], End::Destination),
     class("pair_refused", &["network"], &["denied"], End::Source),
     class("enrolled", &["iam"], &["creation"], End::Destination),
