@@ -163,16 +163,31 @@ function __os4xapi_words
                 string split ' ' -- '--dry-run --json --if-version -h'
                 return
             case 'proxy'
-                string split ' ' -- 'add list remove'
+                string split ' ' -- 'add list show set unset drain undrain remove'
                 return
             case 'proxy add'
                 string split ' ' -- '--name --dry-run --if-version -h'
+                return
+            case 'proxy drain'
+                string split ' ' -- '--dry-run --if-version -h'
                 return
             case 'proxy list'
                 string split ' ' -- '--json -h'
                 return
             case 'proxy remove'
                 string split ' ' -- '--yes --dry-run --if-version -h'
+                return
+            case 'proxy set'
+                string split ' ' -- '--dry-run --if-version -h'
+                return
+            case 'proxy show'
+                string split ' ' -- '--json -h'
+                return
+            case 'proxy undrain'
+                string split ' ' -- '--dry-run --if-version -h'
+                return
+            case 'proxy unset'
+                string split ' ' -- '--dry-run --if-version -h'
                 return
             case 'proxyclient'
                 string split ' ' -- 'add list remove'
@@ -202,7 +217,7 @@ function __os4xapi_words
                 string split ' ' -- '--yes --dry-run --if-version -h'
                 return
             case 'sessions'
-                string split ' ' -- '--limit --files --json -h'
+                string split ' ' -- '--server --limit --files --json -h'
                 return
             case 'setup'
                 string split ' ' -- '--server --host --listen --station --partner --ssid --pin --dry-run --if-version -h'

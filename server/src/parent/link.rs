@@ -397,6 +397,7 @@ impl Parent {
         self.config = None;
         self.forker.stop();
         self.fetch.disconnect();
+        self.reports.repeat_latest(Instant::now());
         self.drain.follow_peer(false);
         self.feed(|sessions, _, now| {
             sessions.drop_pairs(now);

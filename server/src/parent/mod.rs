@@ -302,9 +302,6 @@ impl Parent {
         if self.client.as_ref().is_some_and(must_read) {
             self.read_client();
         }
-        if self.client.is_none() {
-            self.reports.repeat_latest(Instant::now());
-        }
         self.settle_succession();
         self.advance_drain();
         self.maintain_client();

@@ -63,8 +63,7 @@ impl Reports {
         }
     }
 
-    /// There is no client: it is not known what the last one has passed on, so the next one gets the latest events
-    /// again.
+    /// The client is gone: it is not known what it has passed on, so the next one gets the latest events again.
     pub(super) fn repeat_latest(&mut self, now: Instant) {
         for event in self.journal.take_sent().rev() {
             self.events.push_front(event);
