@@ -56,11 +56,10 @@ impl Member {
         (self.join, self.certificate, self.try_at) = (Some(join), certificate, None);
     }
 
-    /// When it needs the loop.
-    fn due(&self) -> Option<Instant> {
-        let own =
-            [self.server.as_ref().and_then(Server::due), self.join.as_ref().map(Join::due), self.try_at];
-        own.into_iter().flatten().min()
+    /// When it needs the loop; `tries`: servers are tried again.
+    fn due(&self, tries: bool) -> Option<Instant> {
+        let (server, join) = (self.server.as_ref().and_then(Server::due), self.join.as_ref().map(Join::due));
+        [server, join, self.try_at.filter(|_| tries)].into_iter().flatten().min()
     }
 }
 
@@ -155,12 +154,12 @@ impl Members {
         self.0.iter().map(|member| member.route.port).collect()
     }
 
-    /// When one of them needs the loop.
-    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+    /// When one of them needs the loop. Before the start is over (`tries`), none is tried again.
+    pub(super) fn due(&self, tries: bool, now: Instant) -> Option<Instant> {
         if self.servers().any(|(_, server)| server.has_more()) {
             return Some(now);
         }
-        self.0.iter().filter_map(Member::due).min()
+        self.0.iter().filter_map(|member| member.due(tries)).min()
     }
 }
 

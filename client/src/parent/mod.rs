@@ -484,7 +484,7 @@ impl Parent {
         let schedule = (is_joined || !is_started).then(|| self.schedule.due(is_joined));
         schedule
             .into_iter()
-            .chain(self.members.due(now))
+            .chain(self.members.due(is_started, now))
             .chain(self.backend.due())
             .chain(self.sessions.pools_due())
             .chain(self.listeners.due())
