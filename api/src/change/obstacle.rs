@@ -41,6 +41,8 @@ pub(crate) enum Obstacle {
     LastAdministrator,
     /// The text of an entry would ignore nearly everything.
     IgnoredText,
+    /// There are this many bans, and no more are possible.
+    Bans(usize),
     NothingTrusted(String),
     NoCrl(String),
     /// The change is not in force in these servers yet.
@@ -89,6 +91,12 @@ impl Obstacle {
                 language,
                 "a text to ignore has 3 to 200 characters, none a control character",
                 "Ein zu ignorierender Text hat 3 bis 200 Zeichen und keine Steuerzeichen."
+            ),
+            Self::Bans(most) => said!(
+                language,
+                "there are {most} bans, and no more are possible: ban a larger network instead of several small ones",
+                "Es gibt {most} Sperren, und mehr sind nicht möglich. Sperren Sie ein größeres Netz statt mehrerer \
+                 kleiner."
             ),
             Self::NothingTrusted(which) => said!(
                 language,

@@ -202,6 +202,7 @@ fn user_pages() -> Router<Arc<Panel>> {
 /// The pages of the settings.
 fn configuration_pages() -> Router<Arc<Panel>> {
     let blocks = Router::new()
+        .route(bans::ADD, routing::post(bans::add))
         .route(bans::REMOVE, routing::post(bans::remove))
         .route(event_test::RUN, routing::post(event_test::run))
         .route(clients::ADD, routing::post(clients::add))

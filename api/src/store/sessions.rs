@@ -263,16 +263,26 @@ pub(crate) struct Open {
     pub(crate) partner: String,
     /// The client that has reported its beginning.
     pub(crate) caller: String,
+    pub(crate) is_incoming: bool,
+    /// Address and port of the partner.
+    pub(crate) address: String,
 }
 
 /// The sessions without an end.
 pub(crate) async fn open(connection: &mut AnyConnection) -> Result<Vec<Open>, DbError> {
     let rows = db::query(
-        "SELECT session, partner, COALESCE(caller, client) FROM os4x_sessions WHERE ended IS NULL ORDER BY session",
+        "SELECT session, partner, COALESCE(caller, client), COALESCE(direction, ''), COALESCE(address, '') \
+         FROM os4x_sessions WHERE ended IS NULL ORDER BY session",
     );
     let open = |row: &AnyRow| {
         let partner: Option<String> = row.try_get(1)?;
-        Ok(Open { id: row.try_get(0)?, partner: partner.unwrap_or_default(), caller: row.try_get(2)? })
+        Ok(Open {
+            id: row.try_get(0)?,
+            partner: partner.unwrap_or_default(),
+            caller: row.try_get(2)?,
+            is_incoming: row.try_get::<String, _>(3)? == "incoming",
+            address: row.try_get(4)?,
+        })
     };
     rows.fetch_all(connection).await?.iter().map(open).collect()
 }
