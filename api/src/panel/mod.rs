@@ -92,7 +92,6 @@ pub(crate) struct Panel {
     refused: gate::Refused,
     staged: Staged<staged::Held>,
     imports: Staged<transfer::HeldImport>,
-    sums: traffic::Sums,
 }
 
 /// All pages.
@@ -104,7 +103,6 @@ pub(crate) fn router(app: Arc<App>, sides: [watch::Receiver<Side>; 2]) -> Router
         refused: gate::Refused::default(),
         staged: Staged::new(CERTIFICATES),
         imports: Staged::new(IMPORTS),
-        sums: traffic::Sums::default(),
     });
     Router::new()
         .route(login::PATH, routing::get(login::show).post(login::log_in))

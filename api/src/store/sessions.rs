@@ -3,7 +3,7 @@
 
 use super::deviations;
 use super::journal::{clean, seconds};
-use super::{shown_certificates, totals};
+use super::{hours, shown_certificates, totals};
 use crate::db::{self, DbError};
 use crate::store::partners::{of_word, word};
 use common::net::Network;
@@ -46,7 +46,7 @@ async fn add_begin(
     (client, caller): Client<'_>,
     begin: &SessionBegin,
 ) -> Result<(), DbError> {
-    db::query(
+    let written = db::query(
         "INSERT INTO os4x_sessions \
          (session, client, received, direction, pid, began, address, partner, ssid, subject, serial, tls, station, \
          caller, orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0) ON CONFLICT \
@@ -70,8 +70,11 @@ async fn add_begin(
     .bind(clean(&begin.tls))
     .bind(clean(&begin.station))
     .bind(clean(caller))
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if written.rows_affected() > 0 {
+        hours::add_begin(connection, &begin.session).await?;
+    }
     Ok(())
 }
 
@@ -108,6 +111,7 @@ async fn add_end(
         }
         deviations::count(connection, end).await?;
         totals::add_session(connection, end).await?;
+        hours::add_end(connection, &end.session).await?;
     }
     Ok(())
 }

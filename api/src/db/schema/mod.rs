@@ -7,7 +7,7 @@ use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// The steps, each with the version that it makes from the one before. The first makes the tables of version 1.
-const STEPS: [(i64, &str); 13] = [
+const STEPS: [(i64, &str); 14] = [
     (1, include_str!("1.sql")),
     (2, include_str!("2.sql")),
     (3, include_str!("3.sql")),
@@ -21,6 +21,7 @@ const STEPS: [(i64, &str); 13] = [
     (11, include_str!("11.sql")),
     (12, include_str!("12.sql")),
     (13, include_str!("13.sql")),
+    (16, include_str!("16.sql")),
 ];
 
 /// The version that this program reads and writes.
