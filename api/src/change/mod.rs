@@ -5,6 +5,7 @@
 
 pub(crate) mod api_keys;
 mod author;
+pub(crate) mod bans;
 pub(crate) mod certificates;
 pub(crate) mod crls;
 mod difference;

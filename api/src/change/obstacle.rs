@@ -43,6 +43,8 @@ pub(crate) enum Obstacle {
     IgnoredText,
     /// No server with this Proxy ID is listed.
     NoServer(String),
+    /// There are this many bans, and no more are possible.
+    Bans(usize),
     NothingTrusted(String),
     NoCrl(String),
     /// The change is not in force in these servers yet.
@@ -96,6 +98,12 @@ impl Obstacle {
                 language,
                 "no server is listed as {id}: 'os4xapi proxy list' shows them",
                 "Unter {id} ist kein Server eingetragen: Die Liste zeigt alle."
+            ),
+            Self::Bans(most) => said!(
+                language,
+                "there are {most} bans, and no more are possible: ban a larger network instead of several small ones",
+                "Es gibt {most} Sperren, und mehr sind nicht möglich. Sperren Sie ein größeres Netz statt mehrerer \
+                 kleiner."
             ),
             Self::NothingTrusted(which) => said!(
                 language,

@@ -52,7 +52,7 @@ async fn order(act: &mut Act, caller: String, kind: ActKind) -> Result<Ordered, 
 /// Requests the end of a session from the client that has reported it; from all clients if that one has not called
 /// recently.
 pub(crate) async fn order_end(act: &mut Act, session: &Open) -> Result<Vec<Ordered>, ChangeError> {
-    let Open { id, partner, caller } = session;
+    let Open { id, partner, caller, .. } = session;
     let mut clients = clients(act).await?;
     if clients.contains(caller) {
         clients = vec![caller.clone()];

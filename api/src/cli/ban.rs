@@ -4,21 +4,13 @@
 use super::args::{Invocation, Opt};
 use super::error::CliError;
 use super::{Command, date, network as option, output};
-use crate::change::network;
+use crate::change::bans::{DAYS, LONGEST};
+use crate::change::{self, network};
 use crate::db::Change;
 use crate::documents::Versions;
 use crate::store::bans::{self, Ban};
-use crate::store::{partners, proxies, sessions};
 use common::net::Network;
-use common::text::clock::{self, DAY};
-use std::collections::BTreeSet;
-
-/// Most bans: each configuration has all of them.
-const MOST: usize = 10_000;
-/// Characters of a description.
-const LONGEST: usize = 200;
-/// A ban warns of partners that had sessions from the network within this number of days.
-const DAYS: i64 = 30;
+use common::text::clock;
 
 pub(super) static COMMANDS: &[Command] = &[
     Command {
@@ -92,23 +84,18 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     }
     let db = invocation.open().await?;
     let mut change = invocation.act(&db).await?;
-    let all = bans::all(&mut change).await?;
-    let found = all.iter().find(|ban| ban.network == network.to_string());
-    if found.is_none() && all.len() >= MOST {
-        return Err(CliError::Refused(format!(
-            "there are {MOST} bans, and no more are possible: ban a larger network instead of several small ones"
-        )));
-    }
+    let found = bans::all(&mut change).await?.into_iter().find(|ban| ban.network == network.to_string());
     let ban = Ban {
         network: network.to_string(),
-        until: date::until(&invocation, found.and_then(|ban| ban.until))?,
-        description: description.or_else(|| found.map(|ban| ban.description.clone())).unwrap_or_default(),
+        until: date::until(&invocation, found.as_ref().and_then(|ban| ban.until))?,
+        description: description
+            .or_else(|| found.as_ref().map(|ban| ban.description.clone()))
+            .unwrap_or_default(),
         created: clock::now(),
     };
     let done = if found.is_some() { "changed" } else { "added" };
-    bans::put(&mut change, &ban).await?;
-    warn_of_partners(&mut change, &network).await?;
-    warn_of_clients(&mut change, &network).await?;
+    change::bans::add(&mut change, &ban).await?;
+    warn(&mut change, &network).await?;
     change.commit().await?;
     output::say(&format!(
         "Ban of {network} {done}, {}. It is in force within 65 s; running sessions go on.",
@@ -117,35 +104,22 @@ async fn add(invocation: Invocation) -> Result<(), CliError> {
     ))
 }
 
-/// Partners that the ban refuses: by the partner table, and by recent sessions.
-async fn warn_of_partners(change: &mut Change, network: &Network) -> Result<(), CliError> {
-    let mut named = BTreeSet::new();
-    for partner in partners::all(change).await? {
-        if partner.places().any(|listed| listed.overlaps(network)) {
-            named.insert(partner.short_name);
-        }
-    }
-    for name in &named {
+/// Whom the ban refuses as well.
+async fn warn(change: &mut Change, network: &Network) -> Result<(), CliError> {
+    let effect = change::bans::effect(change, network).await?;
+    for name in &effect.listed {
         output::warn(&format!(
             "{network} contains the host or a network of partner {name} ('os4xapi partner show {name}'): its sessions \
              from there are refused, too."
         ));
     }
-    let since = clock::now() - DAYS * DAY;
-    let came = sessions::came_from(change, since, network).await?;
-    for name in came.difference(&named) {
+    for name in &effect.came {
         output::warn(&format!(
             "partner {name} has had sessions from {network} within the last {DAYS} days: they are refused now, too."
         ));
     }
-    Ok(())
-}
-
-/// Clients connect to the internal port, where bans do not apply: the address of a client is usually a mistake.
-async fn warn_of_clients(change: &mut Change, network: &Network) -> Result<(), CliError> {
-    let clients: BTreeSet<_> =
-        proxies::clients(change).await?.into_iter().map(|client| client.address.ip).collect();
-    for client in clients.into_iter().filter(|client| network.contains(*client)) {
+    // Clients connect to the internal port, where bans do not apply: the address of a client is usually a mistake.
+    for client in &effect.clients {
         output::warn(&format!(
             "{network} contains {client}, the address of a client: a ban concerns only the TLS port, so the client is \
              still served."

@@ -77,7 +77,8 @@ async fn page_with(
     let https = certificates::need(&mut snapshot, Usage::Https).await?;
     drop(snapshot);
     let mut f = Frame::for_user(visitor, known, w.assistant);
-    f.is_live = true;
+    // The page of a rejected form has the address of the form, where nothing can be fetched.
+    f.is_live = rejected.is_none();
     f.notices.extend(page::done(w, fields));
     if all.iter().all(|step| step.progress != Progress::Open) {
         f.notices.push(Notice::good(w.assistant_complete));

@@ -14,7 +14,7 @@ use super::second_look::Look;
 use super::setting_pages::{self, Risk, SettingPage, SettingSection, risk};
 use super::words::Words;
 use super::{
-    api_log, clients, event_test, ignores, rollback as rollback_page, server_settings, servers,
+    api_log, bans, clients, event_test, ignores, rollback as rollback_page, server_settings, servers,
     setting_field, token,
 };
 use crate::change::settings::{self, Checked};
@@ -69,6 +69,7 @@ async fn page_with(
         parts.extend(token::parts(&mut snapshot, who).await?);
         parts.extend(clients::parts(&mut snapshot, who, version, of(clients::FORM)).await?);
         parts.extend(servers::parts(&mut snapshot, who, of(servers::FORM), of(server_settings::FORM)).await?);
+        parts.extend(bans::parts(&mut snapshot, who, of(bans::FORM)).await?);
         parts.extend(ignores::parts(&mut snapshot, who, fields, of(ignores::FORM)).await?);
     }
     drop(snapshot);

@@ -93,7 +93,6 @@ pub(crate) struct Panel {
     refused: gate::Refused,
     staged: Staged<staged::Held>,
     imports: Staged<transfer::HeldImport>,
-    sums: traffic::Sums,
 }
 
 /// All pages.
@@ -105,7 +104,6 @@ pub(crate) fn router(app: Arc<App>, sides: [watch::Receiver<Side>; 2]) -> Router
         refused: gate::Refused::default(),
         staged: Staged::new(CERTIFICATES),
         imports: Staged::new(IMPORTS),
-        sums: traffic::Sums::default(),
     });
     Router::new()
         .route(login::PATH, routing::get(login::show).post(login::log_in))
@@ -203,6 +201,7 @@ fn user_pages() -> Router<Arc<Panel>> {
 /// The pages of the settings.
 fn configuration_pages() -> Router<Arc<Panel>> {
     let blocks = Router::new()
+        .route(bans::ADD, routing::post(bans::add))
         .route(bans::REMOVE, routing::post(bans::remove))
         .route(event_test::RUN, routing::post(event_test::run))
         .route(clients::ADD, routing::post(clients::add))

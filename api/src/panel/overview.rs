@@ -40,8 +40,8 @@ pub(super) async fn show(
     let mut snapshot = panel.app.db.snapshot().await?;
     let status = status::read(&mut snapshot).await?;
     let is_complete = steps::is_complete(&mut snapshot).await?;
+    let sums = traffic::of_last_day(&mut snapshot).await?;
     drop(snapshot);
-    let sums = panel.sums.get(&panel.app.db).await?;
     let mut f = Frame::for_user(visitor, known, w.overview);
     f.is_live = true;
     f.notices.extend(page::done(w, &fields));

@@ -2,7 +2,6 @@
 
 use super::Panel;
 use super::act::{Reach, refusal};
-use super::bans;
 use super::configuration::{PROXY, again};
 use super::fields::{Fields, Form};
 use super::form::{Field, FormBlock, Rejected, Wrong};
@@ -89,7 +88,6 @@ pub(super) async fn parts(
         parts.extend(server_settings::part(who, &all, rejected_setting));
         parts.push(Part::form("licence-form", w.issue_licence, licences::form(who)));
     }
-    parts.push(bans::part(connection, who).await?);
     Ok(parts)
 }
 

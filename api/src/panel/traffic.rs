@@ -1,6 +1,6 @@
 //! Sessions, refusals and octets of each of the last 24 hours, as charts and as a table. The overview shows them, and
-//! its script asks for it every few seconds: the sums are kept for a time that depends on how long they took, so that
-//! they never cost more than one hundredth of the time, however many rows there are.
+//! its script asks for it every few seconds: the sums are kept by the hour, so that a read does not depend on the
+//! number of sessions.
 
 use super::Panel;
 use super::chart::{Chart, Look, Series};
@@ -12,47 +12,21 @@ use super::parts::{Charts, Part};
 use super::sessions::grouped;
 use super::table::{Cell, Column, Table};
 use super::words::Words;
-use crate::db::{Db, DbError};
+use crate::db::DbError;
 use crate::store::traffic::{self, Periods, Traffic};
 use axum::extract::State;
 use axum::response::Response;
 use common::text::clock::{self, DAY};
 use sqlx::AnyConnection;
 use std::sync::Arc;
-use std::time::Instant;
-use tokio::sync::Mutex;
 
 /// The path of this page.
 pub(super) const PATH: &str = "/traffic";
 const HOUR: i64 = 3_600;
-/// The sums are kept for so many times the time that it took to read them.
-const KEPT: u32 = 100;
 
-/// The sums that were read last.
-#[derive(Default)]
-pub(super) struct Sums(Mutex<Option<Kept>>);
-
-struct Kept {
-    until: Instant,
-    sums: Arc<Vec<Traffic>>,
-}
-
-impl Sums {
-    /// The sums of the last 24 hours. If several users ask at the same time, they are read once.
-    pub(super) async fn get(&self, db: &Db) -> Result<Arc<Vec<Traffic>>, DbError> {
-        let mut kept = self.0.lock().await;
-        let began = Instant::now();
-        if let Some(Kept { until, sums }) = kept.as_ref()
-            && *until > began
-        {
-            return Ok(Arc::clone(sums));
-        }
-        let periods = Periods { length: HOUR, count: 24, now: clock::now() };
-        let sums = Arc::new(traffic::of_all(&mut *db.snapshot().await?, periods).await?);
-        let now = Instant::now();
-        *kept = Some(Kept { until: now + (now - began) * KEPT, sums: Arc::clone(&sums) });
-        Ok(sums)
-    }
+/// The sums of the last 24 hours.
+pub(super) async fn of_last_day(connection: &mut AnyConnection) -> Result<Vec<Traffic>, DbError> {
+    traffic::of_all(connection, Periods { length: HOUR, count: 24, now: clock::now() }).await
 }
 
 /// The page with the charts, or the table as a file.
@@ -63,11 +37,11 @@ pub(super) async fn list(
     format: Format,
 ) -> Result<Response, Fault> {
     let w = visitor.words;
-    let sums = panel.sums.get(&panel.app.db).await?;
+    let sums = of_last_day(&mut *panel.app.db.snapshot().await?).await?;
     let f = Frame::for_user(&visitor, &known, w.last_day);
     let mut list = List::new(f, PATH, &fields, format, table(w, &sums));
     list.picture = format!("<div class=\"charts\">{}</div>", charts(w, &sums).concat());
-    list.respond(&*sums)
+    list.respond(&sums)
 }
 
 /// The part of the overview.

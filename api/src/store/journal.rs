@@ -2,6 +2,7 @@
 //! sessions). The API appends, `log` reads, the time slice removes. The daemons see none of it, so the generation does
 //! not change. Texts have limits, because a hostile DMZ host writes here.
 
+use super::hours;
 use crate::db::{self, DbError};
 use crate::store::partners::{of_word, word};
 use common::rpc::{About, Level, Origin, SystemLog};
@@ -142,6 +143,7 @@ pub(crate) async fn forget(connection: &mut AnyConnection, days: u32) -> Result<
         let old = AssertSqlSafe(format!("DELETE FROM {table} WHERE received < $1"));
         gone += db::query(old).bind(before).execute(&mut *connection).await?.rows_affected();
     }
+    hours::forget(connection, before).await?;
     Ok(gone)
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod configuration;
 pub(crate) mod crl_urls;
 pub(crate) mod crls;
 pub(crate) mod deviations;
+pub(crate) mod hours;
 pub(crate) mod ignores;
 pub(crate) mod intermediates;
 pub(crate) mod journal;

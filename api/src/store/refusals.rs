@@ -2,7 +2,7 @@
 //! and one for all others, whatever the server sends. The daemons see none of it.
 
 use super::journal::{clean, seconds};
-use super::totals;
+use super::{hours, totals};
 use crate::db::{self, DbError};
 use common::state::{MAX_REFUSALS, MAX_TEXT, OTHERS, RefusalCount, Refused, minute_of};
 use common::text::clock;
@@ -54,6 +54,7 @@ pub(crate) async fn add(
             let sum = rows.entry(what).or_default();
             *sum = sum.saturating_add(count).min(i64::from(u32::MAX));
         }
+        hours::add_refusals(connection, minute, rows.values().sum()).await?;
         let rows: Vec<(Refused, i64)> = rows.into_iter().collect();
         for page in rows.chunks(PAGE) {
             put(connection, proxy_id, minute, page).await?;

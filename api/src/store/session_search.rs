@@ -42,7 +42,7 @@ pub(crate) async fn first_with_file(
     connection: &mut AnyConnection,
 ) -> Result<Option<(String, String)>, DbError> {
     let row = query(
-        "SELECT session, COALESCE(partner, '') FROM os4x_sessions WHERE files > 0 ORDER BY received, session LIMIT 1",
+        "SELECT session, COALESCE(partner, '') FROM os4x_sessions WHERE files > 0 ORDER BY received LIMIT 1",
     );
     let row = row.fetch_optional(connection).await?;
     Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?)

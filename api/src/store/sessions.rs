@@ -3,7 +3,7 @@
 
 use super::deviations;
 use super::journal::{clean, seconds};
-use super::{shown_certificates, totals};
+use super::{hours, shown_certificates, totals};
 use crate::db::{self, DbError};
 use crate::store::partners::{of_word, word};
 use common::identity::ProxyId;
@@ -47,7 +47,7 @@ async fn add_begin(
     (client, caller): Client<'_>,
     begin: &SessionBegin,
 ) -> Result<(), DbError> {
-    db::query(
+    let written = db::query(
         "INSERT INTO os4x_sessions \
          (session, client, received, direction, pid, began, address, partner, ssid, subject, serial, tls, station, \
          caller, server, orphaned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, \
@@ -73,8 +73,11 @@ async fn add_begin(
     .bind(clean(&begin.station))
     .bind(clean(caller))
     .bind(begin.server.as_ref().map(ProxyId::to_string))
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    if written.rows_affected() > 0 {
+        hours::add_begin(connection, &begin.session).await?;
+    }
     Ok(())
 }
 
@@ -115,6 +118,7 @@ async fn add_end(
         }
         deviations::count(connection, end).await?;
         totals::add_session(connection, end).await?;
+        hours::add_end(connection, &end.session).await?;
     }
     Ok(())
 }
@@ -289,16 +293,26 @@ pub(crate) struct Open {
     pub(crate) partner: String,
     /// The client that has reported its beginning.
     pub(crate) caller: String,
+    pub(crate) is_incoming: bool,
+    /// Address and port of the partner.
+    pub(crate) address: String,
 }
 
 /// The sessions without an end.
 pub(crate) async fn open(connection: &mut AnyConnection) -> Result<Vec<Open>, DbError> {
     let rows = db::query(
-        "SELECT session, partner, COALESCE(caller, client) FROM os4x_sessions WHERE ended IS NULL ORDER BY session",
+        "SELECT session, partner, COALESCE(caller, client), COALESCE(direction, ''), COALESCE(address, '') \
+         FROM os4x_sessions WHERE ended IS NULL ORDER BY session",
     );
     let open = |row: &AnyRow| {
         let partner: Option<String> = row.try_get(1)?;
-        Ok(Open { id: row.try_get(0)?, partner: partner.unwrap_or_default(), caller: row.try_get(2)? })
+        Ok(Open {
+            id: row.try_get(0)?,
+            partner: partner.unwrap_or_default(),
+            caller: row.try_get(2)?,
+            is_incoming: row.try_get::<String, _>(3)? == "incoming",
+            address: row.try_get(4)?,
+        })
     };
     rows.fetch_all(connection).await?.iter().map(open).collect()
 }

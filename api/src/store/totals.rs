@@ -36,7 +36,7 @@ fn known(reason: &str) -> &str {
 }
 
 /// A number that a total can take any number of times.
-fn bounded(number: u64) -> i64 {
+pub(super) fn bounded(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(MOST).min(MOST)
 }
 

@@ -1,9 +1,8 @@
 //! How many sessions and octets there were in each hour or day, and how many connections were refused: for charts.
-//! Only reads, with one statement for each table, which looks at the rows of that time alone.
+//! Only reads: the sums of all partners from the kept hours, those of one partner from its sessions of that time.
 
 use crate::db::{DbError, query};
 use serde::Serialize;
-use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// The sums of one period.
@@ -19,6 +18,15 @@ pub(crate) struct Traffic {
     /// The octets of the sessions that began in it.
     pub(crate) octets_in: i64,
     pub(crate) octets_out: i64,
+}
+
+impl Traffic {
+    fn add_sessions(&mut self, direction: &str, sessions: i64, octets_in: i64, octets_out: i64) {
+        let count = if direction == "outgoing" { &mut self.outgoing } else { &mut self.incoming };
+        *count = count.saturating_add(sessions);
+        self.octets_in = self.octets_in.saturating_add(octets_in);
+        self.octets_out = self.octets_out.saturating_add(octets_out);
+    }
 }
 
 /// Periods that follow each other, the last of which is not over yet.
@@ -49,17 +57,21 @@ impl Periods {
     }
 }
 
-/// Refused connections by period; the places: its length, and the first second.
-const REFUSALS: &str =
-    "SELECT minute / $1, CAST(SUM(times) AS BIGINT) FROM os4x_refusals WHERE received >= $2 GROUP BY 1";
+/// The sums of all hours since this one, with the time in which each begins.
+const HOURS: &str = "SELECT hour * 3600, direction, sessions, octets_in, octets_out, refused FROM os4x_hours \
+    WHERE hour >= $1";
+
+/// The octets so far of the sessions that have not ended: the hours do not have them yet.
+const OPEN: &str = "SELECT COALESCE(began, received), COALESCE(octets_in, 0), COALESCE(octets_out, 0) \
+    FROM os4x_sessions WHERE ended IS NULL AND received >= $1";
 
 /// No session counts for more octets: whatever a hostile host reports, the sum of all rows that are kept does not
 /// overflow.
 const MOST: i64 = 1 << 46;
 
-/// Sessions and octets by period and direction. A session is reported after its beginning, so the rows that were
-/// received since the first second are those that matter.
-fn sessions_where(further: &str) -> String {
+/// Sessions and octets of a partner by period and direction. A session is reported after its beginning, so the rows
+/// that were received since the first second are those that matter.
+fn of_partner_since() -> String {
     let sum = |column: &str| {
         let bounded = format!("CASE WHEN {column} > {MOST} THEN {MOST} ELSE COALESCE({column}, 0) END");
         format!("CAST(SUM({bounded}) AS BIGINT)")
@@ -67,23 +79,27 @@ fn sessions_where(further: &str) -> String {
     let (octets_in, octets_out) = (sum("octets_in"), sum("octets_out"));
     format!(
         "SELECT COALESCE(began, received) / $1, direction, CAST(COUNT(*) AS BIGINT), {octets_in}, {octets_out} \
-         FROM os4x_sessions WHERE received >= $2 {further} GROUP BY 1, 2"
+         FROM os4x_sessions WHERE received >= $2 AND partner = $3 GROUP BY 1, 2"
     )
 }
 
-/// The sums of these periods, of all partners.
+/// The sums of these periods, which are whole hours, of all partners.
 pub(crate) async fn of_all(
     connection: &mut AnyConnection,
     periods: Periods,
 ) -> Result<Vec<Traffic>, DbError> {
-    // Safe: the text is fixed.
-    let sessions = query(AssertSqlSafe(sessions_where("")));
-    let sessions = sessions.bind(periods.length).bind(periods.start());
-    let mut all = of_rows(&sessions.fetch_all(&mut *connection).await?, periods)?;
-    let refusals = query(REFUSALS).bind(periods.length).bind(periods.start());
-    for row in &refusals.fetch_all(connection).await? {
+    let mut all = periods.empty();
+    let hours = query(HOURS).bind(periods.start().div_euclid(3_600));
+    for row in &hours.fetch_all(&mut *connection).await? {
         if let Some(sums) = place(&mut all, periods, row.try_get(0)?) {
-            sums.refused = row.try_get(1)?;
+            let (direction, sessions): (String, i64) = (row.try_get(1)?, row.try_get(2)?);
+            sums.add_sessions(&direction, sessions, row.try_get(3)?, row.try_get(4)?);
+            sums.refused = sums.refused.saturating_add(row.try_get(5)?);
+        }
+    }
+    for row in &query(OPEN).bind(periods.start()).fetch_all(connection).await? {
+        if let Some(sums) = place(&mut all, periods, row.try_get(0)?) {
+            sums.add_sessions("", 0, row.try_get(1)?, row.try_get(2)?);
         }
     }
     Ok(all)
@@ -96,34 +112,28 @@ pub(crate) async fn of_partner(
     partner: &str,
 ) -> Result<Vec<Traffic>, DbError> {
     // Safe: the text is fixed, and the name has a place.
-    let sessions = query(AssertSqlSafe(sessions_where("AND partner = $3")));
+    let sessions = query(AssertSqlSafe(of_partner_since()));
     let sessions = sessions.bind(periods.length).bind(periods.start()).bind(partner.to_owned());
-    of_rows(&sessions.fetch_all(connection).await?, periods)
-}
-
-fn of_rows(rows: &[AnyRow], periods: Periods) -> Result<Vec<Traffic>, DbError> {
     let mut all = periods.empty();
-    for row in rows {
-        let Some(sums) = place(&mut all, periods, row.try_get(0)?) else { continue };
-        let (direction, count): (Option<String>, i64) = (row.try_get(1)?, row.try_get(2)?);
-        match direction.as_deref() {
-            Some("outgoing") => sums.outgoing += count,
-            _ => sums.incoming += count,
+    for row in &sessions.fetch_all(connection).await? {
+        let number: i64 = row.try_get(0)?;
+        if let Some(sums) = place(&mut all, periods, number.saturating_mul(periods.length)) {
+            let direction: Option<String> = row.try_get(1)?;
+            let (octets_in, octets_out) = (row.try_get(3)?, row.try_get(4)?);
+            sums.add_sessions(&direction.unwrap_or_default(), row.try_get(2)?, octets_in, octets_out);
         }
-        sums.octets_in = sums.octets_in.saturating_add(row.try_get(3)?);
-        sums.octets_out = sums.octets_out.saturating_add(row.try_get(4)?);
     }
     Ok(all)
 }
 
-/// The period of this number, if it is one of these.
-fn place(all: &mut [Traffic], periods: Periods, number: i64) -> Option<&mut Traffic> {
-    all.get_mut(usize::try_from(number - periods.first()).ok()?)
+/// The period that contains this time, if it is one of these.
+fn place(all: &mut [Traffic], periods: Periods, time: i64) -> Option<&mut Traffic> {
+    all.get_mut(usize::try_from(time.div_euclid(periods.length) - periods.first()).ok()?)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Periods, REFUSALS, Traffic, of_all, of_partner, sessions_where};
+    use super::{HOURS, OPEN, Periods, Traffic, of_all, of_partner, of_partner_since};
     use crate::db::query;
     use crate::db::scratch::{Scratch, run};
     use sqlx::{AssertSqlSafe, Row};
@@ -131,42 +141,33 @@ mod tests {
     const PERIODS: Periods = Periods { length: 3_600, count: 24, now: 100 * 3_600 + 5 };
 
     #[test]
-    fn each_hour_has_its_sessions_and_refusals_and_what_is_older_has_none() {
+    fn each_hour_has_its_sums_and_the_octets_of_sessions_that_run() {
         let scratch = Scratch::new();
         run(async {
             let db = scratch.open().await;
             let mut connection = db.sqlite_connection().await.unwrap();
-            for (id, partner, direction, began, octets) in [
-                ("a", "ACME", Some("incoming"), 100 * 3_600, Some(5)),
-                ("b", "ACME", Some("outgoing"), 100 * 3_600 + 5, None),
-                ("c", "BETA", Some("incoming"), 77 * 3_600, Some(7)),
-                ("d", "BETA", Some("incoming"), 77 * 3_600 - 1, Some(9)),
-                ("e", "BETA", None, 99 * 3_600, Some(i64::MAX)),
-                ("f", "BETA", None, 99 * 3_600, Some(i64::MAX)),
-            ] {
-                let insert = query(
-                    "INSERT INTO os4x_sessions (session, client, received, partner, direction, began, octets_in, \
-                     octets_out, orphaned) VALUES ($1, 'c', $2, $3, $4, $2, $5, $5, 0)",
-                );
-                let insert = insert.bind(id).bind(began).bind(partner).bind(direction).bind(octets);
-                insert.execute(&mut *connection).await.unwrap();
-            }
-            let refuse = query(
-                "INSERT INTO os4x_refusals (minute, proxy_id, direction, reason, address, ssid, partner, subject, \
-                 times, received) VALUES ($1, 'p', '', 'tls', '', '', '', '', 3, $1), ($1 + 60, 'p', '', 'tls', '', \
-                 '', '', '', 4, $1), ($2, 'p', '', 'tls', '', '', '', '', 9, $1)",
+            let insert = query(
+                "INSERT INTO os4x_hours (hour, direction, sessions, octets_in, octets_out, refused) VALUES \
+                 (100, 'incoming', 1, 5, 0, 0), (100, 'outgoing', 2, 0, 6, 0), (77, '', 1, 7, 7, 9), \
+                 (76, 'incoming', 8, 8, 8, 8), (101, 'incoming', 8, 8, 8, 8)",
             );
-            refuse.bind(99 * 3_600_i64).bind(60_i64).execute(&mut *connection).await.unwrap();
+            insert.execute(&mut *connection).await.unwrap();
+            let open = query(
+                "INSERT INTO os4x_sessions (session, client, received, partner, direction, began, octets_in, \
+                 octets_out, orphaned) VALUES ('a', 'c', $1, 'ACME', 'outgoing', $1, 9, 1, 0)",
+            );
+            open.bind(100 * 3_600_i64).execute(&mut *connection).await.unwrap();
             let all = of_all(&mut connection, PERIODS).await.unwrap();
             assert_eq!((all.len(), all[0].time, all[23].time), (24, 77 * 3_600, 100 * 3_600));
             let first =
-                Traffic { time: 77 * 3_600, incoming: 1, octets_in: 7, octets_out: 7, ..Traffic::default() };
-            assert_eq!(all[0], first);
-            assert_eq!((all[22].incoming, all[22].refused, all[23].refused), (2, 7, 0));
-            assert_eq!(all[22].octets_in, 1 << 47, "no more than 2^46 for each session");
-            assert_eq!((all[23].incoming, all[23].outgoing, all[23].octets_in), (1, 1, 5));
+                Traffic { incoming: 1, octets_in: 7, octets_out: 7, refused: 9, ..Traffic::default() };
+            assert_eq!(all[0], Traffic { time: 77 * 3_600, ..first });
+            let last =
+                Traffic { incoming: 1, outgoing: 2, octets_in: 14, octets_out: 7, ..Traffic::default() };
+            assert_eq!(all[23], Traffic { time: 100 * 3_600, ..last });
             let acme = of_partner(&mut connection, PERIODS, "ACME").await.unwrap();
-            assert_eq!((acme[23].incoming, acme[23].outgoing, acme[0].incoming), (1, 1, 0));
+            assert_eq!((acme[23].incoming, acme[23].outgoing, acme[23].octets_in), (0, 1, 9));
+            assert_eq!(acme[0], Traffic { time: 77 * 3_600, ..Traffic::default() });
         });
     }
 
@@ -177,15 +178,17 @@ mod tests {
             let db = scratch.open().await;
             let mut connection = db.sqlite_connection().await.unwrap();
             for (statement, index) in [
-                (sessions_where(""), "os4x_sessions_received"),
-                (sessions_where("AND partner = 'ACME'"), "os4x_sessions_partner"),
-                (REFUSALS.to_owned(), "os4x_refusals_received"),
+                (of_partner_since(), "os4x_sessions_partner"),
+                (HOURS.to_owned(), "os4x_hours"),
+                (OPEN.to_owned(), "os4x_sessions_open"),
             ] {
                 let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-                let rows = query(explain).bind(PERIODS.length).bind(0_i64).fetch_all(&mut *connection).await;
+                let places = 1 + ["$2", "$3"].iter().filter(|place| statement.contains(*place)).count();
+                let explain = (0..places).fold(query(explain), |explain, _| explain.bind(1_i64));
+                let rows = explain.fetch_all(&mut *connection).await;
                 let plan: String =
                     rows.unwrap().iter().map(|row| row.try_get::<String, _>("detail").unwrap()).collect();
-                assert!(plan.contains(index), "{plan}");
+                assert!(plan.contains("SEARCH") && plan.contains(index), "{plan}");
             }
         });
     }

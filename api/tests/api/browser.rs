@@ -6,10 +6,11 @@ use crate::site::{Serve, Site};
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
-use openssl::ssl::SslContext;
+use openssl::ssl::{SslContext, SslStream};
 use openssl::x509::X509;
 use serde_json::Value;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) struct Browser {
@@ -146,6 +147,31 @@ impl Browser {
 
     pub(crate) fn log_in(&mut self, name: &str, password: &str, code: &str) -> Reply {
         self.post("/login", &[("name", name), ("password", password), ("code", code)])
+    }
+
+    /// A connection for `poll`.
+    pub(crate) fn connect(&self) -> SslStream<TcpStream> {
+        connect(&self.tls, self.port)
+    }
+
+    /// Asks for a page as the script of a live page does, and keeps the connection; gives the status.
+    pub(crate) fn poll(&self, stream: &mut SslStream<TcpStream>, path: &str) -> u16 {
+        let cookie = self.cookie.as_deref().unwrap_or_default();
+        let head =
+            format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {cookie}\r\nOs4x-Poll: 1\r\n\r\n", self.host);
+        stream.write_all(head.as_bytes()).unwrap();
+        let (mut octets, mut part) = (Vec::new(), [0; 16_384]);
+        loop {
+            let count = stream.read(&mut part).unwrap();
+            assert!(count > 0, "the panel has closed the connection: {path}");
+            octets.extend_from_slice(&part[..count]);
+            let Some(end) = octets.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+            let reply = Reply::parse(&octets[..end + 4]);
+            let length: usize = reply.header("content-length").unwrap().parse().unwrap();
+            if octets.len() >= end + 4 + length {
+                return reply.status;
+            }
+        }
     }
 
     fn send(&mut self, head: &str, body: &str) -> Reply {

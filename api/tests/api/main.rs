@@ -45,6 +45,7 @@ mod partner_debug;
 mod partner_tests;
 mod pictures;
 mod pki;
+mod poll_times;
 mod postgres;
 mod proxies;
 mod proxyclients;

@@ -43,6 +43,42 @@ fn a_ban_is_shown_and_lifted() {
 }
 
 #[test]
+fn a_ban_is_added_after_a_look_at_whom_it_hits_and_taken_back() {
+    let panel = Panel::new();
+    keep_busy(&panel);
+    let site = &panel.site;
+    site.ok(&["partner", "set", "ACME", "--network", "198.51.100.16/28"]);
+    let mut browser = panel.signed_in(0);
+    let path = "/configuration/proxy/bans";
+    for (network, until, said) in [
+        ("198.51.100.9/24", "", "198.51.100.0/24"),
+        ("0.0.0.0/0", "", "A ban cannot contain all addresses."),
+        ("198.51.100.0/24", "2001-01-01", "The date must be in the future."),
+    ] {
+        let again = browser.post_signed(path, &[("network", network), ("until", until)]);
+        assert!(again.status == 422 && again.body.contains(said), "{network}: {again:?}");
+    }
+    let nobody = browser.post_signed(path, &[("network", "233.252.0.0/24")]);
+    assert!(nobody.body.contains("No known partner calls from this network."), "{nobody:?}");
+    let fields = [("network", "198.51.100.0/24"), ("until", "2100-01-01"), ("description", "a scanner")];
+    let asked = browser.post_signed(path, &fields);
+    assert!(asked.status == 200 && asked.body.contains("are refused from there: ACME."), "{asked:?}");
+    assert_eq!(site.json(&["ban", "list"]), json!([]));
+    let added = browser.post_signed(path, &[&fields[..], &[("confirmed", "yes")]].concat());
+    assert_eq!(added.status, 303, "{added:?}");
+    let bans = site.json(&["ban", "list"]);
+    assert_eq!(
+        (&bans[0]["network"], &bans[0]["description"]),
+        (&json!("198.51.100.0/24"), &json!("a scanner"))
+    );
+    let row = site.json(&["audit", "list", "--limit", "1"])[0].clone();
+    assert_eq!((&row["act"], &row["way"]), (&json!("ban add"), &json!("panel")), "{row}");
+    let mut operator = with_role(&panel, "operator");
+    assert_eq!(operator.post_signed(path, &fields).status, 403);
+    assert!(!operator.get("/configuration/proxy").body.contains("Ban a network"));
+}
+
+#[test]
 fn an_entry_of_the_log_leads_to_the_form_that_ignores_such_entries_which_shows_its_effect_first() {
     let panel = Panel::new();
     keep_busy(&panel);

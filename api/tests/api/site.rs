@@ -158,7 +158,9 @@ impl Site {
 
     fn serve_with(&self, runner: &[&str], options: &[&str]) -> Serve {
         let log = self.dir.path("serve.log");
-        let words: Vec<&str> = runner.iter().copied().chain([PROGRAM]).collect();
+        // A benchmark measures a release build.
+        let program = std::env::var("OS4X_SERVED").unwrap_or_else(|_| PROGRAM.to_owned());
+        let words: Vec<&str> = runner.iter().copied().chain([program.as_str()]).collect();
         let mut child = Command::new(words[0])
             .args(&words[1..])
             .arg("serve")

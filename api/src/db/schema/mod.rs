@@ -7,7 +7,7 @@ use super::DbError;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// The steps, each with the version that it makes from the one before. The first makes the tables of version 1.
-const STEPS: [(i64, &str); 14] = [
+const STEPS: [(i64, &str); 15] = [
     (1, include_str!("1.sql")),
     (2, include_str!("2.sql")),
     (3, include_str!("3.sql")),
@@ -22,6 +22,7 @@ const STEPS: [(i64, &str); 14] = [
     (12, include_str!("12.sql")),
     (13, include_str!("13.sql")),
     (14, include_str!("14.sql")),
+    (15, include_str!("15.sql")),
 ];
 
 /// The version that this program reads and writes.

@@ -652,8 +652,28 @@ words! {
     renew_licence: "Renew licence", "Lizenz erneuern";
     bans: "Banned networks", "Gesperrte Netze";
     banned_network: "Network", "Netz";
-    no_bans: "No network is banned. The command 'os4xapi ban add' bans a network.",
-        "Kein Netz ist gesperrt. Der Befehl 'os4xapi ban add' sperrt ein Netz.";
+    no_bans: "No network is banned.", "Kein Netz ist gesperrt.";
+    add_ban: "Ban a network", "Netz sperren";
+    ban_network_hint: "Enter an address or a network, such as 203.0.113.9 or 203.0.113.0/24. For a network, the bits \
+                       of the host must be 0. A ban cannot contain all addresses.",
+        "Geben Sie eine Adresse oder ein Netz ein, zum Beispiel 203.0.113.9 oder 203.0.113.0/24. Bei einem Netz müssen \
+         die Bits des Hosts 0 sein. Eine Sperre kann nicht alle Adressen enthalten.";
+    ban_until_hint: "The ban ends at the end of this day (UTC). If the field is empty, it has no end.",
+        "Die Sperre endet am Ende dieses Tages (UTC). Wenn das Feld leer ist, endet sie nicht von selbst.";
+    ban_description_hint: "Enter the reason for the ban, at most 200 characters.",
+        "Geben Sie den Grund der Sperre an, höchstens 200 Zeichen.";
+    ban_meaning: "The servers refuse new connections of this network within 65 seconds, before TLS begins. Sessions \
+                  that we begin are not affected.",
+        "Die Server weisen neue Verbindungen dieses Netzes innerhalb von 65 Sekunden ab, bevor TLS beginnt. Sitzungen, \
+         die wir beginnen, sind nicht betroffen.";
+    ban_listed: "Partners whose host or networks are in it, and which are refused from there:",
+        "Partner, deren Host oder Netze darin liegen und die von dort abgewiesen werden:";
+    ban_came: "Other partners that had sessions from it within the last 30 days:",
+        "Weitere Partner, die in den letzten 30 Tagen Sitzungen von dort hatten:";
+    ban_hits_nobody: "No known partner calls from this network.", "Kein bekannter Partner ruft aus diesem Netz an.";
+    ban_running: "Running sessions from it, which go on:", "Laufende Sitzungen von dort, die weiterlaufen:";
+    ban_clients: "Clients in it, which are still served, because a ban concerns only the TLS port:",
+        "Clients darin, die weiter bedient werden, weil eine Sperre nur den TLS-Port betrifft:";
     lift_ban: "Lift ban", "Sperre aufheben";
     lift_ban_meaning: "The servers accept connections of this network again within 65 seconds.",
         "Die Server nehmen Verbindungen dieses Netzes innerhalb von 65 Sekunden wieder an.";
