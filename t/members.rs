@@ -159,15 +159,20 @@ fn outgoing_sessions_go_by_the_servers_in_turn_and_by_the_one_that_is_left_or_no
         let report = station(&partner.address(), connect(site)).send([OutFile::octets("OUT", vec![7; 5000])]);
         assert!(report.is_good(), "{report:?}");
     };
-    // Two at a time: each goes through a server of its own.
-    let [one, two] = [1, 2].map(|_| Flight::take_off(station(&partner.address(), connect(&site))).unwrap());
     let begun = |site: &Site| {
         let first = site.log(Role::Server).matches("session_begin direction=outgoing").count();
         let output = fs::read_to_string(second.folder.join("output")).unwrap();
         (first, output.matches("session_begin direction=outgoing").count())
     };
-    wait_for("a session through each", || (begun(&site) == (1, 1)).then_some(()));
-    assert!(one.land().unwrap().is_good() && two.land().unwrap().is_good());
+    // Two at a time, once both have pairs ready: each goes through a server of its own.
+    wait_for("a session through each", || {
+        let before = begun(&site);
+        let fly = || Flight::take_off(station(&partner.address(), connect(&site))).unwrap();
+        let both = [fly(), fly()];
+        let flown = both.into_iter().all(|flight| flight.land().unwrap().is_good());
+        assert!(flown && begun(&site).0 + begun(&site).1 == before.0 + before.1 + 2);
+        (begun(&site) == (before.0 + 1, before.1 + 1)).then_some(())
+    });
 
     // A drained server refuses: the other one is asked.
     site.api(&["proxy", "drain", &second.proxy_id]).unwrap();
