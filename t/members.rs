@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 use t::installation::{closed_port, free_address};
 use t::site::sockets::is_open;
 use t::site::{Flight, Role, Site};
@@ -190,12 +191,52 @@ fn outgoing_sessions_go_by_the_servers_in_turn_and_by_the_one_that_is_left_or_no
     site.signal(Role::Server, Signal::SIGTERM);
     site.wait_end(Role::Server);
     site.wait_log_after(Role::Client, mark, &format!("server_lost address={}", site.internal));
-    wait_slow(std::time::Duration::from_secs(20), "a session through the second server", || {
+    wait_slow(Duration::from_secs(20), "a session through the second server", || {
         let report =
             station(&partner.address(), connect(&site)).send([OutFile::octets("OUT", vec![7; 5000])]);
         report.is_good().then_some(())
     });
     second.end(Signal::SIGTERM);
     assert_eq!(site.wait_end(Role::Client).unwrap().code(), Some(1));
+    site.end();
+}
+
+#[test]
+fn two_clients_of_both_servers_survive_the_loss_of_one() {
+    let mut site = prepare("both-twice");
+    let mut second = Second::new(&site);
+    launch(&mut site, &mut second);
+    let tls = second.tls;
+    let folder = site.directory().join("inside2");
+    fs::create_dir(&folder).unwrap();
+    for file in [Role::Client.binary(), "token"] {
+        let from = site.folder(Role::Client).join(file);
+        assert!(Command::new("cp").arg("-p").arg(from).arg(&folder).status().unwrap().success());
+    }
+    let first = client_of_both(&site, &second);
+    let mut command = Command::new(folder.join(Role::Client.binary()));
+    command.args(first.get_args()).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+    let mut other = command.stderr(File::create(folder.join("output")).unwrap()).spawn().unwrap();
+    let said = |words: &str| {
+        fs::read_to_string(folder.join("output")).unwrap().lines().filter(|line| line.contains(words)).count()
+    };
+    wait_slow(Duration::from_secs(20), "the other client to stand by at both", || {
+        (said("server_standby") == 2).then_some(())
+    });
+
+    let mark = site.mark(Role::Server);
+    site.signal(Role::Client, Signal::SIGKILL);
+    site.wait_end(Role::Client);
+    fs::remove_file(site.pid_file(Role::Client)).unwrap();
+    wait_for("the other client to be joined to both", || (said("server_joined") == 2).then_some(()));
+    site.wait_log_after(Role::Server, mark, "listener_open*tls");
+    second.wait_open();
+    site.assert_works();
+    assert_works_at(&mut site, tls);
+    // Its listener for stations is open, too.
+    wait_for("the listener for stations", || is_open(site.outgoing).then_some(()));
+    kill(Pid::from_raw(other.id().cast_signed()), Signal::SIGTERM).unwrap();
+    assert_eq!(other.wait().unwrap().code(), Some(0));
+    second.end(Signal::SIGTERM);
     site.end();
 }
