@@ -21,31 +21,13 @@ upgrade_columns() {
     done
 }
 
-# A server that drains has closed its TLS port; where it cannot drain, the balancers leave it out.
+# A server that drains has closed its TLS port.
 drain() {
-    local balancer
-    if can_drain; then
-        api proxy drain "$(<"$site/dmz-$1/id")" >/dev/null
-    else
-        for balancer in 1 2; do
-            echo "set server dmz/dmz-$1 state maint" | socat - "unix-connect:$site/lb-$balancer/admin" >/dev/null
-        done
-    fi
+    api proxy drain "$(<"$site/dmz-$1/id")" >/dev/null
 }
 
 undrain() {
-    local balancer
-    if can_drain; then
-        api proxy undrain "$(<"$site/dmz-$1/id")" >/dev/null
-    else
-        for balancer in 1 2; do
-            echo "set server dmz/dmz-$1 state ready" | socat - "unix-connect:$site/lb-$balancer/admin" >/dev/null
-        done
-    fi
-}
-
-can_drain() {
-    api proxy -h 2>/dev/null | grep -q 'proxy drain'
+    api proxy undrain "$(<"$site/dmz-$1/id")" >/dev/null
 }
 
 # replace_program HOST PROGRAM: a new file of the same name; processes go on with the old one.
@@ -114,7 +96,9 @@ unlimit_column() {
     group=$(group_of "$1")
     move_column "$1" "${group%/*}"
     # Processes that have ended leave it at once, but not always in time.
+    local until=$((SECONDS + 10))
     until rmdir "$group" 2>/dev/null; do
+        ((SECONDS < until)) || failed "The control group $group does not become empty."
         move_column "$1" "${group%/*}"
         sleep 0.1
     done
