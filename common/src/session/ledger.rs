@@ -5,20 +5,18 @@
 //!
 //! One line for each entry: `+` and the session in JSON, or `-` and its ID.
 
+use super::notes::{self, Notes};
 use crate::link::session_id::Direction;
 use crate::process::stat;
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// When no session runs and the file has this size, it is emptied; octets.
 const LARGE: u64 = 64 * 1024;
-/// Largest file that is read, octets: as many sessions as a daemon may have.
-const LARGEST: u64 = 64 << 20;
 
 /// A session that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,15 +71,7 @@ impl Ledger {
     }
 
     fn read(&mut self) -> io::Result<()> {
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(nix::libc::O_NOFOLLOW)
-            .open(&self.path)?;
-        let mut text = Vec::new();
-        (&file).take(LARGEST).read_to_end(&mut text)?;
+        let (file, text) = notes::open(&self.path)?;
         self.open = open_of(&text);
         self.file = Some(file);
         Ok(())
@@ -141,26 +131,17 @@ impl Ledger {
 
 /// The part in which a session process notes its end; opened before its fork, because it may open nothing.
 #[derive(Debug)]
-pub struct EndNotes(io::Result<File>);
+pub struct EndNotes(Notes);
 
 impl EndNotes {
     /// In the ledger at `path`.
     pub fn open(path: &Path) -> Self {
-        Self(OpenOptions::new().append(true).custom_flags(nix::libc::O_NOFOLLOW).open(path))
+        Self(Notes::open(path))
     }
 
     /// A session process has written its end line. The parent may be ending and may not receive the message.
     pub fn note(&self, session: &str) {
-        let written = match &self.0 {
-            Ok(file) => {
-                let mut file = file;
-                file.write_all(format!("\n-{session}\n").as_bytes()).map_err(|e| e.to_string())
-            }
-            Err(e) => Err(e.to_string()),
-        };
-        if let Err(e) = written {
-            crate::debug!("the ledger of sessions cannot be written: {e}");
-        }
+        self.0.add(format!("\n-{session}\n").as_bytes());
     }
 }
 

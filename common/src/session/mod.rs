@@ -7,6 +7,7 @@
 //! * `debugged_partners`: the partners whose sessions write DEBUG for a limited time
 //! * `end_lines`: makes sure that each session gets its end line
 //! * `ledger`: the sessions that have begun and not ended, in a file that outlives the daemon
+//! * `notes`: files to which session processes add lines themselves
 //! * `ending`: why a session ended: its status, its words, its end line
 
 pub mod debugged_partners;
@@ -16,4 +17,5 @@ pub mod file_rules;
 pub mod greeting;
 pub mod inspector;
 pub mod ledger;
+pub mod notes;
 pub mod relay;

@@ -5,10 +5,10 @@
 
 use crate::report_notes::line_of;
 use common::rpc::SessionEvent;
+use common::session::notes;
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 const KEPT_FOR: Duration = Duration::from_mins(10);
 /// Most events that are kept; on a busy server they are those of the last seconds.
 pub(super) const MOST: usize = 2_000;
-/// Largest file that is read, octets.
-const LARGEST: u64 = 64 << 20;
 
 /// The events, and their file.
 pub(super) struct ReportJournal {
@@ -79,15 +77,7 @@ impl ReportJournal {
     }
 
     fn read(&mut self) -> io::Result<Vec<SessionEvent>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(nix::libc::O_NOFOLLOW)
-            .open(&self.path)?;
-        let mut text = Vec::new();
-        (&file).take(LARGEST).read_to_end(&mut text)?;
+        let (file, text) = notes::open(&self.path)?;
         self.file = Some(file);
         // A line that a full disk or the power has cut off is ignored, and hides none of those after it.
         if text.last().is_some_and(|last| *last != b'\n') {
