@@ -7,7 +7,7 @@ use crate::parent::{MOST, Route};
 use common::process::options::{INTERNAL_PORT, UsageError, host_and_port};
 use common::process::startup::Mode;
 use common::secret::Secret;
-use common::text::host::is_host;
+use common::text::host::{is_client_name, is_host};
 use getopts::Options as Grammar;
 use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, UdpSocket};
@@ -73,8 +73,6 @@ pub(crate) struct Options {
 
 /// The variable of the environment with the client's name: the documented options have none.
 const NAME: &str = "OS4X_CLIENT_NAME";
-/// Longest name, characters.
-const LONGEST_NAME: usize = 64;
 
 /// The mandatory options.
 const MANDATORY: [(&str, &str); 3] =
@@ -151,11 +149,10 @@ fn outgoing(text: &str) -> Result<IpAddr, UsageError> {
     Ok(address)
 }
 
-/// Letters, digits, '.', '_' and '-': the name stands in lists and log lines.
+/// The name stands in lists and log lines.
 fn name(text: &OsStr) -> Result<String, UsageError> {
-    let is_of_name = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    let name = text.to_str().filter(|name| (1..=LONGEST_NAME).contains(&name.len()));
-    name.filter(|name| name.bytes().all(is_of_name))
+    text.to_str()
+        .filter(|name| is_client_name(name))
         .map(str::to_owned)
         .ok_or(UsageError::Value { option: NAME, wanted: "1 to 64 letters, digits, '.', '_' and '-'" })
 }

@@ -1,13 +1,11 @@
 //! The address of a client, and its name if several clients call from one address. A plain value.
 
 use common::net::normal;
+use common::text::host::is_client_name;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
-
-/// Longest name, characters.
-const LONGEST: usize = 64;
 
 /// An address, or `NAME@ADDRESS`: the client that calls from there, with this name (`OS4X_CLIENT_NAME`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +24,7 @@ impl fmt::Display for NoClientAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "'{}' is not an IP address, nor NAME@ADDRESS with a name of 1 to {LONGEST} letters, digits, '.', '_' and \
+            "'{}' is not an IP address, nor NAME@ADDRESS with a name of 1 to 64 letters, digits, '.', '_' and \
              '-'",
             self.0
         )
@@ -62,11 +60,9 @@ impl FromStr for ClientAddress {
             Some((name, ip)) => (Some(name), ip),
             None => (None, text),
         };
-        let is_of_name = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        let is_name = |name: &str| (1..=LONGEST).contains(&name.len()) && name.bytes().all(is_of_name);
         let ip = ip.parse().map(normal).map_err(|_| wrong())?;
         match name {
-            Some(name) if !is_name(name) => Err(wrong()),
+            Some(name) if !is_client_name(name) => Err(wrong()),
             name => Ok(Self { name: name.map(str::to_owned), ip }),
         }
     }

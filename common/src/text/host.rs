@@ -1,4 +1,4 @@
-//! Names of hosts, and the short names of partners, which a station may use in place of a host. Options, settings,
+//! Names of hosts and of clients, and the short names of partners, which a station may use in place of a host. Options, settings,
 //! requests of stations and reports all use these rules. Never resolves a name.
 
 use std::fmt;
@@ -10,6 +10,8 @@ const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 /// Longest short name of a partner, octets.
 const MAX_SHORT_NAME: usize = 32;
+/// Longest name of a client, octets.
+const MAX_CLIENT_NAME: usize = 64;
 
 /// Whether `text` is an IPv4 or IPv6 address (without brackets) or can be a host name.
 pub fn is_host(text: &str) -> bool {
@@ -33,12 +35,19 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
+/// Whether `text` can be the name of a client (`OS4X_CLIENT_NAME`): 1 to 64 letters, digits, `.`, `_` or `-`.
+pub fn is_client_name(text: &str) -> bool {
+    (1..=MAX_CLIENT_NAME).contains(&text.len()) && text.bytes().all(is_of_name)
+}
+
+fn is_of_name(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"._-".contains(&octet)
+}
+
 /// Whether `text` can be the short name of a partner: 1 to 32 letters, digits, `.`, `_` or `-`. The first character is
 /// no `-`, so that no program mistakes it for an option.
 pub fn is_short_name(text: &str) -> bool {
-    (1..=MAX_SHORT_NAME).contains(&text.len())
-        && !text.starts_with('-')
-        && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"._-".contains(&octet))
+    (1..=MAX_SHORT_NAME).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(is_of_name)
 }
 
 /// Host and port as one word: `dmz:2878`, an IPv6 address in brackets.
