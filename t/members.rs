@@ -27,12 +27,7 @@ struct Second {
 
 impl Second {
     fn new(site: &Site) -> Self {
-        let folder = site.directory().join("dmz2");
-        fs::create_dir(&folder).unwrap();
-        // With cp(1): if this process wrote the binary, a child of another test might have it open.
-        let binary = site.folder(Role::Server).join(Role::Server.binary());
-        let copied = Command::new("cp").arg("-p").arg(binary).arg(&folder).status().unwrap();
-        assert!(copied.success());
+        let folder = site.further_folder(Role::Server, "dmz2", &[]).unwrap();
         let shown = Command::new(folder.join(Role::Server.binary())).arg("-L").output().unwrap();
         let shown = String::from_utf8(shown.stdout).unwrap();
         let proxy_id = shown.trim_end().rsplit(' ').next().unwrap().to_owned();
@@ -207,12 +202,7 @@ fn two_clients_of_both_servers_survive_the_loss_of_one() {
     let mut second = Second::new(&site);
     launch(&mut site, &mut second);
     let tls = second.tls;
-    let folder = site.directory().join("inside2");
-    fs::create_dir(&folder).unwrap();
-    for file in [Role::Client.binary(), "token"] {
-        let from = site.folder(Role::Client).join(file);
-        assert!(Command::new("cp").arg("-p").arg(from).arg(&folder).status().unwrap().success());
-    }
+    let folder = site.further_folder(Role::Client, "inside2", &["token"]).unwrap();
     let first = client_of_both(&site, &second);
     let mut command = Command::new(folder.join(Role::Client.binary()));
     command.args(first.get_args()).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());

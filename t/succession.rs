@@ -25,13 +25,7 @@ struct Second {
 
 impl Second {
     fn start(site: &Site) -> Self {
-        let (first, folder) = (site.folder(Role::Client), site.directory().join("inside2"));
-        fs::create_dir(&folder).unwrap();
-        for file in [Role::Client.binary(), "token"] {
-            // With cp(1): if this process wrote the binary, a child of another test might have it open.
-            let copied = Command::new("cp").arg("-p").arg(first.join(file)).arg(&folder).status().unwrap();
-            assert!(copied.success());
-        }
+        let folder = site.further_folder(Role::Client, "inside2", &["token"]).unwrap();
         let mut command = Command::new(folder.join(Role::Client.binary()));
         command.args(["--foreground", "-U", &site.asked_url, "-S", &site.internal.to_string(), "-T"]);
         command.arg(format!("@{}", folder.join("token").display())).current_dir("/");

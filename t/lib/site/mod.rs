@@ -12,7 +12,7 @@ pub use build::{Builder, PartnerEntry};
 pub use daemon::Role;
 pub use flight::Flight;
 
-use crate::installation::day_files;
+use crate::installation::{day_files, place};
 use crate::loglines::{Documented, Line};
 use crate::wait::{PATIENCE, wait_for};
 use daemon::Daemon;
@@ -416,6 +416,16 @@ impl Site {
         let mut command = Command::new(attached.get_program());
         command.args(attached.get_args().filter(|argument| *argument != "--foreground"));
         command
+    }
+
+    /// A further folder of the site for a daemon, with its binary and these files of its folder.
+    pub fn further_folder(&self, role: Role, name: &str, files: &[&str]) -> io::Result<PathBuf> {
+        let folder = self.directory.join(name);
+        fs::create_dir(&folder)?;
+        for file in [role.binary()].iter().chain(files) {
+            place(&self.folder(role).join(file), &folder.join(file))?;
+        }
+        Ok(folder)
     }
 
     /// The command that starts a daemon, in the foreground.
