@@ -36,8 +36,8 @@ impl Notes {
         Self { path: path.to_owned(), file }
     }
 
-    /// Adds whole lines with one write, so that none of them is torn. A failure is logged at DEBUG: the parent gets the
-    /// same in a message.
+    /// Adds whole lines with one write, so that none of them is torn. A failure is logged at DEBUG: the parent gets
+    /// the same in a message.
     pub fn add(&self, lines: &[u8]) {
         let written = match &self.file {
             Ok(file) => { &*file }.write_all(lines).map_err(|e| e.to_string()),

@@ -1,5 +1,5 @@
-//! Names of hosts and of clients, and the short names of partners, which a station may use in place of a host. Options, settings,
-//! requests of stations and reports all use these rules. Never resolves a name.
+//! Names of hosts and of clients, and the short names of partners, which a station may use in place of a host. Options,
+//! settings, requests of stations and reports all use these rules. Never resolves a name.
 
 use std::fmt;
 use std::net::IpAddr;
