@@ -6,9 +6,7 @@ use oftp2peer::oftp::report::Ending;
 use oftp2peer::oftp::settings::Settings;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
-use t::installation::closed_port;
 use t::link::Dmz;
 use t::loglines::Line;
 use t::site::sockets::is_open;
@@ -574,44 +572,5 @@ fn reports_that_the_backend_could_not_take_are_sent_again() {
         let log = site.api(&["log", "--json"]).unwrap();
         (log.matches("session refused: unknown-partner").count() == 1).then_some(())
     });
-    site.end();
-}
-
-#[test]
-fn a_client_with_two_backends_goes_on_when_one_is_killed() {
-    let mut site = Builder::new("two-backends").prepare().unwrap();
-    // The certificate is for the address.
-    let ip = site.internal.ip();
-    let at = SocketAddr::new(ip, closed_port(ip).unwrap());
-    let second = std::process::Command::new(site.folder(Role::Api).join(Role::Api.binary()))
-        .args(["serve", "--listen", &at.to_string(), "--db"])
-        .arg(site.folder(Role::Api).join("os4xapi.db"))
-        .stdout(std::process::Stdio::null())
-        .spawn();
-    let mut second = second.unwrap();
-    site.asked_url = format!("{},https://{at}/os4xapi/index.php", site.asked_url);
-    site.restart(Role::Api).unwrap();
-    site.wait_log(Role::Api, "listening on");
-    wait_for("the second backend", || is_open(at).then_some(()));
-    for role in [Role::Server, Role::Client] {
-        site.restart(role).unwrap();
-    }
-    site.wait_open();
-    let flight = flight(&site);
-    let mark = site.mark(Role::Client);
-    site.signal(Role::Api, Signal::SIGKILL);
-    site.wait_end(Role::Api);
-    site.assert_works();
-    assert!(flight.land().unwrap().is_good());
-    // The ends of both sessions are reported to the other one.
-    site.wait_log_after(Role::Client, mark, &format!("the backend is called at https://{at}*from now on"));
-    wait_for("the session list", || {
-        let list: Value = serde_json::from_str(&site.api(&["sessions", "--json"]).unwrap()).unwrap();
-        let ends: Vec<&Value> = list.as_array()?.iter().map(|session| &session["ended"]).collect();
-        (ends.len() == 2 && ends.iter().all(|end| !end.is_null())).then_some(())
-    });
-    assert!(!site.log(Role::Client)[mark..].contains("backend_error"));
-    let _ = second.kill();
-    second.wait().unwrap();
     site.end();
 }

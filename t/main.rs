@@ -69,6 +69,7 @@ mod replay;
 mod sandbox;
 mod secrets;
 mod sessions;
+mod several_backends;
 mod signals;
 mod startup;
 mod states;
