@@ -40,7 +40,10 @@ impl Notes {
     /// the same in a message.
     pub fn add(&self, lines: &[u8]) {
         let written = match &self.file {
-            Ok(file) => { &*file }.write_all(lines).map_err(|e| e.to_string()),
+            Ok(file) => {
+                let mut file = file;
+                file.write_all(lines).map_err(|e| e.to_string())
+            }
             Err(e) => Err(e.to_string()),
         };
         if let Err(e) = written {
