@@ -46,7 +46,7 @@ boot_container() {
     # nspawn forbids Landlock, which the daemons' sandbox needs, unless it is told otherwise.
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory "$check_work/root" --register=no --keep-unit \
         --private-network --console=pipe --bind-ro="$check_work/first:/mnt/first" --bind-ro="$check_work/second:/mnt/second" \
-        --bind-ro="$root/scripts/lib/package-check-site:/mnt/site" \
+        --bind-ro="$root/scripts/lib:/mnt/lib" \
         '--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self' --boot \
         </dev/null >"$check_work/boot.log" 2>&1 &
     local nspawn=$! until=$((SECONDS + 120))
@@ -99,9 +99,9 @@ try_debs() {
         die 'Units run before they are set up.'
     fi
     step 'Set-up and first session'
-    inside bash /mnt/site set_up_and_first_session
+    inside bash /mnt/lib/package-check-site set_up_and_first_session
     step 'Upgrade while a file is sent'
-    inside bash /mnt/site upgrade_in_mid_file
+    inside bash /mnt/lib/package-check-site upgrade_in_mid_file
     step 'Removal and purge'
     debs=$(cd "$check_work/first" && printf '%s\n' *.deb | cut -d _ -f 1 | tr '\n' ' ')
     # shellcheck disable=SC2086 # a list
