@@ -34,7 +34,7 @@ fn a_client_with_two_backends_goes_on_when_one_is_killed() {
     // The certificate is for the address.
     let ip = site.internal.ip();
     let at = SocketAddr::new(ip, closed_port(ip).unwrap());
-    let _second = Second::start(&site, at);
+    let second = Second::start(&site, at);
     site.asked_url = format!("{},https://{at}/os4xapi/index.php", site.asked_url);
     site.restart(Role::Api).unwrap();
     site.wait_log(Role::Api, "listening on");
@@ -57,5 +57,6 @@ fn a_client_with_two_backends_goes_on_when_one_is_killed() {
         (ends.len() == 2 && ends.iter().all(|end| !end.is_null())).then_some(())
     });
     assert!(!site.log(Role::Client)[mark..].contains("backend_error"));
+    drop(second);
     site.end();
 }
