@@ -19,7 +19,8 @@ unit() {
             echo "$!" >"$site/run/$name.pid"
             wait "$!" || true
             sleep 1
-            while [[ -e $site/run/$name.down ]]; do sleep 0.1; done
+            # Opening it for reading lasts until bring_up opens it for writing.
+            [[ ! -p $site/run/$name.down ]] || : <"$site/run/$name.down"
         done
     ) 2>>"$site/run/units" &
 }
@@ -47,12 +48,12 @@ says() {
 put_down() {
     local name
     if [[ ${unit_hosts[$1]-} ]]; then
-        : >"$site/run/$1.down"
+        mkfifo "$site/run/$1.down"
         kill -KILL "$(unit_pid "$1")"
         return
     fi
     for name in $(units_of "$1"); do
-        : >"$site/run/$name.down"
+        mkfifo "$site/run/$name.down"
     done
     plug "$1" down
     # Those that have ended meanwhile are no fault.
@@ -64,13 +65,21 @@ put_down() {
 bring_up() {
     local name
     if [[ ${unit_hosts[$1]-} ]]; then
-        rm -f "$site/run/$1.down"
+        let_up "$1"
         return
     fi
     plug "$1" up
     for name in $(units_of "$1"); do
-        rm -f "$site/run/$name.down"
+        let_up "$name"
     done
+}
+
+# let_up NAME: waits until the unit stands before its pipe, which then is gone before the unit can end again.
+let_up() {
+    local pipe=$site/run/$1.down writer
+    exec {writer}>"$pipe"
+    rm -f "$pipe"
+    exec {writer}>&-
 }
 
 # failed TEXT [FILE...]: shows the files, then dies.
