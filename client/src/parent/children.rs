@@ -57,12 +57,10 @@ impl Child {
 /// A child that has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ended {
-    /// It was parked for a station and ended by itself: its pair could not be used.
-    pub(super) was_idle: bool,
+    /// It was parked for a station with a pair of this server, and ended by itself: the pair could not be used.
+    pub(super) idle_at: Option<Place>,
     /// Its pair, if that was not joined and the server has not retired it.
     pub(super) unjoined: Option<(Place, SessionId)>,
-    /// The server of its pair.
-    pub(super) place: Option<Place>,
     /// Set if it has not logged the end of its session.
     pub(super) crash: Option<Crash>,
     /// The act with an open outcome.
@@ -286,13 +284,13 @@ impl Children {
     pub(super) fn reap(&mut self, pid: Pid) -> Option<Ended> {
         let child = self.table.remove(&pid)?;
         self.remember_station(&child);
-        let (was_idle, place) = (child.waits_for_station(), child.place());
+        let idle_at = child.place().filter(|_| child.waits_for_station());
         let has_crashed = !child.is_parked() && !child.end_logged;
         let unjoined = child.pair.filter(|_| child.partner.is_none() && !child.is_retired);
         let pair = child.session();
         let Child { direction, partner, test, .. } = child;
         let crash = has_crashed.then_some(Crash { direction, pair, partner });
-        Some(Ended { was_idle, unjoined, place, crash, test })
+        Some(Ended { idle_at, unjoined, crash, test })
     }
 
     /// Adds the stations to the server's reports, because the DMZ does not know them.

@@ -301,7 +301,7 @@ impl Sessions {
         actions: &mut Actions,
     ) -> Option<Ended> {
         let ended = self.children.reap(pid)?;
-        if let Some(pool) = ended.place.filter(|_| ended.was_idle).and_then(|place| self.pool(place)) {
+        if let Some(pool) = ended.idle_at.and_then(|place| self.pool(place)) {
             pool.failed(now);
         }
         if let Some(number) = ended.test {

@@ -78,9 +78,8 @@ impl Table {
 /// It wrote no end line and needed none; `unjoined`: the number of its pair.
 fn quiet(was_idle: bool, unjoined: Option<u32>) -> Ended {
     Ended {
-        was_idle,
+        idle_at: was_idle.then_some(PLACE),
         unjoined: unjoined.map(|number| (PLACE, id(number))),
-        place: Some(PLACE),
         crash: None,
         test: None,
     }
@@ -109,7 +108,7 @@ fn a_session_without_an_end_line_is_a_crash() {
         let crash = Some(crash).filter(|_| !end_logged);
         assert_eq!(
             table.children.reap(ONE),
-            Some(Ended { was_idle: false, unjoined: None, place: Some(PLACE), crash, test: None })
+            Some(Ended { idle_at: None, unjoined: None, crash, test: None })
         );
     }
 }
@@ -121,13 +120,7 @@ fn a_child_that_dies_with_its_station_before_its_first_message_is_a_crash() {
     let crash = Crash { direction: Direction::Outgoing, pair: Some(id(2)), partner: None };
     assert_eq!(
         table.children.reap(TWO),
-        Some(Ended {
-            was_idle: false,
-            unjoined: Some((PLACE, id(2))),
-            place: Some(PLACE),
-            crash: Some(crash),
-            test: None
-        })
+        Some(Ended { idle_at: None, unjoined: Some((PLACE, id(2))), crash: Some(crash), test: None })
     );
 }
 

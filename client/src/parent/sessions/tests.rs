@@ -207,13 +207,7 @@ fn a_parked_child_that_ends_by_itself_puts_the_next_pair_off() {
     let ended = client.sessions.reap(Pid::from_raw(1), None, client.now, &mut client.actions);
     assert_eq!(
         ended,
-        Some(Ended {
-            was_idle: true,
-            unjoined: Some((Place(0), id(1))),
-            place: Some(Place(0)),
-            crash: None,
-            test: None
-        })
+        Some(Ended { idle_at: Some(Place(0)), unjoined: Some((Place(0), id(1))), crash: None, test: None })
     );
     assert!(!asked(&mut client), "not at once");
     client.now += Duration::from_secs(1);
