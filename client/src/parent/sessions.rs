@@ -76,12 +76,8 @@ impl Sessions {
 
     /// A child has a station but no pair.
     pub(super) fn request_pair(&mut self, child: Pid, actions: &mut Actions) {
-        let first = self.joined().first().copied();
-        if let Some(pool) = first.and_then(|place| self.pool(place)) {
-            return pool.request_for(child, actions);
-        }
-        let reason = NO_SERVER.to_owned();
-        actions.push(Action::SendToChild(child, ToChild::NoPair { reason }));
+        let place = self.joined().first().copied();
+        self.request_at(place, child, NO_SERVER.to_owned(), actions);
     }
 
     /// When `maintain_pools` may be due.
@@ -234,8 +230,14 @@ impl Sessions {
 
     /// Asks a server that has not refused lately; `reason`: why the child gets no pair if there is none.
     fn request_elsewhere(&mut self, child: Pid, reason: String, now: Instant, actions: &mut Actions) {
-        let may_grant = |pool: &&mut Pool| pool.is_joined() && !pool.refuses(now);
-        match self.pools.iter_mut().find(may_grant) {
+        let may_grant = |place: &Place| self.pools.get(place.0).is_some_and(|pool| !pool.refuses(now));
+        let place = self.joined().into_iter().find(may_grant);
+        self.request_at(place, child, reason, actions);
+    }
+
+    /// Asks this server; `reason`: why the child gets no pair if there is none.
+    fn request_at(&mut self, place: Option<Place>, child: Pid, reason: String, actions: &mut Actions) {
+        match place.and_then(|place| self.pool(place)) {
             Some(pool) => pool.request_for(child, actions),
             None => actions.push(Action::SendToChild(child, ToChild::NoPair { reason })),
         }
