@@ -5,7 +5,6 @@
 use super::action::{Action, Actions, Fork};
 use super::backend_call::BackendCall;
 use super::call_queue::CallQueue;
-use super::place::Place;
 use super::report_quota::ReportQuota;
 use super::reports::{MOST, Reports};
 use super::state_feed::StateFeed;
@@ -113,11 +112,6 @@ impl BackendLink {
     /// Whether this question waits for its answer.
     pub(super) fn is_asked(&self, function: &str) -> bool {
         self.waiting.has(function)
-    }
-
-    /// Whether the question for the configuration of this server waits for its answer.
-    pub(super) fn is_config_asked(&self, server: Place) -> bool {
-        self.waiting.has_config(server)
     }
 
     /// Asks the backend, unless the same question is open. Without a worker nothing is asked, because every question

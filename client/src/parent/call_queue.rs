@@ -2,7 +2,6 @@
 //! how many there are and how large they are. A plain value.
 
 use super::backend_call::BackendCall;
-use super::place::Place;
 use std::collections::BTreeMap;
 
 /// Calls that are kept until they are answered or can be made.
@@ -50,13 +49,6 @@ impl CallQueue {
     /// Whether it contains the same question as this one.
     pub(super) fn has_same(&self, question: &BackendCall) -> bool {
         self.calls.values().any(|call| call.is_same(question))
-    }
-
-    /// Whether it contains the question for the configuration of this server.
-    pub(super) fn has_config(&self, server: Place) -> bool {
-        let is_it =
-            |call: &BackendCall| matches!(call, BackendCall::ServerConfig { place, .. } if *place == server);
-        self.calls.values().any(is_it)
     }
 
     /// Number of reports among the calls.

@@ -362,7 +362,7 @@ impl Parent {
         }
     }
 
-    /// One request at a time: a request of the server before the last one is answered is ignored.
+    /// One request at a time: one that comes before the last is answered is ignored, by `ask` or because it is on its way.
     fn fetch_config(
         &mut self,
         place: Place,
@@ -371,7 +371,7 @@ impl Parent {
         mut server_addresses: Vec<IpAddr>,
     ) {
         let Some(server) = self.members.server(place) else { return };
-        if server.is_bulk_pending() || self.backend.is_config_asked(place) {
+        if server.is_bulk_pending() {
             common::debug!("the server asks for its configuration while it is on its way");
             return;
         }
