@@ -362,7 +362,7 @@ impl Parent {
         }
     }
 
-    /// One request at a time: one that comes before the last is answered is ignored, by `ask` or because it is on its way.
+    /// One request at a time: one that comes before the last is answered is ignored.
     fn fetch_config(
         &mut self,
         place: Place,
